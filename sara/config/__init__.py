@@ -1,0 +1,1 @@
+"""sara.yaml → checked options."""

@@ -1,0 +1,389 @@
+"""What plugins extend: base classes with defaults, so that a new optional method breaks nobody.
+
+Each class says what the core relies on. `sara.testing` holds one exam per contract, which bundled and third-party plugins
+sit alike.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from sara.model import (
+    Accepted,
+    Attempt,
+    ConversationSummary,
+    DeliveryView,
+    Draft,
+    Instant,
+    Intake,
+    Job,
+    JobEnd,
+    JobEvent,
+    JobKind,
+    Millis,
+    OpenWork,
+    Outcome,
+    Part,
+    Reception,
+    Reply,
+    ReplyView,
+    Request,
+    StoredMessage,
+    Taken,
+    TimelineEvent,
+    Turn,
+    Usage,
+    Wake,
+)
+from sara.parts import split_text
+
+if TYPE_CHECKING:
+    from sara.config.options import Options
+    from sara.problems import Problems
+
+T = TypeVar("T")
+Clock = Callable[[], Instant]
+"""Tells the time in Unix milliseconds."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What the core gives to every plugin object it builds.
+
+    `name` is the section's name in sara.yaml (`store` and `queue` for those). `state` is the state directory. `shared` is one
+    mapping per plugin, so that sections of the same plugin can share an object: see `once`.
+    """
+
+    name: str
+    state: Path
+    clock: Clock
+    problems: Problems
+    shared: dict[Hashable, Any] = field(default_factory=dict)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The object that this plugin's sections share under `key`, made by whoever asks first."""
+        if key not in self.shared:
+            self.shared[key] = make()
+        found: T = self.shared[key]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `sara doctor`: what was looked at, how it is, and what to do about it."""
+
+    check: str
+    state: Literal["good", "warning", "bad"]
+    message: str
+    remedy: str = ""
+
+
+class Simulator(ABC):
+    """A provider's other end on loopback, for tests, the demo and plugin authors. It speaks the provider's real protocol."""
+
+    page: str | None = None
+    """Address of a page for the browser, once started; None where there is none."""
+
+    @abstractmethod
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen on `host` and `port` (0: any free one); return the base URL."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Close the listener and whatever runs behind it."""
+
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """The keys of a sara.yaml section that make the plugin talk to this simulator, secrets in plain text."""
+
+    async def connect(self, webhook: str) -> None:
+        """Deliver events to `webhook`, the address of a running daemon's webhook; raise where it does not verify."""
+
+
+class PluginObject:
+    """What all four kinds have in common: built from checked options, opened before use, closed after."""
+
+    Options: ClassVar[type[Options]]
+    """The plugin's options; checked before anything starts."""
+
+    simulator: ClassVar[type[Simulator] | None] = None
+
+    async def open(self) -> None:
+        """Get ready. Raise to be reported as a problem; the rest of the daemon runs on."""
+
+    async def close(self) -> None:
+        """Let go of everything. Called once, also after a failed `open`."""
+
+    async def checks(self) -> Sequence[Finding]:
+        """Live checks for `sara doctor`."""
+        return ()
+
+
+# ── channels ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Channel(PluginObject):
+    """Bytes in, domain out, and back. A channel never sees the store or the queue."""
+
+    account: str
+    """Whom the data hang on, e.g. `whatsapp:109000000000555`. The part before the colon names the provider; people are known
+    by their ids within it."""
+
+    webhook: str | None = None
+    """The path at which the public listener hands requests to `receive`; None for a channel that is not pushed to."""
+
+    text_limit: int = 4096
+    """The longest text of one part, in UTF-16 code units."""
+
+    receipts_carry_attempt: bool = False
+    """Whether receipts bring back the `attempt_id` given to `send`. Where they do not, doubt can only be ended by time."""
+
+    on_doubt: Literal["resend", "hold"] = "resend"
+    doubt_hold: Millis = 60_000
+
+    @abstractmethod
+    def receive(self, request: Request) -> Reception:
+        """Make sense of a request at the webhook. Verifies before it parses; never raises for anything a stranger can send.
+        Pure: may be called in a thread, and again with the same request."""
+
+    @abstractmethod
+    async def send(self, part: Part, attempt_id: str) -> Accepted:
+        """Send one part, marked with `attempt_id` where the provider can carry it back.
+
+        Raises:
+            NotSent: it certainly did not leave and may be tried again.
+            Refused: it will never be accepted.
+            Unavailable: nothing can be sent until a person mends the channel.
+            InDoubt: nobody knows; also what any other exception is taken for.
+        """
+
+    def compose(self, draft: Draft) -> Sequence[Draft]:
+        """Turn a draft into the parts that this channel can carry. By default, text is cut at `text_limit`."""
+        if draft.kind != "text":
+            return (draft,)
+        return [Draft(text=piece) for piece in split_text(draft.text, self.text_limit)]
+
+    async def typing(self, account: str, external_id: str) -> None:
+        """Show the customer that an answer to the message `external_id` is being written."""
+
+
+# ── responders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Responder(PluginObject):
+    """Answers a turn. Never sees a channel."""
+
+    timeout: Millis = 60_000
+    """The whole call is given up after this."""
+
+    @abstractmethod
+    async def answer(self, turn: Turn) -> Reply:
+        """Answer the customer's unanswered messages.
+
+        Raises:
+            TryLater: the same call may work later.
+            GiveUp: it never will.
+        """
+
+
+# ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """How much of a conversation is read back: at most so many messages, not before `since`."""
+
+    messages: int = 40
+    since: Instant = 0
+
+
+class Store(PluginObject):
+    """The truth. Every write is one idempotent atomic call, and every write that causes or settles work sets the
+    conversation's `reply_due` and `deliver_due` in the same transaction.
+
+    Every method may raise `StoreUnavailable` (nothing was kept) or `StoreLost` (unknown: end the process).
+    """
+
+    # the inbox
+
+    @abstractmethod
+    async def accept(self, intake: Intake, now: Instant) -> Taken:
+        """Take in all that one request brought. Resolves people, dedupes by (account, external id), by content where there is
+        none, applies the verdicts, moves parts forward by receipts. Known messages change nothing; their conversations' open
+        work is returned all the same."""
+
+    # a reply job
+
+    @abstractmethod
+    async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
+        """What is unanswered in a conversation; None if there is no such conversation."""
+
+    @abstractmethod
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
+        """Count a call to the responders before it is made; return its number, which settles it."""
+
+    @abstractmethod
+    async def save_reply(
+        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+    ) -> OpenWork:
+        """Keep the answer: `answers` become answered, `parts` queued, in one transaction. Raises `Stale` if the attempt is not
+        the open one or any of `answers` is no longer waiting."""
+
+    @abstractmethod
+    async def postpone_reply(self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant) -> OpenWork:
+        """Look again at `due`. With an attempt: it failed with `error`, and stays counted."""
+
+    @abstractmethod
+    async def end_reply(
+        self, conversation: str, answers: Sequence[str], state: Literal["skipped", "dead"], reason: str, now: Instant,
+        notices: Sequence[Draft] = (),
+    ) -> OpenWork:
+        """End `answers` without an answer, saying `notices`; those no longer waiting are left alone."""
+
+    # a deliver job
+
+    @abstractmethod
+    async def delivery_view(self, conversation: str) -> DeliveryView | None:
+        """The first part that is queued, being sent or in doubt; None if there is none."""
+
+    @abstractmethod
+    async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
+        """Write the `sending` mark. The request may leave only after this returned. Raises `Stale` unless the part is queued."""
+
+    @abstractmethod
+    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+        """Record how an attempt ended. A receipt that came first wins: an attempt only moves forward. A part that becomes
+        `failed` cancels the rest of its reply. Raises `Stale` if there is no such attempt."""
+
+    @abstractmethod
+    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+        """End a doubt that no receipt settled. `blind` says that the receipts' way was never seen alive since the attempt.
+        Raises `Stale` if the part is no longer in doubt."""
+
+    @abstractmethod
+    async def end_part(
+        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant
+    ) -> OpenWork:
+        """End a queued part without an attempt. Raises `Stale` unless it is queued."""
+
+    @abstractmethod
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
+        """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue."""
+
+    # start-up and sweep
+
+    @abstractmethod
+    async def recover(self, owner: str, now: Instant) -> int:
+        """Put every attempt still marked `sending` by another owner in doubt; return how many."""
+
+    @abstractmethod
+    async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
+        """A page of conversations with something due (not after `before`), ordered by conversation, from behind `after`."""
+
+    # mending by hand
+
+    @abstractmethod
+    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now."""
+
+    @abstractmethod
+    async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation."""
+
+    # looking
+
+    @abstractmethod
+    async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
+        """The conversations with the newest messages first."""
+
+    @abstractmethod
+    async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
+        """A page of stored messages in store order, from behind the message `after`."""
+
+    @abstractmethod
+    async def find(self, message: str) -> StoredMessage | None:
+        """A message by our id or the provider's."""
+
+    @abstractmethod
+    async def timeline(self, message: str) -> Sequence[TimelineEvent]:
+        """All that happened to the message with our id `message`, in order of time."""
+
+    @abstractmethod
+    async def attempts(self, part: str) -> Sequence[Attempt]:
+        """The attempts of a part, oldest first."""
+
+    @abstractmethod
+    async def counts(self) -> Mapping[str, int]:
+        """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`."""
+
+    @abstractmethod
+    async def unsettled_accounts(self) -> Mapping[str, int]:
+        """How many conversations with open work hang on each account."""
+
+    @abstractmethod
+    async def alive(self) -> None:
+        """Return once the store has done one write. For the watchdog."""
+
+
+# ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Handler = Callable[[Job], Awaitable[JobEnd]]
+Listener = Callable[[JobEvent], None]
+
+
+class Queue(PluginObject):
+    """Knows who needs attention and when; carries no work.
+
+    One pending entry per (kind, key), with the earliest due and the highest priority; at most one job of a (kind, key) runs at
+    a time; a wake while it runs takes effect when it ends, at its own due. Every change is kept before it is acted upon, so a
+    crash loses no wake. A handler that raises is backed off without end.
+    """
+
+    @abstractmethod
+    async def wake(self, wakes: Sequence[Wake]) -> None:
+        """Ask for attention. Returns once it is kept."""
+
+    @abstractmethod
+    async def run(self, handler: Handler, listener: Listener | None = None) -> None:
+        """Run due jobs until `stop`."""
+
+    @abstractmethod
+    async def stop(self, grace: Millis) -> None:
+        """Start no more jobs; wait up to `grace` for those that run, then cancel them. Their entries stay."""
+
+    @abstractmethod
+    def hold(self, lane: str, until: Instant | None = None) -> None:
+        """Start no jobs of a lane until `until`, or until `release`. Afterwards the lane starts slowly: one job at a time,
+        doubling with each success reported by `went_well`."""
+
+    @abstractmethod
+    def release(self, lane: str) -> None:
+        """End a hold now."""
+
+    @abstractmethod
+    def went_well(self, lane: str) -> None:
+        """The other end of a lane answered: let more run at once."""
+
+    @abstractmethod
+    def limit(self, lane: str, concurrency: int) -> None:
+        """How many jobs of a lane may run at once."""
+
+    @abstractmethod
+    def held(self, lane: str) -> bool:
+        """Whether a lane is on hold."""
+
+    @abstractmethod
+    async def stats(self) -> Mapping[str, Any]:
+        """Counters since start (`woken started done again failed`) and what is pending now."""
+
+    @abstractmethod
+    def entries(self, limit: int) -> AsyncIterator[Mapping[str, Any]]:
+        """The pending entries, soonest first."""
+
+    @abstractmethod
+    async def drop(self, kind: JobKind, key: str) -> bool:
+        """Forget a pending entry; false if there was none."""

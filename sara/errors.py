@@ -1,0 +1,90 @@
+"""What can go wrong, named by what happens next. The class is the decision; nobody needs a table of exceptions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sara.model import Millis
+
+Scope = Literal["message", "conversation", "channel"]
+
+
+class SaraError(Exception):
+    """Something went wrong in SARA."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+# ── raised by responders ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TryLater(SaraError):
+    """The other side is busy or away; the same call may work after `after` milliseconds."""
+
+    def __init__(self, message: str = "", *, after: Millis | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class GiveUp(SaraError):
+    """This will never be answered by this responder; asking again cannot help."""
+
+
+# ── raised by channels ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class NotSent(SaraError):
+    """The message certainly did not leave; it may be sent again after `after` milliseconds. Only scope *message* counts an
+    attempt; *conversation* and *channel* say how much has to wait."""
+
+    def __init__(self, message: str = "", *, after: Millis | None = None, scope: Scope = "message") -> None:
+        super().__init__(message)
+        self.after = after
+        self.scope = scope
+
+
+class Refused(SaraError):
+    """The other side will never accept this message; trying again cannot help."""
+
+
+class Unavailable(SaraError):
+    """Nothing can go through this channel until a person mends it, e.g. an expired token. `remedy` says how."""
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class InDoubt(SaraError):
+    """The request may or may not have been carried out; nobody can tell yet."""
+
+
+# ── raised by stores and queues ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Stale(SaraError):
+    """What this result belongs to has moved on; the result is dropped."""
+
+
+class StoreUnavailable(SaraError):
+    """The store could not take this just now and nothing of it was kept; the same call may work later."""
+
+
+class StoreLost(SaraError):
+    """Whether the last write was kept cannot be known; the process has to end and start again to find out."""
+
+
+class StoreLocked(SaraError):
+    """Another process has this store open."""
+
+
+# ── raised while starting ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ConfigError(SaraError):
+    """The configuration cannot be used."""
+
+
+class PluginError(SaraError):
+    """A plugin could not be found, imported or set up."""

@@ -1,0 +1,80 @@
+"""The hooks: each a bare signature and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from sara.model import JobEvent, Receipt, StoredMessage
+
+if TYPE_CHECKING:
+    from sara.contracts import Channel, Queue, Responder, Store
+
+hookspec = pluggy.HookspecMarker("sara")
+hookimpl = pluggy.HookimplMarker("sara")
+
+
+# what a plugin brings
+
+
+@hookspec
+def register_channels() -> Sequence[type[Channel]]:  # type: ignore[empty-body]  # a hookspec has no body
+    """The channel that `plugin:` in a section of `channels` names."""
+
+
+@hookspec
+def register_responders() -> Sequence[type[Responder]]:  # type: ignore[empty-body]  # a hookspec has no body
+    """The responder that `plugin:` in a section of `responders` names."""
+
+
+@hookspec
+def register_stores() -> Sequence[type[Store]]:  # type: ignore[empty-body]  # a hookspec has no body
+    """The store that `plugin:` under `store` names."""
+
+
+@hookspec
+def register_queues() -> Sequence[type[Queue]]:  # type: ignore[empty-body]  # a hookspec has no body
+    """The queue that `plugin:` under `queue` names."""
+
+
+# the daemon's life
+
+
+@hookspec
+def started() -> None:
+    """The daemon serves."""
+
+
+@hookspec
+def stopping() -> None:
+    """The daemon has stopped taking in and is about to close."""
+
+
+# moments
+
+
+@hookspec
+def message_received(message: StoredMessage) -> None:
+    """A customer's message was stored for the first time."""
+
+
+@hookspec
+def reply_ready(conversation: str, answers: Sequence[str]) -> None:
+    """The answer to a customer's messages was stored and is about to be sent."""
+
+
+@hookspec
+def message_sent(message: StoredMessage) -> None:
+    """A provider accepted something we sent."""
+
+
+@hookspec
+def delivery_changed(message: StoredMessage, receipt: Receipt) -> None:
+    """A provider told us more about something we sent."""
+
+
+@hookspec
+def job_finished(event: JobEvent) -> None:
+    """A job ended: done, again or failed."""

@@ -1,0 +1,501 @@
+"""What travels between the rooms: values only, no I/O and no clock.
+
+Instants are whole Unix milliseconds (`Instant`), lengths of time whole milliseconds (`Millis`). Ids of conversations, contacts
+and messages are opaque strings that the store makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Instant: TypeAlias = int
+"""A moment: Unix time in milliseconds."""
+
+Millis: TypeAlias = int
+"""A length of time in milliseconds."""
+
+JobKind: TypeAlias = str
+Purpose: TypeAlias = Literal["reply", "notice", "operator", "template"]
+InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "quarantined"]
+PartState: TypeAlias = Literal[
+    "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
+]
+AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
+ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
+Role: TypeAlias = Literal["customer", "assistant", "operator", "notice"]
+
+RECEIPT_RANK: Mapping[str, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
+"""How far along a part is; a receipt only ever moves a part to a higher rank."""
+
+
+# ── HTTP, as a channel sees it ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request at a channel's webhook. Header names are lower-case; `body` is the raw bytes as they came."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the webhook answers once the store has what came."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+# ── People ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as a provider names them. `user_id` is the id scoped to the business, `phone` the bare digits or a channel's
+    own address. Name and username are claims: shown, never looked up."""
+
+    user_id: str | None = None
+    parent_id: str | None = None
+    phone: str | None = None
+    username: str | None = None
+    name: str | None = None
+
+    @property
+    def nameable(self) -> bool:
+        """Whether anything here identifies the person."""
+        return bool(self.user_id or self.parent_id or self.phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person as the store knows them."""
+
+    id: str
+    name: str | None = None
+    username: str | None = None
+    language: str | None = None
+
+
+# ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One message from a customer.
+
+    `kind` is the provider's own word for its type; `text` is what a reader (the AI included) should read for it; `answer` says
+    whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
+    `external_id` is the provider's id, unique within `account`; None where the provider gives none.
+    """
+
+    account: str
+    external_id: str | None
+    person: Person
+    kind: str
+    text: str
+    at: Instant
+    answer: bool = True
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a provider did not deliver: its code as text, and a sentence for people."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider told us more about something we sent. At least one of `external_id` and `attempt_id` is there."""
+
+    account: str
+    status: ReceiptStatus
+    at: Instant
+    external_id: str | None = None
+    attempt_id: str | None = None
+    failure: Failure | None = None
+    pricing: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChange:
+    """The provider itself says that `before` is now known as `after`."""
+
+    account: str
+    before: Person
+    after: Person
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceChange:
+    """The customer told the provider whether they want messages of a category, e.g. marketing."""
+
+    account: str
+    person: Person
+    category: str
+    allowed: bool
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A person of the business answered the customer outside SARA, e.g. from the phone app."""
+
+    account: str
+    external_id: str
+    person: Person
+    kind: str
+    text: str
+    at: Instant
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """News about the account itself. `serious` ones become a problem for the operator."""
+
+    account: str
+    kind: str
+    summary: str
+    at: Instant
+    serious: bool = False
+    raw: str = ""
+
+
+Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Something that was signed but not understood, kept raw."""
+
+    account: str
+    reason: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What a channel made of one request. `verified` is true only where the provider's signature was checked and right;
+    nothing of an unverified reception is ever stored."""
+
+    response: Response = field(default_factory=Response)
+    verified: bool = False
+    messages: tuple[InboundMessage, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    changes: tuple[Change, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+# ── What the store takes in, and what it gives back ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect."""
+
+    text: str
+    kind: str = "text"
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the immediate rules decided about a message before it is stored.
+
+    `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
+    `notice` is said at once, whatever the consent.
+    """
+
+    skip: str | None = None
+    consent: Literal["opt_out", "opt_in"] | None = None
+    notice: Draft | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message with its verdict and the quiet window it falls under (milliseconds)."""
+
+    message: InboundMessage
+    verdict: Verdict
+    quiet: Millis
+    quiet_longest: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """All that one verified request brings into the store, in one transaction."""
+
+    account: str
+    arrivals: tuple[Arrival, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    changes: tuple[Change, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to."""
+
+    conversation: str
+    account: str
+    reply_due: Instant | None
+    deliver_due: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it stands in the store, either direction; one line of `sara export`."""
+
+    id: str
+    external_id: str | None
+    channel: str
+    account: str
+    conversation: str
+    contact: str
+    direction: Literal["in", "out"]
+    kind: str
+    text: str
+    state: str
+    reason: str | None
+    purpose: str | None
+    at: Instant
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What `Store.accept` did: every conversation with open work that the intake touched, what was new, and how often each
+    kind of thing was met again."""
+
+    work: tuple[OpenWork, ...] = ()
+    stored: tuple[StoredMessage, ...] = ()
+    known: int = 0
+    receipts: tuple[tuple[StoredMessage, Receipt], ...] = ()
+    unknown_receipts: int = 0
+
+
+# ── Replies ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a conversation, as history or as something to answer."""
+
+    id: str
+    role: Role
+    text: str
+    at: Instant
+    kind: str = "text"
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them."""
+
+    conversation: str
+    account: str
+    contact: Contact
+    messages: tuple[Line, ...]
+    history: tuple[Line, ...] = ()
+    now: Instant = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost, in tokens."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A responder's answer, in the order in which its parts are to be said."""
+
+    parts: tuple[Draft, ...]
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyView:
+    """All that a reply job needs to decide, from one query.
+
+    `due` is when the quiet window or a back-off ends. `attempts` counts the calls made for the waiting messages, `first_at` is
+    the first of them. `delivery` is `clear`, or why an answer could not leave now: `in_doubt` or `backing_off`.
+    """
+
+    conversation: str
+    account: str
+    contact: Contact
+    opted_out: bool
+    waiting: tuple[Line, ...]
+    history: tuple[Line, ...]
+    due: Instant | None
+    attempts: int
+    first_at: Instant | None
+    delivery: Literal["clear", "in_doubt", "backing_off"]
+
+
+# ── Delivery ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One outbound message, addressed: what a channel sends."""
+
+    id: str
+    conversation: str
+    account: str
+    to: Person
+    kind: str
+    text: str
+    purpose: Purpose
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the message; it says nothing yet about delivery."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to send a part."""
+
+    id: str
+    part: str
+    state: AttemptState
+    started_at: Instant
+    owner: str
+    external_id: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """The first unsettled part of a conversation and all that a deliver job needs to decide.
+
+    `attempts` counts those charged to the part, `first_at` is its first try. `webhook_at` is when the account's last
+    verified webhook came: proof that receipts can reach us.
+    """
+
+    part: Part
+    state: PartState
+    not_before: Instant
+    attempts: int
+    first_at: Instant | None
+    last: Attempt | None
+    webhook_at: Instant | None
+    opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended and what becomes of its part.
+
+    `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
+    looked at again.
+    """
+
+    state: AttemptState
+    part: PartState
+    not_before: Instant = 0
+    charged: bool = True
+    external_id: str | None = None
+    error: str | None = None
+
+
+# ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Somebody needs attention at `due`. A higher `priority` runs first among those that are due."""
+
+    kind: JobKind
+    key: str
+    due: Instant
+    lane: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed wake: `handler(job)` looks, does what is due, and says Done or Again."""
+
+    kind: JobKind
+    key: str
+    lane: str
+    due: Instant
+    priority: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more to do for this job until somebody wakes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again at `at`."""
+
+    at: Instant
+
+
+JobEnd: TypeAlias = Done | Again
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something happened to a job: `woken started done again failed`."""
+
+    what: Literal["woken", "started", "done", "again", "failed"]
+    job: Job
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEvent:
+    """One line of what happened to a message, for `sara why`."""
+
+    at: Instant
+    what: str
+    detail: str = ""
+    actor: str = "sara"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """One line of `sara conversations list`."""
+
+    id: str
+    account: str
+    contact: str
+    name: str | None
+    messages: int
+    last_at: Instant | None
+    waiting: int
+    unsent: int
+    opted_out: bool
+    reply_due: Instant | None
+    deliver_due: Instant | None
+    error: str | None

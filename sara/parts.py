@@ -1,0 +1,65 @@
+"""How to split a long text into parts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# From the best place to cut to the worst: between paragraphs, lines, sentences, words.
+_CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…。！？])\s+"), re.compile(r"\s+"))
+
+
+def utf16_length(text: str) -> int:
+    """The length in UTF-16 code units, the safest reading of a provider's "characters"."""
+    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+
+
+def split_text(text: str, limit: int) -> list[str]:
+    """Cut `text` into pieces of at most `limit` UTF-16 units, at a paragraph, line, sentence or word where possible.
+
+    Joined again the pieces hold every word of the text; only white space at the cuts is dropped. Blank text gives no piece.
+    """
+    return [piece for piece in _split(text.strip(), limit) if piece]
+
+
+def _split(text: str, limit: int) -> Iterator[str]:
+    while utf16_length(text) > limit:
+        head = _longest_prefix(text, limit)
+        cut = _best_cut(text, head)
+        yield text[:cut].rstrip()
+        text = text[cut:].lstrip()
+    yield text
+
+
+def _longest_prefix(text: str, limit: int) -> int:
+    """How many characters of `text` fit into `limit` units, without parting a character from its combining marks."""
+    units = 0
+    for index, char in enumerate(text):
+        units += 2 if ord(char) > 0xFFFF else 1
+        if units > limit:
+            return max(1, _grapheme_start(text, index))
+    return len(text)
+
+
+def _grapheme_start(text: str, index: int) -> int:
+    start = index
+    while start > 1 and _joins(text, start) and index - start < 32:
+        start -= 1
+    return start if not _joins(text, start) else index
+
+
+def _joins(text: str, index: int) -> bool:
+    """Whether the characters either side of `index` belong together on the screen."""
+    import unicodedata
+
+    char, before = text[index], text[index - 1]
+    return bool(unicodedata.combining(char)) or char in "\u200d\ufe0f" or before == "\u200d" or "\U0001f3fb" <= char <= "\U0001f3ff"
+
+
+def _best_cut(text: str, head: int) -> int:
+    for pattern in _CUTS:
+        ends = [match.end() for match in pattern.finditer(text, 0, min(len(text), head + 1)) if match.start() <= head]
+        # A cut in the first third would make many small parts, and every part costs money.
+        if ends and ends[-1] > head // 3:
+            return ends[-1]
+    return head

@@ -1,0 +1,59 @@
+"""What is wrong right now, with its remedy: one list for logs, health, doctor, API and dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import structlog
+
+from sara.model import Instant
+
+log = structlog.get_logger("sara.problems")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should know or mend. `key` is stable, e.g. `channel:whatsapp:token`."""
+
+    key: str
+    message: str
+    remedy: str
+    since: Instant
+    severity: Literal["warning", "error"] = "error"
+    count: int = 1
+
+
+class Problems:
+    """The problems of this moment. Reporting a known one counts it; clearing an unknown one does nothing."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+        self._now: dict[str, Problem] = {}
+
+    def report(
+        self, key: str, message: str, remedy: str = "", *, severity: Literal["warning", "error"] = "error", count: int | None = None
+    ) -> None:
+        """Say that something is wrong. `count` sets how often or how many; without it, each report adds one."""
+        known = self._now.get(key)
+        if known is None:
+            self._now[key] = Problem(key, message, remedy, self._clock(), severity, 1 if count is None else count)
+            log.warning("problem", key=key, problem=message, remedy=remedy)
+        else:
+            total = known.count + 1 if count is None else count
+            self._now[key] = replace(known, message=message, remedy=remedy, severity=severity, count=total)
+
+    def clear(self, key: str) -> None:
+        """Say that it is mended."""
+        if self._now.pop(key, None) is not None:
+            log.info("problem_solved", key=key)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(sorted(self._now.values(), key=lambda problem: problem.since))
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._now
