@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sara.config.options import Duration, Options, Secret, format_duration, parse_duration
-    from sara.contracts import (
-        Channel,
-        Clock,
-        Context,
-        Finding,
-        HistoryLimits,
-        Queue,
-        Responder,
-        Simulator,
-        Store,
-    )
+    from sara.contracts import Channel, Clock, Context, Finding, HistoryLimits, Queue, Responder, Simulator, Store
     from sara.errors import (
         ConfigError,
         GiveUp,
@@ -58,6 +48,7 @@ if TYPE_CHECKING:
         Job,
         JobEnd,
         JobEvent,
+        JobKind,
         Line,
         Millis,
         OpenWork,
@@ -71,6 +62,7 @@ if TYPE_CHECKING:
         ReplyView,
         Request,
         Response,
+        Role,
         SetAside,
         StoredMessage,
         Taken,
@@ -82,44 +74,110 @@ if TYPE_CHECKING:
     )
     from sara.parts import split_text, utf16_length
     from sara.problems import Problem, Problems
-    from sara.schedule import ScheduledQueue
+    from sara.schedule import Entry, ScheduledQueue
 
-_HOMES = {
-    "sara.config.options": ("Duration", "Options", "Secret", "format_duration", "parse_duration"),
-    "sara.contracts": (
-        "Channel", "Clock", "Context", "Finding", "HistoryLimits", "Queue", "Responder", "Simulator", "Store",
-    ),
-    "sara.errors": (
-        "ConfigError", "GiveUp", "InDoubt", "NotSent", "PluginError", "Refused", "SaraError", "Stale", "StoreLocked",
-        "StoreLost", "StoreUnavailable", "TryLater", "Unavailable",
-    ),
-    "sara.hookspecs": ("hookimpl",),
-    "sara.model": (
-        "Accepted", "AccountEvent", "Again", "Arrival", "Attempt", "Change", "Contact", "ConversationSummary", "DeliveryView",
-        "Done", "Draft", "Echo", "Failure", "IdentityChange", "InboundMessage", "Instant", "Intake", "Job", "JobEnd", "JobEvent",
-        "Line", "Millis", "OpenWork", "Outcome", "Part", "Person", "PreferenceChange", "Receipt", "Reception", "Reply",
-        "ReplyView", "Request", "Response", "SetAside", "StoredMessage", "Taken", "TimelineEvent", "Turn", "Usage", "Verdict",
-        "Wake",
-    ),
-    "sara.parts": ("split_text", "utf16_length"),
-    "sara.problems": ("Problem", "Problems"),
-    "sara.schedule": ("ScheduledQueue",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+# From light to heavy: a name is looked for in the light modules first.
+_HOMES = (
+    "sara.errors",
+    "sara.model",
+    "sara.parts",
+    "sara.problems",
+    "sara.contracts",
+    "sara.hookspecs",
+    "sara.schedule",
+    "sara.config.options",
+)
 
-__all__ = [  # noqa: PLE0604, F822  # the names are resolved on first use
-    *_HOME_OF,
+__all__ = [
+    "Accepted",
+    "AccountEvent",
+    "Again",
+    "Arrival",
+    "Attempt",
+    "Change",
+    "Channel",
+    "Clock",
+    "ConfigError",
+    "Contact",
+    "Context",
+    "ConversationSummary",
+    "DeliveryView",
+    "Done",
+    "Draft",
+    "Duration",
+    "Echo",
+    "Entry",
+    "Failure",
+    "Finding",
+    "GiveUp",
+    "HistoryLimits",
+    "IdentityChange",
+    "InDoubt",
+    "InboundMessage",
+    "Instant",
+    "Intake",
+    "Job",
+    "JobEnd",
+    "JobEvent",
+    "JobKind",
+    "Line",
+    "Millis",
+    "NotSent",
+    "OpenWork",
+    "Options",
+    "Outcome",
+    "Part",
+    "Person",
+    "PluginError",
+    "PreferenceChange",
+    "Problem",
+    "Problems",
+    "Queue",
+    "Receipt",
+    "Reception",
+    "Refused",
+    "Reply",
+    "ReplyView",
+    "Request",
+    "Responder",
+    "Response",
+    "SaraError",
+    "Role",
+    "ScheduledQueue",
+    "Secret",
+    "SetAside",
+    "Simulator",
+    "Stale",
+    "Store",
+    "StoreLocked",
+    "StoreLost",
+    "StoreUnavailable",
+    "StoredMessage",
+    "Taken",
+    "TimelineEvent",
+    "TryLater",
+    "Turn",
+    "Unavailable",
+    "Usage",
+    "Verdict",
+    "Wake",
+    "format_duration",
+    "hookimpl",
+    "parse_duration",
+    "split_text",
+    "utf16_length",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'sara' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    if name in __all__:
+        for home in _HOMES:
+            found = vars(import_module(home)).get(name)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module 'sara' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ sit alike.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class Context:
     """What the core gives to every plugin object it builds.
 
     `name` is the section's name in sara.yaml (`store` and `queue` for those). `state` is the state directory. `shared` is one
-    mapping per plugin, so that sections of the same plugin can share an object: see `once`.
+    mapping per plugin, so that sections of the same plugin can share an object: see `once`. `read_only` stores are only
+    looked at, possibly while a daemon has them open.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Context:
     clock: Clock
     problems: Problems
     shared: dict[Hashable, Any] = field(default_factory=dict)
+    read_only: bool = False
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """The object that this plugin's sections share under `key`, made by whoever asks first."""
@@ -100,7 +103,7 @@ class Simulator(ABC):
     def options(self) -> dict[str, Any]:
         """The keys of a sara.yaml section that make the plugin talk to this simulator, secrets in plain text."""
 
-    async def connect(self, webhook: str) -> None:
+    async def connect(self, webhook: str) -> None:  # noqa: B027  # optional: not every other end delivers events
         """Deliver events to `webhook`, the address of a running daemon's webhook; raise where it does not verify."""
 
 
@@ -208,6 +211,9 @@ class Store(PluginObject):
     Every method may raise `StoreUnavailable` (nothing was kept) or `StoreLost` (unknown: end the process).
     """
 
+    lost: asyncio.Event
+    """Set once a write could not be confirmed: the daemon ends and starts again."""
+
     # the inbox
 
     @abstractmethod
@@ -234,12 +240,19 @@ class Store(PluginObject):
         the open one or any of `answers` is no longer waiting."""
 
     @abstractmethod
-    async def postpone_reply(self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant) -> OpenWork:
+    async def postpone_reply(
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+    ) -> OpenWork:
         """Look again at `due`. With an attempt: it failed with `error`, and stays counted."""
 
     @abstractmethod
     async def end_reply(
-        self, conversation: str, answers: Sequence[str], state: Literal["skipped", "dead"], reason: str, now: Instant,
+        self,
+        conversation: str,
+        answers: Sequence[str],
+        state: Literal["skipped", "dead"],
+        reason: str,
+        now: Instant,
         notices: Sequence[Draft] = (),
     ) -> OpenWork:
         """End `answers` without an answer, saying `notices`; those no longer waiting are left alone."""
@@ -265,9 +278,7 @@ class Store(PluginObject):
         Raises `Stale` if the part is no longer in doubt."""
 
     @abstractmethod
-    async def end_part(
-        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant
-    ) -> OpenWork:
+    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
         """End a queued part without an attempt. Raises `Stale` unless it is queued."""
 
     @abstractmethod
@@ -307,6 +318,10 @@ class Store(PluginObject):
     @abstractmethod
     async def find(self, message: str) -> StoredMessage | None:
         """A message by our id or the provider's."""
+
+    @abstractmethod
+    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+        """Messages that only a person can set going again: dead, quarantined, failed, held and parked ones, newest first."""
 
     @abstractmethod
     async def timeline(self, message: str) -> Sequence[TimelineEvent]:

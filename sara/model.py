@@ -300,6 +300,7 @@ class Line:
     at: Instant
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

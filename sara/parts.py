@@ -53,7 +53,9 @@ def _joins(text: str, index: int) -> bool:
     import unicodedata
 
     char, before = text[index], text[index - 1]
-    return bool(unicodedata.combining(char)) or char in "\u200d\ufe0f" or before == "\u200d" or "\U0001f3fb" <= char <= "\U0001f3ff"
+    return (
+        bool(unicodedata.combining(char)) or char in "\u200d\ufe0f" or before == "\u200d" or "\U0001f3fb" <= char <= "\U0001f3ff"
+    )
 
 
 def _best_cut(text: str, head: int) -> int:

@@ -33,7 +33,13 @@ class Problems:
         self._now: dict[str, Problem] = {}
 
     def report(
-        self, key: str, message: str, remedy: str = "", *, severity: Literal["warning", "error"] = "error", count: int | None = None
+        self,
+        key: str,
+        message: str,
+        remedy: str = "",
+        *,
+        severity: Literal["warning", "error"] = "error",
+        count: int | None = None,
     ) -> None:
         """Say that something is wrong. `count` sets how often or how many; without it, each report adds one."""
         known = self._now.get(key)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, WithJsonSchema
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+FROM_FILE = "from_file"
+"""Key of the validation context that says: the values come from sara.yaml, nothing is parsed yet."""
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNIT = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST = 36_500 * _UNIT["d"]
 
 
 class Options(BaseModel):
@@ -28,7 +32,10 @@ class Secret(SecretStr):
 def parse_duration(value: Any) -> int:
     """`250ms 1s 5m 12h 30d` → milliseconds. Raises ValueError for anything else, bare numbers included."""
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return round(float(match[1]) * _UNIT[match[2]])
+        millis = float(match[1]) * _UNIT[match[2]]
+        if millis > _LONGEST:
+            raise ValueError("a duration is at most 36500d")
+        return round(millis)
     raise ValueError("a duration is a number with a unit: 250ms, 1s, 5m, 12h or 30d")
 
 
@@ -40,9 +47,10 @@ def format_duration(millis: int) -> str:
     return f"{millis}ms"
 
 
-def _duration(value: Any) -> int:
-    # Defaults and values that were already parsed are whole milliseconds; only text comes from the file.
-    return value if isinstance(value, int) and not isinstance(value, bool) else parse_duration(value)
+def _duration(value: Any, info: ValidationInfo) -> int:
+    # Code gives whole milliseconds; in the file a bare number would leave the reader to guess its unit.
+    from_file = bool(info.context and info.context.get(FROM_FILE))
+    return value if isinstance(value, int) and not isinstance(value, bool) and not from_file else parse_duration(value)
 
 
 Duration = Annotated[

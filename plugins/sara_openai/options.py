@@ -1,0 +1,99 @@
+"""What a section of `responders` with `plugin: openai` may say."""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from sara import Duration, Options, Secret
+
+OPENAI_URL = "https://api.openai.com/v1"
+PLACEHOLDER_KEY = "none"
+"""Sent to servers that need no key; the client insists on having one."""
+
+
+class OpenAIOptions(Options):
+    """Which model answers, where it lives, and what it is told."""
+
+    model: str = Field(default="gpt-5-mini", min_length=1, description="The model's name, as its server knows it.")
+    api_key: Secret | None = Field(
+        default=None,
+        description="The key of the account that pays. Not needed with `base_url` if that server asks for none. "
+        "Never read from the environment by itself: write `!env OPENAI_API_KEY` for that.",
+    )
+    base_url: str | None = Field(
+        default=None,
+        description="Where an OpenAI-compatible server answers, usually ending in `/v1`, e.g. http://127.0.0.1:11434/v1 for "
+        "Ollama. Left out: OpenAI itself.",
+    )
+    instructions: str = Field(
+        default="",
+        description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound.",
+    )
+    timeout: Duration = Field(default=60_000, gt=0, description="How long one answer may take altogether.")
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description="How freely the model words its answers. Left out: the model's own; some take no other.",
+    )
+    max_output_tokens: int | None = Field(
+        default=None, ge=1, description="The longest answer, in tokens, silent reasoning included. Left out: the model's own."
+    )
+    history_tokens: int = Field(
+        default=8_000,
+        ge=0,
+        description="How much of the conversation is sent along, in estimated tokens. The unanswered messages are always sent.",
+    )
+
+    @property
+    def url(self) -> str:
+        """Where the server answers, without a slash at the end."""
+        return self.base_url or OPENAI_URL
+
+    @property
+    def key(self) -> str:
+        """What the server is shown as a key."""
+        return self.api_key.reveal() if self.api_key else PLACEHOLDER_KEY
+
+    @property
+    def host(self) -> str:
+        """The server's host and port, for messages to people."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @field_validator("api_key")
+    @classmethod
+    def _whole_key(cls, value: Secret | None) -> Secret | None:
+        # A key read from a file brings a line end along; anything else that no key holds would only fail later, and obscurely.
+        if value is None:
+            return None
+        key = value.reveal().strip()
+        if not key:
+            raise ValueError("the key is empty; is the secret filled in?")
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("the key holds characters that no key has; was exactly the key copied?")
+        return Secret(key)
+
+    @field_validator("base_url")
+    @classmethod
+    def _usable_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("write the whole address, e.g. http://127.0.0.1:11434/v1")
+        if parts.query or parts.fragment:
+            raise ValueError("leave out everything from `?` or `#` on")
+        _ = parts.port  # raises a ValueError of its own if it is no port
+        return value.strip().rstrip("/")
+
+    @model_validator(mode="after")
+    def _someone_to_ask(self) -> Self:
+        if self.api_key is None and self.base_url is None:
+            raise ValueError(
+                "there is no api_key: write `api_key: !secret openai_api_key` with a key from "
+                "https://platform.openai.com/api-keys, or `base_url` for a server that needs none"
+            )
+        return self

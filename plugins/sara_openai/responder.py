@@ -1,0 +1,149 @@
+"""Asks the model. The official client on its aiohttp transport, imported only when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from sara import Context, Finding, GiveUp, Line, Reply, Responder, TryLater, Turn
+from sara_openai.completion import RanOut, read
+from sara_openai.failures import Failed, Kind, Trouble, understand
+from sara_openai.options import OpenAIOptions
+from sara_openai.prompt import compose, cost, window
+from sara_openai.simulator import OpenAISimulator
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+CONNECT_TIMEOUT_S = 10.0
+
+# Newer models of OpenAI take only the new word for it, many other servers only the old one.
+_NEW_WORD_HOSTS = (".openai.com", ".azure.com")
+
+
+class OpenAIResponder(Responder):
+    """Answers with one Chat Completion per turn."""
+
+    Options = OpenAIOptions
+    simulator = OpenAISimulator
+
+    def __init__(self, options: OpenAIOptions, context: Context) -> None:
+        self.options = options
+        self.context = context
+        self.timeout = options.timeout
+        self._client: AsyncOpenAI | None = None
+        self._making = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Import and build the client, so that the first customer need not wait for it."""
+        await self._ready()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def checks(self) -> Sequence[Finding]:
+        """Whether the server answers, takes the key and has the model. Costs no tokens."""
+        from sara_openai.checks import examine
+
+        return await examine(await self._ready(), self.options, self.context.clock())
+
+    async def answer(self, turn: Turn) -> Reply:
+        """Ask the model once; a second time, with half the history, if it says that the conversation is too long for it."""
+        try:
+            async with asyncio.timeout(self.options.timeout / 1_000):
+                client = await self._ready()
+                reply = await self._ask(client, turn)
+        except TimeoutError:
+            raise TryLater(f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s") from None
+        self._mended()
+        return reply
+
+    async def _ask(self, client: AsyncOpenAI, turn: Turn) -> Reply:
+        history = window(turn.history, turn.messages, self.options.history_tokens)
+        answered = await self._call(client, history, turn.messages)
+        if isinstance(answered, Failed) and answered.too_long and history:
+            history = window(history, (), cost(history) // 2)
+            answered = await self._call(client, history, turn.messages)
+        if isinstance(answered, Failed):
+            raise self._failed(answered)
+        try:
+            return read(answered, self.options.model)
+        except RanOut as error:
+            if self.options.max_output_tokens is not None:
+                self._report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
+            raise
+
+    async def _call(self, client: AsyncOpenAI, history: Sequence[Line], messages: Sequence[Line]) -> object:
+        """The completion, or what its failure means. The failure itself ends here: it holds the request, key and all."""
+        from aiohttp import ClientError
+        from openai import OpenAIError
+
+        request = self._request(history, messages)
+        try:
+            return await client.chat.completions.create(**request)
+        except (OpenAIError, ClientError, OSError, ValueError) as error:
+            # ValueError is JSON that cannot be read; ClientError what the transport forgets to translate.
+            return understand(error, self.options.host, self.context.clock())
+
+    def _request(self, history: Sequence[Line], messages: Sequence[Line]) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self.options.model,
+            "messages": compose(self.options.instructions, history, messages),
+        }
+        if self.options.temperature is not None:
+            request["temperature"] = self.options.temperature
+        if self.options.max_output_tokens is not None:
+            host = "." + self.options.host.partition(":")[0]
+            word = "max_completion_tokens" if host.endswith(_NEW_WORD_HOSTS) else "max_tokens"
+            request[word] = self.options.max_output_tokens
+        return request
+
+    # what a person has to mend
+
+    def _failed(self, failed: Failed) -> TryLater | GiveUp:
+        if failed.trouble is not None:
+            self._report(failed.trouble)
+        return failed.outcome
+
+    def _report(self, trouble: Trouble) -> None:
+        self._mended(but=trouble.kind)
+        self.context.problems.report(
+            self._key(trouble.kind), f"The responder {self.context.name} cannot answer: {trouble.message}.", trouble.remedy
+        )
+
+    def _mended(self, but: Kind | None = None) -> None:
+        for kind in get_args(Kind):
+            if kind != but:
+                self.context.problems.clear(self._key(kind))
+
+    def _key(self, kind: Kind) -> str:
+        return f"responder:{self.context.name}:{kind}"
+
+    # the client
+
+    async def _ready(self) -> AsyncOpenAI:
+        async with self._making:
+            if self._client is None:
+                # Importing takes a third of a second or more, reading the certificates some more.
+                self._client = await asyncio.to_thread(_make_client, self.options)
+            return self._client
+
+
+def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
+    import openai
+
+    client = openai.AsyncOpenAI(
+        api_key=options.key,
+        base_url=options.url,
+        timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),  # whoever calls bounds the whole call
+        max_retries=0,  # when to ask again is decided by SARA alone
+        # The client would fill these in from the environment; the file decides.
+        default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # typed for single calls only
+        http_client=openai.DefaultAioHttpClient(follow_redirects=False),
+    )
+    _ = client.chat.completions  # imports the rest of what a call needs
+    return client

@@ -1,0 +1,251 @@
+"""OpenAI's other end on loopback: a server that speaks Chat Completions, for tests, the demo and plugin authors.
+
+    simulator = OpenAISimulator(mode="echo")
+    await simulator.start()
+    simulator.fault("rate_limit", retry_after=2, times=3)
+    …
+    calls = await simulator.wait_for(lambda calls: len(calls) == 4)
+    assert calls[-1].asked == ("Are you open?", "On Sunday?")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from sara import Simulator
+from sara_openai.simulator.faults import Fault, FaultKind, Faults
+from sara_openai.simulator.protocol import Call, Rejected, authorize, completion_body, error_body, validate
+from sara_openai.simulator.script import recite
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["Answer", "Call", "Fault", "FaultKind", "Mode", "OpenAISimulator"]
+
+Answer: TypeAlias = Callable[[Call], str | Awaitable[str]]
+Mode: TypeAlias = Literal["script", "echo"] | Sequence[str] | Answer
+
+_LARGEST_BODY = 32 * 1024 * 1024
+_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to use this network.</p>"
+
+_ERRORS: dict[str, tuple[int, str, str | None]] = {
+    "rate_limit": (429, "Rate limit reached for requests.", "rate_limit_exceeded"),
+    "quota": (429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota"),
+    "unauthorized": (401, "Incorrect API key provided.", "invalid_api_key"),
+    "no_model": (404, "The model does not exist or you do not have access to it.", "model_not_found"),
+    "too_long": (400, "This model's maximum context length is 8192 tokens.", "context_length_exceeded"),
+}
+
+
+class OpenAISimulator(Simulator):
+    """An OpenAI-compatible server.
+
+    `mode` says what it answers: `script`, the demo shop; `echo`, all messages it was asked; a list of replies, the last of
+    which repeats; or a function of the call. It may be changed at any time.
+    """
+
+    def __init__(
+        self, *, api_key: str | None = "sk-simulated", model: str = "gpt-5-mini", mode: Mode = "script", delay_ms: int = 0
+    ) -> None:
+        self.api_key = api_key
+        self.model = model
+        self.mode = mode
+        self.delay_ms = delay_ms
+        self.calls: list[Call] = []
+        self.base_url: str | None = None
+        self._faults = Faults()
+        self._replies = 0
+        self._waiting: list[tuple[Callable[[list[Call]], object], asyncio.Future[None]]] = []
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen; return the base URL, which ends in `/v1`."""
+        from aiohttp import web
+
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._models)
+        # Calls that hang must end when the client goes away, and when we stop.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        bound = self._runner.addresses[0]
+        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        self.base_url = f"http://{shown}:{bound[1]}/v1"
+        return self.base_url
+
+    async def stop(self) -> None:
+        """Close the listener and every open call."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def options(self) -> dict[str, Any]:
+        """The keys of a section of `responders` that make the plugin talk to this simulator."""
+        if self.base_url is None:
+            raise RuntimeError("start the simulator first; only then is its address known")
+        options = {"model": self.model, "base_url": self.base_url}
+        return options if self.api_key is None else {**options, "api_key": self.api_key}
+
+    def fault(self, kind: FaultKind, *, times: int | None = 1, **details: Any) -> None:
+        """Make the next `times` calls go wrong (None: all, until `heal`), after those already planned; `details` are the other
+        fields of `Fault`."""
+        self._faults.add(Fault(kind, times, **details))
+
+    def heal(self) -> None:
+        """Let nothing go wrong any more; calls that hang go on hanging."""
+        self._faults.clear()
+
+    async def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float = 5.0) -> list[Call]:
+        """Return the calls once `predicate` holds for them; it is asked whenever a call comes in or is answered.
+
+        Raises:
+            TimeoutError: it did not hold within `timeout` seconds.
+        """
+        if not predicate(self.calls):
+            future = asyncio.get_running_loop().create_future()
+            entry = (predicate, future)
+            self._waiting.append(entry)
+            try:
+                async with asyncio.timeout(timeout):
+                    await future
+            finally:
+                self._waiting.remove(entry)
+        return self.calls
+
+    def _changed(self) -> None:
+        for predicate, future in self._waiting:
+            if future.done():
+                continue
+            try:
+                if predicate(self.calls):
+                    future.set_result(None)
+            except Exception as error:  # it is the waiting test's, not the call's
+                future.set_exception(error)
+
+    # the two addresses
+
+    async def _models(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        try:
+            authorize(request.headers.get("Authorization"), self.api_key)
+        except Rejected as error:
+            return web.json_response(error.body, status=error.status)
+        model = {"id": self.model, "object": "model", "created": 0, "owned_by": "simulator"}
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            body = None
+        call = Call(len(self.calls) + 1, body if isinstance(body, dict) else {}, dict(request.headers))
+        self.calls.append(call)
+        self._changed()
+        try:
+            authorize(request.headers.get("Authorization"), self.api_key)
+            validate(body, self.model)
+            response = await self._respond(request, call)
+        except Rejected as error:
+            response = web.json_response(error.body, status=error.status)
+        if call.status is None:
+            call.status = response.status
+        self._changed()
+        return response
+
+    async def _respond(self, request: web.Request, call: Call) -> web.Response:
+        from aiohttp import web
+
+        fault = self._faults.take()
+        if self.delay_ms:
+            await asyncio.sleep(self.delay_ms / 1_000)
+        if fault is not None and (failed := await self._fail(request, call, fault)) is not None:
+            return failed
+        return web.json_response(completion_body(call, await self._say(call), int(time.time())))
+
+    async def _say(self, call: Call) -> str:
+        if self.mode == "script":
+            return recite(call)
+        if self.mode == "echo":
+            return "echo: " + " | ".join(call.asked)
+        if callable(self.mode):
+            said = self.mode(call)
+            return await said if inspect.isawaitable(said) else said
+        self._replies += 1
+        return self.mode[min(self._replies, len(self.mode)) - 1]
+
+    # faults
+
+    async def _fail(self, request: web.Request, call: Call, fault: Fault) -> web.Response | None:
+        """What a fault answers; None where the right answer follows after all."""
+        from aiohttp import web
+
+        match fault.kind:
+            case "slow":
+                await asyncio.sleep(fault.delay_ms / 1_000)
+                return None
+            case "hang":
+                await asyncio.Event().wait()
+            case "reset" | "cut":
+                return await self._tear(request, call, halfway=fault.kind == "cut")
+            case "html":
+                return web.Response(text=_PAGE, content_type="text/html")
+            case "garbage":
+                return web.Response(body=b'{"id": "chatcmpl-simulated", "choices": [{', content_type="application/json")
+            case "body":
+                return web.json_response(fault.body)
+            case "status" | "rate_limit" | "quota" | "unauthorized" | "no_model" | "too_long":
+                return self._error(fault)
+        return web.json_response(await self._odd(call, fault))
+
+    def _error(self, fault: Fault) -> web.Response:
+        from aiohttp import web
+
+        status, message, code = _ERRORS.get(fault.kind, (fault.status, fault.text or "Something went wrong.", None))
+        headers = dict(fault.headers)
+        if fault.retry_after is not None:
+            headers["Retry-After"] = f"{fault.retry_after:g}"
+        body = error_body(status, message, code=fault.code or code, param=fault.param)
+        return web.json_response(body, status=status, headers=headers)
+
+    async def _odd(self, call: Call, fault: Fault) -> dict[str, Any]:
+        """A completion that is well-formed and yet not what one hopes for."""
+        now = int(time.time())
+        match fault.kind:
+            case "no_choices" | "null_choices":
+                return {**completion_body(call, None, now), "choices": [] if fault.kind == "no_choices" else None}
+            case "null_content":
+                return completion_body(call, None, now)
+            case "refusal":
+                return completion_body(call, None, now, refusal=fault.text or "I'm sorry, but I can't help with that.")
+            case "content_filter":
+                return completion_body(call, fault.text or None, now, finish_reason="content_filter")
+            case "truncated":
+                text = fault.text or await self._say(call)
+                return completion_body(call, text if fault.text else text[: len(text) // 2], now, finish_reason="length")
+        return completion_body(call, fault.text, now)
+
+    async def _tear(self, request: web.Request, call: Call, *, halfway: bool) -> web.Response:
+        """Tear the connection down, so that the client sees a reset and not an orderly end."""
+        from aiohttp import web
+
+        call.status = 0
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
+        if halfway:
+            await response.prepare(request)
+            await response.write(b'{"id": "chatcmpl-simulated", ')
+        if request.transport is not None:
+            opened = request.transport.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
+        return web.Response()

@@ -1,0 +1,27 @@
+"""The bundled store and queue: one SQLite file, one writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sara import hookimpl
+
+if TYPE_CHECKING:
+    from sara import Queue, Store
+
+
+@hookimpl
+def register_stores() -> Sequence[type[Store]]:
+    """The store that `plugin: sqlite` names."""
+    from sara_sqlite.store import SqliteStore
+
+    return [SqliteStore]
+
+
+@hookimpl
+def register_queues() -> Sequence[type[Queue]]:
+    """The queue that `plugin: sqlite` names."""
+    from sara_sqlite.queue import SqliteQueue
+
+    return [SqliteQueue]

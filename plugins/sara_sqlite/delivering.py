@@ -1,0 +1,165 @@
+"""What a deliver job reads and writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Literal
+
+from sara import Attempt, DeliveryView, Instant, OpenWork, Outcome, Part, Stale
+from sara_sqlite import receipts
+from sara_sqlite.rows import CONVERSATION, MESSAGE, Connection, address, count, event, ident, number, one, refresh_delivery, the
+
+
+def view(db: Connection, conversation: str) -> DeliveryView | None:
+    """The first unsettled part and what is known of it."""
+    key = number(CONVERSATION, conversation)
+    row = one(
+        db,
+        "SELECT * FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        key,
+    )
+    if row is None:
+        return None
+    person = the(db, "SELECT p.* FROM contacts p JOIN conversations c ON c.contact = p.id WHERE c.id = ?", key)
+    last = one(db, "SELECT * FROM attempts WHERE part = ? ORDER BY started_at DESC, id DESC LIMIT 1", row["id"])
+    account = one(db, "SELECT webhook_at FROM accounts WHERE account = ?", row["account"])
+    part = Part(
+        id=ident(MESSAGE, row["id"]),
+        conversation=conversation,
+        account=row["account"],
+        to=address(person),
+        kind=row["kind"],
+        text=row["text"],
+        purpose=row["purpose"],
+        content=json.loads(row["content"]),
+        reply_to=row["reply_to"],
+    )
+    return DeliveryView(
+        part=part,
+        state=row["state"],
+        not_before=row["not_before"],
+        attempts=row["attempts"],
+        first_at=row["attempts_first"],
+        last=None if last is None else attempt(last),
+        webhook_at=None if account is None else account["webhook_at"],
+        opted_out=bool(person["opted_out"]),
+    )
+
+
+def attempt(row: sqlite3.Row) -> Attempt:
+    """A row of `attempts` as the model has it."""
+    return Attempt(
+        row["id"], ident(MESSAGE, row["part"]), row["state"], row["started_at"], row["owner"], row["external_id"], row["error"]
+    )
+
+
+def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) -> None:
+    """Write the `sending` mark."""
+    key = number(MESSAGE, part)
+    row = the(db, "SELECT * FROM messages WHERE id = ?", key)
+    if row["state"] != "queued":
+        raise Stale(f"the part is {row['state']}")
+    db.execute(
+        "INSERT INTO attempts (id, part, owner, state, started_at) VALUES (?, ?, ?, 'sending', ?)", (attempt_id, key, owner, now)
+    )
+    db.execute("UPDATE messages SET state = 'sending', attempts_first = coalesce(attempts_first, ?) WHERE id = ?", (now, key))
+    event(db, now, "sending", attempt_id, conversation=row["conversation"], message=key)
+
+
+def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+    """Record how an attempt ended; what a receipt proved before stays."""
+    known = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
+    part = the(db, "SELECT * FROM messages WHERE id = ?", known["part"])
+    if outcome.charged:
+        db.execute("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", (part["id"],))
+    if known["state"] == "accepted":
+        _complete(db, known, part, outcome, now)
+        return refresh_delivery(db, part["conversation"], now)
+    db.execute(
+        "UPDATE attempts SET state = ?, settled_at = ?, external_id = coalesce(?, external_id), error = ? WHERE id = ?",
+        (outcome.state, now, outcome.external_id, outcome.error, attempt_id),
+    )
+    detail = f"{attempt_id}: {outcome.error}" if outcome.error else attempt_id
+    event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
+    if outcome.state == "accepted":
+        receipts.note_second_acceptance(db, part, now)
+    if part["state"] in ("sending", "in_doubt"):
+        _move(db, part, outcome, now)
+    if outcome.state == "accepted" and outcome.external_id:
+        receipts.apply_early(db, part, outcome.external_id, now)
+    return refresh_delivery(db, part["conversation"], now)
+
+
+def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
+    """A receipt came first; only the provider's id may still be new."""
+    if outcome.external_id and known["external_id"] is None:
+        db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (outcome.external_id, known["id"]))
+    if outcome.external_id and part["external_id"] is None:
+        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (outcome.external_id, part["id"]))
+    if outcome.external_id:
+        receipts.apply_early(db, part, outcome.external_id, now)
+
+
+def _move(db: Connection, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
+    if outcome.part == "failed":
+        receipts.fail(db, part, outcome.error or "", now)
+        return
+    external_id = outcome.external_id or part["external_id"]
+    if external_id and one(
+        db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND id <> ?", part["account"], external_id, part["id"]
+    ):
+        external_id = None  # a provider that repeats its ids must not stop the conversation; the attempt keeps it
+    db.execute(
+        "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
+        (outcome.part, outcome.not_before, external_id, outcome.error, part["id"]),
+    )
+
+
+def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+    """No receipt came: act as the channel's options say."""
+    row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
+    if row["state"] != "in_doubt":
+        raise Stale(f"the part is {row['state']}")
+    state, reason = ("queued", None) if action == "resend" else ("held", "in_doubt")
+    db.execute("UPDATE messages SET state = ?, reason = ?, not_before = ? WHERE id = ?", (state, reason, now, row["id"]))
+    count(db, "doubt_resent" if action == "resend" else "doubt_held")
+    if blind:
+        count(db, "blind")
+    detail = f"{action}, {'no webhook came since the attempt' if blind else 'no receipt came'}"
+    event(db, now, "doubt_ended", detail, conversation=row["conversation"], message=row["id"])
+    return refresh_delivery(db, row["conversation"], now)
+
+
+def end_part(db: Connection, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
+    """End a queued part without an attempt."""
+    row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
+    if row["state"] != "queued":
+        raise Stale(f"the part is {row['state']}")
+    if state == "failed":
+        receipts.fail(db, row, reason, now)
+    else:
+        db.execute("UPDATE messages SET state = ?, reason = ? WHERE id = ?", (state, reason, row["id"]))
+        event(db, now, state, reason, conversation=row["conversation"], message=row["id"])
+    return refresh_delivery(db, row["conversation"], now)
+
+
+def recover(db: Connection, owner: str, now: Instant) -> int:
+    """The lock on the file makes every other owner dead: what they were sending is in doubt."""
+    rows = db.execute(
+        "SELECT a.id, a.part, m.conversation FROM attempts a JOIN messages m ON m.id = a.part WHERE a.state = 'sending' AND a.owner <> ?",
+        (owner,),
+    ).fetchall()
+    for row in rows:
+        db.execute("UPDATE attempts SET state = 'in_doubt', error = 'the process ended' WHERE id = ?", (row["id"],))
+        db.execute(
+            "UPDATE messages SET state = 'in_doubt', not_before = ?, attempts = attempts + 1 WHERE id = ? AND state = 'sending'",
+            (now, row["part"]),
+        )
+        event(
+            db, now, "attempt_in_doubt", f"{row['id']}: the process ended", conversation=row["conversation"], message=row["part"]
+        )
+        refresh_delivery(db, row["conversation"], now)
+    # A call to a responder that the process did not survive is over; its attempt stays counted.
+    db.execute("UPDATE conversations SET attempt_open = 0 WHERE attempt_open = 1")
+    return len(rows)

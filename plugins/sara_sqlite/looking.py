@@ -1,0 +1,202 @@
+"""What people and the sweep look at, and what an operator mends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
+from sara_sqlite.delivering import attempt
+from sara_sqlite.intake import cancel, close_turn
+from sara_sqlite.rows import (
+    CONTACT,
+    CONVERSATION,
+    MESSAGE,
+    STORED,
+    Connection,
+    event,
+    ident,
+    number,
+    one,
+    open_work,
+    refresh_delivery,
+    stored,
+    the,
+)
+
+
+def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
+    """A page of conversations with open work."""
+    start = 0 if after is None else number(CONVERSATION, after)
+    if before is None:
+        rows = db.execute(
+            "SELECT id, account, reply_due, deliver_due FROM conversations INDEXED BY conversations_open"
+            " WHERE (reply_due IS NOT NULL OR deliver_due IS NOT NULL) AND id > ? ORDER BY id LIMIT ?",
+            (start, limit),
+        )
+    else:
+        rows = db.execute(
+            "SELECT id, account, reply_due, deliver_due FROM conversations WHERE id IN ("
+            " SELECT id FROM conversations WHERE reply_due <= ? UNION SELECT id FROM conversations WHERE deliver_due <= ?)"
+            " AND id > ? ORDER BY id LIMIT ?",
+            (before, before, start, limit),
+        )
+    return [OpenWork(ident(CONVERSATION, row["id"]), row["account"], row["reply_due"], row["deliver_due"]) for row in rows]
+
+
+def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
+    """The newest conversations first."""
+    pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    rows = db.execute(
+        "SELECT c.*, p.name, p.username, p.phone, p.user_id, p.opted_out,"
+        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
+        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
+        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
+        " FROM conversations c JOIN contacts p ON p.id = c.contact"
+        " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
+        " OR p.user_id LIKE ? ESCAPE '\\' ORDER BY c.last_at DESC, c.id DESC LIMIT ?",
+        (search, pattern, pattern, pattern, pattern, limit),
+    )
+    return [
+        ConversationSummary(
+            id=ident(CONVERSATION, row["id"]),
+            account=row["account"],
+            contact=ident(CONTACT, row["contact"]),
+            name=row["name"] or row["username"],
+            messages=row["messages"],
+            last_at=row["last_at"],
+            waiting=row["waiting"],
+            unsent=row["unsent"],
+            opted_out=bool(row["opted_out"]),
+            reply_due=row["reply_due"],
+            deliver_due=row["deliver_due"],
+            error=row["error"],
+        )
+        for row in rows
+    ]
+
+
+def messages(db: Connection, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
+    """A page of messages in store order."""
+    start = 0 if after is None else number(MESSAGE, after)
+    if conversation is None:
+        rows = db.execute(STORED + " WHERE m.id > ? ORDER BY m.id LIMIT ?", (start, limit))
+    else:
+        key = number(CONVERSATION, conversation)
+        rows = db.execute(STORED + " WHERE m.conversation = ? AND m.id > ? ORDER BY m.id LIMIT ?", (key, start, limit))
+    return [stored(row) for row in rows]
+
+
+def find(db: Connection, message: str) -> StoredMessage | None:
+    """A message by our id, the provider's, or an attempt's."""
+    row = one(db, STORED + " WHERE m.id = ?", number(MESSAGE, message))
+    row = row or one(db, STORED + " WHERE m.external_id = ? ORDER BY m.id LIMIT 1", message)
+    row = row or one(
+        db, STORED + " JOIN attempts a ON a.part = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
+    )
+    return None if row is None else stored(row)
+
+
+def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
+    """What only a person can set going again, newest first."""
+    rows = db.execute(
+        STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
+        " OR (m.direction = 'out' AND m.state IN ('failed', 'held', 'parked')) ORDER BY m.id DESC LIMIT ?",
+        (limit,),
+    )
+    return [stored(row) for row in rows]
+
+
+def timeline(db: Connection, message: str) -> Sequence[TimelineEvent]:
+    """A message's own events, in order."""
+    rows = db.execute("SELECT * FROM events WHERE message = ? ORDER BY at, id", (number(MESSAGE, message),))
+    return [TimelineEvent(row["at"], row["what"], row["detail"], row["actor"]) for row in rows]
+
+
+def attempts(db: Connection, part: str) -> Sequence[Attempt]:
+    """A part's attempts, oldest first."""
+    return [
+        attempt(row)
+        for row in db.execute("SELECT * FROM attempts WHERE part = ? ORDER BY started_at, id", (number(MESSAGE, part),))
+    ]
+
+
+def counts(db: Connection) -> dict[str, int]:
+    """Figures by state, and those that outlive restarts."""
+    found = {
+        f"{row['direction']}.{row['state']}": int(row["n"])
+        for row in db.execute("SELECT direction, state, count(*) AS n FROM messages GROUP BY direction, state")
+    }
+    found["set_aside"] = int(the(db, "SELECT count(*) AS n FROM set_aside")["n"])
+    found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
+    found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
+    return found
+
+
+def unsettled(db: Connection) -> dict[str, int]:
+    """Open conversations by account."""
+    return {
+        row["account"]: int(row["n"])
+        for row in db.execute(
+            "SELECT account, count(*) AS n FROM conversations INDEXED BY conversations_open"
+            " WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL GROUP BY account"
+        )
+    }
+
+
+def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+    """Another chance for what was given up."""
+    key = number(CONVERSATION, conversation)
+    the(db, "SELECT id FROM conversations WHERE id = ?", key)
+    if kind == "reply":
+        rows = db.execute(
+            "SELECT id, created_at FROM messages WHERE conversation = ? AND state = 'dead' ORDER BY id", (key,)
+        ).fetchall()
+        db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE conversation = ? AND state = 'dead'", (key,))
+        if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
+            db.execute(
+                "UPDATE conversations SET reply_due = ?, waiting_since = coalesce(waiting_since, ?), attempts = 0, attempts_first = NULL"
+                " WHERE id = ?",
+                (now, now, key),
+            )
+    else:
+        rows = db.execute(
+            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND state IN ('failed', 'held', 'parked') ORDER BY id",
+            (key,),
+        ).fetchall()
+        db.execute(
+            "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, not_before = ?"
+            " WHERE conversation = ? AND direction = 'out' AND state IN ('failed', 'held', 'parked')",
+            (now, key),
+        )
+        db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
+    for row in rows:
+        event(db, now, "retried", "by hand", conversation=key, message=row["id"], actor="operator")
+    return refresh_delivery(db, key, now)
+
+
+def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+    """Give up what is open."""
+    key = number(CONVERSATION, conversation)
+    the(db, "SELECT id FROM conversations WHERE id = ?", key)
+    if kind == "reply":
+        for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
+            event(db, now, "skipped", "dropped", conversation=key, message=row["id"], actor="operator")
+        db.execute(
+            "UPDATE messages SET state = 'skipped', reason = 'dropped' WHERE conversation = ? AND state = 'waiting'", (key,)
+        )
+        close_turn(db, key)
+    else:
+        cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt')", (key,), "dropped", now)
+    return refresh_delivery(db, key, now)
+
+
+def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:
+    """Write a later look at work that stays open."""
+    key = number(CONVERSATION, conversation)
+    if kind == "reply":
+        db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
+        return open_work(db, key)
+    first = one(db, "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'in_doubt') ORDER BY id LIMIT 1", key)
+    if first is not None:
+        db.execute("UPDATE messages SET not_before = ? WHERE id = ?", (at, first["id"]))
+    return refresh_delivery(db, key, now)

@@ -1,0 +1,54 @@
+"""Brings a database file to the newest schema, one numbered step at a time, with a copy made before."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+import structlog
+
+from sara import StoreUnavailable
+
+log = structlog.get_logger("sara_sqlite")
+
+
+def steps() -> dict[int, str]:
+    """The numbered steps that this version knows: number → SQL."""
+    found = {}
+    for entry in files("sara_sqlite").joinpath("migrations").iterdir():
+        number, _, _ = entry.name.partition("_")
+        if entry.name.endswith(".sql"):
+            found[int(number)] = entry.read_text(encoding="utf-8")
+    return dict(sorted(found.items()))
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply the steps that `connection` lacks. A file that already holds data is copied to `<name>.before-<number>` first.
+
+    Raises StoreUnavailable for a file that a newer SARA has written.
+    """
+    known = steps()
+    newest = max(known)
+    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if current > newest:
+        raise StoreUnavailable(
+            f"{path} was written by a newer SARA (schema {current}, this one knows {newest}); upgrade SARA, or restore a backup"
+        )
+    if 0 < current < newest:
+        _copy(connection, path.with_name(f"{path.name}.before-{current + 1}"))
+    for number, sql in known.items():
+        if number > current:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+            log.info("database_migrated", schema=number)
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    target.chmod(0o600)
+    log.info("database_copied", copy=str(target))

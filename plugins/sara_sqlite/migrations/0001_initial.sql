@@ -1,0 +1,172 @@
+-- Times are Unix milliseconds. The words for states are those of the manual.
+
+CREATE TABLE contacts (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    provider     TEXT NOT NULL,
+    -- What a send is addressed with now; former ids live on in aliases.
+    user_id      TEXT,
+    parent_id    TEXT,
+    phone        TEXT,
+    username     TEXT,
+    name         TEXT,
+    language     TEXT,
+    opted_out    INTEGER NOT NULL DEFAULT 0,
+    opted_out_at INTEGER,
+    marketing    INTEGER NOT NULL DEFAULT 1,
+    -- The older contact that this one turned out to be.
+    linked       INTEGER REFERENCES contacts (id),
+    created_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE aliases (
+    provider TEXT NOT NULL,
+    scheme   TEXT NOT NULL CHECK (scheme IN ('user_id', 'parent_id', 'phone')),
+    value    TEXT NOT NULL,
+    contact  INTEGER NOT NULL REFERENCES contacts (id),
+    PRIMARY KEY (provider, scheme, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX aliases_contact ON aliases (contact);
+
+CREATE TABLE conversations (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    account          TEXT NOT NULL,
+    contact          INTEGER NOT NULL REFERENCES contacts (id),
+    reply_due        INTEGER,
+    deliver_due      INTEGER,
+    -- When the oldest waiting message came, for the longest quiet window.
+    waiting_since    INTEGER,
+    -- The number of the latest call to a responder, and whether its result is still awaited.
+    attempt          INTEGER NOT NULL DEFAULT 0,
+    attempt_open     INTEGER NOT NULL DEFAULT 0,
+    -- Calls made for the messages that wait now.
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    attempts_first   INTEGER,
+    reply_blocked    INTEGER NOT NULL DEFAULT 0,
+    error            TEXT,
+    last_at          INTEGER,
+    created_at       INTEGER NOT NULL,
+    UNIQUE (account, contact)
+) STRICT;
+CREATE INDEX conversations_reply_due ON conversations (reply_due) WHERE reply_due IS NOT NULL;
+CREATE INDEX conversations_deliver_due ON conversations (deliver_due) WHERE deliver_due IS NOT NULL;
+CREATE INDEX conversations_open ON conversations (id) WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL;
+CREATE INDEX conversations_last ON conversations (last_at);
+
+CREATE TABLE replies (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation  INTEGER NOT NULL REFERENCES conversations (id),
+    last_answered INTEGER NOT NULL,
+    attempt       INTEGER NOT NULL,
+    input_tokens  INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    model         TEXT NOT NULL DEFAULT '',
+    created_at    INTEGER NOT NULL,
+    UNIQUE (conversation, last_answered)
+) STRICT;
+
+-- Both directions in one table: the order of ids is the order of the conversation.
+CREATE TABLE messages (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation  INTEGER NOT NULL REFERENCES conversations (id),
+    account       TEXT NOT NULL,
+    direction     TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+    external_id   TEXT,
+    digest        TEXT,
+    kind          TEXT NOT NULL,
+    text          TEXT NOT NULL,
+    content       TEXT NOT NULL DEFAULT '{}',
+    raw           TEXT NOT NULL DEFAULT '',
+    state         TEXT NOT NULL CHECK (state IN (
+        'waiting', 'answered', 'skipped', 'dead', 'quarantined',
+        'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'parked', 'held', 'cancelled', 'failed')),
+    reason        TEXT,
+    purpose       TEXT CHECK (purpose IN ('reply', 'notice', 'operator', 'template')),
+    reply         INTEGER REFERENCES replies (id),
+    reply_to      TEXT,
+    at            INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    -- Outbound only: when it may be looked at, and the attempts charged to it.
+    not_before    INTEGER NOT NULL DEFAULT 0,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    attempts_first INTEGER,
+    error         TEXT
+) STRICT;
+CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest IS NOT NULL;
+CREATE INDEX messages_conversation ON messages (conversation, id);
+CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
+CREATE INDEX messages_unsettled ON messages (conversation, id) WHERE state IN ('queued', 'sending', 'in_doubt');
+CREATE INDEX messages_state ON messages (direction, state);
+CREATE INDEX messages_reply ON messages (reply) WHERE reply IS NOT NULL;
+
+CREATE TABLE attempts (
+    id          TEXT PRIMARY KEY,
+    part        INTEGER NOT NULL REFERENCES messages (id),
+    owner       TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('sending', 'in_doubt', 'not_sent', 'refused', 'accepted')),
+    started_at  INTEGER NOT NULL,
+    settled_at  INTEGER,
+    external_id TEXT,
+    error       TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_part ON attempts (part);
+CREATE INDEX attempts_external ON attempts (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX attempts_sending ON attempts (owner) WHERE state = 'sending';
+
+-- Receipts that came before the answer to the request they belong to.
+CREATE TABLE early_receipts (
+    id          INTEGER PRIMARY KEY,
+    account     TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    code        TEXT,
+    reason      TEXT,
+    kept_at     INTEGER NOT NULL,
+    UNIQUE (account, external_id, status)
+) STRICT;
+
+CREATE TABLE events (
+    id           INTEGER PRIMARY KEY,
+    at           INTEGER NOT NULL,
+    conversation INTEGER,
+    message      INTEGER,
+    what         TEXT NOT NULL,
+    detail       TEXT NOT NULL DEFAULT '',
+    actor        TEXT NOT NULL DEFAULT 'sara'
+) STRICT;
+CREATE INDEX events_message ON events (message, id) WHERE message IS NOT NULL;
+CREATE INDEX events_conversation ON events (conversation, id) WHERE conversation IS NOT NULL;
+
+CREATE TABLE set_aside (
+    id      INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    body    BLOB NOT NULL,
+    digest  TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    UNIQUE (account, digest)
+) STRICT;
+
+CREATE TABLE accounts (
+    account    TEXT PRIMARY KEY,
+    webhook_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counters (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    kind     TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    lane     TEXT NOT NULL,
+    due      INTEGER NOT NULL,
+    priority INTEGER NOT NULL DEFAULT 0,
+    stamp    INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_lane ON jobs (lane, priority DESC, due);
+CREATE INDEX jobs_due ON jobs (due);

@@ -1,0 +1,119 @@
+"""What receipts do: an attempt only moves forward, and its part with it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sara import Failure, Instant, Receipt
+from sara_sqlite.rows import Connection, count, event, one, refresh_delivery, the
+
+RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
+EARLY_KEPT = 86_400_000
+
+
+def apply(db: Connection, receipt: Receipt, now: Instant) -> sqlite3.Row | None:
+    """Apply one receipt; return the part it speaks of, or None (then it is kept for a while: it may be early)."""
+    attempt = _attempt_of(db, receipt)
+    if attempt is None:
+        _keep_early(db, receipt, now)
+        return None
+    part = the(db, "SELECT * FROM messages WHERE id = ?", attempt["part"])
+    if attempt["state"] != "accepted":
+        _was_accepted(db, attempt, part, receipt.external_id, now)
+    elif receipt.external_id and attempt["external_id"] is None:
+        db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (receipt.external_id, attempt["id"]))
+    _advance(db, part["id"], receipt, now)
+    refresh_delivery(db, part["conversation"], now)
+    return part
+
+
+def apply_early(db: Connection, part: sqlite3.Row, external_id: str, now: Instant) -> None:
+    """Apply the receipts that came before the answer to their request."""
+    rows = db.execute(
+        "SELECT * FROM early_receipts WHERE account = ? AND external_id = ? ORDER BY id", (part["account"], external_id)
+    ).fetchall()
+    for row in rows:
+        failure = Failure(row["code"] or "", row["reason"] or "") if row["status"] == "failed" else None
+        _advance(db, part["id"], Receipt(part["account"], row["status"], row["at"], external_id, failure=failure), now)
+    if rows:
+        db.execute("DELETE FROM early_receipts WHERE account = ? AND external_id = ?", (part["account"], external_id))
+
+
+def note_second_acceptance(db: Connection, part: sqlite3.Row, now: Instant) -> None:
+    """Count a part that the provider accepted more than once."""
+    accepted = the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'accepted'", part["id"])["n"]
+    if accepted > 1:
+        count(db, "duplicate_sends")
+        event(
+            db, now, "doubled", "the provider accepted this more than once", conversation=part["conversation"], message=part["id"]
+        )
+
+
+def _attempt_of(db: Connection, receipt: Receipt) -> sqlite3.Row | None:
+    sql = "SELECT a.* FROM attempts a JOIN messages m ON m.id = a.part WHERE m.account = ? AND "
+    found = one(db, sql + "a.id = ?", receipt.account, receipt.attempt_id) if receipt.attempt_id else None
+    if found is None and receipt.external_id:
+        found = one(db, sql + "a.external_id = ?", receipt.account, receipt.external_id)
+    return found
+
+
+def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, external_id: str | None, now: Instant) -> None:
+    """A receipt proves what the request's own answer could not."""
+    db.execute(
+        "UPDATE attempts SET state = 'accepted', settled_at = ?, external_id = coalesce(?, external_id) WHERE id = ?",
+        (now, external_id, attempt["id"]),
+    )
+    if external_id and part["external_id"] is None:
+        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (external_id, part["id"]))
+    if attempt["state"] != "sending":
+        event(
+            db,
+            now,
+            "reconciled",
+            f"a receipt settled attempt {attempt['id']}",
+            conversation=part["conversation"],
+            message=part["id"],
+            actor="provider",
+        )
+    note_second_acceptance(db, part, now)
+
+
+def _advance(db: Connection, part_id: int, receipt: Receipt, now: Instant) -> None:
+    part = the(db, "SELECT * FROM messages WHERE id = ?", part_id)
+    rank = RANK.get(part["state"], 0)
+    if receipt.status == "failed":
+        if rank > RANK["sent"] or part["state"] in ("failed", "cancelled"):
+            return
+        failure = receipt.failure or Failure("", "the provider gave no reason")
+        fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
+        return
+    if part["state"] == "failed" or RANK.get(receipt.status, 0) <= rank:
+        return
+    db.execute("UPDATE messages SET state = ?, reason = NULL, error = NULL WHERE id = ?", (receipt.status, part_id))
+    event(db, now, receipt.status, conversation=part["conversation"], message=part_id, actor="provider")
+
+
+def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str = "sara") -> None:
+    """End a part for good; the rest of its reply would make no sense without it."""
+    db.execute("UPDATE messages SET state = 'failed', reason = 'refused', error = ? WHERE id = ?", (error, part["id"]))
+    event(db, now, "failed", error, conversation=part["conversation"], message=part["id"], actor=actor)
+    if part["reply"] is None:
+        return
+    rest = db.execute(
+        "SELECT id FROM messages WHERE reply = ? AND state = 'queued' AND id > ?", (part["reply"], part["id"])
+    ).fetchall()
+    for row in rest:
+        db.execute("UPDATE messages SET state = 'cancelled', reason = 'earlier_part_failed' WHERE id = ?", (row["id"],))
+        event(db, now, "cancelled", "earlier_part_failed", conversation=part["conversation"], message=row["id"])
+
+
+def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
+    if not receipt.external_id:
+        return
+    db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
+    failure = receipt.failure or Failure("", "")
+    db.execute(
+        "INSERT INTO early_receipts (account, external_id, status, at, code, reason, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (receipt.account, receipt.external_id, receipt.status, receipt.at, failure.code, failure.reason, now),
+    )

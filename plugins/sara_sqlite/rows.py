@@ -1,0 +1,136 @@
+"""Ids and rows ↔ the model's values, and the two small writes that everything else shares."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sara import Instant, Line, OpenWork, Person, Role, Stale, StoredMessage
+
+Connection = sqlite3.Connection
+
+# Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
+CONTACT, CONVERSATION, MESSAGE = "p", "c", "m"
+
+
+def ident(letter: str, number: int) -> str:
+    """A row's number as an id: `c17`."""
+    return f"{letter}{number}"
+
+
+def number(letter: str, text: str) -> int:
+    """The row's number behind an id; -1, which no row has, for anything else."""
+    digits = text.removeprefix(letter)
+    return int(digits) if text.startswith(letter) and digits.isascii() and digits.isdigit() and len(digits) < 19 else -1
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """Compact JSON text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def event(
+    db: Connection,
+    now: Instant,
+    what: str,
+    detail: str = "",
+    *,
+    conversation: int | None = None,
+    message: int | None = None,
+    actor: str = "sara",
+) -> None:
+    """Write one line of history."""
+    db.execute(
+        "INSERT INTO events (at, conversation, message, what, detail, actor) VALUES (?, ?, ?, ?, ?, ?)",
+        (now, conversation, message, what, detail, actor),
+    )
+
+
+def count(db: Connection, name: str, by: int = 1) -> None:
+    """Add to a figure that outlives restarts."""
+    db.execute(
+        "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        (name, by),
+    )
+
+
+def one(db: Connection, sql: str, *args: Any) -> sqlite3.Row | None:
+    """The first row, if any."""
+    row: sqlite3.Row | None = db.execute(sql, args).fetchone()
+    return row
+
+
+def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
+    """The one row that must be there. Raises Stale where it is not."""
+    row = one(db, sql, *args)
+    if row is None:
+        raise Stale("there is nothing by that id")
+    return row
+
+
+def open_work(db: Connection, conversation: int) -> OpenWork:
+    """What a conversation still has to do."""
+    row = the(db, "SELECT account, reply_due, deliver_due FROM conversations WHERE id = ?", conversation)
+    return OpenWork(ident(CONVERSATION, conversation), row["account"], row["reply_due"], row["deliver_due"])
+
+
+def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWork:
+    """Set `deliver_due` from the first unsettled part, and wake an answer that had to wait for the delivery."""
+    first = one(
+        db,
+        "SELECT state, not_before FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt')"
+        " ORDER BY id LIMIT 1",
+        conversation,
+    )
+    db.execute("UPDATE conversations SET deliver_due = ? WHERE id = ?", (first and first["not_before"], conversation))
+    if first is None or (first["state"] == "queued" and first["not_before"] <= now):
+        db.execute(
+            "UPDATE conversations SET reply_due = min(reply_due, ?), reply_blocked = 0"
+            " WHERE id = ? AND reply_blocked = 1 AND reply_due IS NOT NULL",
+            (now, conversation),
+        )
+    return open_work(db, conversation)
+
+
+STORED = """
+    SELECT m.*, c.contact AS contact FROM messages m JOIN conversations c ON c.id = m.conversation
+"""
+
+
+def stored(row: sqlite3.Row) -> StoredMessage:
+    """A row of `STORED` as the model has it. The channel's name in the file is not the store's to know: `channel` holds
+    the account's provider, and who prints it may put the name there."""
+    return StoredMessage(
+        id=ident(MESSAGE, row["id"]),
+        external_id=row["external_id"],
+        channel=row["account"].partition(":")[0],
+        account=row["account"],
+        conversation=ident(CONVERSATION, row["conversation"]),
+        contact=ident(CONTACT, row["contact"]),
+        direction=row["direction"],
+        kind=row["kind"],
+        text=row["text"],
+        state=row["state"],
+        reason=row["reason"],
+        purpose=row["purpose"],
+        at=row["at"],
+        error=row["error"],
+    )
+
+
+_ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "notice": "notice", "operator": "operator"}
+
+
+def line(row: sqlite3.Row) -> Line:
+    """A message as a responder reads it."""
+    role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
+    return Line(
+        ident(MESSAGE, row["id"]), role, row["text"], row["at"], row["kind"], json.loads(row["content"]), row["external_id"]
+    )
+
+
+def address(row: sqlite3.Row) -> Person:
+    """Whom a send is addressed to, from a row of `contacts`."""
+    return Person(row["user_id"], row["parent_id"], row["phone"], row["username"], row["name"])

@@ -1,0 +1,137 @@
+"""The bundled store: every method is one function run in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from sara import (
+    Attempt,
+    Context,
+    ConversationSummary,
+    DeliveryView,
+    Draft,
+    HistoryLimits,
+    Instant,
+    Intake,
+    JobKind,
+    OpenWork,
+    Outcome,
+    ReplyView,
+    Store,
+    StoredMessage,
+    Taken,
+    TimelineEvent,
+    Usage,
+)
+from sara_sqlite import delivering, intake, looking, replying
+from sara_sqlite.database import Database
+from sara_sqlite.options import SqliteOptions
+
+
+class SqliteStore(Store):
+    """The truth in one SQLite file."""
+
+    Options = SqliteOptions
+
+    def __init__(self, options: SqliteOptions, context: Context) -> None:
+        path = options.file(context)
+        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only))
+        self.lost = self.database.lost
+
+    async def open(self) -> None:
+        await self.database.open()
+
+    async def close(self) -> None:
+        await self.database.close()
+
+    async def accept(self, intake_: Intake, now: Instant) -> Taken:
+        return await self.database.write(lambda db: intake.accept(db, intake_, now))
+
+    async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
+        return await self.database.read(lambda db: replying.view(db, conversation, limits))
+
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
+        return await self.database.write(lambda db: replying.begin(db, conversation, answers, now))
+
+    async def save_reply(
+        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+    ) -> OpenWork:
+        return await self.database.write(lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now))
+
+    async def postpone_reply(
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+    ) -> OpenWork:
+        return await self.database.write(lambda db: replying.postpone(db, conversation, attempt, due, error, now))
+
+    async def end_reply(
+        self,
+        conversation: str,
+        answers: Sequence[str],
+        state: Literal["skipped", "dead"],
+        reason: str,
+        now: Instant,
+        notices: Sequence[Draft] = (),
+    ) -> OpenWork:
+        return await self.database.write(lambda db: replying.end(db, conversation, answers, state, reason, now, notices))
+
+    async def delivery_view(self, conversation: str) -> DeliveryView | None:
+        return await self.database.read(lambda db: delivering.view(db, conversation))
+
+    async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
+        await self.database.write(lambda db: delivering.begin(db, part, attempt_id, owner, now))
+
+    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: delivering.settle(db, attempt_id, outcome, now))
+
+    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: delivering.settle_doubt(db, part, action, blind, now))
+
+    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now))
+
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
+
+    async def recover(self, owner: str, now: Instant) -> int:
+        return await self.database.write(lambda db: delivering.recover(db, owner, now))
+
+    async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
+        return await self.database.read(lambda db: looking.due(db, after, limit, before))
+
+    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: looking.revive(db, conversation, kind, now))
+
+    async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: looking.drop(db, conversation, kind, now))
+
+    async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
+        return await self.database.read(lambda db: looking.conversations(db, limit, search))
+
+    async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
+        return await self.database.read(lambda db: looking.messages(db, conversation, after, limit))
+
+    async def find(self, message: str) -> StoredMessage | None:
+        return await self.database.read(lambda db: looking.find(db, message))
+
+    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+        return await self.database.read(lambda db: looking.given_up(db, limit))
+
+    async def timeline(self, message: str) -> Sequence[TimelineEvent]:
+        return await self.database.read(lambda db: looking.timeline(db, message))
+
+    async def attempts(self, part: str) -> Sequence[Attempt]:
+        return await self.database.read(lambda db: looking.attempts(db, part))
+
+    async def counts(self) -> Mapping[str, int]:
+        return await self.database.read(looking.counts)
+
+    async def unsettled_accounts(self) -> Mapping[str, int]:
+        return await self.database.read(looking.unsettled)
+
+    async def alive(self) -> None:
+        await self.database.write(
+            lambda db: db.execute(
+                "INSERT INTO counters (name, value) VALUES ('alive', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+            )
+        )

@@ -1,0 +1,94 @@
+"""What a section `plugin: whatsapp` of sara.yaml may hold."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from sara import Duration, Options, Secret
+
+
+def _digits_as_text(value: Any) -> Any:
+    # An unquoted id is a whole number in YAML; Meta's ids have no leading zeros that could be lost.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _filled(secret: Secret) -> Secret:
+    text = secret.reveal().strip()  # copied secrets often carry a line end
+    if not text:
+        raise ValueError("must not be empty")
+    return Secret(text)
+
+
+def _fits_a_header(secret: Secret) -> Secret:
+    if not all("!" <= char <= "~" for char in secret.reveal()):
+        raise ValueError("must not contain spaces, line ends or non-ASCII characters")
+    return secret
+
+
+def _safe_address(url: str) -> str:
+    parts = urlsplit(url)
+    _ = parts.port  # raises ValueError for a port that is none
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address such as https://graph.facebook.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold nothing but scheme, host, port and path")
+    if parts.scheme == "http" and not _loopback(parts.hostname):
+        raise ValueError("must start with https://, because the access token would travel in clear; http is for loopback only")
+    return url.rstrip("/")
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Digits = Annotated[str, BeforeValidator(_digits_as_text), Field(pattern=r"^[0-9]{1,32}$")]
+FilledSecret = Annotated[Secret, AfterValidator(_filled)]
+
+
+class WhatsAppOptions(Options):
+    """One business number on Meta's WhatsApp Cloud API."""
+
+    webhook: str = Field(
+        "/webhook/messages",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        description="Path at which Meta's events arrive on the public listener.",
+    )
+    phone_number_id: Digits = Field(
+        description="Id of the business number (not the number itself), from WhatsApp > API Setup in the app dashboard."
+    )
+    business_account_id: Digits | None = Field(
+        None,
+        description="Id of the WhatsApp Business Account that owns the number. For `sara doctor`, and to leave out others' news.",
+    )
+    app_id: Digits | None = Field(None, description="Id of the Meta app. For `sara doctor`.")
+    app_secret: FilledSecret | Annotated[tuple[FilledSecret, ...], Field(min_length=1)] = Field(
+        description="The app's secret, with which Meta signs events. While it is being changed: a list of the new and the old."
+    )
+    access_token: Annotated[FilledSecret, AfterValidator(_fits_a_header)] = Field(
+        description="Token of a system user with whatsapp_business_messaging and whatsapp_business_management."
+    )
+    verify_token: FilledSecret = Field(description="Text of your own choice; enter the same in Meta's webhook configuration.")
+    graph_url: Annotated[str, AfterValidator(_safe_address)] = Field(
+        "https://graph.facebook.com", description="Where Meta's Graph API is. Plain http only on loopback, for the simulator."
+    )
+    api_version: str = Field("v26.0", pattern=r"^v[0-9]{1,3}\.[0-9]{1,2}$", description="Version of the Graph API to speak.")
+    throughput: int = Field(80, ge=1, description="Messages per second that Meta grants this number.")
+    on_doubt: Literal["resend", "hold"] = Field(
+        "resend",
+        description="What to do with a message of which nobody can tell whether it left: send it again, or hold it for a person.",
+    )
+    doubt_hold: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
+
+    @property
+    def app_secrets(self) -> tuple[Secret, ...]:
+        """Every secret with which a signature may be made."""
+        return self.app_secret if isinstance(self.app_secret, tuple) else (self.app_secret,)

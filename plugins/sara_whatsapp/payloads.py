@@ -1,0 +1,260 @@
+"""What Meta's webhook bodies say, in SARA's words. Pure.
+
+Every entry, change and element is looked at. One that makes no sense is set aside raw with its reason, and everything around
+it is kept. Shapes follow Meta's webhook reference; anything may be missing or of a wrong type.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sara import (
+    Change,
+    Echo,
+    IdentityChange,
+    InboundMessage,
+    Instant,
+    PreferenceChange,
+    Receipt,
+    SetAside,
+)
+from sara_whatsapp.codes import explain
+from sara_whatsapp.news import SERIOUS, account_event, trouble
+from sara_whatsapp.people import Contacts, named, person_at, person_before
+from sara_whatsapp.standins import ANSWERED, stand_in
+from sara_whatsapp.wire import Unreadable, decode, encode, listed, mapping, name_of, words
+
+_STATUS: Mapping[str, Any] = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
+_ALLOWED = {"stop": False, "resume": True}
+_MOVED = frozenset({"user_changed_number", "user_changed_user_id"})
+_KEPT = ("context", "referral", "errors", "group_id")
+_POINTERS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
+_LONGEST_CALLBACK = 512
+_END_OF_TIME_S = 10**11
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Whose events we are reading: ours, as Meta names it."""
+
+    account: str
+    phone_number_id: str
+    business_account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something left out on purpose, for the log: what, which, and how often. Never anybody's words."""
+
+    what: str
+    which: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """All that one body said."""
+
+    messages: tuple[InboundMessage, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    changes: tuple[Change, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def parse(body: bytes, number: Number, now: Instant) -> Parsed:
+    """Read a verified body. `now` stands in for times that are missing. Never raises for what the body holds."""
+    try:
+        document = decode(body)
+    except Unreadable as error:
+        return Parsed(set_aside=(SetAside(number.account, str(error), body),))
+    if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
+        return Parsed(set_aside=(SetAside(number.account, "no list of entries", body),))
+    reader = _Reader(number, now)
+    product = words(document.get("object"))
+    if product and product != "whatsapp_business_account":
+        reader.leave_out("foreign_object", product)
+    else:
+        for entry in document["entry"]:
+            reader.guarded("entry", entry, reader.entry)
+    return reader.parsed()
+
+
+class _Odd(ValueError):
+    """This element makes no sense."""
+
+
+class _Reader:
+    """Collects what one body says."""
+
+    def __init__(self, number: Number, now: Instant) -> None:
+        self._number = number
+        self._now = now
+        self._messages: list[InboundMessage] = []
+        self._receipts: list[Receipt] = []
+        self._changes: list[Change] = []
+        self._aside: list[SetAside] = []
+        self._notes: Counter[tuple[str, str]] = Counter()
+
+    def parsed(self) -> Parsed:
+        notes = tuple(Note(what, which, count) for (what, which), count in self._notes.items())
+        return Parsed(tuple(self._messages), tuple(self._receipts), tuple(self._changes), tuple(self._aside), notes)
+
+    def guarded(self, what: str, element: Any, read: Callable[[dict[str, Any]], None]) -> None:
+        """Read one element; whatever is wrong with it stays with it."""
+        try:
+            if not isinstance(element, dict):
+                raise _Odd("not an object")
+            read(element)
+        except _Odd as error:
+            self._set_aside(f"{what}: {error}", element)
+        except Exception as error:  # a slip of ours must not cost the rest of the batch, which Meta would redeliver for days
+            self._set_aside(f"{what}: {type(error).__name__}", element)
+
+    def leave_out(self, what: str, which: str) -> None:
+        self._notes[what, which[:64]] += 1
+
+    def entry(self, entry: dict[str, Any]) -> None:
+        if not isinstance(entry.get("changes"), list):
+            raise _Odd("no list of changes")
+        for change in entry["changes"]:
+            self.guarded("change", change, lambda change: self._change(entry, change))
+
+    def _change(self, entry: dict[str, Any], change: dict[str, Any]) -> None:
+        field, value = name_of(change.get("field")) or "none", change.get("value")
+        if field in SERIOUS:
+            self._account_news(entry, change, field)
+            return
+        reading = {
+            "messages": self._conversation,
+            "user_preferences": self._preferences,
+            "smb_message_echoes": self._echoes,
+        }.get(field)
+        if reading is None:
+            # Calls, history, conversations of Meta's own agent, and whatever comes next: never messages to answer.
+            self.leave_out("unused_field", field)
+            return
+        if not isinstance(value, dict):
+            raise _Odd("no value")
+        ours = name_of(mapping(value.get("metadata")).get("phone_number_id"))
+        if ours is None:
+            raise _Odd("no phone_number_id")
+        if ours != self._number.phone_number_id:
+            self.leave_out("foreign_number", ours)
+            return
+        reading(entry, value)
+
+    def _each(self, value: dict[str, Any], key: str, read: Callable[[dict[str, Any]], None]) -> None:
+        elements = value.get(key)
+        if elements is not None and not isinstance(elements, list):
+            self._set_aside(f"{key}: not a list", elements)
+        for element in listed(elements):
+            self.guarded(key, element, read)
+
+    # the fields
+
+    def _conversation(self, entry: dict[str, Any], value: dict[str, Any]) -> None:
+        contacts = Contacts(value)
+        self._each(value, "messages", lambda message: self._message(contacts, message))
+        self._each(value, "statuses", self._status)
+        at = _instant(entry.get("time"), self._now)
+        self._each(value, "errors", lambda error: self._changes.append(trouble(self._number.account, error, at)))
+
+    def _preferences(self, _: dict[str, Any], value: dict[str, Any]) -> None:
+        contacts = Contacts(value)
+        self._each(value, "user_preferences", lambda wish: self._preference(contacts, wish))
+
+    def _echoes(self, _: dict[str, Any], value: dict[str, Any]) -> None:
+        contacts = Contacts(value)
+        self._each(value, "message_echoes", lambda echo: self._echo(contacts, echo))
+
+    def _account_news(self, entry: dict[str, Any], change: dict[str, Any], field: str) -> None:
+        owner, whose = self._number.business_account_id, name_of(entry.get("id"))
+        if owner is not None and whose is not None and whose != owner:
+            self.leave_out("foreign_account", whose)
+            return
+        at = _instant(entry.get("time"), self._now)
+        self._changes.append(account_event(self._number.account, field, change, at))
+
+    # the elements
+
+    def _message(self, contacts: Contacts, message: dict[str, Any]) -> None:
+        kind = name_of(message.get("type"), 64) or "unknown"
+        own = mapping(message.get(kind))
+        at = _instant(message.get("timestamp"), self._now)
+        person = person_before(message, own) if kind == "system" else person_at(message, "from", contacts)
+        if not person.nameable:
+            raise _Odd("names nobody")
+        context = mapping(message.get("context"))
+        inbound = InboundMessage(
+            account=self._number.account,
+            external_id=name_of(message.get("id")),
+            person=person,
+            kind=kind,
+            text=stand_in(kind, message),
+            at=at,
+            answer=kind in ANSWERED and not message.get("group_id"),
+            content={key: message[key] for key in (kind, *_KEPT) if key in message},
+            reply_to=name_of(context.get("id")) or name_of(own.get(_POINTERS.get(kind, ""))),
+            raw=encode(message),
+        )
+        self._messages.append(inbound)
+        after = named(own)
+        if kind == "system" and own.get("type") in _MOVED and after.nameable and after != person:
+            self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
+
+    def _status(self, status: dict[str, Any]) -> None:
+        word = words(status.get("status"))
+        known = _STATUS.get(word)
+        if known is None or status.get("type") == "call":
+            self.leave_out("unused_status", word or "none")
+            return
+        callback = status.get("biz_opaque_callback_data")
+        attempt_id = callback if isinstance(callback, str) and 0 < len(callback) <= _LONGEST_CALLBACK else None
+        external_id = name_of(status.get("id"))
+        if external_id is None and attempt_id is None:
+            raise _Odd("names no message")
+        errors = listed(status.get("errors"))
+        self._receipts.append(
+            Receipt(
+                account=self._number.account,
+                status=known,
+                at=_instant(status.get("timestamp"), self._now),
+                external_id=external_id,
+                attempt_id=attempt_id,
+                failure=explain(mapping(errors[0] if errors else None)) if known == "failed" else None,
+                pricing=mapping(status.get("pricing")) or None,
+            )
+        )
+
+    def _preference(self, contacts: Contacts, wish: dict[str, Any]) -> None:
+        person = contacts.complete(named(wish))
+        allowed = _ALLOWED.get(words(wish.get("value")))
+        category = name_of(wish.get("category"))
+        if not person.nameable or allowed is None or category is None:
+            raise _Odd("not a preference")
+        at = _instant(wish.get("timestamp"), self._now)
+        self._changes.append(PreferenceChange(self._number.account, person, category, allowed, at))
+
+    def _echo(self, contacts: Contacts, echo: dict[str, Any]) -> None:
+        person = person_at(echo, "to", contacts)
+        external_id = name_of(echo.get("id"))
+        if not person.nameable or external_id is None:
+            raise _Odd("names nobody" if external_id else "no id")
+        kind = name_of(echo.get("type"), 64) or "unknown"
+        at = _instant(echo.get("timestamp"), self._now)
+        self._changes.append(Echo(self._number.account, external_id, person, kind, stand_in(kind, echo), at, encode(echo)))
+
+    def _set_aside(self, reason: str, element: Any) -> None:
+        self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
+
+
+def _instant(value: Any, now: Instant) -> Instant:
+    """Unix seconds, as text or number, in milliseconds; `now` where there are none."""
+    text = words(value)
+    if text.isascii() and text.isdigit() and len(text) <= 12 and 0 < int(text) < _END_OF_TIME_S:
+        return int(text) * 1_000
+    return now

@@ -1,0 +1,225 @@
+"""The simulator: settings, world and listener put together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from sara import Simulator
+from sara_whatsapp.simulator.faults import Faults
+from sara_whatsapp.simulator.postman import Delivery, Postman
+from sara_whatsapp.simulator.reports import Reports
+from sara_whatsapp.simulator.settings import Settings
+from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer, GraphRequest, Mark, World
+from sara_whatsapp.simulator.webhooks import inbound, wire
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+T = TypeVar("T")
+_BODY_LIMIT = 4 * 1024 * 1024
+
+
+class WhatsAppSimulator(Simulator):
+    """A Graph API on loopback, with customers who write, receive and read, and a phone page to be one of them.
+
+    Takes the fields of `Settings` as keywords. Start it, give `options()` to the channel, `connect` it to the webhook, then
+    `say` something, or open `page`. Everything happens on the event loop that started it.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
+        self._world = World(self.settings.clock)
+        self._postman = Postman(self.settings, self.faults, self._world.changed)
+        self._reports = Reports(self.settings, self.faults, self._world, self._postman)
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._host = ""
+        self.url = ""
+
+    # ── life ──
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
+        from aiohttp import web
+
+        from sara_whatsapp.simulator.graph import Graph
+        from sara_whatsapp.simulator.loopback import is_loopback, loopback_only
+        from sara_whatsapp.simulator.page import Page
+
+        if self._runner:
+            raise RuntimeError("the simulator is already running")
+        if not is_loopback(host):
+            raise ValueError(f"the simulator listens on loopback only, not on {host}")
+        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self.say)
+        graph = Graph(self.settings, self.faults, self._world, self._reports.start)
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[loopback_only])
+        app.add_routes([*page.routes(), *graph.routes()])
+        app.on_shutdown.append(lambda _: page.close())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self._host = host
+        try:
+            await self._listen(self._runner, port)
+        except OSError:
+            await self.stop()
+            raise
+        self.page = f"{self.url}/"
+        return self.url
+
+    async def _listen(self, runner: web.AppRunner, port: int) -> None:
+        from aiohttp import web
+
+        self._site = web.TCPSite(runner, self._host, port, reuse_address=True)
+        await self._site.start()
+        bound = runner.addresses[0][1]
+        self.url = f"http://[{self._host}]:{bound}" if ":" in self._host else f"http://{self._host}:{bound}"
+
+    async def stop(self) -> None:
+        """Close the listener, and stop whatever is still to be delivered."""
+        runner, self._runner, self._site, self.page = self._runner, None, None, None
+        await self._postman.close()
+        self._world.listeners.clear()
+        if runner:
+            await runner.cleanup()
+
+    async def __aenter__(self) -> WhatsAppSimulator:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        """While it lasts nobody listens: open connections are cut and new ones refused."""
+        runner, site = self._runner, self._site
+        if not runner or not site:
+            raise RuntimeError("the simulator is not running")
+        await site.stop()
+        for connection in runner.server.connections if runner.server else ():
+            connection.force_close()
+        try:
+            yield
+        finally:
+            await self._listen(runner, urlsplit(self.url).port or 0)
+
+    def options(self) -> dict[str, Any]:
+        """What a `whatsapp` section needs to talk to this simulator."""
+        if not self.url:
+            raise RuntimeError("start the simulator first: its address is one of the options")
+        names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
+        return {name: getattr(self.settings, name) for name in names} | {"graph_url": self.url}
+
+    async def connect(self, webhook: str) -> None:
+        """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
+        await self._postman.verify(webhook)
+        self._world.changed(kind="connected", connected=True)
+
+    # ── customers ──
+
+    async def say(self, customer: str | Customer, content: str | Mapping[str, Any], reply_to: str | None = None) -> str:
+        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. Returns its id at once; the
+        webhook is delivered in the background."""
+        return (await self.post_messages([(customer, content)], reply_to))[0]
+
+    async def post_messages(
+        self, messages: Sequence[tuple[str | Customer, str | Mapping[str, Any]]], reply_to: str | None = None
+    ) -> list[str]:
+        """Several messages, of one customer or of many, in one webhook. Returns their ids at once."""
+        people = [self._world.find(customer) for customer, _ in messages]
+        bubbles = [self._world.write(who, content, reply_to) for who, (_, content) in zip(people, messages, strict=True)]
+        body = wire(inbound(self.settings, zip(people, bubbles, strict=True)))
+        self._postman.spawn(self._bring(body, bubbles))
+        return [bubble.id for bubble in bubbles]
+
+    async def _bring(self, body: bytes, bubbles: Sequence[Bubble]) -> None:
+        def move(state: str) -> None:
+            for bubble in bubbles:
+                self._world.move(bubble.id, state)
+
+        await self._postman.deliver(body, on_taken=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
+
+    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> Delivery:
+        """Post any body, signed (with another `secret`, if given); a mapping is written as Meta would. Returns after the first
+        try."""
+        if not self._postman.webhook:
+            raise RuntimeError("connect the simulator to a webhook first")
+        if not isinstance(body, bytes):
+            self._world.learn(body)
+            body = wire(body)
+        return await self._postman.deliver(body, secret=secret, retry=retry)
+
+    def add_customer(
+        self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
+    ) -> Customer:
+        """Somebody new; without `phone` the number is hidden, without `user_id` one is made up."""
+        return self._world.invent(name, phone, user_id, username)
+
+    # ── the record ──
+
+    @property
+    def customers(self) -> Mapping[str, Customer]:
+        """The customers by id."""
+        return self._world.customers
+
+    @property
+    def accepted(self) -> list[AcceptedSend]:
+        """Every send that was accepted, in order."""
+        return self._world.accepted
+
+    @property
+    def requests(self) -> Sequence[GraphRequest]:
+        """The latest ten thousand requests to the Graph API, oldest first."""
+        return self._world.requests
+
+    @property
+    def reads(self) -> list[Mark]:
+        """What the business marked as read, typing indicators included."""
+        return self._world.reads
+
+    @property
+    def typings(self) -> list[Mark]:
+        """The messages for which the business showed that it is typing."""
+        return self._world.typings
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """The latest thousand webhooks, oldest first."""
+        return self._postman.deliveries
+
+    @property
+    def under_way(self) -> int:
+        """How many webhooks and reports are not settled yet."""
+        return self._postman.under_way
+
+    def chat(self, customer: str | Customer) -> Sequence[Bubble]:
+        """A customer's chat, oldest first."""
+        return tuple(self._world.chats.get(self._world.find(customer).id, ()))
+
+    def message(self, wamid: str) -> Bubble:
+        """One message of a chat, either side."""
+        return self._world.bubbles[wamid]
+
+    async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float = 5) -> T:
+        """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
+        Raises `TimeoutError`, which says how things stood."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not (found := condition(self)):
+                    await self._world.wait()
+                return found
+        except TimeoutError:
+            raise TimeoutError(
+                f"not within {timeout} s; {len(self.accepted)} sends accepted, requests answered"
+                f" {[request.status for request in self.requests][-10:]}, webhooks answered"
+                f" {[delivery.statuses for delivery in self.deliveries][-10:]}, {self.under_way} under way"
+            ) from None
+
+    def _faults_changed(self) -> None:
+        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults])

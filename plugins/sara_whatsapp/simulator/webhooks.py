@@ -1,0 +1,87 @@
+"""The bodies of webhooks as Meta writes and signs them. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sara_whatsapp.simulator.errors import failure
+from sara_whatsapp.simulator.settings import Settings
+from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer
+
+
+def wire(body: Mapping[str, Any]) -> bytes:
+    """The bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
+    return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+def signature(body: bytes, secret: str) -> str:
+    """The value of the X-Hub-Signature-256 header."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def envelope(settings: Settings, **value: Any) -> dict[str, Any]:
+    """One change of the `messages` field around what it holds."""
+    metadata = {"display_phone_number": settings.display_number, "phone_number_id": settings.phone_number_id}
+    change = {"value": {"messaging_product": "whatsapp", "metadata": metadata, **value}, "field": "messages"}
+    return {"object": "whatsapp_business_account", "entry": [{"id": settings.business_account_id, "changes": [change]}]}
+
+
+def _contact(customer: Customer, username: bool = True) -> dict[str, Any]:
+    profile = {"name": customer.name}
+    if customer.username and username:
+        profile["username"] = customer.username
+    contact: dict[str, Any] = {"profile": profile}
+    if customer.phone:
+        contact["wa_id"] = customer.phone
+    if customer.user_id:
+        contact["user_id"] = customer.user_id
+    return contact
+
+
+def _message(settings: Settings, customer: Customer, bubble: Bubble) -> dict[str, Any]:
+    message: dict[str, Any] = {}
+    if customer.phone:
+        message["from"] = customer.phone
+    if customer.user_id:
+        message["from_user_id"] = customer.user_id
+    if bubble.reply_to:
+        message["context"] = {"from": settings.display_number, "id": bubble.reply_to}
+    message |= {"id": bubble.id, "timestamp": str(bubble.at // 1000)}
+    return {**message, **bubble.content}
+
+
+def inbound(settings: Settings, written: Iterable[tuple[Customer, Bubble]]) -> dict[str, Any]:
+    """A webhook with messages of customers; each customer stands once among the contacts."""
+    pairs = list(written)
+    contacts = {customer.id: _contact(customer) for customer, _ in pairs}
+    return envelope(
+        settings, contacts=list(contacts.values()), messages=[_message(settings, customer, bubble) for customer, bubble in pairs]
+    )
+
+
+def status(
+    settings: Settings, customer: Customer, send: AcceptedSend, state: str, at: int, *, priced: bool = False, code: int = 0
+) -> dict[str, Any]:
+    """A webhook with one status. `priced` adds what the message cost; `code` is why it failed."""
+    told: dict[str, Any] = {"id": send.wamid, "status": state, "timestamp": str(at // 1000)}
+    if customer.phone:
+        told["recipient_id"] = customer.phone
+    if customer.user_id and not (state == "failed" and send.to):
+        told["recipient_user_id"] = customer.user_id
+    if send.callback_data is not None:
+        told["biz_opaque_callback_data"] = send.callback_data
+    if state == "failed":
+        return envelope(settings, statuses=[told | {"errors": [failure(code)]}])
+    if priced:
+        template = send.kind == "template"
+        told["pricing"] = {
+            "billable": template,
+            "pricing_model": "PMP",
+            "type": "regular" if template else "free_customer_service",
+            "category": "utility" if template else "service",
+        }
+    return envelope(settings, contacts=[_contact(customer, username=state != "sent")], statuses=[told])

@@ -1,0 +1,97 @@
+"""From bytes to values that nothing behind can stumble over. Pure.
+
+What `json.loads` lets through and a database, a log or an encoder then refuses (lone surrogates, NUL, whole numbers beyond
+64 bit, endless nesting) is made harmless here, once, for everything that Meta sends.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+DEEPEST = 50
+"""Levels of nesting that are kept. Meta's own events need about a dozen; what lies deeper is replaced by `TOO_DEEP`."""
+TOO_DEEP = "[…]"
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LARGEST = 2**63
+
+
+class Unreadable(ValueError):
+    """These bytes are not JSON."""
+
+
+def decode(body: bytes) -> Any:
+    """Read JSON. Raises `Unreadable`, and nothing else, whatever the bytes are."""
+    try:
+        # Strict UTF-8 first: json.loads would guess UTF-16 and UTF-32 from the bytes.
+        text = body.decode("utf-8")
+        return _clean(json.loads(text, parse_int=_whole, parse_float=_fraction, parse_constant=_no_constant), DEEPEST)
+    except UnicodeDecodeError as error:
+        raise Unreadable("not UTF-8") from error
+    except RecursionError as error:
+        raise Unreadable("nested too deeply") from error
+    except ValueError as error:
+        raise Unreadable("not JSON") from error
+
+
+def encode(value: Any) -> str:
+    """Compact JSON text of something that `decode` gave."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def scrub(text: str) -> str:
+    """`text` with whatever cannot be stored or encoded replaced by U+FFFD; anything else stays as it is."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def words(value: Any) -> str:
+    """Text or a number as text; empty for anything else."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def name_of(value: Any, longest: int = 512) -> str | None:
+    """An id: text or a whole number, not blank and not longer than `longest`; None for anything else."""
+    text = words(value).strip()
+    return text if 0 < len(text) <= longest else None
+
+
+def _whole(digits: str) -> int | str:
+    # Beyond 64 bit a number stays the text it was; int() itself refuses thousands of digits.
+    if len(digits) > 20:
+        return digits
+    number = int(digits)
+    return number if -_LARGEST <= number < _LARGEST else digits
+
+
+def _fraction(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _clean(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {scrub(key): _clean(item, levels - 1) for key, item in value.items()} if levels else TOO_DEEP
+    if isinstance(value, list):
+        return [_clean(item, levels - 1) for item in value] if levels else TOO_DEEP
+    return value

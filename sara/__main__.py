@@ -1,0 +1,5 @@
+"""`python -m sara` is `sara`."""
+
+from sara.cli import main
+
+main()

@@ -1,0 +1,189 @@
+"""All commands and their options. What a command does is in the module of its group, imported only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="sara",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Answers your customers on WhatsApp with an AI, and never loses, swaps or doubles a message.",
+)
+queue = typer.Typer(no_args_is_help=True, help="Look at the work that is waiting, and mend it.")
+conversations = typer.Typer(no_args_is_help=True, help="Look at conversations.")
+plugin = typer.Typer(no_args_is_help=True, help="Look at plugins.")
+app.add_typer(queue, name="queue")
+app.add_typer(conversations, name="conversations")
+app.add_typer(plugin, name="plugin")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)]
+DEFAULT = Path("sara.yaml")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Answers your customers on WhatsApp with an AI, and never loses, swaps or doubles a message."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"sara {version_of('sara-daemon')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    config: Config = DEFAULT, log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info"
+) -> None:
+    """Run the daemon. SIGTERM lets work end and stops, SIGHUP reads the file again."""
+    from sara.cli.run import run as command
+
+    raise typer.Exit(command(config, log_level))
+
+
+@app.command()
+def demo(
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server to use instead of the script.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
+    port: Annotated[int, typer.Option(help="The phone page's port; 0 takes any free one.")] = 0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "error",
+) -> None:
+    """Try the whole system on this machine, without any account: prints one link to a phone in your browser."""
+    from sara.cli.demo import demo as command
+
+    raise typer.Exit(command(base_url, model, port, log_level))
+
+
+@app.command()
+def check(
+    config: Config = DEFAULT,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the configuration: every error at once, with its place."""
+    from sara.cli.config import check as command
+
+    raise typer.Exit(command(config, strict=strict, as_json=as_json))
+
+
+@app.command()
+def schema(config: Config = DEFAULT) -> None:
+    """Print the JSON Schema of the configuration over all plugins found."""
+    from sara.cli.config import schema as command
+
+    raise typer.Exit(command(config))
+
+
+@app.command()
+def simulate(
+    what: Annotated[str, typer.Argument(metavar="PLUGIN", help="whatsapp, openai, or any plugin with a simulator.")],
+    webhook: Annotated[str | None, typer.Option(help="Address of a running daemon's webhook.")] = None,
+    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 0,
+    config: Config = DEFAULT,
+) -> None:
+    """Run a plugin's simulator alone: the provider's other end on this machine."""
+    from sara.cli.simulate import simulate as command
+
+    raise typer.Exit(command(what, webhook, port, config))
+
+
+@queue.command("stats")
+def queue_stats(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """Figures of the queue and the store, and what is wrong right now."""
+    from sara.cli.queue import stats as command
+
+    raise typer.Exit(command(config, as_json=as_json))
+
+
+@queue.command("list")
+def queue_list(config: Config = DEFAULT, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """What waits for its time, and what only you can set going again."""
+    from sara.cli.queue import listing as command
+
+    raise typer.Exit(command(config, limit, as_json=as_json))
+
+
+@queue.command("retry")
+def queue_retry(
+    job: Annotated[
+        list[str] | None, typer.Argument(help="reply:CONVERSATION or deliver:CONVERSATION, as `queue list` names them.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that was given up.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Give messages that were given up another chance."""
+    from sara.cli.queue import retry as command
+
+    raise typer.Exit(command(config, job or [], everything=everything, as_json=as_json))
+
+
+@queue.command("drop")
+def queue_drop(
+    job: Annotated[list[str], typer.Argument(help="reply:CONVERSATION or deliver:CONVERSATION, as `queue list` names them.")],
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Give up what waits in a conversation."""
+    from sara.cli.queue import drop as command
+
+    raise typer.Exit(command(config, job, as_json=as_json))
+
+
+@conversations.command("list")
+def conversations_list(config: Config = DEFAULT, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """The conversations, newest first."""
+    from sara.cli.conversations import listing as command
+
+    raise typer.Exit(command(config, limit, as_json=as_json))
+
+
+@conversations.command("show")
+def conversations_show(
+    conversation: Annotated[str, typer.Argument(help="Its id, such as c7.")],
+    config: Config = DEFAULT,
+    limit: Limit = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """The messages of a conversation."""
+    from sara.cli.conversations import show as command
+
+    raise typer.Exit(command(config, conversation, limit, as_json=as_json))
+
+
+@app.command()
+def why(
+    message: Annotated[str, typer.Argument(help="Our id (m12) or the provider's.")],
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """All that happened to a message, and why."""
+    from sara.cli.conversations import why as command
+
+    raise typer.Exit(command(config, message, as_json=as_json))
+
+
+@app.command()
+def export(
+    conversation: Annotated[str | None, typer.Argument(help="Only this conversation.")] = None,
+    config: Config = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="The default: export is JSON Lines.")] = True,
+) -> None:
+    """Print one JSON object per stored message."""
+    from sara.cli.conversations import export as command
+
+    raise typer.Exit(command(config, conversation))
+
+
+@plugin.command("list")
+def plugin_list(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """The plugins that a configuration beside this file can name."""
+    from sara.cli.plugins import listing as command
+
+    raise typer.Exit(command(config, as_json=as_json))

@@ -1,0 +1,150 @@
+"""`sara conversations …`, `sara why`, `sara export`"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sara.cli.opening import House, looking
+from sara.cli.output import fail, iso, local, print_json, table
+from sara.config import Config
+from sara.model import StoredMessage
+
+PAGE = 1_000
+
+
+def listing(config: Path, limit: int, *, as_json: bool) -> int:
+    """Print the newest conversations."""
+
+    async def look(house: House) -> int:
+        found = await house.store.conversations(limit)
+        if as_json:
+            print_json(
+                [
+                    {
+                        **asdict(each),
+                        "last_at": iso(each.last_at),
+                        "reply_due": iso(each.reply_due),
+                        "deliver_due": iso(each.deliver_due),
+                    }
+                    for each in found
+                ]
+            )
+            return 0
+        table(
+            ["conversation", "who", "account", "messages", "waiting", "unsent", "last", ""],
+            [
+                (
+                    each.id,
+                    each.name or each.contact,
+                    each.account,
+                    each.messages,
+                    each.waiting,
+                    each.unsent,
+                    local(each.last_at),
+                    "opted out" if each.opted_out else each.error,
+                )
+                for each in found
+            ],
+            "There are no conversations yet.",
+        )
+        return 0
+
+    return looking(config, look)
+
+
+def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
+    """Print a conversation's messages."""
+
+    async def look(house: House) -> int:
+        found = await house.store.messages(conversation, None, limit)
+        if not found:
+            return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
+        if as_json:
+            print_json([exported(message, house.config) for message in found])
+            return 0
+        table(
+            ["message", "at", "", "kind", "state", "text"],
+            [
+                (each.id, local(each.at), "←" if each.direction == "in" else "→", each.kind, _state(each), each.text)
+                for each in found
+            ],
+            "",
+        )
+        return 0
+
+    return looking(config, look)
+
+
+def why(config: Path, message: str, *, as_json: bool) -> int:
+    """Print all that happened to a message."""
+
+    async def look(house: House) -> int:
+        found = await house.store.find(message)
+        if found is None:
+            return fail(f"there is no message {message}; give our id (such as m12) or the provider's")
+        events = await house.store.timeline(found.id)
+        attempts = await house.store.attempts(found.id)
+        if as_json:
+            print_json(
+                {
+                    "message": {"id": found.id, **exported(found, house.config)},
+                    "timeline": [{**asdict(event), "at": iso(event.at)} for event in events],
+                    "attempts": [{**asdict(attempt), "started_at": iso(attempt.started_at)} for attempt in attempts],
+                }
+            )
+            return 0
+        print(
+            f"{found.id} in {found.conversation}, {'from' if found.direction == 'in' else 'to'} {found.contact}: {_state(found)}"
+        )
+        if found.error:
+            print(f"error: {found.error}")
+        table(
+            ["at", "what", "detail", "by"],
+            [(local(each.at), each.what, each.detail, each.actor) for each in events],
+            "Nothing is recorded.",
+        )
+        return 0
+
+    return looking(config, look)
+
+
+def export(config: Path, conversation: str | None) -> int:
+    """Print one JSON object per stored message, in store order."""
+
+    async def look(house: House) -> int:
+        after: str | None = None
+        while page := await house.store.messages(conversation, after, PAGE):
+            for message in page:
+                sys.stdout.write(json.dumps(exported(message, house.config), ensure_ascii=False) + "\n")
+            after = page[-1].id
+        return 0
+
+    return looking(config, look)
+
+
+def exported(message: StoredMessage, config: Config) -> dict[str, Any]:
+    """A message as `sara export` prints it."""
+    return {
+        "external_id": message.external_id,
+        "channel": message.channel,
+        "account": message.account,
+        "conversation": message.conversation,
+        "contact": message.contact,
+        "direction": message.direction,
+        "kind": message.kind,
+        "text": message.text,
+        "state": message.state,
+        "reason": message.reason,
+        "purpose": message.purpose,
+        "at": iso(message.at),
+        "error": message.error,
+        "id": message.id,
+    }
+
+
+def _state(message: StoredMessage) -> str:
+    return f"{message.state} ({message.reason})" if message.reason else message.state

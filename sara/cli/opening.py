@@ -1,0 +1,136 @@
+"""What most commands begin with: the file, its plugins, the store to look into, and the daemon to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from sara.config import Config, Loaded, load
+from sara.contracts import Context, Queue, Store
+from sara.daemon import wall_clock
+from sara.errors import ConfigError, SaraError
+from sara.plugins import Kind, Plugins
+from sara.problems import Problems
+
+EX_CONFIG = 78
+
+
+def plugins_beside(config: Path) -> Plugins:
+    """The plugins that a file at `config` can name."""
+    return Plugins(config.resolve().parent / "plugins")
+
+
+def read(config: Path) -> tuple[Loaded, Plugins]:
+    """Read and check a configuration."""
+    plugins = plugins_beside(config)
+    return load(config, plugins.options_of), plugins
+
+
+@dataclass(slots=True)
+class House:
+    """The store and queue of a configuration, open without a daemon."""
+
+    config: Config
+    store: Store
+    queue: Queue
+
+
+def usable(loaded: Loaded) -> Config:
+    """The configuration as far as looking at data needs it. Missing secrets do not keep anybody from looking."""
+    if loaded.config is not None:
+        return loaded.config
+    raise ConfigError("\n".join(finding.render() for finding in loaded.errors))
+
+
+@asynccontextmanager
+async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
+    """Open store and queue. Raises SaraError with what is the matter."""
+    loaded, plugins = read(config)
+    checked = usable(loaded)
+    shared: dict[str, dict[Any, Any]] = {}
+    async with AsyncExitStack() as stack:
+        made: list[Any] = []
+        sections: list[tuple[Kind, Any]] = [("store", checked.store), ("queue", checked.queue)]
+        for kind, section in sections:
+            context = Context(
+                kind, checked.state, wall_clock, Problems(wall_clock), shared.setdefault(section.plugin, {}), read_only
+            )
+            built = cast("Callable[..., Any]", plugins.bring(kind, section.plugin))(section.options, context)
+            stack.push_async_callback(built.close)
+            await built.open()
+            made.append(built)
+        yield House(checked, made[0], made[1])
+
+
+def looking(config: Path, look: Callable[[House], Awaitable[int]]) -> int:
+    """Run a command that only looks."""
+
+    async def main() -> int:
+        async with opened(config, read_only=True) as house:
+            return await look(house)
+
+    return guarded(main)
+
+
+def guarded(main: Callable[[], Awaitable[int]]) -> int:
+    """Run to the end; what went wrong is said in one line."""
+    from sara.cli.output import fail
+    from sara.logs import set_up
+
+    set_up("error")
+
+    async def run() -> int:
+        return await main()
+
+    try:
+        return asyncio.run(run())
+    except ConfigError as error:
+        return fail(str(error), EX_CONFIG)
+    except SaraError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+class AdminApi:
+    """The admin API of the daemon that serves this configuration."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+
+    async def call(self, method: str, path: str, body: object | None = None) -> Any:
+        """Raises SaraError with the daemon's own words where it refuses."""
+        import aiohttp
+
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=30)) as session,
+            session.request(method, self._url + path, json=body) as response,
+        ):
+            answer = await response.json()
+            if response.status >= 400:
+                raise SaraError(str(answer.get("error", f"the daemon answered {response.status}")))
+            return answer
+
+
+async def daemon_of(config: Config) -> AdminApi | None:
+    """The running daemon's API; None where no daemon answers."""
+    import aiohttp
+
+    try:
+        listening = json.loads((config.state / "listening.json").read_text(encoding="utf-8"))
+        token = (config.state / "admin-token").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    api = AdminApi(str(listening["admin"]), token)
+    try:
+        await api.call("GET", "/api/v1/problems")
+    except aiohttp.ClientConnectionError:
+        return None
+    return api

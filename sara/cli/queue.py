@@ -1,0 +1,138 @@
+"""`sara queue …`"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sara.cli.opening import House, daemon_of, guarded, looking, opened, read, usable
+from sara.cli.output import fail, iso, local, pairs, print_json, printable, table
+from sara.daemon import wall_clock
+from sara.errors import SaraError
+from sara.model import StoredMessage
+
+
+def stats(config: Path, *, as_json: bool) -> int:
+    """Print the daemon's figures, or the store's where no daemon runs."""
+
+    async def main() -> int:
+        api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
+        if api is not None:
+            figures = await api.call("GET", "/api/v1/queue")
+        else:
+            async with opened(config, read_only=True) as house:
+                figures = {"queue": dict(await house.queue.stats()), "messages": dict(await house.store.counts()), "problems": []}
+        figures["running"] = api is not None
+        if as_json:
+            print_json(figures)
+        else:
+            _print_stats(figures)
+        return 0
+
+    return guarded(main)
+
+
+def _print_stats(figures: dict[str, Any]) -> None:
+    print("The daemon is running." if figures["running"] else "No daemon is running; counters are of a running one.")
+    queue = {name: value for name, value in figures["queue"].items() if name != "lanes"}
+    print("\nJobs")
+    pairs({f"  {name}": value for name, value in queue.items()})
+    for name, lane in figures["queue"].get("lanes", {}).items():
+        held = ", on hold" if lane["held"] else ""
+        print(f"  {printable(name)}: {lane['running']} running, {lane['due']} due{held}")
+    print("\nMessages and counters")
+    pairs({f"  {name}": value for name, value in figures["messages"].items() if name != "alive"})
+    print("\nProblems" if figures["problems"] else "\nNo problems.")
+    for problem in figures["problems"]:
+        print(f"  {local(problem['since'])}  {printable(problem['message'])} (×{problem['count']})")
+        if problem["remedy"]:
+            print(f"    → {printable(problem['remedy'])}")
+
+
+def listing(config: Path, limit: int, *, as_json: bool) -> int:
+    """Print the pending jobs and what was given up."""
+
+    async def look(house: House) -> int:
+        jobs = [dict(entry) async for entry in house.queue.entries(limit)]
+        gone = await house.store.given_up(limit)
+        if as_json:
+            for job in jobs:
+                job["due"] = iso(job["due"])
+            print_json({"jobs": jobs, "given_up": [{**asdict(message), "job": _job_of(message)} for message in gone]})
+            return 0
+        table(
+            ["job", "due", "lane", "failures"],
+            [(f"{job['kind']}:{job['key']}", local(job["due"]), job["lane"], job["failures"]) for job in jobs],
+            "Nothing is waiting.",
+        )
+        print()
+        table(
+            ["given up", "message", "state", "since", "why"],
+            [(_job_of(each), each.id, each.state, local(each.at), each.error or each.reason) for each in gone],
+            "Nothing was given up.",
+        )
+        return 0
+
+    return looking(config, look)
+
+
+def _job_of(message: StoredMessage) -> str:
+    return f"{'reply' if message.direction == 'in' else 'deliver'}:{message.conversation}"
+
+
+def retry(config: Path, jobs: Sequence[str], *, everything: bool, as_json: bool) -> int:
+    """Give what was given up another chance."""
+
+    async def find(house: House) -> list[str]:
+        return list(dict.fromkeys(_job_of(message) for message in await house.store.given_up(100_000)))
+
+    async def main() -> int:
+        named = list(jobs)
+        if everything:
+            async with opened(config, read_only=True) as house:
+                named += await find(house)
+        elif not named:
+            return fail("name a job, such as reply:c7, or say --all", 2)
+        return await _change(config, "retry", named, as_json=as_json)
+
+    return guarded(main)
+
+
+def drop(config: Path, jobs: Sequence[str], *, as_json: bool) -> int:
+    """Give up what waits."""
+    return guarded(lambda: _change(config, "drop", jobs, as_json=as_json))
+
+
+async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bool) -> int:
+    """Through the daemon while it runs, straight to the store while it does not."""
+    pairs_of = [_parse(job) for job in jobs]
+    loaded = await asyncio.to_thread(lambda: read(config)[0])
+    api = await daemon_of(usable(loaded))
+    results = []
+    if api is not None:
+        results = [await api.call("POST", f"/api/v1/queue/{action}", {"kind": kind, "key": key}) for kind, key in pairs_of]
+    else:
+        async with opened(config, read_only=False) as house:
+            for kind, key in pairs_of:
+                if action == "retry":
+                    # The next start's first sweep wakes what is due.
+                    results.append(asdict(await house.store.revive(key, kind, wall_clock())))
+                else:
+                    results.append(asdict(await house.store.drop(key, kind, wall_clock())))
+                    await house.queue.drop(kind, key)
+    if as_json:
+        print_json({"action": action, "jobs": list(jobs), "work": results})
+    else:
+        done = "will be tried again" if action == "retry" else "dropped"
+        print("\n".join(f"{job}: {done}" for job in jobs) or "Nothing was given up.")
+    return 0
+
+
+def _parse(job: str) -> tuple[str, str]:
+    kind, colon, key = job.partition(":")
+    if not colon or kind not in ("reply", "deliver") or not key:
+        raise SaraError(f"{job} is not a job; jobs are named reply:CONVERSATION or deliver:CONVERSATION, see `sara queue list`")
+    return kind, key

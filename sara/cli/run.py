@@ -1,0 +1,104 @@
+"""`sara run`"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sara.cli.opening import EX_CONFIG, read
+from sara.cli.output import fail
+from sara.daemon import Daemon
+from sara.errors import ConfigError, SaraError
+from sara.logs import LEVELS, set_up
+
+if TYPE_CHECKING:
+    from sara.config import Loaded
+    from sara.plugins import Plugins
+
+log = structlog.get_logger("sara")
+
+
+def run(config: Path, log_level: str) -> int:
+    """Run until told to stop. 78 for a configuration that cannot be used, 75 where systemd should start it again."""
+    if log_level not in LEVELS:
+        return fail(f"--log-level is one of {', '.join(LEVELS)}", 2)
+    set_up(log_level)
+    loaded, plugins = read(config)
+    if loaded.config is None:
+        return refuse(loaded)
+    try:
+        return asyncio.run(_serve(config, loaded, plugins))
+    except ConfigError as error:
+        return fail(str(error), EX_CONFIG)
+    except SaraError as error:
+        return fail(str(error))
+
+
+def refuse(loaded: Loaded) -> int:
+    """Say all that is wrong with a configuration."""
+    for finding in loaded.errors:
+        print(finding.render(), file=sys.stderr)
+    return EX_CONFIG
+
+
+async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
+    """Serve, beginning anew with the file as it then is at each SIGHUP."""
+    signals = _Signals()
+    while True:
+        daemon = Daemon(loaded, plugins)
+        await daemon.start()
+        reload = await signals.wait(daemon)
+        await daemon.stop()
+        if not reload:
+            return daemon.exit_code
+        again, plugins_again = await asyncio.to_thread(read, config)
+        if again.config is None:
+            # An error in the file must not take the service down; the last good file goes on.
+            for finding in again.errors:
+                log.error("reload_refused", finding=finding.render().splitlines()[0])
+        else:
+            loaded, plugins = again, plugins_again
+
+
+class _Signals:
+    """SIGTERM and SIGINT stop, a second one at once; SIGHUP reads the file again."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._stop = False
+        self._reload = False
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+
+    async def wait(self, daemon: Daemon) -> bool:
+        """Wait for the end; true where it is to begin anew."""
+        ended = asyncio.ensure_future(daemon.ended.wait())
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({ended, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            changed.cancel()
+        reload = self._reload and not self._stop and not daemon.ended.is_set()
+        self._reload = False
+        if reload:
+            self._changed.clear()
+        return reload
+
+    def _on_stop(self) -> None:
+        if self._stop:
+            os._exit(130)
+        self._stop = True
+        self._changed.set()
+
+    def _on_reload(self) -> None:
+        self._reload = True
+        self._changed.set()

@@ -1,0 +1,64 @@
+"""`sara simulate PLUGIN`"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from sara.cli.opening import guarded, plugins_beside
+from sara.cli.output import printable
+from sara.contracts import Simulator
+from sara.errors import PluginError, SaraError
+from sara.plugins import Kind, Plugins
+
+KINDS: tuple[Kind, ...] = ("channel", "responder")
+
+
+def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
+    """Run a plugin's simulator until it is interrupted."""
+
+    async def main() -> int:
+        simulator = simulator_of(plugins_beside(config), what)
+        url = await simulator.start(port=port)
+        try:
+            print(f"The simulator of {what} answers at {url}")
+            if simulator.page:
+                print(f"Its page for the browser: {simulator.page}")
+            print("\nPut this into sara.yaml to use it:")
+            for key, value in simulator.options().items():
+                print(f"  {key}: {printable(value)}")
+            if webhook is not None:
+                await simulator.connect(webhook)
+                print(f"\nConnected to {webhook}")
+            else:
+                print("\nSay --webhook URL to have messages delivered to a running daemon.")
+            print("Ctrl-C stops it.", flush=True)
+            await interrupted()
+        finally:
+            await simulator.stop()
+        return 0
+
+    return guarded(main)
+
+
+def simulator_of(plugins: Plugins, name: str) -> Simulator:
+    """A new simulator of a plugin. Raises SaraError where it has none."""
+    for kind in KINDS:
+        try:
+            brought = plugins.bring(kind, name)
+        except PluginError:
+            continue
+        if brought.simulator is not None:
+            return brought.simulator()
+    plugins.load(name)
+    raise SaraError(f"the plugin {name} has no simulator")
+
+
+async def interrupted() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, over.set)
+    await over.wait()

@@ -1,0 +1,68 @@
+"""The lines of the file that findings show, with everything hidden that is or may be secret."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+
+from sara.config.findings import Finding
+from sara.config.nodes import Scalar, Source
+
+_HIDDEN = "***"
+_KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s)")
+
+
+class Lines:
+    """The lines of one file. A value is shown only if it is in `shown`: known to be no secret."""
+
+    def __init__(self, source: Source, shown: Collection[Scalar]) -> None:
+        self._source = source
+        self._hidden: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._code_ends: defaultdict[int, int] = defaultdict(int)
+        for line, column in source.keys:
+            self._code_ends[line] = max(self._code_ends[line], column - 1)
+        for scalar in source.scalars:
+            first, (last, end) = scalar.place.line, scalar.end
+            # Behind the code there may be a comment. A text of several lines ends with its last line.
+            self._code_ends[last] = max(self._code_ends[last], end - 1)
+            for line in range(first, last):
+                end_here = scalar.place.column if line == first else len(self._text(line))
+                self._code_ends[line] = max(self._code_ends[line], end_here)
+            if scalar not in shown and not scalar.tag:
+                for line in range(first, last + 1):
+                    start = scalar.place.column - 1 if line == first else 0
+                    stop = end - 1 if line == last else len(self._text(line))
+                    if start < stop:
+                        self._hidden[line].append((start, stop))
+
+    def attach(self, finding: Finding) -> Finding:
+        """The finding with its line of the file."""
+        text = self._text(finding.line)
+        if self._source.root is None:
+            # Where the parser lost its way nobody knows what is a value: only a key at the line's beginning is shown.
+            match = _KEY.match(text)
+            if not match:
+                return finding
+            shown = match[0] if match.end() >= len(text.rstrip()) else f"{match[0]} {_HIDDEN}"
+            return replace(finding, source=shown, caret=min(finding.column, len(shown) + 1))
+        code_end = self._code_ends.get(finding.line, 0)
+        comment = text.find("#", code_end)
+        if comment >= 0:
+            text = text[:comment]
+        shown, at, caret = "", 0, finding.column
+        for start, stop in sorted(self._hidden.get(finding.line, [])):
+            shown += text[at:start]
+            if finding.column > stop:
+                caret += len(_HIDDEN) - (stop - start)
+            elif finding.column > start:
+                caret = len(shown) + 1
+            shown += _HIDDEN
+            at = stop
+        shown = (shown + text[at:]).rstrip()
+        return replace(finding, source=shown, caret=min(caret, len(shown) + 1))
+
+    def _text(self, line: int) -> str:
+        lines = self._source.lines
+        return lines[line - 1] if 0 < line <= len(lines) else ""

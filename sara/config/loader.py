@@ -1,0 +1,296 @@
+"""sara.yaml → Config, or every reason at once why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from sara.config.check import Checker, Subject
+from sara.config.findings import Finding, readable, suggest
+from sara.config.lines import Lines
+from sara.config.model import Basics, Config, Conversation, Section
+from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
+from sara.config.options import Options
+from sara.config.tags import Document, read_document
+from sara.errors import PluginError
+
+SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
+OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
+"""(kind, plugin) → that plugin's options model; raises PluginError if it cannot be had."""
+
+_EXAMPLES = {
+    "channel": "channels: {whatsapp: {plugin: whatsapp, …}}",
+    "responder": "responders: {assistant: {plugin: openai, …}}",
+}
+_SECTIONS = ("store", "queue", "channels", "responders")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal."""
+
+    kind: SectionKind
+    name: str
+    plugin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the file. `config` is there exactly if there are no `errors`.
+
+    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`.
+    """
+
+    config: Config | None
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings with which the daemon cannot start."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read the configuration. Never raises for anything that a file can hold; reads nothing but files and `environ`."""
+    document = read_document(path, environ)
+    checker = Checker(document.secrets, document.findings)
+    config: Config | None = None
+    skipped: list[Skipped] = []
+    root = document.root
+    if isinstance(root, Scalar) and root.value is None and root.origin == "file":
+        root = MapNode(root.place)
+    if isinstance(root, MapNode):
+        config = _Reading(path, root, checker, options_of, environ, skipped).config()
+    elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
+        checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
+    findings = _finish(path, document, checker)
+    loaded = Loaded(config, findings, tuple(skipped))
+    return replace(loaded, config=None) if loaded.errors else loaded
+
+
+def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:
+    """The findings in the order of the file, each once, with their lines."""
+    lines = {file: Lines(source, checker.shown) for file, source in document.sources.items()}
+    findings = [lines[finding.file].attach(finding) if finding.file in lines else finding for finding in checker.findings]
+    findings.sort(key=lambda finding: (finding.file != path, finding.file, finding.line, finding.column))
+    return tuple(dict.fromkeys(findings))
+
+
+class _Reading:
+    """One pass over the tree."""
+
+    def __init__(
+        self, path: Path, root: MapNode, checker: Checker, options_of: OptionsOf, environ: Mapping[str, str],
+        skipped: list[Skipped],
+    ) -> None:
+        self.path = path
+        self.start = Place(path, 1, 1)
+        # A block of which every line is commented out is the same as no block.
+        self.entries = {key: entry for key, entry in root.entries.items() if not _empty(entry.node)}
+        self.root = root
+        self.checker = checker
+        self.options_of = options_of
+        self.environ = environ
+        self.skipped = skipped
+
+    def config(self) -> Config | None:
+        """The configuration, as far as it can be had."""
+        responders = self._sections("responder")
+        self.responders = tuple(self._block("responders"))
+        core = MapNode(self.root.place, {key: entry for key, entry in self.entries.items() if key not in _SECTIONS})
+        basics = self.checker.check(Basics, Subject(core, self.start, "", also=_SECTIONS))
+        common = self._conversation(basics)
+        channels = self._sections("channel", common)
+        store, queue = self._single("store"), self._single("queue")
+        if basics is None or store is None or queue is None:
+            return None
+        listen = basics.admin.listen
+        if listen == basics.server.listen and listen.port:
+            place = _place(self.entries, "admin", "listen") or _place(self.entries, "server", "listen") or self.start
+            self.checker.note("value", f"server and admin cannot both listen on {listen}", place, "give one of them another port")
+        return Config(
+            state=self._state(basics.state), store=store, queue=queue, channels=MappingProxyType(channels),
+            responders=MappingProxyType(responders), plugins=basics.plugins, server=basics.server, admin=basics.admin,
+            conversation=common, retry=basics.retry,
+        )
+
+    def _state(self, written: str | None) -> Path:
+        """The state directory, absolute."""
+        given = written or self.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state"
+        home = self.environ.get("HOME")
+        if home and given.startswith("~/"):
+            given = str(Path(home, given[2:]))
+        return Path(os.path.abspath(self.path.parent / given))
+
+    # ── sections ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _block(self, key: str) -> Mapping[str, Entry]:
+        entry = self.entries.get(key)
+        return entry.node.entries if entry and isinstance(entry.node, MapNode) else {}
+
+    def _sections(self, kind: Literal["channel", "responder"], common: Conversation | None = None) -> dict[str, Section]:
+        key = f"{kind}s"
+        entry, block = self.entries.get(key), self._block(key)
+        if entry and not isinstance(entry.node, MapNode):
+            if not _broken(entry.node):
+                self.checker.note("value", f"{key} must be a block of names, each with its options", entry.place, _EXAMPLES[kind])
+        elif not block:
+            place = entry.place if entry else self.start
+            self.checker.note("missing", f"there is no {kind}; at least one is needed", place, f"add {_EXAMPLES[kind]}")
+        sections: dict[str, Section] = {}
+        for name, inner in block.items():
+            section = self._section(kind, name, f"{key}.{readable(name)}", inner)
+            conversation = self._channel_conversation(name, inner.node, common) if common else None
+            if section:
+                sections[name] = replace(section, conversation=conversation)
+        return sections
+
+    def _single(self, kind: Literal["store", "queue"]) -> Section | None:
+        entry = self.entries.get(kind)
+        return self._section(kind, kind, kind, entry or Entry(self.start, MapNode(self.start)))
+
+    def _section(self, kind: SectionKind, name: str, path: str, entry: Entry) -> Section | None:
+        node = entry.node
+        if not isinstance(node, MapNode):
+            if not _broken(node):
+                self.checker.note("value", f"{path} must be a block of keys and values", entry.place, "begin with plugin: NAME")
+            return None
+        default = "sqlite" if kind in ("store", "queue") else None
+        plugin = self._plugin(node, default, path, entry.place)
+        if plugin is None:
+            return None
+        place = node.entries["plugin"].node.place if "plugin" in node.entries else entry.place
+        try:
+            model = self.options_of(kind, plugin)
+        except PluginError as error:
+            self._no_plugin(kind, name, plugin, path, place, error)
+            return None
+        also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
+        own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
+        owner = f"the {readable(plugin)} plugin"
+        options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
+        return Section(name, plugin, options) if options is not None else None
+
+    def _plugin(self, node: MapNode, default: str | None, path: str, place: Place) -> str | None:
+        entry = node.entries.get("plugin")
+        if entry is None or _empty(entry.node):
+            if default is None:
+                place = entry.place if entry else place
+                self.checker.note("missing", f"{path}.plugin is missing", place, "say which plugin it is")
+            return default
+        plugin = entry.node
+        if isinstance(plugin, Scalar) and plugin.text and plugin.origin != "secret":
+            self.checker.shown.add(plugin)
+            return plugin.text if plugin.origin != "broken" else None
+        if not _broken(plugin):
+            self.checker.note("value", f"{path}.plugin must be the name of a plugin", entry.place)
+        return None
+
+    def _no_plugin(self, kind: SectionKind, name: str, plugin: str, path: str, place: Place, error: PluginError) -> None:
+        reason = readable(" ".join(str(error).split()), 400)
+        optional = kind in ("channel", "responder")
+        if optional:
+            self.skipped.append(Skipped(kind, name, plugin, reason))
+        self.checker.note("plugin", f"{path}: {reason}", place, warning=optional)
+
+    # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _conversation(self, basics: Basics | None) -> Conversation:
+        """The common policy; the default one if the file's cannot be used."""
+        entry = self.entries.get("conversation")
+        if entry and isinstance(entry.node, MapNode):
+            self._names_exist(entry.node, "conversation")
+        return self._settled(basics.conversation) if basics else Conversation()
+
+    def _channel_conversation(self, name: str, section: Node, common: Conversation) -> Conversation:
+        """The common policy with a channel's overrides."""
+        entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
+        path = f"channels.{readable(name)}.conversation"
+        result: Conversation | None = common
+        if entry and isinstance(entry.node, MapNode):
+            base = self.entries["conversation"].node if "conversation" in self.entries else None
+            inherited = frozenset(_nodes(base)) if base else frozenset()
+            merged = _merge(base, entry.node) if isinstance(base, MapNode) else entry.node
+            result = self.checker.check(Conversation, Subject(merged, entry.place, path, inherited=inherited))
+            self._names_exist(entry.node, path)
+        elif entry and not _empty(entry.node) and not _broken(entry.node):
+            self.checker.note("value", f"{path} must be a block of keys and values", entry.place)
+        result = self._settled(result) if result else common
+        if result.responder is None and len(self.responders) > 1:
+            place = _place(self.entries, "conversation") or self.start
+            names = ", ".join(map(readable, self.responders))
+            message = f"there are several responders ({names}) and nothing says which one answers"
+            hint = "add conversation: {responder: NAME}"
+            finding = Finding("missing", message, place.file, place.line, place.column, hint=hint)
+            if finding not in self.checker.findings:
+                self.checker.findings.append(finding)
+        return result
+
+    def _settled(self, conversation: Conversation) -> Conversation:
+        """With the only responder there is, if none is named, and with nobody twice in line."""
+        responder = conversation.responder
+        if responder is None and len(self.responders) == 1:
+            responder = self.responders[0]
+        fallback = tuple(name for name in dict.fromkeys(conversation.fallback) if name != responder)
+        return conversation.model_copy(update={"responder": responder, "fallback": fallback})
+
+    def _names_exist(self, node: MapNode, path: str) -> None:
+        """Say which responders are named that do not exist."""
+        if not self.responders:  # that is said elsewhere
+            return
+        for key in ("responder", "fallback"):
+            entry = node.entries.get(key)
+            if entry is None:
+                continue
+            named = entry.node.items if isinstance(entry.node, ListNode) else (entry.node,)
+            for scalar in named:
+                if not isinstance(scalar, Scalar) or scalar.value is None or scalar.text in self.responders or _broken(scalar):
+                    continue
+                hint = suggest(scalar.text, self.responders) if scalar.origin == "file" else ""
+                name = readable(scalar.text) if scalar.origin == "file" else "what it names"
+                listed = f"there is {', '.join(map(readable, self.responders[:15]))}"
+                self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
+
+
+def _empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None and node.origin != "broken"
+
+
+def _broken(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.origin == "broken"
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    children = [entry.node for entry in node.entries.values()] if isinstance(node, MapNode) else []
+    children += node.items if isinstance(node, ListNode) else []
+    for child in children:
+        yield from _nodes(child)
+
+
+def _merge(base: MapNode, over: MapNode) -> MapNode:
+    """`over` with what it leaves out taken from `base`, block by block."""
+    entries = dict(base.entries)
+    for key, entry in over.entries.items():
+        below = base.entries[key].node if key in base.entries else None
+        both = isinstance(below, MapNode) and isinstance(entry.node, MapNode)
+        entries[key] = Entry(entry.place, _merge(below, entry.node)) if both else entry  # type: ignore[arg-type]
+    return MapNode(over.place, MappingProxyType(entries))
+
+
+def _place(entries: Mapping[str, Entry], *keys: str) -> Place | None:
+    """Where the value at a path of keys stands; None if there is none."""
+    entry: Entry | None = None
+    for key in keys:
+        entry = entries.get(key)
+        if entry is None:
+            return None
+        entries = entry.node.entries if isinstance(entry.node, MapNode) else {}
+    return None if entry is None else entry.place if isinstance(entry.node, MapNode) else entry.node.place

@@ -1,0 +1,80 @@
+"""The tree of a YAML file: values that know where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from sara.config.findings import Finding
+
+TAGS = ("secret", "env", "include")
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in a file; lines and columns count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """One value. `text` is what was written, `value` what it means.
+
+    `tag` is one of TAGS while that is still to be looked up. `origin` is where the value came from; `broken` is one whose fault
+    is already reported, so that nobody complains about it twice. `end` is the line and column just behind it.
+    """
+
+    place: Place
+    end: tuple[int, int]
+    value: Value
+    text: str
+    tag: str = ""
+    origin: Literal["file", "secret", "env", "include", "broken"] = "file"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListNode:
+    """Values in order."""
+
+    place: Place
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A value under a key; `place` is the key's."""
+
+    place: Place
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapNode:
+    """Values by key, in the order of the file."""
+
+    place: Place
+    entries: Mapping[str, Entry] = field(default_factory=lambda: MappingProxyType({}))
+
+
+Node: TypeAlias = Scalar | ListNode | MapNode
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed file. `root` is None if it could not be parsed. `scalars` are all values in it, also those that were dropped,
+    and `keys` the line and end column of every key: a line is shown by what is known to be harmless on it."""
+
+    file: Path
+    lines: tuple[str, ...]
+    root: Node | None
+    findings: tuple[Finding, ...]
+    scalars: tuple[Scalar, ...] = ()
+    keys: tuple[tuple[int, int], ...] = ()

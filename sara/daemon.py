@@ -1,0 +1,391 @@
+"""The one place that builds the rooms and joins them; opens in order, closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+from aiohttp import web
+
+from sara import systemd
+from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store
+from sara.errors import ConfigError, PluginError, SaraError
+from sara.inbox import Inbox
+from sara.lanes import Lanes
+from sara.model import Instant
+from sara.outbox import Outbox
+from sara.plugins import Hooks, Kind, Plugins
+from sara.problems import Problems
+from sara.replies import Replies
+from sara.routes import Route, Routes
+from sara.web.admin import AdminApp
+from sara.web.public import PublicApp
+from sara.worker import Worker
+
+if TYPE_CHECKING:
+    from sara.config import Config, Listen, Loaded, Section
+
+log = structlog.get_logger("sara.daemon")
+T = TypeVar("T", bound=PluginObject)
+
+CONCURRENT_REPLIES = 256
+CONCURRENT_SENDS = 80
+KEEPALIVE = 15.0
+"""Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
+
+START_AGAIN = 75
+"""Exit code of a daemon that has to be started again, because it cannot know whether its last write was kept."""
+
+
+def wall_clock() -> Instant:
+    """The time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def new_attempt_id() -> str:
+    """An id that no other attempt ever had: short ASCII, as providers want it."""
+    return "a" + secrets.token_hex(12)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Clock, chance and ids, so that a simulation can bring its own."""
+
+    clock: Callable[[], Instant] = wall_clock
+    chance: Callable[[], float] = random.random
+    new_id: Callable[[], str] = new_attempt_id
+
+
+class Daemon:
+    """A whole SARA. `start` returns when it serves; `stop` drains and closes."""
+
+    def __init__(self, loaded: Loaded, plugins: Plugins, surroundings: Surroundings | None = None) -> None:
+        if loaded.config is None:
+            raise ConfigError("the configuration has errors; `sara check` lists them")
+        self._loaded = loaded
+        self._config: Config = loaded.config
+        self._plugins = plugins
+        self._with = surroundings or Surroundings()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._shared: dict[str, dict[Hashable, Any]] = {}
+        self.problems = Problems(self._with.clock)
+        self.hooks = Hooks(plugins, self.problems)
+        self.public_url = ""
+        self.admin_url = ""
+        self.ended = asyncio.Event()
+        self.exit_code = 0
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Open everything. Raises ConfigError, PluginError or a store's error where it cannot serve at all."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self, grace: int = 30_000) -> None:
+        """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order."""
+        systemd.notify("STOPPING=1")
+        log.info("stopping")
+        self._public.draining = True
+        self._admin.serving = False
+        self._outbox.draining = True
+        await self._worker.stop(grace)
+        await self.hooks.fire("stopping")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        log.info("stopped")
+
+    async def _start(self) -> None:
+        config = self._config
+        self._report_findings()
+        _make_directory(config.state)
+        self.store = await self._open_engine("store", config.store, Store)
+        self.queue = await self._open_engine("queue", config.queue, Queue)
+        owner = secrets.token_hex(8)
+        doubtful = await self.store.recover(owner, self._with.clock())
+        if doubtful:
+            log.warning("sends_in_doubt", parts=doubtful)
+        for name in config.plugins:
+            self._load_helper(name)
+        routes = await self._open_channels()
+        self._build(routes, owner)
+        await self._listen()
+        await self._open_responders()
+        await self._report_orphans(routes)
+        self._run(self._worker.run(), "worker")
+        self._admin.serving = True
+        await self.hooks.fire("started")
+        systemd.notify("READY=1")
+        log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
+        self._run(self._worker.sweep(), "sweep")
+        self._run(self._watch_store(), "store-watch")
+        if (interval := systemd.watchdog_interval()) is not None:
+            self._run(self._feed_watchdog(interval), "watchdog")
+
+    def _build(self, routes: Routes, owner: str) -> None:
+        config, clock, chance = self._config, self._with.clock, self._with.chance
+        lanes = Lanes(self.queue, self.problems, clock)
+        for route in routes:
+            self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
+            self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
+        self.inbox = Inbox(self.store, self.queue, routes, self.hooks, self.problems, clock)
+        self._stack.push_async_callback(self.inbox.close)
+        self._stack.push_async_callback(self.hooks.settle)
+        replies = Replies(self.store, self.queue, routes, lanes, self.hooks, self.problems, config.retry.reply, clock, chance)
+        self._outbox = Outbox(
+            self.store,
+            self.queue,
+            routes,
+            lanes,
+            self.hooks,
+            self.problems,
+            config.retry.send,
+            clock,
+            chance,
+            self._with.new_id,
+            owner,
+        )
+        self._worker = Worker(
+            self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock
+        )
+        webhooks = {route.channel.webhook: route for route in routes if route.channel.webhook}
+        self._public = PublicApp(webhooks, self.inbox, self.problems)
+        self._admin = AdminApp(
+            self.store,
+            self.queue,
+            routes,
+            self.problems,
+            _admin_token(config.state),
+            clock,
+            loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _make(self, kind: Kind, section: Section, contract: type[T]) -> T:
+        """Build the plugin object of a section. Raises PluginError."""
+        brought = self._plugins.bring(kind, section.plugin)
+        context = Context(
+            section.name, self._config.state, self._with.clock, self.problems, self._shared.setdefault(section.plugin, {})
+        )
+        try:
+            made = brought(section.options, context)  # type: ignore[call-arg]  # plugins take their options and a context
+        except Exception as error:
+            raise PluginError(f"the plugin {section.plugin} could not be set up: {type(error).__name__}: {error}") from error
+        if not isinstance(made, contract):
+            raise PluginError(f"the plugin {section.plugin} brings no {contract.__name__}")
+        return made
+
+    def _load_helper(self, name: str) -> None:
+        try:
+            self._plugins.load(name)
+        except PluginError as error:
+            log.error("plugin_failed", plugin=name, error=str(error))
+            self.problems.report(f"plugin:{name}", str(error), "mend or remove it under `plugins:` and restart")
+
+    async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
+        engine = self._make(kind, section, contract)
+        self._stack.push_async_callback(engine.close)
+        await engine.open()
+        return engine
+
+    async def _open_channels(self) -> Routes:
+        routes = []
+        self._responders: dict[str, Responder] = {}
+        for section in self._config.responders.values():
+            with self._degraded("responder", section):
+                self._responders[section.name] = self._make("responder", section, Responder)
+        for section in self._config.channels.values():
+            with self._degraded("channel", section):
+                channel = self._make("channel", section, Channel)
+                self._stack.push_async_callback(self._closed, section.name, channel)
+                await channel.open()
+                routes.append(self._route(section, channel))
+        _check_webhooks(routes, self.problems)
+        return Routes(routes)
+
+    def _route(self, section: Section, channel: Channel) -> Route:
+        policy = section.conversation or self._config.conversation
+        line = [name for name in (policy.responder, *policy.fallback) if name is not None]
+        return Route(
+            section.name, channel, policy, tuple((name, self._responders[name]) for name in line if name in self._responders)
+        )
+
+    async def _open_responders(self) -> None:
+        for section in self._config.responders.values():
+            responder = self._responders.get(section.name)
+            if responder is not None:
+                self._stack.push_async_callback(self._closed, section.name, responder)
+                with self._degraded("responder", section):
+                    await responder.open()
+
+    @contextlib.contextmanager
+    def _degraded(self, kind: str, section: Section) -> Iterator[None]:
+        """One that fails becomes a problem; the rest runs, and its messages stay in the store."""
+        try:
+            yield
+        except Exception as error:
+            message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
+            log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
+            self.problems.report(
+                f"{kind}:{section.name}",
+                f"the {kind} {section.name} is not running: {message}",
+                f"mend or replace the plugin {section.plugin} and restart; its messages are kept",
+            )
+
+    async def _closed(self, name: str, plugin: PluginObject) -> None:
+        try:
+            await plugin.close()
+        except Exception as error:
+            log.warning("close_failed", section=name, error=type(error).__name__)
+
+    def _report_findings(self) -> None:
+        for finding in self._loaded.findings:
+            self.problems.report(
+                f"config:{finding.line}:{finding.column}",
+                finding.render().splitlines()[0],
+                "correct the file; `sara check` shows the place",
+                severity="warning",
+            )
+
+    async def _report_orphans(self, routes: Routes) -> None:
+        """Open work of accounts that the file no longer names stays, and is said."""
+        for account, conversations in (await self.store.unsettled_accounts()).items():
+            if routes.of(account) is None:
+                self.problems.report(
+                    f"orphans:{account}",
+                    f"{conversations} conversation(s) of {account} have unanswered or unsent messages, but no channel in the file serves it",
+                    "put the channel back to finish them, or give them up with `sara queue drop`",
+                    count=conversations,
+                )
+
+    # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _listen(self) -> None:
+        self.admin_url = await self._serve(self._admin.application(), self._config.admin.listen, "admin")
+        self.public_url = await self._serve(self._public.application(), self._config.server.listen, "server")
+        listening = self._config.state / "listening.json"
+        listening.write_text(
+            json.dumps({"pid": os.getpid(), "public": self.public_url, "admin": self.admin_url}), encoding="utf-8"
+        )
+        self._stack.callback(listening.unlink, missing_ok=True)
+
+    async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=5)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"{section}.listen: {listen.host}:{listen.port} cannot be opened: {error.strerror}; choose another port or stop what uses it"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    # ── watching ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """None of these ends by itself while the daemon serves, but for the sweep's first pass when it stops."""
+        if task.cancelled() or task.exception() is None:
+            return
+        log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
+        self._end(1)
+
+    def _end(self, code: int) -> None:
+        self.exit_code = code
+        self.ended.set()
+
+    async def _watch_store(self) -> None:
+        await self.store.lost.wait()
+        self._end(START_AGAIN)
+
+    async def _feed_watchdog(self, interval: float) -> None:
+        """Tell systemd that loop, worker and database answer; when one does not, it restarts us."""
+        while True:
+            worker = next(task for task in self._tasks if task.get_name() == "worker")
+            alive = not worker.done() and await _within(self.store.alive(), interval)
+            if alive:
+                systemd.notify("WATCHDOG=1")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self.ended.wait()
+
+
+async def _within(call: Awaitable[None], seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await call
+    except (TimeoutError, SaraError) as error:
+        log.warning("watchdog_not_fed", error=type(error).__name__)
+        return False
+    return True
+
+
+def _check_webhooks(routes: list[Route], problems: Problems) -> None:
+    """Two channels at one path, or for one account, cannot both work: the later one is left out."""
+    paths: dict[str, str] = {}
+    accounts: dict[str, str] = {}
+    for route in list(routes):
+        path, account = route.channel.webhook, route.channel.account
+        other = accounts.get(account) or (paths.get(path) if path else None)
+        if other is not None:
+            routes.remove(route)
+            problems.report(
+                f"channel:{route.name}",
+                f"the channel {route.name} has the webhook or the account of {other}",
+                "give each channel its own",
+            )
+            continue
+        accounts[account] = route.name
+        if path:
+            paths[path] = route.name
+
+
+def _make_directory(state: Path) -> None:
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"state: {state} cannot be created: {error.strerror}") from error
+
+
+def _admin_token(state: Path) -> str:
+    """The admin API's token, made at first start and readable by the owner only."""
+    path = state / "admin-token"
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        token = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if len(token) >= 32:
+        return token
+    token = secrets.token_urlsafe(32)
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(token + "\n")
+    fresh.replace(path)
+    return token

@@ -1,0 +1,32 @@
+"""How much of a conversation a responder is given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sara.model import Line
+
+_PER_LINE = 4
+
+
+def estimated_tokens(text: str) -> int:
+    """A careful guess without a tokenizer: a token is about four bytes of UTF-8, and every message costs a few more."""
+    return -(-len(text.encode("utf-8", "replace")) // 4) + _PER_LINE
+
+
+def window(history: Sequence[Line], messages: Sequence[Line], budget: int) -> tuple[Line, ...]:
+    """The newest lines of `history` that fit into `budget` tokens together with `messages`, which are always kept.
+
+    A window never starts with an answer whose question is cut off.
+    """
+    left = budget - sum(estimated_tokens(line.text) for line in messages)
+    start = len(history)
+    while start > 0:
+        left -= estimated_tokens(history[start - 1].text)
+        if left < 0:
+            break
+        start -= 1
+    if start > 0:
+        while start < len(history) and history[start].role != "customer":
+            start += 1
+    return tuple(history[start:])

@@ -1,0 +1,49 @@
+"""Lanes whose other end refuses us: held, probed, and let go again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sara.contracts import Queue
+from sara.model import Instant, Millis
+from sara.problems import Problems
+
+PROBE_FIRST: Millis = 2_000
+PROBE_LONGEST: Millis = 30_000
+
+
+class Lanes:
+    """Holds a lane when nothing can go through it; the oldest waiting message is the probe that finds it mended."""
+
+    def __init__(self, queue: Queue, problems: Problems, clock: Callable[[], Instant]) -> None:
+        self._queue = queue
+        self._problems = problems
+        self._clock = clock
+        self._refusals: dict[str, tuple[int, Instant]] = {}
+
+    def unavailable(self, lane: str, message: str, remedy: str) -> Instant:
+        """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe."""
+        refusals, _ = self._refusals.get(lane, (0, 0))
+        until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
+        self._refusals[lane] = (refusals + 1, until)
+        self._queue.hold(lane, until)
+        self._problems.report(f"lane:{lane}", message, remedy)
+        return until
+
+    def busy(self, lane: str, after: Millis) -> None:
+        """The other end asks for a pause: no job of the lane starts before it is over, then slowly."""
+        self._queue.hold(lane, self._clock() + after)
+
+    def well(self, lane: str) -> None:
+        """Something went through."""
+        if self._refusals.pop(lane, None) is not None:
+            self._problems.clear(f"lane:{lane}")
+        self._queue.went_well(lane)
+
+    def held(self, lane: str) -> bool:
+        """Whether the lane is on hold, or its last probe was refused. A lane that nobody has probed for a while counts as
+        free: otherwise one without waiting messages would never be tried again."""
+        if self._queue.held(lane):
+            return True
+        refused = self._refusals.get(lane)
+        return refused is not None and self._clock() < refused[1] + PROBE_LONGEST

@@ -1,0 +1,190 @@
+"""A deliver job: is anything unsent? Attempt → Channel.send → outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sara import doubt, retry
+from sara.bounds import bounded
+from sara.contracts import Clock, Queue, Store
+from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
+from sara.lanes import Lanes
+from sara.model import Again, DeliveryView, Done, Instant, Job, JobEnd, OpenWork, Outcome
+from sara.plugins import Hooks
+from sara.problems import Problems
+from sara.routes import Route, Routes
+
+if TYPE_CHECKING:
+    from sara.config import RetryPolicy
+
+log = structlog.get_logger("sara.outbox")
+
+SEND_WITHIN = 60_000
+"""A send that takes longer than this many milliseconds is in doubt."""
+
+SETTLE_TRIES = 5
+
+
+class Outbox:
+    """Sends what is unsent in a conversation, one part after the other."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: Problems,
+        policy: RetryPolicy,
+        clock: Clock,
+        chance: Callable[[], float],
+        new_id: Callable[[], str],
+        owner: str,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._routes = routes
+        self._lanes = lanes
+        self._hooks = hooks
+        self._problems = problems
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._new_id = new_id
+        self._owner = owner
+        self.draining = False
+
+    async def __call__(self, job: Job) -> JobEnd:
+        """Look at the conversation `job.key` and send what is due."""
+        while not self.draining:
+            view = await self._store.delivery_view(job.key)
+            route = None if view is None else self._routes.of(view.part.account)
+            if view is None or route is None:
+                return Done()
+            try:
+                end = await self._step(view, route)
+            except Stale as error:
+                log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
+                continue
+            if end is not None:
+                return end
+        return Again(self._clock())
+
+    async def _step(self, view: DeliveryView, route: Route) -> JobEnd | None:
+        """Do what the first unsettled part needs now; None to look at the next at once."""
+        now = self._clock()
+        part = view.part
+        if view.state == "sending":
+            # Only this job sends this conversation's parts: whoever left the mark did not live to settle it.
+            assert view.last is not None  # noqa: S101  # a part is never `sending` without an attempt
+            await self._settle(view.last.id, in_doubt(route, now, "the send was cut off"))
+            return None
+        if view.state == "in_doubt":
+            return await self._end_doubt(view, route, now)
+        if view.opted_out and part.purpose in ("reply", "template"):
+            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "opted_out", now))
+        if view.not_before > now:
+            return Again(view.not_before)
+        if self._queue.held(route.deliver_lane):
+            return Again(now + 1_000)
+        return await self._send(view, route)
+
+    async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+        channel = route.channel
+        exhausted = view.attempts >= self._policy.attempts and now - (view.first_at or now) >= self._policy.outlast
+        ending = doubt.decide(
+            view, channel.on_doubt, channel.doubt_hold, now, correlates=channel.receipts_carry_attempt, exhausted=exhausted
+        )
+        if isinstance(ending, doubt.KeepWaiting):
+            await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
+            return Again(ending.until)
+        log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
+        return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
+
+    async def _send(self, view: DeliveryView, route: Route) -> JobEnd | None:
+        attempt = self._new_id()
+        await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
+        outcome = await self._try(view, route, attempt)
+        work = await self._settle(attempt, outcome)
+        if outcome.state == "accepted":
+            self._lanes.well(route.deliver_lane)
+            if self._hooks.any("message_sent"):
+                message = await self._store.find(view.part.id)
+                self._hooks.later("message_sent", message=message)
+        else:
+            log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
+        return await self._tell_replies(work)
+
+    async def _try(self, view: DeliveryView, route: Route, attempt: str) -> Outcome:
+        """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
+        try:
+            accepted = await bounded(route.channel.send(view.part, attempt), SEND_WITHIN)
+        except NotSent as error:
+            return self._not_sent(view, route, error)
+        except Refused as error:
+            self._problems.report(
+                f"refused:{route.name}",
+                f"{route.name} refused a message: {error}",
+                "`sara why` shows it; the conversation goes on",
+                severity="warning",
+            )
+            return Outcome("refused", "failed", error=str(error))
+        except Unavailable as error:
+            until = self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
+            return Outcome("not_sent", "queued", until, charged=False, error=str(error))
+        except InDoubt as error:
+            return in_doubt(route, self._clock(), str(error))
+        except Exception as error:
+            log.exception("channel_broke", channel=route.name, part=view.part.id)
+            return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
+        return Outcome("accepted", "accepted", external_id=accepted.external_id)
+
+    def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
+        now = self._clock()
+        if error.scope == "channel":
+            after = error.after or 5_000
+            self._lanes.busy(route.deliver_lane, after)
+            return Outcome("not_sent", "queued", now + after, charged=False, error=str(error))
+        if error.scope == "conversation":
+            return Outcome("not_sent", "queued", now + (error.after or 6_000), charged=False, error=str(error))
+        decision = retry.decide(
+            self._policy, view.attempts + 1, view.first_at or now, now, own_fault=False, after=error.after, chance=self._chance()
+        )
+        if isinstance(decision, retry.Dead):
+            self._problems.report(
+                f"unsent:{route.name}", f"{route.name}: a message could not be sent: {error}", "`sara queue retry` tries again"
+            )
+            return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}")
+        return Outcome("not_sent", "queued", decision.at, error=str(error))
+
+    async def _settle(self, attempt: str, outcome: Outcome) -> OpenWork:
+        """Record an outcome that cannot be found out again; a store that is busy for a moment is asked again."""
+        for again in range(SETTLE_TRIES):
+            try:
+                return await self._store.settle(attempt, outcome, self._clock())
+            except StoreUnavailable:
+                if again == SETTLE_TRIES - 1:
+                    raise
+                await _pause(0.2 * 2**again)
+        raise AssertionError("unreachable")
+
+    async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
+        """Wake an answer that waited for this delivery, then look at the next part."""
+        if work.reply_due is not None:
+            await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "reply"])
+        return Done() if work.deliver_due is None else None
+
+
+def in_doubt(route: Route, now: Instant, error: str) -> Outcome:
+    """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
+    return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error)
+
+
+async def _pause(seconds: float) -> None:
+    """Let time pass on the loop's own clock, which a simulation may replace."""
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)

@@ -1,0 +1,258 @@
+"""Finding plugins, loading them, and calling their hooks so that none can hurt the rest.
+
+`plugin: x` is the module `sara_x`: beside the file in `plugins/` (a folder or a file), else installed with an entry point `x` in
+the group `sara`, else bundled. Only plugins that the file names are loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pluggy
+import structlog
+
+from sara import hookspecs
+from sara.bounds import bounded
+from sara.errors import PluginError
+from sara.problems import Problems
+
+if TYPE_CHECKING:
+    from sara.config.options import Options
+    from sara.contracts import PluginObject
+
+log = structlog.get_logger("sara.plugins")
+
+Kind: TypeAlias = Literal["channel", "responder", "store", "queue"]
+Origin: TypeAlias = Literal["folder", "installed", "bundled"]
+
+REGISTERS: Mapping[str, str] = {
+    "channel": "register_channels",
+    "responder": "register_responders",
+    "store": "register_stores",
+    "queue": "register_queues",
+}
+GROUP = "sara"
+DISTRIBUTION = "sara-daemon"
+HOOK_WITHIN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a plugin is: its short name, whence it comes, and its path or module."""
+
+    name: str
+    origin: Origin
+    where: str
+
+
+class Plugins:
+    """The plugins that one configuration file can name."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._loaded: dict[str, ModuleType] = {}
+        self._errors: dict[str, PluginError] = {}
+        self.manager = pluggy.PluginManager("sara")
+        self.manager.add_hookspecs(hookspecs)
+
+    def available(self) -> dict[str, list[Found]]:
+        """Every plugin that could be named, with the one that wins first."""
+        found: dict[str, list[Found]] = {}
+        for each in [*self._in_folder(), *_installed()]:
+            places = found.setdefault(each.name, [])
+            if all(each.where != known.where for known in places):
+                places.append(each)
+        return dict(sorted(found.items()))
+
+    def load(self, name: str) -> ModuleType:
+        """Import a plugin once and register its hooks. Raises PluginError, the same one each time it is asked for."""
+        if name in self._errors:
+            raise self._errors[name]
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._load(name)
+            except PluginError as error:
+                self._errors[name] = error
+                raise
+        return self._loaded[name]
+
+    def bring(self, kind: Kind, name: str) -> type[PluginObject]:
+        """The class that the plugin `name` brings for a section of `kind`. Raises PluginError."""
+        module = self.load(name)
+        register = getattr(module, REGISTERS[kind], None)
+        try:
+            classes = list(register()) if callable(register) else []
+        except Exception as error:
+            raise PluginError(f"the plugin {name} could not be set up: {type(error).__name__}: {error}") from error
+        if len(classes) != 1:
+            brings = "no" if not classes else str(len(classes))
+            raise PluginError(f"the plugin {name} brings {brings} {kind}; it must bring one to be named here")
+        brought: type[PluginObject] = classes[0]
+        if not hasattr(brought, "Options"):
+            raise PluginError(f"the {kind} of the plugin {name} declares no Options")
+        return brought
+
+    def options_of(self, kind: str, name: str) -> type[Options]:
+        """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
+        return self.bring(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
+
+    def names(self) -> list[str]:
+        """The plugins loaded so far."""
+        return sorted(self._loaded)
+
+    def _load(self, name: str) -> ModuleType:
+        places = self.available().get(name)
+        if not places:
+            known = ", ".join(self.available()) or "none"
+            raise PluginError(f"there is no plugin {name}; those found are: {known}")
+        winner = places[0]
+        if len(places) > 1:
+            log.info(
+                "plugin_shadows",
+                plugin=name,
+                used=winner.origin,
+                path=winner.where,
+                instead_of=[each.origin for each in places[1:]],
+            )
+        try:
+            module = (
+                _import_path(name, Path(winner.where)) if winner.origin == "folder" else importlib.import_module(winner.where)
+            )
+        except Exception as error:
+            raise PluginError(f"the plugin {name} could not be imported: {type(error).__name__}: {error}") from error
+        self.manager.register(module, name=name)
+        self._check_hooks(name)
+        return module
+
+    def _check_hooks(self, name: str) -> None:
+        for implementation in _implementations(self.manager):
+            if implementation.plugin_name == name and not hasattr(hookspecs, implementation.function.__name__):
+                self.manager.unregister(name=name)
+                raise PluginError(f"the plugin {name} implements {implementation.function.__name__}, which is not a hook of SARA")
+        try:
+            self.manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self.manager.unregister(name=name)
+            raise PluginError(f"the plugin {name} implements a hook that SARA does not have: {error}") from error
+
+    def _in_folder(self) -> list[Found]:
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        found = []
+        for entry in sorted(self._folder.iterdir()):
+            name = entry.stem.removeprefix("sara_")
+            if (entry.is_dir() and (entry / "__init__.py").is_file()) or (entry.suffix == ".py" and entry.is_file()):
+                path = entry / "__init__.py" if entry.is_dir() else entry
+                found.append(_folder_or_bundled(name, path))
+        return found
+
+
+def _folder_or_bundled(name: str, path: Path) -> Found:
+    """The same path found twice is one: in a checkout, `plugins/` beside sara.yaml holds the bundled ones themselves."""
+    spec = importlib.util.find_spec(f"sara_{name}") if f"sara_{name}" not in sys.modules else sys.modules[f"sara_{name}"].__spec__
+    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == path.resolve():
+        return Found(name, "bundled", f"sara_{name}")
+    return Found(name, "folder", str(path))
+
+
+def _installed() -> list[Found]:
+    points = list(entry_points(group=GROUP))
+    points.sort(key=_is_bundled)
+    return [Found(point.name, "bundled" if _is_bundled(point) else "installed", point.module) for point in points]
+
+
+def _is_bundled(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name.replace("_", "-").lower() == DISTRIBUTION
+
+
+def _import_path(name: str, path: Path) -> ModuleType:
+    """Import a plugin from its path under the name `sara_<name>`, in place of one of that name from elsewhere."""
+    module_name = f"sara_{name}"
+    known = sys.modules.get(module_name)
+    if known is not None and known.__spec__ is not None and known.__spec__.origin == str(path):
+        return known
+    for each in [each for each in sys.modules if each == module_name or each.startswith(module_name + ".")]:
+        del sys.modules[each]
+    search = [str(path.parent)] if path.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, submodule_search_locations=search)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(module_name, None)
+        raise
+    return module
+
+
+def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> Sequence[pluggy.HookImpl]:
+    names = [hook] if hook is not None else [name for name in vars(manager.hook) if not name.startswith("_")]
+    return [
+        each for name in names if (caller := getattr(manager.hook, name, None)) is not None for each in caller.get_hookimpls()
+    ]
+
+
+class Hooks:
+    """Calls implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline. One that
+    fails or hangs is named as a problem and hurts nobody else."""
+
+    def __init__(self, plugins: Plugins, problems: Problems, within: int = HOOK_WITHIN) -> None:
+        self._plugins = plugins
+        self._problems = problems
+        self._within = within
+        self._running: set[asyncio.Task[None]] = set()
+
+    def any(self, *names: str) -> bool:
+        """Whether any of these hooks has an implementation."""
+        return any(_implementations(self._plugins.manager, name) for name in names)
+
+    async def fire(self, name: str, **arguments: Any) -> None:
+        """Call every implementation of the hook `name`; returns when all have ended or run out of time."""
+        for implementation in _implementations(self._plugins.manager, name):
+            wanted = {key: arguments[key] for key in implementation.argnames if key in arguments}
+            await self._call(implementation, wanted, name)
+
+    def later(self, name: str, **arguments: Any) -> None:
+        """The same, without waiting for it."""
+        if self.any(name):
+            self._keep(self.fire(name, **arguments))
+
+    async def settle(self) -> None:
+        """Wait for what `later` started."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._within / 1_000)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _call(self, implementation: pluggy.HookImpl, arguments: dict[str, Any], name: str) -> None:
+        function = implementation.function
+        try:
+            if inspect.iscoroutinefunction(function):
+                await bounded(function(**arguments), self._within)
+            else:
+                await bounded(asyncio.to_thread(function, **arguments), self._within)
+        except Exception as error:
+            plugin = implementation.plugin_name
+            what = "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
+            log.warning("hook_failed", plugin=plugin, hook=name, error=type(error).__name__)
+            self._problems.report(
+                f"plugin:{plugin}:{name}",
+                f"the plugin {plugin} {what} in its hook {name}",
+                "update or remove the plugin",
+                severity="warning",
+            )

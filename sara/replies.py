@@ -1,0 +1,195 @@
+"""A reply job: is anything unanswered? Gates → responder → saved reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sara import gates, history, retry
+from sara.bounds import bounded
+from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store
+from sara.errors import GiveUp, Stale, TryLater
+from sara.lanes import Lanes
+from sara.model import Again, Done, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Turn
+from sara.plugins import Hooks
+from sara.problems import Problems
+from sara.routes import Route, Routes
+
+if TYPE_CHECKING:
+    from sara.config import RetryPolicy
+
+log = structlog.get_logger("sara.replies")
+
+GRACE = 5_000
+"""How much longer than its own time-out, in milliseconds, a responder is waited for."""
+
+
+class Broke(TryLater):
+    """A responder raised what it must not; the message itself may be the cause."""
+
+
+class Replies:
+    """Answers what is unanswered in a conversation."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: Problems,
+        policy: RetryPolicy,
+        clock: Clock,
+        chance: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._routes = routes
+        self._lanes = lanes
+        self._hooks = hooks
+        self._problems = problems
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._limits = HistoryLimits(messages=max((route.policy.history.messages for route in routes), default=0))
+
+    async def __call__(self, job: Job) -> JobEnd:
+        """Look at the conversation `job.key` and do what is due."""
+        now = self._clock()
+        view = await self._store.reply_view(job.key, self._limits)
+        if view is None:
+            return Done()
+        route = self._routes.of(view.account)
+        if route is None:
+            return Done()
+        if not view.waiting:
+            return _end(await self._store.end_reply(job.key, (), "skipped", "", now)) if view.due is not None else Done()
+        if not route.responders:
+            return await self._wait(view, gates.Wait(now + gates.BLOCKED_LOOK, blocked=True), now)
+        facts = gates.Facts(now, self._lanes.held(route.deliver_lane))
+        decision = gates.decide(view, route.policy, facts)
+        match decision:
+            case gates.Wait():
+                return await self._wait(view, decision, now)
+            case gates.Skip():
+                log.info("skipped", conversation=job.key, reason=decision.reason, messages=len(decision.messages))
+                return _end(await self._store.end_reply(job.key, decision.messages, "skipped", decision.reason, now))
+        return await self._answer(view, route, now)
+
+    async def _wait(self, view: ReplyView, wait: gates.Wait, now: Instant) -> JobEnd:
+        if wait.blocked:
+            await self._store.look_again(view.conversation, "reply", wait.until, now)
+        return Again(wait.until)
+
+    async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
+        answers = [line.id for line in view.waiting]
+        attempt = await self._store.begin_reply(view.conversation, answers, now)
+        turn = turn_of(view, route, now)
+        try:
+            reply = await self._ask(route, turn)
+            drafts = [part for draft in reply.parts for part in route.channel.compose(draft)]
+            if not drafts:
+                raise TryLater("the answer was empty")
+        except (TryLater, GiveUp) as error:
+            return await self._failed(view, attempt, answers, error)
+        try:
+            work = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, self._clock())
+        except Stale as error:
+            log.info("answer_dropped", conversation=view.conversation, reason=str(error))
+            return Again(self._clock())
+        await self._wake_delivery(work)
+        self._lanes.well(route.reply_lane)
+        self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
+        return _end(work)
+
+    async def _ask(self, route: Route, turn: Turn) -> Reply:
+        """Ask the responders in turn; one pass through all of them is one attempt.
+
+        Raises TryLater if any of them may answer later, otherwise GiveUp.
+        """
+        later: TryLater | None = None
+        gave_up: GiveUp | None = None
+        for name, responder in route.responders:
+            try:
+                return await self._ask_one(name, responder, turn)
+            except TryLater as error:
+                later = error if later is None or isinstance(later, Broke) else later
+            except GiveUp as error:
+                gave_up = error
+        if later is not None:
+            raise later
+        raise gave_up or TryLater("no responder is running")
+
+    async def _ask_one(self, name: str, responder: Responder, turn: Turn) -> Reply:
+        try:
+            return await bounded(responder.answer(turn), responder.timeout + GRACE)
+        except (TryLater, GiveUp) as error:
+            log.warning(
+                "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
+            )
+            raise
+        except TimeoutError as error:
+            log.warning("responder_hung", responder=name, conversation=turn.conversation)
+            raise TryLater(f"{name} did not answer within {responder.timeout} ms") from error
+        except Exception as error:
+            log.exception("responder_broke", responder=name, conversation=turn.conversation)
+            self._problems.report(
+                f"responder:{name}:error",
+                f"the responder {name} broke: {type(error).__name__}",
+                "see the log; report it to its author",
+            )
+            raise Broke(f"{name} broke: {type(error).__name__}") from error
+
+    async def _failed(self, view: ReplyView, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
+        now = self._clock()
+        calls = view.attempts + 1
+        decision: retry.RetryAt | retry.Dead
+        if isinstance(error, GiveUp):
+            decision = retry.Dead(str(error))
+        else:
+            decision = retry.decide(
+                self._policy,
+                calls,
+                view.first_at or now,
+                now,
+                own_fault=isinstance(error, Broke),
+                after=error.after,
+                chance=self._chance(),
+            )
+        if isinstance(decision, retry.Dead):
+            log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
+            self._problems.report(
+                "replies:dead",
+                f"messages could not be answered: {error}",
+                "`sara queue list` names them, `sara queue retry` asks again",
+            )
+            return _end(await self._store.end_reply(view.conversation, answers, "dead", f"{decision.reason}: {error}", now))
+        try:
+            await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now)
+        except Stale:
+            return Again(now)
+        return Again(decision.at)
+
+    async def _wake_delivery(self, work: OpenWork) -> None:
+        await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "deliver"])
+
+
+def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
+    """What a responder is asked: the waiting messages, and as much history as the policy allows."""
+    limits = route.policy.history
+    recent = view.history[-limits.messages :] if limits.messages else ()
+    return Turn(
+        conversation=view.conversation,
+        account=view.account,
+        contact=view.contact,
+        messages=view.waiting,
+        history=history.window(recent, view.waiting, limits.tokens),
+        now=now,
+    )
+
+
+def _end(work: OpenWork) -> JobEnd:
+    return Done() if work.reply_due is None else Again(work.reply_due)

@@ -1,0 +1,60 @@
+"""Which channel, responders and policy a conversation's account leads to, and the wakes that follow from open work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sara.contracts import Channel, Responder
+from sara.model import OpenWork, Wake
+
+if TYPE_CHECKING:
+    from sara.config import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One configured channel, and who answers there. `responders` is the first in line and its fallbacks."""
+
+    name: str
+    channel: Channel
+    policy: Conversation
+    responders: tuple[tuple[str, Responder], ...]
+
+    @property
+    def deliver_lane(self) -> str:
+        """The lane of its deliver jobs."""
+        return f"deliver:{self.name}"
+
+    @property
+    def reply_lane(self) -> str:
+        """The lane of its reply jobs: the responder that is asked first."""
+        return f"reply:{self.policy.responder}"
+
+
+class Routes:
+    """The configured channels by account."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_account = {route.channel.account: route for route in routes}
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._by_account.values())
+
+    def of(self, account: str) -> Route | None:
+        """The route of an account; None where the file no longer names it."""
+        return self._by_account.get(account)
+
+    def wakes(self, work: Sequence[OpenWork]) -> list[Wake]:
+        """The jobs that open work calls for. Work of accounts that are not configured stays in the store, asleep."""
+        wakes = []
+        for each in work:
+            route = self.of(each.account)
+            if route is None:
+                continue
+            if each.reply_due is not None:
+                wakes.append(Wake("reply", each.conversation, each.reply_due, route.reply_lane))
+            if each.deliver_due is not None:
+                wakes.append(Wake("deliver", each.conversation, each.deliver_due, route.deliver_lane))
+        return wakes

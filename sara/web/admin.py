@@ -1,0 +1,142 @@
+"""For the operator: health, figures, problems, and mending by hand. Always authenticated, never on the public port."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from sara.contracts import Clock, Queue, Store
+from sara.errors import SaraError, Stale
+from sara.problems import Problems
+from sara.routes import Routes
+
+log = structlog.get_logger("sara.web.admin")
+
+Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class AdminApp:
+    """The admin listener's application."""
+
+    def __init__(
+        self, store: Store, queue: Queue, routes: Routes, problems: Problems, token: str, clock: Clock, *, loopback: bool
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._routes = routes
+        self._problems = problems
+        self._token = token.encode()
+        self._clock = clock
+        self._loopback = loopback
+        self.serving = False
+
+    def application(self) -> web.Application:
+        """The application for the admin listener."""
+        app = web.Application(middlewares=[self._guard], client_max_size=64 * 1024)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/api/v1/problems", self._list_problems)
+        app.router.add_get("/api/v1/queue", self._stats)
+        app.router.add_get("/api/v1/queue/jobs", self._jobs)
+        app.router.add_post("/api/v1/queue/retry", self._retry)
+        app.router.add_post("/api/v1/queue/drop", self._drop)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Respond) -> web.StreamResponse:
+        response = await self._guarded(request, handler)
+        response.headers.update(HEADERS)
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Respond) -> web.StreamResponse:
+        # A page in the operator's browser must not reach a loopback listener through a name of its own.
+        if self._loopback and request.host.rpartition(":")[0] not in LOOPBACK and request.host not in LOOPBACK:
+            return web.json_response({"error": "this listener does not answer to that host name"}, status=421)
+        if request.path not in OPEN_PATHS and not self._authorised(request):
+            return web.json_response(
+                {"error": "send `Authorization: Bearer <token>`; the token is in the file admin-token of the state directory"},
+                status=401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return web.json_response({"error": error.reason}, status=error.status)
+        except Stale as error:
+            return web.json_response({"error": str(error)}, status=404)
+        except SaraError as error:
+            return web.json_response({"error": str(error)}, status=503)
+
+    def _authorised(self, request: web.Request) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token)
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "serving" if self.serving else "not serving"}, status=200 if self.serving else 503)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        ready = self.serving and "store:write" not in self._problems
+        return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+
+    async def _list_problems(self, _: web.Request) -> web.Response:
+        return web.json_response({"problems": [asdict(problem) for problem in self._problems]})
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "queue": dict(await self._queue.stats()),
+                "messages": dict(await self._store.counts()),
+                "problems": [asdict(problem) for problem in self._problems],
+            }
+        )
+
+    async def _jobs(self, request: web.Request) -> web.Response:
+        limit = min(int(request.query.get("limit", "100")), 10_000)
+        return web.json_response({"jobs": [dict(entry) async for entry in self._queue.entries(limit)]})
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        kind, key = await self._job_of(request)
+        work = await self._store.revive(key, kind, self._clock())
+        await self._queue.wake(self._routes.wakes([work]))
+        log.info("retried", kind=kind, key=key, actor="operator")
+        return web.json_response(asdict(work))
+
+    async def _drop(self, request: web.Request) -> web.Response:
+        kind, key = await self._job_of(request)
+        work = await self._store.drop(key, kind, self._clock())
+        await self._queue.drop(kind, key)
+        await self._queue.wake(self._routes.wakes([work]))
+        log.info("dropped", kind=kind, key=key, actor="operator")
+        return web.json_response(asdict(work))
+
+    async def _job_of(self, request: web.Request) -> tuple[str, str]:
+        try:
+            body: Any = await request.json()
+            kind, key = body["kind"], body["key"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise web.HTTPBadRequest(reason='send {"kind": "reply" or "deliver", "key": "<conversation>"}') from error
+        if kind not in ("reply", "deliver") or not isinstance(key, str):
+            raise web.HTTPBadRequest(reason="kind is reply or deliver, key is a conversation's id")
+        return kind, key
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        from sara.web.metrics import render
+
+        body = render(await self._queue.stats(), await self._store.counts(), len(self._problems))
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -1,0 +1,48 @@
+"""Figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+
+class _Figures:
+    """Turns the figures of one moment into metrics."""
+
+    def __init__(self, queue: Mapping[str, Any], counts: Mapping[str, int], problems: int) -> None:
+        self._queue = queue
+        self._counts = counts
+        self._problems = problems
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics, as prometheus_client asks for them."""
+        jobs = CounterMetricFamily("sara_jobs", "Job events since start.", labels=["event"])
+        for event in ("woken", "started", "done", "again", "failed"):
+            jobs.add_metric([event], self._queue[event])
+        yield jobs
+        yield GaugeMetricFamily("sara_jobs_pending", "Jobs that wait for their time.", value=self._queue["pending"])
+        messages = GaugeMetricFamily("sara_messages", "Stored messages by direction and state.", labels=["direction", "state"])
+        for name, value in self._counts.items():
+            direction, dot, state = name.partition(".")
+            if dot:
+                messages.add_metric([direction, state], value)
+        yield messages
+        for name, about in (
+            ("duplicate_sends", "Parts that a provider accepted more than once."),
+            ("blind", "Doubts ended without proof of the receipts' way."),
+        ):
+            yield CounterMetricFamily(f"sara_{name}", about, value=self._counts.get(name, 0))
+        yield GaugeMetricFamily(
+            "sara_set_aside", "Signed bodies that were not understood.", value=self._counts.get("set_aside", 0)
+        )
+        yield GaugeMetricFamily("sara_problems", "What is wrong right now.", value=self._problems)
+
+
+def render(queue: Mapping[str, Any], counts: Mapping[str, int], problems: int) -> bytes:
+    """The text that `GET /metrics` answers."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(queue, counts, problems))
+    return generate_latest(registry)

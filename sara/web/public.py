@@ -1,0 +1,96 @@
+"""What the internet may reach: the channels' webhooks, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from aiohttp import web
+
+from sara.errors import StoreLost, StoreUnavailable
+from sara.inbox import Inbox
+from sara.model import Reception, Request
+from sara.problems import Problems
+from sara.routes import Route
+
+log = structlog.get_logger("sara.web")
+
+BODY_LIMIT = 4 * 1024 * 1024
+"""Meta sends up to 3 MB; more than this is refused."""
+
+BODY_WITHIN = 10.0
+"""Seconds in which a body has to arrive."""
+
+IN_THREAD_FROM = 64 * 1024
+"""Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
+
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+class PublicApp:
+    """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
+
+    def __init__(self, routes: Mapping[str, Route], inbox: Inbox, problems: Problems) -> None:
+        self._routes = routes
+        self._inbox = inbox
+        self._problems = problems
+        self.draining = False
+
+    def application(self) -> web.Application:
+        """The application for the public listener."""
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        route = self._routes.get(request.path)
+        if route is None:
+            return web.Response(status=404, text="not found")
+        if self.draining:
+            return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return web.Response(status=415, text="compressed bodies are not accepted")
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return web.Response(status=413, text="the body is too large")
+        except TimeoutError:
+            return web.Response(status=408, text="the body did not arrive in time")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        asked = Request(request.method, request.path, dict(request.query), headers, body)
+        return await self._receive(route, asked)
+
+    async def _receive(self, route: Route, asked: Request) -> web.Response:
+        try:
+            if len(asked.body) >= IN_THREAD_FROM:
+                reception = await asyncio.to_thread(route.channel.receive, asked)
+            else:
+                reception = route.channel.receive(asked)
+        except Exception as error:
+            log.exception("receive_failed", channel=route.name)
+            self._problems.report(
+                f"receive:{route.name}",
+                f"{route.name} could not read a request: {type(error).__name__}",
+                "report it to the plugin's author",
+            )
+            return web.Response(status=503, headers=RETRY_AFTER)
+        return await self._keep(route, reception)
+
+    async def _keep(self, route: Route, reception: Reception) -> web.Response:
+        try:
+            await self._inbox.accept(route, reception)
+        except (StoreUnavailable, StoreLost) as error:
+            log.error("not_stored", channel=route.name, error=str(error))
+            self._problems.report(
+                "store:write",
+                f"messages cannot be stored: {error}",
+                "free disk space or mend the disk; nothing is acknowledged until then",
+            )
+            return web.Response(status=503, headers=RETRY_AFTER)
+        self._problems.clear("store:write")
+        answer = reception.response
+        if answer.status == 401:
+            log.warning("signature_refused", channel=route.name)
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)

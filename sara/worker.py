@@ -1,0 +1,109 @@
+"""Runs jobs for the queue: which room handles which kind, events, the sweep, and draining."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from sara.contracts import Clock, Handler, Queue, Store
+from sara.errors import SaraError, StoreUnavailable
+from sara.model import Job, JobEnd, JobEvent, Millis
+from sara.plugins import Hooks
+from sara.problems import Problems
+from sara.routes import Routes
+
+log = structlog.get_logger("sara.worker")
+
+SWEEP_EVERY: Millis = 30_000
+SWEEP_PAGE = 500
+DRAIN: Millis = 30_000
+
+
+class Worker:
+    """Joins the queue to the rooms that do the work."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        handlers: Mapping[str, Handler],
+        hooks: Hooks,
+        problems: Problems,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._routes = routes
+        self._handlers = handlers
+        self._hooks = hooks
+        self._problems = problems
+        self._clock = clock
+        self._stopped = asyncio.Event()
+        self._fires = hooks.any("job_finished")
+        self.found_by_sweep = 0
+
+    async def run(self) -> None:
+        """Run jobs until `stop`."""
+        await self._queue.run(self._handle, self._listen)
+
+    async def stop(self, grace: Millis = DRAIN) -> None:
+        """Start no more jobs and let those that run end."""
+        self._stopped.set()
+        await self._queue.stop(grace)
+
+    async def sweep(self) -> None:
+        """Find open work that nobody was woken for: all of it once, then what is overdue every 30 s."""
+        await self._sweep_once(everything=True)
+        while not self._stopped.is_set():
+            try:
+                async with asyncio.timeout(SWEEP_EVERY / 1_000):
+                    await self._stopped.wait()
+            except TimeoutError:
+                await self._sweep_once(everything=False)
+
+    async def _sweep_once(self, *, everything: bool) -> None:
+        """Go through the open conversations in pages. The queue merges what it knows already."""
+        after: str | None = None
+        before = None if everything else self._clock() - SWEEP_EVERY
+        while not self._stopped.is_set():
+            try:
+                page = await self._store.open_work(after, SWEEP_PAGE, before)
+                wakes = self._routes.wakes(page)
+                if not everything:
+                    now = self._clock()
+                    wakes = [wake for wake in wakes if wake.due <= now and not self._queue.held(wake.lane)]
+                    self._count(len(wakes))
+                await self._queue.wake(wakes)
+            except StoreUnavailable as error:
+                log.warning("sweep_failed", error=str(error))
+                return
+            except SaraError as error:
+                self._problems.report("sweep", f"the sweep failed: {error}", "see the log")
+                return
+            if len(page) < SWEEP_PAGE:
+                return
+            after = page[-1].conversation
+
+    def _count(self, found: int) -> None:
+        if found:
+            self.found_by_sweep += found
+            log.info("sweep_found", conversations=found)
+
+    async def _handle(self, job: Job) -> JobEnd:
+        handler = self._handlers.get(job.kind)
+        if handler is None:
+            raise SaraError(f"nothing here handles jobs of the kind {job.kind}")
+        return await handler(job)
+
+    def _listen(self, event: JobEvent) -> None:
+        if event.what == "failed":
+            self._problems.report(
+                f"job:{event.job.kind}",
+                f"a {event.job.kind} job failed unexpectedly: {event.error}",
+                "it is tried again; see the log",
+            )
+        if self._fires and event.what in ("done", "again", "failed"):
+            self._hooks.later("job_finished", event=event)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import socket
+import ssl
+from email.utils import formatdate
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sara_openai.failures import LONGEST_WAIT, MENDING, Failed, understand, wait_asked_for
+
+from sara import GiveUp, TryLater
+
+NOW = 1_800_000_000_000
+SECRET = "sk-very-secret"
+
+
+class Answered(Exception):
+    """As the client raises it: a status, a response with headers, the error of the body."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str]) -> None:
+        super().__init__(f"Error code: {status} - {SECRET}")
+        self.status_code, self.body = status, body
+        self.response = type("Response", (), {"headers": headers})()
+
+
+def answered(status: int, *, code: str | None = None, type: str | None = None, param: str | None = None) -> Failed:
+    body = {"message": f"about {SECRET}", "code": code, "type": type, "param": param}
+    return understand(Answered(status, body, {}), "host", NOW)
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
+    failed = answered(status)
+    assert isinstance(failed.outcome, TryLater)
+    assert (failed.outcome.after, failed.trouble) == (None, None)
+
+
+@pytest.mark.parametrize("status", [400, 413, 418, 422])
+def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
+    failed = answered(status)
+    assert isinstance(failed.outcome, GiveUp)
+    assert failed.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "kind"),
+    [
+        (401, {"code": "invalid_api_key"}, "credentials"),
+        (403, {}, "credentials"),
+        (402, {}, "quota"),
+        (429, {"code": "insufficient_quota"}, "quota"),
+        (429, {"code": "credit_balance_exhausted", "type": "insufficient_quota"}, "quota"),
+        (404, {"code": "model_not_found"}, "model"),
+        (404, {}, "model"),
+        (400, {"code": "model_not_found"}, "model"),
+        (400, {"code": "unsupported_value", "param": "temperature"}, "settings"),
+        (400, {"code": "unsupported_parameter", "param": "max_tokens"}, "settings"),
+        (301, {}, "settings"),
+        (405, {}, "settings"),
+    ],
+)
+def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, codes: dict[str, Any], kind: str) -> None:
+    failed = answered(status, **codes)
+    assert isinstance(failed.outcome, TryLater)
+    assert failed.outcome.after == MENDING
+    assert failed.trouble
+    assert failed.trouble.kind == kind
+    assert failed.trouble.remedy
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "context_length_exceeded"},
+        {"type": "exceed_context_size_error", "message": "the request exceeds the available context size"},
+        {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000.", "param": "max_tokens"},
+        "prompt is too long: 9000 tokens",
+    ],
+)
+def test_a_conversation_that_is_too_long_is_told_from_other_wrong_requests(body: Any) -> None:
+    failed = understand(Answered(400, body, {}), "host", NOW)
+    assert failed.too_long
+    assert isinstance(failed.outcome, GiveUp)
+
+
+@pytest.mark.parametrize("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])
+def test_an_error_in_any_shape_is_understood(body: Any) -> None:
+    assert isinstance(understand(Answered(500, body, {}), "host", NOW).outcome, TryLater)
+
+
+def test_nothing_that_the_server_wrote_is_repeated() -> None:
+    for status in (301, 400, 401, 402, 403, 404, 429, 500):
+        failed = answered(status, code=f"{SECRET} !", type=SECRET, param=SECRET)
+        assert SECRET not in f"{failed.outcome} {failed.trouble}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "after"),
+    [
+        ({"retry-after": "2"}, 2_000),
+        ({"retry-after": "0.5"}, 500),
+        ({"retry-after-ms": "150"}, 150),
+        ({"retry-after": formatdate(NOW / 1_000 + 30, usegmt=True)}, 30_000),
+        ({"retry-after": formatdate(NOW / 1_000 - 30, usegmt=True)}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m0.5s"}, 60_500),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "20ms", "retry-after": "1"}, 1_000),
+        ({"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "6m0s"}, None),
+        ({"retry-after": "86400"}, LONGEST_WAIT),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "later"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_is_what_the_server_asks_for(headers: dict[str, str], after: int | None) -> None:
+    assert wait_asked_for(headers, NOW) == after
+
+
+def caused(*chain: BaseException) -> BaseException:
+    for error, cause in pairwise(chain):
+        error.__cause__ = cause
+    return chain[0]
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (ConnectionRefusedError(), "refused the connection"),
+        (socket.gaierror(), "could not be found"),
+        (ssl.SSLCertVerificationError(), "no secure connection"),
+        (ConnectionResetError(), "broke off"),
+        (TimeoutError(), "took too long"),
+        (ValueError(), "failed"),
+    ],
+)
+def test_the_causes_tell_what_broke_although_the_transport_calls_it_a_time_out(cause: BaseException, told: str) -> None:
+    failed = understand(caused(RuntimeError("Request timed out."), OSError(), cause), "host", NOW)
+    assert isinstance(failed.outcome, TryLater)
+    assert told in str(failed.outcome)
+
+
+def test_causes_that_run_in_a_circle_end() -> None:
+    first, second = OSError(), RuntimeError()
+    first.__cause__, second.__cause__ = second, first
+    assert understand(first, "host", NOW).outcome

@@ -1,0 +1,69 @@
+"""A channel whose clock stands still, and requests as Meta signs them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.options import WhatsAppOptions
+
+from sara import Context, Problems, Reception, Request
+
+SECRET = "invented-app-secret-0001"
+NOW = 1_795_400_000_000
+
+
+def whatsapp_options(**changes: Any) -> WhatsAppOptions:
+    return WhatsAppOptions.model_validate(
+        {
+            "phone_number_id": "109000000000555",
+            "business_account_id": "104000000000777",
+            "app_secret": SECRET,
+            "access_token": "EAAinventedtoken",
+            "verify_token": "invented verify token",
+        }
+        | changes
+    )
+
+
+def signature(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def signed(body: bytes, secret: str = SECRET) -> Request:
+    return Request("POST", "/webhook/messages", headers={"x-hub-signature-256": signature(body, secret)}, body=body)
+
+
+@pytest.fixture
+def make_channel(tmp_path: Path) -> Callable[..., WhatsAppChannel]:
+    def make(**changes: Any) -> WhatsAppChannel:
+        context = Context(name="whatsapp", state=tmp_path, clock=lambda: NOW, problems=Problems(lambda: NOW))
+        return WhatsAppChannel(whatsapp_options(**changes), context)
+
+    return make
+
+
+@pytest.fixture
+def channel(make_channel: Callable[..., WhatsAppChannel]) -> WhatsAppChannel:
+    return make_channel()
+
+
+@pytest.fixture
+def post(channel: WhatsAppChannel) -> Callable[[Any], Reception]:
+    """Hand the channel a signed body, given as bytes or as what is to be made JSON."""
+
+    def receive(body: Any) -> Reception:
+        return channel.receive(signed(body if isinstance(body, bytes) else json.dumps(body).encode()))
+
+    return receive
+
+
+@pytest.fixture
+def sign() -> Callable[..., Request]:
+    return signed

@@ -1,0 +1,159 @@
+"""Meta's error codes: what follows from each, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sara_whatsapp.codes import CODES, classify, explain, look_up
+
+from sara import InDoubt, NotSent, Refused, SaraError, Unavailable
+
+ROWS: dict[str, set[int]] = {
+    "retry": {1, 2, 131016, 131057, 131064, 132069, 133004},
+    "later_pair": {131056},
+    "later_number": {130429, 131048, 133008, 133009, 133015, 133016},
+    "later_app": {4, 80007},
+    "recipient": {130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000},
+    "message": {
+        *(100, 130501, 131008, 131009, 131051, 131053, 131059, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
+        *(139100, 139101, 139102, 139103, 147001, 147002, 147003, 147004, 147005),
+    },
+    "template": {131063, 132001, 132015, 132016},
+    "template_window": {131047},
+    "config_token": {0, 104, 190},
+    "config": {3, 10, 33, 200, 368, 131005, 131031, 131037, 131042, 131045, 133000, 133005, 133006, 133010, 134011},
+    "doubt": {131000},
+    "inbound": {131052, 131060},
+}
+SCOPES = {"retry": "message", "later_pair": "conversation", "later_number": "channel", "later_app": "channel"}
+CLASSES: dict[str, type[SaraError]] = {
+    "retry": NotSent,
+    "later_pair": NotSent,
+    "later_number": NotSent,
+    "later_app": NotSent,
+    "config": Unavailable,
+    "config_token": Unavailable,
+    "doubt": InDoubt,
+}
+
+
+def test_the_rows_are_all_that_the_table_has() -> None:
+    assert {code: row.action for code, row in CODES.items()} == {code: action for action, row in ROWS.items() for code in row}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_leads_to_what_its_action_says(code: int) -> None:
+    action = CODES[code].action
+    error = classify(400, {"code": code, "message": "said by Meta"})
+    assert type(error) is CLASSES.get(action, Refused)
+    assert str(error).startswith(f"{code}: {CODES[code].meaning}")
+    if isinstance(error, NotSent):
+        assert (error.scope, error.after) == (SCOPES[action], CODES[code].after)
+    if isinstance(error, Unavailable):
+        assert error.remedy == CODES[code].remedy
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_code_decides_whatever_the_http_status(code: int) -> None:
+    kinds = {type(classify(status, {"code": code})) for status in (200, 400, 401, 403, 404, 429, 500, 503)}
+    assert len(kinds) == 1
+
+
+def test_everything_that_a_person_must_mend_says_how() -> None:
+    for code, row in CODES.items():
+        assert row.meaning.endswith("."), code
+        assert row.remedy or not row.action.startswith("config"), code
+
+
+@pytest.mark.parametrize("code", [200, 201, 250, 299])
+def test_the_two_hundreds_are_missing_permissions(code: int) -> None:
+    assert isinstance(classify(403, {"code": code}), Unavailable)
+
+
+@pytest.mark.parametrize("code", [None, 199, 300, -1, 999_999])
+def test_other_codes_are_unknown(code: int | None) -> None:
+    assert look_up(code) is None
+
+
+def test_a_full_pair_makes_only_this_conversation_wait_six_seconds() -> None:
+    error = classify(400, {"code": 131056})
+    assert isinstance(error, NotSent)
+    assert (error.scope, error.after) == ("conversation", 6_000)
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, {"code": 130429}), (400, {"code": 4}), (400, {"code": 80007}), (429, None)])
+def test_a_rate_limit_makes_the_channel_wait_as_long_as_meta_says(status: int, error: Any) -> None:
+    short, told = classify(status, error), classify(status, error, 17_000)
+    assert isinstance(short, NotSent)
+    assert isinstance(told, NotSent)
+    assert (short.scope, short.after, told.scope, told.after) == ("channel", 5_000, "channel", 17_000)
+
+
+def test_a_wrong_phone_number_id_is_a_matter_for_a_person() -> None:
+    error = classify(400, {"code": 100, "error_subcode": 33, "message": "Unsupported post request."})
+    assert isinstance(error, Unavailable)
+    assert "phone_number_id" in error.remedy
+    assert isinstance(classify(400, {"code": 100, "error_subcode": 2494010}), Refused)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        (500, None, InDoubt),
+        (502, {}, InDoubt),
+        (503, {"code": 999_999}, InDoubt),
+        (504, {"message": "no code"}, InDoubt),
+        (500, {"code": "x", "is_transient": True}, InDoubt),
+        (200, {"code": 999_999}, InDoubt),
+        (202, None, InDoubt),
+        (408, None, InDoubt),
+        (400, None, Refused),
+        (413, None, Refused),
+        (400, {"code": 999_999}, Refused),
+        (403, {"code": 999_999}, Refused),
+        (400, {"code": 999_999, "is_transient": "yes"}, Refused),
+        (400, {"code": 999_999, "is_transient": True}, NotSent),
+        (429, {"code": 999_999}, NotSent),
+        (401, {"code": 999_999}, Unavailable),
+        (301, None, Unavailable),
+        (302, None, Unavailable),
+        (401, None, Unavailable),
+        (403, None, Unavailable),
+        (404, None, Unavailable),
+        (405, None, Unavailable),
+        (407, None, Unavailable),
+    ],
+)
+def test_what_the_table_does_not_know_is_refused_only_where_that_is_certain(
+    status: int, error: Any, expected: type[SaraError]
+) -> None:
+    assert type(classify(status, error)) is expected
+
+
+@pytest.mark.parametrize("code", [None, [], {}, True, 1.5, "", "-1", "٣", "9" * 30, 2**80, -5])
+def test_a_code_of_a_wrong_type_never_raises(code: Any) -> None:
+    assert isinstance(classify(400, {"code": code, "error_data": code, "message": code, "error_subcode": code}), SaraError)
+    assert explain({"code": code}).reason
+
+
+def test_a_code_in_text_is_read_all_the_same() -> None:
+    assert isinstance(classify(401, {"code": "190"}), Unavailable)
+
+
+def test_metas_own_words_are_added_in_one_short_line() -> None:
+    error = classify(400, {"code": 131009, "error_data": {"details": "Parameter\n value  is\tnot valid"}, "message": "x"})
+    assert str(error).endswith("(Meta: Parameter value is not valid)")
+    assert "(Meta: said plainly)" in str(classify(400, {"code": 131009, "error_data": "said plainly"}))
+    assert len(str(classify(400, {"code": 131009, "message": "long " * 1000}))) < 500
+
+
+def test_metas_words_about_a_token_are_not_repeated() -> None:
+    error = classify(401, {"code": 190, "message": "Malformed access token EAAsecret"})
+    assert "EAAsecret" not in str(error)
+
+
+def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
+    failure = explain({"code": 131026, "title": "Message undeliverable"})
+    assert failure.code == "131026"
+    assert failure.reason == f"{CODES[131026].meaning} (Meta: Message undeliverable)"

@@ -1,0 +1,318 @@
+"""The Graph API client against real sockets: whether a message left must never be guessed wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.graph import GraphClient, Pace
+
+from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable
+
+TOKEN = "EAAinventedtoken"
+ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.accepted"}]}
+BODY = {"messaging_product": "whatsapp", "to": "+15550001111"}
+
+
+class Graph:
+    """A stand-in for Meta: `answer` decides, `calls` are kept."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, str], Any]] = []
+        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.accept
+        self.url = ""
+
+    async def accept(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response(ACCEPTED)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append((request.path, dict(request.headers), await request.json()))
+        return await self.answer(request)
+
+    def answers(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+        async def respond(_: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, body=raw, headers=headers)
+
+        self.answer = respond
+
+
+@pytest.fixture
+async def graph() -> AsyncIterator[Graph]:
+    graph = Graph()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", graph.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    graph.url = "http://{}:{}".format(*runner.addresses[0][:2])
+    yield graph
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def make_client() -> AsyncIterator[Callable[..., Awaitable[GraphClient]]]:
+    clients = []
+
+    async def make(url: str, **settings: Any) -> GraphClient:
+        client = GraphClient(url, "v26.0", "109000000000555", Secret(TOKEN), **settings)
+        await client.open()
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def client(graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]) -> GraphClient:
+    return await make_client(graph.url)
+
+
+async def failure(client: GraphClient) -> SaraError:
+    with pytest.raises(SaraError) as caught:
+        await client.send(BODY)
+    # Whoever prints the whole chain must not print the token.
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    return caught.value
+
+
+# what leaves
+
+
+async def test_a_message_is_posted_once_with_the_token_and_its_id_comes_back(graph: Graph, client: GraphClient) -> None:
+    assert (await client.send(BODY)).external_id == "wamid.accepted"
+    ((path, headers, body),) = graph.calls
+    assert path == "/v26.0/109000000000555/messages"
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["Content-Type"] == "application/json"
+    assert body == BODY
+
+
+async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: Callable[..., WhatsAppChannel]) -> None:
+    channel = make_channel(graph_url=graph.url)
+    await channel.open()
+    try:
+        to = Person(phone="15550001111")
+        accepted = await channel.send(Part("p1", "c1", channel.account, to, "text", "Hello", "reply"), "p1.1")
+    finally:
+        await channel.close()
+    assert accepted.external_id == "wamid.accepted"
+    assert graph.calls[0][2]["biz_opaque_callback_data"] == "p1.1"
+
+
+# answers
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [(401, 190, Unavailable), (400, 131056, NotSent), (400, 131047, Refused), (500, 131000, InDoubt), (503, 2, NotSent)],
+)
+async def test_an_error_of_meta_leads_to_what_its_code_says(
+    status: int, code: int, expected: type[SaraError], graph: Graph, client: GraphClient
+) -> None:
+    graph.answers(status, {"error": {"code": code, "message": f"Malformed access token {TOKEN}"}})
+    assert type(await failure(client)) is expected
+    assert len(graph.calls) == 1
+
+
+@pytest.mark.parametrize("header", ["17", " 17 "])
+async def test_the_wait_that_meta_asks_for_is_kept(header: str, graph: Graph, client: GraphClient) -> None:
+    graph.answers(429, None, {"Retry-After": header})
+    error = await failure(client)
+    assert isinstance(error, NotSent)
+    assert (error.scope, error.after) == ("channel", 17_000)
+
+
+@pytest.mark.parametrize(
+    ("header", "after"), [("soon", 5_000), ("0", 5_000), ("-1", 5_000), ("1.5", 5_000), ("9" * 40, 5_000), ("999999", 3_600_000)]
+)
+async def test_an_absurd_wait_is_not(header: str, after: int, graph: Graph, client: GraphClient) -> None:
+    graph.answers(429, None, {"Retry-After": header})
+    error = await failure(client)
+    assert isinstance(error, NotSent)
+    assert error.after == after
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<html>OK</html>", id="HTML"),
+        pytest.param(b"", id="empty"),
+        pytest.param({}, id="no messages"),
+        pytest.param({"messages": []}, id="empty messages"),
+        pytest.param({"messages": {}}, id="messages are an object"),
+        pytest.param({"messages": [None]}, id="message is null"),
+        pytest.param({"messages": [{"id": 5}]}, id="id is a number"),
+        pytest.param({"messages": [{"id": ""}]}, id="id is empty"),
+        pytest.param([ACCEPTED], id="list"),
+        pytest.param(b"[" * 100_000, id="nested too deeply"),
+        pytest.param(b'{"messages":[{"id":"\xff"}]}', id="not UTF-8"),
+        pytest.param(b" " * (1 << 21) + json.dumps(ACCEPTED).encode(), id="larger than any answer"),
+    ],
+)
+async def test_a_200_that_names_no_message_leaves_doubt(body: Any, graph: Graph, client: GraphClient) -> None:
+    graph.answers(200, body)
+    assert type(await failure(client)) is InDoubt
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_server_error_without_a_code_leaves_doubt(status: int, graph: Graph, client: GraphClient) -> None:
+    graph.answers(status, b"<html><h1>Bad gateway</h1></html>")
+    assert type(await failure(client)) is InDoubt
+
+
+async def test_a_redirect_is_not_followed(graph: Graph, client: GraphClient) -> None:
+    graph.answers(307, None, {"Location": f"{graph.url}/elsewhere"})
+    assert type(await failure(client)) is Unavailable
+    assert len(graph.calls) == 1
+
+
+# never left
+
+
+async def test_a_refused_connection_means_not_sent(make_client: Callable[..., Awaitable[GraphClient]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else can have it
+        client = await make_client(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        error = await failure(client)
+    assert isinstance(error, NotSent)
+    assert error.scope == "message"
+
+
+async def test_an_unknown_host_means_not_sent(make_client: Callable[..., Awaitable[GraphClient]]) -> None:
+    client = await make_client("https://graph.invalid")
+    assert type(await failure(client)) is NotSent
+
+
+async def test_a_failed_handshake_means_not_sent(graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]) -> None:
+    client = await make_client(graph.url.replace("http://", "https://"))
+    assert type(await failure(client)) is NotSent
+    assert graph.calls == []
+
+
+async def test_a_connection_that_never_stands_means_not_sent(make_client: Callable[..., Awaitable[GraphClient]]) -> None:
+    with socket.socket() as silent:  # accepts at the kernel's door, but never speaks TLS
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = await make_client(f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
+        assert type(await failure(client)) is NotSent
+
+
+async def test_a_closed_channel_sends_nothing(graph: Graph, client: GraphClient) -> None:
+    await client.close()
+    assert type(await failure(client)) is NotSent
+    await client.close()
+    assert graph.calls == []
+
+
+# may have left
+
+
+@pytest.fixture
+async def rude() -> AsyncIterator[Callable[[bytes, bool], Awaitable[str]]]:
+    """A server that reads the whole request, says something or nothing, and hangs up."""
+    servers = []
+
+    async def start(answer: bytes, reset: bool) -> str:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+            await reader.readexactly(int(length.split(b":")[1]))
+            writer.write(answer)
+            if reset:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                writer.transport.abort()
+            else:
+                writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        servers.append(server)
+        return "http://{}:{}".format(*server.sockets[0].getsockname())
+
+    yield start
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing said"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", id="cut in the head"),
+        pytest.param(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"messages":', id="cut in the body"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", id="not HTTP"),
+    ],
+)
+async def test_a_connection_lost_after_the_request_leaves_doubt(
+    answer: bytes,
+    reset: bool,
+    rude: Callable[[bytes, bool], Awaitable[str]],
+    make_client: Callable[..., Awaitable[GraphClient]],
+) -> None:
+    client = await make_client(await rude(answer, reset))
+    assert type(await failure(client)) is InDoubt
+
+
+async def test_an_answer_that_never_comes_leaves_doubt(
+    graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    graph.answer = never
+    client = await make_client(graph.url, timeout=0.3)
+    assert type(await failure(client)) is InDoubt
+    assert asked.is_set()
+    assert len(graph.calls) == 1
+
+
+async def test_a_cancelled_send_stays_cancelled(graph: Graph, client: GraphClient) -> None:
+    asked = asyncio.Event()
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    graph.answer = never
+    sending = asyncio.ensure_future(client.send(BODY))
+    await asyncio.wait_for(asked.wait(), 5)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+# pace
+
+
+def test_single_messages_never_wait() -> None:
+    pace = Pace(80)
+    assert [pace.reserve(now) for now in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+
+
+def test_a_flood_is_spread_to_what_meta_grants() -> None:
+    pace = Pace(80)
+    waits = [pace.reserve(0.0) for _ in range(801)]
+    assert waits[10] == 0.0
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(10, abs=0.3)
