@@ -105,7 +105,7 @@ class Faults:
         )
         self.slow = fault("slow", "Slow answers", "Accept at once, answer after so many milliseconds", 3000)
         self.token_expired = fault("token_expired", "Token expired", "Refuse every request with code 190")
-        self.failed_status = fault("failed_status", "Fail after accepting", "Report it as failed later on, with this code", 131026)
+        self.failed_status = fault("failed_status", "Fail after accepting", "Report it as failed, with this code", 131026)
         self.lose_statuses = fault("lose_statuses", "Lose statuses", "Accepted messages report nothing back")
         self.reverse_statuses = fault("reverse_statuses", "Reverse statuses", "Report read, delivered and sent, in that order")
         self.redeliver = fault("redeliver", "Deliver webhooks again", "Post every webhook so many times", 2)

@@ -1,0 +1,317 @@
+"""The phone page does what a phone does, driven in a real browser against a daemon that echoes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from sara_whatsapp.simulator import WhatsAppSimulator
+
+try:
+    from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+except ImportError:
+    async_playwright = None  # type: ignore[assignment]  # said by the fixture that needs it
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+CONTRAST = """node => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const channels = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => [r, g, b].reduce((sum, part, index) => {
+        const share = part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+        return sum + share * [0.2126, 0.7152, 0.0722][index];
+    }, 0);
+    let behind = node;
+    while (channels(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+    const [dark, bright] = [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor]
+        .map((colour) => light(channels(colour))).sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+}"""
+"""The contrast ratio of an element's text as WCAG counts it."""
+
+OpenPage = Callable[..., Awaitable["Page"]]
+
+
+class Echo:
+    """A daemon in small: answers every message with its own words, unless told to keep quiet. While `hold` is not set it
+    does not even take the webhook."""
+
+    def __init__(self, simulator: WhatsAppSimulator, session: aiohttp.ClientSession) -> None:
+        self.simulator = simulator
+        self.session = session
+        self.quiet = False
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.answering: set[asyncio.Task[Any]] = set()
+
+    async def verify(self, request: web.Request) -> web.Response:
+        return web.Response(text=request.query["hub.challenge"])
+
+    async def take(self, request: web.Request) -> web.Response:
+        await self.hold.wait()
+        value = (await request.json())["entry"][0]["changes"][0]["value"]
+        for message in () if self.quiet else value.get("messages", ()):
+            task = asyncio.create_task(self.send(message, message["text"]["body"]))
+            self.answering.add(task)
+            task.add_done_callback(self.answering.discard)
+        return web.Response()
+
+    async def send(self, to: dict[str, str], text: str) -> None:
+        whom = {"to": f"+{to['from']}"} if "from" in to else {"recipient": to["from_user_id"]}
+        await self.post({**whom, "type": "text", "text": {"body": text}})
+
+    async def post(self, body: dict[str, Any]) -> None:
+        url = f"{self.simulator.url}/v26.0/{self.simulator.settings.phone_number_id}/messages"
+        headers = {"Authorization": f"Bearer {self.simulator.settings.access_token}"}
+        async with self.session.post(url, json={"messaging_product": "whatsapp", **body}, headers=headers) as answer:
+            assert answer.status == 200
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[WhatsAppSimulator]:
+    async with WhatsAppSimulator(sent_delay=5, delivered_delay=5, read_delay=5) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def echo(simulator: WhatsAppSimulator) -> AsyncIterator[Echo]:
+    async with aiohttp.ClientSession() as session:
+        echo = Echo(simulator, session)
+        app = web.Application()
+        app.add_routes([web.get("/hook", echo.verify), web.post("/hook", echo.take)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await simulator.connect(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
+        yield echo
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    lacking = "playwright" if async_playwright is None else "" if CHROMIUM else "chromium"
+    if lacking:
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up(f"{lacking} is not installed, and the phone page can only be tried in a browser")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_page(browser: Browser, simulator: WhatsAppSimulator) -> AsyncIterator[OpenPage]:
+    """Opens the page; whatever the browser complains about, but for answers that a test provokes, fails the test."""
+    complaints: list[str] = []
+    provoked = ("Failed to load resource", "WebSocket connection to")
+
+    def heard(kind: str, text: str) -> None:
+        if kind == "error" and not text.startswith(provoked):
+            complaints.append(text)
+
+    async def open_page(viewport: dict[str, int] = DESKTOP, at: str = "", **how: Any) -> Page:
+        context = await browser.new_context(viewport=viewport, reduced_motion="reduce", **how)
+        page = await context.new_page()
+        page.on("console", lambda message: heard(message.type, message.text))
+        page.on("pageerror", lambda error: heard("error", str(error)))
+        await page.goto(f"{simulator.page}{at}")
+        await expect(page.locator("body")).to_have_attribute("data-live", "yes")
+        await expect(page.get_by_test_id("customer")).to_have_count(4)
+        return page
+
+    yield open_page
+    assert complaints == []
+
+
+async def write(page: Page, text: str) -> None:
+    await page.get_by_test_id("composer").fill(text)
+    await page.get_by_test_id("composer").press("Enter")
+
+
+def tick(bubble: Locator) -> Locator:
+    return bubble.get_by_test_id("tick")
+
+
+async def test_a_message_is_typed_answered_and_its_ticks_turn_blue(open_page: OpenPage, echo: Echo, tmp_path: Path) -> None:
+    page = await open_page()
+    await write(page, "Are you open on Sunday?")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("Are you open on Sunday?")
+    for bubble in ("bubble-out", "bubble-in"):
+        await expect(tick(page.get_by_test_id(bubble))).to_have_attribute("data-state", "read")
+    blue = await tick(page.get_by_test_id("bubble-out")).evaluate("node => getComputedStyle(node).color")
+    assert blue == "rgb(10, 124, 196)"
+    await expect(page.get_by_test_id("composer")).to_have_value("")
+    shot = await page.screenshot(path=tmp_path / "phone.png")
+    assert shot.startswith(b"\x89PNG")
+
+
+async def test_ticks_tell_sent_from_taken_from_read(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    echo.hold.clear()
+    await write(page, "hello?")
+    own = tick(page.get_by_test_id("bubble-out"))
+    await expect(own).to_have_attribute("data-state", "sent")
+    echo.hold.set()
+    await expect(own).to_have_attribute("data-state", "delivered")
+    await expect(page.get_by_test_id("typing")).to_have_attribute("data-kind", "waiting")
+    await echo.post({"status": "read", "message_id": simulator.chat("ana")[0].id})
+    await expect(own).to_have_attribute("data-state", "read")
+
+
+async def test_typing_is_shown_until_the_answer_comes(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    wamid = await simulator.say("ana", "hello?")
+    await echo.post({"status": "read", "message_id": wamid, "typing_indicator": {"type": "text"}})
+    await expect(page.get_by_test_id("typing")).to_have_attribute("data-kind", "typing")
+    await expect(page.get_by_test_id("presence")).to_have_text("typing…")
+    await echo.send({"from": "15550001111"}, "Here I am.")
+    await expect(page.get_by_test_id("typing")).to_have_count(0)
+    await expect(page.get_by_test_id("presence")).to_contain_text("You are Ana Duarte")
+
+
+async def test_a_chat_that_is_not_open_counts_its_unread_messages(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
+    page = await open_page()
+    await echo.send({"from_user_id": "DE.40000000000000000444"}, "one")
+    await echo.send({"from_user_id": "DE.40000000000000000444"}, "two")
+    nox = page.locator("[data-customer=nox]")
+    await expect(nox.get_by_test_id("unread")).to_contain_text("2")
+    await simulator.wait_for(lambda s: s.under_way == 0)
+    assert [bubble.state for bubble in simulator.chat("nox")] == ["delivered", "delivered"]
+    await nox.click()
+    await expect(nox.get_by_test_id("unread")).to_have_count(0)
+    await simulator.wait_for(lambda s: [bubble.state for bubble in s.chat("nox")] == ["read", "read"])
+    await expect(page.get_by_test_id("presence")).to_contain_text("number hidden")
+
+
+async def test_text_is_formatted_and_never_becomes_markup(open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    await echo.send(
+        {"from": "15550001111"},
+        "*bold* _it_ ~gone~ `x=1` 2*3*4 snake_case_name\n- one\n- two\n> said\n```let a;```\n"
+        "<img src=x onerror=alert(1)> https://example.org/a_b_?c=1.",
+    )
+    bubble = page.get_by_test_id("bubble-in")
+    styles = {"strong": "bold", "em": "it", "s": "gone", "code": "x=1", "blockquote": "said", "pre": "let a;"}
+    for tag, text in styles.items():
+        await expect(bubble.locator(f".text {tag}")).to_have_text(text)
+    await expect(bubble.locator("li")).to_have_text(["one", "two"])
+    await expect(bubble).to_contain_text("2*3*4 snake_case_name")
+    await expect(bubble).to_contain_text("<img src=x onerror=alert(1)>")
+    await expect(bubble.locator("img")).to_have_count(0)
+    await expect(bubble.locator("a")).to_have_attribute("href", "https://example.org/a_b_?c=1")
+    await expect(bubble.locator("a")).to_have_attribute("rel", "noopener noreferrer")
+
+
+async def test_shift_and_enter_start_a_new_line(open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    composer = page.get_by_test_id("composer")
+    await composer.press_sequentially("one")
+    await composer.press("Shift+Enter")
+    await composer.press_sequentially("two")
+    await page.get_by_test_id("send").click()
+    await expect(page.get_by_test_id("bubble-out").locator("p")).to_have_text("one\ntwo", use_inner_text=True)
+
+
+async def test_a_button_can_be_tapped(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    buttons = [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}, {"type": "reply", "reply": {"id": "n", "title": "No"}}]
+    interactive = {"type": "button", "body": {"text": "Well?"}, "action": {"buttons": buttons}}
+    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": interactive})
+    await page.get_by_role("button", name="Yes").click()
+    await expect(page.get_by_test_id("bubble-out")).to_contain_text("Yes")
+    tapped = simulator.chat("ana")[-1]
+    assert tapped.content["interactive"] == {"type": "button_reply", "button_reply": {"id": "y", "title": "Yes"}}
+    assert tapped.reply_to == simulator.chat("ana")[0].id
+
+
+async def test_on_a_phone_there_is_one_pane_at_a_time(open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page(PHONE)
+    composer, kofi = page.get_by_test_id("composer"), page.locator("[data-customer=kofi]")
+    await expect(composer).to_be_hidden()
+    await kofi.click()
+    await expect(kofi).to_be_hidden()
+    await write(page, "hi")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("hi")
+    overflow = await page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    await page.get_by_test_id("back").click()
+    await expect(kofi).to_contain_text("hi")
+    await expect(composer).to_be_hidden()
+
+
+async def test_faults_can_be_switched_on_and_off(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    await page.get_by_test_id("settings-open").click()
+    await page.get_by_test_id("fault-failed_status").check()
+    await simulator.wait_for(lambda s: s.faults.failed_status.active)
+    await page.get_by_test_id("fault-failed_status-times").fill("1")
+    await page.get_by_test_id("fault-failed_status-times").press("Tab")
+    await simulator.wait_for(lambda s: s.faults.failed_status.state()["times"] == 1)
+    await page.get_by_test_id("settings-close").click()
+    await write(page, "will it arrive?")
+    await expect(tick(page.get_by_test_id("bubble-in"))).to_have_attribute("data-state", "failed")
+    await page.get_by_test_id("settings-open").click()
+    await expect(page.get_by_test_id("fault-failed_status")).not_to_be_checked()
+
+
+async def test_a_new_customer_can_write_at_once(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    await page.get_by_test_id("add-customer").click()
+    await page.get_by_test_id("new-name").fill("Zoe Quill")
+    await page.get_by_test_id("new-phone").fill("+1 555 000 1111")
+    await page.get_by_test_id("new-save").click()
+    await expect(page.get_by_role("alert")).to_have_text("somebody else has that number or user id")
+    await page.get_by_test_id("new-phone").fill("+1 555 000 7777")
+    await page.get_by_test_id("new-save").click()
+    await expect(page.get_by_test_id("presence")).to_contain_text("You are Zoe Quill")
+    await write(page, "hello")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("hello")
+    assert simulator.accepted[0].to == "+15550007777"
+
+
+async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    notice = page.get_by_test_id("notice")
+    async with simulator.unreachable():
+        await expect(notice).to_contain_text("cannot be reached")
+    await expect(notice).to_be_hidden()
+    await write(page, "still there?")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("still there?")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_words_stand_out_from_what_is_behind_them(
+    open_page: OpenPage, echo: Echo, viewport: dict[str, int], scheme: str
+) -> None:
+    page = await open_page(viewport, "#ana", color_scheme=scheme)
+    await write(page, "hello")
+    await expect(tick(page.get_by_test_id("bubble-in"))).to_have_attribute("data-state", "read")
+    for words in (".in .text", ".out .text", ".out .meta time", ".in .meta time", "#presence", "#business"):
+        assert await page.locator(words).first.evaluate(CONTRAST) >= 4.5, words
