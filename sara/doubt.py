@@ -43,10 +43,12 @@ def decide(
 ) -> Ending:
     """What to do about a part in doubt.
 
+    The clock runs from when the doubt arose, which after a crash is the next start: while nobody listened no receipt could come.
     Where receipts carry our attempt id (`correlates`), waiting longer than `doubt_hold` helps only if their way may be down.
     Templates, people who want no more messages, and parts whose attempts are used up (`exhausted`) are never sent again.
     """
-    since = view.last.started_at if view.last is not None else now
+    last = view.last
+    since = now if last is None else last.settled_at or last.started_at
     hold_ends = since + doubt_hold
     if now < hold_ends:
         return KeepWaiting(hold_ends)

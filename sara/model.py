@@ -379,13 +379,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to send a part."""
+    """One try to send a part. `settled_at` is when its outcome, or the doubt about it, became known."""
 
     id: str
     part: str
     state: AttemptState
     started_at: Instant
     owner: str
+    settled_at: Instant | None = None
     external_id: str | None = None
     error: str | None = None
 

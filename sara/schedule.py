@@ -80,6 +80,7 @@ class ScheduledQueue(Queue):
         self._stopping = False
         self._next_refill: Instant = 0
         self._refilling: asyncio.Task[None] | None = None
+        self._ended_meanwhile: set[Id] | None = None
         self._counts: Counter[str] = Counter()
         self._listener: Listener | None = None
 
@@ -276,6 +277,8 @@ class ScheduledQueue(Queue):
         finally:
             lane.running -= 1
             self._running.pop(identity, None)
+            if self._ended_meanwhile is not None:
+                self._ended_meanwhile.add(identity)
             if following is not None:
                 self._merge(following)
             rewoken = self._rewoken.pop(identity, None)
@@ -317,16 +320,21 @@ class ScheduledQueue(Queue):
             self._refilling = asyncio.create_task(self._load(lane), name="queue-refill")
 
     async def _load(self, lane: str | None) -> None:
+        # What is read may be a moment old: a job that ended since must not come back from it.
+        self._ended_meanwhile = set()
         try:
             found = await self._fetch(self._clock() + WINDOW, lane, WINDOW_ENTRIES)
         except StoreUnavailable as error:
             log.warning("queue_not_read", error=str(error))
             return
+        finally:
+            ended, self._ended_meanwhile = self._ended_meanwhile, None
         per_lane = Counter(entry.wake.lane for entry in found)
         for name in [lane] if lane is not None else per_lane:
             self._lane(name).more_kept = per_lane[name] >= WINDOW_ENTRIES
         for entry in found:
-            if (entry.wake.kind, entry.wake.key) not in self._running:
+            job = (entry.wake.kind, entry.wake.key)
+            if job not in self._running and job not in ended:
                 self._merge(entry)
         self._changed.set()
 

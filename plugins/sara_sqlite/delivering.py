@@ -50,7 +50,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
 def attempt(row: sqlite3.Row) -> Attempt:
     """A row of `attempts` as the model has it."""
     return Attempt(
-        row["id"], ident(MESSAGE, row["part"]), row["state"], row["started_at"], row["owner"], row["external_id"], row["error"]
+        row["id"], ident(MESSAGE, row["part"]), row["state"], row["started_at"], row["owner"], row["settled_at"], row["external_id"], row["error"]
     )
 
 
@@ -151,7 +151,7 @@ def recover(db: Connection, owner: str, now: Instant) -> int:
         (owner,),
     ).fetchall()
     for row in rows:
-        db.execute("UPDATE attempts SET state = 'in_doubt', error = 'the process ended' WHERE id = ?", (row["id"],))
+        db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'the process ended' WHERE id = ?", (now, row["id"]))
         db.execute(
             "UPDATE messages SET state = 'in_doubt', not_before = ?, attempts = attempts + 1 WHERE id = ? AND state = 'sending'",
             (now, row["part"]),

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from sara import Duration, Options, Secret
 
@@ -50,7 +50,7 @@ def _loopback(host: str) -> bool:
         return False
 
 
-Digits = Annotated[str, BeforeValidator(_digits_as_text), Field(pattern=r"^[0-9]{1,32}$")]
+Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_as_text)]
 FilledSecret = Annotated[Secret, AfterValidator(_filled)]
 
 

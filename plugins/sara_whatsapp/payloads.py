@@ -203,7 +203,7 @@ class _Reader:
         )
         self._messages.append(inbound)
         after = named(own)
-        if kind == "system" and own.get("type") in _MOVED and after.nameable and after != person:
+        if kind == "system" and words(own.get("type")) in _MOVED and after.nameable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 
     def _status(self, status: dict[str, Any]) -> None:

@@ -12,11 +12,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would make the help pages cost a quarter of a second
     help="Answers your customers on WhatsApp with an AI, and never loses, swaps or doubles a message.",
 )
-queue = typer.Typer(no_args_is_help=True, help="Look at the work that is waiting, and mend it.")
-conversations = typer.Typer(no_args_is_help=True, help="Look at conversations.")
-plugin = typer.Typer(no_args_is_help=True, help="Look at plugins.")
+queue = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the work that is waiting, and mend it.")
+conversations = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at conversations.")
+plugin = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at plugins.")
 app.add_typer(queue, name="queue")
 app.add_typer(conversations, name="conversations")
 app.add_typer(plugin, name="plugin")

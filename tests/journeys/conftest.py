@@ -162,6 +162,7 @@ class Process:
     async def launch(self, environ: Mapping[str, str] | None = None) -> None:
         self.town.write()
         (self.town.folder / "state" / "listening.json").unlink(missing_ok=True)
+        self.output.clear()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "sara", "run", "--config", str(self.town.file),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, **(environ or {})},
@@ -202,7 +203,6 @@ class Process:
     async def _read(self) -> None:
         assert self.process is not None
         assert self.process.stdout is not None
-        self.output.clear()
         async for line in self.process.stdout:
             self.output.append(line.decode())
 

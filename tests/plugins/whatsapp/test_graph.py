@@ -51,7 +51,7 @@ async def graph() -> AsyncIterator[Graph]:
     graph = Graph()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", graph.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

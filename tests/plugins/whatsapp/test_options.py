@@ -126,3 +126,4 @@ def test_a_wrong_value_or_key_is_refused(wrong: dict[str, Any]) -> None:
 def test_every_key_is_described_in_the_schema() -> None:
     properties = WhatsAppOptions.model_json_schema()["properties"]
     assert [key for key, schema in properties.items() if not schema.get("description")] == []
+    assert properties["phone_number_id"]["pattern"] == "^[0-9]{1,32}$"

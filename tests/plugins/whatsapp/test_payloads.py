@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sara_whatsapp.payloads import Number, Parsed, parse
 from sara_whatsapp.standins import ANSWERED, stand_in
+from structlog.testing import capture_logs
 
 from sara import AccountEvent, Reception, SetAside
 
@@ -20,6 +21,13 @@ BODIES = Path(__file__).parents[2] / "data" / "webhooks"
 OURS = Number("whatsapp:109000000000555", "109000000000555", "104000000000777")
 NOW = 1_795_400_000_000
 Post = Callable[[Any], Reception]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of broken bodies make thousands of log lines."""
+    with capture_logs():
+        yield
 
 
 def text(body: str = "hello", **changes: Any) -> dict[str, Any]:

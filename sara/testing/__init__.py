@@ -1,0 +1,16 @@
+"""For plugin authors: the exams that stores and queues sit, and a clock to set by hand.
+
+Subclass a contract in your own tests and provide its fixture:
+
+    class TestMyQueue(QueueContract):
+        @pytest.fixture
+        async def queue(self, clock): ...
+
+The contracts need pytest and pytest-asyncio in auto mode.
+"""
+
+from sara.testing.clock import HandClock
+from sara.testing.queue import QueueContract
+from sara.testing.store import StoreContract
+
+__all__ = ["HandClock", "QueueContract", "StoreContract"]

@@ -1,0 +1,563 @@
+"""What every store promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from sara import (
+    Arrival,
+    Change,
+    Draft,
+    Failure,
+    HistoryLimits,
+    IdentityChange,
+    InboundMessage,
+    Instant,
+    Intake,
+    OpenWork,
+    Outcome,
+    Person,
+    Receipt,
+    SetAside,
+    Stale,
+    Store,
+    StoredMessage,
+    Taken,
+    Usage,
+    Verdict,
+)
+from sara.testing.clock import HandClock
+
+ACCOUNT = "test:1"
+ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
+KOFI = Person(user_id="GH.2", phone="15550002222", name="Kofi")
+QUIET = 1_000
+LONGEST = 15_000
+
+
+def message(external_id: str | None, person: Person = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
+    """A text message."""
+    return InboundMessage(ACCOUNT, external_id, person, "text", text, at, raw="{}")
+
+
+def arrival(inbound: InboundMessage, verdict: Verdict | None = None) -> Arrival:
+    """A message with its verdict, by default one that calls for an answer."""
+    return Arrival(inbound, verdict or Verdict(), QUIET, LONGEST)
+
+
+class Shop:
+    """A store with the few steps that most tests take."""
+
+    def __init__(self, store: Store, clock: HandClock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def take(self, *messages: InboundMessage, verdict: Verdict | None = None) -> Taken:
+        """Take in messages."""
+        return await self.store.accept(Intake(ACCOUNT, tuple(arrival(each, verdict) for each in messages)), self.clock())
+
+    async def receipt(
+        self, status: Literal["sent", "delivered", "read", "failed"], *, attempt: str | None = None, external_id: str | None = None
+    ) -> Taken:
+        """A receipt arrives."""
+        failure = Failure("131026", "undeliverable") if status == "failed" else None
+        receipt = Receipt(ACCOUNT, status, self.clock(), external_id, attempt, failure)
+        return await self.store.accept(Intake(ACCOUNT, receipts=(receipt,)), self.clock())
+
+    async def change(self, *changes: Change) -> Taken:
+        """The provider tells of changes."""
+        return await self.store.accept(Intake(ACCOUNT, changes=changes), self.clock())
+
+    async def asked(self, person: Person = ANA, external_id: str = "in-1", text: str = "hello") -> str:
+        """A message that waits; its conversation."""
+        [stored] = (await self.take(message(external_id, person, text, self.clock()))).stored
+        return stored.conversation
+
+    async def answered(self, *texts: str, person: Person = ANA, external_id: str = "in-1") -> str:
+        """A message that was answered with parts that are not sent yet; its conversation."""
+        conversation = await self.asked(person, external_id)
+        await self.answer(conversation, *texts)
+        return conversation
+
+    async def answer(self, conversation: str, *texts: str) -> OpenWork:
+        """Answer what waits in a conversation."""
+        view = await self.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        attempt = await self.store.begin_reply(conversation, ids, self.clock())
+        return await self.store.save_reply(
+            conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
+        )
+
+    async def begin(self, conversation: str, attempt: str) -> str:
+        """Mark the first unsettled part as being sent; its id."""
+        view = await self.store.delivery_view(conversation)
+        assert view is not None
+        await self.store.begin_attempt(view.part.id, attempt, "me", self.clock())
+        return view.part.id
+
+    async def send(self, conversation: str, attempt: str, external_id: str) -> str:
+        """Send the first unsettled part and have it accepted; its id."""
+        part = await self.begin(conversation, attempt)
+        await self.store.settle(attempt, Outcome("accepted", "accepted", external_id=external_id), self.clock())
+        return part
+
+    async def state(self, ident: str) -> str:
+        """The state of a message."""
+        return (await self.found(ident)).state
+
+    async def found(self, ident: str) -> StoredMessage:
+        """A message that must be there."""
+        found = await self.store.find(ident)
+        assert found is not None
+        return found
+
+    async def states(self, conversation: str) -> Sequence[str]:
+        """The states of a conversation's messages, in store order."""
+        return [each.state for each in await self.store.messages(conversation, None, 100)]
+
+    async def due(self, conversation: str) -> tuple[Instant | None, Instant | None]:
+        """When reply and deliver are due."""
+        for work in await self.store.open_work(None, 100):
+            if work.conversation == conversation:
+                return work.reply_due, work.deliver_due
+        return None, None
+
+
+class StoreContract:
+    """Subclass it and provide the `store` fixture: a new, open store."""
+
+    @pytest.fixture
+    def clock(self) -> HandClock:
+        """The time, set by hand."""
+        return HandClock()
+
+    @pytest.fixture
+    def shop(self, store: Store, clock: HandClock) -> Shop:
+        """The store with its most common steps."""
+        return Shop(store, clock)
+
+    # taking in
+
+    async def test_a_message_is_stored_and_calls_for_an_answer_after_the_quiet_window(self, shop: Shop) -> None:
+        taken = await shop.take(message("in-1", text="hi", at=5))
+        [stored] = taken.stored
+        assert (stored.external_id, stored.text, stored.state, stored.direction, stored.at) == ("in-1", "hi", "waiting", "in", 5)
+        assert taken.work == (OpenWork(stored.conversation, ACCOUNT, shop.clock() + QUIET, None),)
+
+    async def test_a_message_met_again_changes_nothing_but_returns_its_open_work(self, shop: Shop) -> None:
+        first = await shop.take(message("in-1"))
+        shop.clock.forward(400)
+        again = await shop.take(message("in-1"), message("in-1", text="changed"))
+        assert again.stored == ()
+        assert again.known == 2
+        assert again.work == first.work
+
+    async def test_a_message_twice_in_one_request_is_stored_once(self, shop: Shop) -> None:
+        taken = await shop.take(message("in-1"), message("in-1"))
+        assert len(taken.stored) == 1
+        assert taken.known == 1
+
+    async def test_a_message_without_an_id_is_known_by_its_content(self, shop: Shop) -> None:
+        await shop.take(message(None, text="hi", at=1))
+        again = await shop.take(message(None, text="hi", at=1), message(None, text="hi", at=2))
+        assert (again.known, len(again.stored)) == (1, 1)
+
+    async def test_a_burst_pushes_the_answer_back_but_not_for_ever(self, shop: Shop) -> None:
+        first = shop.clock()
+        conversation = await shop.asked()
+        for n in range(2, 30):
+            shop.clock.forward(900)
+            await shop.take(message(f"in-{n}"))
+        assert await shop.due(conversation) == (first + LONGEST, None)
+
+    async def test_the_same_person_keeps_one_conversation_per_account(self, shop: Shop) -> None:
+        assert await shop.asked(ANA, "in-1") == await shop.asked(ANA, "in-2")
+        assert await shop.asked(KOFI, "in-3") != await shop.asked(ANA, "in-4")
+
+    async def test_messages_of_one_request_stand_in_the_order_of_their_times(self, shop: Shop) -> None:
+        taken = await shop.take(message("in-2", text="second", at=2_000), message("in-1", text="first", at=1_000))
+        assert [each.text for each in taken.stored] == ["first", "second"]
+
+    async def test_a_message_that_is_only_recorded_calls_for_no_answer(self, shop: Shop) -> None:
+        taken = await shop.take(message("in-1"), verdict=Verdict(skip="recorded"))
+        assert [(each.state, each.reason) for each in taken.stored] == [("skipped", "recorded")]
+        assert taken.work == ()
+
+    async def test_what_was_not_understood_is_kept_once(self, shop: Shop) -> None:
+        for _ in range(2):
+            await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "not JSON", b"\xff"),)), shop.clock())
+        assert (await shop.store.counts())["set_aside"] == 1
+
+    # people
+
+    async def test_a_person_is_known_by_user_id_whatever_the_number(self, shop: Shop) -> None:
+        assert await shop.asked(ANA, "in-1") == await shop.asked(replace(ANA, phone=None), "in-2")
+
+    async def test_a_hidden_number_that_appears_later_is_the_same_person(self, shop: Shop) -> None:
+        hidden = await shop.asked(Person(user_id="US.7"), "in-1")
+        assert await shop.asked(Person(user_id="US.7", phone="15550007777"), "in-2") == hidden
+        assert await shop.asked(Person(phone="15550007777"), "in-3") == hidden
+
+    async def test_a_person_known_by_number_gains_a_user_id(self, shop: Shop) -> None:
+        assert await shop.asked(Person(phone="15550008888"), "in-1") == await shop.asked(
+            Person(user_id="US.8", phone="15550008888"), "in-2"
+        )
+
+    async def test_a_number_with_another_user_id_is_another_person(self, shop: Shop) -> None:
+        before = await shop.asked(Person(user_id="US.1", phone="15550001111"), "in-1")
+        assert await shop.asked(Person(user_id="US.2", phone="15550001111"), "in-2") != before
+        assert await shop.asked(Person(user_id="US.1"), "in-3") == before
+
+    async def test_the_older_conversation_goes_on_when_two_turn_out_to_be_one_person(self, shop: Shop) -> None:
+        by_number = await shop.asked(Person(phone="15550009999"), "in-1")
+        hidden = await shop.asked(Person(user_id="US.9"), "in-2")
+        assert hidden != by_number
+        assert await shop.asked(Person(user_id="US.9", phone="15550009999"), "in-3") == by_number
+        assert await shop.asked(Person(user_id="US.9"), "in-4") == by_number
+        assert await shop.states(hidden) == ["waiting"]
+
+    async def test_a_username_names_nobody(self, shop: Shop) -> None:
+        first = await shop.asked(Person(user_id="US.1", username="nox"), "in-1")
+        assert await shop.asked(Person(user_id="US.2", username="nox"), "in-2") != first
+
+    async def test_a_change_of_number_and_id_that_the_provider_names_keeps_the_conversation(self, shop: Shop) -> None:
+        before = await shop.asked(ANA, "in-1")
+        after = Person(user_id="US.11", phone="15550001199")
+        await shop.change(IdentityChange(ACCOUNT, Person(user_id="US.1", phone="15550001111"), after, shop.clock()))
+        assert await shop.asked(after, "in-2") == before
+        view = await self._delivery(shop, before)
+        assert (view.user_id, view.phone) == ("US.11", "15550001199")
+        # The old number may be given to somebody else.
+        assert await shop.asked(Person(user_id="US.99", phone="15550001111"), "in-3") != before
+
+    async def _delivery(self, shop: Shop, conversation: str) -> Person:
+        await shop.answer(conversation, "hello")
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        return view.part.to
+
+    # consent
+
+    async def test_stop_takes_effect_with_the_message_itself(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.take(message("in-2"))
+        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("You will hear no more."))
+        taken = await shop.take(message("in-3", text="STOP"), verdict=stop)
+        assert await shop.states(conversation) == ["answered", "cancelled", "cancelled", "skipped", "skipped", "queued"]
+        assert taken.work == (OpenWork(conversation, ACCOUNT, None, shop.clock()),)
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.part.text, view.part.purpose, view.opted_out) == ("You will hear no more.", "notice", True)
+
+    async def test_after_stop_messages_are_kept_and_not_answered_until_start(self, shop: Shop) -> None:
+        await shop.take(message("in-1"), verdict=Verdict(skip="opt_out", consent="opt_out"))
+        [silent] = (await shop.take(message("in-2"))).stored
+        assert (silent.state, silent.reason) == ("skipped", "opted_out")
+        await shop.take(message("in-3"), verdict=Verdict(skip="opt_in", consent="opt_in"))
+        [heard] = (await shop.take(message("in-4"))).stored
+        assert heard.state == "waiting"
+
+    async def test_an_answer_that_was_being_made_at_stop_is_stale(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        attempt = await shop.store.begin_reply(conversation, ids, shop.clock())
+        await shop.take(message("in-2"), verdict=Verdict(skip="opt_out", consent="opt_out"))
+        with pytest.raises(Stale):
+            await shop.store.save_reply(conversation, attempt, ids, [Draft("late")], None, shop.clock())
+
+    # replies
+
+    async def test_a_view_holds_what_waits_and_the_history_before_it(self, shop: Shop) -> None:
+        conversation = await shop.answered("hi Ana")
+        await shop.take(message("in-2", text="second"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert [line.text for line in view.waiting] == ["second"]
+        assert [(line.role, line.text) for line in view.history] == [("customer", "hello"), ("assistant", "hi Ana")]
+        assert view.contact.name == "Ana"
+        short = await shop.store.reply_view(conversation, HistoryLimits(messages=1))
+        assert short is not None
+        assert [line.text for line in short.history] == ["hi Ana"]
+
+    async def test_an_unknown_conversation_has_no_view(self, shop: Shop) -> None:
+        assert await shop.store.reply_view("c999999", HistoryLimits()) is None
+        assert await shop.store.reply_view("nonsense", HistoryLimits()) is None
+        assert await shop.store.delivery_view("c999999") is None
+
+    async def test_an_answer_settles_its_messages_and_queues_its_parts(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        work = await shop.answer(conversation, "one", "two")
+        assert work == OpenWork(conversation, ACCOUNT, None, shop.clock())
+        assert await shop.states(conversation) == ["answered", "queued", "queued"]
+
+    async def test_an_answer_is_saved_once(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        attempt = await shop.store.begin_reply(conversation, ids, shop.clock())
+        await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
+        with pytest.raises(Stale):
+            await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
+        assert await shop.states(conversation) == ["answered", "queued"]
+
+    async def test_the_answer_of_an_earlier_call_is_stale(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        late = await shop.store.begin_reply(conversation, ids, shop.clock())
+        await shop.store.postpone_reply(conversation, late, shop.clock() + 1, "timed out", shop.clock())
+        await shop.store.begin_reply(conversation, ids, shop.clock())
+        with pytest.raises(Stale):
+            await shop.store.save_reply(conversation, late, ids, [Draft("late")], None, shop.clock())
+
+    async def test_calls_are_counted_before_they_are_made(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        for calls in (1, 2, 3):
+            attempt = await shop.store.begin_reply(conversation, (), shop.clock())
+            view = await shop.store.reply_view(conversation, HistoryLimits())
+            assert view is not None
+            assert (view.attempts, view.first_at) == (calls, shop.clock())
+            await shop.store.postpone_reply(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
+        assert await shop.due(conversation) == (shop.clock() + 1_000, None)
+
+    async def test_a_message_that_comes_during_a_back_off_does_not_cut_it_short(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        attempt = await shop.store.begin_reply(conversation, (), shop.clock())
+        await shop.store.postpone_reply(conversation, attempt, shop.clock() + 60_000, "busy", shop.clock())
+        await shop.take(message("in-2"))
+        assert await shop.due(conversation) == (shop.clock() + 60_000, None)
+
+    async def test_a_message_that_comes_during_the_call_is_answered_next(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        attempt = await shop.store.begin_reply(conversation, ids, shop.clock())
+        shop.clock.forward(500)
+        await shop.take(message("in-2", text="one more"))
+        work = await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
+        assert work.reply_due == shop.clock() + QUIET
+        after = await shop.store.reply_view(conversation, HistoryLimits())
+        assert after is not None
+        assert ([line.text for line in after.waiting], after.attempts) == (["one more"], 0)
+
+    async def test_messages_that_are_given_up_are_dead_and_can_be_revived(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        await shop.store.end_reply(conversation, ids, "dead", "attempts_used_up", shop.clock())
+        assert await shop.states(conversation) == ["dead"]
+        assert await shop.due(conversation) == (None, None)
+        assert [each.id for each in await shop.store.given_up(10)] == ids
+        work = await shop.store.revive(conversation, "reply", shop.clock())
+        assert (work.reply_due, await shop.states(conversation)) == (shop.clock(), ["waiting"])
+
+    async def test_what_waits_can_be_dropped(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        work = await shop.store.drop(conversation, "reply", shop.clock())
+        assert (work.reply_due, await shop.states(conversation)) == (None, ["skipped"])
+
+    # delivery
+
+    async def test_parts_are_sent_in_order(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.part.text, view.state, view.part.to.phone, view.part.purpose) == ("one", "queued", ANA.phone, "reply")
+        await shop.send(conversation, "a1", "out-1")
+        after = await shop.store.delivery_view(conversation)
+        assert after is not None
+        assert after.part.text == "two"
+        await shop.send(conversation, "a2", "out-2")
+        assert await shop.store.delivery_view(conversation) is None
+        assert await shop.due(conversation) == (None, None)
+
+    async def test_a_part_cannot_be_sent_twice_at_once(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        with pytest.raises(Stale):
+            await shop.store.begin_attempt(part, "a2", "me", shop.clock())
+
+    async def test_a_part_that_was_not_sent_waits_for_its_time(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        work = await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock() + 2_000, error="busy"), shop.clock())
+        assert work.deliver_due == shop.clock() + 2_000
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.state, view.attempts, view.not_before) == ("queued", 1, shop.clock() + 2_000)
+
+    async def test_an_attempt_that_is_nobodys_fault_is_not_charged(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.attempts == 0
+
+    async def test_a_refused_part_cancels_the_rest_of_its_reply_and_the_conversation_goes_on(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two", "three")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("refused", "failed", error="131026: undeliverable"), shop.clock())
+        assert await shop.states(conversation) == ["answered", "failed", "cancelled", "cancelled"]
+        await shop.asked(ANA, "in-2")
+        await shop.answer(conversation, "again")
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.part.text == "again"
+
+    async def test_settling_an_unknown_attempt_is_stale(self, shop: Shop) -> None:
+        with pytest.raises(Stale):
+            await shop.store.settle("nobody", Outcome("accepted", "accepted"), shop.clock())
+
+    # receipts
+
+    async def test_receipts_move_a_part_forward_and_never_back(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.send(conversation, "a1", "out-1")
+        for status, state in (("delivered", "delivered"), ("sent", "delivered"), ("read", "read"), ("delivered", "read")):
+            await shop.receipt(status, external_id="out-1")  # type: ignore[arg-type]  # the words of the table
+            assert await shop.state(part) == state
+        await shop.receipt("failed", external_id="out-1")
+        assert await shop.state(part) == "read"
+
+    async def test_a_failure_reported_later_ends_the_part_with_its_reason(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.send(conversation, "a1", "out-1")
+        await shop.receipt("failed", external_id="out-1")
+        failed = await shop.found(part)
+        assert (failed.state, failed.error) == ("failed", "131026: undeliverable")
+
+    async def test_a_receipt_that_comes_before_the_answer_settles_the_attempt(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.receipt("sent", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "sent"
+        await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-1"), shop.clock())
+        assert await shop.state(part) == "sent"
+        assert (await shop.found("out-1")).id == part
+
+    async def test_a_receipt_without_our_id_that_comes_early_is_kept_for_its_part(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        taken = await shop.receipt("delivered", external_id="out-1")
+        assert taken.unknown_receipts == 1
+        await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-1"), shop.clock())
+        assert await shop.state(part) == "delivered"
+
+    async def test_a_receipt_ends_a_doubt(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000, error="reset"), shop.clock())
+        assert await shop.state(part) == "in_doubt"
+        taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "sent"
+        assert taken.work == ()
+
+    async def test_a_receipt_for_a_part_about_to_be_sent_again_stops_that(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        assert await shop.state(part) == "queued"
+        await shop.receipt("delivered", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "delivered"
+        assert await shop.store.delivery_view(conversation) is None
+
+    async def test_two_accepted_attempts_of_one_part_are_counted(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.send(conversation, "a2", "out-2")
+        assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
+        await shop.receipt("read", attempt="a1", external_id="out-1")
+        assert (await shop.store.counts())["duplicate_sends"] == 1
+        assert len(await shop.store.attempts(part)) == 2
+
+    async def test_a_held_doubt_lets_the_conversation_go_on(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "hold", True, shop.clock())
+        assert await shop.state(part) == "held"
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.part.text == "two"
+        assert (await shop.store.counts())["blind"] == 1
+        await shop.receipt("sent", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "sent"
+
+    async def test_a_doubt_wakes_an_answer_that_waited_for_it(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.asked(ANA, "in-2")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert view.delivery == "in_doubt"
+        await shop.store.look_again(conversation, "reply", shop.clock() + 30_000, shop.clock())
+        taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
+        assert taken.work == (OpenWork(conversation, ACCOUNT, shop.clock(), None),)
+
+    # start-up, sweep and looking
+
+    async def test_what_a_dead_process_was_sending_is_in_doubt(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        assert await shop.store.recover("me", shop.clock()) == 0
+        assert await shop.store.recover("somebody else", shop.clock()) == 1
+        assert await shop.state(part) == "in_doubt"
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.last is not None
+        assert (view.last.id, view.last.state, view.last.settled_at) == ("a1", "in_doubt", shop.clock())
+
+    async def test_open_work_comes_in_pages(self, shop: Shop) -> None:
+        people = [replace(ANA, user_id=f"US.{n}", phone=f"1555{n}") for n in range(5)]
+        made = [await shop.asked(person, f"in-{n}") for n, person in enumerate(people)]
+        seen: list[str] = []
+        after: str | None = None
+        while page := await shop.store.open_work(after, 2):
+            seen += [work.conversation for work in page]
+            after = page[-1].conversation
+        assert seen == made
+        assert await shop.store.open_work(None, 10, before=shop.clock()) == []
+        assert len(await shop.store.open_work(None, 10, before=shop.clock() + QUIET)) == 5
+
+    async def test_open_work_is_counted_by_account(self, shop: Shop) -> None:
+        await shop.asked(ANA, "in-1")
+        await shop.asked(KOFI, "in-2")
+        assert await shop.store.unsettled_accounts() == {ACCOUNT: 2}
+
+    async def test_the_timeline_tells_a_messages_whole_way(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.send(conversation, "a1", "out-1")
+        await shop.receipt("delivered", external_id="out-1")
+        asked = (await shop.store.messages(conversation, None, 1))[0]
+        assert [event.what for event in await shop.store.timeline(asked.id)] == ["received", "asked", "answered"]
+        assert [event.what for event in await shop.store.timeline(part)] == ["queued", "sending", "attempt_accepted", "delivered"]
+
+    async def test_a_message_is_found_by_our_id_and_by_the_providers(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.send(conversation, "a1", "out-1")
+        assert (await shop.found("out-1")).id == part
+        assert (await shop.found("in-1")).direction == "in"
+        assert await shop.store.find("nothing") is None
+
+    async def test_conversations_are_listed_newest_first(self, shop: Shop) -> None:
+        await shop.take(message("in-1", ANA, at=1_000))
+        await shop.take(message("in-2", KOFI, at=2_000))
+        listed = await shop.store.conversations(10)
+        assert [(each.name, each.messages, each.waiting) for each in listed] == [("Kofi", 1, 1), ("Ana", 1, 1)]
+        assert [each.name for each in await shop.store.conversations(10, "ana")] == ["Ana"]

@@ -1,0 +1,32 @@
+"""The bundled queue sits the exam of all queues."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.queue import SqliteQueue
+
+from sara import Context, Problems, Queue
+from sara.testing import HandClock, QueueContract
+
+
+class TestSqliteQueue(QueueContract):
+    @pytest.fixture
+    async def queue(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Queue]:
+        queue = SqliteQueue(SqliteOptions(), Context("queue", tmp_path, clock, Problems(clock)))
+        await queue.open()
+        self.opened = [queue]
+        self.path = tmp_path
+        yield queue
+        for each in self.opened:
+            await each.close()
+
+    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+        await queue.close()
+        again = SqliteQueue(SqliteOptions(), Context("queue", self.path, clock, Problems(clock)))
+        await again.open()
+        self.opened = [again]
+        return again
