@@ -165,7 +165,10 @@ class Daemon:
         self._worker = Worker(
             self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock
         )
-        webhooks = {route.channel.webhook: route for route in routes if route.channel.webhook}
+        webhooks: dict[str, list[Route]] = {}
+        for route in routes:
+            if route.channel.webhook:
+                webhooks.setdefault(route.channel.webhook, []).append(route)
         self._public = PublicApp(webhooks, self.inbox, self.problems)
         self._admin = AdminApp(
             self.store,
@@ -218,7 +221,7 @@ class Daemon:
                 self._stack.push_async_callback(self._closed, section.name, channel)
                 await channel.open()
                 routes.append(self._route(section, channel))
-        _check_webhooks(routes, self.problems)
+        _check_accounts(routes, self.problems)
         return Routes(routes)
 
     def _route(self, section: Section, channel: Channel) -> Route:
@@ -345,24 +348,14 @@ async def _within(call: Awaitable[None], seconds: float) -> bool:
     return True
 
 
-def _check_webhooks(routes: list[Route], problems: Problems) -> None:
-    """Two channels at one path, or for one account, cannot both work: the later one is left out."""
-    paths: dict[str, str] = {}
+def _check_accounts(routes: list[Route], problems: Problems) -> None:
+    """Two channels of one account would answer everybody twice: the later one is left out."""
     accounts: dict[str, str] = {}
     for route in list(routes):
-        path, account = route.channel.webhook, route.channel.account
-        other = accounts.get(account) or (paths.get(path) if path else None)
-        if other is not None:
+        other = accounts.setdefault(route.channel.account, route.name)
+        if other != route.name:
             routes.remove(route)
-            problems.report(
-                f"channel:{route.name}",
-                f"the channel {route.name} has the webhook or the account of {other}",
-                "give each channel its own",
-            )
-            continue
-        accounts[account] = route.name
-        if path:
-            paths[path] = route.name
+            problems.report(f"channel:{route.name}", f"the channel {route.name} serves the same account as {other}", "remove one of the two")
 
 
 def _make_directory(state: Path) -> None:

@@ -72,8 +72,8 @@ def parse(text: str, file: Path) -> Source:
         findings.append(Finding("syntax", "a control character is not allowed here", file, len(before), len(before[-1]) + 1))
     except (ValueError, OverflowError):
         # PyYAML hands "\UFFFFFFFF" to chr() unchecked.
-        mark: Any = builder.events.get_mark() if builder else None
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        reached = builder.events if builder else None
+        line, column = (reached.line + 1, reached.column + 1) if reached else (1, 1)
         findings.append(Finding("syntax", "an escape in quotes names a character that does not exist", file, line, column))
     if builder is None:
         return Source(file, lines, None, tuple(findings))
@@ -177,8 +177,8 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             self._node(event, depth + 1)
             return None
-        if event.start_mark.line == event.end_mark.line and event.tag is None:
-            self.keys.append((event.start_mark.line + 1, event.end_mark.column + 1))
+        end: Any = event.end_mark
+        self.keys.append((end.line + 1, end.column + 1))
         return (whole_characters(event.value) or None) if event.tag is None else None
 
     def _scalar(self, event: Any) -> Scalar:

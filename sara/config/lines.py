@@ -11,6 +11,7 @@ from sara.config.findings import Finding
 from sara.config.nodes import Scalar, Source
 
 _HIDDEN = "***"
+_LONGEST = 2_000
 _KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s)")
 
 
@@ -40,6 +41,8 @@ class Lines:
     def attach(self, finding: Finding) -> Finding:
         """The finding with its line of the file."""
         text = self._text(finding.line)
+        if not text or len(text) > _LONGEST:
+            return finding
         if self._source.root is None:
             # Where the parser lost its way nobody knows what is a value: only a key at the line's beginning is shown.
             match = _KEY.match(text)

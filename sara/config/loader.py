@@ -26,6 +26,7 @@ _EXAMPLES = {
     "channel": "channels: {whatsapp: {plugin: whatsapp, …}}",
     "responder": "responders: {assistant: {plugin: openai, …}}",
 }
+_MOST_FINDINGS = 200
 _SECTIONS = ("store", "queue", "channels", "responders")
 
 
@@ -76,10 +77,16 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
 
 def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:
     """The findings in the order of the file, each once, with their lines."""
+
+    def order(finding: Finding) -> tuple[bool, Path, int, int]:
+        return finding.file != path, finding.file, finding.line, finding.column
+
+    findings = sorted(dict.fromkeys(checker.findings), key=order)
+    if (more := len(findings) - _MOST_FINDINGS) > 0:
+        kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
+        findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
     lines = {file: Lines(source, checker.shown) for file, source in document.sources.items()}
-    findings = [lines[finding.file].attach(finding) if finding.file in lines else finding for finding in checker.findings]
-    findings.sort(key=lambda finding: (finding.file != path, finding.file, finding.line, finding.column))
-    return tuple(dict.fromkeys(findings))
+    return tuple(lines[finding.file].attach(finding) if finding.file in lines else finding for finding in findings)
 
 
 class _Reading:
@@ -90,7 +97,7 @@ class _Reading:
         skipped: list[Skipped],
     ) -> None:
         self.path = path
-        self.start = Place(path, 1, 1)
+        self.start = Place(path, 0, 0)  # the file as a whole
         # A block of which every line is commented out is the same as no block.
         self.entries = {key: entry for key, entry in root.entries.items() if not _empty(entry.node)}
         self.root = root
@@ -98,6 +105,8 @@ class _Reading:
         self.options_of = options_of
         self.environ = environ
         self.skipped = skipped
+        self.responders: tuple[str, ...] = ()
+        self.nobody_answers = False
 
     def config(self) -> Config | None:
         """The configuration, as far as it can be had."""
@@ -227,9 +236,9 @@ class _Reading:
             names = ", ".join(map(readable, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
-            finding = Finding("missing", message, place.file, place.line, place.column, hint=hint)
-            if finding not in self.checker.findings:
-                self.checker.findings.append(finding)
+            if not self.nobody_answers:  # once, not for each channel
+                self.checker.note("missing", message, place, hint)
+            self.nobody_answers = True
         return result
 
     def _settled(self, conversation: Conversation) -> Conversation:

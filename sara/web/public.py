@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from aiohttp import web
 
 from sara.errors import StoreLost, StoreUnavailable
 from sara.inbox import Inbox
-from sara.model import Reception, Request
+from sara.model import Reception, Request, Response
 from sara.problems import Problems
 from sara.routes import Route
 
@@ -31,7 +31,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 class PublicApp:
     """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
 
-    def __init__(self, routes: Mapping[str, Route], inbox: Inbox, problems: Problems) -> None:
+    def __init__(self, routes: Mapping[str, Sequence[Route]], inbox: Inbox, problems: Problems) -> None:
         self._routes = routes
         self._inbox = inbox
         self._problems = problems
@@ -44,8 +44,8 @@ class PublicApp:
         return app
 
     async def _handle(self, request: web.Request) -> web.Response:
-        route = self._routes.get(request.path)
-        if route is None:
+        routes = self._routes.get(request.path)
+        if routes is None:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
@@ -60,25 +60,40 @@ class PublicApp:
             return web.Response(status=408, text="the body did not arrive in time")
         headers = {name.lower(): value for name, value in request.headers.items()}
         asked = Request(request.method, request.path, dict(request.query), headers, body)
-        return await self._receive(route, asked)
+        return await self._answer(routes, asked)
 
-    async def _receive(self, route: Route, asked: Request) -> web.Response:
+    async def _answer(self, routes: Sequence[Route], asked: Request) -> web.Response:
+        """Offer the request to every channel at its path: numbers of one app share a webhook, and each takes what is its own.
+
+        The 200 waits until all of it is stored; the answer is that of the first channel that took the request for genuine.
+        """
+        answer: Response | None = None
+        for route in routes:
+            reception = await self._receive(route, asked)
+            if reception is None or not await self._keep(route, reception):
+                return web.Response(status=503, headers=RETRY_AFTER)
+            if answer is None or (answer.status >= 400 and reception.response.status < 400):
+                answer = reception.response
+        assert answer is not None  # noqa: S101  # no path is without a channel
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    async def _receive(self, route: Route, asked: Request) -> Reception | None:
+        """What the channel makes of it; None where the channel broke."""
         try:
             if len(asked.body) >= IN_THREAD_FROM:
-                reception = await asyncio.to_thread(route.channel.receive, asked)
-            else:
-                reception = route.channel.receive(asked)
+                return await asyncio.to_thread(route.channel.receive, asked)
+            return route.channel.receive(asked)
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
                 f"{route.name} could not read a request: {type(error).__name__}",
-                "report it to the plugin's author",
+                "report it to the plugin's author; the provider delivers it again",
             )
-            return web.Response(status=503, headers=RETRY_AFTER)
-        return await self._keep(route, reception)
+            return None
 
-    async def _keep(self, route: Route, reception: Reception) -> web.Response:
+    async def _keep(self, route: Route, reception: Reception) -> bool:
+        """Whether all that was received is stored."""
         try:
             await self._inbox.accept(route, reception)
         except (StoreUnavailable, StoreLost) as error:
@@ -88,9 +103,6 @@ class PublicApp:
                 f"messages cannot be stored: {error}",
                 "free disk space or mend the disk; nothing is acknowledged until then",
             )
-            return web.Response(status=503, headers=RETRY_AFTER)
+            return False
         self._problems.clear("store:write")
-        answer = reception.response
-        if answer.status == 401:
-            log.warning("signature_refused", channel=route.name)
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        return True

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture
+def need() -> Callable[[str, str], str]:
+    """The path of a program, or a skip that says what it is for. Where everything is to be installed (CI), a failure instead."""
+
+    def find(program: str, purpose: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            message = f"{program} is not installed; {purpose}"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+        return path
+
+    return find

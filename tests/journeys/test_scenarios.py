@@ -1,0 +1,293 @@
+"""The scenarios of the system that SARA replaces, by name, through real ports."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from .conftest import Town
+
+BODIES = Path(__file__).parent.parent / "data" / "webhooks"
+
+
+async def post(town: Town, body: bytes, signature: str | None = "right", path: str = "/webhook/messages", **headers: str) -> int:
+    """Post a body to the public listener; the status it answers."""
+    assert town.daemon is not None
+    if signature == "right":
+        secret = town.phone.settings.app_secret.encode()
+        signature = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+    if signature is not None:
+        headers["X-Hub-Signature-256"] = signature
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(town.daemon.public_url + path, data=body, headers={"Content-Type": "application/json", **headers}) as answer,
+    ):
+        return answer.status
+
+
+def problems(town: Town) -> list[str]:
+    assert town.daemon is not None
+    return [problem.key for problem in town.daemon.problems]
+
+
+async def test_opted_out_person_gets_a_confirmation_and_then_nothing(town: Town) -> None:
+    await town.start()
+    await town.phone.say("ana", "STOP")
+    [confirmation] = await town.answers(1)
+    assert "START" in confirmation
+    await town.phone.say("ana", "hello?")
+    await town.stored(2, direction="in")
+    await town.phone.say("kofi", "hi")
+    assert (await town.answers(2))[1] == "echo: hi"
+    assert [call.asked for call in town.ai.calls] == [("hi",)]
+    assert [message.reason for message in await town.messages(direction="in", state="skipped")] == ["opt_out", "opted_out"]
+
+
+async def test_start_brings_the_answers_back(town: Town) -> None:
+    await town.start()
+    await town.phone.say("ana", "stop!")
+    await town.answers(1)
+    await town.phone.say("ana", "Start")
+    await town.answers(2)
+    await town.phone.say("ana", "are you there?")
+    assert (await town.answers(3))[2] == "echo: are you there?"
+
+
+async def test_stop_while_the_ai_is_thinking_gets_the_confirmation_and_nothing_else(town: Town) -> None:
+    town.ai.delay_ms = 500
+    await town.start()
+    await town.phone.say("ana", "a long question")
+    await town.ai.wait_for(lambda calls: len(calls) == 1)
+    await town.phone.say("ana", "STOP")
+    await town.answers(1)
+    await town.ai.wait_for(lambda calls: calls[0].status == 200)
+    await town.phone.say("kofi", "hi")
+    await town.answers(2)
+    assert [send.customer for send in town.phone.accepted] == ["ana", "kofi"]
+
+
+async def test_unknown_conversation_is_begun_by_its_first_message(town: Town) -> None:
+    await town.start()
+    stranger = town.phone.add_customer("Zoe Stranger", phone="15557770000")
+    await town.phone.say(stranger, "hello")
+    await town.answers(1)
+    assert town.daemon is not None
+    [listed] = await town.daemon.store.conversations(10)
+    assert (listed.name, listed.messages) == ("Zoe Stranger", 2)
+
+
+async def test_missing_abandonment_data_does_no_harm(town: Town) -> None:
+    """A message from somebody of whom nothing else is known: no profile, no name, no order, no earlier contact."""
+    town.config["conversation"]["max_age"] = "4000d"
+    await town.start()
+    body = json.loads((BODIES / "01_text_basic.json").read_text(encoding="utf-8"))
+    del body["entry"][0]["changes"][0]["value"]["contacts"]
+    assert await post(town, json.dumps(body).encode()) == 200
+    assert (await town.answers(1))[0].startswith("echo: ")
+
+
+async def test_ai_time_out_is_tried_again_and_the_late_answer_is_dropped(town: Town) -> None:
+    town.config["responders"]["assistant"]["timeout"] = "300ms"
+    town.ai.fault("slow", delay_ms=1_000)
+    await town.start()
+    await town.phone.say("ana", "are you slow?")
+    assert await town.answers(1) == ["echo: are you slow?"]
+    assert len(town.ai.calls) == 2
+    [asked] = await town.messages(direction="in")
+    assert town.daemon is not None
+    events = [event.what for event in await town.daemon.store.timeline(asked.id)]
+    assert events == ["received", "asked", "asking_failed", "asked", "answered"]
+
+
+async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
+    town.config["retry"]["reply"] = {"attempts": 2, "first": "20ms", "longest": "50ms", "outlast": "1m"}
+    town.ai.fault("status", status=503, times=6)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+    assert len(town.ai.calls) == 7
+
+
+async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_when_retried(town: Town) -> None:
+    town.ai.fault("status", status=400)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    [dead] = await town.stored(1, direction="in", state="dead")
+    assert "replies:dead" in problems(town)
+    assert town.daemon is not None
+    work = await town.daemon.store.revive(dead.conversation, "reply", 0)
+    assert work.reply_due == 0
+    await town.phone.say("ana", "anybody there?")
+    assert await town.answers(1) == ["echo: hello | anybody there?"]
+
+
+async def test_send_failure_is_tried_again(town: Town) -> None:
+    town.phone.faults.error_code.on(131016, times=2)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+    [said] = await town.stored(1, direction="out", state="read")
+    assert town.daemon is not None
+    attempts = await town.daemon.store.attempts(said.id)
+    assert [attempt.state for attempt in attempts] == ["not_sent", "not_sent", "accepted"]
+    waits = [later.started_at - earlier.started_at for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    assert waits[0] >= 50
+    assert waits[1] >= 100
+
+
+async def test_a_refused_message_fails_visibly_and_the_conversation_goes_on(town: Town) -> None:
+    town.phone.faults.error_code.on(131026, times=1)
+    await town.start()
+    await town.phone.say("ana", "one")
+    [failed] = await town.stored(1, direction="out", state="failed")
+    assert failed.error is not None
+    assert "131026" in failed.error
+    await town.phone.say("ana", "two")
+    # The AI is shown that its first answer never arrived: both messages stand unanswered before it.
+    assert await town.answers(1) == ["echo: one | two"]
+
+
+async def test_a_refused_token_holds_the_channel_and_it_resumes_by_itself(town: Town) -> None:
+    town.phone.faults.token_expired.on()
+    await town.start()
+    await town.phone.say("ana", "hello")
+
+    async def held() -> bool:
+        return "lane:deliver:whatsapp" in problems(town)
+
+    await town.until(held)
+    town.phone.faults.token_expired.off()
+    assert await town.answers(1) == ["echo: hello"]
+
+    async def healed() -> bool:
+        return "lane:deliver:whatsapp" not in problems(town)
+
+    await town.until(healed)
+    [said] = await town.stored(1, direction="out", state="read")
+    assert town.daemon is not None
+    assert [attempt.state for attempt in await town.daemon.store.attempts(said.id)] == ["not_sent", "accepted"]
+
+
+async def test_a_reset_after_the_provider_accepted_is_settled_by_the_receipt(town: Town) -> None:
+    town.phone.faults.reset_after_accept.on(times=1)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    await town.stored(1, direction="out", state="read")
+    assert len(town.phone.accepted) == 1
+
+
+async def test_retry_queue_bookkeeping(town: Town) -> None:
+    town.phone.faults.error_code.on(131016, times=1)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    await town.answers(1)
+    await town.stored(1, direction="out", state="read")
+    assert town.daemon is not None
+
+    async def idle() -> bool:
+        stats = await town.daemon.queue.stats()  # type: ignore[union-attr]  # it runs
+        return stats["pending"] == 0 and stats["running"] == 0
+
+    await town.until(idle)
+    stats = await town.daemon.queue.stats()
+    assert stats["started"] == stats["done"] + stats["again"] + stats["failed"]
+    assert stats["again"] >= 1
+    assert stats["failed"] == 0
+    counts = await town.daemon.store.counts()
+    assert (counts["in.answered"], counts["out.read"]) == (1, 1)
+
+
+async def test_status_updates_never_go_back(town: Town) -> None:
+    town.phone.faults.reverse_statuses.on()
+    await town.start()
+    await town.phone.say("ana", "hello")
+    [said] = await town.stored(1, direction="out", state="read")
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    assert [message.state for message in await town.messages(direction="out")] == ["read"]
+    assert town.daemon is not None
+    told = [event.what for event in await town.daemon.store.timeline(said.id) if event.actor == "provider"]
+    assert told == ["read"]
+
+
+async def test_redelivered_webhook_is_answered_once(town: Town) -> None:
+    town.phone.faults.redeliver.on(3)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    await town.stored(1, direction="out", state="read")
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    assert len(await town.messages(direction="in")) == 1
+    assert len(town.phone.accepted) == 1
+
+
+async def test_bad_signature_is_refused_and_nothing_is_stored(town: Town) -> None:
+    await town.start()
+    body = (BODIES / "01_text_basic.json").read_bytes()
+    wrong = "sha256=" + hmac.new(b"another secret", body, hashlib.sha256).hexdigest()
+    assert await post(town, body, wrong) == 401
+    assert await post(town, body, None) == 401
+    assert await post(town, b"{not json", wrong) == 401
+    assert await town.messages() == []
+    assert town.daemon is not None
+    assert (await town.daemon.store.counts())["set_aside"] == 0
+
+
+async def test_batch_with_several_people_answers_each_of_them(town: Town) -> None:
+    await town.start()
+    wrote = [("ana", "one"), ("nox", "from nobody"), ("kofi", "two"), ("ana", "three"), ("mei", "four")]
+    await town.phone.post_messages(wrote)
+    answers = await town.answers(4)
+    assert sorted(answers) == ["echo: four", "echo: from nobody", "echo: one | three", "echo: two"]
+    assert {send.customer for send in town.phone.accepted} == {"ana", "nox", "kofi", "mei"}
+    [to_nox] = [send for send in town.phone.accepted if send.customer == "nox"]
+    assert (to_nox.to, to_nox.recipient) == (None, "DE.40000000000000000444")
+
+
+async def test_a_paths_and_bodies_that_are_not_ours(town: Town) -> None:
+    await town.start()
+    assert await post(town, b"{}", path="/") == 404
+    assert await post(town, b"{}", path="/webhook/messages/more") == 404
+    assert await post(town, b"{}", path="/healthz") == 404
+    assert await post(town, b" " * (4 * 1024 * 1024 + 1)) == 413
+    assert await post(town, b"{}", **{"Content-Encoding": "gzip"}) == 415
+
+
+async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town) -> None:
+    await town.start()
+    assert await post(town, b"\xff{not json") == 200
+    assert await post(town, b"\xff{not json") == 200
+    assert town.daemon is not None
+    assert (await town.daemon.store.counts())["set_aside"] == 1
+    assert "set-aside:whatsapp" in problems(town)
+
+
+async def test_every_sample_body_is_stored_once_also_when_all_come_again(town: Town) -> None:
+    town.config["conversation"] = {"quiet": "50ms", "quiet_longest": "500ms", "max_age": "4000d"}
+    town.config["channels"]["whatsapp"]["phone_number_id"] = "109000000000555"
+    await town.start()
+    bodies = sorted(BODIES.glob("*.json"))
+    assert len(bodies) == 64
+    for body in [*bodies, *reversed(bodies)]:
+        assert await post(town, body.read_bytes()) == 200
+    stored: list[Any] = await town.messages(direction="in")
+    ids = Counter(message.external_id for message in stored if message.external_id)
+    assert max(ids.values()) == 1
+    assert ids.keys() == expected_ids(bodies)
+
+
+def expected_ids(bodies: list[Path]) -> set[str]:
+    """The ids of all messages to our number in the sample bodies."""
+    found = set()
+    for body in bodies:
+        for entry in json.loads(body.read_text(encoding="utf-8"))["entry"]:
+            for change in entry["changes"]:
+                value = change["value"]
+                ours = value.get("metadata", {}).get("phone_number_id") == "109000000000555"
+                if change["field"] == "messages" and ours:
+                    found |= {message["id"] for message in value.get("messages", [])}
+    return found

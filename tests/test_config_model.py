@@ -1,0 +1,122 @@
+"""Checked options and their building blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from sara.config import (
+    Config,
+    Conversation,
+    Duration,
+    Listen,
+    Options,
+    Retry,
+    RetryPolicy,
+    Section,
+    Server,
+    format_duration,
+    parse_duration,
+)
+from sara.config.options import FROM_FILE
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", Listen("127.0.0.1", 8080)), ("[::1]:8080", Listen("::1", 8080)), ("0.0.0.0:0", Listen("0.0.0.0", 0)),
+        ("localhost:65535", Listen("localhost", 65535)), ("[fe80::1%eth0]:1", Listen("fe80::1%eth0", 1)),
+    ],
+)  # fmt: skip
+def test_an_address_is_a_host_and_a_port(text: str, address: Listen) -> None:
+    assert Listen.parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["", "8080", ":8080", "::1:8080", "localhost", "localhost:", "a:65536", "a:-1", "a b:1", "http://a:1"])
+def test_anything_else_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match="an address is a host and a port"):
+        Listen.parse(text)
+
+
+@given(st.text())
+def test_no_text_makes_an_address_fail_otherwise(text: str) -> None:
+    try:
+        assert str(Listen.parse(text))
+    except ValueError as error:
+        assert "an address is a host and a port" in str(error)
+
+
+@given(st.integers(min_value=0, max_value=36_500 * 86_400_000))
+def test_a_duration_survives_being_written_and_read(millis: int) -> None:
+    assert parse_duration(format_duration(millis)) == millis
+
+
+@pytest.mark.parametrize("text", ["1", "1.s", "-1s", "1 s", "1w", "s", "", "1s1s", "1e3s", "٣s", 5, None, True, ["1s"]])
+def test_anything_without_a_number_and_a_unit_is_no_duration(text: Any) -> None:
+    with pytest.raises(ValueError, match="a duration is a number with a unit"):
+        parse_duration(text)
+
+
+def test_a_duration_beyond_all_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 36500d"):
+        parse_duration("9" * 400 + "d")
+
+
+def test_code_gives_durations_in_milliseconds_and_the_file_never_does() -> None:
+    adapter = TypeAdapter[int](Duration)
+    assert adapter.validate_python(250) == 250
+    assert adapter.validate_python("250ms", context={FROM_FILE: True}) == 250
+    with pytest.raises(ValidationError, match="with a unit"):
+        adapter.validate_python(250, context={FROM_FILE: True})
+
+
+def test_the_defaults_are_those_of_the_manual() -> None:
+    conversation, retry = Conversation(), Retry()
+    assert (conversation.quiet, conversation.quiet_longest, conversation.max_age) == (1_000, 15_000, 43_200_000)
+    assert (conversation.history.messages, conversation.history.tokens) == (40, 8_000)
+    assert retry.reply == RetryPolicy(attempts=4, first=1_000, factor=2, longest=300_000, outlast=1_800_000)
+    assert retry.send == RetryPolicy(attempts=4, first=1_000, factor=2, longest=300_000, outlast=86_400_000)
+
+
+def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> None:
+    assert Retry.model_validate({"send": {"attempts": 6}}).send.outlast == 86_400_000
+    assert Retry.model_validate({"send": {"outlast": "2h"}}).send.outlast == 7_200_000
+    assert Retry(send=RetryPolicy(attempts=1)).send.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [{"attempts": 0}, {"factor": 0.9}, {"first": 0}, {"first": 2_000, "longest": 1_000}, {"outlast": -1}, {"factor": float("inf")}],
+)
+def test_a_retry_policy_that_makes_no_sense_is_refused(policy: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RetryPolicy(**policy)
+
+
+def test_the_longest_quiet_window_is_not_shorter_than_the_shortest() -> None:
+    with pytest.raises(ValidationError, match=r"quiet_longest \(2s\) must not be shorter than quiet \(3s\)"):
+        Conversation(quiet=3_000, quiet_longest=2_000)
+
+
+@pytest.mark.parametrize("url", ["bot.example.org", "ftp://a", "https://", "https://a?b=c", "https://a:b"])
+def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Server(public_url=url)
+
+
+def test_a_public_url_loses_the_slash_at_its_end() -> None:
+    assert Server(public_url="https://bot.example.org/").public_url == "https://bot.example.org"
+
+
+def test_a_configuration_can_be_built_by_hand_from_the_least() -> None:
+    sqlite = Section("store", "sqlite", Options())
+    config = Config(state=Path("/tmp/state"), store=sqlite, queue=sqlite)
+    assert config.server.listen == Listen("127.0.0.1", 8080)
+    assert config.admin.listen == Listen("127.0.0.1", 8081)
+    assert not config.channels

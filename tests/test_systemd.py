@@ -1,0 +1,57 @@
+"""The service unit, and how the daemon talks to systemd."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sara import systemd
+
+UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
+EXPOSURE = 2.5
+
+
+def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    analyze = need("systemd-analyze", "it judges the service unit")
+    judged = subprocess.run(
+        [analyze, "security", "--offline=true", "--no-pager", str(UNIT)], capture_output=True, text=True, check=False, timeout=60
+    )
+    found = re.search(r"Overall exposure level for sara\.service: ([\d.]+)", judged.stdout)
+    assert found is not None, judged.stdout + judged.stderr
+    with capsys.disabled():
+        print(f"\nsystemd-analyze security: exposure {found[1]} of at most {EXPOSURE}")
+    assert float(found[1]) <= EXPOSURE
+
+
+def test_the_unit_says_what_the_daemon_relies_on() -> None:
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    for line in (
+        "Type=notify", "WatchdogSec=30", "Restart=always", "RestartPreventExitStatus=78", "StateDirectory=sara", "StartLimitIntervalSec=0",
+        "LoadCredential=secrets.yaml:/etc/sara/secrets.yaml", "ExecReload=/bin/kill -HUP $MAINPID",
+    ):
+        assert line in lines
+
+
+def test_a_notification_reaches_the_service_manager(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        assert systemd.notify("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert manager.recv(100) == b"READY=1"
+
+
+def test_without_a_service_manager_nothing_happens() -> None:
+    assert not systemd.notify("READY=1", {})
+    assert not systemd.notify("READY=1", {"NOTIFY_SOCKET": "/nowhere/at/all"})
+
+
+def test_signs_of_life_are_given_twice_as_often_as_the_watchdog_wants_them() -> None:
+    assert systemd.watchdog_interval({"WATCHDOG_USEC": "30000000"}) == 15
+    assert systemd.watchdog_interval({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}) == 15
+    assert systemd.watchdog_interval({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}) is None
+    assert systemd.watchdog_interval({}) is None
