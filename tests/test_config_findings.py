@@ -56,5 +56,6 @@ def test_a_suggestion_is_made_only_where_a_name_comes_near() -> None:
 def test_a_finding_can_be_written_as_json() -> None:
     finding = Finding("value", "m", FILE, 3, 4, hint="h")
     assert json.loads(json.dumps(finding.as_json())) == {
-        "kind": "value", "severity": "error", "message": "m", "hint": "h", "file": "sara.yaml", "line": 3, "column": 4, "source": "",
+        "kind": "value", "severity": "error", "message": "m", "hint": "h", "file": "sara.yaml", "line": 3, "column": 4,
+        "source": "",
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,8 @@ def test_anything_else_is_no_address(text: str) -> None:
 
 @given(st.text())
 def test_no_text_makes_an_address_fail_otherwise(text: str) -> None:
-    try:
-        assert str(Listen.parse(text))
-    except ValueError as error:
-        assert "an address is a host and a port" in str(error)
+    with suppress(ValueError):
+        assert Listen.parse(text).port <= 65_535
 
 
 @given(st.integers(min_value=0, max_value=36_500 * 86_400_000))
@@ -92,7 +91,10 @@ def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> No
 
 @pytest.mark.parametrize(
     "policy",
-    [{"attempts": 0}, {"factor": 0.9}, {"first": 0}, {"first": 2_000, "longest": 1_000}, {"outlast": -1}, {"factor": float("inf")}],
+    [
+        {"attempts": 0}, {"factor": 0.9}, {"factor": float("inf")}, {"first": 0}, {"first": 2_000, "longest": 1_000},
+        {"outlast": -1},
+    ],
 )
 def test_a_retry_policy_that_makes_no_sense_is_refused(policy: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

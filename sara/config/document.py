@@ -151,6 +151,8 @@ class _Builder:
             return self._scalar(event)
         if event.tag is not None:
             self._bad_tag(event)
+        if event.tag is not None or event.anchor is not None:
+            self._keep(event, None, "", origin="broken")  # a password without quotes may look like a tag or an anchor
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Node] = []
             while not isinstance(inner := self._next(), yaml.SequenceEndEvent):

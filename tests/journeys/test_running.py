@@ -1,0 +1,264 @@
+"""`sara run` and its neighbours as people use them: refusals that say what to do, signals, systemd, the log, the commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from .conftest import DEADLINE, Process, Town, exported
+
+
+async def sara(town: Town, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """Run a command to its end: exit code, output, errors."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sara", *words, "--config", str(town.file),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **(environ or {})},
+    )
+    async with asyncio.timeout(DEADLINE * 2):
+        out, err = await running.communicate()
+    assert running.returncode is not None
+    return running.returncode, out.decode(), err.decode()
+
+
+async def test_a_second_daemon_on_the_same_state_names_the_first(town: Town, process: Process) -> None:
+    await process.start()
+    assert process.process is not None
+    code, _, err = await sara(town, "run")
+    assert code == 1
+    assert f"process {process.process.pid}" in err
+    assert "state" in err
+
+
+async def test_missing_secrets_are_named_all_at_once_with_the_way_to_give_them(town: Town) -> None:
+    section = {key: value for key, value in town.config["channels"]["whatsapp"].items() if key not in ("app_secret", "access_token")}
+    town.config["channels"]["whatsapp"] = section
+    town.write()
+    text = town.file.read_text(encoding="utf-8")
+    secrets = '"app_secret": !secret whatsapp_app_secret, "access_token": !secret whatsapp_access_token, "webhook"'
+    town.file.write_text(text.replace('"webhook"', secrets), encoding="utf-8")
+    code, _, err = await sara(town, "run")
+    assert code == 78
+    for expected in ("whatsapp_app_secret", "whatsapp_access_token", "secrets.yaml", "WHATSAPP_APP_SECRET"):
+        assert expected in err
+    assert "Traceback" not in err
+
+
+async def test_the_shipped_example_lacks_nothing_but_its_secrets(town: Town) -> None:
+    root = Path(__file__).parent.parent.parent
+    for name in ("sara.yaml", "instructions.md"):
+        (town.folder / name).write_text((root / name).read_text(encoding="utf-8"), encoding="utf-8")
+    code, _, err = await sara(town, "run")
+    assert code == 78
+    assert err.count("secret") >= 4
+    given = {name: "x" * 40 for name in ("WHATSAPP_APP_SECRET", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "OPENAI_API_KEY")}
+    code, out, err = await sara(town, "check", environ=given)
+    assert code == 0, out + err
+
+
+async def test_a_channel_taken_out_of_the_file_keeps_its_unsent_work_and_is_named(town: Town) -> None:
+    town.phone.faults.error_code.on(131016)
+    await town.start()
+    await town.phone.say("ana", "hello")
+    await town.stored(1, direction="out")
+    await town.stop()
+    town.phone.faults.off()
+    section = town.config["channels"].pop("whatsapp")
+    town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
+    daemon = await town.start()
+    [problem] = [problem for problem in daemon.problems if problem.key.startswith("orphans:")]
+    assert "1 conversation" in problem.message
+    assert "whatsapp:109000000000555" in problem.message
+    assert problem.remedy
+    await town.stop()
+    # Put back under any name it goes on where it stopped: what is kept hangs on the number, not on the name.
+    town.config["channels"] = {"renamed": section}
+    await town.start()
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_sigterm_ends_cleanly_and_what_was_under_way_is_finished(town: Town, process: Process) -> None:
+    town.ai.delay_ms = 400
+    await process.start()
+    await town.phone.say("ana", "hello")
+    await town.ai.wait_for(lambda calls: len(calls) == 1)
+    assert await process.end(signal.SIGTERM) == 0
+    stored = await exported(town)
+    assert [message.state for message in stored if message.direction == "in"] == ["answered"]
+    assert "in_doubt" not in {message.state for message in stored}
+    await process.start()
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(town: Town, process: Process) -> None:
+    await process.start()
+    assert process.process is not None
+    good = town.file.read_text(encoding="utf-8")
+    town.file.write_text("channels: [", encoding="utf-8")
+    await reload(process, serving=2)
+    assert any("reload_refused" in line for line in process.output)
+    town.file.write_text(good.replace("/webhook/messages", "/hook"), encoding="utf-8")
+    url = await reload(process, serving=3)
+    await town.phone.connect(url + "/hook")
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def reload(process: Process, serving: int) -> str:
+    """Send SIGHUP; the public URL once it serves again."""
+    assert process.process is not None
+    process.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(DEADLINE):
+        while sum('"serving"' in line for line in process.output) < serving:
+            assert process._reading is not None
+            await asyncio.wait([process._reading], timeout=0.02)
+    return await process.served()
+
+
+async def test_systemd_is_told_when_it_serves_lives_and_stops(town: Town, process: Process) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(town.folder / "notify"))
+        manager.setblocking(False)
+        await process.start({"NOTIFY_SOCKET": str(town.folder / "notify"), "WATCHDOG_USEC": "200000"})
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(DEADLINE):
+            assert await loop.sock_recv(manager, 100) == b"READY=1"
+            assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
+            assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
+            await process.end()
+            while (told := await loop.sock_recv(manager, 100)) == b"WATCHDOG=1":
+                continue
+        assert told == b"STOPPING=1"
+
+
+async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: Process) -> None:
+    town.phone.faults.error_code.on(131016, times=1)
+    town.ai.fault("status", status=500)
+    await process.start()
+    await town.phone.say("ana", "my secret wish is a pony")
+    await town.answers(1)
+    town.phone.faults.token_expired.on()
+    await town.phone.say("kofi", "another secret wish")
+    await town.ai.wait_for(lambda calls: len(calls) >= 3)
+    await process.end()
+    log = "".join(process.output)
+    assert "serving" in log
+    settings = town.phone.settings
+    for hidden in ("pony", "another secret wish", settings.app_secret, settings.access_token, settings.verify_token, "sk-simulated",
+                   (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()):
+        assert hidden not in log
+
+
+async def test_state_is_readable_by_its_owner_alone(town: Town) -> None:
+    await town.start()
+    state = town.folder / "state"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    for name in ("admin-token", "sara.db"):
+        assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
+
+
+async def test_a_port_in_use_is_named(town: Town) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        town.config["server"]["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        town.write()
+        code, _, err = await sara(town, "run")
+    assert code == 78
+    assert "server.listen" in err
+    assert str(taken) not in err
+
+
+async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, process: Process) -> None:
+    await process.start()
+    wamid = await town.phone.say("ana", "hello")
+    await town.answers(1)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    for running in (True, False):
+        if not running:
+            await process.end()
+        code, out, err = await sara(town, "export")
+        assert (code, err) == (0, "")
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert [(line["direction"], line["text"], line["state"], line["channel"]) for line in lines] == [
+            ("in", "hello", "answered", "whatsapp"), ("out", "echo: hello", "read", "whatsapp"),
+        ]
+        wanted = {"external_id", "channel", "account", "conversation", "contact", "direction", "kind", "text", "state", "purpose", "at", "error"}
+        assert wanted <= lines[0].keys()
+        assert lines[0]["external_id"] == wamid
+        [listed] = await as_json(town, "conversations", "list")
+        shown = await as_json(town, "conversations", "show", listed["id"])
+        assert [each["text"] for each in shown] == ["hello", "echo: hello"]
+        why = await as_json(town, "why", lines[1]["external_id"])
+        assert [event["what"] for event in why["timeline"]] == ["queued", "sending", "attempt_accepted", "sent", "delivered", "read"]
+        assert (await as_json(town, "why", wamid))["message"]["state"] == "answered"
+        stats = await as_json(town, "queue", "stats")
+        assert (stats["running"], stats["messages"]["out.read"]) == (running, 1)
+        assert await as_json(town, "queue", "list") == {"jobs": [], "given_up": []}
+    code, _, err = await sara(town, "why", "nonsense")
+    assert code == 1
+    assert "nonsense" in err
+
+
+async def as_json(town: Town, *words: str) -> Any:
+    code, out, err = await sara(town, *words, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_without_it(town: Town, process: Process) -> None:
+    town.phone.faults.error_code.on(131026, times=2)
+    await process.start()
+    for who in ("ana", "kofi"):
+        await town.phone.say(who, f"hello from {who}")
+
+    async def both_failed() -> bool:
+        return len((await as_json(town, "queue", "list"))["given_up"]) == 2
+
+    await town.until(both_failed)
+    jobs = [each["job"] for each in (await as_json(town, "queue", "list"))["given_up"]]
+    code, out, err = await sara(town, "queue", "retry", jobs[0])
+    assert code == 0, err
+    assert "tried again" in out
+    await town.answers(1)
+    await process.end()
+    code, out, err = await sara(town, "queue", "retry", "--all")
+    assert code == 0, err
+    await process.start()
+    assert sorted(await town.answers(2)) == ["echo: hello from ana", "echo: hello from kofi"]
+    code, _, err = await sara(town, "queue", "retry", "nonsense")
+    assert code == 1
+    assert "reply:CONVERSATION" in err
+    code, _, err = await sara(town, "queue", "drop", "deliver:c999")
+    assert code == 1
+
+
+async def test_the_admin_listener_tells_strangers_nothing(town: Town) -> None:
+    daemon = await town.start()
+    token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
+    async with aiohttp.ClientSession() as session:
+        async def status(path: str, method: str = "GET", **headers: str) -> int:
+            async with session.request(method, daemon.admin_url + path, headers=headers) as answer:
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                return answer.status
+
+        assert await status("/healthz") == 200
+        assert await status("/readyz") == 200
+        for path in ("/", "/metrics", "/api/v1/problems", "/api/v1/queue", "/api/v1/queue/jobs", "/nowhere"):
+            assert await status(path) == 401
+            assert await status(path, Authorization="Bearer wrong") == 401
+            assert await status(path, Authorization="Bearer ü") == 401
+        for path in ("/metrics", "/api/v1/problems", "/api/v1/queue", "/api/v1/queue/jobs"):
+            assert await status(path, Authorization=f"Bearer {token}") == 200
+        assert await status("/api/v1/queue/retry", "POST", Authorization=f"Bearer {token}") == 400
+        assert await status("/healthz", Host="evil.example") == 421
+        async with session.get(daemon.admin_url + "/metrics", headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert "sara_jobs_total" in await answer.text()
