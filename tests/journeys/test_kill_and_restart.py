@@ -86,7 +86,7 @@ def answered(text: str) -> list[str]:
     return text.removeprefix("echo: ").split(" | ")
 
 
-def all_answered(phone: WhatsAppSimulator, people: list[str]) -> bool:
+def all_answered(phone: WhatsAppSimulator, people: list[str], rounds: int = ROUNDS) -> bool:
     """Whether each person's every message was answered."""
     said = Counter(send.customer for send in phone.accepted for _ in answered(send.text))
-    return all(said[who] >= ROUNDS for who in people)
+    return all(said[who] >= rounds for who in people)
