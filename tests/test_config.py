@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sara.config import Duration, Listen, Loaded, Options, RetryPolicy, Secret, load
 from sara.errors import PluginError
@@ -32,8 +33,8 @@ class Chat(Options):
     speed: int = Field(default=80, ge=1)
     ratio: float = 0.5
     loud: bool = False
-    headers: dict[str, str] = {}
-    extra: dict[str, Any] = {}
+    headers: dict[str, str] = Field(default={})
+    extra: dict[str, Any] = Field(default={})
     tags: tuple[str, ...] = ()
     inner: Inner = Inner()
     folder: Path | None = None
@@ -78,9 +79,6 @@ class Whole(Options):
             raise ValueError(f"{self.left.reveal()} or {self.right.reveal()}, not both")
         return self
 
-
-class Flavour(BaseModel, extra="forbid"):
-    kind: Literal["sweet", "salty"]
 
 
 MODELS: Mapping[tuple[str, str], type[Options]] = {
@@ -171,8 +169,9 @@ retry: {reply: {attempts: 2, factor: 1.5}, send: {longest: 10m}}
     assert config.server.listen == Listen("::1", 0)
     assert config.server.public_url == "https://bot.example.org"
     assert config.store.options == Db(path="x.db")
-    assert (config.conversation.quiet, config.conversation.quiet_longest, config.conversation.max_age) == (2_000, 60_000, 86_400_000)
-    assert (config.conversation.history.messages, config.conversation.history.tokens) == (3, 8_000)
+    policy = config.conversation
+    assert (policy.quiet, policy.quiet_longest, policy.max_age) == (2_000, 60_000, 86_400_000)
+    assert (policy.history.messages, policy.history.tokens) == (3, 8_000)
     assert config.retry.reply == RetryPolicy(attempts=2, factor=1.5)
     assert config.retry.send == RetryPolicy(longest=600_000, outlast=86_400_000)
 
@@ -209,7 +208,8 @@ def test_the_state_is_where_the_file_says_or_systemd_or_beside_the_file(
 
 
 def test_an_id_without_quotes_is_the_text_that_was_written(read: Read) -> None:
-    options = channel(read(chat(number="109000000000555", version="1.10", token="007", headers="{X: 1}", tags="[1, a]", folder="5")))
+    keys = {"version": "1.10", "token": "007", "headers": "{X: 1}", "tags": "[1, a]", "folder": "5"}
+    options = channel(read(chat(number="109000000000555", **keys)))
     assert (options.number, options.version, options.token.reveal()) == ("109000000000555", "1.10", "007")
     assert (options.headers, options.tags, options.folder) == ({"X": "1"}, ("1", "a"), Path("5"))
 
@@ -285,15 +285,16 @@ def test_a_responder_that_does_not_exist_is_told_with_the_nearest_name(read: Rea
 
 
 def test_a_fault_in_the_common_conversation_is_told_once_though_channels_override_it(read: Read, tmp_path: Path) -> None:
-    text = AI + "conversation: {quiet: 1x, bogus: 1}\nchannels: {c: {plugin: chat, number: a, token: t, conversation: {max_age: 1h}}}\n"
-    assert [line.split(": ")[1].split(" ")[0] for line in lines(read(text), tmp_path)] == ["conversation.quiet", "conversation.bogus"]
+    text = AI + "conversation: {quiet: 1x, bogus: 1}\n" + CHAT.replace("token: t", "token: t, conversation: {max_age: 1h}")
+    subjects = [line.split(": ")[1].split(" ")[0] for line in lines(read(text), tmp_path)]
+    assert subjects == ["conversation.quiet", "conversation.bogus"]
 
 
 def test_a_fault_in_an_override_is_told_at_the_channel(read: Read, tmp_path: Path) -> None:
     text = chat(conversation="{quiet: 20s, histroy: {}}")
     assert lines(read(text), tmp_path) == [
         "sara.yaml:8:5: channels.chat.conversation: quiet_longest (15s) must not be shorter than quiet (20s)",
-        "sara.yaml:8:33: channels.chat.conversation.histroy is not an option; did you mean history?",
+        "sara.yaml:8:32: channels.chat.conversation.histroy is not an option; did you mean history?",
     ]
 
 
@@ -391,9 +392,9 @@ def test_where_no_name_comes_near_the_known_ones_are_listed(read: Read, tmp_path
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("number", "true", "8:{c} must be text, but is true or false; put it in quotes if text is meant"),
-        ("number", "[a]", "must be text, but is a list"),
-        ("number", "", "must be text, but is empty"),
+        ("version", "true", "must be text, but is true or false; put it in quotes if text is meant"),
+        ("version", "[a]", "must be text, but is a list"),
+        ("version", "", "must be text, but is empty"),
         ("speed", "fast", "must be a whole number, but is text"),
         ("speed", "1.5", "must be a whole number, but is a number"),
         ("speed", "0", "must be at least 1"),
@@ -409,12 +410,10 @@ def test_where_no_name_comes_near_the_known_ones_are_listed(read: Read, tmp_path
     ],
 )
 def test_a_wrong_value_is_told_in_plain_words(read: Read, tmp_path: Path, key: str, value: str, said: str) -> None:
-    keys = {key: value} if key not in ("number",) else {"version": value}
-    (line,) = lines(read(chat(**keys)), tmp_path)
+    (line,) = lines(read(chat(**{key: value})), tmp_path)
     assert line.startswith("sara.yaml:8:")
-    assert said.removeprefix("8:{c} ") in line
+    assert said in line
     assert "pydantic" not in line
-    assert "http" not in line
 
 
 def test_an_entry_of_a_list_is_told_by_its_number(read: Read, tmp_path: Path) -> None:
@@ -549,11 +548,11 @@ def test_a_harmless_value_shows_beside_a_hidden_one_with_the_caret_in_place(read
 
 YAMLISH = st.text(alphabet="ab:-[]{}?!&*#|>'\"%@`,\\ \n\t01.~") | st.binary().map(lambda raw: raw.decode("latin-1"))
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(["chat", "ai", "1s"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["chat", "ai", "1s"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from([
-            "channels", "responders", "store", "plugin", "conversation", "responder", "history", "retry", "send", "server", "listen",
-            "number", "token", "secrets", "inner", "tags", "state", "plugins", "fallback", "headers",
+            "channels", "responders", "store", "plugin", "conversation", "responder", "history", "retry", "send", "server",
+            "listen", "number", "token", "secrets", "inner", "tags", "state", "plugins", "fallback", "headers",
         ]) | st.text(max_size=4),
         inner, max_size=5,
     ),
@@ -572,8 +571,6 @@ def test_no_text_makes_loading_raise(read: Read, text: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_no_structure_makes_loading_raise(read: Read, value: Any) -> None:
-    import json
-
     loaded = read(json.dumps(value))
     assert (loaded.config is None) == bool(loaded.errors)
     for finding in loaded.findings:

@@ -46,7 +46,7 @@ _TELLS = {
 
 _SAYS: Mapping[str, Mapping[str, str]] = {
     "en": {
-        "intro": "Hello, this is Harbour Lane Bakery! (I am a small script for trying things out, not an AI.)",
+        "intro": "Hello, this is the Corner Bakery! (I am a small script for trying things out, not an AI.)",
         "greeting": "How can I help? Ask me about opening hours, prices, delivery or cakes.",
         "robot": "Neither a person nor an AI: I am a script that looks for key words. With a key, a real model answers here.",
         "human": "Of course. In a real shop a colleague would take over this conversation now.",
