@@ -16,7 +16,7 @@ class Depth(Options):
 
 
 class Chat(Options):
-    number: str = Field(description="The number that customers write to.")
+    number: str = Field(pattern=r"^[0-9]+$", description="The number that customers write to.")
     token: Secret
     wait: Duration = 1_000
     speed: int = Field(default=80, ge=1)
@@ -96,4 +96,10 @@ def test_a_tagged_value_is_allowed_where_no_text_is_wanted(whole: dict[str, Any]
 
 def test_an_id_without_quotes_is_allowed_where_text_is_wanted(whole: dict[str, Any]) -> None:
     properties = whole["$defs"]["channel.chat"]["properties"]
-    assert properties["number"]["type"] == properties["token"]["type"] == ["string", "number"]
+    assert properties["token"]["type"] == ["string", "number"]
+    assert properties["number"]["anyOf"][0]["type"] == ["string", "number"]
+    assert properties["wait"]["anyOf"][0]["type"] == "string"
+
+
+def test_a_block_may_be_empty(whole: dict[str, Any]) -> None:
+    assert {"type": "null"} in whole["properties"]["retry"]["anyOf"]

@@ -116,8 +116,8 @@ def test_the_name_of_a_secret_is_no_path(read: Read, tmp_path: Path, name: str) 
 @pytest.mark.parametrize(
     "text",
     ["hunter2", "- hunter2", "my_token: [hunter2]", "my_token: {hunter2: hunter2}", "my_token: !hunter2", "my_token: *hunter2",
-     "my_token: !secret hunter2", 'my_token: "hunter2', "my_token: hunter2: x", "my_token: @hunter2", "my_token: a\nhunter2\nb: c",
-     "my_token: a\nmy_token: hunter2\n  x: y", "hunter2\x07", "my_token: !hun!ter2 hunter2"],
+     "my_token: !secret hunter2", 'my_token: "hunter2', "my_token: hunter2: x", "my_token: @hunter2",
+     "my_token: a\nhunter2\nb: c", "my_token: a\nmy_token: hunter2\n  x: y", "hunter2\x07", "my_token: !hun!ter2 hunter2"],
     ids=range(14),
 )  # fmt: skip
 def test_a_broken_file_of_secrets_is_told_without_a_word_of_it(read: Read, tmp_path: Path, text: str) -> None:
@@ -130,7 +130,7 @@ def test_a_broken_file_of_secrets_is_told_without_a_word_of_it(read: Read, tmp_p
 
 def test_a_file_of_secrets_that_cannot_be_read_makes_no_secret_missing(read: Read, tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").mkdir()
-    assert fault(read(TOKEN), tmp_path) == "secrets.yaml: this file is not a file"
+    assert fault(read(TOKEN), tmp_path) == "secrets.yaml: secrets.yaml is not a file"
 
 
 def test_a_secret_never_shows_where_it_is_of_the_wrong_type(read: Read, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_an_included_file_includes_from_where_it_is(read: Read, tmp_path: Path) 
     assert chat(read("    tags: !include more/tags.yml")).tags == ("a", "y")
 
 
-@pytest.mark.parametrize("name", ["../out.md", "more/../../out.md", "/etc/hostname", "link.md", "linked/out.md", "~/x/../../../../out.md"])
+@pytest.mark.parametrize("name", ["../out.md", "more/../../out.md", "/etc/hostname", "link.md", "linked/out.md", "x/../../a"])
 def test_nothing_outside_the_folder_of_the_configuration_is_included(tmp_path: Path, name: str) -> None:
     home = tmp_path / "home"
     (home / "more").mkdir(parents=True)
@@ -227,7 +227,9 @@ def test_links_within_the_folder_are_followed(read: Read, tmp_path: Path) -> Non
 def test_files_that_include_one_another_are_refused(read: Read, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("[!include b.yaml]\n")
     (tmp_path / "b.yaml").write_text("[!include a.yaml]\n")
-    assert fault(read("    tags: !include a.yaml"), tmp_path) == "b.yaml:1:2: a.yaml includes itself"
+    loaded = read("    tags: !include a.yaml")
+    (finding,) = [finding for finding in loaded.errors if finding.kind == "include"]
+    assert finding.render().startswith(f"{tmp_path}/b.yaml:1:2: a.yaml includes itself\n")
     assert fault(read("    tags: !include sara.yaml"), tmp_path) == "sara.yaml:5:11: sara.yaml includes itself"
 
 
@@ -254,10 +256,13 @@ def test_secrets_are_not_included(read: Read, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("gone.md", "gone.md does not exist"), ("folder", "folder is not a file"), ("pipe.md", "pipe.md is not a file"),
-     ("latin.md", "latin.md is not UTF-8 text; save it as UTF-8 (line 1, column 4)"), ("large.md", "large.md is larger than 256 KiB"),
-     ("zero.md", "zero.md is not a text file"), ("''", "!include needs the name of a file"), ('"a\\u0001b.md"', "does not exist"),
-     ("x" * 300, "cannot be read: File name too long")],
+    [
+        ("gone.md", "gone.md does not exist"), ("folder", "folder is not a file"), ("pipe.md", "pipe.md is not a file"),
+        ("latin.md", "latin.md is not UTF-8 text; save it as UTF-8 (line 1, column 4)"),
+        ("large.md", "large.md is larger than 256 KiB"), ("zero.md", "zero.md is not a text file"),
+        ("''", "!include needs the name of a file"), ('"a\\u0001b.md"', "does not exist"),
+        ("x" * 300, "cannot be read: File name too long"),
+    ],
     ids=range(9),
 )  # fmt: skip
 def test_a_file_that_cannot_be_included_says_why(read: Read, tmp_path: Path, name: str, said: str) -> None:

@@ -17,7 +17,7 @@ from sara.config.options import FROM_FILE, Options
 from sara.config.shapes import keys_of, models_at, reveal
 from sara.config.wording import expectation, explain, mismatch
 
-O = TypeVar("O", bound=Options)  # noqa: E741  # the kind of options
+AnOptions = TypeVar("AnOptions", bound=Options)
 
 _MOST_ROUNDS = 20
 
@@ -62,7 +62,7 @@ class Checker:
         severity = "warning" if warning else "error"
         self.findings.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
-    def check(self, model: type[O], subject: Subject) -> O | None:
+    def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""
         shown, secret = reveal([model], subject.node)
         self.shown |= shown
@@ -86,7 +86,7 @@ class Checker:
         return None
 
     def _adapt(
-        self, model: type[O], subject: Subject, errors: Iterable[ErrorDetails], as_text: set[Scalar], dropped: set[Entry]
+        self, model: type[AnOptions], subject: Subject, errors: Iterable[ErrorDetails], as_text: set[Scalar], dropped: set[Entry]
     ) -> bool:
         before = len(as_text) + len(dropped)
         branches: defaultdict[Node, set[str]] = defaultdict(set)
@@ -107,7 +107,7 @@ class Checker:
                     self._unknown_key(model, subject, error, spot)
         return len(as_text) + len(dropped) > before
 
-    def _unknown_key(self, model: type[O], subject: Subject, error: ErrorDetails, spot: _Spot) -> None:
+    def _unknown_key(self, model: type[AnOptions], subject: Subject, error: ErrorDetails, spot: _Spot) -> None:
         *above, key = spot.steps
         known = {name for inner in models_at(model, error["loc"][:-1]) for name in keys_of(inner)}
         known |= set() if above else set(subject.also)
@@ -116,7 +116,7 @@ class Checker:
         message = f"{_name(subject, spot.steps)} is not an option{owner}"
         self.note("unknown_key", message, spot.place, suggest(str(key), known) or listed, warning=True)
 
-    def _report(self, model: type[O], subject: Subject, errors: Iterable[ErrorDetails]) -> None:
+    def _report(self, model: type[AnOptions], subject: Subject, errors: Iterable[ErrorDetails]) -> None:
         groups: defaultdict[Node, list[tuple[ErrorDetails, _Spot]]] = defaultdict(list)
         for error in errors:
             if error["type"] == "missing":
@@ -135,7 +135,7 @@ class Checker:
                 if node not in subject.inherited and not (isinstance(node, Scalar) and node.origin == "broken"):
                     self._value(subject, node, items)
 
-    def _missing(self, model: type[O], subject: Subject, error: ErrorDetails) -> None:
+    def _missing(self, model: type[AnOptions], subject: Subject, error: ErrorDetails) -> None:
         *above, key = error["loc"]
         spot = _locate(subject, above)
         if spot.node in subject.inherited:

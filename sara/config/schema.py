@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -11,6 +12,8 @@ from sara.config.options import Options
 Schema: TypeAlias = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TAG = {"$ref": "#/$defs/tagged"}
+_DIGITS = "1234567890"
 _EXACT = ("enum", "const", "pattern")
 _NOTES: tuple[str, ...] = ("title", "description", "default")
 _TAGGED = ("integer", "number", "boolean", "array", "object")
@@ -28,6 +31,8 @@ def schema(options: Mapping[str, Mapping[str, type[Options]]]) -> Schema:
     `channel`, `responder`, `store` and `queue`."""
     definitions: Schema = {"tagged": _TAGGED_VALUE}
     whole = _lift(Basics, "core", definitions)
+    for block in whole["properties"].values():  # one of which every line is commented out
+        block.setdefault("anyOf", []).append({"type": "null"})
     for kind, (key, description) in _SECTIONS.items():
         plugins = options.get(kind, {})
         section = _section(kind, plugins, definitions)
@@ -95,15 +100,16 @@ def _with_tags(node: Schema) -> Schema:
 def _value(node: Schema) -> Schema:
     if "$ref" in node or "allOf" in node:
         extra = {key: node[key] for key in _NOTES if key in node}
-        return {"anyOf": [{key: value for key, value in node.items() if key not in extra}, {"$ref": "#/$defs/tagged"}], **extra}
+        return {"anyOf": [{key: value for key, value in node.items() if key not in extra}, _TAG], **extra}
     if "anyOf" in node:
-        return {**node, "anyOf": [_alternative(choice) for choice in node["anyOf"]] + [{"$ref": "#/$defs/tagged"}]}
+        return {**node, "anyOf": [_alternative(choice) for choice in node["anyOf"]] + [_TAG]}
     if node.get("type") in _TAGGED or any(key in node for key in _EXACT):
         extra = {key: node[key] for key in _NOTES if key in node}
-        return {"anyOf": [{key: value for key, value in node.items() if key not in extra}, {"$ref": "#/$defs/tagged"}], **extra}
+        return {"anyOf": [_alternative({key: value for key, value in node.items() if key not in extra}), _TAG], **extra}
     return _alternative(node)
 
 
 def _alternative(node: Schema) -> Schema:
-    loose = node.get("type") == "string" and not any(key in node for key in _EXACT)
-    return {**node, "type": ["string", "number"]} if loose else node
+    """Text may be written as a bare number, unless no number can be right."""
+    exact = "enum" in node or "const" in node or not re.search(node.get("pattern", ""), _DIGITS)
+    return {**node, "type": ["string", "number"]} if node.get("type") == "string" and not exact else node

@@ -187,7 +187,7 @@ class _Resolver:
             source = parse(read_text(path), path)
         except Unreadable as error:
             if not isinstance(error, Absent):
-                self._unusable(Finding("file", f"this file {error}", path, error.line, error.column))
+                self._unusable(Finding("file", f"{path.name} {error}", path, error.line, error.column))
             return {}
         rule = "write one `name: \"value\"` a line"
         for finding in source.findings:

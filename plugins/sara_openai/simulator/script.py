@@ -61,7 +61,7 @@ _SAYS: Mapping[str, Mapping[str, str]] = {
         "unknown": "That is not in my script. I know opening hours, prices, delivery, cakes and the way to us.",
     },
     "pt": {
-        "intro": "Olá, aqui é a Padaria Harbour Lane! (Sou um pequeno roteiro para testes, não uma IA.)",
+        "intro": "Olá, aqui é a Corner Bakery! (Sou um pequeno roteiro para testes, não uma IA.)",
         "greeting": "Como posso ajudar? Pergunte sobre horários, preços, entregas ou bolos.",
         "robot": "Nem pessoa nem IA: sou um roteiro que procura palavras-chave. Com uma chave, um modelo real responde aqui.",
         "human": "Claro. Numa loja de verdade, um colega assumiria esta conversa agora.",
@@ -76,7 +76,7 @@ _SAYS: Mapping[str, Mapping[str, str]] = {
         "unknown": "Isso não está no meu roteiro. Sei de horários, preços, entregas, bolos e como chegar.",
     },
     "es": {
-        "intro": "¡Hola, somos la Panadería Harbour Lane! (Soy un pequeño guion para pruebas, no una IA.)",
+        "intro": "¡Hola, somos la Corner Bakery! (Soy un pequeño guion para pruebas, no una IA.)",
         "greeting": "¿En qué puedo ayudar? Pregunta por horarios, precios, entregas o tartas.",
         "robot": "Ni persona ni IA: soy un guion que busca palabras clave. Con una clave, aquí responde un modelo de verdad.",
         "human": "Claro. En una tienda de verdad, un compañero seguiría ahora esta conversación.",

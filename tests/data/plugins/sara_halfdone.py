@@ -1,0 +1,27 @@
+"""A channel whose author forgot `send`."""
+
+from __future__ import annotations
+
+from sara import Channel, Context, Options, Reception, Request, hookimpl
+
+
+class HalfdoneOptions(Options):
+    """There is nothing to choose."""
+
+
+class HalfdoneChannel(Channel):
+    """Hears, and cannot speak."""
+
+    Options = HalfdoneOptions
+    account = "halfdone:1"
+
+    def __init__(self, options: HalfdoneOptions, context: Context) -> None:
+        """Nothing to do."""
+
+    def receive(self, request: Request) -> Reception:
+        return Reception()
+
+
+@hookimpl
+def register_channels() -> list[type[Channel]]:
+    return [HalfdoneChannel]
