@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TryLater,
         Unavailable,
     )
+    from sara.history import estimated_tokens
     from sara.hookspecs import hookimpl
     from sara.model import (
         Accepted,
@@ -81,6 +82,7 @@ _HOMES = (
     "sara.errors",
     "sara.model",
     "sara.parts",
+    "sara.history",
     "sara.problems",
     "sara.contracts",
     "sara.hookspecs",
@@ -162,6 +164,7 @@ __all__ = [
     "Verdict",
     "Wake",
     "format_duration",
+    "estimated_tokens",
     "hookimpl",
     "parse_duration",
     "split_text",

@@ -42,11 +42,6 @@ class OpenAIOptions(Options):
     max_output_tokens: int | None = Field(
         default=None, ge=1, description="The longest answer, in tokens, silent reasoning included. Left out: the model's own."
     )
-    history_tokens: int = Field(
-        default=8_000,
-        ge=0,
-        description="How much of the conversation is sent along, in estimated tokens. The unanswered messages are always sent.",
-    )
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from sara import Line
@@ -13,32 +13,6 @@ class Message(TypedDict):
 
     role: Literal["system", "user", "assistant"]
     content: str
-
-
-def estimate(text: str) -> int:
-    """About how many tokens a message costs: a quarter of its UTF-8 bytes, rounded up, at least one, and four for its frame.
-
-    Real tokenizers differ by model and language; this errs on the high side for most, and needs no vocabulary.
-    """
-    return max(1, -(-len(text.encode("utf-8", "surrogatepass")) // 4)) + 4
-
-
-def cost(lines: Iterable[Line]) -> int:
-    """About how many tokens these lines cost."""
-    return sum(estimate(line.text) for line in lines)
-
-
-def window(history: Sequence[Line], messages: Sequence[Line], budget: int) -> tuple[Line, ...]:
-    """The newest lines of `history` that fit into `budget` tokens together with `messages`.
-
-    Lines are kept whole and without a gap: the first one from the end that does not fit ends the window. `messages` are
-    what has to be answered, so they are never dropped, and only take room from the history.
-    """
-    left = budget - cost(messages)
-    start = len(history)
-    while start and (left := left - estimate(history[start - 1].text)) >= 0:
-        start -= 1
-    return tuple(history[start:])
 
 
 def compose(instructions: str, history: Sequence[Line], messages: Sequence[Line]) -> list[Message]:

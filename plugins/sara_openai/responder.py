@@ -10,7 +10,7 @@ from sara import Context, Finding, GiveUp, Line, Reply, Responder, TryLater, Tur
 from sara_openai.completion import RanOut, read
 from sara_openai.failures import Failed, Kind, Trouble, understand
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt import compose, cost, window
+from sara_openai.prompt import compose
 from sara_openai.simulator import OpenAISimulator
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class OpenAIResponder(Responder):
         return await examine(await self._ready(), self.options, self.context.clock())
 
     async def answer(self, turn: Turn) -> Reply:
-        """Ask the model once; a second time, with half the history, if it says that the conversation is too long for it."""
+        """Ask the model once; a second time, with the newer half of the history, if it says that the conversation is too long for it."""
         try:
             async with asyncio.timeout(self.options.timeout / 1_000):
                 client = await self._ready()
@@ -63,10 +63,10 @@ class OpenAIResponder(Responder):
         return reply
 
     async def _ask(self, client: AsyncOpenAI, turn: Turn) -> Reply:
-        history = window(turn.history, turn.messages, self.options.history_tokens)
+        history = turn.history
         answered = await self._call(client, history, turn.messages)
         if isinstance(answered, Failed) and answered.too_long and history:
-            history = window(history, (), cost(history) // 2)
+            history = history[(len(history) + 1) // 2 :]
             answered = await self._call(client, history, turn.messages)
         if isinstance(answered, Failed):
             raise self._failed(answered)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sara_openai.prompt import estimate
+from sara import estimated_tokens
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -128,8 +128,8 @@ def _validate_number(body: Mapping[str, Any], name: str, least: float, most: flo
 
 def completion_body(call: Call, text: str | None, now: int, **special: Any) -> dict[str, Any]:
     """An answer as OpenAI sends it. `special` may hold `finish_reason` and `refusal`."""
-    asked = sum(estimate(text_of(message.get("content"))) for message in call.messages)
-    said = estimate(text or "")
+    asked = sum(estimated_tokens(text_of(message.get("content"))) for message in call.messages)
+    said = estimated_tokens(text or "")
     return {
         "id": f"chatcmpl-simulated-{call.number}",
         "object": "chat.completion",

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from sara_pigeon import PigeonChannel
-
-from sara import Channel, StoredMessage, hookimpl
-
-
-@hookimpl
-def register_channels() -> list[type[Channel]]:
-    return [PigeonChannel]
+from sara import StoredMessage, hookimpl
 
 
 @hookimpl

@@ -47,7 +47,6 @@ def test_an_address_that_cannot_be_called_is_an_error(url: str) -> None:
         {"timeout": 60.5},
         {"temperature": 3},
         {"max_output_tokens": 0},
-        {"history_tokens": -1},
         {"modell": "x"},
         {"model": ""},
     ],

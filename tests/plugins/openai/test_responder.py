@@ -59,11 +59,6 @@ async def test_the_model_reads_instructions_history_and_each_message_verbatim(
     }
 
 
-async def test_the_history_is_cut_to_its_budget(responder_with: Responders, simulator: OpenAISimulator, turn: Turns) -> None:
-    await responder_with(history_tokens=20).answer(turn("now", history=(("customer", "old"), ("assistant", "x" * 40))))
-    assert [message["content"] for message in simulator.calls[0].messages] == ["x" * 40, "now"]
-
-
 async def test_options_that_are_left_out_are_not_sent(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
