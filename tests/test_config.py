@@ -386,6 +386,11 @@ def test_where_no_name_comes_near_the_known_ones_are_listed(read: Read, tmp_path
     ]
 
 
+@pytest.mark.parametrize("inner", ["{size:2}", "{size 2}"])
+def test_a_value_without_a_colon_and_a_space_before_it_is_recognised(read: Read, tmp_path: Path, inner: str) -> None:
+    assert lines(read(chat(inner=inner)), tmp_path) == ["sara.yaml:8:13: a colon with a space behind it is missing here"]
+
+
 # ── wrong values ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -522,8 +527,11 @@ HUNTER = "hunter2-correct-horse"
         AI + f"channels: {{chat: {HUNTER}}}\n",
         AI + f"channels: [{HUNTER}]\n",
         f"token: {HUNTER}\nchannels: {{\n",
+        AI + f"channels: {{chat: {{plugin: chat, number: a, token:{HUNTER}}}}}\n",
+        AI + f"channels: {{chat: {{plugin: chat, number: a, token {HUNTER}}}}}\n",
+        AI + f"channels: {{chat: {{plugin: chat, token:{HUNTER}: a, token:{HUNTER}: a}}}}\n",
     ],
-    ids=range(24),
+    ids=range(27),
 )
 def test_a_secret_in_the_file_never_shows(read: Read, text: str) -> None:
     loaded = read(text)
@@ -575,6 +583,16 @@ def test_no_structure_makes_loading_raise(read: Read, value: Any) -> None:
     assert (loaded.config is None) == bool(loaded.errors)
     for finding in loaded.findings:
         assert finding.render()
+
+
+MARKS = st.sampled_from([*":-[]{}&*#|>'\"%@`,\\ \n\t0a~?", "", "\n  ", ": ", "- ", " #", "&a ", "!x "])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 400), gone=st.integers(0, 1), put=MARKS)
+def test_no_slip_of_the_pen_makes_a_secret_show(read: Read, at: int, gone: int, put: str) -> None:
+    text = chat(token="Qx7Zk9", secrets="[Qx7Zk9, 'Qx7Zk9']", inner="{pin: Qx7Zk9, size: 0}", speed="0", bogus="Qx7Zk9")
+    assert "Qx7Zk9" not in everything(read(text[:at] + put + text[at + gone :]))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

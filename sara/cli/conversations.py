@@ -10,7 +10,6 @@ from typing import Any
 
 from sara.cli.opening import House, looking
 from sara.cli.output import fail, iso, local, print_json, table
-from sara.config import Config
 from sara.model import StoredMessage
 
 PAGE = 1_000
@@ -64,7 +63,7 @@ def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
         if not found:
             return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
         if as_json:
-            print_json([exported(message, house.config) for message in found])
+            print_json([exported(message, house) for message in found])
             return 0
         table(
             ["message", "at", "", "kind", "state", "text"],
@@ -91,7 +90,7 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
         if as_json:
             print_json(
                 {
-                    "message": {"id": found.id, **exported(found, house.config)},
+                    "message": {"id": found.id, **exported(found, house)},
                     "timeline": [{**asdict(event), "at": iso(event.at)} for event in events],
                     "attempts": [{**asdict(attempt), "started_at": iso(attempt.started_at)} for attempt in attempts],
                 }
@@ -119,18 +118,18 @@ def export(config: Path, conversation: str | None) -> int:
         after: str | None = None
         while page := await house.store.messages(conversation, after, PAGE):
             for message in page:
-                sys.stdout.write(json.dumps(exported(message, house.config), ensure_ascii=False) + "\n")
+                sys.stdout.write(json.dumps(exported(message, house), ensure_ascii=False) + "\n")
             after = page[-1].id
         return 0
 
     return looking(config, look)
 
 
-def exported(message: StoredMessage, config: Config) -> dict[str, Any]:
+def exported(message: StoredMessage, house: House) -> dict[str, Any]:
     """A message as `sara export` prints it."""
     return {
         "external_id": message.external_id,
-        "channel": message.channel,
+        "channel": house.names.get(message.account, message.channel),
         "account": message.account,
         "conversation": message.conversation,
         "contact": message.contact,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,12 @@ def read(config: Path) -> tuple[Loaded, Plugins]:
 
 @dataclass(slots=True)
 class House:
-    """The store and queue of a configuration, open without a daemon."""
+    """The store and queue of a configuration, open without a daemon. `names` are the channels' names in the file by account."""
 
     config: Config
     store: Store
     queue: Queue
+    names: Mapping[str, str]
 
 
 def usable(loaded: Loaded) -> Config:
@@ -64,7 +65,20 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
             stack.push_async_callback(built.close)
             await built.open()
             made.append(built)
-        yield House(checked, made[0], made[1])
+        yield House(checked, made[0], made[1], names_of(checked, plugins))
+
+
+def names_of(config: Config, plugins: Plugins) -> dict[str, str]:
+    """The channels' names in the file by account; one whose plugin cannot be had is known by its account alone."""
+    names = {}
+    for section in config.channels.values():
+        context = Context(section.name, config.state, wall_clock, Problems(wall_clock), read_only=True)
+        try:
+            channel = cast("Callable[..., Any]", plugins.bring("channel", section.plugin))(section.options, context)
+        except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
+            continue
+        names[str(channel.account)] = section.name
+    return names
 
 
 def looking(config: Path, look: Callable[[House], Awaitable[int]]) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from sara.config.findings import Finding, Kind, readable, suggest
+from sara.config.findings import Finding, Kind, readable, readable_key, suggest
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
 from sara.config.options import FROM_FILE, Options
-from sara.config.shapes import keys_of, models_at, reveal
+from sara.config.shapes import Revealed, keys_of, models_at
 from sara.config.wording import expectation, explain, mismatch
 
 AnOptions = TypeVar("AnOptions", bound=Options)
@@ -51,11 +51,10 @@ class _Spot:
 
 @dataclass(slots=True)
 class Checker:
-    """Checks blocks and gathers findings, the values that may be shown, and the texts that may not."""
+    """Checks blocks and gathers findings, and what of the file may be shown."""
 
-    secrets: set[str]
-    findings: list[Finding] = field(default_factory=list)
-    shown: set[Scalar] = field(default_factory=set)
+    findings: list[Finding]
+    revealed: Revealed
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
@@ -64,9 +63,7 @@ class Checker:
 
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""
-        shown, secret = reveal([model], subject.node)
-        self.shown |= shown
-        self.secrets |= secret
+        self.revealed.learn([model], subject.node)
         as_text: set[Scalar] = set()
         dropped: set[Entry] = set()
         errors: list[ErrorDetails] = []
@@ -156,7 +153,7 @@ class Checker:
 
     def _without_secrets(self, text: str) -> str:
         """A plugin's own words, should they quote a secret. A short one is looked for as a word, not within others."""
-        for secret in sorted(filter(None, self.secrets), key=len, reverse=True):
+        for secret in sorted(filter(None, self.revealed.secrets), key=len, reverse=True):
             quoted = re.escape(secret)
             text = re.sub(quoted if len(secret) > 3 else rf"(?<!\w){quoted}(?!\w)", "***", text)
         return text
@@ -207,6 +204,6 @@ def _entry(root: MapNode, steps: Sequence[int | str]) -> Entry | None:
 def _name(subject: Subject, steps: Sequence[int | str]) -> str:
     """`conversation.history.tokens`, `entry 2 of conversation.fallback`"""
     words = [readable(subject.path, 200)] if subject.path else []
-    words += [readable(str(step)) for step in steps if not isinstance(step, int)]
+    words += [readable_key(str(step)) for step in steps if not isinstance(step, int)]
     name = ".".join(words) or "this file"
     return f"entry {steps[-1] + 1} of {name}" if steps and isinstance(steps[-1], int) else name

@@ -17,7 +17,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner
 
-from sara.config.findings import Finding, readable, suggest
+from sara.config.findings import Finding, readable_key, suggest
 from sara.config.nodes import TAGS, Entry, ListNode, MapNode, Node, Place, Scalar, Source, Value
 
 LARGEST = 256 * 1024
@@ -114,7 +114,7 @@ class _Builder:
         self.file = file
         self.findings: list[Finding] = []
         self.scalars: list[Scalar] = []
-        self.keys: list[tuple[int, int]] = []
+        self.keys: list[Scalar] = []
 
     def document(self) -> Node:
         """The file's one document; an empty file is a null."""
@@ -136,6 +136,9 @@ class _Builder:
 
     def _place(self, event: Any) -> Place:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _end(self, event: Any) -> tuple[int, int]:
+        return event.end_mark.line + 1, event.end_mark.column + 1
 
     def _note(self, place: Place, message: str, hint: str = "") -> None:
         self.findings.append(Finding("syntax", message, place.file, place.line, place.column, hint=hint))
@@ -168,9 +171,14 @@ class _Builder:
             node = self._node(self._next(), depth + 1)
             if name is None:
                 self._note(place, "a key must be a plain word")
+            elif isinstance(node, Scalar) and (node.place.line, node.place.column) == self._end(key):
+                # `{token:abc}` and `{token abc}` are all key.
+                self._keep(key, None, "", origin="broken")
+                self._note(place, "a colon with a space behind it is missing here")
             elif name in entries:
                 first = entries[name].place
-                self._note(place, f"{readable(name)} is given twice", f"the first is at {first.file}:{first.line}:{first.column}")
+                hint = f"the first is at {first.file}:{first.line}:{first.column}"
+                self._note(place, f"{readable_key(name)} is given twice", hint)
             else:
                 entries[name] = Entry(place, node)
         return MapNode(self._place(event), MappingProxyType(entries))
@@ -179,8 +187,9 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             self._node(event, depth + 1)
             return None
-        end: Any = event.end_mark
-        self.keys.append((end.line + 1, end.column + 1))
+        self.keys.append(Scalar(self._place(event), self._end(event), event.value, event.value))
+        if ":" in event.value:  # `token:abc: `
+            self._keep(event, None, "", origin="broken")
         return (whole_characters(event.value) or None) if event.tag is None else None
 
     def _scalar(self, event: Any) -> Scalar:
@@ -197,8 +206,7 @@ class _Builder:
         return self._keep(event, None, "", origin="broken")
 
     def _keep(self, event: Any, value: Value, text: str, tag: str = "", origin: Literal["file", "broken"] = "file") -> Scalar:
-        end = (event.end_mark.line + 1, event.end_mark.column + 1)
-        scalar = Scalar(self._place(event), end, value, text, tag, origin)
+        scalar = Scalar(self._place(event), self._end(event), value, text, tag, origin)
         self.scalars.append(scalar)
         return scalar
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import replace
 
 from sara.config.findings import Finding
 from sara.config.nodes import Scalar, Source
+from sara.config.shapes import Revealed
 
 _HIDDEN = "***"
 _LONGEST = 2_000
@@ -16,27 +16,27 @@ _KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s)")
 
 
 class Lines:
-    """The lines of one file. A value is shown only if it is in `shown`: known to be no secret."""
+    """The lines of one file. A value is shown only if it is known to be no secret, a key unless it stands where one belongs."""
 
-    def __init__(self, source: Source, shown: Collection[Scalar]) -> None:
+    def __init__(self, source: Source, revealed: Revealed) -> None:
         self._source = source
         self._hidden: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         self._code_ends: defaultdict[int, int] = defaultdict(int)
-        for line, column in source.keys:
-            self._code_ends[line] = max(self._code_ends[line], column - 1)
         for scalar in source.scalars:
-            first, (last, end) = scalar.place.line, scalar.end
-            # Behind the code there may be a comment. A text of several lines ends with its last line.
-            self._code_ends[last] = max(self._code_ends[last], end - 1)
-            for line in range(first, last):
-                end_here = scalar.place.column if line == first else len(self._text(line))
-                self._code_ends[line] = max(self._code_ends[line], end_here)
-            if scalar not in shown and not scalar.tag:
-                for line in range(first, last + 1):
-                    start = scalar.place.column - 1 if line == first else 0
-                    stop = end - 1 if line == last else len(self._text(line))
-                    if start < stop:
-                        self._hidden[line].append((start, stop))
+            self._span(scalar, hidden=scalar not in revealed.shown and not scalar.tag)
+        for key in source.keys:
+            self._span(key, hidden=key.place in revealed.hidden_keys)
+
+    def _span(self, scalar: Scalar, *, hidden: bool) -> None:
+        (first, start), (last, end) = (scalar.place.line, scalar.place.column - 1), scalar.end
+        for line in range(first, last + 1):
+            # Behind the code there may be a comment. A text of several lines has none but at its beginning and its end.
+            whole = len(self._text(line))
+            code_end = end - 1 if line == last else start + 1 if line == first else whole
+            self._code_ends[line] = max(self._code_ends[line], code_end)
+            at, stop = start if line == first else 0, end - 1 if line == last else whole
+            if hidden and at < stop:
+                self._hidden[line].append((at, stop))
 
     def attach(self, finding: Finding) -> Finding:
         """The finding with its line of the file."""
@@ -56,6 +56,8 @@ class Lines:
             text = text[:comment]
         shown, at, caret = "", 0, finding.column
         for start, stop in sorted(self._hidden.get(finding.line, [])):
+            if start < at:
+                continue
             shown += text[at:start]
             if finding.column > stop:
                 caret += len(_HIDDEN) - (stop - start)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from sara.config.check import Checker, Subject
-from sara.config.findings import Finding, readable, suggest
+from sara.config.findings import Finding, readable, readable_key, suggest
 from sara.config.lines import Lines
 from sara.config.model import Basics, Config, Conversation, Section
-from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
+from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
+from sara.config.shapes import Revealed
 from sara.config.tags import Document, read_document
 from sara.errors import PluginError
 
@@ -60,7 +61,7 @@ class Loaded:
 def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read the configuration. Never raises for anything that a file can hold; reads nothing but files and `environ`."""
     document = read_document(path, environ)
-    checker = Checker(document.secrets, document.findings)
+    checker = Checker(document.findings, Revealed(secrets=document.secrets))
     config: Config | None = None
     skipped: list[Skipped] = []
     root = document.root
@@ -85,7 +86,7 @@ def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, 
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
-    lines = {file: Lines(source, checker.shown) for file, source in document.sources.items()}
+    lines = {file: Lines(source, checker.revealed) for file, source in document.sources.items()}
     return tuple(lines[finding.file].attach(finding) if finding.file in lines else finding for finding in findings)
 
 
@@ -154,7 +155,7 @@ class _Reading:
             self.checker.note("missing", f"there is no {kind}; at least one is needed", place, f"add {_EXAMPLES[kind]}")
         sections: dict[str, Section] = {}
         for name, inner in block.items():
-            section = self._section(kind, name, f"{key}.{readable(name)}", inner)
+            section = self._section(kind, name, f"{key}.{readable_key(name)}", inner)
             conversation = self._channel_conversation(name, inner.node, common) if common else None
             if section:
                 sections[name] = replace(section, conversation=conversation)
@@ -195,7 +196,7 @@ class _Reading:
             return default
         plugin = entry.node
         if isinstance(plugin, Scalar) and plugin.text and plugin.origin != "secret":
-            self.checker.shown.add(plugin)
+            self.checker.revealed.shown.add(plugin)
             return plugin.text if plugin.origin != "broken" else None
         if not _broken(plugin):
             self.checker.note("value", f"{path}.plugin must be the name of a plugin", entry.place)
@@ -220,12 +221,12 @@ class _Reading:
     def _channel_conversation(self, name: str, section: Node, common: Conversation) -> Conversation:
         """The common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
-        path = f"channels.{readable(name)}.conversation"
+        path = f"channels.{readable_key(name)}.conversation"
         result: Conversation | None = common
         if entry and isinstance(entry.node, MapNode):
             base = self.entries["conversation"].node if "conversation" in self.entries else None
-            inherited = frozenset(_nodes(base)) if base else frozenset()
-            merged = _merge(base, entry.node) if isinstance(base, MapNode) else entry.node
+            inherited = frozenset(every_node(base)) if base else frozenset()
+            merged = merge(base, entry.node) if isinstance(base, MapNode) else entry.node
             result = self.checker.check(Conversation, Subject(merged, entry.place, path, inherited=inherited))
             self._names_exist(entry.node, path)
         elif entry and not _empty(entry.node) and not _broken(entry.node):
@@ -233,7 +234,7 @@ class _Reading:
         result = self._settled(result) if result else common
         if result.responder is None and len(self.responders) > 1:
             place = _place(self.entries, "conversation") or self.start
-            names = ", ".join(map(readable, self.responders))
+            names = ", ".join(map(readable_key, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
             if not self.nobody_answers:  # once, not for each channel
@@ -263,7 +264,7 @@ class _Reading:
                     continue
                 hint = suggest(scalar.text, self.responders) if scalar.origin == "file" else ""
                 name = readable(scalar.text) if scalar.origin == "file" else "what it names"
-                listed = f"there is {', '.join(map(readable, self.responders[:15]))}"
+                listed = f"there is {', '.join(map(readable_key, self.responders[:15]))}"
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
 
 
@@ -273,25 +274,6 @@ def _empty(node: Node) -> bool:
 
 def _broken(node: Node) -> bool:
     return isinstance(node, Scalar) and node.origin == "broken"
-
-
-def _nodes(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
-    yield node
-    children = [entry.node for entry in node.entries.values()] if isinstance(node, MapNode) else []
-    children += node.items if isinstance(node, ListNode) else []
-    for child in children:
-        yield from _nodes(child)
-
-
-def _merge(base: MapNode, over: MapNode) -> MapNode:
-    """`over` with what it leaves out taken from `base`, block by block."""
-    entries = dict(base.entries)
-    for key, entry in over.entries.items():
-        below = base.entries[key].node if key in base.entries else None
-        both = isinstance(below, MapNode) and isinstance(entry.node, MapNode)
-        entries[key] = Entry(entry.place, _merge(below, entry.node)) if both else entry  # type: ignore[arg-type]
-    return MapNode(over.place, MappingProxyType(entries))
 
 
 def _place(entries: Mapping[str, Entry], *keys: str) -> Place | None:

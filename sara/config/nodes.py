@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -70,11 +70,30 @@ Node: TypeAlias = Scalar | ListNode | MapNode
 @dataclass(frozen=True, slots=True)
 class Source:
     """A parsed file. `root` is None if it could not be parsed. `scalars` are all values in it, also those that were dropped,
-    and `keys` the line and end column of every key: a line is shown by what is known to be harmless on it."""
+    and `keys` all keys: a line is shown by what is known to be harmless on it."""
 
     file: Path
     lines: tuple[str, ...]
     root: Node | None
     findings: tuple[Finding, ...]
     scalars: tuple[Scalar, ...] = ()
-    keys: tuple[tuple[int, int], ...] = ()
+    keys: tuple[Scalar, ...] = ()
+
+
+def every_node(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    children = [entry.node for entry in node.entries.values()] if isinstance(node, MapNode) else []
+    children += node.items if isinstance(node, ListNode) else []
+    for child in children:
+        yield from every_node(child)
+
+
+def merge(base: MapNode, over: MapNode) -> MapNode:
+    """`over` with what it leaves out taken from `base`, block by block."""
+    entries = dict(base.entries)
+    for key, entry in over.entries.items():
+        below = base.entries[key].node if key in base.entries else None
+        both = isinstance(below, MapNode) and isinstance(entry.node, MapNode)
+        entries[key] = Entry(entry.place, merge(below, entry.node)) if both else entry  # type: ignore[arg-type]
+    return MapNode(over.place, MappingProxyType(entries))

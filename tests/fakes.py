@@ -1,0 +1,445 @@
+"""Small stand-ins for what the core talks to: they write down what they were asked and answer as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+from hypothesis import settings
+
+from sara import (
+    Accepted,
+    Attempt,
+    Channel,
+    Clock,
+    Contact,
+    ConversationSummary,
+    DeliveryView,
+    Draft,
+    Entry,
+    HistoryLimits,
+    Instant,
+    Intake,
+    Job,
+    JobKind,
+    Line,
+    OpenWork,
+    Outcome,
+    Part,
+    Person,
+    Reception,
+    Reply,
+    ReplyView,
+    Request,
+    Responder,
+    ScheduledQueue,
+    Stale,
+    Store,
+    StoredMessage,
+    Taken,
+    TimelineEvent,
+    Turn,
+    Usage,
+    Wake,
+    hookimpl,
+)
+from sara.config import Conversation
+from sara.lanes import Lanes
+from sara.plugins import Hooks, Plugins
+from sara.problems import Problems
+from sara.routes import Route, Routes
+from sara.testing import HandClock
+
+T = TypeVar("T")
+ACCOUNT = "test:1"
+CONVERSATION = "c1"
+NOW: Instant = 1_800_000_000_000
+ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
+DEADLINE = 5.0
+
+steady = settings(deadline=None, derandomize=True, database=None)
+"""The same examples in every run, and no clock that a busy machine could trip over."""
+
+
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Impatient(selectors.DefaultSelector):
+    """Never waits: where nothing is ready, the time that would have been waited is added to the loop's clock."""
+
+    skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout is None:
+            return ready or super().select(timeout)
+        self.skipped += max(timeout, 0)
+        return ready
+
+
+class _SkippingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._impatient = _Impatient()
+        super().__init__(self._impatient)
+
+    def time(self) -> float:
+        return super().time() + self._impatient.skipped
+
+
+def without_waiting(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on a loop whose time passes at once whenever everybody waits. For work without threads and sockets."""
+    with asyncio.Runner(loop_factory=_SkippingLoop) as runner:
+        return runner.run(work)
+
+
+# ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class MemoryQueue(ScheduledQueue):
+    """Keeps its entries in a mapping, which may be handed to the next queue as a disk would be. `fails` makes keeping fail."""
+
+    def __init__(self, clock: Clock, kept: dict[tuple[JobKind, str], Entry] | None = None) -> None:
+        super().__init__(clock)
+        self.kept: dict[tuple[JobKind, str], Entry] = {} if kept is None else kept
+        self.fails: Exception | None = None
+        self.woken: list[Wake] = []
+
+    async def wake(self, wakes: Sequence[Wake]) -> None:
+        await super().wake(wakes)
+        self.woken += wakes
+
+    async def _keep(self, entries: Sequence[Entry]) -> None:
+        self._may_fail()
+        for entry in entries:
+            job = (entry.wake.kind, entry.wake.key)
+            known = self.kept.get(job)
+            if known is not None:
+                due = min(known.wake.due, entry.wake.due)
+                priority = max(known.wake.priority, entry.wake.priority)
+                entry = replace(entry, wake=replace(entry.wake, due=due, priority=priority), failures=known.failures)
+            self.kept[job] = entry
+
+    async def _keep_again(self, entry: Entry, claimed: int) -> None:
+        self._may_fail()
+        job = (entry.wake.kind, entry.wake.key)
+        if job in self.kept and self.kept[job].stamp == claimed:
+            self.kept[job] = entry
+
+    async def _forget(self, job: tuple[JobKind, str], claimed: int | None) -> bool:
+        self._may_fail()
+        known = self.kept.get(job)
+        if known is None or (claimed is not None and known.stamp != claimed):
+            return False
+        del self.kept[job]
+        return True
+
+    async def _fetch(self, before: Instant, lane: str | None, limit: int) -> Sequence[Entry]:
+        self._may_fail()
+        found = [each for each in self.kept.values() if each.wake.due < before and lane in (None, each.wake.lane)]
+        return sorted(found, key=lambda each: (-each.wake.priority, each.wake.due))[:limit]
+
+    async def _kept(self) -> int:
+        return len(self.kept)
+
+    def _may_fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+
+# ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def line(ident: str, text: str = "hello", at: Instant = NOW, role: str = "customer") -> Line:
+    """A message of a conversation."""
+    return Line(ident, role, text, at)  # type: ignore[arg-type]  # callers name one of the four roles
+
+
+def reply_view(*waiting: Line, **changes: Any) -> ReplyView:
+    """A conversation in which these messages wait and nothing is in the way."""
+    view = ReplyView(CONVERSATION, ACCOUNT, Contact("p1"), False, waiting, (), None, 0, None, "clear")
+    return replace(view, **changes)
+
+
+def delivery_view(part: str = "out-1", **changes: Any) -> DeliveryView:
+    """A conversation whose next part is queued and was never tried. `purpose` is the part's."""
+    addressed = Part(part, CONVERSATION, ACCOUNT, ANA, "text", "Hello!", changes.pop("purpose", "reply"))
+    return replace(DeliveryView(addressed, "queued", 0, 0, None, None, None, False), **changes)
+
+
+def stored(ident: str = "in-1", direction: Literal["in", "out"] = "in", state: str = "waiting") -> StoredMessage:
+    """A message as the store gives it back."""
+    return StoredMessage(
+        ident, None, "test", ACCOUNT, CONVERSATION, "p1", direction, "text", "hello", state, None, None, NOW, None
+    )
+
+
+class FakeStore(Store):
+    """One conversation. Its views are set by hand and follow what is written; `fails` raises instead, once per error listed."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.fails: dict[str, list[Exception]] = {}
+        self.lost = asyncio.Event()
+        self.replying: ReplyView | None = None
+        self.delivering: list[DeliveryView] = []
+        self.taken = Taken()
+        self.reply_due: Instant | None = None
+        self.pages: list[Sequence[OpenWork]] = []
+        self.figures: dict[str, int] = {}
+
+    def called(self, name: str) -> list[tuple[Any, ...]]:
+        """The arguments of every call of a method."""
+        return [arguments for called, arguments in self.calls if called == name]
+
+    def wrote(self) -> list[str]:
+        """The names of the writing methods that were called, in order."""
+        return [name for name, _ in self.calls if name not in ("reply_view", "delivery_view", "find", "open_work")]
+
+    def _note(self, name: str, *arguments: Any) -> None:
+        self.calls.append((name, arguments))
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+    def _work(self, now: Instant) -> OpenWork:
+        due = max(now, self.delivering[0].not_before) if self.delivering else None
+        return OpenWork(CONVERSATION, ACCOUNT, self.reply_due, due)
+
+    async def accept(self, intake: Intake, now: Instant) -> Taken:
+        self._note("accept", intake, now)
+        return self.taken
+
+    async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
+        self._note("reply_view", conversation, limits)
+        return self.replying
+
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
+        self._note("begin_reply", conversation, tuple(answers), now)
+        assert self.replying is not None
+        attempts = self.replying.attempts + 1
+        self.replying = replace(self.replying, attempts=attempts, first_at=self.replying.first_at or now)
+        return attempts
+
+    async def save_reply(
+        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+    ) -> OpenWork:
+        self._note("save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now)
+        return OpenWork(conversation, ACCOUNT, self.reply_due, now)
+
+    async def postpone_reply(
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+    ) -> OpenWork:
+        self._note("postpone_reply", conversation, attempt, due, error, now)
+        assert self.replying is not None
+        self.replying = replace(self.replying, due=due)
+        return OpenWork(conversation, ACCOUNT, due, None)
+
+    async def end_reply(
+        self,
+        conversation: str,
+        answers: Sequence[str],
+        state: Literal["skipped", "dead"],
+        reason: str,
+        now: Instant,
+        notices: Sequence[Draft] = (),
+    ) -> OpenWork:
+        self._note("end_reply", conversation, tuple(answers), state, reason, now)
+        return OpenWork(conversation, ACCOUNT, self.reply_due, None)
+
+    async def delivery_view(self, conversation: str) -> DeliveryView | None:
+        self._note("delivery_view", conversation)
+        return self.delivering[0] if self.delivering else None
+
+    async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
+        self._note("begin_attempt", part, attempt_id, owner, now)
+        if not self.delivering or self.delivering[0].part.id != part or self.delivering[0].state != "queued":
+            raise Stale
+        view = self.delivering[0]
+        attempt = Attempt(attempt_id, part, "sending", now, owner)
+        self.delivering[0] = replace(view, state="sending", first_at=view.first_at or now, last=attempt)
+
+    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+        self._note("settle", attempt_id, outcome, now)
+        view = self.delivering.pop(0)
+        if outcome.part in ("queued", "in_doubt"):
+            assert view.last is not None
+            last = replace(view.last, state=outcome.state, settled_at=now, error=outcome.error)
+            attempts = view.attempts + outcome.charged
+            still = replace(view, state=outcome.part, not_before=outcome.not_before, attempts=attempts, last=last)
+            self.delivering.insert(0, still)
+        return self._work(now)
+
+    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+        self._note("settle_doubt", part, action, blind, now)
+        view = self.delivering.pop(0)
+        if action == "resend":
+            self.delivering.insert(0, replace(view, state="queued", not_before=now))
+        return self._work(now)
+
+    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
+        self._note("end_part", part, state, reason, now)
+        self.delivering.pop(0)
+        return self._work(now)
+
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
+        self._note("look_again", conversation, kind, due, now)
+        return self._work(now)
+
+    async def recover(self, owner: str, now: Instant) -> int:
+        self._note("recover", owner, now)
+        return 0
+
+    async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
+        self._note("open_work", after, limit, before)
+        return self.pages.pop(0) if self.pages else ()
+
+    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        self._note("revive", conversation, kind, now)
+        return OpenWork(conversation, ACCOUNT, now, None)
+
+    async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+        self._note("drop", conversation, kind, now)
+        return OpenWork(conversation, ACCOUNT, None, None)
+
+    async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
+        return ()
+
+    async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
+        return ()
+
+    async def find(self, message: str) -> StoredMessage | None:
+        self._note("find", message)
+        return stored(message, "out", "accepted")
+
+    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+        return ()
+
+    async def timeline(self, message: str) -> Sequence[TimelineEvent]:
+        return ()
+
+    async def attempts(self, part: str) -> Sequence[Attempt]:
+        return ()
+
+    async def counts(self) -> Mapping[str, int]:
+        self._note("counts")
+        return self.figures
+
+    async def unsettled_accounts(self) -> Mapping[str, int]:
+        return {}
+
+    async def alive(self) -> None:
+        return
+
+
+# ── channels and responders ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FakeChannel(Channel):
+    """Accepts what it is to send, or raises the next of `errors`; makes of a request what `understands` says."""
+
+    def __init__(self, account: str = ACCOUNT) -> None:
+        self.account = account
+        self.webhook = "/webhook/messages"
+        self.errors: deque[Exception] = deque()
+        self.sending: Callable[[], Awaitable[None]] | None = None
+        self.sent: list[tuple[str, str]] = []
+        self.asked: list[Request] = []
+        self.understands: Callable[[Request], Reception] = lambda _: Reception(verified=True)
+
+    def receive(self, request: Request) -> Reception:
+        self.asked.append(request)
+        return self.understands(request)
+
+    async def send(self, part: Part, attempt_id: str) -> Accepted:
+        self.sent.append((part.id, attempt_id))
+        if self.sending is not None:
+            await self.sending()
+        if self.errors:
+            raise self.errors.popleft()
+        return Accepted(f"provider-{attempt_id}")
+
+
+class FakeResponder(Responder):
+    """Says what it was told to say, in turn, and the last thing for ever; an exception is raised."""
+
+    def __init__(self, *says: str | Reply | Exception) -> None:
+        self.says: deque[str | Reply | Exception] = deque(says or ["Hi!"])
+        self.turns: list[Turn] = []
+        self.thinking: Callable[[], Awaitable[None]] | None = None
+
+    async def answer(self, turn: Turn) -> Reply:
+        self.turns.append(turn)
+        if self.thinking is not None:
+            await self.thinking()
+        said = self.says.popleft() if len(self.says) > 1 else self.says[0]
+        if isinstance(said, Exception):
+            raise said
+        return Reply((Draft(said),)) if isinstance(said, str) else said
+
+
+class Listener:
+    """A plugin that writes down the moments it is told of."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    @hookimpl
+    async def message_received(self, message: StoredMessage) -> None:
+        self.told.append(("message_received", message.id))
+
+    @hookimpl
+    async def delivery_changed(self, message: StoredMessage, receipt: Any) -> None:
+        self.told.append(("delivery_changed", (message.id, receipt.status)))
+
+    @hookimpl
+    async def reply_ready(self, conversation: str, answers: Sequence[str]) -> None:
+        self.told.append(("reply_ready", (conversation, list(answers))))
+
+    @hookimpl
+    async def message_sent(self, message: StoredMessage) -> None:
+        self.told.append(("message_sent", message.id))
+
+    @hookimpl
+    async def job_finished(self, event: Any) -> None:
+        self.told.append(("job_finished", (event.what, event.job.key)))
+
+
+# ── a house ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class House:
+    """The core's rooms need these; one channel named `support`, answered by `assistant`."""
+
+    responders: Mapping[str, Responder] = field(default_factory=lambda: {"assistant": FakeResponder()})
+    policy: Conversation = field(default_factory=lambda: Conversation(responder="assistant"))
+
+    def __post_init__(self) -> None:
+        self.clock = HandClock(NOW)
+        self.problems = Problems(self.clock)
+        self.store = FakeStore()
+        self.queue = MemoryQueue(self.clock)
+        self.channel = FakeChannel()
+        self.route = Route("support", self.channel, self.policy, tuple(self.responders.items()))
+        self.routes = Routes([self.route])
+        self.lanes = Lanes(self.queue, self.problems, self.clock)
+        self.plugins = Plugins(None)
+        self.hooks = Hooks(self.plugins, self.problems)
+
+    def listens(self) -> Listener:
+        """A plugin that is told of every moment."""
+        listener = Listener()
+        self.plugins.manager.register(listener, name="listener")
+        return listener
+
+    def listed(self) -> dict[str, int]:
+        """The problems of the moment, and how often each was met."""
+        return {problem.key: problem.count for problem in self.problems}
+
+
+def job(kind: str = "deliver", key: str = CONVERSATION, lane: str = "deliver:support", failures: int = 0) -> Job:
+    """A claimed wake."""
+    return Job(kind, key, lane, NOW, failures=failures)

@@ -1,0 +1,94 @@
+"""When a doubt ends that no receipt settled, and how."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from sara import Attempt
+from sara.doubt import BLIND_AFTER, LOOK, End, Ending, KeepWaiting, decide
+from tests.fakes import NOW, delivery_view
+
+HOLD = 60_000
+MINUTE = 60_000
+
+
+def ending(
+    passed: int,
+    on_doubt: Literal["resend", "hold"] = "resend",
+    *,
+    hold: int = HOLD,
+    correlates: bool = True,
+    exhausted: bool = False,
+    **view: Any,
+) -> Ending:
+    """The decision so long after the doubt arose, at NOW."""
+    last = view.pop("last", Attempt("a1", "out-1", "in_doubt", NOW - 10_000, "me", settled_at=NOW))
+    doubted = delivery_view(state="in_doubt", last=last, **view)
+    return decide(doubted, on_doubt, hold, NOW + passed, correlates=correlates, exhausted=exhausted)
+
+
+@pytest.mark.parametrize("webhook_at", [None, NOW - 1, NOW + 1])
+@pytest.mark.parametrize("correlates", [True, False])
+def test_nothing_is_done_before_the_hold_time_is_over(webhook_at: int | None, correlates: bool) -> None:
+    assert ending(HOLD - 1, webhook_at=webhook_at, correlates=correlates) == KeepWaiting(NOW + HOLD)
+
+
+def test_a_webhook_since_the_doubt_proves_that_receipts_can_reach_us() -> None:
+    assert ending(HOLD, webhook_at=NOW + 1) == End("resend", blind=False)
+
+
+@pytest.mark.parametrize("webhook_at", [None, NOW - 1, NOW])
+def test_without_such_a_webhook_one_looks_again(webhook_at: int | None) -> None:
+    assert ending(HOLD, webhook_at=webhook_at) == KeepWaiting(NOW + HOLD + LOOK)
+
+
+def test_after_fifteen_minutes_a_doubt_ends_blindly() -> None:
+    assert BLIND_AFTER == 15 * MINUTE
+    assert ending(15 * MINUTE - 1) == KeepWaiting(NOW + 15 * MINUTE)
+    assert ending(15 * MINUTE) == End("resend", blind=True)
+
+
+def test_where_receipts_tell_nothing_only_time_counts() -> None:
+    assert ending(HOLD, correlates=False) == End("resend", blind=False)
+
+
+def test_the_clock_runs_from_the_doubt_not_from_the_attempt() -> None:
+    unsettled = Attempt("a1", "out-1", "sending", NOW - 10_000, "me")
+    assert ending(HOLD - 10_000, last=unsettled, correlates=False) == End("resend", blind=False)
+    assert ending(HOLD - 10_000, correlates=False) == KeepWaiting(NOW + HOLD)
+
+
+def test_a_doubt_without_an_attempt_begins_now() -> None:
+    assert ending(5, last=None) == KeepWaiting(NOW + 5 + HOLD)
+
+
+@pytest.mark.parametrize("blind", [True, False])
+@pytest.mark.parametrize(
+    ("on_doubt", "changes", "action"),
+    [
+        ("resend", {}, "resend"),
+        ("resend", {"purpose": "notice"}, "resend"),
+        ("resend", {"purpose": "operator"}, "resend"),
+        ("hold", {}, "hold"),
+        ("resend", {"purpose": "template"}, "hold"),
+        ("resend", {"opted_out": True}, "hold"),
+        ("resend", {"exhausted": True}, "hold"),
+    ],
+)
+def test_what_must_not_go_twice_is_held(
+    on_doubt: Literal["resend", "hold"], changes: dict[str, Any], action: Literal["resend", "hold"], blind: bool
+) -> None:
+    webhook_at = None if blind else NOW + 1
+    assert ending(BLIND_AFTER, on_doubt, webhook_at=webhook_at, **changes) == End(action, blind)
+
+
+def test_no_hold_time_at_all_still_waits_for_the_proof() -> None:
+    assert ending(0, hold=0) == KeepWaiting(NOW + LOOK)
+    assert ending(0, hold=0, correlates=False) == End("resend", blind=False)
+
+
+def test_a_hold_time_longer_than_the_blind_limit_is_kept() -> None:
+    assert ending(20 * MINUTE, hold=30 * MINUTE) == KeepWaiting(NOW + 30 * MINUTE)
+    assert ending(30 * MINUTE, hold=30 * MINUTE) == End("resend", blind=True)

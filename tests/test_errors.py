@@ -1,0 +1,37 @@
+"""Errors are named by what happens next."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from sara import NotSent, SaraError, TryLater, Unavailable, errors
+
+ALL = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, SaraError)]
+
+
+@pytest.mark.parametrize("error", ALL)
+def test_an_error_says_what_it_means_where_nobody_says_more(error: type[SaraError]) -> None:
+    assert str(error()) == (error.__doc__ or "").strip() != ""
+
+
+@pytest.mark.parametrize("error", ALL)
+def test_an_error_says_what_it_was_told(error: type[SaraError]) -> None:
+    assert str(error("the token has expired")) == "the token has expired"
+
+
+def test_what_is_not_known_of_a_wait_is_none() -> None:
+    assert TryLater().after is None
+    assert TryLater(after=500).after == 500
+    assert NotSent().after is None
+    assert NotSent(after=500).after == 500
+
+
+def test_what_was_not_sent_concerns_its_message_alone_unless_said_otherwise() -> None:
+    assert NotSent().scope == "message"
+    assert NotSent(scope="channel").scope == "channel"
+
+
+def test_unavailable_carries_its_remedy() -> None:
+    assert Unavailable("expired", remedy="make a new token").remedy == "make a new token"

@@ -1,0 +1,69 @@
+"""How much of a conversation a responder is given."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sara import Line
+from sara.history import estimated_tokens, window
+from tests.fakes import line, steady
+
+Q1, A1, Q2, A2 = line("q1"), line("a1", role="assistant"), line("q2"), line("a2", role="assistant")
+EACH = estimated_tokens("hello")
+LINES = st.lists(
+    st.builds(
+        lambda role, text: line("x", text, role=role),
+        st.sampled_from(["customer", "customer", "assistant", "operator", "notice"]),
+        st.text(max_size=40),
+    ),
+    max_size=20,
+)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 4), ("abcd", 5), ("abcde", 6), ("日本", 6), ("🙂", 5), ("\ud800", 5)])
+def test_a_token_is_about_four_bytes_and_a_message_costs_a_few_more(text: str, tokens: int) -> None:
+    assert estimated_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (5 * EACH, (Q1, A1, Q2, A2)),
+        (5 * EACH - 1, (Q2, A2)),
+        (4 * EACH, (Q2, A2)),
+        (3 * EACH, (Q2, A2)),
+        (3 * EACH - 1, ()),
+        (2 * EACH, ()),
+        (EACH, ()),
+        (0, ()),
+    ],
+)
+def test_the_newest_lines_that_fit_are_given_from_a_question_on(budget: int, expected: tuple[Line, ...]) -> None:
+    assert window([Q1, A1, Q2, A2], [line("new")], budget) == expected
+
+
+def test_a_conversation_that_we_began_is_given_whole() -> None:
+    greeting = line("greeting", role="notice")
+    assert window([greeting, Q1, A1], [line("new")], 1_000) == (greeting, Q1, A1)
+
+
+def test_no_history_gives_none() -> None:
+    assert window([], [line("new")], 1_000) == ()
+
+
+@steady
+@given(LINES, st.lists(st.builds(lambda text: line("m", text), st.text(max_size=40)), max_size=3), st.integers(0, 300))
+def test_a_window_is_the_end_of_the_history_and_fits(history: list[Line], messages: list[Line], budget: int) -> None:
+    given_lines = window(history, messages, budget)
+    assert list(given_lines) == history[len(history) - len(given_lines) :]
+    if given_lines:
+        assert sum(estimated_tokens(each.text) for each in [*given_lines, *messages]) <= budget
+        assert given_lines[0].role == "customer" or len(given_lines) == len(history)
+
+
+@steady
+@given(LINES, st.integers(0, 300))
+def test_more_room_never_shows_less(history: list[Line], budget: int) -> None:
+    assert len(window(history, [], budget)) <= len(window(history, [], budget + 10))

@@ -1,0 +1,151 @@
+"""Stored first, everything else after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sara import (
+    AccountEvent,
+    InboundMessage,
+    OpenWork,
+    PreferenceChange,
+    Receipt,
+    Reception,
+    SetAside,
+    StoreLost,
+    StoreUnavailable,
+    Taken,
+    Verdict,
+    Wake,
+)
+from sara.config import Conversation
+from sara.inbox import Inbox, judge
+from sara.texts import text
+from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
+
+
+def message(words: str = "hello", **changes: Any) -> InboundMessage:
+    return InboundMessage(ACCOUNT, "in-1", ANA, changes.pop("kind", "text"), words, NOW, **changes)
+
+
+@pytest.fixture
+def house() -> House:
+    house = House(policy=Conversation(responder="assistant", quiet=700, quiet_longest=9_000))
+    house.store.taken = Taken(work=(OpenWork(CONVERSATION, ACCOUNT, NOW + 700, None),), stored=(stored(),))
+    return house
+
+
+@pytest.fixture
+def inbox(house: House) -> Inbox:
+    return Inbox(house.store, house.queue, house.routes, house.hooks, house.problems, house.clock)
+
+
+async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: House, inbox: Inbox) -> None:
+    receipt = Receipt(ACCOUNT, "read", NOW, "out-1")
+    change = PreferenceChange(ACCOUNT, ANA, "marketing_messages", False, NOW)
+    aside = SetAside(ACCOUNT, "unknown kind", b"{}")
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),), receipts=(receipt,), changes=(change,), set_aside=(aside,)))
+    [(intake, now)] = house.store.called("accept")
+    assert now == NOW
+    assert intake.account == ACCOUNT
+    [arrival] = intake.arrivals
+    assert (arrival.message, arrival.verdict, arrival.quiet, arrival.quiet_longest) == (message(), Verdict(), 700, 9_000)
+    assert (intake.receipts, intake.changes, intake.set_aside) == ((receipt,), (change,), (aside,))
+    await inbox.close()
+
+
+async def test_nothing_unverified_is_ever_stored(house: House, inbox: Inbox) -> None:
+    await inbox.accept(house.route, Reception(messages=(message(),), set_aside=(SetAside(ACCOUNT, "odd", b""),)))
+    await inbox.close()
+    assert house.store.calls == []
+    assert house.queue.woken == []
+    assert house.listed() == {}
+
+
+async def test_whoever_has_work_is_woken(house: House, inbox: Inbox) -> None:
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
+    await inbox.close()
+    assert house.queue.woken == [Wake("reply", CONVERSATION, NOW + 700, "reply:assistant")]
+
+
+async def test_the_store_is_the_only_one_that_is_waited_for(house: House, inbox: Inbox) -> None:
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
+    assert house.store.called("accept")
+    assert house.queue.woken == []
+    await inbox.close()
+    assert house.queue.woken
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), StoreLost()])
+async def test_what_could_not_be_stored_is_said_and_nobody_is_woken(house: House, inbox: Inbox, error: Exception) -> None:
+    house.store.fails["accept"] = [error]
+    with pytest.raises(type(error)):
+        await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
+    await inbox.close()
+    assert house.queue.woken == []
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), RuntimeError("no connection")])
+async def test_a_failed_wake_is_the_operators_problem_until_one_works(house: House, inbox: Inbox, error: Exception) -> None:
+    house.queue.fails = error
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
+    await inbox.close()
+    assert house.listed() == {"queue:wake": 1}
+    house.queue.fails = None
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
+    await inbox.close()
+    assert house.listed() == {}
+
+
+async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House, inbox: Inbox) -> None:
+    await inbox.accept(house.route, Reception(verified=True, set_aside=(SetAside(ACCOUNT, "odd", b"1"), SetAside(ACCOUNT, "odd", b"2"))))
+    await inbox.close()
+    assert house.listed() == {"set-aside:support": 2}
+
+
+async def test_serious_news_of_the_account_is_a_problem_and_other_news_is_not(house: House, inbox: Inbox) -> None:
+    banned = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW, serious=True)
+    renamed = AccountEvent(ACCOUNT, "name", "the name was approved", NOW)
+    await inbox.accept(house.route, Reception(verified=True, changes=(banned, renamed)))
+    await inbox.close()
+    assert house.listed() == {"account:support:ban": 1}
+
+
+async def test_plugins_are_told_of_new_messages_and_of_receipts(house: House, inbox: Inbox) -> None:
+    listener = house.listens()
+    receipt = Receipt(ACCOUNT, "delivered", NOW, "out-1")
+    house.store.taken = Taken(stored=(stored("in-1"), stored("in-2")), known=1, receipts=((stored("out-1", "out"), receipt),))
+    await inbox.accept(house.route, Reception(verified=True, messages=(message(),), receipts=(receipt,)))
+    await inbox.close()
+    assert listener.told == [
+        ("message_received", "in-1"),
+        ("message_received", "in-2"),
+        ("delivery_changed", ("out-1", "delivered")),
+    ]
+
+
+# ── the immediate rules ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_calls_for_an_answer() -> None:
+    assert judge(message("Hello, do you open on Sunday?")) == Verdict()
+
+
+@pytest.mark.parametrize(("words", "consent"), [("STOP", "opt_out"), ("Arrêt", "opt_out"), ("start", "opt_in"), ("ابدأ", "opt_in")])
+def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, consent: str) -> None:
+    verdict = judge(message(words))
+    assert verdict.consent == consent
+    assert verdict.skip == consent
+    assert verdict.notice is not None
+    assert verdict.notice.text == text("opted_out" if consent == "opt_out" else "opted_in")
+
+
+@pytest.mark.parametrize("kind", ["image", "contacts", "location"])
+def test_a_word_that_was_not_written_says_nothing_about_consent(kind: str) -> None:
+    assert judge(message("STOP", kind=kind)) == Verdict()
+
+
+def test_what_calls_for_no_answer_is_only_recorded() -> None:
+    assert judge(message("👍", kind="reaction", answer=False)) == Verdict(skip="recorded")

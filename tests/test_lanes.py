@@ -1,0 +1,95 @@
+"""Lanes whose other end refuses us."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import NOW, House
+
+LANE = "deliver:support"
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def fail(house: House) -> int:
+    """A probe is refused; how long until the next one."""
+    return house.lanes.unavailable(LANE, "the token has expired", "make a new one") - house.clock()
+
+
+def test_probes_wait_twice_as_long_each_time_up_to_thirty_seconds(house: House) -> None:
+    waits = []
+    for _ in range(6):
+        waits.append(fail(house))
+        house.clock.forward(waits[-1])
+    assert waits == [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+
+def test_a_lane_that_nothing_can_go_through_is_held_and_listed(house: House) -> None:
+    assert not house.lanes.held(LANE)
+    fail(house)
+    assert house.lanes.held(LANE)
+    assert house.queue.held(LANE)
+    [problem] = house.problems
+    assert (problem.key, problem.message, problem.remedy) == (f"lane:{LANE}", "the token has expired", "make a new one")
+
+
+def test_what_goes_through_ends_the_problem_and_the_next_refusal_starts_anew(house: House) -> None:
+    for _ in range(4):
+        house.clock.forward(fail(house))
+    house.queue.release(LANE)
+    house.lanes.well(LANE)
+    assert not house.lanes.held(LANE)
+    assert house.listed() == {}
+    assert fail(house) == 2_000
+
+
+def test_a_lane_counts_as_held_while_its_last_probe_was_refused(house: House) -> None:
+    house.clock.forward(fail(house))
+    house.queue.release(LANE)
+    assert house.lanes.held(LANE)
+
+
+def test_a_lane_that_nobody_has_probed_for_a_while_counts_as_free(house: House) -> None:
+    house.clock.forward(fail(house))
+    house.queue.release(LANE)
+    house.clock.forward(29_999)
+    assert house.lanes.held(LANE)
+    house.clock.forward(1)
+    assert not house.lanes.held(LANE)
+
+
+def test_one_lane_says_nothing_about_another(house: House) -> None:
+    fail(house)
+    assert not house.lanes.held("deliver:sales")
+    house.lanes.well("deliver:sales")
+    assert house.lanes.held(LANE)
+    assert f"lane:{LANE}" in house.problems
+
+
+def test_a_busy_other_end_is_given_its_pause_and_is_no_problem(house: House) -> None:
+    house.lanes.busy(LANE, 5_000)
+    assert house.lanes.held(LANE)
+    assert house.listed() == {}
+
+
+def test_a_probe_that_is_refused_again_is_counted_not_listed_twice(house: House) -> None:
+    for _ in range(3):
+        house.clock.forward(fail(house))
+    assert house.listed() == {f"lane:{LANE}": 3}
+
+
+def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> None:
+    held: list[int | None] = []
+    house.queue.hold = lambda lane, until=None: held.append(until)  # type: ignore[method-assign]  # only the last word counts
+    house.lanes.busy(LANE, 60_000)
+    house.lanes.busy(LANE, 1_000)
+    assert held[-1] == NOW + 60_000
+
+
+def test_sends_that_were_under_way_together_are_one_probe(house: House) -> None:
+    assert [fail(house) for _ in range(5)] == [2_000] * 5
+    house.clock.forward(2_000)
+    assert fail(house) == 4_000

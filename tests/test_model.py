@@ -1,0 +1,34 @@
+"""What travels between the rooms."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from sara import Person, Reception
+from sara.model import RECEIPT_RANK
+
+
+@pytest.mark.parametrize("person", [Person(user_id="US.1"), Person(parent_id="US.0"), Person(phone="15550001111")])
+def test_a_person_is_nameable_by_an_id_or_a_number(person: Person) -> None:
+    assert person.nameable
+
+
+@pytest.mark.parametrize("person", [Person(), Person(name="Ana"), Person(username="ana"), Person(user_id="", phone="")])
+def test_names_and_usernames_are_claims_that_name_nobody(person: Person) -> None:
+    assert not person.nameable
+
+
+def test_a_receipt_further_along_ranks_higher() -> None:
+    assert sorted(RECEIPT_RANK, key=RECEIPT_RANK.__getitem__) == ["accepted", "sent", "delivered", "read"]
+    assert len(set(RECEIPT_RANK.values())) == len(RECEIPT_RANK)
+
+
+def test_what_was_received_counts_as_forged_until_somebody_says_otherwise() -> None:
+    assert not Reception().verified
+
+
+def test_what_travels_cannot_be_changed_on_the_way() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Person(name="Ana").name = "Eve"  # type: ignore[misc]  # that is the point

@@ -1,0 +1,108 @@
+"""A long text becomes parts that a provider takes and a reader can read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sara import split_text, utf16_length
+from tests.fakes import steady
+
+WHITE = " \n\t\u00a0\u2003"
+TEXTS = st.text(alphabet=st.one_of(st.sampled_from("ab.!? \n\n  äж日🙂"), st.characters(exclude_categories=["Cs"])), max_size=300)
+FAMILY = "👨\u200d👩\u200d👧\u200d👦"
+
+
+def without_white(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize(("text", "units"), [("", 0), ("abc", 3), ("ä", 1), ("日本", 2), ("🙂", 2), ("a🙂b", 4), (FAMILY, 11)])
+def test_length_is_counted_in_utf_16_units(text: str, units: int) -> None:
+    assert utf16_length(text) == units == len(text.encode("utf-16-le")) // 2
+
+
+@steady
+@given(TEXTS, st.integers(2, 60))
+def test_every_piece_fits_the_limit(text: str, limit: int) -> None:
+    assert all(0 < utf16_length(piece) <= limit for piece in split_text(text, limit))
+
+
+@steady
+@given(TEXTS, st.integers(2, 60))
+def test_only_white_space_at_the_cuts_is_lost(text: str, limit: int) -> None:
+    rest = text
+    for piece in split_text(text, limit):
+        before, found, rest = rest.partition(piece)
+        assert found
+        assert not before.strip()
+    assert not rest.strip()
+
+
+@steady
+@given(TEXTS)
+def test_a_text_that_fits_is_left_as_it_is(text: str) -> None:
+    assert split_text(text, 10_000) == ([text.strip()] if text.strip() else [])
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n \t", "\u00a0"])
+def test_blank_text_gives_no_piece(text: str) -> None:
+    assert split_text(text, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("one two.\nthree.\n\nfour five six", ["one two.\nthree.", "four five six"]),
+        ("one two. three\nfour five six", ["one two. three", "four five six"]),
+        ("One two three. Four five six", ["One two three.", "Four five six"]),
+        ("one two three four five six", ["one two three four", "five six"]),
+        ("once: two? three four five", ["once: two?", "three four five"]),
+        ("x" * 45, ["x" * 20, "x" * 20, "x" * 5]),
+    ],
+    ids=["paragraph", "line", "sentence", "word", "question", "nothing"],
+)
+def test_the_best_place_to_cut_is_taken(text: str, pieces: list[str]) -> None:
+    assert split_text(text, 20) == pieces
+
+
+def test_a_cut_that_would_leave_a_small_part_is_not_taken() -> None:
+    assert split_text("Hi.\n\nThis is a much longer paragraph of text", 30) == ["Hi.\n\nThis is a much longer", "paragraph of text"]
+
+
+def test_a_text_that_just_fits_is_one_piece() -> None:
+    assert split_text("x" * 20, 20) == ["x" * 20]
+    assert split_text("x" * 19 + " y", 20) == ["x" * 19, "y"]
+
+
+CLUSTERS = {
+    "letters with accents": ("e\u0301", "o\u0302\u0323", "n\u0303"),
+    "families": (FAMILY, "👩\u200d🚀", "🏳\ufe0f\u200d🌈"),
+    "skin tones": ("👍🏽", "👋🏿"),
+    "emoji style": ("❤\ufe0f", "☎\ufe0f"),
+    "keycaps": ("1\ufe0f\u20e3", "#\ufe0f\u20e3"),
+    "Hindi vowel signs": ("कि", "रो", "कें", "हूँ"),
+    "Thai vowel signs": ("ที่", "นี้", "กุ"),
+    "Arabic marks": ("ب\u064e", "ل\u0651\u064f"),
+    "flags": ("🇩🇪", "🇧🇷", "🇮🇳"),
+    "flags of regions": ("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",),
+}
+
+
+@pytest.mark.parametrize("script", CLUSTERS)
+@steady
+@given(data=st.data())
+def test_what_belongs_together_on_the_screen_is_never_parted(script: str, data: st.DataObject) -> None:
+    clusters = CLUSTERS[script]
+    text = data.draw(st.lists(st.sampled_from([*clusters, "a"]), min_size=1, max_size=40))
+    limit = data.draw(st.integers(16, 40))
+    cuts, at = set(), 0
+    for piece in split_text("".join(text), limit):
+        at += len(piece)
+        cuts.add(at)
+    ends, at = set(), 0
+    for cluster in text:
+        at += len(cluster)
+        ends.add(at)
+    assert cuts <= ends

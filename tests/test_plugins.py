@@ -1,0 +1,432 @@
+"""Finding plugins, loading them, and calling their hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import structlog
+
+from sara import Context, PluginError, Problems, Queue
+from sara.plugins import Found, Hooks, Plugins
+from sara.testing import HandClock, QueueContract
+
+ROOT = Path(__file__).parents[1]
+SHELF = ROOT / "tests" / "data" / "plugins"
+BUNDLED = {"openai", "sqlite", "whatsapp"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_imported(tmp_path: Path) -> Iterator[None]:
+    """Each test imports its plugins anew, and none of them takes the place of a bundled one for long."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("sara_")}
+    yield
+    for name in [name for name in sys.modules if name.startswith("sara_")]:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith((str(tmp_path), str(SHELF))):
+            del sys.modules[name]
+    sys.modules.update(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder `plugins/` with nothing in it."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    return folder
+
+
+def responder(word: str) -> str:
+    """A module that brings a responder whose class is called `word`."""
+    return (
+        "from sara import Options, Responder, hookimpl\n"
+        f"class {word}(Responder):\n    Options = Options\n"
+        f"@hookimpl\ndef register_responders():\n    return [{word}]\n"
+    )
+
+
+def package(folder: Path, name: str, source: str) -> Path:
+    """A plugin that is a folder; the path of its module."""
+    (folder / name).mkdir()
+    path = folder / name / "__init__.py"
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+def installed(place: Path, distribution: str, name: str, module: str) -> None:
+    """What an installer leaves behind for a distribution with one entry point."""
+    info = place / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[sara]\n{name} = {module}\n", encoding="utf-8")
+
+
+def places(plugins: Plugins, name: str) -> list[str]:
+    """Where a plugin was found, the winner first."""
+    return [found.origin for found in plugins.available()[name]]
+
+
+# ── finding ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_bundled_plugins_are_found_without_a_folder() -> None:
+    for plugins in (Plugins(None), Plugins(Path("nowhere"))):
+        assert {name for name, found in plugins.available().items() if found[0].origin == "bundled"} >= BUNDLED
+
+
+def test_a_file_and_a_folder_beside_the_configuration_are_plugins(folder: Path) -> None:
+    file = folder / "sara_one.py"
+    file.write_text(responder("One"), encoding="utf-8")
+    inner = package(folder, "sara_two", responder("Two"))
+    found = Plugins(folder).available()
+    assert found["one"] == [Found("one", "folder", str(file))]
+    assert found["two"] == [Found("two", "folder", str(inner))]
+
+
+def test_what_is_no_module_is_no_plugin(folder: Path) -> None:
+    (folder / "README.md").touch()
+    (folder / "__pycache__").mkdir()
+    (folder / "sara_empty").mkdir()
+    (folder / "sara_notes.txt").touch()
+    assert set(Plugins(folder).available()) == set(Plugins(None).available())
+
+
+@pytest.mark.parametrize("name", ["._sara_one.py", ".#sara_one.py", "sara_one.old.py", "sara_one.off"])
+def test_what_editors_and_people_leave_lying_about_is_no_plugin(folder: Path, name: str) -> None:
+    if name.endswith(".py"):
+        (folder / name).write_text("not Python\0", encoding="utf-8")
+    else:
+        package(folder, name, "raise RuntimeError('switched off')")
+    assert set(Plugins(folder).available()) == set(Plugins(None).available())
+
+
+def test_beside_the_file_wins_over_installed_and_installed_over_bundled(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    installed(site, "my-openai", "openai", "sara_of_mine")
+    monkeypatch.syspath_prepend(site)
+    assert places(Plugins(folder), "openai") == ["installed", "bundled"]
+    (folder / "sara_openai.py").write_text(responder("Beside"), encoding="utf-8")
+    assert places(Plugins(folder), "openai") == ["folder", "installed", "bundled"]
+
+
+def test_an_installed_plugin_is_loaded_from_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    installed(site, "my-openai", "openai", "sara_of_mine")
+    (site / "sara_of_mine.py").write_text(responder("Mine"), encoding="utf-8")
+    monkeypatch.syspath_prepend(site)
+    assert Plugins(None).bring("responder", "openai").__name__ == "Mine"
+
+
+def test_the_same_path_found_twice_is_one() -> None:
+    found = Plugins(ROOT / "plugins").available()
+    assert {name: [each.origin for each in found[name]] for name in BUNDLED} == {name: ["bundled"] for name in BUNDLED}
+    assert set(found) == set(Plugins(None).available())
+
+
+def test_where_a_plugin_was_found_does_not_change_once_it_is_loaded(folder: Path) -> None:
+    (folder / "sara_one.py").write_text(responder("One"), encoding="utf-8")
+    plugins = Plugins(folder)
+    before = plugins.available()
+    plugins.load("one")
+    assert plugins.available() == before
+
+
+# ── loading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_plugin_in_the_folder_takes_the_place_of_the_bundled_one(folder: Path) -> None:
+    (folder / "sara_openai.py").write_text(responder("Beside"), encoding="utf-8")
+    assert Plugins(folder).bring("responder", "openai").__name__ == "Beside"
+
+
+def test_the_bundled_one_is_back_when_its_rival_is_gone(folder: Path) -> None:
+    rival = folder / "sara_openai.py"
+    rival.write_text(responder("Beside"), encoding="utf-8")
+    Plugins(folder).load("openai")
+    rival.unlink()
+    assert Plugins(folder).bring("responder", "openai").__name__ == "OpenAIResponder"
+
+
+def test_two_folders_do_not_mix_up_their_plugins(tmp_path: Path) -> None:
+    loaded = []
+    for word in ("First", "Second"):
+        folder = tmp_path / word
+        folder.mkdir()
+        package(folder, "sara_one", "from sara_one.inner import *").with_name("inner.py").write_text(
+            responder(word), encoding="utf-8"
+        )
+        loaded.append(Plugins(folder))
+    assert [plugins.bring("responder", "one").__name__ for plugins in loaded] == ["First", "Second"]
+
+
+def test_shadowing_is_logged_once(folder: Path) -> None:
+    (folder / "sara_openai.py").write_text(responder("Beside"), encoding="utf-8")
+    plugins = Plugins(folder)
+    with structlog.testing.capture_logs() as logged:
+        plugins.load("openai")
+        plugins.bring("responder", "openai")
+        plugins.load("openai")
+    [line] = [line for line in logged if line["event"] == "plugin_shadows"]
+    assert (line["plugin"], line["used"], line["path"]) == ("openai", "folder", str(folder / "sara_openai.py"))
+    assert line["instead_of"] == ["bundled"]
+
+
+def test_nothing_is_logged_where_nothing_is_shadowed(folder: Path) -> None:
+    (folder / "sara_one.py").write_text(responder("One"), encoding="utf-8")
+    plugins = Plugins(folder)
+    with structlog.testing.capture_logs() as logged:
+        plugins.load("one")
+        plugins.load("whatsapp")
+    assert logged == []
+
+
+def test_only_plugins_that_are_named_are_imported(folder: Path) -> None:
+    (folder / "sara_one.py").write_text(responder("One"), encoding="utf-8")
+    (folder / "sara_two.py").write_text("raise RuntimeError('nobody asked for me')", encoding="utf-8")
+    plugins = Plugins(folder)
+    plugins.load("one")
+    assert plugins.names() == ["one"]
+    assert "sara_two" not in sys.modules
+
+
+def test_an_unknown_plugin_is_answered_with_the_known_ones(folder: Path) -> None:
+    (folder / "sara_one.py").write_text(responder("One"), encoding="utf-8")
+    with pytest.raises(PluginError, match=r"there is no plugin onne; .*\bone, openai, sqlite, whatsapp"):
+        Plugins(folder).load("onne")
+
+
+def broken(folder: Path, source: str) -> Plugins:
+    """Plugins with one that is called `one`."""
+    (folder / "sara_one.py").write_text(source, encoding="utf-8")
+    return Plugins(folder)
+
+
+HOOK = "from sara import hookimpl\n@hookimpl\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import a_package_that_nobody_has", r"could not be imported: ModuleNotFoundError: .*a_package_that_nobody_has"),
+        ("def register_responders(:", r"could not be imported: SyntaxError"),
+        ("1 / 0", r"could not be imported: ZeroDivisionError"),
+        (HOOK + "def mesage_received(message): ...", r"implements mesage_received, which is not a hook"),
+        (HOOK + "def message_received(mesage): ...", r"mesage"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_says_so_under_its_name_each_time(folder: Path, source: str, said: str) -> None:
+    plugins = broken(folder, source)
+    with pytest.raises(PluginError, match=said) as first:
+        plugins.load("one")
+    assert "plugin one " in str(first.value)
+    with pytest.raises(PluginError) as second:
+        plugins.load("one")
+    assert second.value is first.value
+    assert plugins.names() == []
+    assert not Hooks(plugins, Problems(HandClock())).any("message_received")
+
+
+def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
+    plugins = broken(
+        folder, "from sara import hookimpl\n@hookimpl(specname='message_received')\ndef write_it_down(message): ...\n"
+    )
+    plugins.load("one")
+    assert Hooks(plugins, Problems(HandClock())).any("message_received")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "brings no responder"),
+        ("def register_responders(): return []", "brings no responder"),
+        (responder("One") + "def register_responders(): return [One, One]", "brings 2 responder"),
+        ("def register_responders(): return [object]", "declares no Options"),
+        ("def register_responders(): return None", "could not be set up: TypeError"),
+        ("def register_responders(): raise OSError('it rains')", "could not be set up: OSError: it rains"),
+    ],
+)
+def test_a_plugin_that_does_not_bring_what_is_asked_of_it_says_so(folder: Path, source: str, said: str) -> None:
+    with pytest.raises(PluginError, match=f"plugin one .*{said}"):
+        broken(folder, source).bring("responder", "one")
+
+
+# ── hooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bench:
+    """Hooks over modules that a test makes up, and the problems they cause."""
+
+    def __init__(self, within: int) -> None:
+        self.plugins = Plugins(None)
+        self.problems = Problems(HandClock())
+        self.hooks = Hooks(self.plugins, self.problems, within)
+
+    def add(self, plugin: str, function: Any) -> None:
+        """A plugin that implements one hook, called as the function is."""
+        from sara import hookimpl
+
+        module = type(sys)(f"sara_{plugin}")
+        setattr(module, function.__name__, hookimpl(function))
+        self.plugins.manager.register(module, name=plugin)
+
+    @property
+    def told(self) -> dict[str, str]:
+        return {problem.key: problem.message for problem in self.problems}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Hooks with a short deadline."""
+    return Bench(within=50)
+
+
+@pytest.fixture
+async def release() -> AsyncIterator[threading.Event]:
+    """What hanging threads wait for; let go at the end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def test_a_plain_hook_runs_in_a_thread_and_an_async_one_on_the_loop(bench: Bench) -> None:
+    seen: dict[str, int] = {}
+
+    def started() -> None:
+        seen["plain"] = threading.get_ident()
+
+    bench.add("plain", started)
+
+    async def started_async() -> None:
+        seen["async"] = threading.get_ident()
+
+    started_async.__name__ = "started"
+    bench.add("async", started_async)
+    await bench.hooks.fire("started")
+    assert seen["async"] == threading.get_ident()
+    assert seen["plain"] != threading.get_ident()
+    assert bench.told == {}
+
+
+async def test_a_hook_gets_only_the_arguments_it_asks_for(bench: Bench) -> None:
+    seen: list[Sequence[str]] = []
+
+    def reply_ready(answers: Sequence[str]) -> None:
+        seen.append(answers)
+
+    bench.add("brief", reply_ready)
+    await bench.hooks.fire("reply_ready", conversation="c1", answers=["m1"])
+    assert seen == [["m1"]]
+
+
+def failures(release: threading.Event) -> dict[str, Any]:
+    """Ways to fail in the hook `started`, by what is said of them."""
+
+    def raises() -> None:
+        raise ValueError("it rains")
+
+    async def raises_async() -> None:
+        raise ValueError("it rains")
+
+    def hangs() -> None:
+        release.wait()
+
+    async def hangs_async() -> None:
+        await asyncio.Event().wait()
+
+    async def hangs_on() -> None:
+        while not release.is_set():
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), 0.2)
+            except (asyncio.CancelledError, TimeoutError):
+                continue
+
+    async def gives_way() -> None:
+        raise asyncio.CancelledError
+
+    def leaves() -> None:
+        raise SystemExit(3)
+
+    found = {
+        "raises": raises, "raises_async": raises_async, "hangs": hangs, "hangs_async": hangs_async, "hangs_on": hangs_on,
+        "gives_way": gives_way, "leaves": leaves,
+    }  # fmt: skip
+    for function in found.values():
+        cast("Any", function).__name__ = "started"
+    return found
+
+
+@pytest.mark.parametrize("how", ["raises", "raises_async", "hangs", "hangs_async", "hangs_on", "gives_way", "leaves"])
+async def test_a_hook_that_fails_is_named_and_the_others_are_called(bench: Bench, release: threading.Event, how: str) -> None:
+    calls: list[str] = []
+
+    def started() -> None:
+        calls.append("called")
+
+    bench.add("before", started)
+    bench.add("clumsy", failures(release)[how])
+    bench.add("after", lambda_of(started))
+    async with asyncio.timeout(5):
+        try:
+            await bench.hooks.fire("started")
+        except BaseException as error:  # a CancelledError would look like the end of the test itself
+            pytest.fail(f"{type(error).__name__} came through")
+    assert calls == ["called", "called"]
+    assert list(bench.told) == ["plugin:clumsy:started"]
+    assert "the plugin clumsy" in bench.told["plugin:clumsy:started"]
+
+
+def lambda_of(function: Any) -> Any:
+    """The same function once more, for another plugin."""
+
+    def started() -> None:
+        function()
+
+    return started
+
+
+async def test_later_does_not_wait_and_settle_does(bench: Bench) -> None:
+    gate, calls = asyncio.Event(), []
+
+    async def started() -> None:
+        await gate.wait()
+        calls.append("called")
+
+    bench.add("slow", started)
+    bench.hooks.later("started")
+    assert calls == []
+    gate.set()
+    await bench.hooks.settle()
+    assert calls == ["called"]
+
+
+def test_nobody_listens_where_nobody_implements_it(bench: Bench) -> None:
+    assert not bench.hooks.any("started", "stopping")
+    bench.add("one", lambda_of(print))
+    assert bench.hooks.any("started", "stopping")
+    assert not bench.hooks.any("stopping")
+
+
+# ── a queue of a third party sits the exam ────────────────────────────────────────────────────────────────────────────────
+
+
+class TestMemoryQueue(QueueContract):
+    @pytest.fixture
+    async def queue(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Queue]:
+        folder = tmp_path / "plugins"
+        folder.mkdir()
+        shutil.copy(SHELF / "sara_memory.py", folder)
+        brought = cast("Any", Plugins(folder).bring("queue", "memory"))
+        queue = brought(brought.Options(), Context("queue", tmp_path, clock, Problems(clock)))
+        await queue.open()
+        yield queue
+        await queue.close()
+
+    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+        pytest.skip("it keeps nothing: after a restart the sweep finds the work in the store")

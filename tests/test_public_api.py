@@ -1,0 +1,218 @@
+"""The public API: what it names, what it costs, what the manual says about it, and that nobody has another door."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import sara
+
+ROOT = Path(__file__).parents[1]
+MANUAL = ROOT / "plugins" / "README.md"
+PLUGINS = sorted((ROOT / "plugins").glob("*/**/*.py"))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def homes() -> dict[str, str]:
+    """Name → the module from which `sara` says that it comes."""
+    stated = [node for node in tree(ROOT / "sara" / "__init__.py").body if isinstance(node, ast.If)]
+    imports = [node for block in stated for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+def defined_in(path: Path) -> set[str]:
+    """The names that a module makes itself."""
+    names: set[str] = set()
+    for node in tree(path).body:
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                names.add(node.name)
+            case ast.Assign():
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return names
+
+
+# ── what it names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_public_name_says_where_it_comes_from() -> None:
+    assert sorted(homes()) == sorted(sara.__all__)
+    assert len(sara.__all__) == len(set(sara.__all__))
+
+
+@pytest.mark.parametrize("name", sara.__all__)
+def test_a_public_name_is_what_its_home_defines(name: str) -> None:
+    home = homes()[name]
+    assert getattr(sara, name) is getattr(importlib.import_module(home), name)
+    assert name in defined_in(ROOT / (home.replace(".", "/") + ".py"))
+
+
+def test_names_that_are_not_public_are_not_there() -> None:
+    for name in ("Daemon", "Plugins", "_HOMES_", "hookspec"):
+        with pytest.raises(AttributeError, match=f"module 'sara' has no attribute '{name}'"):
+            getattr(sara, name)
+
+
+def test_the_public_names_are_listed_for_the_curious() -> None:
+    assert set(dir(sara)) >= set(sara.__all__)
+
+
+CONTRACTS = ("Simulator", "PluginObject", "Channel", "Responder", "Store", "Queue", "Context", "Finding")
+
+
+def signature_names() -> Iterator[tuple[str, str]]:
+    """(method, name) for each name in the annotations of what plugins extend or are given."""
+    for node in tree(ROOT / "sara" / "contracts.py").body:
+        if not isinstance(node, ast.ClassDef) or node.name not in CONTRACTS:
+            continue
+        for member in node.body:
+            annotations: list[ast.expr | None] = []
+            if isinstance(member, ast.AnnAssign):
+                where = f"{node.name}.{ast.unparse(member.target)}"
+                annotations = [member.annotation]
+            elif isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                where = f"{node.name}.{member.name}"
+                arguments = [*member.args.args, *member.args.kwonlyargs]
+                annotations = [member.returns, *(argument.annotation for argument in arguments)]
+            for annotation in filter(None, annotations):
+                literals = {id(inner) for outer in ast.walk(annotation) if _literal(outer) for inner in ast.walk(outer)}
+                for inner in ast.walk(annotation):
+                    if isinstance(inner, ast.Name) and id(inner) not in literals:
+                        yield where, inner.id
+
+
+def _literal(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal"
+
+
+def test_a_plugin_can_write_every_signature_of_its_contract_with_public_names() -> None:
+    """A class that extends a contract repeats its signatures; a type that only the core can import would shut others out."""
+    imported: set[str] = set()
+    for node in ast.walk(tree(ROOT / "sara" / "contracts.py")):
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not str(node.module).startswith("sara")):
+            imported |= {alias.name for alias in node.names}
+    at_hand = {*imported, *vars(builtins), *sara.__all__, "T"}
+    assert sorted({f"{where}: {name}" for where, name in signature_names() if name not in at_hand}) == []
+
+
+# ── what it costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def imported_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has after a statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout))
+
+
+HEAVY = {"aiohttp", "openai", "pydantic"}
+
+
+@pytest.mark.parametrize(
+    "statement", ["import sara", "from sara import Refused, Part, split_text, Channel, Store, Context, Problems, hookimpl"]
+)
+def test_importing_sara_imports_nothing_heavy(statement: str) -> None:
+    assert imported_by(statement) & HEAVY == set()
+
+
+def test_import_sara_alone_imports_none_of_its_own_modules() -> None:
+    assert {name for name in imported_by("import sara") if name.startswith("sara")} == {"sara"}
+
+
+@pytest.mark.parametrize("name", ["whatsapp", "openai", "sqlite"])
+def test_importing_a_bundled_plugin_is_cheap(name: str) -> None:
+    assert imported_by(f"import sara_{name}") & {*HEAVY, "aiosqlite"} == set()
+
+
+# ── what the manual says ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def hooks() -> list[tuple[str, str]]:
+    """Each hook's signature and its sentence, in order."""
+    found = []
+    for node in tree(ROOT / "sara" / "hookspecs.py").body:
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(each) == "hookspec" for each in node.decorator_list):
+            assert node.returns is not None
+            found.append((f"{node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}", ast.get_docstring(node) or ""))
+    return found
+
+
+def test_the_manual_has_a_heading_for_each_hook_with_its_signature_and_its_sentence() -> None:
+    section = re.search(r"^## Hooks\n(.*?)^## ", MANUAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert re.findall(r"^### `(.+)`\n\n(.+)$", section[1], re.MULTILINE) == hooks()
+
+
+def test_each_hook_is_one_sentence() -> None:
+    for signature, sentence in hooks():
+        assert re.fullmatch(r"[A-Z`][^\n]+[^.]\.", sentence), signature
+
+
+def test_the_manual_names_every_error_that_a_plugin_can_raise() -> None:
+    manual = MANUAL.read_text(encoding="utf-8")
+    errors = [name for name in sara.__all__ if homes()[name] == "sara.errors"]
+    explained = {name for name in errors if re.search(rf"^\| .* \| `{name}\b", manual, re.MULTILINE)}
+    assert explained == set(errors) - {"SaraError", "ConfigError", "PluginError"}
+
+
+def test_what_the_manual_imports_from_sara_is_public() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", MANUAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    imports = [
+        node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)
+        if (node.module or "").partition(".")[0] == "sara"
+    ]  # fmt: skip
+    assert {node.module for node in imports} == {"sara", "sara.testing"}
+    named = {alias.name for node in imports if node.module == "sara" for alias in node.names}
+    assert named <= set(sara.__all__)
+
+
+# ── nobody has another door ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
+def test_a_plugin_imports_of_the_core_only_sara_itself_and_no_other_plugin(path: Path) -> None:
+    own = path.relative_to(ROOT / "plugins").parts[0]
+    strange = [
+        name for name in modules_imported(path)
+        if name.startswith(("sara.", "sara_")) and name.partition(".")[0] != own
+    ]  # fmt: skip
+    assert strange == []
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
+def test_a_plugin_uses_only_public_names_of_sara(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module == "sara":
+            assert {alias.name for alias in node.names} <= set(sara.__all__)
+
+
+def test_the_exams_use_only_the_public_api_and_pytest() -> None:
+    for path in (ROOT / "sara" / "testing").glob("*.py"):
+        core = {name for name in modules_imported(path) if name.partition(".")[0] == "sara"}
+        assert {name for name in core if not name.startswith("sara.testing")} <= {"sara"}
+        strange = {name.partition(".")[0] for name in modules_imported(path)} - {*sys.stdlib_module_names, "sara", "pytest"}
+        assert strange == set()

@@ -1,0 +1,99 @@
+"""When something is tried again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sara.config import Retry, RetryPolicy
+from sara.retry import Dead, RetryAt, back_off, decide
+from tests.fakes import steady
+
+START = 1_800_000_000_000
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+DEFAULT = RetryPolicy()
+POLICIES = st.builds(
+    RetryPolicy,
+    attempts=st.integers(1, 100),
+    first=st.integers(1, 10_000),
+    factor=st.floats(1, 10),
+    longest=st.integers(10_000, 10_000_000),
+    outlast=st.integers(0, 100_000_000),
+)
+
+
+@pytest.mark.parametrize("own_fault", [True, False])
+def test_four_calls_wait_one_two_and_four_seconds(own_fault: bool) -> None:
+    waits = [decide(DEFAULT, calls, START, START, own_fault=own_fault) for calls in (1, 2, 3)]
+    assert waits == [RetryAt(START + 1 * SECOND), RetryAt(START + 2 * SECOND), RetryAt(START + 4 * SECOND)]
+
+
+def test_what_is_the_messages_own_fault_ends_with_the_attempts() -> None:
+    assert isinstance(decide(DEFAULT, 3, START, START + HOUR, own_fault=True), RetryAt)
+    assert decide(DEFAULT, 4, START, START + 7 * SECOND, own_fault=True) == Dead("attempts_used_up")
+
+
+@pytest.mark.parametrize(("calls", "passed"), [(4, 7 * SECOND), (5, 6 * MINUTE), (30, 30 * MINUTE - 1)])
+def test_while_the_other_side_is_away_it_goes_on_at_the_longest_wait(calls: int, passed: int) -> None:
+    now = START + passed
+    assert decide(DEFAULT, calls, START, now, own_fault=False) == RetryAt(now + 5 * MINUTE)
+
+
+@pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
+def test_what_outlasts_the_patience_is_dead(passed: int) -> None:
+    assert decide(DEFAULT, 9, START, START + passed, own_fault=False) == Dead("outlasted")
+
+
+def test_a_slow_other_side_gets_all_its_attempts() -> None:
+    assert decide(DEFAULT, 3, START, START + HOUR, own_fault=False) == RetryAt(START + HOUR + 4 * SECOND)
+
+
+def test_sending_is_more_patient_than_asking() -> None:
+    now = START + 23 * HOUR
+    assert isinstance(decide(Retry().reply, 9, START, now, own_fault=False), Dead)
+    assert isinstance(decide(Retry().send, 9, START, now, own_fault=False), RetryAt)
+    assert isinstance(decide(Retry().send, 9, START, START + 24 * HOUR, own_fault=False), Dead)
+
+
+@pytest.mark.parametrize(("after", "wait"), [(None, 1_000), (0, 1_000), (999, 1_000), (20_000, 20_000)])
+def test_a_wait_that_was_asked_for_is_kept(after: int | None, wait: int) -> None:
+    assert decide(DEFAULT, 1, START, START, own_fault=False, after=after) == RetryAt(START + wait)
+
+
+def test_a_wait_that_was_asked_for_may_be_longer_than_the_longest() -> None:
+    assert decide(DEFAULT, 4, START, START, own_fault=False, after=HOUR) == RetryAt(START + HOUR)
+
+
+def test_one_attempt_means_no_second_call() -> None:
+    assert decide(RetryPolicy(attempts=1), 1, START, START, own_fault=True) == Dead("attempts_used_up")
+
+
+@steady
+@given(POLICIES, st.integers(1, 200), st.floats(0, 1, exclude_max=True))
+def test_chance_spreads_the_long_waits_by_at_most_a_tenth_and_no_others(policy: RetryPolicy, calls: int, chance: float) -> None:
+    plain = decide(policy, calls, START, START, own_fault=False)
+    spread = decide(policy, calls, START, START, own_fault=False, chance=chance)
+    if isinstance(plain, Dead) or calls < policy.attempts:
+        assert spread == plain
+    else:
+        assert isinstance(spread, RetryAt)
+        assert 0.9 * policy.longest - 1 <= spread.at - START <= policy.longest
+
+
+def test_chance_keeps_long_waits_from_ending_together() -> None:
+    ends = {decide(DEFAULT, 4, START, START, own_fault=False, chance=chance / 10) for chance in range(10)}
+    assert len(ends) == 10
+
+
+@steady
+@given(POLICIES, st.integers(1, 10_000))
+def test_a_wait_never_shrinks_and_never_exceeds_the_longest(policy: RetryPolicy, calls: int) -> None:
+    assert min(policy.first, policy.longest) <= back_off(policy, calls) <= back_off(policy, calls + 1) <= policy.longest
+
+
+@steady
+@given(POLICIES, st.integers(1, 200), st.integers(0, 200_000_000), st.booleans())
+def test_a_retry_is_never_in_the_past(policy: RetryPolicy, calls: int, passed: int, own_fault: bool) -> None:
+    decision = decide(policy, calls, START, START + passed, own_fault=own_fault)
+    assert isinstance(decision, Dead) or decision.at > START + passed

@@ -1,0 +1,40 @@
+"""Where a conversation's account leads."""
+
+from __future__ import annotations
+
+from sara import OpenWork, Wake
+from sara.config import Conversation
+from sara.routes import Route, Routes
+from tests.fakes import ACCOUNT, NOW, FakeChannel
+
+SUPPORT = Route("support", FakeChannel(ACCOUNT), Conversation(responder="assistant"), ())
+SALES = Route("sales", FakeChannel("test:2"), Conversation(responder="seller"), ())
+ROUTES = Routes([SUPPORT, SALES])
+
+
+def test_an_account_leads_to_its_channel_whatever_the_channel_is_called() -> None:
+    assert ROUTES.of("test:1") is SUPPORT
+    assert ROUTES.of("test:2") is SALES
+    assert ROUTES.of("support") is None
+    assert list(ROUTES) == [SUPPORT, SALES]
+
+
+def test_a_lane_is_the_channel_for_sending_and_the_responder_for_asking() -> None:
+    assert (SUPPORT.deliver_lane, SUPPORT.reply_lane) == ("deliver:support", "reply:assistant")
+
+
+def test_open_work_calls_for_the_jobs_that_are_due_each_in_its_lane() -> None:
+    work = [OpenWork("c1", "test:1", NOW, None), OpenWork("c2", "test:2", NOW + 1, NOW + 2), OpenWork("c3", "test:1", None, None)]
+    assert ROUTES.wakes(work) == [
+        Wake("reply", "c1", NOW, "reply:assistant"),
+        Wake("reply", "c2", NOW + 1, "reply:seller"),
+        Wake("deliver", "c2", NOW + 2, "deliver:sales"),
+    ]
+
+
+def test_work_that_was_due_at_the_dawn_of_time_is_due() -> None:
+    assert [wake.due for wake in ROUTES.wakes([OpenWork("c1", "test:1", 0, 0)])] == [0, 0]
+
+
+def test_work_of_an_account_that_is_not_configured_sleeps() -> None:
+    assert ROUTES.wakes([OpenWork("c9", "test:9", NOW, NOW)]) == []
