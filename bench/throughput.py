@@ -27,12 +27,19 @@ async def main(people: int, rounds: int) -> None:
     await ai.start()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sara.yaml"
-        file.write_text(json.dumps({
-            "server": {"listen": "127.0.0.1:0"}, "admin": {"listen": "127.0.0.1:0"}, "state": "state",
-            "channels": {"whatsapp": {"plugin": "whatsapp", "throughput": 1000, **phone.options()}},
-            "responders": {"assistant": {"plugin": "openai", **ai.options()}},
-            "conversation": {"quiet": "0s"},
-        }), encoding="utf-8")
+        file.write_text(
+            json.dumps(
+                {
+                    "server": {"listen": "127.0.0.1:0"},
+                    "admin": {"listen": "127.0.0.1:0"},
+                    "state": "state",
+                    "channels": {"whatsapp": {"plugin": "whatsapp", "throughput": 1000, **phone.options()}},
+                    "responders": {"assistant": {"plugin": "openai", **ai.options()}},
+                    "conversation": {"quiet": "0s"},
+                }
+            ),
+            encoding="utf-8",
+        )
         daemon = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "sara", "run", "--config", str(file), stderr=asyncio.subprocess.PIPE, env=dict(os.environ)
         )
@@ -45,13 +52,19 @@ async def main(people: int, rounds: int) -> None:
         start = time.perf_counter()
         for turn in range(rounds):
             for n in range(people):
-                await phone.say(phone.add_customer(f"P{n}", phone=f"1555{n:06d}", user_id=f"US.{n:018d}") if turn == 0 else f"P{n}", f"{turn}")
+                await phone.say(
+                    phone.add_customer(f"P{n}", phone=f"1555{n:06d}", user_id=f"US.{n:018d}") if turn == 0 else f"P{n}", f"{turn}"
+                )
             await phone.wait_for(lambda seen, turn=turn: len(seen.accepted) >= people * (turn + 1), timeout=120)
         took = time.perf_counter() - start
         await phone.wait_for(lambda seen: not seen.under_way, timeout=120)
         settled = time.perf_counter() - start
-        print(f"{people} people, {rounds} messages each: {people * rounds / took:.0f} answers/s, with all statuses {people * rounds / settled:.0f}/s")
-        print(f"memory of the daemon: {idle} MB idle, {memory(daemon.pid)} MB after; processor: {cpu(daemon.pid) / (people * rounds) * 1e3:.2f} ms a message")
+        print(
+            f"{people} people, {rounds} messages each: {people * rounds / took:.0f} answers/s, with all statuses {people * rounds / settled:.0f}/s"
+        )
+        print(
+            f"memory of the daemon: {idle} MB idle, {memory(daemon.pid)} MB after; processor: {cpu(daemon.pid) / (people * rounds) * 1e3:.2f} ms a message"
+        )
         daemon.terminate()
         await drain
         await daemon.wait()

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sara.config.options import Duration, Options, Secret, format_duration, parse_duration
-    from sara.contracts import Channel, Clock, Context, Finding, HistoryLimits, Queue, Responder, Simulator, Store
+    from sara.contracts import (
+        Channel,
+        Clock,
+        Context,
+        Finding,
+        Handler,
+        HistoryLimits,
+        Listener,
+        Queue,
+        Responder,
+        Simulator,
+        Store,
+    )
     from sara.errors import (
         ConfigError,
         GiveUp,
@@ -112,6 +124,7 @@ __all__ = [
     "Failure",
     "Finding",
     "GiveUp",
+    "Handler",
     "HistoryLimits",
     "IdentityChange",
     "InDoubt",
@@ -123,6 +136,7 @@ __all__ = [
     "JobEvent",
     "JobKind",
     "Line",
+    "Listener",
     "Millis",
     "NotSent",
     "OpenWork",
@@ -143,8 +157,8 @@ __all__ = [
     "Request",
     "Responder",
     "Response",
-    "SaraError",
     "Role",
+    "SaraError",
     "ScheduledQueue",
     "Secret",
     "SetAside",
@@ -163,8 +177,8 @@ __all__ = [
     "Usage",
     "Verdict",
     "Wake",
-    "format_duration",
     "estimated_tokens",
+    "format_duration",
     "hookimpl",
     "parse_duration",
     "split_text",

@@ -107,7 +107,7 @@ class Simulator(ABC):
         """Deliver events to `webhook`, the address of a running daemon's webhook; raise where it does not verify."""
 
 
-class PluginObject:
+class PluginObject(ABC):  # what each kind must bring is said by its own class
     """What all four kinds have in common: built from checked options, opened before use, closed after."""
 
     Options: ClassVar[type[Options]]
@@ -115,10 +115,10 @@ class PluginObject:
 
     simulator: ClassVar[type[Simulator] | None] = None
 
-    async def open(self) -> None:
+    async def open(self) -> None:  # noqa: B027  # optional
         """Get ready. Raise to be reported as a problem; the rest of the daemon runs on."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027  # optional
         """Let go of everything. Called once, also after a failed `open`."""
 
     async def checks(self) -> Sequence[Finding]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ T = TypeVar("T", bound=PluginObject)
 
 CONCURRENT_REPLIES = 256
 CONCURRENT_SENDS = 80
+REOPEN_EVERY = 60.0
+"""Seconds between two tries to open a responder that could not be opened."""
+
 KEEPALIVE = 15.0
 """Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
 
@@ -127,7 +131,7 @@ class Daemon:
         routes = await self._open_channels()
         self._build(routes, owner)
         await self._listen()
-        await self._open_responders()
+        failed = await self._open_responders(self._config.responders.values())
         await self._report_orphans(routes)
         self._run(self._worker.run(), "worker")
         self._admin.serving = True
@@ -135,6 +139,7 @@ class Daemon:
         systemd.notify("READY=1")
         log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
         self._run(self._worker.sweep(), "sweep")
+        self._run(self._reopen_responders(failed), "responders")
         self._run(self._watch_store(), "store-watch")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
@@ -169,7 +174,7 @@ class Daemon:
         for route in routes:
             if route.channel.webhook:
                 webhooks.setdefault(route.channel.webhook, []).append(route)
-        self._public = PublicApp(webhooks, self.inbox, self.problems)
+        self._public = PublicApp(webhooks, self._down, self.inbox, self.problems)
         self._admin = AdminApp(
             self.store,
             self.queue,
@@ -206,38 +211,51 @@ class Daemon:
     async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
         engine = self._make(kind, section, contract)
         self._stack.push_async_callback(engine.close)
-        await engine.open()
+        try:
+            await engine.open()
+        except SaraError:
+            raise
+        except Exception as error:
+            raise PluginError(f"the plugin {section.plugin} could not be opened: {type(error).__name__}: {error}") from error
         return engine
 
     async def _open_channels(self) -> Routes:
-        routes = []
+        routes: list[Route] = []
         self._responders: dict[str, Responder] = {}
-        for section in self._config.responders.values():
-            with self._degraded("responder", section):
-                self._responders[section.name] = self._make("responder", section, Responder)
+        self._down: set[str] = set()
         for section in self._config.channels.values():
             with self._degraded("channel", section):
                 channel = self._make("channel", section, Channel)
                 self._stack.push_async_callback(self._closed, section.name, channel)
                 await channel.open()
-                routes.append(self._route(section, channel))
+                routes.append(Route(section.name, channel, section.conversation or self._config.conversation, self._responders))
+                continue
+            if path := getattr(section.options, "webhook", None):
+                self._down.add(path)
         _check_accounts(routes, self.problems)
         return Routes(routes)
 
-    def _route(self, section: Section, channel: Channel) -> Route:
-        policy = section.conversation or self._config.conversation
-        line = [name for name in (policy.responder, *policy.fallback) if name is not None]
-        return Route(
-            section.name, channel, policy, tuple((name, self._responders[name]) for name in line if name in self._responders)
-        )
-
-    async def _open_responders(self) -> None:
-        for section in self._config.responders.values():
-            responder = self._responders.get(section.name)
-            if responder is not None:
+    async def _open_responders(self, sections: Iterable[Section]) -> list[Section]:
+        """Build and open responders; return those that failed."""
+        failed: list[Section] = []
+        for section in sections:
+            with self._degraded("responder", section):
+                responder = self._make("responder", section, Responder)
                 self._stack.push_async_callback(self._closed, section.name, responder)
-                with self._degraded("responder", section):
-                    await responder.open()
+                await responder.open()
+                self._responders[section.name] = responder
+                self.problems.clear(f"responder:{section.name}")
+                continue
+            failed.append(section)
+        return failed
+
+    async def _reopen_responders(self, failed: list[Section]) -> None:
+        """Try again what failed, as its cause may pass: until then its messages wait."""
+        while failed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REOPEN_EVERY):
+                    await self.ended.wait()
+            failed = await self._open_responders(failed)
 
     @contextlib.contextmanager
     def _degraded(self, kind: str, section: Section) -> Iterator[None]:
@@ -284,14 +302,12 @@ class Daemon:
     async def _listen(self) -> None:
         self.admin_url = await self._serve(self._admin.application(), self._config.admin.listen, "admin")
         self.public_url = await self._serve(self._public.application(), self._config.server.listen, "server")
-        listening = self._config.state / "listening.json"
-        listening.write_text(
-            json.dumps({"pid": os.getpid(), "public": self.public_url, "admin": self.admin_url}), encoding="utf-8"
+        self._stack.callback(
+            _say_where(self._config.state, {"pid": os.getpid(), "public": self.public_url, "admin": self.admin_url})
         )
-        self._stack.callback(listening.unlink, missing_ok=True)
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
-        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=5)
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)
@@ -348,6 +364,26 @@ async def _within(call: Awaitable[None], seconds: float) -> bool:
     return True
 
 
+def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], None]:
+    """Write down where the daemon listens, for the commands. The file is locked while the daemon lives, so that nobody else
+    who later holds the port is taken for it. Returns what undoes it."""
+    path = state / "listening.json"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ConfigError(f"state: {state} is in use by another SARA; give this one another directory") from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(listening).encode(), 0)
+
+    def undo() -> None:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+    return undo
+
+
 def _check_accounts(routes: list[Route], problems: Problems) -> None:
     """Two channels of one account would answer everybody twice: the later one is left out."""
     accounts: dict[str, str] = {}
@@ -355,7 +391,9 @@ def _check_accounts(routes: list[Route], problems: Problems) -> None:
         other = accounts.setdefault(route.channel.account, route.name)
         if other != route.name:
             routes.remove(route)
-            problems.report(f"channel:{route.name}", f"the channel {route.name} serves the same account as {other}", "remove one of the two")
+            problems.report(
+                f"channel:{route.name}", f"the channel {route.name} serves the same account as {other}", "remove one of the two"
+            )
 
 
 def _make_directory(state: Path) -> None:

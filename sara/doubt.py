@@ -49,7 +49,8 @@ def decide(
     """
     last = view.last
     since = now if last is None else last.settled_at or last.started_at
-    hold_ends = since + doubt_hold
+    # Each time nobody could tell, it is left twice as long to show.
+    hold_ends = since + (doubt_hold << min(max(view.attempts - 1, 0), 8))
     if now < hold_ends:
         return KeepWaiting(hold_ends)
     alive = view.webhook_at is not None and view.webhook_at > since

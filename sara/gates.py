@@ -57,7 +57,7 @@ def silence(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 
 def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """Messages that waited longer than `max_age` are kept, not answered."""
-    old = tuple(line.id for line in view.waiting if line.at < facts.now - policy.max_age)
+    old = tuple(line.id for line in view.waiting if (line.revived_at or line.at) < facts.now - policy.max_age)
     return Skip(old, "too_old") if old else Proceed()
 
 

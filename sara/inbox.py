@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from sara import rules
 from sara.contracts import Clock, Queue, Store
 from sara.model import AccountEvent, Arrival, Draft, InboundMessage, Intake, Reception, Taken, Verdict
+from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Route, Routes
@@ -88,6 +90,13 @@ def intake_of(reception: Reception, route: Route) -> Intake:
     policy = route.policy
     arrivals = tuple(Arrival(message, judge(message), policy.quiet, policy.quiet_longest) for message in reception.messages)
     return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside)
+
+
+def kept_whole(message: InboundMessage) -> InboundMessage:
+    """The message with texts that can be stored, whatever its channel let through."""
+    person = message.person
+    named = replace(person, name=person.name and storable(person.name), username=person.username and storable(person.username))
+    return replace(message, text=storable(message.text), raw=storable(message.raw), kind=storable(message.kind), person=named)
 
 
 def judge(message: InboundMessage) -> Verdict:

@@ -23,7 +23,9 @@ class Lanes:
 
     def unavailable(self, lane: str, message: str, remedy: str) -> Instant:
         """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe."""
-        refusals, _ = self._refusals.get(lane, (0, 0))
+        refusals, until = self._refusals.get(lane, (0, 0))
+        if until > self._clock():
+            return until  # one of many that were on their way when the first was refused: the same refusal, not another probe
         until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
         self._refusals[lane] = (refusals + 1, until)
         self._queue.hold(lane, until)

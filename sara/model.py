@@ -130,7 +130,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class IdentityChange:
-    """The provider itself says that `before` is now known as `after`."""
+    """The provider itself says that `before` is now known as `after`. Told again, it changes nothing."""
 
     account: str
     before: Person
@@ -292,7 +292,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message of a conversation, as history or as something to answer."""
+    """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
+    chance: its age counts from then."""
 
     id: str
     role: Role
@@ -301,6 +302,7 @@ class Line:
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
     external_id: str | None = None
+    revived_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

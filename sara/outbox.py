@@ -13,7 +13,7 @@ from sara.bounds import bounded
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
 from sara.lanes import Lanes
-from sara.model import Again, DeliveryView, Done, Instant, Job, JobEnd, OpenWork, Outcome
+from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, OpenWork, Outcome
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Route, Routes
@@ -26,7 +26,8 @@ log = structlog.get_logger("sara.outbox")
 SEND_WITHIN = 60_000
 """A send that takes longer than this many milliseconds is in doubt."""
 
-SETTLE_TRIES = 5
+SETTLE_FIRST, SETTLE_LONGEST = 0.2, 5.0
+"""Seconds between two tries to record an outcome."""
 
 
 class Outbox:
@@ -96,7 +97,8 @@ class Outbox:
 
     async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
         channel = route.channel
-        exhausted = view.attempts >= self._policy.attempts and now - (view.first_at or now) >= self._policy.outlast
+        # However long the other side stays doubtful, a customer gets no more copies than there are attempts.
+        exhausted = view.attempts >= self._policy.attempts
         ending = doubt.decide(
             view, channel.on_doubt, channel.doubt_hold, now, correlates=channel.receipts_carry_attempt, exhausted=exhausted
         )
@@ -124,6 +126,9 @@ class Outbox:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
             accepted = await bounded(route.channel.send(view.part, attempt), SEND_WITHIN)
+            if not isinstance(accepted, Accepted):
+                raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
+            return Outcome("accepted", "accepted", external_id=accepted.external_id)
         except NotSent as error:
             return self._not_sent(view, route, error)
         except Refused as error:
@@ -142,7 +147,6 @@ class Outbox:
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
             return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
-        return Outcome("accepted", "accepted", external_id=accepted.external_id)
 
     def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
         now = self._clock()
@@ -163,15 +167,20 @@ class Outbox:
         return Outcome("not_sent", "queued", decision.at, error=str(error))
 
     async def _settle(self, attempt: str, outcome: Outcome) -> OpenWork:
-        """Record an outcome that cannot be found out again; a store that is busy for a moment is asked again."""
-        for again in range(SETTLE_TRIES):
+        """Record an outcome that cannot be found out again: while the store cannot take it, it is held here and offered again.
+
+        Given up only when the daemon drains; the next start then finds the attempt in doubt.
+        """
+        pause = SETTLE_FIRST
+        while True:
             try:
                 return await self._store.settle(attempt, outcome, self._clock())
             except StoreUnavailable:
-                if again == SETTLE_TRIES - 1:
+                if self.draining:
                     raise
-                await _pause(0.2 * 2**again)
-        raise AssertionError("unreachable")
+                log.warning("outcome_not_stored", attempt=attempt)
+                await _pause(pause)
+                pause = min(pause * 2, SETTLE_LONGEST)
 
     async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
         """Wake an answer that waited for this delivery, then look at the next part."""

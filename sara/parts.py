@@ -14,6 +14,17 @@ def utf16_length(text: str) -> int:
     return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
 
 
+def storable(text: str) -> str:
+    """`text` without what no database and no log can take: halves of surrogate pairs and NUL characters."""
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def split_text(text: str, limit: int) -> list[str]:
     """Cut `text` into pieces of at most `limit` UTF-16 units, at a paragraph, line, sentence or word where possible.
 

@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,7 @@ import pluggy
 import structlog
 
 from sara import hookspecs
-from sara.bounds import bounded
+from sara.bounds import bounded, in_thread
 from sara.errors import PluginError
 from sara.problems import Problems
 
@@ -44,6 +45,8 @@ REGISTERS: Mapping[str, str] = {
 GROUP = "sara"
 DISTRIBUTION = "sara-daemon"
 HOOK_WITHIN = 10_000
+HANGS_ALLOWED = 3
+"""A hook that ran out of time this often is not called again: each time leaves a thread or a task behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,44 +128,60 @@ class Plugins:
                 instead_of=[each.origin for each in places[1:]],
             )
         try:
-            module = (
-                _import_path(name, Path(winner.where)) if winner.origin == "folder" else importlib.import_module(winner.where)
-            )
-        except Exception as error:
+            module = _import_path(name, Path(winner.where)) if winner.origin == "folder" else _import_installed(winner.where)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"the plugin {name} could not be imported: {type(error).__name__}: {error}") from error
-        self.manager.register(module, name=name)
-        self._check_hooks(name)
-        return module
-
-    def _check_hooks(self, name: str) -> None:
-        for implementation in _implementations(self.manager):
-            if implementation.plugin_name == name and not hasattr(hookspecs, implementation.function.__name__):
-                self.manager.unregister(name=name)
-                raise PluginError(f"the plugin {name} implements {implementation.function.__name__}, which is not a hook of SARA")
         try:
+            self.manager.register(module, name=name)
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            self.manager.unregister(name=name)
-            raise PluginError(f"the plugin {name} implements a hook that SARA does not have: {error}") from error
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+            raise PluginError(f"the plugin {name} implements a hook that SARA does not have, or not like this: {error}") from error
+        return module
 
     def _in_folder(self) -> list[Found]:
         if self._folder is None or not self._folder.is_dir():
             return []
         found = []
         for entry in sorted(self._folder.iterdir()):
-            name = entry.stem.removeprefix("sara_")
-            if (entry.is_dir() and (entry / "__init__.py").is_file()) or (entry.suffix == ".py" and entry.is_file()):
-                path = entry / "__init__.py" if entry.is_dir() else entry
-                found.append(_folder_or_bundled(name, path))
+            package = entry.is_dir() and (entry / "__init__.py").is_file()
+            name = (entry.name if package else entry.stem).removeprefix("sara_")
+            # Whatever else lies there (editors' and file managers' leavings, what was renamed to be out of the way) is no plugin.
+            if name.isidentifier() and (package or (entry.suffix == ".py" and entry.is_file())):
+                found.append(_folder_or_bundled(name, entry / "__init__.py" if package else entry))
         return found
 
 
 def _folder_or_bundled(name: str, path: Path) -> Found:
     """The same path found twice is one: in a checkout, `plugins/` beside sara.yaml holds the bundled ones themselves."""
-    spec = importlib.util.find_spec(f"sara_{name}") if f"sara_{name}" not in sys.modules else sys.modules[f"sara_{name}"].__spec__
-    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == path.resolve():
-        return Found(name, "bundled", f"sara_{name}")
+    bundled = next((each for each in _installed() if each.name == name and each.origin == "bundled"), None)
+    if bundled is not None and _origin_of(bundled.where) == path.resolve():
+        return bundled
     return Found(name, "folder", str(path))
+
+
+def _origin_of(module: str) -> Path | None:
+    """The file that an installed module would be imported from, whatever bears its name at present."""
+    spec = PathFinder.find_spec(module)
+    return Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
+
+
+def _import_installed(name: str) -> ModuleType:
+    """Import an installed module; one of that name from a folder, left from an earlier configuration, gives way."""
+    known = sys.modules.get(name)
+    if known is not None and known.__spec__ is not None and "." not in name:
+        origin = known.__spec__.origin
+        if origin is not None and Path(origin).resolve() != _origin_of(name):
+            _forget(name)
+    return importlib.import_module(name)
+
+
+def _forget(name: str) -> None:
+    for each in [each for each in sys.modules if each == name or each.startswith(name + ".")]:
+        del sys.modules[each]
 
 
 def _installed() -> list[Found]:
@@ -181,8 +200,7 @@ def _import_path(name: str, path: Path) -> ModuleType:
     known = sys.modules.get(module_name)
     if known is not None and known.__spec__ is not None and known.__spec__.origin == str(path):
         return known
-    for each in [each for each in sys.modules if each == module_name or each.startswith(module_name + ".")]:
-        del sys.modules[each]
+    _forget(module_name)
     search = [str(path.parent)] if path.name == "__init__.py" else None
     spec = importlib.util.spec_from_file_location(module_name, path, submodule_search_locations=search)
     if spec is None or spec.loader is None:
@@ -213,6 +231,7 @@ class Hooks:
         self._problems = problems
         self._within = within
         self._running: set[asyncio.Task[None]] = set()
+        self._hangs: dict[tuple[str, str], int] = {}
 
     def any(self, *names: str) -> bool:
         """Whether any of these hooks has an implementation."""
@@ -241,14 +260,19 @@ class Hooks:
 
     async def _call(self, implementation: pluggy.HookImpl, arguments: dict[str, Any], name: str) -> None:
         function = implementation.function
+        who = (implementation.plugin_name, name)
+        if self._hangs.get(who, 0) >= HANGS_ALLOWED:
+            return
         try:
             if inspect.iscoroutinefunction(function):
                 await bounded(function(**arguments), self._within)
             else:
-                await bounded(asyncio.to_thread(function, **arguments), self._within)
+                await bounded(in_thread(function, **arguments), self._within)
         except Exception as error:
             plugin = implementation.plugin_name
-            what = "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
+            hung = isinstance(error, TimeoutError)
+            self._hangs[who] = self._hangs.get(who, 0) + int(hung)
+            what = "took too long" if hung else f"raised {type(error).__name__}"
             log.warning("hook_failed", plugin=plugin, hook=name, error=type(error).__name__)
             self._problems.report(
                 f"plugin:{plugin}:{name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,9 +11,10 @@ import structlog
 from sara import gates, history, retry
 from sara.bounds import bounded
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store
-from sara.errors import GiveUp, Stale, TryLater
+from sara.errors import GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.lanes import Lanes
-from sara.model import Again, Done, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Turn
+from sara.model import Again, Done, Draft, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Turn
+from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Route, Routes
@@ -80,8 +82,14 @@ class Replies:
         return await self._answer(view, route, now)
 
     async def _wait(self, view: ReplyView, wait: gates.Wait, now: Instant) -> JobEnd:
-        if wait.blocked:
-            await self._store.look_again(view.conversation, "reply", wait.until, now)
+        if not wait.blocked:
+            return Again(wait.until)
+        await self._store.look_again(view.conversation, "reply", wait.until, now)
+        if view.delivery != "clear":
+            # What was in the way may have gone before that was written, and then nobody will wake us.
+            again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
+            if again is not None and again.delivery == "clear":
+                return Again(now)
         return Again(wait.until)
 
     async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
@@ -90,16 +98,18 @@ class Replies:
         turn = turn_of(view, route, now)
         try:
             reply = await self._ask(route, turn)
-            drafts = [part for draft in reply.parts for part in route.channel.compose(draft)]
-            if not drafts:
-                raise TryLater("the answer was empty")
+            drafts = _drafts(route, reply)
+            work = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, self._clock())
         except (TryLater, GiveUp) as error:
             return await self._failed(view, attempt, answers, error)
-        try:
-            work = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, self._clock())
         except Stale as error:
             log.info("answer_dropped", conversation=view.conversation, reason=str(error))
             return Again(self._clock())
+        except (StoreUnavailable, StoreLost):
+            raise
+        except Exception as error:
+            log.exception("answer_unusable", conversation=view.conversation)
+            return await self._failed(view, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}"))
         await self._wake_delivery(work)
         self._lanes.well(route.reply_lane)
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
@@ -125,7 +135,7 @@ class Replies:
 
     async def _ask_one(self, name: str, responder: Responder, turn: Turn) -> Reply:
         try:
-            return await bounded(responder.answer(turn), responder.timeout + GRACE)
+            reply = await bounded(responder.answer(turn), responder.timeout + GRACE)
         except (TryLater, GiveUp) as error:
             log.warning(
                 "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
@@ -136,19 +146,23 @@ class Replies:
             raise TryLater(f"{name} did not answer within {responder.timeout} ms") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            self._problems.report(
-                f"responder:{name}:error",
-                f"the responder {name} broke: {type(error).__name__}",
-                "see the log; report it to its author",
-            )
-            raise Broke(f"{name} broke: {type(error).__name__}") from error
+            raise self._broke(name, type(error).__name__) from error
+        if not isinstance(reply, Reply):
+            raise self._broke(name, f"it answered with a {type(reply).__name__}")
+        return reply
+
+    def _broke(self, name: str, how: str) -> Broke:
+        self._problems.report(
+            f"responder:{name}:error", f"the responder {name} broke: {how}", "see the log; report it to its author"
+        )
+        return Broke(f"{name} broke: {how}")
 
     async def _failed(self, view: ReplyView, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()
         calls = view.attempts + 1
         decision: retry.RetryAt | retry.Dead
         if isinstance(error, GiveUp):
-            decision = retry.Dead(str(error))
+            decision = retry.Dead("given_up")
         else:
             decision = retry.decide(
                 self._policy,
@@ -175,6 +189,14 @@ class Replies:
 
     async def _wake_delivery(self, work: OpenWork) -> None:
         await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "deliver"])
+
+
+def _drafts(route: Route, reply: Reply) -> list[Draft]:
+    """The parts of an answer in the channel's own form. Raises TryLater for an answer that says nothing."""
+    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=storable(draft.text)))]
+    if not drafts:
+        raise TryLater("the answer was empty")
+    return drafts
 
 
 def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:

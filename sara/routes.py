@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One configured channel, and who answers there. `responders` is the first in line and its fallbacks."""
+    """One configured channel, and who answers there. `running` are the responders that are running now."""
 
     name: str
     channel: Channel
     policy: Conversation
-    responders: tuple[tuple[str, Responder], ...]
+    running: Mapping[str, Responder]
+
+    @property
+    def responders(self) -> list[tuple[str, Responder]]:
+        """The first in line and its fallbacks, as far as they are running."""
+        line = [name for name in (self.policy.responder, *self.policy.fallback) if name is not None]
+        return [(name, self.running[name]) for name in line if name in self.running]
 
     @property
     def deliver_lane(self) -> str:

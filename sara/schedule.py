@@ -29,6 +29,9 @@ WINDOW: Millis = 300_000
 WINDOW_ENTRIES = 2_000
 """At most so many entries of one lane are held in memory."""
 
+SOON: Millis = 2_000
+"""Entries due within this time may take the places of a lane that are kept free of later ones."""
+
 REFILL: Millis = 60_000
 FAILURE_FIRST: Millis = 1_000
 FAILURE_LONGEST: Millis = 300_000
@@ -56,6 +59,7 @@ class _Lane:
     held_until: Instant | None = None
     allowance: int | None = None
     more_kept: bool = False
+    look_at: Instant | None = None
 
     def room(self) -> int:
         if self.held:
@@ -127,7 +131,7 @@ class ScheduledQueue(Queue):
                 self._next_refill = now + REFILL
                 self._refill(None)
             self._promote(now)
-            self._start_ready(handler)
+            self._start_ready(handler, now)
             await self._until(self._next_moment(now), now)
 
     async def stop(self, grace: Millis) -> None:
@@ -145,6 +149,9 @@ class ScheduledQueue(Queue):
 
     def hold(self, lane: str, until: Instant | None = None) -> None:
         state = self._lane(lane)
+        if state.held and until is not None:
+            # A short hold never cuts a longer one.
+            until = None if state.held_until is None else max(state.held_until, until)
         state.held, state.held_until, state.allowance = True, until, 1
         self._changed.set()
 
@@ -208,8 +215,7 @@ class ScheduledQueue(Queue):
             return
         known = self._pending.get(job)
         lane = self._lane(entry.wake.lane)
-        if known is None and (entry.wake.due > self._clock() + WINDOW or lane.waiting >= WINDOW_ENTRIES):
-            lane.more_kept = lane.more_kept or lane.waiting >= WINDOW_ENTRIES
+        if known is None and not self._admit(lane, entry):
             return
         merged = entry if known is None else _merged(known, entry)
         if known is not None:
@@ -218,6 +224,25 @@ class ScheduledQueue(Queue):
         self._lane(merged.wake.lane).waiting += 1
         if known is None or merged.wake != known.wake:
             heapq.heappush(self._future, (merged.wake.due, next(self._order), job))
+            if len(self._future) > 64 + 4 * len(self._pending):
+                # Entries that were moved leave records behind; make the heap anew before they outweigh the rest.
+                self._future = [(entry.wake.due, next(self._order), job) for job, entry in self._pending.items()]
+                heapq.heapify(self._future)
+
+    def _admit(self, lane: _Lane, entry: Entry) -> bool:
+        """Whether an entry comes into the window. Half of a lane's places are kept for what is due about now, so that many
+        that wait for later never keep one waiting that could run."""
+        now = self._clock()
+        if entry.wake.due > now + WINDOW:
+            return False
+        soon = entry.wake.due <= now + SOON
+        if lane.waiting < (WINDOW_ENTRIES if soon else WINDOW_ENTRIES // 2):
+            return True
+        lane.more_kept = True
+        if not soon:
+            left_out = entry.wake.due - SOON
+            lane.look_at = left_out if lane.look_at is None else min(lane.look_at, left_out)
+        return False
 
     def _remove(self, job: Id) -> Entry | None:
         entry = self._pending.pop(job, None)
@@ -236,7 +261,7 @@ class ScheduledQueue(Queue):
             if lane.held and lane.held_until is not None and lane.held_until <= now:
                 lane.held, lane.held_until = False, None
 
-    def _start_ready(self, handler: Handler) -> None:
+    def _start_ready(self, handler: Handler, now: Instant) -> None:
         for name, lane in self._lanes.items():
             while lane.ready and lane.room() > 0:
                 _, due, _, job = heapq.heappop(lane.ready)
@@ -246,13 +271,15 @@ class ScheduledQueue(Queue):
                 self._remove(job)
                 lane.running += 1
                 self._running[job] = asyncio.create_task(self._work(handler, entry, lane), name=f"{job[0]}:{job[1]}")
-            if lane.more_kept and lane.waiting < WINDOW_ENTRIES // 2:
-                self._refill(name)
+            late = lane.look_at is not None and lane.look_at <= now
+            if (late or (lane.more_kept and lane.waiting < WINDOW_ENTRIES // 4)) and self._refill(name):
+                lane.look_at = None
 
     def _next_moment(self, now: Instant) -> Instant:
         moments = [self._next_refill]
         if self._future:
             moments.append(self._future[0][0])
+        moments += [lane.look_at for lane in self._lanes.values() if lane.look_at is not None]
         moments += [lane.held_until for lane in self._lanes.values() if lane.held and lane.held_until is not None]
         return min(moments)
 
@@ -290,11 +317,14 @@ class ScheduledQueue(Queue):
         """Run a job and keep how it ended; return the entry that follows from it, if any."""
         try:
             end = await handler(job)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if self._stopping and isinstance(error, asyncio.CancelledError):
+                raise
             delay = min(FAILURE_FIRST << min(entry.failures, 16), FAILURE_LONGEST)
             following = replace(entry, wake=replace(entry.wake, due=self._clock() + delay), failures=entry.failures + 1)
             log.exception("job_failed", kind=job.kind, key=job.key, failures=following.failures)
-            self._tell("failed", replace(job, failures=following.failures), f"{type(error).__name__}: {error}")
+            # The error's own words may quote a customer; its type and the frames in the log are enough to find it.
+            self._tell("failed", replace(job, failures=following.failures), type(error).__name__)
             return await self._kept_or_soon(following, entry.stamp)
         if isinstance(end, Again):
             following = replace(entry, wake=replace(entry.wake, due=end.at), failures=0)
@@ -315,13 +345,18 @@ class ScheduledQueue(Queue):
             log.warning("queue_not_kept", kind=following.wake.kind, key=following.wake.key)
         return following
 
-    def _refill(self, lane: str | None) -> None:
-        if self._refilling is None or self._refilling.done():
-            self._refilling = asyncio.create_task(self._load(lane), name="queue-refill")
+    def _refill(self, lane: str | None) -> bool:
+        """Begin to fill the window from what is kept; false while that is going on already."""
+        if self._refilling is not None and not self._refilling.done():
+            return False
+        self._refilling = asyncio.create_task(self._load(lane), name="queue-refill")
+        return True
 
     async def _load(self, lane: str | None) -> None:
         # What is read may be a moment old: a job that ended since must not come back from it.
         self._ended_meanwhile = set()
+        for state in self._lanes.values() if lane is None else [self._lane(lane)]:
+            state.more_kept = False
         try:
             found = await self._fetch(self._clock() + WINDOW, lane, WINDOW_ENTRIES)
         except StoreUnavailable as error:
@@ -329,9 +364,9 @@ class ScheduledQueue(Queue):
             return
         finally:
             ended, self._ended_meanwhile = self._ended_meanwhile, None
-        per_lane = Counter(entry.wake.lane for entry in found)
-        for name in [lane] if lane is not None else per_lane:
-            self._lane(name).more_kept = per_lane[name] >= WINDOW_ENTRIES
+        for name, count in Counter(entry.wake.lane for entry in found).items():
+            state = self._lane(name)
+            state.more_kept = state.more_kept or count >= WINDOW_ENTRIES
         for entry in found:
             job = (entry.wake.kind, entry.wake.key)
             if job not in self._running and job not in ended:

@@ -423,7 +423,7 @@ class House:
         self.store = FakeStore()
         self.queue = MemoryQueue(self.clock)
         self.channel = FakeChannel()
-        self.route = Route("support", self.channel, self.policy, tuple(self.responders.items()))
+        self.route = Route("support", self.channel, self.policy, self.responders)
         self.routes = Routes([self.route])
         self.lanes = Lanes(self.queue, self.problems, self.clock)
         self.plugins = Plugins(None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 
 import pytest
 
-from sara.bounds import bounded
+from sara.bounds import Misbehaved, bounded, in_thread
 from tests.fakes import DEADLINE
 
 
@@ -106,3 +107,74 @@ async def test_a_calls_own_timeout_is_a_timeout() -> None:
 
     with pytest.raises(TimeoutError, match="its own"):
         await bounded(times_out(), 1_000)
+
+
+async def test_a_call_that_ends_the_process_only_misbehaves() -> None:
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(Misbehaved):
+        await bounded(leaves(), 1_000)
+
+
+async def test_a_call_that_cancels_itself_only_misbehaves() -> None:
+    async def cancels() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(Misbehaved):
+        await bounded(cancels(), 1_000)
+
+
+# ── plain functions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_plain_function_runs_beside_the_loop_and_gives_its_result() -> None:
+    def where(one: int, *, two: int) -> tuple[bool, int]:
+        return threading.current_thread() is threading.main_thread(), one + two
+
+    assert await in_thread(where, 1, two=2) == (False, 3)
+
+
+async def test_a_plain_function_raises_its_own_error() -> None:
+    def broken() -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await in_thread(broken)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_a_plain_function_that_ends_the_process_only_misbehaves(error: BaseException) -> None:
+    def leaves() -> None:
+        raise error
+
+    with pytest.raises(Misbehaved):
+        await in_thread(leaves)
+
+
+async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None:
+    release = threading.Event()
+    try:
+        for _ in range(40):
+            with pytest.raises(TimeoutError):
+                await bounded(in_thread(release.wait), 1)
+        async with asyncio.timeout(DEADLINE):
+            assert await in_thread(lambda: "done") == "done"
+    finally:
+        release.set()
+
+
+def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    release, started = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        started.set()
+        release.wait()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await bounded(in_thread(hang), 1)
+
+    asyncio.run(main())
+    assert started.wait(DEADLINE)
+    release.set()

@@ -80,7 +80,6 @@ class Whole(Options):
         return self
 
 
-
 MODELS: Mapping[tuple[str, str], type[Options]] = {
     ("channel", "chat"): Chat, ("channel", "talkative"): Talkative, ("channel", "whole"): Whole,
     ("responder", "ai"): Ai, ("store", "sqlite"): Db, ("queue", "sqlite"): Db,
@@ -153,7 +152,9 @@ def test_the_least_file_is_a_channel_and_a_responder(read: Read, tmp_path: Path)
 
 def test_everything_in_the_file_arrives(read: Read) -> None:
     loaded = read(
-        CHAT + AI + """
+        CHAT
+        + AI
+        + """
 plugins: [metrics]
 server: {listen: "[::1]:0", public_url: https://bot.example.org/}
 admin: {listen: 0.0.0.0:9000}
@@ -250,7 +251,8 @@ def test_with_several_responders_one_must_be_named(read: Read, tmp_path: Path) -
 
 def test_a_channel_overrides_single_keys_of_the_conversation(read: Read) -> None:
     config = read(
-        TWO + """
+        TWO
+        + """
 conversation: {responder: one, fallback: [two], quiet: 3s, history: {messages: 7, tokens: 70}}
 channels:
   plain: {plugin: chat, number: a, token: t}
@@ -359,9 +361,7 @@ def test_an_unknown_key_is_told_with_the_nearest_name_and_a_caret(read: Read, tm
     loaded = read(chat(tokn="EAAG-misspelt-secret"))
     (finding,) = loaded.findings
     assert finding.render().replace(f"{tmp_path}/", "") == (
-        "sara.yaml:8:5: channels.chat.tokn is not an option of the chat plugin; did you mean token?\n"
-        "      tokn: ***\n"
-        "      ^"
+        "sara.yaml:8:5: channels.chat.tokn is not an option of the chat plugin; did you mean token?\n      tokn: ***\n      ^"
     )
 
 

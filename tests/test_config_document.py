@@ -132,7 +132,7 @@ def test_a_tag_on_a_block_is_refused() -> None:
 def test_a_key_that_is_no_plain_word_is_refused() -> None:
     assert all("a key must be a plain word" in fault for fault in faults("? [a, b]\n: c\n") + faults("? {a: b}\n: c\n"))
     assert "a key must be a plain word" in faults("!secret a: b\n")[0]
-    assert "a key must be a plain word" in faults("\"\": b\n")[0]
+    assert "a key must be a plain word" in faults('"": b\n')[0]
 
 
 def test_a_second_document_is_refused() -> None:

@@ -39,7 +39,9 @@ def test_an_address_is_a_host_and_a_port(text: str, address: Listen) -> None:
     assert str(address) == text
 
 
-@pytest.mark.parametrize("text", ["", "8080", ":8080", "::1:8080", "localhost", "localhost:", "a:65536", "a:-1", "a b:1", "http://a:1"])
+@pytest.mark.parametrize(
+    "text", ["", "8080", ":8080", "::1:8080", "localhost", "localhost:", "a:65536", "a:-1", "a b:1", "http://a:1"]
+)
 def test_anything_else_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match="an address is a host and a port"):
         Listen.parse(text)
@@ -92,7 +94,11 @@ def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> No
 @pytest.mark.parametrize(
     "policy",
     [
-        {"attempts": 0}, {"factor": 0.9}, {"factor": float("inf")}, {"first": 0}, {"first": 2_000, "longest": 1_000},
+        {"attempts": 0},
+        {"factor": 0.9},
+        {"factor": float("inf")},
+        {"first": 0},
+        {"first": 2_000, "longest": 1_000},
         {"outlast": -1},
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,11 @@ def test_only_the_messages_that_are_too_old_are_left_unanswered() -> None:
 
 def test_a_message_of_just_the_greatest_age_is_answered() -> None:
     assert decide(reply_view(line("edge", at=NOW - 60_000)), POLICY, FACTS) == Proceed()
+
+
+@pytest.mark.parametrize(("ago", "expected"), [(1_000, Proceed()), (60_001, Skip(("old",), "too_old"))])
+def test_the_age_of_a_message_that_was_given_another_chance_counts_from_then(ago: int, expected: Decision) -> None:
+    assert decide(reply_view(replace(OLD, revived_at=NOW - ago)), POLICY, FACTS) == expected
 
 
 def test_who_opted_out_is_silent_towards_all_that_waits() -> None:

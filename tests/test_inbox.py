@@ -46,7 +46,9 @@ async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: Hous
     receipt = Receipt(ACCOUNT, "read", NOW, "out-1")
     change = PreferenceChange(ACCOUNT, ANA, "marketing_messages", False, NOW)
     aside = SetAside(ACCOUNT, "unknown kind", b"{}")
-    await inbox.accept(house.route, Reception(verified=True, messages=(message(),), receipts=(receipt,), changes=(change,), set_aside=(aside,)))
+    await inbox.accept(
+        house.route, Reception(verified=True, messages=(message(),), receipts=(receipt,), changes=(change,), set_aside=(aside,))
+    )
     [(intake, now)] = house.store.called("accept")
     assert now == NOW
     assert intake.account == ACCOUNT
@@ -100,7 +102,9 @@ async def test_a_failed_wake_is_the_operators_problem_until_one_works(house: Hou
 
 
 async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House, inbox: Inbox) -> None:
-    await inbox.accept(house.route, Reception(verified=True, set_aside=(SetAside(ACCOUNT, "odd", b"1"), SetAside(ACCOUNT, "odd", b"2"))))
+    await inbox.accept(
+        house.route, Reception(verified=True, set_aside=(SetAside(ACCOUNT, "odd", b"1"), SetAside(ACCOUNT, "odd", b"2")))
+    )
     await inbox.close()
     assert house.listed() == {"set-aside:support": 2}
 
@@ -133,7 +137,9 @@ def test_a_message_calls_for_an_answer() -> None:
     assert judge(message("Hello, do you open on Sunday?")) == Verdict()
 
 
-@pytest.mark.parametrize(("words", "consent"), [("STOP", "opt_out"), ("Arrêt", "opt_out"), ("start", "opt_in"), ("ابدأ", "opt_in")])
+@pytest.mark.parametrize(
+    ("words", "consent"), [("STOP", "opt_out"), ("Arrêt", "opt_out"), ("start", "opt_in"), ("ابدأ", "opt_in")]
+)
 def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, consent: str) -> None:
     verdict = judge(message(words))
     assert verdict.consent == consent

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sara import Wake
+from sara.testing.queue import Running
 from tests.fakes import NOW, House
 
 LANE = "deliver:support"
@@ -81,12 +83,17 @@ def test_a_probe_that_is_refused_again_is_counted_not_listed_twice(house: House)
     assert house.listed() == {f"lane:{LANE}": 3}
 
 
-def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> None:
-    held: list[int | None] = []
-    house.queue.hold = lambda lane, until=None: held.append(until)  # type: ignore[method-assign]  # only the last word counts
-    house.lanes.busy(LANE, 60_000)
-    house.lanes.busy(LANE, 1_000)
-    assert held[-1] == NOW + 60_000
+async def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> None:
+    async with Running(house.queue, house.clock) as running:
+        house.lanes.busy(LANE, 60_000)
+        house.lanes.busy(LANE, 1_000)
+        await house.queue.wake([Wake("deliver", "c1", NOW, LANE)])
+        await running.forward(59_999)
+        await running.settled()
+        assert running.keys("deliver") == []
+        await running.forward(1)
+        await running.settled()
+        assert running.keys("deliver") == ["c1"]
 
 
 def test_sends_that_were_under_way_together_are_one_probe(house: House) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import split_text, utf16_length
+from sara.parts import storable
 from tests.fakes import steady
 
 WHITE = " \n\t\u00a0\u2003"
@@ -68,12 +69,42 @@ def test_the_best_place_to_cut_is_taken(text: str, pieces: list[str]) -> None:
 
 
 def test_a_cut_that_would_leave_a_small_part_is_not_taken() -> None:
-    assert split_text("Hi.\n\nThis is a much longer paragraph of text", 30) == ["Hi.\n\nThis is a much longer", "paragraph of text"]
+    assert split_text("Hi.\n\nThis is a much longer paragraph of text", 30) == [
+        "Hi.\n\nThis is a much longer",
+        "paragraph of text",
+    ]
 
 
 def test_a_text_that_just_fits_is_one_piece() -> None:
     assert split_text("x" * 20, 20) == ["x" * 20]
     assert split_text("x" * 19 + " y", 20) == ["x" * 19, "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("plain", "plain"),
+        ("não 日本 🙂", "não 日本 🙂"),
+        ("a\x00b", "ab"),
+        ("half \ud83d", "half \ufffd"),
+        ("\ude00 half", "\ufffd half"),
+        ("\ud83d\ude00", "😀"),
+        ("\x00\ud83d\x00\ude00", "😀"),
+    ],
+)
+def test_what_no_database_can_take_is_taken_out(text: str, kept: str) -> None:
+    assert storable(text) == kept
+
+
+@steady
+@given(st.text(alphabet=st.characters(), max_size=50))
+def test_whatever_comes_can_be_stored_and_what_could_be_is_left_as_it_is(text: str) -> None:
+    kept = storable(text)
+    assert "\x00" not in kept
+    assert kept.encode("utf-8").decode("utf-8") == kept
+    assert storable(kept) == kept
+    if "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text):
+        assert kept == text
 
 
 CLUSTERS = {

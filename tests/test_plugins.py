@@ -217,7 +217,7 @@ HOOK = "from sara import hookimpl\n@hookimpl\n"
         ("import a_package_that_nobody_has", r"could not be imported: ModuleNotFoundError: .*a_package_that_nobody_has"),
         ("def register_responders(:", r"could not be imported: SyntaxError"),
         ("1 / 0", r"could not be imported: ZeroDivisionError"),
-        (HOOK + "def mesage_received(message): ...", r"implements mesage_received, which is not a hook"),
+        (HOOK + "def mesage_received(message): ...", r"implements a hook that SARA does not have.*mesage_received"),
         (HOOK + "def message_received(mesage): ...", r"mesage"),
     ],
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sara import OpenWork, Wake
+from sara import OpenWork, Responder, Wake
 from sara.config import Conversation
 from sara.routes import Route, Routes
-from tests.fakes import ACCOUNT, NOW, FakeChannel
+from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeResponder
 
-SUPPORT = Route("support", FakeChannel(ACCOUNT), Conversation(responder="assistant"), ())
-SALES = Route("sales", FakeChannel("test:2"), Conversation(responder="seller"), ())
+SUPPORT = Route("support", FakeChannel(ACCOUNT), Conversation(responder="assistant"), {})
+SALES = Route("sales", FakeChannel("test:2"), Conversation(responder="seller"), {})
 ROUTES = Routes([SUPPORT, SALES])
 
 
@@ -21,6 +21,18 @@ def test_an_account_leads_to_its_channel_whatever_the_channel_is_called() -> Non
 
 def test_a_lane_is_the_channel_for_sending_and_the_responder_for_asking() -> None:
     assert (SUPPORT.deliver_lane, SUPPORT.reply_lane) == ("deliver:support", "reply:assistant")
+
+
+def test_who_answers_is_the_first_in_line_and_its_fallbacks_as_far_as_they_run() -> None:
+    running: dict[str, Responder] = {}
+    policy = Conversation(responder="assistant", fallback=("second", "third"))
+    route = Route("support", FakeChannel(ACCOUNT), policy, running)
+    assert route.responders == []
+    third, assistant = FakeResponder(), FakeResponder()
+    running["third"] = third
+    running["stranger"] = FakeResponder()
+    running["assistant"] = assistant
+    assert route.responders == [("assistant", assistant), ("third", third)]
 
 
 def test_open_work_calls_for_the_jobs_that_are_due_each_in_its_lane() -> None:

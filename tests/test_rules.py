@@ -15,39 +15,109 @@ from tests.fakes import steady
 @pytest.mark.parametrize(
     "text",
     [
-        "STOP", "stop", "Stop", "sToP", "STOP ALL", "stop  all", "Unsubscribe", "opt out",
-        "SAIR", "Parar", "cancelar inscrição", "Cancelar Inscricao",
-        "BAJA", "darme de baja", "STOPP", "Abmelden",
-        "Arrêt", "ARRETER", "arrêter", "Désabonner", "désinscrire",
-        "annulla iscrizione", "berhenti", "stop berlangganan",
-        "रोकें", "बंद करें", "توقف", "إيقاف", "ايقاف",
+        "STOP",
+        "stop",
+        "Stop",
+        "sToP",
+        "STOP ALL",
+        "stop  all",
+        "Unsubscribe",
+        "opt out",
+        "SAIR",
+        "Parar",
+        "cancelar inscrição",
+        "Cancelar Inscricao",
+        "BAJA",
+        "darme de baja",
+        "STOPP",
+        "Abmelden",
+        "Arrêt",
+        "ARRETER",
+        "arrêter",
+        "Désabonner",
+        "désinscrire",
+        "annulla iscrizione",
+        "berhenti",
+        "stop berlangganan",
+        "रोकें",
+        "बंद करें",
+        "توقف",
+        "إيقاف",
+        "ايقاف",
     ],
-)  # fmt: skip
+)
 def test_no_more_is_understood_in_many_languages(text: str) -> None:
     assert consent_of(text) == "opt_out"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["START", "start", "Subscribe", "opt in", "Começar", "VOLTAR", "alta", "Iniciar", "Anmelden", "Démarrer", "inizia", "Mulai",
-     "शुरू", "ابدأ", "ابدا"],
-)  # fmt: skip
+    [
+        "START",
+        "start",
+        "Subscribe",
+        "opt in",
+        "Começar",
+        "VOLTAR",
+        "alta",
+        "Iniciar",
+        "Anmelden",
+        "Démarrer",
+        "inizia",
+        "Mulai",
+        "शुरू",
+        "ابدأ",
+        "ابدا",
+    ],
+)
 def test_again_please_is_understood_in_many_languages(text: str) -> None:
     assert consent_of(text) == "opt_in"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["STOP.", "STOP!", "stop!!!", " stop ", "\nStop\n", '"STOP"', "'stop'", "*STOP*", "_stop_", "~stop~", "`stop`", "(stop)", "[stop]",
-     "¡Alto!", "¿Baja?", "Stop,", "stop;", "stop:"],
-)  # fmt: skip
+    [
+        "STOP.",
+        "STOP!",
+        "stop!!!",
+        " stop ",
+        "\nStop\n",
+        '"STOP"',
+        "'stop'",
+        "*STOP*",
+        "_stop_",
+        "~stop~",
+        "`stop`",
+        "(stop)",
+        "[stop]",
+        "¡Alto!",
+        "¿Baja?",
+        "Stop,",
+        "stop;",
+        "stop:",
+    ],
+)
 def test_plain_punctuation_around_the_word_does_not_matter(text: str) -> None:
     assert consent_of(text) == "opt_out"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["“STOP”", "‘Stop’", "STOP…", "«arrêter»", "„Abmelden“", "STOP -", "– stop", "STOP！", "stop。", "रोकें।", "توقف؟", "توقف،", "/stop"],
+    [
+        "“STOP”",
+        "‘Stop’",
+        "STOP…",
+        "«arrêter»",
+        "„Abmelden“",
+        "STOP -",
+        "– stop",
+        "STOP！",
+        "stop。",
+        "रोकें।",
+        "توقف؟",
+        "توقف،",
+        "/stop",
+    ],
 )
 def test_the_punctuation_of_phones_and_other_scripts_does_not_matter(text: str) -> None:
     assert consent_of(text) == "opt_out"
@@ -65,10 +135,33 @@ def test_any_white_space_is_white_space(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "!", "...", "please stop", "stop it", "don't stop", "Stop by our shop!", "when does it start?", "non-stop", "stopp mal kurz",
-     "nonstop", "stop.start", "stop start", "la alta calidad", "quiero darme de baja mañana", "je veux arrêter", "कृपया रोकें", "من فضلك توقف",
-     "bus stop 12", "start stop", "STOP\n\nWhere is my order?", "s t o p", "🛑"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "!",
+        "...",
+        "please stop",
+        "stop it",
+        "don't stop",
+        "Stop by our shop!",
+        "when does it start?",
+        "non-stop",
+        "stopp mal kurz",
+        "nonstop",
+        "stop.start",
+        "stop start",
+        "la alta calidad",
+        "quiero darme de baja mañana",
+        "je veux arrêter",
+        "कृपया रोकें",
+        "من فضلك توقف",
+        "bus stop 12",
+        "start stop",
+        "STOP\n\nWhere is my order?",
+        "s t o p",
+        "🛑",
+    ],
+)
 def test_a_word_within_a_sentence_never_counts(text: str) -> None:
     assert consent_of(text) is None
 
@@ -78,7 +171,14 @@ WORDS = [(word, "opt_out") for word in sorted(OPT_OUT_WORDS)] + [(word, "opt_in"
 
 @pytest.mark.parametrize(("word", "consent"), WORDS)
 def test_every_word_is_known_in_every_way_of_writing_it(word: str, consent: Consent) -> None:
-    for written in (word, word.upper(), word.title(), f"  {word}! ", unicodedata.normalize("NFD", word), unicodedata.normalize("NFC", word)):
+    for written in (
+        word,
+        word.upper(),
+        word.title(),
+        f"  {word}! ",
+        unicodedata.normalize("NFD", word),
+        unicodedata.normalize("NFC", word),
+    ):
         assert consent_of(written) == consent, written
 
 

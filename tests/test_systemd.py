@@ -32,8 +32,14 @@ def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], capsys: pyt
 def test_the_unit_says_what_the_daemon_relies_on() -> None:
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     for line in (
-        "Type=notify", "WatchdogSec=30", "Restart=always", "RestartPreventExitStatus=78", "StateDirectory=sara", "StartLimitIntervalSec=0",
-        "LoadCredential=secrets.yaml:/etc/sara/secrets.yaml", "ExecReload=/bin/kill -HUP $MAINPID",
+        "Type=notify",
+        "WatchdogSec=30",
+        "Restart=always",
+        "RestartPreventExitStatus=78",
+        "StateDirectory=sara",
+        "StartLimitIntervalSec=0",
+        "LoadCredential=secrets.yaml:/etc/sara/secrets.yaml",
+        "ExecReload=/bin/kill -HUP $MAINPID",
     ):
         assert line in lines
 

@@ -31,11 +31,7 @@ _TOO_LONG = re.compile(
     r"|prompt is too long|too many (input )?tokens",
     re.IGNORECASE,
 )
-_OWN_PARAMETERS = {
-    "temperature": "temperature",
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-}
+_OWN_PARAMETERS = {"temperature": "temperature", "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 _BILLING = frozenset(
     {
         "insufficient_quota",

@@ -90,10 +90,7 @@ class OpenAIResponder(Responder):
             return understand(error, self.options.host, self.context.clock())
 
     def _request(self, history: Sequence[Line], messages: Sequence[Line]) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self.options.model,
-            "messages": compose(self.options.instructions, history, messages),
-        }
+        request: dict[str, Any] = {"model": self.options.model, "messages": compose(self.options.instructions, history, messages)}
         if self.options.temperature is not None:
             request["temperature"] = self.options.temperature
         if self.options.max_output_tokens is not None:

@@ -19,7 +19,7 @@ import structlog
 
 from sara import StoreLocked, StoreLost, StoreUnavailable
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
-from sara_sqlite.migrate import migrate
+from sara_sqlite.migrate import check_known, migrate
 
 T = TypeVar("T")
 log = structlog.get_logger("sara_sqlite")
@@ -160,8 +160,11 @@ class Database:
         proxy._thread.daemon = True  # aiosqlite offers no option for it
         try:
             await proxy
-        except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"{self.path} cannot be opened: {error}") from error
+        except BaseException as error:
+            proxy._thread.join(5)  # it ends by itself; its last word must still find this loop
+            if isinstance(error, sqlite3.Error | OSError):
+                raise StoreUnavailable(f"{self.path} cannot be opened: {error}") from error
+            raise
         return Gathering(proxy, made[0], self._on_lost)
 
     def _on_lost(self) -> None:
@@ -181,7 +184,7 @@ class Database:
             owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
             raise StoreLocked(
-                f"{self.path} is in use by another SARA, process {owner}; stop that one, or give this one another `state:` directory"
+                f"{self.path} is in use by another SARA, process {owner}; stop that one, or give this one another `state:` folder"
             ) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -216,7 +219,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
         connection.execute("PRAGMA foreign_keys = ON")
         if looking:
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            check_known(connection, path)
             return connection
         os.chmod(path, 0o600)
         connection.execute("PRAGMA journal_mode = WAL")

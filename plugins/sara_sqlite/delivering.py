@@ -8,7 +8,21 @@ from typing import Literal
 
 from sara import Attempt, DeliveryView, Instant, OpenWork, Outcome, Part, Stale
 from sara_sqlite import receipts
-from sara_sqlite.rows import CONVERSATION, MESSAGE, Connection, address, count, event, ident, number, one, refresh_delivery, the
+from sara_sqlite.rows import (
+    CONVERSATION,
+    MESSAGE,
+    Connection,
+    address,
+    count,
+    event,
+    free_external_id,
+    head_of,
+    ident,
+    number,
+    one,
+    refresh_delivery,
+    the,
+)
 
 
 def view(db: Connection, conversation: str) -> DeliveryView | None:
@@ -21,7 +35,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     )
     if row is None:
         return None
-    person = the(db, "SELECT p.* FROM contacts p JOIN conversations c ON c.contact = p.id WHERE c.id = ?", key)
+    person = head_of(db, key)
     last = one(db, "SELECT * FROM attempts WHERE part = ? ORDER BY started_at DESC, id DESC LIMIT 1", row["id"])
     account = one(db, "SELECT webhook_at FROM accounts WHERE account = ?", row["account"])
     part = Part(
@@ -50,7 +64,14 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
 def attempt(row: sqlite3.Row) -> Attempt:
     """A row of `attempts` as the model has it."""
     return Attempt(
-        row["id"], ident(MESSAGE, row["part"]), row["state"], row["started_at"], row["owner"], row["settled_at"], row["external_id"], row["error"]
+        row["id"],
+        ident(MESSAGE, row["part"]),
+        row["state"],
+        row["started_at"],
+        row["owner"],
+        row["settled_at"],
+        row["external_id"],
+        row["error"],
     )
 
 
@@ -87,7 +108,7 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     if part["state"] in ("sending", "in_doubt"):
         _move(db, part, outcome, now)
     if outcome.state == "accepted" and outcome.external_id:
-        receipts.apply_early(db, part, outcome.external_id, now)
+        receipts.apply_early(db, attempt_id, part, outcome.external_id, now)
     return refresh_delivery(db, part["conversation"], now)
 
 
@@ -95,21 +116,17 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Ou
     """A receipt came first; only the provider's id may still be new."""
     if outcome.external_id and known["external_id"] is None:
         db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (outcome.external_id, known["id"]))
-    if outcome.external_id and part["external_id"] is None:
-        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (outcome.external_id, part["id"]))
+    if part["external_id"] is None and (free := free_external_id(db, part, outcome.external_id)):
+        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (free, part["id"]))
     if outcome.external_id:
-        receipts.apply_early(db, part, outcome.external_id, now)
+        receipts.apply_early(db, known["id"], part, outcome.external_id, now)
 
 
 def _move(db: Connection, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
     if outcome.part == "failed":
-        receipts.fail(db, part, outcome.error or "", now)
+        receipts.fail(db, part, outcome.error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
-    external_id = outcome.external_id or part["external_id"]
-    if external_id and one(
-        db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND id <> ?", part["account"], external_id, part["id"]
-    ):
-        external_id = None  # a provider that repeats its ids must not stop the conversation; the attempt keeps it
+    external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
         (outcome.part, outcome.not_before, external_id, outcome.error, part["id"]),
@@ -147,11 +164,14 @@ def end_part(db: Connection, part: str, state: Literal["cancelled", "failed", "p
 def recover(db: Connection, owner: str, now: Instant) -> int:
     """The lock on the file makes every other owner dead: what they were sending is in doubt."""
     rows = db.execute(
-        "SELECT a.id, a.part, m.conversation FROM attempts a JOIN messages m ON m.id = a.part WHERE a.state = 'sending' AND a.owner <> ?",
+        "SELECT a.id, a.part, m.conversation FROM attempts a JOIN messages m ON m.id = a.part"
+        " WHERE a.state = 'sending' AND a.owner <> ?",
         (owner,),
     ).fetchall()
     for row in rows:
-        db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'the process ended' WHERE id = ?", (now, row["id"]))
+        db.execute(
+            "UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'the process ended' WHERE id = ?", (now, row["id"])
+        )
         db.execute(
             "UPDATE messages SET state = 'in_doubt', not_before = ?, attempts = attempts + 1 WHERE id = ? AND state = 'sending'",
             (now, row["part"]),

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from dataclasses import replace
 
-from sara import AccountEvent, Arrival, Draft, Echo, IdentityChange, Instant, Intake, PreferenceChange, SetAside, Taken
+from sara import AccountEvent, Arrival, Draft, Echo, IdentityChange, Instant, Intake, PreferenceChange, SetAside, Taken, Verdict
 from sara_sqlite import people, receipts
-from sara_sqlite.rows import (
-    MESSAGE,
-    STORED,
-    Connection,
-    count,
-    event,
-    ident,
-    number,
-    one,
-    open_work,
-    refresh_delivery,
-    stored,
-    the,
-    to_json,
-)
+from sara_sqlite.rows import MESSAGE, STORED, Connection, event, ident, one, open_work, refresh_delivery, stored, the, to_json
 
 # What a customer says to end the silence or to ask for it also ends what was still to be said.
 _UNSENT_BY_CONSENT = "('reply', 'template')"
@@ -36,12 +23,12 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     touched: dict[int, None] = {}
     fresh: list[int] = []
     known = 0
-    for change in intake.changes:
-        if isinstance(change, IdentityChange):
-            people.follow(db, change, now)
     # Within one request the provider's own times decide; between requests the order of arrival does.
     for arrival in sorted(intake.arrivals, key=lambda each: each.message.at):
-        message, conversation, new = _take(db, arrival, now)
+        taken = _take_safely(db, arrival, now)
+        if taken is None:
+            continue
+        message, conversation, new = taken
         touched[conversation] = None
         if new:
             fresh.append(message)
@@ -56,8 +43,10 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
         else:
             touched[int(part["conversation"])] = None
             applied.append((stored(the(db, STORED + " WHERE m.id = ?", part["id"])), receipt))
+    # After the messages: the one that announces a new identity still came under the old one.
     for change in intake.changes:
-        _change(db, change, touched, now)
+        if _is_news(db, change, now):
+            _change(db, change, touched, now)
     for item in intake.set_aside:
         _set_aside(db, item, now)
     work = tuple(open_work(db, conversation) for conversation in touched)
@@ -78,6 +67,31 @@ def digest_of(arrival: Arrival) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, bool] | None:
+    """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
+    db.execute("SAVEPOINT arrival")
+    try:
+        return _take(db, arrival, now)
+    except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, UnicodeError, OverflowError, TypeError) as error:
+        db.execute("ROLLBACK TO arrival")
+        body = repr(arrival.message).encode("utf-8", "backslashreplace")
+        _set_aside(db, SetAside(arrival.message.account, f"could not be stored: {type(error).__name__}", body), now)
+        return None
+    finally:
+        db.execute("RELEASE arrival")
+
+
+def _is_news(db: Connection, change: object, now: Instant) -> bool:
+    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+    if isinstance(change, AccountEvent):
+        change = replace(change, at=0)  # where the provider gives no time, that of receipt stands there
+    digest = hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
+    if one(db, "SELECT 1 FROM changes WHERE digest = ?", digest) is not None:
+        return False
+    db.execute("INSERT INTO changes (digest, at) VALUES (?, ?)", (digest, now))
+    return True
+
+
 def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, bool]:
     """Store a message unless it is known: its number, its conversation's, and whether it was new."""
     message, verdict = arrival.message, arrival.verdict
@@ -88,12 +102,15 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, boo
     contact = people.resolve(db, message.account.partition(":")[0], message.person, now)
     conversation = people.conversation_of(db, message.account, contact, now)
     key = int(conversation["id"])
+    opted_out = bool(the(db, "SELECT opted_out FROM contacts WHERE id = ?", contact)["opted_out"])
+    if verdict.consent is not None and (verdict.consent == "opt_out") == opted_out:
+        # Asking again for what is so already: a further STOP stays silent, START is a word like any other.
+        verdict = Verdict(skip="opt_out") if opted_out else Verdict()
     if verdict.consent == "opt_out":
         _silence(db, contact, key, now)
     elif verdict.consent == "opt_in":
-        db.execute("UPDATE contacts SET opted_out = 0, opted_out_at = NULL WHERE id = ?", (contact,))
+        _set_consent(db, contact, opted_out=False, now=now)
         event(db, now, "opted_in", conversation=key, actor="customer")
-    opted_out = bool(the(db, "SELECT opted_out FROM contacts WHERE id = ?", contact)["opted_out"])
     skip = verdict.skip or ("opted_out" if opted_out else None)
     row = (
         db.execute(
@@ -147,9 +164,10 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
 
 def _silence(db: Connection, contact: int, conversation: int, now: Instant) -> None:
     """The customer wants no more messages: nothing that waits is answered, nothing unsent of ours is sent."""
-    db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ? WHERE id = ?", (now, contact))
+    people_of = _set_consent(db, contact, opted_out=True, now=now)
     event(db, now, "opted_out", conversation=conversation, actor="customer")
-    for (other,) in db.execute("SELECT id FROM conversations WHERE contact = ?", (contact,)).fetchall():
+    marks = ", ".join("?" * len(people_of))
+    for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", people_of).fetchall():  # noqa: S608
         for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (other,)).fetchall():
             event(db, now, "skipped", "opted_out", conversation=other, message=row["id"])
         db.execute(
@@ -160,12 +178,37 @@ def _silence(db: Connection, contact: int, conversation: int, now: Instant) -> N
         refresh_delivery(db, other, now)
 
 
+def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant) -> list[int]:
+    """Keep what a person wants, for every contact that is this person; return those."""
+    everyone = people.circle(db, contact)
+    for each in everyone:
+        db.execute(
+            "UPDATE contacts SET opted_out = ?, opted_out_at = ? WHERE id = ?", (int(opted_out), now if opted_out else None, each)
+        )
+    return everyone
+
+
 def close_turn(db: Connection, conversation: int) -> None:
     """Nothing waits any more: forget the turn's due, attempts and open call."""
     db.execute(
         "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
         " reply_blocked = 0, error = NULL WHERE id = ?",
         (conversation,),
+    )
+
+
+def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
+    """After messages were settled: close the turn, or leave one for those that came in the meantime."""
+    first = one(
+        db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
+    )
+    if first is None:
+        close_turn(db, conversation)
+        return
+    db.execute(
+        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL, waiting_since = ?,"
+        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
+        (first["created_at"], now, conversation),
     )
 
 
@@ -209,6 +252,8 @@ def add_parts(
 
 def _change(db: Connection, change: object, touched: dict[int, None], now: Instant) -> None:
     match change:
+        case IdentityChange():
+            people.follow(db, change, now)
         case PreferenceChange():
             contact = people.resolve(db, change.account.partition(":")[0], change.person, now)
             if change.category.startswith("marketing"):
@@ -232,15 +277,15 @@ def _echo(db: Connection, echo: Echo, touched: dict[int, None], now: Instant) ->
         (conversation, echo.account, echo.external_id, echo.kind, echo.text, echo.raw, echo.at, now),
     ).lastrowid
     event(db, now, "echo", "a person answered outside SARA", conversation=conversation, message=row, actor="operator")
-    waiting = db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall()
+    before = (conversation, echo.at)
+    waiting = db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting' AND at <= ?", before).fetchall()
     for each in waiting:
+        db.execute("UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE id = ?", (each["id"],))
         event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
-    db.execute(
-        "UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE conversation = ? AND state = 'waiting'",
-        (conversation,),
+    cancel(
+        db, "conversation = ? AND state = 'queued' AND purpose = 'reply' AND created_at <= ?", before, "answered_by_person", now
     )
-    cancel(db, "conversation = ? AND state = 'queued' AND purpose = 'reply'", (conversation,), "answered_by_person", now)
-    close_turn(db, conversation)
+    settle_turn(db, conversation, now)
     refresh_delivery(db, conversation, now)
     touched[conversation] = None
 
@@ -251,6 +296,3 @@ def _set_aside(db: Connection, item: SetAside, now: Instant) -> None:
         "INSERT INTO set_aside (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (item.account, item.reason, item.body, digest, now),
     )
-
-
-__all__ = ["accept", "add_parts", "cancel", "close_turn", "count", "number"]

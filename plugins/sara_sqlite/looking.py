@@ -36,7 +36,8 @@ def due(db: Connection, after: str | None, limit: int, before: Instant | None) -
     else:
         rows = db.execute(
             "SELECT id, account, reply_due, deliver_due FROM conversations WHERE id IN ("
-            " SELECT id FROM conversations WHERE reply_due <= ? UNION SELECT id FROM conversations WHERE deliver_due <= ?)"
+            " SELECT id FROM conversations WHERE reply_due <= ? AND attempt_open = 0"
+            " UNION SELECT id FROM conversations WHERE deliver_due <= ?)"
             " AND id > ? ORDER BY id LIMIT ?",
             (before, before, start, limit),
         )
@@ -50,7 +51,8 @@ def conversations(db: Connection, limit: int, search: str | None) -> Sequence[Co
         "SELECT c.*, p.name, p.username, p.phone, p.user_id, p.opted_out,"
         " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
         " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
-        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
+        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id"
+        " AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
         " FROM conversations c JOIN contacts p ON p.id = c.contact"
         " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
         " OR p.user_id LIKE ? ESCAPE '\\' ORDER BY c.last_at DESC, c.id DESC LIMIT ?",
@@ -151,22 +153,26 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         rows = db.execute(
             "SELECT id, created_at FROM messages WHERE conversation = ? AND state = 'dead' ORDER BY id", (key,)
         ).fetchall()
-        db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE conversation = ? AND state = 'dead'", (key,))
+        db.execute(
+            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state = 'dead'",
+            (now, key),
+        )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
             db.execute(
-                "UPDATE conversations SET reply_due = ?, waiting_since = coalesce(waiting_since, ?), attempts = 0, attempts_first = NULL"
+                "UPDATE conversations SET reply_due = ?, waiting_since = coalesce(waiting_since, ?),"
+                " attempts = 0, attempts_first = NULL"
                 " WHERE id = ?",
                 (now, now, key),
             )
     else:
-        rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND state IN ('failed', 'held', 'parked') ORDER BY id",
-            (key,),
-        ).fetchall()
+        # A failed part takes along what was cancelled because of it: half an answer is none.
+        gone = (
+            "conversation = ? AND direction = 'out' AND (state IN ('failed', 'held', 'parked')"
+            " OR (state = 'cancelled' AND reason = 'earlier_part_failed'))"
+        )
+        rows = db.execute(f"SELECT id FROM messages WHERE {gone} ORDER BY id", (key,)).fetchall()  # noqa: S608
         db.execute(
-            "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, not_before = ?"
-            " WHERE conversation = ? AND direction = 'out' AND state IN ('failed', 'held', 'parked')",
-            (now, key),
+            f"UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL WHERE {gone}", (key,)
         )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
     for row in rows:

@@ -23,6 +23,25 @@ def steps() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
+def check_known(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema of a file that is only looked at. Raises StoreUnavailable for one that holds nothing, or is too new or old."""
+    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = max(steps())
+    if current == 0:
+        raise StoreUnavailable(f"{path} holds nothing yet; `sara run` fills it")
+    if current > newest:
+        raise _too_new(path, current, newest)
+    if current < newest:
+        raise StoreUnavailable(f"{path} is of an older SARA (schema {current}); `sara run` brings it up to date")
+    return current
+
+
+def _too_new(path: Path, current: int, newest: int) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{path} was written by a newer SARA (schema {current}, this one knows {newest}); upgrade SARA, or restore a backup"
+    )
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the steps that `connection` lacks. A file that already holds data is copied to `<name>.before-<number>` first.
 
@@ -32,9 +51,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     newest = max(known)
     current: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if current > newest:
-        raise StoreUnavailable(
-            f"{path} was written by a newer SARA (schema {current}, this one knows {newest}); upgrade SARA, or restore a backup"
-        )
+        raise _too_new(path, current, newest)
     if 0 < current < newest:
         _copy(connection, path.with_name(f"{path.name}.before-{current + 1}"))
     for number, sql in known.items():

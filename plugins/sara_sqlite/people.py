@@ -10,13 +10,16 @@ from sara_sqlite.rows import Connection, event, one, the
 
 def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
     """The contact that `person` is, made if there is none yet; what is newly known of them is kept."""
-    contact = _by_id(db, provider, person)
-    known_by_phone = _by_alias(db, provider, "phone", person.phone)
+    contact, former = _by_id(db, provider, person)
+    if contact is not None and former:
+        # A late message under an id that the provider has replaced since: known, but nothing to learn from.
+        return contact
+    known_by_phone = _by_phone(db, provider, person.phone)
     if contact is None and known_by_phone is not None and not _contradicts(db, known_by_phone, person):
         contact = known_by_phone
     if contact is None:
         contact = _create(db, provider, now)
-    elif known_by_phone is not None and known_by_phone != contact and not _contradicts(db, known_by_phone, person):
+    elif known_by_phone not in (None, contact) and _same_person(db, contact, known_by_phone):
         contact = link(db, provider, contact, known_by_phone, now)
     _learn(db, provider, contact, person, now)
     return contact
@@ -25,22 +28,36 @@ def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
 def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
     """The provider named both the old and the new identity: they are one person, whatever the numbers say."""
     provider = change.account.partition(":")[0]
-    contact = _by_id(db, provider, change.before)
+    contact, _ = _by_id(db, provider, change.before)
     if contact is None:
-        contact = _by_alias(db, provider, "phone", change.before.phone)
+        contact = _by_phone(db, provider, change.before.phone)
     if contact is None:
         return
-    successor = _by_id(db, provider, change.after)
+    successor, _ = _by_id(db, provider, change.after)
     if successor is not None and successor != contact:
         contact = link(db, provider, contact, successor, now)
-    if change.before.phone and change.after.phone != change.before.phone:
+    _retire(db, provider, contact, change)
+    _learn(db, provider, contact, change.after, now)
+    event(db, now, "identity_changed", detail=f"p{contact}: the provider named the old and the new id", actor="provider")
+
+
+def _retire(db: Connection, provider: str, contact: int, change: IdentityChange) -> None:
+    """Former ids go on finding their person; a former number may be somebody else's tomorrow."""
+    before, after = change.before, change.after
+    for scheme, old, new in (("user_id", before.user_id, after.user_id), ("parent_id", before.parent_id, after.parent_id)):
+        if old and new and old != new:
+            db.execute(
+                "UPDATE aliases SET retired = 1 WHERE provider = ? AND scheme = ? AND value = ? AND contact = ?",
+                (provider, scheme, old, contact),
+            )
+    if before.phone and after.phone != before.phone:
         db.execute(
             "DELETE FROM aliases WHERE provider = ? AND scheme = 'phone' AND value = ? AND contact = ?",
-            (provider, change.before.phone, contact),
+            (provider, before.phone, contact),
         )
-        db.execute("UPDATE contacts SET phone = NULL WHERE id = ? AND phone = ?", (contact, change.before.phone))
-    _learn(db, provider, contact, change.after, now)
-    event(db, now, "identity_changed", detail="the provider named the old and the new id", actor="provider")
+        db.execute(
+            "UPDATE contacts SET phone = NULL WHERE (id = ? OR linked = ?) AND phone = ?", (contact, contact, before.phone)
+        )
 
 
 def link(db: Connection, provider: str, one_contact: int, other: int, now: Instant) -> int:
@@ -49,24 +66,47 @@ def link(db: Connection, provider: str, one_contact: int, other: int, now: Insta
     db.execute("UPDATE aliases SET contact = ? WHERE provider = ? AND contact = ?", (older, provider, younger))
     db.execute("UPDATE contacts SET linked = ? WHERE id = ? OR linked = ?", (older, younger, younger))
     # Silence once asked for holds for the whole person.
-    db.execute(
-        "UPDATE contacts SET opted_out = max(opted_out, (SELECT opted_out FROM contacts WHERE id = ?)) WHERE id = ?",
-        (younger, older),
-    )
+    if one(db, "SELECT 1 FROM contacts WHERE (id = ? OR linked = ?) AND opted_out = 1", older, older) is not None:
+        db.execute("UPDATE contacts SET opted_out = 1 WHERE id = ? OR linked = ?", (older, older))
     event(db, now, "contacts_linked", detail=f"p{younger} is p{older}")
     return older
 
 
-def _by_id(db: Connection, provider: str, person: Person) -> int | None:
-    found = _by_alias(db, provider, "user_id", person.user_id)
-    return found if found is not None else _by_alias(db, provider, "parent_id", person.parent_id)
+def circle(db: Connection, contact: int) -> list[int]:
+    """The contacts that are one person with `contact`, itself first."""
+    row = the(db, "SELECT coalesce(linked, id) AS head FROM contacts WHERE id = ?", contact)
+    others = db.execute("SELECT id FROM contacts WHERE (id = ? OR linked = ?) AND id <> ?", (row["head"], row["head"], contact))
+    return [contact, *(each["id"] for each in others)]
 
 
-def _by_alias(db: Connection, provider: str, scheme: str, value: str | None) -> int | None:
+def _by_id(db: Connection, provider: str, person: Person) -> tuple[int | None, bool]:
+    """The contact with these ids, and whether the id that named it is a former one."""
+    for scheme, value in (("user_id", person.user_id), ("parent_id", person.parent_id)):
+        row = _alias(db, provider, scheme, value)
+        if row is not None:
+            return int(row["contact"]), bool(row["retired"])
+    return None, False
+
+
+def _by_phone(db: Connection, provider: str, phone: str | None) -> int | None:
+    row = _alias(db, provider, "phone", phone)
+    return None if row is None else int(row["contact"])
+
+
+def _alias(db: Connection, provider: str, scheme: str, value: str | None) -> sqlite3.Row | None:
     if not value:
         return None
-    row = one(db, "SELECT contact FROM aliases WHERE provider = ? AND scheme = ? AND value = ?", provider, scheme, value)
-    return None if row is None else int(row["contact"])
+    return one(
+        db, "SELECT contact, retired FROM aliases WHERE provider = ? AND scheme = ? AND value = ?", provider, scheme, value
+    )
+
+
+def _same_person(db: Connection, by_id: int, by_phone: int | None) -> bool:
+    """Whether a contact known by id alone and one known by number alone are one: only if neither has anything else. Somebody
+    who had another number has taken over this one, and its former owner is not them."""
+    known = the(db, "SELECT phone FROM contacts WHERE id = ?", by_id)
+    other = the(db, "SELECT user_id FROM contacts WHERE id = ?", by_phone)
+    return known["phone"] is None and other["user_id"] is None
 
 
 def _contradicts(db: Connection, contact: int, person: Person) -> bool:
@@ -101,13 +141,14 @@ def _learn(db: Connection, provider: str, contact: int, person: Person, now: Ins
 
 def _take_alias(db: Connection, provider: str, contact: int, scheme: str, value: str, now: Instant) -> None:
     """`value` now names `contact`. A number that was somebody else's moves; their history stays with them."""
-    former = _by_alias(db, provider, scheme, value)
-    if former is not None and former != contact and scheme == "phone":
+    row = _alias(db, provider, scheme, value)
+    former = None if row is None else row["contact"]
+    if former not in (None, contact) and scheme == "phone":
         db.execute("UPDATE contacts SET phone = NULL WHERE id = ? AND phone = ?", (former, value))
         event(db, now, "number_moved", detail=f"from p{former} to p{contact}")
     db.execute(
         "INSERT INTO aliases (provider, scheme, value, contact) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (provider, scheme, value) DO UPDATE SET contact = excluded.contact",
+        " ON CONFLICT (provider, scheme, value) DO UPDATE SET contact = excluded.contact, retired = 0",
         (provider, scheme, value, contact),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import Failure, Instant, Receipt
-from sara_sqlite.rows import Connection, count, event, one, refresh_delivery, the
+from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
 
 RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 EARLY_KEPT = 86_400_000
@@ -22,19 +22,21 @@ def apply(db: Connection, receipt: Receipt, now: Instant) -> sqlite3.Row | None:
         _was_accepted(db, attempt, part, receipt.external_id, now)
     elif receipt.external_id and attempt["external_id"] is None:
         db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (receipt.external_id, attempt["id"]))
-    _advance(db, part["id"], receipt, now)
+    _advance(db, attempt["id"], part["id"], receipt, now)
     refresh_delivery(db, part["conversation"], now)
     return part
 
 
-def apply_early(db: Connection, part: sqlite3.Row, external_id: str, now: Instant) -> None:
+def apply_early(db: Connection, attempt_id: str, part: sqlite3.Row, external_id: str, now: Instant) -> None:
     """Apply the receipts that came before the answer to their request."""
     rows = db.execute(
         "SELECT * FROM early_receipts WHERE account = ? AND external_id = ? ORDER BY id", (part["account"], external_id)
     ).fetchall()
     for row in rows:
         failure = Failure(row["code"] or "", row["reason"] or "") if row["status"] == "failed" else None
-        _advance(db, part["id"], Receipt(part["account"], row["status"], row["at"], external_id, failure=failure), now)
+        _advance(
+            db, attempt_id, part["id"], Receipt(part["account"], row["status"], row["at"], external_id, failure=failure), now
+        )
     if rows:
         db.execute("DELETE FROM early_receipts WHERE account = ? AND external_id = ?", (part["account"], external_id))
 
@@ -63,8 +65,8 @@ def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, exter
         "UPDATE attempts SET state = 'accepted', settled_at = ?, external_id = coalesce(?, external_id) WHERE id = ?",
         (now, external_id, attempt["id"]),
     )
-    if external_id and part["external_id"] is None:
-        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (external_id, part["id"]))
+    if part["external_id"] is None and (free := free_external_id(db, part, external_id)):
+        db.execute("UPDATE messages SET external_id = ? WHERE id = ?", (free, part["id"]))
     if attempt["state"] != "sending":
         event(
             db,
@@ -78,24 +80,41 @@ def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, exter
     note_second_acceptance(db, part, now)
 
 
-def _advance(db: Connection, part_id: int, receipt: Receipt, now: Instant) -> None:
+def _advance(db: Connection, attempt_id: str, part_id: int, receipt: Receipt, now: Instant) -> None:
+    """Move the attempt forward, and the part as far as its attempts together allow."""
     part = the(db, "SELECT * FROM messages WHERE id = ?", part_id)
-    rank = RANK.get(part["state"], 0)
+    attempt = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
     if receipt.status == "failed":
-        if rank > RANK["sent"] or part["state"] in ("failed", "cancelled"):
-            return
-        failure = receipt.failure or Failure("", "the provider gave no reason")
-        fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
+        if RANK.get(attempt["status"] or "", 0) <= RANK["sent"]:
+            db.execute("UPDATE attempts SET status = 'failed' WHERE id = ?", (attempt_id,))
+            _fail_unless_another_may_succeed(db, part, receipt.failure or Failure("", "the provider gave no reason"), now)
         return
-    if part["state"] == "failed" or RANK.get(receipt.status, 0) <= rank:
+    if attempt["status"] == "failed" and receipt.status == "sent":
+        return
+    if attempt["status"] is None or RANK.get(receipt.status, 0) > RANK.get(attempt["status"], 0):
+        db.execute("UPDATE attempts SET status = ? WHERE id = ?", (receipt.status, attempt_id))
+    if RANK.get(receipt.status, 0) <= RANK.get(part["state"], 0):
         return
     db.execute("UPDATE messages SET state = ?, reason = NULL, error = NULL WHERE id = ?", (receipt.status, part_id))
     event(db, now, receipt.status, conversation=part["conversation"], message=part_id, actor="provider")
 
 
-def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str = "sara") -> None:
+def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, failure: Failure, now: Instant) -> None:
+    """A failure ends its attempt; it ends the part only if no other attempt has arrived or may still arrive."""
+    other = one(
+        db,
+        "SELECT 1 FROM attempts WHERE part = ? AND (state IN ('sending', 'in_doubt') OR (state = 'accepted'"
+        " AND coalesce(status, '') <> 'failed'))",
+        part["id"],
+    )
+    if other is not None or RANK.get(part["state"], 0) > RANK["sent"] or part["state"] in ("failed", "cancelled"):
+        return
+    fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
+
+
+def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str = "sara", reason: str = "refused") -> None:
     """End a part for good; the rest of its reply would make no sense without it."""
-    db.execute("UPDATE messages SET state = 'failed', reason = 'refused', error = ? WHERE id = ?", (error, part["id"]))
+    db.execute("UPDATE messages SET state = 'failed', reason = ?, error = ? WHERE id = ?", (reason, error, part["id"]))
     event(db, now, "failed", error, conversation=part["conversation"], message=part["id"], actor=actor)
     if part["reply"] is None:
         return

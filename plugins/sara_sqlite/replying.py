@@ -7,7 +7,7 @@ from typing import Literal
 
 from sara import Contact as Customer
 from sara import Draft, HistoryLimits, Instant, OpenWork, ReplyView, Stale, Usage
-from sara_sqlite.intake import add_parts, close_turn
+from sara_sqlite.intake import add_parts, settle_turn
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -112,7 +112,7 @@ def save(
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
-    _settle_turn(db, key, now)
+    settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
 
 
@@ -152,7 +152,7 @@ def end(
         if changed:
             event(db, now, state, reason, conversation=key, message=each)
     add_parts(db, row, list(notices), "notice", None, now)
-    _settle_turn(db, key, now)
+    settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
 
 
@@ -165,18 +165,3 @@ def _still_waiting(db: Connection, conversation: int, numbers: Sequence[int]) ->
         *numbers,
     )
     return int(row["n"])
-
-
-def _settle_turn(db: Connection, conversation: int, now: Instant) -> None:
-    """After messages were settled: close the turn, or leave one for those that came in the meantime."""
-    first = one(
-        db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
-    )
-    if first is None:
-        close_turn(db, conversation)
-        return
-    db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL, waiting_since = ?,"
-        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
-        (first["created_at"], now, conversation),
-    )

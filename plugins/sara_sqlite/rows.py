@@ -94,6 +94,15 @@ def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWor
     return open_work(db, conversation)
 
 
+def free_external_id(db: Connection, part: sqlite3.Row, external_id: str | None) -> str | None:
+    """A provider's id for a part, unless another message of the account bears it already: a provider that repeats its ids
+    must not stop a conversation, and the attempt keeps the id in any case."""
+    taken = external_id and one(
+        db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND id <> ?", part["account"], external_id, part["id"]
+    )
+    return None if taken else external_id
+
+
 STORED = """
     SELECT m.*, c.contact AS contact FROM messages m JOIN conversations c ON c.id = m.conversation
 """
@@ -127,7 +136,18 @@ def line(row: sqlite3.Row) -> Line:
     """A message as a responder reads it."""
     role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
     return Line(
-        ident(MESSAGE, row["id"]), role, row["text"], row["at"], row["kind"], json.loads(row["content"]), row["external_id"]
+        ident(MESSAGE, row["id"]), role, row["text"], row["at"], row["kind"], json.loads(row["content"]), row["external_id"],
+        row["revived_at"],
+    )
+
+
+def head_of(db: Connection, conversation: int) -> sqlite3.Row:
+    """The contact that a conversation's person is known as now: the older one, where two turned out to be one."""
+    return the(
+        db,
+        "SELECT h.* FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"
+        " WHERE c.id = ?",
+        conversation,
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from sara import Accepted, Channel, Context, Draft, Instant, Part, Reception, Request, Response
 from sara_whatsapp.bodies import message_body
+from sara_whatsapp.formatting import split, to_whatsapp
 from sara_whatsapp.graph import GraphClient
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.payloads import Number, parse
@@ -101,8 +102,10 @@ class WhatsAppChannel(Channel):
     # out
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        # The place for turning Markdown into WhatsApp's own marks: before the cut, since it changes lengths.
-        return super().compose(draft)
+        if draft.kind != "text":
+            return (draft,)
+        # Marks before the cut, since they change lengths.
+        return [Draft(text=part) for part in split(to_whatsapp(draft.text), self.text_limit)]
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
         return await self._graph.send(message_body(part, attempt_id))

@@ -11,16 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sara import (
-    Change,
-    Echo,
-    IdentityChange,
-    InboundMessage,
-    Instant,
-    PreferenceChange,
-    Receipt,
-    SetAside,
-)
+from sara import Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
 from sara_whatsapp.codes import explain
 from sara_whatsapp.news import SERIOUS, account_event, trouble
 from sara_whatsapp.people import Contacts, named, person_at, person_before
@@ -128,11 +119,9 @@ class _Reader:
         if field in SERIOUS:
             self._account_news(entry, change, field)
             return
-        reading = {
-            "messages": self._conversation,
-            "user_preferences": self._preferences,
-            "smb_message_echoes": self._echoes,
-        }.get(field)
+        reading = {"messages": self._conversation, "user_preferences": self._preferences, "smb_message_echoes": self._echoes}.get(
+            field
+        )
         if reading is None:
             # Calls, history, conversations of Meta's own agent, and whatever comes next: never messages to answer.
             self.leave_out("unused_field", field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,8 +44,9 @@ class House:
 
 def usable(loaded: Loaded) -> Config:
     """The configuration as far as looking at data needs it. Missing secrets do not keep anybody from looking."""
-    if loaded.config is not None:
-        return loaded.config
+    config = loaded.config or loaded.partial
+    if config is not None and all(finding.kind == "secret" for finding in loaded.errors):
+        return config
     raise ConfigError("\n".join(finding.render() for finding in loaded.errors))
 
 
@@ -127,7 +129,7 @@ class AdminApi:
             aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=30)) as session,
             session.request(method, self._url + path, json=body) as response,
         ):
-            answer = await response.json()
+            answer = await response.json(content_type=None)
             if response.status >= 400:
                 raise SaraError(str(answer.get("error", f"the daemon answered {response.status}")))
             return answer
@@ -137,8 +139,10 @@ async def daemon_of(config: Config) -> AdminApi | None:
     """The running daemon's API; None where no daemon answers."""
     import aiohttp
 
+    listening = _living(config.state / "listening.json")
+    if listening is None:
+        return None
     try:
-        listening = json.loads((config.state / "listening.json").read_text(encoding="utf-8"))
         token = (config.state / "admin-token").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return None
@@ -148,3 +152,18 @@ async def daemon_of(config: Config) -> AdminApi | None:
     except aiohttp.ClientConnectionError:
         return None
     return api
+
+
+def _living(path: Path) -> dict[str, Any] | None:
+    """What a living daemon wrote down. It holds a lock on the file; one that was killed left the file but no lock, and whoever
+    listens at that port now must not be shown the token."""
+    try:
+        with path.open("r+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                found: dict[str, Any] = json.loads(file.read())
+                return found
+    except (OSError, ValueError):
+        return None
+    return None

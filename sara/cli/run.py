@@ -50,20 +50,26 @@ def refuse(loaded: Loaded) -> int:
 async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     """Serve, beginning anew with the file as it then is at each SIGHUP."""
     signals = _Signals()
-    while True:
-        daemon = Daemon(loaded, plugins)
-        await daemon.start()
-        reload = await signals.wait(daemon)
-        await daemon.stop()
-        if not reload:
-            return daemon.exit_code
-        again, plugins_again = await asyncio.to_thread(read, config)
-        if again.config is None:
-            # An error in the file must not take the service down; the last good file goes on.
-            for finding in again.errors:
+    daemon = Daemon(loaded, plugins)
+    await daemon.start()
+    while await signals.wait(daemon):
+        # Read before anything is stopped: an error in the file must not take the service down.
+        fresh, fresh_plugins = await asyncio.to_thread(read, config)
+        if fresh.config is None:
+            for finding in fresh.errors:
                 log.error("reload_refused", finding=finding.render().splitlines()[0])
-        else:
-            loaded, plugins = again, plugins_again
+            continue
+        await daemon.stop()
+        try:
+            daemon = Daemon(fresh, fresh_plugins)
+            await daemon.start()
+            loaded, plugins = fresh, fresh_plugins
+        except SaraError as error:
+            log.error("reload_failed", error=str(error), now="the former configuration serves again")
+            daemon = Daemon(loaded, plugins)
+            await daemon.start()
+    await daemon.stop()
+    return daemon.exit_code
 
 
 class _Signals:

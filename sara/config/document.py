@@ -31,6 +31,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
+
 def split_lines(text: str) -> tuple[str, ...]:
     """The lines of a text as YAML counts them."""
     return tuple(_LINE_END.split(text))

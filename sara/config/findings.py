@@ -55,8 +55,14 @@ class Finding:
     def as_json(self) -> dict[str, str | int]:
         """The finding as programs read it."""
         return {
-            "kind": self.kind, "severity": self.severity, "message": self.message, "hint": self.hint,
-            "file": str(self.file), "line": self.line, "column": self.column, "source": self.source,
+            "kind": self.kind,
+            "severity": self.severity,
+            "message": self.message,
+            "hint": self.hint,
+            "file": str(self.file),
+            "line": self.line,
+            "column": self.column,
+            "source": self.source,
         }
 
 

@@ -43,7 +43,8 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of the file. `config` is there exactly if there are no `errors`.
+    """What became of the file. `config` is there exactly if there are no `errors`; `partial` is as much of it as can be had with
+    errors, enough for looking at data.
 
     `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`.
     """
@@ -51,6 +52,7 @@ class Loaded:
     config: Config | None
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    partial: Config | None = None
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -72,7 +74,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
     findings = _finish(path, document, checker)
-    loaded = Loaded(config, findings, tuple(skipped))
+    loaded = Loaded(config, findings, tuple(skipped), config)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
@@ -94,7 +96,12 @@ class _Reading:
     """One pass over the tree."""
 
     def __init__(
-        self, path: Path, root: MapNode, checker: Checker, options_of: OptionsOf, environ: Mapping[str, str],
+        self,
+        path: Path,
+        root: MapNode,
+        checker: Checker,
+        options_of: OptionsOf,
+        environ: Mapping[str, str],
         skipped: list[Skipped],
     ) -> None:
         self.path = path
@@ -125,9 +132,16 @@ class _Reading:
             place = _place(self.entries, "admin", "listen") or _place(self.entries, "server", "listen") or self.start
             self.checker.note("value", f"server and admin cannot both listen on {listen}", place, "give one of them another port")
         return Config(
-            state=self._state(basics.state), store=store, queue=queue, channels=MappingProxyType(channels),
-            responders=MappingProxyType(responders), plugins=basics.plugins, server=basics.server, admin=basics.admin,
-            conversation=common, retry=basics.retry,
+            state=self._state(basics.state),
+            store=store,
+            queue=queue,
+            channels=MappingProxyType(channels),
+            responders=MappingProxyType(responders),
+            plugins=basics.plugins,
+            server=basics.server,
+            admin=basics.admin,
+            conversation=common,
+            retry=basics.retry,
         )
 
     def _state(self, written: str | None) -> Path:

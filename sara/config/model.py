@@ -144,7 +144,8 @@ class Basics(Options):
     server: Server = Field(default=Server(), description="The public listener.")
     admin: Admin = Field(default=Admin(), description="The operator's listener.")
     state: str | None = Field(
-        default=None, min_length=1,
+        default=None,
+        min_length=1,
         description="The folder for all that SARA keeps. Left out: `$STATE_DIRECTORY`, else `state` beside this file.",
     )
     conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")

@@ -67,7 +67,8 @@ def _section(kind: str, plugins: Mapping[str, type[Options]], definitions: Schem
         own["properties"] = {"plugin": {"const": plugin}, **own.get("properties", {})}
         if kind == "channel":
             own["properties"]["conversation"] = {
-                "$ref": "#/$defs/conversation", "description": "What is different from the common `conversation` here.",
+                "$ref": "#/$defs/conversation",
+                "description": "What is different from the common `conversation` here.",
             }
         definitions[f"{kind}.{plugin}"] = own
         # Without the key, the default plugin is meant.

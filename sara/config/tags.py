@@ -189,7 +189,7 @@ class _Resolver:
             if not isinstance(error, Absent):
                 self._unusable(Finding("file", f"{path.name} {error}", path, error.line, error.column))
             return {}
-        rule = "write one `name: \"value\"` a line"
+        rule = 'write one `name: "value"` a line'
         for finding in source.findings:
             self.document.findings.append(replace(finding, message="this cannot be understood as a secret", hint=rule))
         root = source.root

@@ -222,7 +222,9 @@ class QueueContract:
     async def test_a_higher_priority_runs_first(self, running: Running) -> None:
         running.queue.limit("lane", 1)
         running.queue.hold("lane")
-        await running.queue.wake([wake("reply", "low", running.clock() - 10, priority=-1), wake("reply", "high", running.clock())])
+        await running.queue.wake(
+            [wake("reply", "low", running.clock() - 10, priority=-1), wake("reply", "high", running.clock())]
+        )
         running.queue.release("lane")
         await running.seen.ran(2)
         assert running.keys() == ["high", "low"]
@@ -332,3 +334,31 @@ class QueueContract:
                 while len(set(running.keys())) < count:
                     await running.seen.ran(len(running.seen.jobs) + 1)
             assert len(running.keys()) == count
+
+    async def test_many_that_wait_for_later_keep_none_waiting_that_is_due(self, running: Running) -> None:
+        later = running.clock() + 250_000
+        await running.queue.wake([wake("reply", f"later-{n}", later) for n in range(3_000)])
+        await running.queue.wake([wake("reply", "now", running.clock())])
+        await running.settled()
+        assert running.keys() == ["now"]
+
+    async def test_a_short_hold_does_not_cut_a_longer_one(self, running: Running) -> None:
+        running.queue.hold("lane", running.clock() + 60_000)
+        running.queue.hold("lane", running.clock() + 1_000)
+        await running.forward(1_000)
+        await running.settled()
+        assert running.queue.held("lane")
+
+    async def test_a_job_that_is_cancelled_from_within_backs_off_like_any_failure(self, running: Running) -> None:
+        async def end(job: Job) -> JobEnd:
+            if job.kind == "reply":
+                raise asyncio.CancelledError
+            return Done()
+
+        running.seen.ends = end
+        await running.queue.wake([wake("reply", "c1", running.clock())])
+        await running.settled()
+        assert running.keys() == ["c1"]
+        await running.forward(1_000)
+        await running.settled()
+        assert running.keys() == ["c1", "c1"]

@@ -12,6 +12,7 @@ from sara import (
     Arrival,
     Change,
     Draft,
+    Echo,
     Failure,
     HistoryLimits,
     IdentityChange,
@@ -61,7 +62,11 @@ class Shop:
         return await self.store.accept(Intake(ACCOUNT, tuple(arrival(each, verdict) for each in messages)), self.clock())
 
     async def receipt(
-        self, status: Literal["sent", "delivered", "read", "failed"], *, attempt: str | None = None, external_id: str | None = None
+        self,
+        status: Literal["sent", "delivered", "read", "failed"],
+        *,
+        attempt: str | None = None,
+        external_id: str | None = None,
     ) -> Taken:
         """A receipt arrives."""
         failure = Failure("131026", "undeliverable") if status == "failed" else None
@@ -193,6 +198,11 @@ class StoreContract:
             await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "not JSON", b"\xff"),)), shop.clock())
         assert (await shop.store.counts())["set_aside"] == 1
 
+    async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: Shop) -> None:
+        taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
+        assert [each.external_id for each in taken.stored] == ["in-1", "in-3"]
+        assert (await shop.store.counts())["set_aside"] == 1
+
     # people
 
     async def test_a_person_is_known_by_user_id_whatever_the_number(self, shop: Shop) -> None:
@@ -235,6 +245,35 @@ class StoreContract:
         # The old number may be given to somebody else.
         assert await shop.asked(Person(user_id="US.99", phone="15550001111"), "in-3") != before
 
+    async def test_the_message_that_announces_a_new_identity_does_not_undo_it(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        after = Person(user_id="US.11", phone="15550001199")
+        change = IdentityChange(ACCOUNT, ANA, after, 7)
+        announcing = arrival(message("in-2", ANA), Verdict(skip="recorded"))
+        for _ in range(2):
+            await shop.store.accept(Intake(ACCOUNT, (announcing,), changes=(change,)), shop.clock())
+        # One that was written before and comes late is still theirs, and teaches nothing.
+        assert await shop.asked(ANA, "in-3") == conversation
+        to = await self._delivery(shop, conversation)
+        assert (to.user_id, to.phone) == ("US.11", "15550001199")
+
+    async def test_a_change_told_again_does_not_undo_what_came_after_it(self, shop: Shop) -> None:
+        old, new = Person(phone="111"), Person(phone="222")
+        ana = await shop.asked(old, "in-1")
+        change = IdentityChange(ACCOUNT, old, new, 7)
+        await shop.change(change)
+        newcomer = await shop.asked(old, "in-2")
+        await shop.change(change)
+        assert newcomer != ana
+        assert await shop.asked(new, "in-3") == ana
+        assert await shop.asked(old, "in-4") == newcomer
+
+    async def test_who_takes_over_a_number_does_not_become_its_former_owner(self, shop: Shop) -> None:
+        bob = await shop.asked(Person(phone="222"), "in-1")
+        ana = await shop.asked(Person(user_id="US.A", phone="111"), "in-2")
+        assert await shop.asked(Person(user_id="US.A", phone="222"), "in-3") == ana
+        assert bob != ana
+
     async def _delivery(self, shop: Shop, conversation: str) -> Person:
         await shop.answer(conversation, "hello")
         view = await shop.store.delivery_view(conversation)
@@ -261,6 +300,35 @@ class StoreContract:
         await shop.take(message("in-3"), verdict=Verdict(skip="opt_in", consent="opt_in"))
         [heard] = (await shop.take(message("in-4"))).stored
         assert heard.state == "waiting"
+
+    async def test_stop_reaches_every_conversation_of_the_person(self, shop: Shop) -> None:
+        await shop.asked(Person(phone="15550009999"), "in-1")
+        hidden = await shop.asked(Person(user_id="US.9"), "in-2")
+        await shop.take(
+            message("in-3", Person(user_id="US.9", phone="15550009999")), verdict=Verdict(skip="opt_out", consent="opt_out")
+        )
+        assert await shop.states(hidden) == ["skipped"]
+        view = await shop.store.reply_view(hidden, HistoryLimits())
+        assert view is not None
+        assert view.opted_out
+
+    async def test_a_further_stop_is_not_confirmed_again_and_an_idle_start_is_a_message_like_any_other(self, shop: Shop) -> None:
+        start = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
+        [first] = (await shop.take(message("in-1", text="START"), verdict=start)).stored
+        assert first.state == "waiting"
+        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("Bye."))
+        for n in (2, 3):
+            await shop.take(message(f"in-{n}", text="STOP"), verdict=stop)
+        assert await shop.states(first.conversation) == ["skipped", "skipped", "queued", "skipped"]
+
+    async def test_an_answer_from_the_phone_app_ends_what_it_answers_and_nothing_newer(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        told = shop.clock.forward(1_000)
+        await shop.take(message("in-2", at=shop.clock.forward(1_000)))
+        echo = Echo(ACCOUNT, "echo-1", Person(phone=ANA.phone), "text", "I will call you", told)
+        for _ in range(2):
+            await shop.change(echo)
+        assert await shop.states(conversation) == ["skipped", "waiting", "sent"]
 
     async def test_an_answer_that_was_being_made_at_stop_is_stale(self, shop: Shop) -> None:
         conversation = await shop.asked()
@@ -361,6 +429,9 @@ class StoreContract:
         assert [each.id for each in await shop.store.given_up(10)] == ids
         work = await shop.store.revive(conversation, "reply", shop.clock())
         assert (work.reply_due, await shop.states(conversation)) == (shop.clock(), ["waiting"])
+        again = await shop.store.reply_view(conversation, HistoryLimits())
+        assert again is not None
+        assert again.waiting[0].revived_at == shop.clock()
 
     async def test_what_waits_can_be_dropped(self, shop: Shop) -> None:
         conversation = await shop.asked()
@@ -415,6 +486,13 @@ class StoreContract:
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.part.text == "again"
+
+    async def test_a_retried_answer_is_whole(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("refused", "failed", error="no"), shop.clock())
+        await shop.store.revive(conversation, "deliver", shop.clock())
+        assert await shop.states(conversation) == ["answered", "queued", "queued"]
 
     async def test_settling_an_unknown_attempt_is_stale(self, shop: Shop) -> None:
         with pytest.raises(Stale):
@@ -473,6 +551,29 @@ class StoreContract:
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "delivered"
         assert await shop.store.delivery_view(conversation) is None
+
+    async def test_an_earlier_attempts_failure_does_not_fail_a_later_one(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.begin(conversation, "a2")
+        await shop.receipt("failed", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "sending"
+        await shop.store.settle("a2", Outcome("accepted", "accepted", external_id="out-2"), shop.clock())
+        await shop.receipt("delivered", attempt="a2", external_id="out-2")
+        assert await shop.state(part) == "delivered"
+        assert await shop.states(conversation) == ["answered", "delivered", "queued"]
+
+    async def test_an_arrival_outdoes_a_later_attempts_refusal(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.begin(conversation, "a2")
+        await shop.store.settle("a2", Outcome("refused", "failed", error="no"), shop.clock())
+        await shop.receipt("delivered", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "delivered"
 
     async def test_two_accepted_attempts_of_one_part_are_counted(self, shop: Shop) -> None:
         conversation = await shop.answered("one")

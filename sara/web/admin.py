@@ -82,6 +82,9 @@ class AdminApp:
             return web.json_response({"error": str(error)}, status=404)
         except SaraError as error:
             return web.json_response({"error": str(error)}, status=503)
+        except Exception:
+            log.exception("admin_request_failed", path=request.path)
+            return web.json_response({"error": "something went wrong; see the log"}, status=500)
 
     def _authorised(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -107,7 +110,10 @@ class AdminApp:
         )
 
     async def _jobs(self, request: web.Request) -> web.Response:
-        limit = min(int(request.query.get("limit", "100")), 10_000)
+        asked = request.query.get("limit", "100")
+        if not asked.isdecimal():
+            raise web.HTTPBadRequest(reason="limit is a whole number")
+        limit = max(1, min(int(asked), 10_000))
         return web.json_response({"jobs": [dict(entry) async for entry in self._queue.entries(limit)]})
 
     async def _retry(self, request: web.Request) -> web.Response:
@@ -129,7 +135,7 @@ class AdminApp:
         try:
             body: Any = await request.json()
             kind, key = body["kind"], body["key"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, LookupError) as error:
             raise web.HTTPBadRequest(reason='send {"kind": "reply" or "deliver", "key": "<conversation>"}') from error
         if kind not in ("reply", "deliver") or not isinstance(key, str):
             raise web.HTTPBadRequest(reason="kind is reply or deliver, key is a conversation's id")

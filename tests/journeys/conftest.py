@@ -16,7 +16,7 @@ import pytest
 from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator
 
-from sara.cli.opening import House, opened, read
+from sara.cli.opening import opened, read
 from sara.daemon import Daemon
 from sara.model import StoredMessage
 
@@ -61,10 +61,11 @@ class Town:
         self.write()
         loaded, plugins = read(self.file)
         assert loaded.config is not None, [finding.render() for finding in loaded.errors]
-        self.daemon = Daemon(loaded, plugins)
-        await self.daemon.start()
+        daemon = Daemon(loaded, plugins)
+        await daemon.start()
+        self.daemon = daemon
         await self.connect()
-        return self.daemon
+        return daemon
 
     async def connect(self) -> None:
         assert self.daemon is not None
@@ -105,7 +106,6 @@ class Town:
         """Wait until the provider has accepted so many messages; their texts in order."""
         await self.phone.wait_for(lambda phone: len(phone.accepted) >= count, timeout=DEADLINE)
         return [send.text or "" for send in self.phone.accepted]
-
 
 
 def _never_twice() -> Callable[[WhatsAppSimulator], bool]:
@@ -164,8 +164,15 @@ class Process:
         (self.town.folder / "state" / "listening.json").unlink(missing_ok=True)
         self.output.clear()
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sara", "run", "--config", str(self.town.file),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, **(environ or {})},
+            sys.executable,
+            "-m",
+            "sara",
+            "run",
+            "--config",
+            str(self.town.file),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **(environ or {})},
         )
         self._reading = asyncio.create_task(self._read())
 

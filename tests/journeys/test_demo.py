@@ -15,8 +15,14 @@ import pytest
 
 DEADLINE = 30.0
 ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 PICTURE = os.environ.get("SARA_PICTURE")
 """Where to leave the screenshot that the README shows; a temporary folder by default."""

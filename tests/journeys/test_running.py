@@ -20,8 +20,15 @@ from .conftest import DEADLINE, Process, Town, exported
 async def sara(town: Town, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run a command to its end: exit code, output, errors."""
     running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sara", *words, "--config", str(town.file),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **(environ or {})},
+        sys.executable,
+        "-m",
+        "sara",
+        *words,
+        "--config",
+        str(town.file),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environ or {})},
     )
     async with asyncio.timeout(DEADLINE * 2):
         out, err = await running.communicate()
@@ -39,7 +46,9 @@ async def test_a_second_daemon_on_the_same_state_names_the_first(town: Town, pro
 
 
 async def test_missing_secrets_are_named_all_at_once_with_the_way_to_give_them(town: Town) -> None:
-    section = {key: value for key, value in town.config["channels"]["whatsapp"].items() if key not in ("app_secret", "access_token")}
+    section = {
+        key: value for key, value in town.config["channels"]["whatsapp"].items() if key not in ("app_secret", "access_token")
+    }
     town.config["channels"]["whatsapp"] = section
     town.write()
     text = town.file.read_text(encoding="utf-8")
@@ -59,7 +68,7 @@ async def test_the_shipped_example_lacks_nothing_but_its_secrets(town: Town) -> 
     code, _, err = await sara(town, "run")
     assert code == 78
     assert err.count("secret") >= 4
-    given = {name: "x" * 40 for name in ("WHATSAPP_APP_SECRET", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "OPENAI_API_KEY")}
+    given = dict.fromkeys(("WHATSAPP_APP_SECRET", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "OPENAI_API_KEY"), "x" * 40)
     code, out, err = await sara(town, "check", environ=given)
     assert code == 0, out + err
 
@@ -152,8 +161,15 @@ async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: 
     log = "".join(process.output)
     assert "serving" in log
     settings = town.phone.settings
-    for hidden in ("pony", "another secret wish", settings.app_secret, settings.access_token, settings.verify_token, "sk-simulated",
-                   (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()):
+    for hidden in (
+        "pony",
+        "another secret wish",
+        settings.app_secret,
+        settings.access_token,
+        settings.verify_token,
+        "sk-simulated",
+        (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip(),
+    ):
         assert hidden not in log
 
 
@@ -189,16 +205,37 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         assert (code, err) == (0, "")
         lines = [json.loads(line) for line in out.splitlines()]
         assert [(line["direction"], line["text"], line["state"], line["channel"]) for line in lines] == [
-            ("in", "hello", "answered", "whatsapp"), ("out", "echo: hello", "read", "whatsapp"),
+            ("in", "hello", "answered", "whatsapp"),
+            ("out", "echo: hello", "read", "whatsapp"),
         ]
-        wanted = {"external_id", "channel", "account", "conversation", "contact", "direction", "kind", "text", "state", "purpose", "at", "error"}
+        wanted = {
+            "external_id",
+            "channel",
+            "account",
+            "conversation",
+            "contact",
+            "direction",
+            "kind",
+            "text",
+            "state",
+            "purpose",
+            "at",
+            "error",
+        }
         assert wanted <= lines[0].keys()
         assert lines[0]["external_id"] == wamid
         [listed] = await as_json(town, "conversations", "list")
         shown = await as_json(town, "conversations", "show", listed["id"])
         assert [each["text"] for each in shown] == ["hello", "echo: hello"]
         why = await as_json(town, "why", lines[1]["external_id"])
-        assert [event["what"] for event in why["timeline"]] == ["queued", "sending", "attempt_accepted", "sent", "delivered", "read"]
+        assert [event["what"] for event in why["timeline"]] == [
+            "queued",
+            "sending",
+            "attempt_accepted",
+            "sent",
+            "delivered",
+            "read",
+        ]
         assert (await as_json(town, "why", wamid))["message"]["state"] == "answered"
         stats = await as_json(town, "queue", "stats")
         assert (stats["running"], stats["messages"]["out.read"]) == (running, 1)
@@ -245,6 +282,7 @@ async def test_the_admin_listener_tells_strangers_nothing(town: Town) -> None:
     daemon = await town.start()
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
     async with aiohttp.ClientSession() as session:
+
         async def status(path: str, method: str = "GET", **headers: str) -> int:
             async with session.request(method, daemon.admin_url + path, headers=headers) as answer:
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"

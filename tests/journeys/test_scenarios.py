@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ async def test_send_failure_is_tried_again(town: Town) -> None:
     assert town.daemon is not None
     attempts = await town.daemon.store.attempts(said.id)
     assert [attempt.state for attempt in attempts] == ["not_sent", "not_sent", "accepted"]
-    waits = [later.started_at - earlier.started_at for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    waits = [later.started_at - earlier.started_at for earlier, later in pairwise(attempts)]
     assert waits[0] >= 50
     assert waits[1] >= 100
 

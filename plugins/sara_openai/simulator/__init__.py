@@ -1,11 +1,11 @@
 """OpenAI's other end on loopback: a server that speaks Chat Completions, for tests, the demo and plugin authors.
 
-    simulator = OpenAISimulator(mode="echo")
-    await simulator.start()
-    simulator.fault("rate_limit", retry_after=2, times=3)
-    …
-    calls = await simulator.wait_for(lambda calls: len(calls) == 4)
-    assert calls[-1].asked == ("Are you open?", "On Sunday?")
+simulator = OpenAISimulator(mode="echo")
+await simulator.start()
+simulator.fault("rate_limit", retry_after=2, times=3)
+…
+calls = await simulator.wait_for(lambda calls: len(calls) == 4)
+assert calls[-1].asked == ("Are you open?", "On Sunday?")
 """
 
 from __future__ import annotations

@@ -18,11 +18,15 @@ CREATE TABLE contacts (
     created_at   INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX contacts_linked ON contacts (linked) WHERE linked IS NOT NULL;
+
 CREATE TABLE aliases (
     provider TEXT NOT NULL,
     scheme   TEXT NOT NULL CHECK (scheme IN ('user_id', 'parent_id', 'phone')),
     value    TEXT NOT NULL,
     contact  INTEGER NOT NULL REFERENCES contacts (id),
+    -- A former id still finds its person, but teaches nothing about them any more.
+    retired  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (provider, scheme, value)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX aliases_contact ON aliases (contact);
@@ -50,6 +54,7 @@ CREATE TABLE conversations (
 CREATE INDEX conversations_reply_due ON conversations (reply_due) WHERE reply_due IS NOT NULL;
 CREATE INDEX conversations_deliver_due ON conversations (deliver_due) WHERE deliver_due IS NOT NULL;
 CREATE INDEX conversations_open ON conversations (id) WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL;
+CREATE INDEX conversations_contact ON conversations (contact);
 CREATE INDEX conversations_last ON conversations (last_at);
 
 CREATE TABLE replies (
@@ -85,13 +90,15 @@ CREATE TABLE messages (
     reply_to      TEXT,
     at            INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
-    -- Outbound only: when it may be looked at, and the attempts charged to it.
+    -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, and the attempts charged to it.
+    revived_at    INTEGER,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
     error         TEXT
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX messages_external_id ON messages (external_id) WHERE external_id IS NOT NULL;
 CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest IS NOT NULL;
 CREATE INDEX messages_conversation ON messages (conversation, id);
 CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
@@ -107,6 +114,8 @@ CREATE TABLE attempts (
     started_at  INTEGER NOT NULL,
     settled_at  INTEGER,
     external_id TEXT,
+    -- The furthest that a receipt has told of it.
+    status      TEXT CHECK (status IN ('sent', 'delivered', 'read', 'failed')),
     error       TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_part ON attempts (part);
@@ -125,6 +134,14 @@ CREATE TABLE early_receipts (
     kept_at     INTEGER NOT NULL,
     UNIQUE (account, external_id, status)
 ) STRICT;
+
+CREATE INDEX early_receipts_age ON early_receipts (kept_at);
+
+-- Changes told by the provider that were applied: told again, they change nothing.
+CREATE TABLE changes (
+    digest TEXT PRIMARY KEY,
+    at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,

@@ -9,6 +9,15 @@ from sara_whatsapp.simulator.settings import Settings
 from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer, GraphRequest, Mark
 
 __all__ = [
-    "AcceptedSend", "Bubble", "Customer", "Delivery", "Fault", "Faults", "GraphRequest", "Mark", "NotVerified", "Settings",
+    "AcceptedSend",
+    "Bubble",
+    "Customer",
+    "Delivery",
+    "Fault",
+    "Faults",
+    "GraphRequest",
+    "Mark",
+    "NotVerified",
+    "Settings",
     "WhatsAppSimulator",
 ]

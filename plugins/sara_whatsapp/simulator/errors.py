@@ -68,8 +68,14 @@ class GraphError(Exception):
     """The Graph API refuses a request. Raised by the rules, answered by the listener."""
 
     def __init__(
-        self, code: int, details: str = "", *, message: str | None = None, subcode: int | None = None,
-        kind: str = "OAuthException", status: int | None = None,
+        self,
+        code: int,
+        details: str = "",
+        *,
+        message: str | None = None,
+        subcode: int | None = None,
+        kind: str = "OAuthException",
+        status: int | None = None,
     ) -> None:
         known = KNOWN.get(code, Known(400, "Error"))
         self.code = code

@@ -1,9 +1,9 @@
 """What can be made to go wrong, switch by switch.
 
-    simulator.faults.error_code.on(131056, times=2)   # the next two sends
-    simulator.faults.server_error.on(chance=0.2)      # every fifth, by the simulator's seed
-    simulator.faults.reset_after_accept.on()          # every one, until
-    simulator.faults.reset_after_accept.off()
+simulator.faults.error_code.on(131056, times=2)   # the next two sends
+simulator.faults.server_error.on(chance=0.2)      # every fifth, by the simulator's seed
+simulator.faults.reset_after_accept.on()          # every one, until
+simulator.faults.reset_after_accept.off()
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ class Fault:
     """One switch. `value` is what it needs to know besides being on, `hits` how often it struck."""
 
     def __init__(
-        self, name: str, label: str, hint: str, chance: random.Random, changed: Callable[[], None], value: Any = None,
+        self,
+        name: str,
+        label: str,
+        hint: str,
+        chance: random.Random,
+        changed: Callable[[], None],
+        value: Any = None,
         choices: tuple[str, ...] = (),
     ) -> None:
         self.name = name
@@ -71,8 +77,16 @@ class Fault:
     def state(self) -> dict[str, Any]:
         """The switch as the page shows it."""
         return {
-            "name": self.name, "label": self.label, "hint": self.hint, "kind": self._kind, "choices": list(self.choices),
-            "active": self._active, "value": self.value, "times": self._times, "chance": self._chance, "hits": self.hits,
+            "name": self.name,
+            "label": self.label,
+            "hint": self.hint,
+            "kind": self._kind,
+            "choices": list(self.choices),
+            "active": self._active,
+            "value": self.value,
+            "times": self._times,
+            "chance": self._chance,
+            "hits": self.hits,
         }
 
     def _checked(self, value: Any) -> Any:

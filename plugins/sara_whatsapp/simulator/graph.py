@@ -13,15 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sara_whatsapp.simulator.errors import (
-    GraphError,
-    expired_token,
-    invalid,
-    no_such_object,
-    no_such_path,
-    wrong,
-    wrong_token,
-)
+from sara_whatsapp.simulator.errors import GraphError, expired_token, invalid, no_such_object, no_such_path, wrong, wrong_token
 from sara_whatsapp.simulator.faults import Faults
 from sara_whatsapp.simulator.rules import MarkRead, check
 from sara_whatsapp.simulator.settings import Settings

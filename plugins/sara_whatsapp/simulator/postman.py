@@ -103,8 +103,13 @@ class Postman:
     # ── delivery ──
 
     async def deliver(
-        self, body: bytes, *, on_taken: Callable[[], None] = lambda: None, on_abandoned: Callable[[], None] = lambda: None,
-        secret: str | None = None, retry: bool = True,
+        self,
+        body: bytes,
+        *,
+        on_taken: Callable[[], None] = lambda: None,
+        on_abandoned: Callable[[], None] = lambda: None,
+        secret: str | None = None,
+        retry: bool = True,
     ) -> Delivery:
         """Post a webhook, once there is somewhere to post it; return after the first try. Further ones happen on their own."""
         await self._connected.wait()
@@ -145,7 +150,9 @@ class Postman:
         import aiohttp
 
         headers = {
-            "Content-Type": "application/json", "X-Hub-Signature-256": delivery.signature, "User-Agent": "facebookexternalua",
+            "Content-Type": "application/json",
+            "X-Hub-Signature-256": delivery.signature,
+            "User-Agent": "facebookexternalua",
         }
         if self.webhook is None:
             return 0

@@ -60,8 +60,16 @@ class Bubble:
     def view(self) -> dict[str, Any]:
         """The bubble as the page shows it."""
         return {
-            "id": self.id, "customer": self.customer, "side": self.side, "kind": self.kind, "text": self.text, "at": self.at,
-            "state": self.state, "reply_to": self.reply_to, "reaction": self.reaction, "seen": self.seen,
+            "id": self.id,
+            "customer": self.customer,
+            "side": self.side,
+            "kind": self.kind,
+            "text": self.text,
+            "at": self.at,
+            "state": self.state,
+            "reply_to": self.reply_to,
+            "reaction": self.reaction,
+            "seen": self.seen,
             "choices": choices(self.content) if self.side == "business" else [],
         }
 
@@ -171,8 +179,12 @@ class World:
     def customer_view(self, customer: Customer) -> dict[str, Any]:
         """A customer as the page shows them."""
         return {
-            "id": customer.id, "name": customer.name, "phone": customer.phone, "user_id": customer.user_id,
-            "username": customer.username, "typing_until": self.typing_until.get(customer.id, 0),
+            "id": customer.id,
+            "name": customer.name,
+            "phone": customer.phone,
+            "user_id": customer.user_id,
+            "username": customer.username,
+            "typing_until": self.typing_until.get(customer.id, 0),
         }
 
     def addressee(self, send: Send) -> Customer | None:
@@ -192,8 +204,16 @@ class World:
         body = {"type": "text", "text": {"body": content}} if isinstance(content, str) else content
         kind = str(body.get("type", "text"))
         bubble = Bubble(
-            new_wamid(customer.phone or "00000000000", outbound=False), customer.id, "customer", kind, body,
-            summary(kind, body.get(kind) or {}), self.clock(), "sent", reply_to, seen=True,
+            new_wamid(customer.phone or "00000000000", outbound=False),
+            customer.id,
+            "customer",
+            kind,
+            body,
+            summary(kind, body.get(kind) or {}),
+            self.clock(),
+            "sent",
+            reply_to,
+            seen=True,
         )
         self._put(bubble)
         return bubble
@@ -203,8 +223,16 @@ class World:
         customer = self.addressee(send)
         wamid = new_wamid(send.phone or "00000000000", outbound=True)
         taken = AcceptedSend(
-            wamid, self.clock(), send.kind, send.text, body.get("to") or None, body.get("recipient") or None,
-            customer.id if customer else None, send.callback_data, send.reply_to, body,
+            wamid,
+            self.clock(),
+            send.kind,
+            send.text,
+            body.get("to") or None,
+            body.get("recipient") or None,
+            customer.id if customer else None,
+            send.callback_data,
+            send.reply_to,
+            body,
         )
         self.accepted.append(taken)
         if customer:
@@ -213,9 +241,11 @@ class World:
             if send.kind == "reaction":
                 self._react(send)
             else:
-                self._put(Bubble(
-                    wamid, customer.id, "business", send.kind, send.content, send.text, taken.at, "accepted", send.reply_to
-                ))
+                self._put(
+                    Bubble(
+                        wamid, customer.id, "business", send.kind, send.content, send.text, taken.at, "accepted", send.reply_to
+                    )
+                )
             self.changed(kind="customer", customer=self.customer_view(customer))
         self.changed()
         return taken

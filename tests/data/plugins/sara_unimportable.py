@@ -1,3 +1,7 @@
 """Needs something that nobody has."""
 
-import a_package_that_nobody_has
+from __future__ import annotations
+
+from importlib import import_module
+
+import_module("a_package_that_nobody_has")

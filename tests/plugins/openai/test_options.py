@@ -41,15 +41,7 @@ def test_an_address_that_cannot_be_called_is_an_error(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"timeout": "0s"},
-        {"timeout": 60.5},
-        {"temperature": 3},
-        {"max_output_tokens": 0},
-        {"modell": "x"},
-        {"model": ""},
-    ],
+    "wrong", [{"timeout": "0s"}, {"timeout": 60.5}, {"temperature": 3}, {"max_output_tokens": 0}, {"modell": "x"}, {"model": ""}]
 )
 def test_a_value_out_of_range_is_an_error(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -71,7 +71,10 @@ async def test_a_compatible_server_is_told_the_limit_in_the_old_word(
 ) -> None:
     await responder_with(temperature=0.2, max_output_tokens=50).answer(turn())
     assert {**simulator.calls[0].body, "messages": None} == {
-        "model": "gpt-5-mini", "messages": None, "temperature": 0.2, "max_tokens": 50,
+        "model": "gpt-5-mini",
+        "messages": None,
+        "temperature": 0.2,
+        "max_tokens": 50,
     }
 
 
@@ -220,8 +223,20 @@ async def test_an_answer_that_is_none_is_asked_for_again(
 
 @pytest.mark.parametrize(
     "body",
-    [None, 5, "text", [], [1], {}, {"choices": 5}, {"choices": [None]}, {"choices": [{}]}, {"choices": [{"message": None}]},
-     {"error": {"message": "no"}}, {"choices": [{"message": {"content": 5}}]}],
+    [
+        None,
+        5,
+        "text",
+        [],
+        [1],
+        {},
+        {"choices": 5},
+        {"choices": [None]},
+        {"choices": [{}]},
+        {"choices": [{"message": None}]},
+        {"error": {"message": "no"}},
+        {"choices": [{"message": {"content": 5}}]},
+    ],
 )
 async def test_json_of_any_other_shape_is_asked_for_again(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, body: Any

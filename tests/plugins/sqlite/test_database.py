@@ -49,7 +49,11 @@ async def test_one_that_fails_takes_nothing_of_its_own_and_nobody_else_with_it(d
         raise ValueError("broken")
 
     results = await asyncio.gather(
-        database.write(note("one")), database.write(half), database.write(note("one")), database.write(note("two")), return_exceptions=True
+        database.write(note("one")),
+        database.write(half),
+        database.write(note("one")),
+        database.write(note("two")),
+        return_exceptions=True,
     )
     assert [type(result).__name__ for result in results] == ["Cursor", "ValueError", "IntegrityError", "Cursor"]
     assert await notes(database) == ["one", "two"]
@@ -147,7 +151,9 @@ async def test_a_second_process_is_refused_with_the_name_of_the_first(database: 
         "import asyncio, sys\nfrom pathlib import Path\nfrom sara_sqlite.database import Database\n"
         "asyncio.run(Database(Path(sys.argv[1])).open())"
     )
-    other = subprocess.run([sys.executable, "-c", program, str(database.path)], capture_output=True, text=True, check=False, timeout=60)
+    other = subprocess.run(  # noqa: ASYNC221  # nothing else runs in this test
+        [sys.executable, "-c", program, str(database.path)], capture_output=True, text=True, check=False, timeout=60
+    )
     assert "StoreLocked" in other.stderr
     assert f"process {os.getpid()}" in other.stderr
     with pytest.raises(StoreLocked, match=str(os.getpid())):

@@ -15,7 +15,13 @@ ANA = Person(user_id="US.111", phone="15550001111")
 
 def part(text: str = "Hello", to: Person = ANA, **changes: Any) -> Part:
     values: dict[str, Any] = {
-        "id": "p1", "conversation": "c1", "account": "whatsapp:1", "to": to, "kind": "text", "text": text, "purpose": "reply"
+        "id": "p1",
+        "conversation": "c1",
+        "account": "whatsapp:1",
+        "to": to,
+        "kind": "text",
+        "text": text,
+        "purpose": "reply",
     }
     return Part(**values | changes)
 

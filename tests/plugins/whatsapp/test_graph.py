@@ -260,18 +260,13 @@ async def rude() -> AsyncIterator[Callable[[bytes, bool], Awaitable[str]]]:
     ],
 )
 async def test_a_connection_lost_after_the_request_leaves_doubt(
-    answer: bytes,
-    reset: bool,
-    rude: Callable[[bytes, bool], Awaitable[str]],
-    make_client: Callable[..., Awaitable[GraphClient]],
+    answer: bytes, reset: bool, rude: Callable[[bytes, bool], Awaitable[str]], make_client: Callable[..., Awaitable[GraphClient]]
 ) -> None:
     client = await make_client(await rude(answer, reset))
     assert type(await failure(client)) is InDoubt
 
 
-async def test_an_answer_that_never_comes_leaves_doubt(
-    graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]
-) -> None:
+async def test_an_answer_that_never_comes_leaves_doubt(graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]) -> None:
     asked = asyncio.Event()
 
     async def never(_: web.Request) -> web.StreamResponse:

@@ -89,14 +89,17 @@ def test_a_safe_graph_address_is_taken(url: str, kept: str) -> None:
     assert options(graph_url=url).graph_url == kept
 
 
-@pytest.mark.parametrize("url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"])
+@pytest.mark.parametrize(
+    "url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"]
+)
 def test_plain_http_beyond_loopback_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ValidationError, match="the access token would travel in clear"):
         options(graph_url=url)
 
 
 @pytest.mark.parametrize(
-    "url", ["", "graph.facebook.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "https://a#b", "https://a:x", "https://[x"]
+    "url",
+    ["", "graph.facebook.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "https://a#b", "https://a:x", "https://[x"],
 )
 def test_what_is_no_graph_address_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):

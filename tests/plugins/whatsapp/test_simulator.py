@@ -123,7 +123,13 @@ async def settled(simulator: WhatsAppSimulator) -> None:
 async def test_its_options_are_those_of_a_section_and_lead_to_it(simulator: WhatsAppSimulator) -> None:
     options = simulator.options()
     assert set(options) == {
-        "phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token", "graph_url"
+        "phone_number_id",
+        "business_account_id",
+        "app_id",
+        "app_secret",
+        "access_token",
+        "verify_token",
+        "graph_url",
     }
     assert options["graph_url"] == simulator.url
 
@@ -168,7 +174,8 @@ async def test_the_number_can_be_looked_at(client: Client) -> None:
     assert number["quality_rating"] == "GREEN"
     assert number["verified_name"] == client.simulator.settings.verified_name
     assert await client.get(f"{client.path}?fields=display_phone_number") == (
-        200, {"display_phone_number": "+15550009000", "id": client.simulator.settings.phone_number_id}
+        200,
+        {"display_phone_number": "+15550009000", "id": client.simulator.settings.phone_number_id},
     )
     status, answer = await client.get(f"{client.path}?fields=shoe_size")
     assert (status, answer["error"]["code"]) == (400, 100)
@@ -207,10 +214,14 @@ GOOD: list[dict[str, Any]] = [
     {"type": "template", "template": {"name": "hello", "language": {"code": "en"}}},
     {"type": "interactive", "interactive": interactive()},
     {"type": "interactive", "interactive": listing(10)},
-    {"type": "interactive", "interactive": {
-        "type": "cta_url", "body": {"text": "Look"},
-        "action": {"name": "cta_url", "parameters": {"display_text": "Open", "url": "https://example.org"}},
-    }},
+    {
+        "type": "interactive",
+        "interactive": {
+            "type": "cta_url",
+            "body": {"text": "Look"},
+            "action": {"name": "cta_url", "parameters": {"display_text": "Open", "url": "https://example.org"}},
+        },
+    },
 ]
 
 BAD: list[tuple[str, dict[str, Any], int]] = [
@@ -244,12 +255,27 @@ BAD: list[tuple[str, dict[str, Any], int]] = [
     ("interactive without kind", {"type": "interactive", "interactive": {}}, 100),
     ("interactive body too long", {"type": "interactive", "interactive": interactive(body={"text": "x" * 1025})}, 100),
     ("footer too long", {"type": "interactive", "interactive": interactive(footer={"text": "x" * 61})}, 100),
-    ("four buttons", {"type": "interactive", "interactive": interactive(
-        action={"buttons": [{"reply": {"id": str(n), "title": str(n)}} for n in range(4)]})}, 131009),
-    ("the same button twice", {"type": "interactive", "interactive": interactive(
-        action={"buttons": [{"reply": {"id": str(n), "title": "Yes"}} for n in range(2)]})}, 131009),
-    ("button title too long", {"type": "interactive", "interactive": interactive(
-        action={"buttons": [{"reply": {"id": "1", "title": "x" * 21}}]})}, 100),
+    (
+        "four buttons",
+        {
+            "type": "interactive",
+            "interactive": interactive(action={"buttons": [{"reply": {"id": str(n), "title": str(n)}} for n in range(4)]}),
+        },
+        131009,
+    ),
+    (
+        "the same button twice",
+        {
+            "type": "interactive",
+            "interactive": interactive(action={"buttons": [{"reply": {"id": str(n), "title": "Yes"}} for n in range(2)]}),
+        },
+        131009,
+    ),
+    (
+        "button title too long",
+        {"type": "interactive", "interactive": interactive(action={"buttons": [{"reply": {"id": "1", "title": "x" * 21}}]})},
+        100,
+    ),
     ("eleven rows", {"type": "interactive", "interactive": listing(11)}, 131009),
     ("list with a picture", {"type": "interactive", "interactive": listing(header={"type": "image"})}, 131009),
 ]
@@ -373,9 +399,7 @@ async def test_a_webhook_with_another_token_is_not_verified(simulator: WhatsAppS
         await simulator.connect(receiver.url)
 
 
-async def test_a_webhook_that_does_not_give_the_challenge_back_is_not_verified(
-    simulator: WhatsAppSimulator,
-) -> None:
+async def test_a_webhook_that_does_not_give_the_challenge_back_is_not_verified(simulator: WhatsAppSimulator) -> None:
     with pytest.raises(NotVerified, match="instead of the challenge"):
         await simulator.connect(simulator.url + "/")
 

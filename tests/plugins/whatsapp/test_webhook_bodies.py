@@ -109,9 +109,7 @@ EXPECTED = {
         changes=(IdentityChange,),
     ),
     "28_request_welcome": said(noted(ANA, "[opened the chat]", "request_welcome")),
-    "29_unsupported_poll": said(
-        noted(KOFI, "[unsupported message: poll creation; Message type unknown]", "unsupported")
-    ),
+    "29_unsupported_poll": said(noted(KOFI, "[unsupported message: poll creation; Message type unknown]", "unsupported")),
     "30_unsupported_unavailable": said(
         noted(NOX, "[unsupported message: media placeholder; This message is currently unavailable.]", "unsupported")
     ),
@@ -120,9 +118,7 @@ EXPECTED = {
         noted(ANA, "[edited] Hi, are you open on Saturday?", "edit"), noted(ANA, "[deleted a message]", "revoke")
     ),
     "33_group_text": said(noted(ANA, "What do you all think?", "text"), noted(KOFI, "Fine for me", "text")),
-    "34_unknown_type_and_keys": said(
-        noted(ANA, "[hologram message]", "hologram"), Said(ANA, "did you get my hologram?")
-    ),
+    "34_unknown_type_and_keys": said(noted(ANA, "[hologram message]", "hologram"), Said(ANA, "did you get my hologram?")),
     "35_text_stop": said(Said(KOFI, "STOP")),
     "36_text_identity_hash": said(Said(IDA, "It is still me")),
     "37_text_max_length": said(Said(ANA, LOREM)),

@@ -1,0 +1,474 @@
+"""A deliver job: is anything unsent?"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sara import (
+    Accepted,
+    Again,
+    Attempt,
+    Done,
+    InDoubt,
+    Instant,
+    Job,
+    JobEnd,
+    NotSent,
+    Outcome,
+    Refused,
+    Stale,
+    StoreUnavailable,
+    Unavailable,
+    Wake,
+)
+from sara.config import RetryPolicy
+from sara.outbox import Outbox
+from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
+
+JOB: Job = job()
+DAY = 86_400_000
+POLICY = RetryPolicy(outlast=DAY)
+HOLD = 60_000
+LONGEST = 300_000
+MINUTE = 60_000
+
+
+def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0) -> Outbox:
+    ids = itertools.count(1)
+    return Outbox(
+        house.store,
+        house.queue,
+        house.routes,
+        house.lanes,
+        house.hooks,
+        house.problems,
+        POLICY,
+        house.clock,
+        chance,
+        lambda: f"a{next(ids)}",
+        "me",
+    )
+
+
+def house_of(*errors: Exception, **view: Any) -> House:
+    """A house with one unsent part; sending raises these errors first."""
+    house = House()
+    house.channel.errors.extend(errors)
+    house.store.delivering = [delivery_view(**view)]
+    return house
+
+
+async def outcome_of(*errors: Exception, **view: Any) -> tuple[Outcome, House]:
+    """What one run settles."""
+    house = house_of(*errors, **view)
+    await outbox_of(house)(JOB)
+    [(_, outcome, _)] = house.store.called("settle")
+    return outcome, house
+
+
+# ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_part_is_marked_then_sent_then_settled() -> None:
+    house = house_of()
+    marked: list[int] = []
+
+    async def sending() -> None:
+        marked.append(len(house.store.called("begin_attempt")))
+
+    house.channel.sending = sending
+    assert await outbox_of(house)(JOB) == Done()
+    assert marked == [1]
+    assert house.channel.sent == [("out-1", "a1")]
+    assert house.store.called("begin_attempt") == [("out-1", "a1", "me", NOW)]
+    assert house.store.called("settle") == [("a1", Outcome("accepted", "accepted", external_id="provider-a1"), NOW)]
+    assert house.listed() == {}
+
+
+async def test_parts_go_one_after_the_other_each_with_an_id_of_its_own() -> None:
+    house = house_of()
+    house.store.delivering.append(delivery_view("out-2"))
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-1", "a1"), ("out-2", "a2")]
+    assert house.store.wrote() == ["begin_attempt", "settle"] * 2
+
+
+async def test_the_next_part_waits_for_the_one_before() -> None:
+    house = house_of(NotSent("busy"))
+    house.store.delivering.append(delivery_view("out-2"))
+    assert await outbox_of(house)(JOB) == Again(NOW + 1_000)
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+async def test_nothing_is_sent_whose_mark_could_not_be_kept() -> None:
+    house = house_of()
+    house.store.fails["begin_attempt"] = [StoreUnavailable()]
+    with pytest.raises(StoreUnavailable):
+        await outbox_of(house)(JOB)
+    assert house.channel.sent == []
+
+
+async def test_a_part_that_moved_on_is_looked_at_anew() -> None:
+    house = house_of()
+    house.store.fails["begin_attempt"] = [Stale()]
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-1", "a2")]
+
+
+async def test_where_nothing_is_unsent_nothing_is_done() -> None:
+    house = house_of()
+    house.store.delivering = []
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.store.wrote() == []
+
+
+async def test_parts_of_a_channel_that_is_gone_are_left_as_they_are() -> None:
+    house = house_of()
+    view = house.store.delivering[0]
+    house.store.delivering = [replace(view, part=replace(view.part, account="test:9"))]
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.store.wrote() == []
+
+
+async def test_a_part_is_not_sent_before_its_time() -> None:
+    house = house_of(not_before=NOW + 500)
+    assert await outbox_of(house)(JOB) == Again(NOW + 500)
+    assert house.channel.sent == []
+
+
+async def test_nothing_is_sent_while_the_lane_is_held() -> None:
+    house = house_of()
+    house.queue.hold("deliver:support", NOW + 60_000)
+    end = await outbox_of(house)(JOB)
+    assert isinstance(end, Again)
+    assert end.at > NOW
+    assert house.store.wrote() == []
+
+
+async def test_while_draining_no_further_part_is_begun() -> None:
+    house = house_of()
+    house.store.delivering.append(delivery_view("out-2"))
+    outbox = outbox_of(house)
+
+    async def sending() -> None:
+        outbox.draining = True
+
+    house.channel.sending = sending
+    assert await outbox(JOB) == Again(NOW)
+    assert house.channel.sent == [("out-1", "a1")]
+    assert house.store.wrote() == ["begin_attempt", "settle"]
+
+
+async def test_plugins_are_told_of_what_was_accepted_and_of_nothing_else() -> None:
+    house = house_of(NotSent("busy"))
+    listener = house.listens()
+    outbox = outbox_of(house)
+    await outbox(JOB)
+    await house.hooks.settle()
+    assert listener.told == []
+    house.clock.forward(1_000)
+    await outbox(JOB)
+    await house.hooks.settle()
+    assert listener.told == [("message_sent", "out-1")]
+
+
+async def test_an_answer_that_waited_for_the_delivery_is_woken() -> None:
+    house = house_of()
+    house.store.reply_due = NOW + 30_000
+    await outbox_of(house)(JOB)
+    assert house.queue.woken == [Wake("reply", CONVERSATION, NOW + 30_000, "reply:assistant")]
+
+
+# ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("purpose", ["reply", "template"])
+async def test_who_opted_out_gets_no_more_answers(purpose: str) -> None:
+    house = house_of(purpose=purpose, opted_out=True)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == []
+    assert house.store.called("end_part") == [("out-1", "cancelled", "opted_out", NOW)]
+
+
+@pytest.mark.parametrize("purpose", ["notice", "operator"])
+async def test_the_confirmation_and_an_operators_own_words_pass(purpose: str) -> None:
+    house = house_of(purpose=purpose, opted_out=True)
+    await outbox_of(house)(JOB)
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+# ── each error and what becomes of the part ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("after", "wait"), [(None, 1_000), (300, 1_000), (9_000, 9_000)])
+async def test_a_message_that_did_not_leave_is_charged_and_tried_again(after: int | None, wait: int) -> None:
+    outcome, house = await outcome_of(NotSent("connection refused", after=after))
+    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=True, error="connection refused")
+    assert not house.lanes.held("deliver:support")
+
+
+@pytest.mark.parametrize(("after", "wait"), [(None, 6_000), (4_000, 4_000)])
+async def test_a_limit_of_the_conversation_makes_that_conversation_wait_and_costs_nothing(after: int | None, wait: int) -> None:
+    outcome, house = await outcome_of(NotSent("pair limit", after=after, scope="conversation"))
+    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=False, error="pair limit")
+    assert not house.lanes.held("deliver:support")
+    assert house.listed() == {}
+
+
+@pytest.mark.parametrize(("after", "wait"), [(None, 5_000), (20_000, 20_000)])
+async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothing(after: int | None, wait: int) -> None:
+    outcome, house = await outcome_of(NotSent("rate limit", after=after, scope="channel"))
+    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=False, error="rate limit")
+    assert house.lanes.held("deliver:support")
+    assert house.listed() == {}
+
+
+async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> None:
+    house = house_of(Refused("131026 undeliverable"))
+    house.store.delivering.append(delivery_view("out-2"))
+    assert await outbox_of(house)(JOB) == Done()
+    outcomes = [outcome for _, outcome, _ in house.store.called("settle")]
+    assert outcomes[0] == Outcome("refused", "failed", error="131026 undeliverable")
+    assert outcomes[1].state == "accepted"
+    assert house.listed() == {"refused:support": 1}
+
+
+async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
+    outcome, house = await outcome_of(Unavailable("190 expired", remedy="make a new token"))
+    assert outcome == Outcome("not_sent", "queued", NOW + 2_000, charged=False, error="190 expired")
+    assert house.lanes.held("deliver:support")
+    [problem] = house.problems
+    assert problem.remedy == "make a new token"
+    assert "190 expired" in problem.message
+
+
+async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() -> None:
+    house = house_of(Unavailable("expired"), Unavailable("expired"))
+    outbox = outbox_of(house)
+    waits = []
+    while isinstance(end := await outbox(JOB), Again):
+        waits.append(end.at - house.clock())
+        house.clock.now = end.at
+        house.queue.release("deliver:support")
+    assert waits == [2_000, 4_000]
+    assert house.channel.sent == [("out-1", "a1"), ("out-1", "a2"), ("out-1", "a3")]
+    assert not house.lanes.held("deliver:support")
+    assert house.listed() == {}
+
+
+@pytest.mark.parametrize(
+    "error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")]
+)
+async def test_whatever_else_happens_the_message_is_in_doubt(error: Exception) -> None:
+    outcome, house = await outcome_of(error)
+    assert (outcome.state, outcome.part, outcome.not_before) == ("in_doubt", "in_doubt", NOW + HOLD)
+    assert outcome.error
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+async def test_what_a_channels_bug_says_is_not_kept_for_it_may_quote_a_customer() -> None:
+    outcome, _ = await outcome_of(RuntimeError("my number is 15550001111"))
+    assert outcome.error is not None
+    assert "15550001111" not in outcome.error
+    assert "RuntimeError" in outcome.error
+
+
+async def test_a_channel_that_hands_back_rubbish_leaves_the_message_in_doubt() -> None:
+    house = house_of()
+
+    async def send(part: object, attempt_id: str) -> Accepted:
+        return None  # type: ignore[return-value]  # nobody checks the types of a stranger's plugin
+
+    house.channel.send = send  # type: ignore[method-assign]  # the same stranger
+    await outbox_of(house)(JOB)
+    [(_, outcome, _)] = house.store.called("settle")
+    assert outcome.part == "in_doubt"
+
+
+def test_a_send_that_hangs_is_in_doubt_after_a_minute() -> None:
+    async def main() -> tuple[Outcome, float]:
+        house = house_of()
+
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        house.channel.sending = hang
+        began = asyncio.get_running_loop().time()
+        await outbox_of(house)(JOB)
+        [(_, outcome, _)] = house.store.called("settle")
+        return outcome, asyncio.get_running_loop().time() - began
+
+    outcome, took = without_waiting(main())
+    assert outcome.part == "in_doubt"
+    assert 60 <= took < 90
+
+
+async def test_a_send_that_was_cut_off_by_the_end_of_the_process_is_not_settled() -> None:
+    house = house_of()
+    under_way = asyncio.Event()
+
+    async def hang() -> None:
+        under_way.set()
+        await asyncio.Event().wait()
+
+    house.channel.sending = hang
+    running = asyncio.create_task(_run(outbox_of(house)))
+    await under_way.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert house.store.wrote() == ["begin_attempt"]
+
+
+async def _run(outbox: Outbox) -> JobEnd:
+    return await outbox(JOB)
+
+
+# ── trying again ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_then_at_the_longest_for_a_day() -> None:
+    house = house_of(*[NotSent("connection refused") for _ in range(1_000)])
+    outbox = outbox_of(house)
+    waits: list[Instant] = []
+    while isinstance(end := await outbox(JOB), Again):
+        waits.append(end.at - house.clock())
+        house.clock.now = end.at
+    assert waits[:3] == [1_000, 2_000, 4_000]
+    assert set(waits[3:]) == {LONGEST}
+    assert house.clock() - NOW >= DAY > house.clock() - NOW - LONGEST
+    outcome = house.store.called("settle")[-1][1]
+    assert (outcome.state, outcome.part) == ("not_sent", "failed")
+    assert outcome.error.startswith("outlasted")
+    assert house.listed() == {"unsent:support": 1}
+
+
+async def test_limits_never_use_up_the_attempts() -> None:
+    limits = [NotSent("limit", scope=scope) for scope in ("conversation", "channel") * 20]  # type: ignore[arg-type]  # two of the scopes
+    house = house_of(*limits)
+    outbox = outbox_of(house)
+    while isinstance(end := await outbox(JOB), Again):
+        house.clock.now = end.at
+        house.queue.release("deliver:support")
+    assert house.store.called("settle")[-1][1].state == "accepted"
+    assert all(not outcome.charged for _, outcome, _ in house.store.called("settle")[:-1])
+
+
+async def test_chance_spreads_the_long_waits() -> None:
+    house = house_of(NotSent("away"), attempts=6, first_at=NOW)
+    assert await outbox_of(house, lambda: 0.5)(JOB) == Again(NOW + LONGEST * 95 // 100)
+
+
+def test_an_outcome_is_kept_although_the_store_is_busy_for_a_moment() -> None:
+    async def main() -> House:
+        house = house_of()
+        house.store.fails["settle"] = [StoreUnavailable(), StoreUnavailable(), StoreUnavailable(), StoreUnavailable()]
+        assert await outbox_of(house)(JOB) == Done()
+        return house
+
+    house = without_waiting(main())
+    assert house.channel.sent == [("out-1", "a1")]
+    assert len(set(house.store.called("settle"))) == 1
+
+
+def test_an_outcome_is_held_as_long_as_the_store_is_away() -> None:
+    async def main() -> House:
+        house = house_of()
+        house.store.fails["settle"] = [StoreUnavailable() for _ in range(100)]
+        assert await outbox_of(house)(JOB) == Done()
+        return house
+
+    house = without_waiting(main())
+    assert house.channel.sent == [("out-1", "a1")]
+    assert {outcome.state for _, outcome, _ in house.store.called("settle")} == {"accepted"}
+
+
+async def test_an_outcome_is_given_up_only_when_the_daemon_drains() -> None:
+    house = house_of()
+    house.store.fails["settle"] = [StoreUnavailable() for _ in range(100)]
+    outbox = outbox_of(house)
+
+    async def sending() -> None:
+        outbox.draining = True
+
+    house.channel.sending = sending
+    with pytest.raises(StoreUnavailable):
+        await outbox(JOB)
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+# ── doubt ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def doubtful(**changes: Any) -> dict[str, Any]:
+    """A part that has been in doubt since NOW."""
+    attempt = Attempt("a0", "out-1", "in_doubt", NOW - 100, "me", settled_at=NOW)
+    return {"state": "in_doubt", "last": attempt, "attempts": 1, "first_at": NOW - 100, **changes}
+
+
+async def test_a_mark_without_an_outcome_is_in_doubt_and_not_sent_again() -> None:
+    house = house_of(state="sending", last=Attempt("a0", "out-1", "sending", NOW - 100, "an earlier one"))
+    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    [(attempt, outcome, _)] = house.store.called("settle")
+    assert (attempt, outcome.state, outcome.part) == ("a0", "in_doubt", "in_doubt")
+    assert house.channel.sent == []
+
+
+async def test_a_doubt_waits_for_a_receipt_and_the_sweep_knows_how_long() -> None:
+    house = house_of(**doubtful())
+    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    assert house.store.called("look_again") == [(CONVERSATION, "deliver", NOW + HOLD, NOW)]
+    assert house.channel.sent == []
+
+
+async def test_when_the_hold_time_is_over_it_is_sent_again() -> None:
+    house = house_of(**doubtful())
+    house.clock.forward(HOLD)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.store.called("settle_doubt") == [("out-1", "resend", False, NOW + HOLD)]
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+async def test_a_channel_that_says_hold_is_obeyed_and_the_next_part_goes() -> None:
+    house = house_of(**doubtful())
+    house.channel.on_doubt = "hold"
+    house.store.delivering.append(delivery_view("out-2"))
+    house.clock.forward(HOLD)
+    await outbox_of(house)(JOB)
+    assert house.store.called("settle_doubt") == [("out-1", "hold", False, NOW + HOLD)]
+    assert house.channel.sent == [("out-2", "a1")]
+
+
+async def test_where_receipts_carry_our_id_a_doubt_needs_proof_that_they_can_reach_us() -> None:
+    house = house_of(**doubtful(webhook_at=NOW - 1))
+    house.channel.receipts_carry_attempt = True
+    house.clock.forward(HOLD)
+    end = await outbox_of(house)(JOB)
+    assert isinstance(end, Again)
+    assert NOW + HOLD < end.at <= NOW + 15 * MINUTE
+    house.clock.now = NOW + 15 * MINUTE
+    await outbox_of(house)(JOB)
+    assert house.store.called("settle_doubt") == [("out-1", "resend", True, NOW + 15 * MINUTE)]
+
+
+@pytest.mark.parametrize(("attempts", "action"), [(3, "resend"), (4, "hold"), (9, "hold")])
+async def test_a_customer_gets_no_more_copies_than_there_are_attempts(attempts: int, action: str) -> None:
+    house = house_of(**doubtful(attempts=attempts))
+    house.clock.forward(DAY)
+    await outbox_of(house)(JOB)
+    [(_, taken, _, _)] = house.store.called("settle_doubt")
+    assert taken == action
+
+
+async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> None:
+    house = house_of(**doubtful())
+    house.clock.forward(HOLD)
+    house.store.fails["settle_doubt"] = [Stale()]
+    assert await outbox_of(house)(JOB) == Done()
+    assert len(house.store.called("delivery_view")) == 3

@@ -1,0 +1,257 @@
+"""For the operator: always authenticated, never for a page in somebody's browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from sara import Stale, StoreUnavailable, Wake
+from sara.web.admin import AdminApp
+from tests.fakes import CONVERSATION, NOW, House
+
+TOKEN = "a-token-that-nobody-guesses"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+CLOSED = [
+    ("GET", "/metrics"),
+    ("GET", "/api/v1/problems"),
+    ("GET", "/api/v1/queue"),
+    ("GET", "/api/v1/queue/jobs"),
+    ("POST", "/api/v1/queue/retry"),
+    ("POST", "/api/v1/queue/drop"),
+    ("GET", "/"),
+    ("GET", "/nowhere"),
+]
+
+
+class Desk:
+    """A house with its admin listener on loopback."""
+
+    def __init__(self, *, loopback: bool = True) -> None:
+        self.house = House()
+        self.app = AdminApp(
+            self.house.store, self.house.queue, self.house.routes, self.house.problems, TOKEN, self.house.clock, loopback=loopback
+        )
+        self.app.serving = True
+        self.client: TestClient[web.Request, web.Application] = TestClient(TestServer(self.app.application()))
+
+    async def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> tuple[int, Any]:
+        async with self.client.request(method, path, headers=BEARER if headers is None else headers, **more) as response:
+            return response.status, await response.json(content_type=None)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    async with desk.client:
+        yield desk
+
+
+# ── who may come in ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        TOKEN,
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Bearer {TOKEN}x",
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN[:-1]}",
+        "Bearer é",
+    ],
+)
+async def test_without_the_token_there_is_nothing(desk: Desk, method: str, path: str, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    async with desk.client.request(method, path, headers=headers) as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
+async def test_with_the_token_one_comes_in(desk: Desk, authorization: str) -> None:
+    assert (await desk.ask("GET", "/api/v1/problems", {"Authorization": authorization}))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "localhost.evil.example"])
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/queue"])
+async def test_a_page_that_calls_us_by_its_own_name_gets_nothing(desk: Desk, host: str, path: str) -> None:
+    assert (await desk.ask("GET", path, {**BEARER, "Host": host}))[0] == 421
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:8081", "[::1]", "[::1]:8081"])
+async def test_the_names_of_this_machine_are_known(desk: Desk, host: str) -> None:
+    assert (await desk.ask("GET", "/healthz", {"Host": host}))[0] == 200
+
+
+async def test_a_listener_that_others_may_reach_answers_to_any_name() -> None:
+    desk = Desk(loopback=False)
+    async with desk.client:
+        assert (await desk.ask("GET", "/healthz", {"Host": "sara.internal:8081"}))[0] == 200
+        assert (await desk.ask("GET", "/api/v1/queue", {"Host": "sara.internal:8081"}))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/healthz", {}, 200),
+        ("/api/v1/problems", BEARER, 200),
+        ("/nowhere", BEARER, 404),
+        ("/", {}, 401),
+        ("/", {"Host": "evil.example"}, 421),
+    ],
+)
+async def test_every_answer_tells_browsers_to_be_careful(desk: Desk, path: str, headers: dict[str, str], status: int) -> None:
+    async with desk.client.get(path, headers=headers) as response:
+        assert response.status == status
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+
+
+# ── health ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_health_needs_no_token_and_tells_no_details(desk: Desk) -> None:
+    desk.house.problems.report("token", "the token of ana has expired")
+    assert await desk.ask("GET", "/healthz", {}) == (200, {"status": "serving"})
+    assert await desk.ask("GET", "/readyz", {}) == (200, {"status": "ready"})
+
+
+async def test_while_starting_or_draining_it_is_not_healthy(desk: Desk) -> None:
+    desk.app.serving = False
+    assert (await desk.ask("GET", "/healthz", {}))[0] == 503
+    assert (await desk.ask("GET", "/readyz", {}))[0] == 503
+
+
+async def test_who_cannot_store_is_alive_but_not_ready(desk: Desk) -> None:
+    desk.house.problems.report("store:write", "the disk is full")
+    assert (await desk.ask("GET", "/healthz", {}))[0] == 200
+    assert (await desk.ask("GET", "/readyz", {}))[0] == 503
+
+
+# ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_problems_are_listed_with_their_remedies(desk: Desk) -> None:
+    desk.house.problems.report("token", "the token has expired", "make a new one")
+    problem = {
+        "key": "token",
+        "message": "the token has expired",
+        "remedy": "make a new one",
+        "since": NOW,
+        "severity": "error",
+        "count": 1,
+    }
+    assert await desk.ask("GET", "/api/v1/problems") == (200, {"problems": [problem]})
+
+
+async def test_figures_of_queue_and_messages_come_together(desk: Desk) -> None:
+    desk.house.store.figures = {"in.waiting": 2}
+    await desk.house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    status, figures = await desk.ask("GET", "/api/v1/queue")
+    assert status == 200
+    assert figures["messages"] == {"in.waiting": 2}
+    assert (figures["queue"]["woken"], figures["queue"]["pending"]) == (1, 1)
+    assert figures["problems"] == []
+
+
+async def test_jobs_are_listed_up_to_a_limit(desk: Desk) -> None:
+    await desk.house.queue.wake([Wake("reply", f"c{n}", NOW + n, "r") for n in range(3)])
+    _, listed = await desk.ask("GET", "/api/v1/queue/jobs")
+    assert [job["key"] for job in listed["jobs"]] == ["c0", "c1", "c2"]
+    _, listed = await desk.ask("GET", "/api/v1/queue/jobs?limit=2")
+    assert [job["key"] for job in listed["jobs"]] == ["c0", "c1"]
+
+
+@pytest.mark.parametrize("limit", ["many", "", "1.5"])
+async def test_a_limit_that_is_no_number_is_a_bad_request(desk: Desk, limit: str) -> None:
+    status, answer = await desk.ask("GET", f"/api/v1/queue/jobs?limit={limit}")
+    assert status == 400
+    assert "limit" in answer["error"]
+
+
+async def test_metrics_are_prometheus_text(desk: Desk) -> None:
+    async with desk.client.get("/metrics", headers=BEARER) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert "sara_jobs_pending 0.0" in await response.text()
+
+
+# ── mending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_retry_revives_the_work_and_wakes_its_job(desk: Desk) -> None:
+    status, work = await desk.ask("POST", "/api/v1/queue/retry", json={"kind": "reply", "key": CONVERSATION})
+    assert (status, work["conversation"], work["reply_due"]) == (200, CONVERSATION, NOW)
+    assert desk.house.store.called("revive") == [(CONVERSATION, "reply", NOW)]
+    assert desk.house.queue.woken == [Wake("reply", CONVERSATION, NOW, "reply:assistant")]
+
+
+async def test_a_drop_gives_up_the_work_and_its_job(desk: Desk) -> None:
+    await desk.house.queue.wake([Wake("deliver", CONVERSATION, NOW, "deliver:support")])
+    status, _ = await desk.ask("POST", "/api/v1/queue/drop", json={"kind": "deliver", "key": CONVERSATION})
+    assert status == 200
+    assert desk.house.store.called("drop") == [(CONVERSATION, "deliver", NOW)]
+    assert desk.house.queue.kept == {}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/queue/retry", "/api/v1/queue/drop"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"reply"',
+        b"null",
+        b"{}",
+        b'{"kind": "reply"}',
+        b'{"kind": "dance", "key": "c1"}',
+        b'{"kind": "reply", "key": 7}',
+        b'{"kind": ["reply"], "key": "c1"}',
+        b"\xff",
+    ],
+)
+async def test_a_request_that_names_no_job_is_a_bad_one(desk: Desk, path: str, body: bytes) -> None:
+    status, answer = await desk.ask("POST", path, {**BEARER, "Content-Type": "application/json"}, data=body)
+    assert status == 400
+    assert "kind" in answer["error"]
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Stale("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
+)
+async def test_a_store_that_refuses_is_an_answer_not_a_crash(desk: Desk, error: Exception, status: int) -> None:
+    desk.house.store.fails["revive"] = [error]
+    answer = await desk.ask("POST", "/api/v1/queue/retry", json={"kind": "reply", "key": "c9"})
+    assert answer == (status, {"error": str(error)})
+    assert desk.house.queue.woken == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("GET", "/api/v1/queue/retry", 405), ("DELETE", "/api/v1/queue", 405)],
+)
+async def test_what_does_not_exist_is_said_in_json(desk: Desk, method: str, path: str, status: int) -> None:
+    got, answer = await desk.ask(method, path)
+    assert got == status
+    assert answer["error"]
+
+
+async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
+    status, _ = await desk.ask("POST", "/api/v1/queue/drop", json={"kind": "reply", "key": "x" * 100_000})
+    assert status == 413
+    assert desk.house.store.calls == []

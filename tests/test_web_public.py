@@ -1,0 +1,271 @@
+"""What the internet may reach."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from sara import InboundMessage, OpenWork, Reception, Request, Response, StoreLost, StoreUnavailable, Taken
+from sara.config import Conversation
+from sara.inbox import Inbox
+from sara.routes import Route
+from sara.web import public
+from sara.web.public import BODY_LIMIT, IN_THREAD_FROM, PublicApp
+from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, FakeChannel, House
+
+WEBHOOK = "/webhook/messages"
+MESSAGE = InboundMessage(ACCOUNT, "in-1", ANA, "text", "hello", NOW)
+GENUINE = Reception(Response(200, b"taken"), verified=True, messages=(MESSAGE,))
+FORGED = Reception(Response(401, b"who are you?"))
+
+Client = TestClient[web.Request, web.Application]
+
+
+class Front:
+    """A house with its public listener on loopback. A second number shares the webhook once `also` was called."""
+
+    def __init__(self) -> None:
+        self.house = House()
+        self.house.channel.understands = lambda _: GENUINE
+        self.inbox = Inbox(
+            self.house.store, self.house.queue, self.house.routes, self.house.hooks, self.house.problems, self.house.clock
+        )
+        self.routes = [self.house.route]
+        self.down: set[str] = set()
+        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.house.problems)
+        self.client: Client = TestClient(TestServer(self.app.application()))
+
+    @property
+    def channel(self) -> FakeChannel:
+        return self.house.channel
+
+    def also(self, understands: Reception) -> FakeChannel:
+        channel = FakeChannel("test:2")
+        channel.understands = lambda _: understands
+        self.routes.append(Route("sales", channel, Conversation(responder="assistant"), {}))
+        return channel
+
+    async def post(self, body: Any = b"{}", path: str = WEBHOOK, **more: Any) -> tuple[int, str]:
+        async with self.client.post(path, data=body, **more) as response:
+            return response.status, await response.text()
+
+    def stored(self) -> list[str]:
+        """The accounts for which something was stored."""
+        return [intake.account for intake, _ in self.house.store.called("accept")]
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[Front]:
+    front = Front()
+    async with front.client:
+        yield front
+    await front.inbox.close()
+
+
+async def test_what_a_channel_takes_for_genuine_is_stored_and_answered_as_it_says(front: Front) -> None:
+    assert await front.post() == (200, "taken")
+    [(intake, now)] = front.house.store.called("accept")
+    assert now == NOW
+    assert [arrival.message for arrival in intake.arrivals] == [MESSAGE]
+
+
+async def test_a_channel_is_given_the_request_as_it_came(front: Front) -> None:
+    body = b'{"text": "caf\xc3\xa9",\n "raw": true }'
+    await front.client.post(f"{WEBHOOK}?hub.mode=subscribe&x=a%20b", data=body, headers={"X-Hub-Signature-256": "sha256=1"})
+    [asked] = front.channel.asked
+    assert (asked.method, asked.path, asked.body) == ("POST", WEBHOOK, body)
+    assert asked.query == {"hub.mode": "subscribe", "x": "a b"}
+    assert asked.headers["x-hub-signature-256"] == "sha256=1"
+    assert all(name == name.lower() for name in asked.headers)
+
+
+async def test_the_200_waits_for_the_store_and_not_for_the_wake(front: Front) -> None:
+    front.house.store.taken = Taken(work=(OpenWork(CONVERSATION, ACCOUNT, NOW, None),))
+    front.house.queue.fails = StoreUnavailable("disk full")
+    assert await front.post() == (200, "taken")
+    await front.inbox.close()
+    assert "queue:wake" in front.house.problems
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/metrics", "/webhook", "/webhook/messages/", "/webhook/messages/x", "/api/v1/queue"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_everything_else_is_not_found(front: Front, method: str, path: str) -> None:
+    async with front.client.request(method, path) as response:
+        assert response.status == 404
+    assert front.channel.asked == []
+
+
+async def test_the_answer_to_another_method_is_the_channels(front: Front) -> None:
+    front.channel.understands = lambda asked: Reception(Response(405 if asked.method == "PUT" else 200, asked.method.encode()))
+    for method, status in (("PUT", 405), ("GET", 200), ("POST", 200)):
+        async with front.client.request(method, WEBHOOK) as response:
+            assert (response.status, await response.text()) == (status, method)
+
+
+async def test_a_type_of_content_is_passed_on(front: Front) -> None:
+    front.channel.understands = lambda _: Reception(Response(200, b"<Response/>", "text/xml"))
+    async with front.client.post(WEBHOOK) as response:
+        assert response.content_type == "text/xml"
+
+
+async def test_a_body_of_just_the_limit_is_taken(front: Front) -> None:
+    assert (await front.post(b"x" * BODY_LIMIT))[0] == 200
+
+
+async def test_a_body_over_the_limit_is_refused_and_not_read(front: Front) -> None:
+    assert (await front.post(b"x" * (BODY_LIMIT + 1)))[0] == 413
+    assert front.channel.asked == []
+
+
+async def test_the_largest_body_that_meta_sends_is_taken() -> None:
+    assert BODY_LIMIT >= 3 * 1024 * 1024
+
+
+async def test_a_compressed_body_is_refused(front: Front) -> None:
+    body = gzip.compress(b"{}")
+    assert (await front.post(body, headers={"Content-Encoding": "gzip"}))[0] == 415
+    assert front.channel.asked == []
+
+
+async def test_a_body_that_says_it_is_not_compressed_is_taken(front: Front) -> None:
+    assert (await front.post(headers={"Content-Encoding": "Identity"}))[0] == 200
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_given_up(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public, "BODY_WITHIN", 0.01)
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await done.wait()
+
+    done = asyncio.Event()
+    async with asyncio.timeout(DEADLINE):
+        status, _ = await front.post(never())
+    done.set()
+    assert status == 408
+    assert front.channel.asked == []
+
+
+async def test_who_is_stopping_takes_nothing_in(front: Front) -> None:
+    front.app.draining = True
+    async with front.client.post(WEBHOOK) as response:
+        assert response.status == 503
+        assert "Retry-After" in response.headers
+    assert front.channel.asked == []
+    assert (await front.post(path="/elsewhere"))[0] == 404
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), StoreLost()])
+async def test_what_is_not_stored_is_never_acknowledged(front: Front, error: Exception) -> None:
+    front.house.store.fails["accept"] = [error]
+    async with front.client.post(WEBHOOK) as response:
+        assert response.status == 503
+        assert "Retry-After" in response.headers
+    assert front.house.listed() == {"store:write": 1}
+    assert await front.post() == (200, "taken")
+    assert front.house.listed() == {}
+
+
+def breaking(_: Request) -> Reception:
+    raise RuntimeError("a bug")
+
+
+async def test_a_channel_that_breaks_has_the_provider_deliver_again(front: Front) -> None:
+    front.channel.understands = breaking
+    assert (await front.post())[0] == 503
+    assert front.house.listed() == {"receive:support": 1}
+    assert front.stored() == []
+
+
+async def test_a_channel_that_reads_requests_again_is_no_problem_any_more(front: Front) -> None:
+    front.channel.understands = breaking
+    await front.post()
+    assert "receive:support" in front.house.problems
+    front.channel.understands = lambda _: GENUINE
+    await front.post()
+    assert "receive:support" not in front.house.problems
+
+
+async def test_what_is_forged_is_answered_by_the_channel_and_not_stored(front: Front) -> None:
+    front.channel.understands = lambda _: FORGED
+    assert await front.post() == (401, "who are you?")
+    assert front.stored() == []
+
+
+@pytest.mark.parametrize(("size", "elsewhere"), [(IN_THREAD_FROM - 1, False), (IN_THREAD_FROM, True)])
+async def test_a_large_body_is_understood_where_it_holds_up_nobody(front: Front, size: int, elsewhere: bool) -> None:
+    threads: list[bool] = []
+
+    def understand(_: Request) -> Reception:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return GENUINE
+
+    front.channel.understands = understand
+    assert await front.post(b"x" * size) == (200, "taken")
+    assert threads == [elsewhere]
+
+
+# ── two numbers behind one webhook ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_numbers_that_share_a_webhook_each_take_what_is_their_own(front: Front) -> None:
+    other = front.also(Reception(Response(200, b"mine"), verified=True))
+    assert await front.post() == (200, "taken")
+    assert len(front.channel.asked) == len(other.asked) == 1
+    assert front.stored() == [ACCOUNT, "test:2"]
+
+
+async def test_the_one_that_takes_it_for_genuine_gives_the_answer(front: Front) -> None:
+    front.channel.understands = lambda _: FORGED
+    front.also(Reception(Response(200, b"mine"), verified=True))
+    assert await front.post() == (200, "mine")
+    assert front.stored() == ["test:2"]
+
+
+async def test_what_all_take_for_forged_is_forged(front: Front) -> None:
+    front.channel.understands = lambda _: FORGED
+    front.also(Reception(Response(403, b"nor mine")))
+    assert await front.post() == (401, "who are you?")
+
+
+async def test_while_one_of_the_numbers_is_down_all_is_to_be_delivered_again(front: Front) -> None:
+    front.down.add(WEBHOOK)
+    async with front.client.post(WEBHOOK) as response:
+        assert response.status == 503
+        assert "Retry-After" in response.headers
+    assert front.stored() == [ACCOUNT]
+
+
+async def test_a_webhook_whose_only_number_is_down_is_not_unknown(front: Front) -> None:
+    front.down.add("/webhook/down")
+    assert (await front.post(path="/webhook/down"))[0] == 503
+    assert front.stored() == []
+
+
+async def test_what_is_forged_stays_forged_while_a_number_is_down(front: Front) -> None:
+    front.down.add(WEBHOOK)
+    front.channel.understands = lambda _: FORGED
+    assert await front.post() == (401, "who are you?")
+
+
+async def test_nothing_is_acknowledged_until_every_number_has_stored_its_share(front: Front) -> None:
+    front.also(Reception(Response(200, b"mine"), verified=True))
+    accept = front.house.store.accept
+
+    async def second_fails(intake: Any, now: int) -> Taken:
+        taken = await accept(intake, now)
+        if intake.account != ACCOUNT:
+            raise StoreUnavailable("disk full")
+        return taken
+
+    front.house.store.accept = second_fails  # type: ignore[method-assign]  # the same, but for one account
+    assert (await front.post())[0] == 503

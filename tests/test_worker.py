@@ -1,0 +1,274 @@
+"""Runs jobs for the queue, and finds the work that nobody was woken for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from sara import Again, Done, Job, JobEnd, OpenWork, SaraError, StoreUnavailable, Wake
+from sara.contracts import Handler
+from sara.worker import SWEEP_PAGE, Worker
+from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
+
+
+def worker_of(house: House, handlers: Mapping[str, Handler] | None = None) -> Worker:
+    return Worker(house.store, house.queue, house.routes, handlers or {}, house.hooks, house.problems, house.clock)
+
+
+def work(conversation: str, due: int | None = NOW, account: str = ACCOUNT) -> OpenWork:
+    return OpenWork(conversation, account, None, due)
+
+
+async def run_until(worker: Worker, event: asyncio.Event) -> None:
+    """Run the worker until something happened, then let it end."""
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(DEADLINE):
+        await event.wait()
+        await worker.stop()
+        await running
+
+
+# ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_each_kind_of_job_goes_to_its_room() -> None:
+    house, seen, both = House(), [], asyncio.Event()
+
+    def room(name: str) -> Handler:
+        async def handle(job: Job) -> JobEnd:
+            seen.append((name, job.key))
+            if len(seen) == 2:
+                both.set()
+            return Done()
+
+        return handle
+
+    await house.queue.wake([Wake("reply", "c1", NOW, "r"), Wake("deliver", "c2", NOW, "d")])
+    await run_until(worker_of(house, {"reply": room("replies"), "deliver": room("outbox")}), both)
+    assert sorted(seen) == [("outbox", "c2"), ("replies", "c1")]
+
+
+async def test_a_job_of_an_unknown_kind_fails_stays_and_is_a_problem() -> None:
+    house, failed = House(), asyncio.Event()
+    house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
+    await house.queue.wake([Wake("dance", "c1", NOW, "d")])
+    await run_until(worker_of(house), failed)
+    assert house.listed() == {"job:dance": 1}
+    assert ("dance", "c1") in house.queue.kept
+
+
+async def test_a_job_that_fails_unexpectedly_is_a_problem_and_hurts_no_other() -> None:
+    house, failed, other = House(), asyncio.Event(), asyncio.Event()
+    house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
+
+    async def handle(job: Job) -> JobEnd:
+        if job.key == "bad":
+            raise RuntimeError("a bug")
+        await failed.wait()
+        other.set()
+        return Done()
+
+    await house.queue.wake([Wake("reply", "bad", NOW, "r"), Wake("reply", "good", NOW, "r")])
+    await run_until(worker_of(house, {"reply": handle}), other)
+    assert house.listed() == {"job:reply": 1}
+    assert list(house.queue.kept) == [("reply", "bad")]
+
+
+async def test_what_an_error_says_is_not_listed_for_it_may_quote_a_customer() -> None:
+    house, failed = House(), asyncio.Event()
+    house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
+
+    async def handle(_: Job) -> JobEnd:
+        raise ValueError("cannot read: my number is 15550001111")
+
+    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await run_until(worker_of(house, {"reply": handle}), failed)
+    [problem] = house.problems
+    assert "ValueError" in problem.message
+    assert "15550001111" not in problem.message
+
+
+async def test_a_job_that_works_again_is_no_problem_any_more() -> None:
+    house, failed, worked = House(), asyncio.Event(), asyncio.Event()
+    house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
+
+    async def handle(job: Job) -> JobEnd:
+        if job.failures == 0:
+            raise RuntimeError("a bug")
+        worked.set()
+        return Done()
+
+    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    worker = worker_of(house, {"reply": handle})
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(DEADLINE):
+        await failed.wait()
+        house.clock.forward(60_000)
+        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await worked.wait()
+        await worker.stop()
+        await running
+    assert "job:reply" not in house.problems
+
+
+@pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Again(NOW + 10**9), "again")])
+async def test_plugins_are_told_how_a_job_ended(end: JobEnd, what: str) -> None:
+    house, ran = House(), asyncio.Event()
+    listener = house.listens()
+
+    async def handle(_: Job) -> JobEnd:
+        ran.set()
+        return end
+
+    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await run_until(worker_of(house, {"reply": handle}), ran)
+    await house.hooks.settle()
+    assert listener.told == [("job_finished", (what, "c1"))]
+
+
+async def test_stopping_lets_a_running_job_end_and_starts_no_other() -> None:
+    house, started, release, keys = House(), asyncio.Event(), asyncio.Event(), []
+
+    async def handle(job: Job) -> JobEnd:
+        keys.append(job.key)
+        started.set()
+        await release.wait()
+        return Done()
+
+    house.queue.limit("r", 1)
+    await house.queue.wake([Wake("reply", "c1", NOW, "r"), Wake("reply", "c2", NOW, "r")])
+    worker = worker_of(house, {"reply": handle})
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(DEADLINE):
+        await started.wait()
+        stopping = asyncio.create_task(worker.stop())
+        release.set()
+        await stopping
+        await running
+    assert keys == ["c1"]
+    assert list(house.queue.kept) == [("reply", "c2")]
+
+
+def _telling(house: House, event: asyncio.Event) -> Callable[..., None]:
+    report = house.problems.report
+
+    def told(key: str, message: str, remedy: str = "") -> None:
+        report(key, message, remedy)
+        event.set()
+
+    return told
+
+
+# ── the sweep ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def swept(house: House, looks: int) -> Worker:
+    """Sweep until the store was looked into so many times, as fast as time can be made to pass."""
+
+    async def main() -> Worker:
+        loop, enough = asyncio.get_running_loop(), asyncio.Event()
+        began, look = loop.time(), house.store.open_work
+
+        async def looking(after: str | None, limit: int, before: int | None = None) -> Sequence[OpenWork]:
+            found = await look(after, limit, before)
+            if len(house.store.called("open_work")) == looks:
+                enough.set()
+            return found
+
+        house.store.open_work = looking  # type: ignore[method-assign]  # the same, and it sets the event
+        house.clock = lambda: NOW + int((loop.time() - began) * 1_000)  # type: ignore[assignment]  # the loop's own time
+        worker = worker_of(house)
+        sweep = asyncio.create_task(worker.sweep())
+        await enough.wait()
+        await worker.stop()
+        await sweep
+        return worker
+
+    return without_waiting(main())
+
+
+def test_at_the_start_everything_that_is_open_is_woken_whenever_it_is_due() -> None:
+    house = House()
+    house.store.pages = [[work("c1"), work("c2", NOW + 10**9), OpenWork("c3", ACCOUNT, NOW, None)]]
+    worker = swept(house, 1)
+    assert {(wake.kind, wake.key, wake.due) for wake in house.queue.woken} == {
+        ("deliver", "c1", NOW),
+        ("deliver", "c2", NOW + 10**9),
+        ("reply", "c3", NOW),
+    }
+    assert worker.found_by_sweep == 0
+
+
+def test_open_work_is_read_in_pages() -> None:
+    house = House()
+    first = [work(f"a{n:04}") for n in range(SWEEP_PAGE)]
+    house.store.pages = [first, [work("b")]]
+    swept(house, 2)
+    assert [(after, limit, before) for after, limit, before in house.store.called("open_work")] == [
+        (None, SWEEP_PAGE, None),
+        (first[-1].conversation, SWEEP_PAGE, None),
+    ]
+    assert len(house.queue.woken) == SWEEP_PAGE + 1
+
+
+def test_every_thirty_seconds_what_is_overdue_is_woken_and_counted() -> None:
+    house = House()
+    house.store.pages = [[], [work("c1", NOW - 1)], [work("c2", NOW - 1), work("c3", NOW - 1)]]
+    worker = swept(house, 3)
+    befores = [before for _, _, before in house.store.called("open_work")]
+    assert befores[0] is None
+    assert befores[1] == pytest.approx(NOW, abs=1_000)
+    assert befores[2] == pytest.approx(NOW + 30_000, abs=1_000)
+    assert [wake.key for wake in house.queue.woken] == ["c1", "c2", "c3"]
+    assert worker.found_by_sweep == 3
+
+
+def test_what_waits_for_a_held_lane_is_not_overdue() -> None:
+    house = House()
+    house.queue.hold("deliver:support")
+    house.store.pages = [[], [work("c1", NOW - 1)]]
+    worker = swept(house, 2)
+    assert house.queue.woken == []
+    assert worker.found_by_sweep == 0
+
+
+def test_work_of_a_channel_that_is_gone_is_not_woken() -> None:
+    house = House()
+    house.store.pages = [[work("c1", account="test:9")], [work("c1", account="test:9")]]
+    assert swept(house, 2).found_by_sweep == 0
+    assert house.queue.woken == []
+
+
+@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"sweep": 1})])
+def test_a_sweep_that_fails_is_followed_by_the_next(error: Exception, problems: dict[str, int]) -> None:
+    house = House()
+    house.store.fails["open_work"] = [error]
+    house.store.pages = [[work("c1", NOW - 1)]]
+    worker = worker_of(house)
+
+    async def main() -> None:
+        found = asyncio.Event()
+        wake = house.queue.wake
+
+        async def waking(wakes: object) -> None:
+            await wake(wakes)  # type: ignore[arg-type]  # passed on as it comes
+            found.set()
+
+        house.queue.wake = waking  # type: ignore[method-assign]  # the same, and it sets the event
+        sweep = asyncio.create_task(worker.sweep())
+        await found.wait()
+        assert house.listed() == problems
+        await worker.stop()
+        await sweep
+
+    without_waiting(main())
+    assert [wake.key for wake in house.queue.woken] == ["c1"]
+
+
+async def test_a_sweep_that_was_stopped_ends() -> None:
+    worker = worker_of(House())
+    await worker.stop()
+    async with asyncio.timeout(DEADLINE):
+        await worker.sweep()
