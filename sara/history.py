@@ -14,14 +14,16 @@ def estimated_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // 4) + _PER_LINE
 
 
-def window(history: Sequence[Line], messages: Sequence[Line], budget: int) -> tuple[Line, ...]:
-    """The newest lines of `history` that fit into `budget` tokens together with `messages`, which are always kept.
+def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most: int | None = None) -> tuple[Line, ...]:
+    """The newest lines of `history`, at most `most` of them, that fit into `budget` tokens together with `messages`, which
+    are always kept.
 
     A window never starts with an answer whose question is cut off.
     """
     left = budget - sum(estimated_tokens(line.text) for line in messages)
+    oldest = 0 if most is None else max(0, len(history) - most)
     start = len(history)
-    while start > 0:
+    while start > oldest:
         left -= estimated_tokens(history[start - 1].text)
         if left < 0:
             break

@@ -88,7 +88,9 @@ class Inbox:
 def intake_of(reception: Reception, route: Route) -> Intake:
     """What goes into the store: each message with its verdict and quiet window."""
     policy = route.policy
-    arrivals = tuple(Arrival(message, judge(message), policy.quiet, policy.quiet_longest) for message in reception.messages)
+    arrivals = tuple(
+        Arrival(each, judge(each), policy.quiet, policy.quiet_longest) for each in map(kept_whole, reception.messages)
+    )
     return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 # From the best place to cut to the worst: between paragraphs, lines, sentences, words.
@@ -60,13 +61,30 @@ def _grapheme_start(text: str, index: int) -> int:
 
 
 def _joins(text: str, index: int) -> bool:
-    """Whether the characters either side of `index` belong together on the screen."""
-    import unicodedata
-
+    """Whether the characters either side of `index` belong together on the screen: marks, vowel signs, skin tones, flags and
+    whatever a joiner joins."""
     char, before = text[index], text[index - 1]
-    return (
-        bool(unicodedata.combining(char)) or char in "\u200d\ufe0f" or before == "\u200d" or "\U0001f3fb" <= char <= "\U0001f3ff"
-    )
+    if char in _JOINING or before == "\u200d" or unicodedata.category(char)[0] == "M":
+        return True
+    if "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f":
+        return True
+    return _is_regional(char) and _regionals_before(text, index) % 2 == 1
+
+
+# A joiner, the emoji form, and two vowel signs (Thai, Lao) that are written as letters of their own.
+_JOINING = "\u200d\ufe0f\u0e33\u0eb3"
+
+
+def _is_regional(char: str) -> bool:
+    """Two such letters make a flag."""
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _regionals_before(text: str, index: int) -> int:
+    count = 0
+    while index - count > 0 and _is_regional(text[index - count - 1]):
+        count += 1
+    return count
 
 
 def _best_cut(text: str, head: int) -> int:

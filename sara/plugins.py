@@ -139,7 +139,9 @@ class Plugins:
         except pluggy.PluginValidationError as error:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
-            raise PluginError(f"the plugin {name} implements a hook that SARA does not have, or not like this: {error}") from error
+            raise PluginError(
+                f"the plugin {name} implements a hook that SARA does not have, or not like this: {error}"
+            ) from error
         return module
 
     def _in_folder(self) -> list[Found]:

@@ -149,6 +149,9 @@ class Replies:
             raise self._broke(name, type(error).__name__) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"it answered with a {type(reply).__name__}")
+        if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
+            raise TryLater(f"{name} answered nothing")
+        self._problems.clear(f"responder:{name}:error")
         return reply
 
     def _broke(self, name: str, how: str) -> Broke:
@@ -202,13 +205,12 @@ def _drafts(route: Route, reply: Reply) -> list[Draft]:
 def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
     """What a responder is asked: the waiting messages, and as much history as the policy allows."""
     limits = route.policy.history
-    recent = view.history[-limits.messages :] if limits.messages else ()
     return Turn(
         conversation=view.conversation,
         account=view.account,
         contact=view.contact,
         messages=view.waiting,
-        history=history.window(recent, view.waiting, limits.tokens),
+        history=history.window(view.history, view.waiting, limits.tokens, limits.messages),
         now=now,
     )
 

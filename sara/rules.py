@@ -69,10 +69,22 @@ OPT_IN_WORDS = frozenset(
 
 
 def normalised(text: str) -> str:
-    """Lower case, without accents of Latin letters, punctuation at the ends and doubled spaces."""
-    folded = unicodedata.normalize("NFC", text).casefold()
-    plain = "".join(_plain(char) for char in folded)
-    return " ".join(plain.strip(" \t\r\n.,;:!?¡¿'\"*_~`()[]").split())
+    """Lower case, without accents of Latin letters, invisible marks, punctuation at the ends and doubled spaces."""
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    folded = unicodedata.normalize("NFKC", visible).casefold()
+    words = "".join(_plain(char) for char in folded).split()
+    plain = " ".join(words)
+    start, end = 0, len(plain)
+    while start < end and not _speaks(plain[start]):
+        start += 1
+    while end > start and not _speaks(plain[end - 1]):
+        end -= 1
+    return plain[start:end]
+
+
+def _speaks(char: str) -> bool:
+    """Whether a character is part of a word: a letter, a digit, or a mark that belongs to one."""
+    return unicodedata.category(char)[0] in "LNM"
 
 
 def _plain(char: str) -> str:

@@ -105,5 +105,7 @@ class Worker:
                 f"a {event.job.kind} job failed unexpectedly: {event.error}",
                 "it is tried again; see the log",
             )
+        elif event.what in ("done", "again") and event.job.failures:
+            self._problems.clear(f"job:{event.job.kind}")
         if self._fires and event.what in ("done", "again", "failed"):
             self._hooks.later("job_finished", event=event)

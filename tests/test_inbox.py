@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +57,16 @@ async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: Hous
     assert (arrival.message, arrival.verdict, arrival.quiet, arrival.quiet_longest) == (message(), Verdict(), 700, 9_000)
     assert (intake.receipts, intake.changes, intake.set_aside) == ((receipt,), (change,), (aside,))
     await inbox.close()
+
+
+async def test_what_no_database_can_take_is_taken_out_whatever_the_channel_let_through(house: House, inbox: Inbox) -> None:
+    odd = replace(message("half \ud83d\x00 done", raw='{"name": "\ud83d"}'), person=replace(ANA, name="Ana\x00"))
+    await inbox.accept(house.route, Reception(verified=True, messages=(odd,)))
+    await inbox.close()
+    [(intake, _)] = house.store.called("accept")
+    [arrival] = intake.arrivals
+    kept = arrival.message
+    assert (kept.text, kept.raw, kept.person.name) == ("half \ufffd done", '{"name": "\ufffd"}', "Ana")
 
 
 async def test_nothing_unverified_is_ever_stored(house: House, inbox: Inbox) -> None:

@@ -350,7 +350,7 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
 
 
 async def test_limits_never_use_up_the_attempts() -> None:
-    limits = [NotSent("limit", scope=scope) for scope in ("conversation", "channel") * 20]  # type: ignore[arg-type]  # two of the scopes
+    limits = [NotSent("limit", scope=scope) for scope in ("conversation", "channel") * 20]
     house = house_of(*limits)
     outbox = outbox_of(house)
     while isinstance(end := await outbox(JOB), Again):

@@ -166,14 +166,16 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
             )
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
-        gone = (
-            "conversation = ? AND direction = 'out' AND (state IN ('failed', 'held', 'parked')"
-            " OR (state = 'cancelled' AND reason = 'earlier_part_failed'))"
-        )
-        rows = db.execute(f"SELECT id FROM messages WHERE {gone} ORDER BY id", (key,)).fetchall()  # noqa: S608
-        db.execute(
-            f"UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL WHERE {gone}", (key,)
-        )
+        rows = db.execute(
+            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held', 'parked')"
+            " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
+            (key,),
+        ).fetchall()
+        for row in rows:
+            db.execute(
+                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL WHERE id = ?",
+                (row["id"],),
+            )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
     for row in rows:
         event(db, now, "retried", "by hand", conversation=key, message=row["id"], actor="operator")

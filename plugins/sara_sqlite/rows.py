@@ -136,7 +136,13 @@ def line(row: sqlite3.Row) -> Line:
     """A message as a responder reads it."""
     role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
     return Line(
-        ident(MESSAGE, row["id"]), role, row["text"], row["at"], row["kind"], json.loads(row["content"]), row["external_id"],
+        ident(MESSAGE, row["id"]),
+        role,
+        row["text"],
+        row["at"],
+        row["kind"],
+        json.loads(row["content"]),
+        row["external_id"],
         row["revived_at"],
     )
 

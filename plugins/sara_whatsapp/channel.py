@@ -39,11 +39,7 @@ class WhatsAppChannel(Channel):
         self._keys = tuple(secret.reveal().encode() for secret in options.app_secrets)
         self._verify_token = options.verify_token.reveal().encode()
         self._graph = GraphClient(
-            options.graph_url,
-            options.api_version,
-            options.phone_number_id,
-            options.access_token,
-            per_second=options.throughput,
+            options.graph_url, options.api_version, options.phone_number_id, options.access_token, per_second=options.throughput
         )
         self._refusals = 0
         self._refusals_told: Instant | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -61,9 +62,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
 
 
 def printable(value: object) -> str:
-    """Text as a terminal may show it: control characters become visible."""
+    """Text as a terminal may show it: what it would obey, or what would turn the text around, becomes visible."""
     text = "" if value is None else str(value)
-    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(char if _harmless(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _harmless(char: str) -> bool:
+    """Printable characters, spaces of any script, and the joiners that some scripts and emoji are written with."""
+    return char.isprintable() or char in "\n\u200c\u200d" or unicodedata.category(char) == "Zs"
 
 
 def pairs(values: Mapping[str, object]) -> None:

@@ -86,8 +86,9 @@ class PublicApp:
         """What the channel makes of it; None where the channel broke."""
         try:
             if len(asked.body) >= IN_THREAD_FROM:
-                return await in_thread(route.channel.receive, asked)
-            return route.channel.receive(asked)
+                reception = await in_thread(route.channel.receive, asked)
+            else:
+                reception = route.channel.receive(asked)
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
@@ -96,6 +97,8 @@ class PublicApp:
                 "report it to the plugin's author; the provider delivers it again",
             )
             return None
+        self._problems.clear(f"receive:{route.name}")
+        return reception
 
     async def _keep(self, route: Route, reception: Reception) -> bool:
         """Whether all that was received is stored."""
