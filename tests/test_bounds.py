@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -165,16 +167,13 @@ async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None
 
 
 def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> None:
-    release, started = threading.Event(), threading.Event()
-
-    def hang() -> None:
-        started.set()
-        release.wait()
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            await bounded(in_thread(hang), 1)
-
-    asyncio.run(main())
-    assert started.wait(DEADLINE)
-    release.set()
+    program = (
+        "import asyncio, threading\n"
+        "from sara.bounds import bounded, in_thread\n"
+        "try:\n"
+        "    asyncio.run(bounded(in_thread(threading.Event().wait), 1))\n"
+        "except TimeoutError:\n"
+        "    print('on time')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout == "on time\n"

@@ -14,6 +14,7 @@ from sara import (
     Done,
     Draft,
     GiveUp,
+    HistoryLimits,
     Job,
     JobEnd,
     OpenWork,
@@ -283,6 +284,13 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
     assert house.listed() == {"responder:assistant:error": 4, "replies:dead": 1}
 
 
+async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> None:
+    view = reply_view(*LINES, attempts=3, first_at=NOW)
+    house = house_of(FakeResponder(RuntimeError("a bug")), FakeResponder(TryLater("connection refused")), view=view)
+    assert await run(house) == Again(NOW + LONGEST)
+    assert house.store.called("end_reply") == []
+
+
 async def test_a_wait_that_the_responder_asked_for_is_kept() -> None:
     house = house_of(FakeResponder(TryLater("rate limit", after=42_000)))
     assert await run(house) == Again(NOW + 42_000)
@@ -392,6 +400,20 @@ def test_history_is_cut_to_so_many_tokens() -> None:
 
 def test_a_history_cut_by_count_does_not_start_with_an_answer_either() -> None:
     assert turn(reply_view(*LINES, history=(Q1, A1, Q2, A2)), messages=3).history == (Q2, A2)
+
+
+async def test_a_history_that_the_store_cut_by_count_does_not_start_with_an_answer_either() -> None:
+    responder = FakeResponder()
+    house = house_of(responder, history=History(messages=3))
+    whole = (Q1, A1, Q2, A2)
+
+    async def view(conversation: str, limits: HistoryLimits) -> ReplyView:
+        return reply_view(*LINES, history=whole[-limits.messages :])
+
+    house.store.reply_view = view  # type: ignore[method-assign]  # keeps to the limit, as every store does
+    await run(house)
+    [asked] = responder.turns
+    assert asked.history == (Q2, A2)
 
 
 async def test_no_more_history_is_read_than_any_channel_wants() -> None:

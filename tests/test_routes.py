@@ -49,4 +49,5 @@ def test_work_that_was_due_at_the_dawn_of_time_is_due() -> None:
 
 
 def test_work_of_an_account_that_is_not_configured_sleeps() -> None:
-    assert ROUTES.wakes([OpenWork("c9", "test:9", NOW, NOW)]) == []
+    work = [OpenWork("c9", "test:9", NOW, NOW), OpenWork("c1", "test:1", NOW, None)]
+    assert [wake.key for wake in ROUTES.wakes(work)] == ["c1"]

@@ -113,6 +113,37 @@ async def test_a_job_that_works_again_is_no_problem_any_more() -> None:
     assert "job:reply" not in house.problems
 
 
+async def test_while_another_still_fails_the_problem_stays() -> None:
+    house, failed, worked = House(), asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> JobEnd:
+        if job.key == "mended" and job.failures:
+            worked.set()
+            return Done()
+        raise RuntimeError("a bug")
+
+    report = house.problems.report
+
+    def told(key: str, message: str, remedy: str = "") -> None:
+        report(key, message, remedy)
+        if house.listed()[key] == 2:
+            failed.set()
+
+    house.problems.report = told  # type: ignore[method-assign, assignment]  # the same, and it sets the event
+    await house.queue.wake([Wake("reply", "mended", NOW, "r"), Wake("reply", "broken", NOW, "r")])
+    worker = worker_of(house, {"reply": handle})
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(DEADLINE):
+        await failed.wait()
+        await house.queue.drop("reply", "broken")
+        house.clock.forward(60_000)
+        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await worked.wait()
+        await worker.stop()
+        await running
+    assert "job:reply" in house.problems
+
+
 @pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Again(NOW + 10**9), "again")])
 async def test_plugins_are_told_how_a_job_ended(end: JobEnd, what: str) -> None:
     house, ran = House(), asyncio.Event()

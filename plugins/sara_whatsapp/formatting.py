@@ -232,7 +232,7 @@ def _indented(text: str, indent: str) -> str:
 
 def _fence(token: Token, quoted: bool) -> str:
     body = token.content.rstrip().removeprefix("\n")
-    if not _LANGUAGE.fullmatch(token.info.strip()):
+    if not _LANGUAGE.fullmatch(token.info.strip()) or not body.strip():
         body = f"{token.info.strip()}\n{body}".rstrip()  # words, in the place where Markdown has the language
     if not body.strip():
         return ""

@@ -178,14 +178,16 @@ class Process:
 
     async def served(self) -> str:
         """The public URL, once it serves."""
+        return str(json.loads((await self.logged('"serving"'))[-1])["public"])
+
+    async def logged(self, words: str, times: int = 1) -> list[str]:
+        """Wait until so many lines of the log hold these words."""
+        assert self._reading is not None
         async with asyncio.timeout(DEADLINE):
-            while True:
-                serving = [line for line in self.output if '"serving"' in line]
-                if serving:
-                    return str(json.loads(serving[-1])["public"])
-                assert self._reading is not None
+            while len(found := [line for line in self.output if words in line]) < times:
                 assert not self._reading.done(), "".join(self.output)
                 await asyncio.wait([self._reading], timeout=0.02)
+        return found
 
     async def kill(self) -> None:
         """kill -9"""

@@ -112,24 +112,36 @@ async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(tow
     assert process.process is not None
     good = town.file.read_text(encoding="utf-8")
     town.file.write_text("channels: [", encoding="utf-8")
-    await reload(process, serving=2)
-    assert any("reload_refused" in line for line in process.output)
+    await reload(process, '"reload_refused"')
+    assert sum('"serving"' in line for line in process.output) == 1, "a broken file must not interrupt anything"
     town.file.write_text(good.replace("/webhook/messages", "/hook"), encoding="utf-8")
-    url = await reload(process, serving=3)
-    await town.phone.connect(url + "/hook")
+    await reload(process, '"stopped"')
+    await process.logged('"serving"', times=2)
+    await town.phone.connect(await process.served() + "/hook")
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
 
 
-async def reload(process: Process, serving: int) -> str:
-    """Send SIGHUP; the public URL once it serves again."""
+async def reload(process: Process, until: str) -> None:
+    """Send SIGHUP and wait for a word in the log."""
     assert process.process is not None
     process.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(DEADLINE):
-        while sum('"serving"' in line for line in process.output) < serving:
-            assert process._reading is not None
-            await asyncio.wait([process._reading], timeout=0.02)
-    return await process.served()
+    await process.logged(until)
+
+
+async def test_a_new_file_that_cannot_be_served_leaves_the_former_one_serving(town: Town, process: Process) -> None:
+    await process.start()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        good = town.file.read_text(encoding="utf-8")
+        port = taken.getsockname()[1]
+        town.file.write_text(good.replace('"listen": "127.0.0.1:0"', f'"listen": "127.0.0.1:{port}"', 1), encoding="utf-8")
+        await reload(process, '"reload_failed"')
+    await process.logged('"serving"', times=2)
+    await town.phone.connect(await process.served() + "/webhook/messages")
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
 
 
 async def test_systemd_is_told_when_it_serves_lives_and_stops(town: Town, process: Process) -> None:
