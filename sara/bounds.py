@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ async def bounded(call: Coroutine[Any, Any, T], within: Millis) -> T:
         done, _ = await asyncio.wait({task}, timeout=within / 1_000)
     except asyncio.CancelledError:
         task.cancel()
+        task.add_done_callback(_forget)
         raise
     if not done:
         task.cancel()
@@ -60,7 +62,7 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
             result = function(*args, **kwargs)
         except BaseException as caught:
             error = caught
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()

@@ -56,7 +56,8 @@ class Replies:
         self._policy = policy
         self._clock = clock
         self._chance = chance
-        self._limits = HistoryLimits(messages=max((route.policy.history.messages for route in routes), default=0))
+        # One more than is shown: so it is seen whether something was cut off before it.
+        self._limits = HistoryLimits(messages=max((route.policy.history.messages for route in routes), default=0) + 1)
 
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the conversation `job.key` and do what is due."""

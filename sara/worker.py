@@ -43,6 +43,7 @@ class Worker:
         self._clock = clock
         self._stopped = asyncio.Event()
         self._fires = hooks.any("job_finished")
+        self._failing: dict[str, set[str]] = {}
         self.found_by_sweep = 0
 
     async def run(self) -> None:
@@ -99,13 +100,15 @@ class Worker:
         return await handler(job)
 
     def _listen(self, event: JobEvent) -> None:
+        job, failing = event.job, self._failing.setdefault(event.job.kind, set())
         if event.what == "failed":
+            failing.add(job.key)
             self._problems.report(
-                f"job:{event.job.kind}",
-                f"a {event.job.kind} job failed unexpectedly: {event.error}",
-                "it is tried again; see the log",
+                f"job:{job.kind}", f"a {job.kind} job failed unexpectedly: {event.error}", "it is tried again; see the log"
             )
-        elif event.what in ("done", "again") and event.job.failures:
-            self._problems.clear(f"job:{event.job.kind}")
+        elif event.what in ("done", "again") and job.key in failing:
+            failing.discard(job.key)
+            if not failing:
+                self._problems.clear(f"job:{job.kind}")
         if self._fires and event.what in ("done", "again", "failed"):
             self._hooks.later("job_finished", event=event)

@@ -427,6 +427,3 @@ class TestMemoryQueue(QueueContract):
         await queue.open()
         yield queue
         await queue.close()
-
-    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
-        pytest.skip("it keeps nothing: after a restart the sweep finds the work in the store")

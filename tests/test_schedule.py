@@ -9,12 +9,12 @@ import pytest
 
 from sara import Again, Done, Job, JobEnd, Queue, StoreUnavailable, Wake
 from sara.schedule import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
-from sara.testing import HandClock, QueueContract
+from sara.testing import HandClock, PersistentQueueContract
 from sara.testing.queue import Running
 from tests.fakes import DEADLINE, NOW, MemoryQueue
 
 
-class TestScheduledQueue(QueueContract):
+class TestScheduledQueue(PersistentQueueContract):
     @pytest.fixture
     def queue(self, clock: HandClock) -> Queue:
         return MemoryQueue(clock)

@@ -2,7 +2,7 @@
 
 Subclass a contract in your own tests and provide its fixture:
 
-    class TestMyQueue(QueueContract):
+    class TestMyQueue(PersistentQueueContract):
         @pytest.fixture
         async def queue(self, clock): ...
 
@@ -10,7 +10,7 @@ The contracts need pytest and pytest-asyncio in auto mode.
 """
 
 from sara.testing.clock import HandClock
-from sara.testing.queue import QueueContract
+from sara.testing.queue import PersistentQueueContract, QueueContract
 from sara.testing.store import StoreContract
 
-__all__ = ["HandClock", "QueueContract", "StoreContract"]
+__all__ = ["HandClock", "PersistentQueueContract", "QueueContract", "StoreContract"]

@@ -92,8 +92,7 @@ def wake(kind: str, key: str, due: Instant, lane: str = "lane", priority: int = 
 
 
 class QueueContract:
-    """Subclass it and provide the `queue` fixture: a new, open queue that uses `clock`. `reopened` gives the same queue as a
-    new process would find it."""
+    """Subclass it and provide the `queue` fixture: a new, open queue that uses `clock`."""
 
     @pytest.fixture
     def clock(self) -> HandClock:
@@ -105,10 +104,6 @@ class QueueContract:
         """The queue at work."""
         async with Running(queue, clock) as running:
             yield running
-
-    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
-        """The queue after its process was killed."""
-        raise NotImplementedError
 
     async def test_a_due_job_runs(self, running: Running) -> None:
         await running.queue.wake([wake("reply", "c1", running.clock())])
@@ -300,32 +295,6 @@ class QueueContract:
         assert not await queue.drop("reply", "c1")
         assert [entry["key"] async for entry in queue.entries(10)] == ["c2"]
 
-    async def test_a_killed_worker_loses_no_job(self, queue: Queue, clock: HandClock) -> None:
-        started = asyncio.Event()
-
-        async def never(_: Job) -> JobEnd:
-            started.set()
-            await asyncio.Event().wait()
-            return Done()
-
-        await queue.wake([wake("reply", "under-way", clock()), wake("deliver", "later", clock() + 1_000)])
-        task = asyncio.create_task(queue.run(never))
-        async with asyncio.timeout(DEADLINE):
-            await started.wait()
-        task.cancel()
-        again = await self.reopened(queue, clock)
-        clock.forward(1_000)
-        async with Running(again, clock) as running:
-            await running.seen.ran(2)
-            assert sorted(job.key for job in running.seen.jobs) == ["later", "under-way"]
-
-    async def test_a_finished_job_stays_finished(self, queue: Queue, clock: HandClock) -> None:
-        async with Running(queue, clock) as running:
-            await queue.wake([wake("reply", "c1", clock())])
-            await running.settled()
-        again = await self.reopened(queue, clock)
-        assert [entry["key"] async for entry in again.entries(10) if entry["kind"] == "reply"] == []
-
     async def test_more_jobs_than_memory_holds_all_run(self, queue: Queue, clock: HandClock) -> None:
         count = 5_000
         await queue.wake([wake("reply", f"c{n}", clock()) for n in range(count)])
@@ -362,3 +331,37 @@ class QueueContract:
         await running.forward(1_000)
         await running.settled()
         assert running.keys() == ["c1", "c1"]
+
+
+class PersistentQueueContract(QueueContract):
+    """What a queue promises besides, if its jobs are to outlive the process. Also provide `reopened`."""
+
+    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+        """The queue after its process was killed."""
+        raise NotImplementedError
+
+    async def test_a_killed_worker_loses_no_job(self, queue: Queue, clock: HandClock) -> None:
+        started = asyncio.Event()
+
+        async def never(_: Job) -> JobEnd:
+            started.set()
+            await asyncio.Event().wait()
+            return Done()
+
+        await queue.wake([wake("reply", "under-way", clock()), wake("deliver", "later", clock() + 1_000)])
+        task = asyncio.create_task(queue.run(never))
+        async with asyncio.timeout(DEADLINE):
+            await started.wait()
+        task.cancel()
+        again = await self.reopened(queue, clock)
+        clock.forward(1_000)
+        async with Running(again, clock) as running:
+            await running.seen.ran(2)
+            assert sorted(job.key for job in running.seen.jobs) == ["later", "under-way"]
+
+    async def test_a_finished_job_stays_finished(self, queue: Queue, clock: HandClock) -> None:
+        async with Running(queue, clock) as running:
+            await queue.wake([wake("reply", "c1", clock())])
+            await running.settled()
+        again = await self.reopened(queue, clock)
+        assert [entry["key"] async for entry in again.entries(10) if entry["kind"] == "reply"] == []

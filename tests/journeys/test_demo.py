@@ -83,7 +83,8 @@ async def test_a_message_typed_on_the_phone_page_is_answered_and_its_ticks_turn_
     demo: Demo, need: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     chromium = need("chromium", "it drives the phone page")
-    playwright = pytest.importorskip("playwright.async_api", reason="playwright drives the phone page")
+    from playwright import async_api as playwright
+
     url = await demo.page()
     async with playwright.async_playwright() as play:
         browser = await play.chromium.launch(executable_path=chromium, args=ARGUMENTS)

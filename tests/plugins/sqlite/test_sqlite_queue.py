@@ -10,10 +10,10 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 
 from sara import Context, Problems, Queue
-from sara.testing import HandClock, QueueContract
+from sara.testing import HandClock, PersistentQueueContract
 
 
-class TestSqliteQueue(QueueContract):
+class TestSqliteQueue(PersistentQueueContract):
     @pytest.fixture
     async def queue(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Queue]:
         queue = SqliteQueue(SqliteOptions(), Context("queue", tmp_path, clock, Problems(clock)))
