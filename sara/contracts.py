@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
+from sara.errors import SaraError
 from sara.model import (
     Accepted,
     Attempt,
@@ -30,6 +31,7 @@ from sara.model import (
     Outcome,
     Part,
     Reception,
+    Recovered,
     Reply,
     ReplyView,
     Request,
@@ -288,8 +290,14 @@ class Store(PluginObject):
     # start-up and sweep
 
     @abstractmethod
-    async def recover(self, owner: str, now: Instant) -> int:
-        """Put every attempt still marked `sending` by another owner in doubt; return how many."""
+    async def recover(self, owner: str, now: Instant) -> Recovered:
+        """Begin a new life: put every attempt still marked `sending` by another owner in doubt, and look at how the former
+        lives ended. A conversation that plugin code was busy with at three unclean ends in a row within ten minutes, the last
+        time as the only suspect, is quarantined: its waiting messages are set aside and what it was sending is held."""
+
+    @abstractmethod
+    async def farewell(self, owner: str, now: Instant) -> None:
+        """Note that this life ends cleanly."""
 
     @abstractmethod
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
@@ -336,12 +344,43 @@ class Store(PluginObject):
         """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`."""
 
     @abstractmethod
+    async def backlog(self, most: int) -> int:
+        """How many messages wait for an answer; counted up to `most`, so that it costs the same however many there are."""
+
+    @abstractmethod
     async def unsettled_accounts(self) -> Mapping[str, int]:
         """How many conversations with open work hang on each account."""
+
+    # backup and restore: optional, as a store may be kept safe by other means
+
+    async def backup(self, target: Path) -> Mapping[str, int]:
+        """Write all that is kept to the new file `target`, while others read and write; return how much it holds: `messages`,
+        `conversations`, `attempts`, `bytes`. It shows one moment, was read again and checked, and is there whole or not at all.
+        Raises SaraError where `target` exists."""
+        raise SaraError(f"the store of the plugin {_plugin_of(self)} makes no backups; see its manual")
+
+    async def examine(self, backup: Path) -> Mapping[str, int]:
+        """Check a backup without changing anything, on a store that is not open; return how much it holds: `messages`,
+        `conversations`, `attempts`, `newest` (when the last thing in it happened), and what was still to be done then:
+        `unanswered` messages, `unsent` parts. Raises SaraError where it could not be restored now."""
+        raise SaraError(f"the store of the plugin {_plugin_of(self)} restores no backups; see its manual")
+
+    async def restore(self, backup: Path, now: Instant) -> Mapping[str, Any]:
+        """Put a backup in the place of what is kept, on a store that is not open; return what `examine` does, and as `replaced`
+        the name under which the former data are kept, if there were any.
+
+        What was still to be done in it may have been done since. So that nothing is done twice, unsent parts become `held` and
+        unanswered messages `dead`, with the reason `restored`; messages in it are recognised when they are delivered again.
+        The present data stay as they are until the backup has proved good."""
+        raise SaraError(f"the store of the plugin {_plugin_of(self)} restores no backups; see its manual")
 
     @abstractmethod
     async def alive(self) -> None:
         """Return once the store has done one write. For the watchdog."""
+
+
+def _plugin_of(thing: PluginObject) -> str:
+    return type(thing).__module__.partition(".")[0].removeprefix("sara_")
 
 
 # ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,16 +20,18 @@ import structlog
 from aiohttp import web
 
 from sara import systemd
+from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store
 from sara.errors import ConfigError, PluginError, SaraError
 from sara.inbox import Inbox
 from sara.lanes import Lanes
-from sara.model import Instant
+from sara.model import Instant, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
 from sara.replies import Replies
 from sara.routes import Route, Routes
+from sara.watch import Watch
 from sara.web.admin import AdminApp
 from sara.web.public import PublicApp
 from sara.worker import Worker
@@ -110,6 +112,8 @@ class Daemon:
         self._outbox.draining = True
         await self._worker.stop(grace)
         await self.hooks.fire("stopping")
+        with contextlib.suppress(SaraError):
+            await self.store.farewell(self._owner, self._with.clock())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,14 +126,13 @@ class Daemon:
         _make_directory(config.state)
         self.store = await self._open_engine("store", config.store, Store)
         self.queue = await self._open_engine("queue", config.queue, Queue)
-        owner = secrets.token_hex(8)
-        doubtful = await self.store.recover(owner, self._with.clock())
-        if doubtful:
-            log.warning("sends_in_doubt", parts=doubtful)
+        self._owner = secrets.token_hex(8)
+        recovered = await self.store.recover(self._owner, self._with.clock())
+        self._tell_recovered(recovered)
         for name in config.plugins:
             self._load_helper(name)
         routes = await self._open_channels()
-        self._build(routes, owner)
+        self._build(routes, Caution(recovered.suspects, self._with.clock()))
         await self._listen()
         failed = await self._open_responders(self._config.responders.values())
         await self._report_orphans(routes)
@@ -141,10 +144,11 @@ class Daemon:
         self._run(self._worker.sweep(), "sweep")
         self._run(self._reopen_responders(failed), "responders")
         self._run(self._watch_store(), "store-watch")
+        self._run(self.watch.run(self.ended), "room-watch")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
-    def _build(self, routes: Routes, owner: str) -> None:
+    def _build(self, routes: Routes, caution: Caution) -> None:
         config, clock, chance = self._config, self._with.clock, self._with.chance
         lanes = Lanes(self.queue, self.problems, clock)
         for route in routes:
@@ -165,16 +169,17 @@ class Daemon:
             clock,
             chance,
             self._with.new_id,
-            owner,
+            self._owner,
         )
         self._worker = Worker(
-            self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock
+            self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock, caution
         )
+        self.watch = Watch(config.state, self.store, self.problems)
         webhooks: dict[str, list[Route]] = {}
         for route in routes:
             if route.channel.webhook:
                 webhooks.setdefault(route.channel.webhook, []).append(route)
-        self._public = PublicApp(webhooks, self._down, self.inbox, self.problems)
+        self._public = PublicApp(webhooks, self._down, self.inbox, self.watch, self.problems)
         self._admin = AdminApp(
             self.store,
             self.queue,
@@ -200,6 +205,18 @@ class Daemon:
         if not isinstance(made, contract):
             raise PluginError(f"the plugin {section.plugin} brings no {contract.__name__}")
         return made
+
+    def _tell_recovered(self, recovered: Recovered) -> None:
+        if recovered.doubtful or recovered.unclean:
+            log.warning(
+                "recovered", sends_in_doubt=recovered.doubtful, unclean_ends=recovered.unclean, suspects=len(recovered.suspects)
+            )
+        for conversation in recovered.quarantined:
+            self.problems.report(
+                f"quarantine:{conversation}",
+                f"{conversation} ended the process again and again; its messages are set aside",
+                f"`sara conversations show {conversation}` shows them; `sara queue retry reply:{conversation}` tries them again",
+            )
 
     def _load_helper(self, name: str) -> None:
         try:

@@ -11,6 +11,12 @@ from sara.problems import Problems
 PROBE_FIRST: Millis = 2_000
 PROBE_LONGEST: Millis = 30_000
 
+STUMBLES = 5
+"""After this many failures in a row a lane's breaker opens."""
+
+BREAK: Millis = 6_000
+"""While the breaker is open one try is made each time this has passed."""
+
 
 class Lanes:
     """Holds a lane when nothing can go through it; the oldest waiting message is the probe that finds it mended."""
@@ -20,6 +26,7 @@ class Lanes:
         self._problems = problems
         self._clock = clock
         self._refusals: dict[str, tuple[int, Instant]] = {}
+        self._stumbles: dict[str, int] = {}
 
     def unavailable(self, lane: str, message: str, remedy: str) -> Instant:
         """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe."""
@@ -36,8 +43,23 @@ class Lanes:
         """The other end asks for a pause: no job of the lane starts before it is over, then slowly."""
         self._queue.hold(lane, self._clock() + after)
 
+    def stumbled(self, lane: str, message: str) -> None:
+        """The other end failed. One that fails again and again is given rest: the breaker opens, and one try at a time finds
+        out whether it is back, so that a storm is not answered with a herd."""
+        stumbles = self._stumbles.get(lane, 0) + 1
+        self._stumbles[lane] = stumbles
+        if stumbles >= STUMBLES and not self._queue.held(lane):
+            self._queue.hold(lane, self._clock() + BREAK)
+            self._problems.report(
+                f"breaker:{lane}",
+                f"{lane} fails again and again: {message}",
+                "nothing is lost; one try is made every 6 s until it works",
+            )
+
     def well(self, lane: str) -> None:
         """Something went through."""
+        if self._stumbles.pop(lane, 0) >= STUMBLES:
+            self._problems.clear(f"breaker:{lane}")
         if self._refusals.pop(lane, None) is not None:
             self._problems.clear(f"lane:{lane}")
         self._queue.went_well(lane)

@@ -339,7 +339,8 @@ class ReplyView:
     """All that a reply job needs to decide, from one query.
 
     `due` is when the quiet window or a back-off ends. `attempts` counts the calls made for the waiting messages, `first_at` is
-    the first of them. `delivery` is `clear`, or why an answer could not leave now: `in_doubt` or `backing_off`.
+    the first of them. `delivery` is `clear`, or why an answer could not leave now: `in_doubt` or `backing_off`. `apologised` says
+    that the customer was told of an earlier failure and has had no answer since.
     """
 
     conversation: str
@@ -352,6 +353,7 @@ class ReplyView:
     attempts: int
     first_at: Instant | None
     delivery: Literal["clear", "in_doubt", "backing_off"]
+    apologised: bool = False
 
 
 # ── Delivery ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,6 +411,20 @@ class DeliveryView:
     last: Attempt | None
     webhook_at: Instant | None
     opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a start found of the process before it.
+
+    `doubtful` sends were cut off. `unclean` counts ends without farewell in the last ten minutes. `suspects` are jobs (kind and
+    conversation) that plugin code was busy with at two or more of them in a row; `quarantined` are conversations set aside now.
+    """
+
+    doubtful: int = 0
+    unclean: int = 0
+    suspects: tuple[tuple[JobKind, str], ...] = ()
+    quarantined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,10 @@ class Outbox:
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
         outcome = await self._try(view, route, attempt)
         work = await self._settle(attempt, outcome)
-        if outcome.state == "accepted":
+        if outcome.state in ("accepted", "refused"):
+            # A refusal is an answer too: the other end is there.
             self._lanes.well(route.deliver_lane)
+        if outcome.state == "accepted":
             if self._hooks.any("message_sent"):
                 message = await self._store.find(view.part.id)
                 self._hooks.later("message_sent", message=message)
@@ -143,6 +145,7 @@ class Outbox:
             until = self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
             return Outcome("not_sent", "queued", until, charged=False, error=str(error))
         except InDoubt as error:
+            self._lanes.stumbled(route.deliver_lane, str(error))
             return in_doubt(route, self._clock(), str(error))
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
@@ -156,6 +159,7 @@ class Outbox:
             return Outcome("not_sent", "queued", now + after, charged=False, error=str(error))
         if error.scope == "conversation":
             return Outcome("not_sent", "queued", now + (error.after or 6_000), charged=False, error=str(error))
+        self._lanes.stumbled(route.deliver_lane, str(error))
         decision = retry.decide(
             self._policy, view.attempts + 1, view.first_at or now, now, own_fault=False, after=error.after, chance=self._chance()
         )

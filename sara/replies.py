@@ -18,6 +18,7 @@ from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Route, Routes
+from sara.texts import text
 
 if TYPE_CHECKING:
     from sara.config import RetryPolicy
@@ -102,7 +103,7 @@ class Replies:
             drafts = _drafts(route, reply)
             work = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, self._clock())
         except (TryLater, GiveUp) as error:
-            return await self._failed(view, attempt, answers, error)
+            return await self._failed(view, route, attempt, answers, error)
         except Stale as error:
             log.info("answer_dropped", conversation=view.conversation, reason=str(error))
             return Again(self._clock())
@@ -110,7 +111,9 @@ class Replies:
             raise
         except Exception as error:
             log.exception("answer_unusable", conversation=view.conversation)
-            return await self._failed(view, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}"))
+            return await self._failed(
+                view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
+            )
         await self._wake_delivery(work)
         self._lanes.well(route.reply_lane)
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
@@ -161,13 +164,15 @@ class Replies:
         )
         return Broke(f"{name} broke: {how}")
 
-    async def _failed(self, view: ReplyView, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
+    async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()
         calls = view.attempts + 1
         decision: retry.RetryAt | retry.Dead
         if isinstance(error, GiveUp):
             decision = retry.Dead("given_up")
         else:
+            if not isinstance(error, Broke):
+                self._lanes.stumbled(route.reply_lane, str(error))
             decision = retry.decide(
                 self._policy,
                 calls,
@@ -184,7 +189,11 @@ class Replies:
                 f"messages could not be answered: {error}",
                 "`sara queue list` names them, `sara queue retry` asks again",
             )
-            return _end(await self._store.end_reply(view.conversation, answers, "dead", f"{decision.reason}: {error}", now))
+            sorry = [Draft(text("apology"))] if route.policy.apologise and not view.apologised else []
+            reason = f"{decision.reason}: {error}"
+            work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
+            await self._wake_delivery(work)
+            return _end(work)
         try:
             await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now)
         except Stale:

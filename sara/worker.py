@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import structlog
 
+from sara.caution import LOOK, Caution
 from sara.contracts import Clock, Handler, Queue, Store
 from sara.errors import SaraError, StoreUnavailable
-from sara.model import Job, JobEnd, JobEvent, Millis
+from sara.model import Again, Job, JobEnd, JobEvent, Millis
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Routes
@@ -33,6 +34,7 @@ class Worker:
         hooks: Hooks,
         problems: Problems,
         clock: Clock,
+        caution: Caution | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -41,6 +43,7 @@ class Worker:
         self._hooks = hooks
         self._problems = problems
         self._clock = clock
+        self._caution = caution or Caution((), 0)
         self._stopped = asyncio.Event()
         self._fires = hooks.any("job_finished")
         self._failing: dict[str, set[str]] = {}
@@ -97,7 +100,11 @@ class Worker:
         handler = self._handlers.get(job.kind)
         if handler is None:
             raise SaraError(f"nothing here handles jobs of the kind {job.kind}")
-        return await handler(job)
+        if self._caution.must_wait(job, self._clock()):
+            return Again(self._clock() + LOOK)
+        end = await handler(job)
+        self._caution.ended(job, end)
+        return end
 
     def _listen(self, event: JobEvent) -> None:
         job, failing = event.job, self._failing.setdefault(event.job.kind, set())

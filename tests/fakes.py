@@ -30,6 +30,7 @@ from sara import (
     OpenWork,
     Outcome,
     Part,
+    Recovered,
     Person,
     Reception,
     Reply,
@@ -288,9 +289,16 @@ class FakeStore(Store):
         self._note("look_again", conversation, kind, due, now)
         return self._work(now)
 
-    async def recover(self, owner: str, now: Instant) -> int:
+    async def recover(self, owner: str, now: Instant) -> Recovered:
         self._note("recover", owner, now)
-        return 0
+        return Recovered()
+
+    async def farewell(self, owner: str, now: Instant) -> None:
+        self._note("farewell", owner, now)
+
+    async def backlog(self, most: int) -> int:
+        self._note("backlog", most)
+        return min(self.figures.get("backlog", 0), most)
 
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
         self._note("open_work", after, limit, before)

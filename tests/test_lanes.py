@@ -100,3 +100,34 @@ def test_sends_that_were_under_way_together_are_one_probe(house: House) -> None:
     assert [fail(house) for _ in range(5)] == [2_000] * 5
     house.clock.forward(2_000)
     assert fail(house) == 4_000
+
+
+def test_a_lane_that_stumbles_now_and_then_runs_on(house: House) -> None:
+    for _ in range(20):
+        for _ in range(4):
+            house.lanes.stumbled(LANE, "502")
+        house.lanes.well(LANE)
+    assert not house.queue.held(LANE)
+    assert house.listed() == {}
+
+
+def test_five_failures_in_a_row_open_the_breaker_which_tries_every_six_seconds(house: House) -> None:
+    for _ in range(5):
+        assert not house.queue.held(LANE)
+        house.lanes.stumbled(LANE, "502")
+    assert house.queue.held(LANE)
+    assert f"breaker:{LANE}" in house.problems
+    for _ in range(3):
+        house.queue.release(LANE)  # the six seconds are over, and the one try that was let in fails
+        house.lanes.stumbled(LANE, "502")
+        assert house.queue.held(LANE)
+
+
+def test_the_breaker_closes_with_the_first_that_goes_through(house: House) -> None:
+    for _ in range(7):
+        house.lanes.stumbled(LANE, "502")
+    house.queue.release(LANE)
+    house.lanes.well(LANE)
+    assert house.listed() == {}
+    house.lanes.stumbled(LANE, "502")
+    assert not house.queue.held(LANE)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sara import InboundMessage, OpenWork, Reception, Request, Response, StoreLo
 from sara.config import Conversation
 from sara.inbox import Inbox
 from sara.routes import Route
+from sara.watch import Watch
 from sara.web import public
 from sara.web.public import BODY_LIMIT, IN_THREAD_FROM, PublicApp
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, FakeChannel, House
@@ -39,7 +41,8 @@ class Front:
         )
         self.routes = [self.house.route]
         self.down: set[str] = set()
-        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.house.problems)
+        self.watch = Watch(Path(), self.house.store, self.house.problems)
+        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.watch, self.house.problems)
         self.client: Client = TestClient(TestServer(self.app.application()))
 
     @property
@@ -269,3 +272,11 @@ async def test_nothing_is_acknowledged_until_every_number_has_stored_its_share(f
 
     front.house.store.accept = second_fails  # type: ignore[method-assign]  # the same, but for one account
     assert (await front.post())[0] == 503
+
+
+async def test_without_room_nothing_is_taken_in_and_the_provider_is_told_to_come_again(front: Front) -> None:
+    front.watch.room = False
+    assert (await front.post())[0] == 503
+    assert front.stored() == []
+    front.watch.room = True
+    assert (await front.post())[0] == 200

@@ -7,7 +7,6 @@ cancelled caller can neither leave a transaction open nor undo it. Reads have co
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
@@ -17,8 +16,11 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import StoreLocked, StoreLost, StoreUnavailable
+from sara import StoreLost, StoreUnavailable
+from sara_sqlite import damage, restore
+from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
+from sara_sqlite.lock import Lock
 from sara_sqlite.migrate import check_known, migrate
 
 T = TypeVar("T")
@@ -34,10 +36,17 @@ GROUP = 256
 class Gathering:
     """Runs the calls that wait for one connection, as many together as there are."""
 
-    def __init__(self, connection: aiosqlite.Connection, inner: GroupConnection, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        inner: GroupConnection,
+        on_lost: Callable[[], None],
+        on_damage: Callable[[str], None],
+    ) -> None:
         self._connection = connection
         self._inner = inner
         self._on_lost = on_lost
+        self._on_damage = on_damage
         self._waiting: list[Call] = []
         self._work = asyncio.Event()
         self._closing = False
@@ -68,6 +77,8 @@ class Gathering:
                 self._inner.calls = calls
                 await self._connection.commit()
                 for call in calls:
+                    if (what := damage.told_by(call.error)) is not None:
+                        self._on_damage(what)
                     _answer(call)
                 if self._inner.lost:
                     self._on_lost()
@@ -86,15 +97,20 @@ def _answer(call: Call) -> None:
 
 
 class Database:
-    """A database file, open for one daemon. Shared by the store and the queue of one `plugin: sqlite`."""
+    """A database file, open for one daemon. Shared by the store and the queue of one `plugin: sqlite`.
+
+    `lost` is set once it must not be used any longer; `corrupt` then says what is damaged, if that is why.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
         self.lost = asyncio.Event()
+        self.corrupt: str | None = None
         self._users = 0
         self._opening = asyncio.Lock()
-        self._lock: int | None = None
+        self._lock: Lock | None = None
+        self._check: asyncio.Task[None] | None = None
         self._writer: Gathering | None = None
         self._reader: Gathering | None = None
 
@@ -103,7 +119,7 @@ class Database:
 
         Raises:
             StoreLocked: another process has the file open for writing.
-            StoreUnavailable: the file cannot be opened, or is newer than this SARA.
+            StoreUnavailable: the file cannot be opened, is damaged, or is newer than this SARA.
         """
         async with self._opening:
             if self._users == 0:
@@ -135,6 +151,8 @@ class Database:
 
     async def _open(self) -> None:
         if self.read_only:
+            if self.path.parent.is_dir() and restore.pending(self.path):
+                raise StoreUnavailable(f"a restore of {self.path} is under way or was cut off; `sara run` ends it")
             if not self.path.exists():
                 raise StoreUnavailable(f"there is no database at {self.path} yet; `sara run` creates it")
             self._reader = await self._connect(ReadConnection)
@@ -143,9 +161,16 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{self.path.parent} cannot be created: {error.strerror}") from error
-        self._take_lock()
+        self._lock = Lock(self.path)
+        restore.finish(self.path)
+        damage.check_remembered(self.path)
+        damage.check_emptied(self.path, held_data=self._lock.held_data)
+        if self._lock.held_data and not self.path.exists():
+            log.warning("database_begun_anew", path=str(self.path), former="gone")
         self._writer = await self._connect(GroupConnection)
         self._reader = await self._connect(ReadConnection)
+        self._lock.remember_data()
+        self._check = asyncio.create_task(self._look_through(), name="sqlite-check")
 
     async def _connect(self, factory: type[GroupConnection]) -> Gathering:
         made: list[GroupConnection] = []
@@ -163,34 +188,45 @@ class Database:
         except BaseException as error:
             proxy._thread.join(5)  # it ends by itself; its last word must still find this loop
             if isinstance(error, sqlite3.Error | OSError):
-                raise StoreUnavailable(f"{self.path} cannot be opened: {error}") from error
+                what = damage.told_by(error)
+                raise StoreUnavailable(
+                    f"{self.path} cannot be opened: {error}" if what is None else damage.sentence(self.path, what)
+                ) from error
             raise
-        return Gathering(proxy, made[0], self._on_lost)
+        return Gathering(proxy, made[0], self._on_lost, self._on_damage)
+
+    async def _look_through(self) -> None:
+        """Look for damage that a cheap look at the start cannot find, while everything else goes on."""
+        try:
+            what = await aside(lambda stop: damage.look_through(self.path, stop))
+        except (sqlite3.Error, OSError) as error:
+            log.warning("database_not_checked", path=str(self.path), error=str(error))
+            return
+        if what is not None:
+            self._on_damage(what)
 
     def _on_lost(self) -> None:
         if not self.lost.is_set():
             log.critical("database_lost", path=str(self.path))
             self.lost.set()
 
-    def _take_lock(self) -> None:
-        lock = self.path.with_name(self.path.name + ".lock")
+    def _on_damage(self, what: str) -> None:
+        """Damage is remembered before the daemon ends, so that the next start does not serve it either."""
+        if self.corrupt is not None or self.read_only:
+            return
+        self.corrupt = damage.sentence(self.path, what)
         try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            damage.remember(self.path, what)
         except OSError as error:
-            raise StoreUnavailable(f"{lock} cannot be created: {error.strerror}") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(handle)
-            raise StoreLocked(
-                f"{self.path} is in use by another SARA, process {owner}; stop that one, or give this one another `state:` folder"
-            ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        self._lock = handle
+            log.error("damage_not_remembered", path=str(self.path), error=error.strerror)
+        log.critical("database_damaged", error=self.corrupt)
+        self.lost.set()
 
     async def _shut(self) -> None:
+        if self._check is not None:
+            check, self._check = self._check, None
+            check.cancel()
+            await asyncio.wait([check])
         # The reader first: the last connection to close cleans up the write-ahead log, and that must be the writer.
         for name in ("_reader", "_writer"):
             gathering: Gathering | None = getattr(self, name)
@@ -198,7 +234,7 @@ class Database:
             if gathering is not None:
                 await gathering.close()
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
 
@@ -227,6 +263,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         migrate(connection, path)
+        damage.glance(connection, path)
     except BaseException:
         connection.close()
         raise

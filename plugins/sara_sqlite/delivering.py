@@ -21,6 +21,7 @@ from sara_sqlite.rows import (
     number,
     one,
     refresh_delivery,
+    survived,
     the,
 )
 
@@ -92,6 +93,7 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     """Record how an attempt ended; what a receipt proved before stays."""
     known = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
     part = the(db, "SELECT * FROM messages WHERE id = ?", known["part"])
+    survived(db, part["conversation"])
     if outcome.charged:
         db.execute("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", (part["id"],))
     if known["state"] == "accepted":
@@ -159,27 +161,3 @@ def end_part(db: Connection, part: str, state: Literal["cancelled", "failed", "p
         db.execute("UPDATE messages SET state = ?, reason = ? WHERE id = ?", (state, reason, row["id"]))
         event(db, now, state, reason, conversation=row["conversation"], message=row["id"])
     return refresh_delivery(db, row["conversation"], now)
-
-
-def recover(db: Connection, owner: str, now: Instant) -> int:
-    """The lock on the file makes every other owner dead: what they were sending is in doubt."""
-    rows = db.execute(
-        "SELECT a.id, a.part, m.conversation FROM attempts a JOIN messages m ON m.id = a.part"
-        " WHERE a.state = 'sending' AND a.owner <> ?",
-        (owner,),
-    ).fetchall()
-    for row in rows:
-        db.execute(
-            "UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'the process ended' WHERE id = ?", (now, row["id"])
-        )
-        db.execute(
-            "UPDATE messages SET state = 'in_doubt', not_before = ?, attempts = attempts + 1 WHERE id = ? AND state = 'sending'",
-            (now, row["part"]),
-        )
-        event(
-            db, now, "attempt_in_doubt", f"{row['id']}: the process ended", conversation=row["conversation"], message=row["part"]
-        )
-        refresh_delivery(db, row["conversation"], now)
-    # A call to a responder that the process did not survive is over; its attempt stays counted.
-    db.execute("UPDATE conversations SET attempt_open = 0 WHERE attempt_open = 1")
-    return len(rows)

@@ -154,12 +154,21 @@ def _known(db: Connection, account: str, external_id: str | None, digest: str | 
 
 def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: Instant) -> None:
     """The quiet window: a burst is one turn, and a back-off under way is not cut short by it."""
+    _take_along(db, conversation, now)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
     due = min(now + arrival.quiet, since + arrival.quiet_longest)
     if row["reply_due"] is not None and row["attempts"] > 0 and not row["attempt_open"]:
         due = max(due, row["reply_due"])
     db.execute("UPDATE conversations SET waiting_since = ?, reply_due = ? WHERE id = ?", (since, due, conversation))
+
+
+def _take_along(db: Connection, conversation: int, now: Instant) -> None:
+    """Earlier messages that nobody could answer at the time belong to this turn; those that no responder wants do not."""
+    dead = "conversation = ? AND state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
+    for row in db.execute(f"SELECT id FROM messages WHERE {dead}", (conversation,)).fetchall():  # noqa: S608  # the condition is ours
+        db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE id = ?", (row["id"],))
+        event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
 
 def _silence(db: Connection, contact: int, conversation: int, now: Instant) -> None:

@@ -134,6 +134,14 @@ def counts(db: Connection) -> dict[str, int]:
     return found
 
 
+def backlog(db: Connection, most: int) -> int:
+    """Waiting messages, counted up to `most`."""
+    row = the(
+        db, "SELECT count(*) AS n FROM (SELECT 1 FROM messages INDEXED BY messages_waiting WHERE state = 'waiting' LIMIT ?)", most
+    )
+    return int(row["n"])
+
+
 def unsettled(db: Connection) -> dict[str, int]:
     """Open conversations by account."""
     return {
@@ -151,10 +159,10 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     if kind == "reply":
         rows = db.execute(
-            "SELECT id, created_at FROM messages WHERE conversation = ? AND state = 'dead' ORDER BY id", (key,)
+            "SELECT id, created_at FROM messages WHERE conversation = ? AND state IN ('dead', 'quarantined') ORDER BY id", (key,)
         ).fetchall()
         db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state = 'dead'",
+            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
             (now, key),
         )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):

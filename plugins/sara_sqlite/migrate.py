@@ -25,21 +25,23 @@ def steps() -> dict[int, str]:
 
 def check_known(connection: sqlite3.Connection, path: Path) -> int:
     """The schema of a file that is only looked at. Raises StoreUnavailable for one that holds nothing, or is too new or old."""
-    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    newest = max(steps())
+    current = check_not_newer(connection, path)
     if current == 0:
         raise StoreUnavailable(f"{path} holds nothing yet; `sara run` fills it")
-    if current > newest:
-        raise _too_new(path, current, newest)
-    if current < newest:
+    if current < max(steps()):
         raise StoreUnavailable(f"{path} is of an older SARA (schema {current}); `sara run` brings it up to date")
     return current
 
 
-def _too_new(path: Path, current: int, newest: int) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"{path} was written by a newer SARA (schema {current}, this one knows {newest}); upgrade SARA, or restore a backup"
-    )
+def check_not_newer(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema of a file. Raises StoreUnavailable for one that a newer SARA has written."""
+    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    newest = max(steps())
+    if current > newest:
+        raise StoreUnavailable(
+            f"{path} was written by a newer SARA (schema {current}, this one knows {newest}); upgrade SARA, or restore a backup"
+        )
+    return current
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -47,14 +49,16 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises StoreUnavailable for a file that a newer SARA has written.
     """
-    known = steps()
-    newest = max(known)
-    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if current > newest:
-        raise _too_new(path, current, newest)
-    if 0 < current < newest:
+    current = check_not_newer(connection, path)
+    if 0 < current < max(steps()):
         _copy(connection, path.with_name(f"{path.name}.before-{current + 1}"))
-    for number, sql in known.items():
+    bring_up(connection)
+
+
+def bring_up(connection: sqlite3.Connection) -> None:
+    """Apply the steps that `connection` lacks, without a copy."""
+    current: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number, sql in steps().items():
         if number > current:
             connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
             log.info("database_migrated", schema=number)

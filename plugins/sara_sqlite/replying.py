@@ -20,6 +20,7 @@ from sara_sqlite.rows import (
     one,
     open_work,
     refresh_delivery,
+    survived,
     the,
 )
 
@@ -56,6 +57,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         attempts=row["attempts"],
         first_at=row["attempts_first"],
         delivery=_delivery(db, key),
+        apologised=bool(row["apologised"]),
     )
 
 
@@ -112,6 +114,8 @@ def save(
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
+    db.execute("UPDATE conversations SET apologised = 0 WHERE id = ?", (key,))
+    survived(db, key)
     settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
 
@@ -125,6 +129,7 @@ def postpone(db: Connection, conversation: str, attempt: int | None, due: Instan
     if attempt is not None and row["attempt"] != attempt:
         raise Stale("another call was made since")
     if attempt is not None:
+        survived(db, key)
         db.execute("UPDATE conversations SET attempt_open = 0, error = ? WHERE id = ?", (error, key))
         for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
             event(db, now, "asking_failed", error or "", conversation=key, message=waiting["id"])
@@ -151,6 +156,8 @@ def end(
         ).rowcount
         if changed:
             event(db, now, state, reason, conversation=key, message=each)
+    if notices and state == "dead":
+        db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))
     add_parts(db, row, list(notices), "notice", None, now)
     settle_turn(db, key, now)
     return refresh_delivery(db, key, now)

@@ -76,6 +76,11 @@ def open_work(db: Connection, conversation: int) -> OpenWork:
     return OpenWork(ident(CONVERSATION, conversation), row["account"], row["reply_due"], row["deliver_due"])
 
 
+def survived(db: Connection, conversation: int) -> None:
+    """Plugin code that worked on a conversation has returned: whatever killed the process, it was not this."""
+    db.execute("UPDATE conversations SET crashes = 0 WHERE id = ? AND crashes > 0", (conversation,))
+
+
 def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWork:
     """Set `deliver_due` from the first unsettled part, and wake an answer that had to wait for the delivery."""
     first = one(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from sara import (
     Attempt,
@@ -17,6 +18,7 @@ from sara import (
     JobKind,
     OpenWork,
     Outcome,
+    Recovered,
     ReplyView,
     Store,
     StoredMessage,
@@ -24,7 +26,8 @@ from sara import (
     TimelineEvent,
     Usage,
 )
-from sara_sqlite import delivering, intake, looking, replying
+from sara_sqlite import backup, delivering, intake, looking, recovering, replying, restore
+from sara_sqlite.aside import aside
 from sara_sqlite.database import Database
 from sara_sqlite.options import SqliteOptions
 
@@ -38,6 +41,12 @@ class SqliteStore(Store):
         path = options.file(context)
         self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only))
         self.lost = self.database.lost
+        self._clock = context.clock
+
+    @property
+    def corrupt(self) -> str | None:
+        """What is damaged and what to do, once that is known; `lost` is then set."""
+        return self.database.corrupt
 
     async def open(self) -> None:
         await self.database.open()
@@ -93,8 +102,11 @@ class SqliteStore(Store):
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
 
-    async def recover(self, owner: str, now: Instant) -> int:
-        return await self.database.write(lambda db: delivering.recover(db, owner, now))
+    async def recover(self, owner: str, now: Instant) -> Recovered:
+        return await self.database.write(lambda db: recovering.recover(db, owner, now))
+
+    async def farewell(self, owner: str, now: Instant) -> None:
+        await self.database.write(lambda db: recovering.farewell(db, owner, now))
 
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
         return await self.database.read(lambda db: looking.due(db, after, limit, before))
@@ -126,8 +138,20 @@ class SqliteStore(Store):
     async def counts(self) -> Mapping[str, int]:
         return await self.database.read(looking.counts)
 
+    async def backlog(self, most: int) -> int:
+        return await self.database.read(lambda db: looking.backlog(db, most))
+
     async def unsettled_accounts(self) -> Mapping[str, int]:
         return await self.database.read(looking.unsettled)
+
+    async def backup(self, target: Path) -> Mapping[str, int]:
+        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))
+
+    async def examine(self, backup: Path) -> Mapping[str, int]:
+        return await aside(lambda stop: restore.examine(self.database.path, backup, stop))
+
+    async def restore(self, backup: Path, now: Instant) -> Mapping[str, Any]:
+        return await aside(lambda stop: restore.restore(self.database.path, backup, now, stop))
 
     async def alive(self) -> None:
         await self.database.write(

@@ -182,6 +182,33 @@ def export(
     raise typer.Exit(command(config, conversation))
 
 
+@app.command()
+def backup(
+    file: Annotated[
+        Path | None, typer.Argument(help="A new file, or a folder to put it into. [default: backups/ in the state directory]")
+    ] = None,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Copy all data to a new file and check it, whether the daemon runs or not."""
+    from sara.cli.backup import backup as command
+
+    raise typer.Exit(command(config, file, as_json=as_json))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `sara backup` wrote.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back, while no daemon runs. What it left open is shown, not done again."""
+    from sara.cli.backup import restore as command
+
+    raise typer.Exit(command(config, file, yes=yes, as_json=as_json))
+
+
 @plugin.command("list")
 def plugin_list(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """The plugins that a configuration beside this file can name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from sara.plugins import Plugins
 
 log = structlog.get_logger("sara")
+
+BLOCKED_AFTER = 5.0
+"""Seconds without a turn of the event loop after which the process ends."""
 
 
 def run(config: Path, log_level: str) -> int:
@@ -50,6 +54,22 @@ def refuse(loaded: Loaded) -> int:
 async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     """Serve, beginning anew with the file as it then is at each SIGHUP."""
     signals = _Signals()
+    watching = asyncio.create_task(_watch_loop(), name="loop-watch")
+    try:
+        return await _serve_until_stopped(config, loaded, plugins, signals)
+    finally:
+        watching.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+
+async def _watch_loop() -> None:
+    """A loop that is blocked for long is a lost daemon that looks alive: say where it hangs and end, to be started again."""
+    while True:
+        faulthandler.dump_traceback_later(BLOCKED_AFTER, exit=True)
+        await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=1)
+
+
+async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, signals: _Signals) -> int:
     daemon = Daemon(loaded, plugins)
     await daemon.start()
     while await signals.wait(daemon):

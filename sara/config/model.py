@@ -91,6 +91,9 @@ class Conversation(Options):
     max_age: Duration = Field(
         default=43_200_000, ge=1_000, description="Older unanswered messages, after an outage, are stored and not answered."
     )
+    apologise: bool = Field(
+        default=False, description="Say sorry, once, when a message could not be answered however often it was tried."
+    )
     history: History = Field(default=History(), description="How much of a conversation the responder is shown.")
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -23,6 +24,8 @@ from sara import (
     Outcome,
     Person,
     Receipt,
+    Recovered,
+    SaraError,
     SetAside,
     Stale,
     Store,
@@ -616,13 +619,112 @@ class StoreContract:
     async def test_what_a_dead_process_was_sending_is_in_doubt(self, shop: Shop) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        assert await shop.store.recover("me", shop.clock()) == 0
-        assert await shop.store.recover("somebody else", shop.clock()) == 1
+        assert (await shop.store.recover("me", shop.clock())).doubtful == 0
+        assert (await shop.store.recover("somebody else", shop.clock())).doubtful == 1
         assert await shop.state(part) == "in_doubt"
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.last is not None
         assert (view.last.id, view.last.state, view.last.settled_at) == ("a1", "in_doubt", shop.clock())
+
+    async def crash_while_asking(self, shop: Shop, life: int, *conversations: str) -> Recovered:
+        """A life that ends uncleanly while responders work on these conversations; what the next one finds."""
+        for conversation in conversations:
+            view = await shop.store.reply_view(conversation, HistoryLimits())
+            assert view is not None
+            await shop.store.begin_reply(conversation, [line.id for line in view.waiting], shop.clock())
+        shop.clock.forward(1_000)
+        return await shop.store.recover(f"life {life + 1}", shop.clock())
+
+    async def test_a_message_that_ends_the_process_thrice_is_quarantined_and_can_be_tried_again_by_hand(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        poison = await shop.asked(ANA, "in-1")
+        innocent = await shop.asked(KOFI, "in-2")
+        first = await self.crash_while_asking(shop, 1, poison, innocent)
+        assert (first.unclean, first.suspects, first.quarantined) == (1, (), ())
+        await shop.answer(innocent, "hello")
+        second = await self.crash_while_asking(shop, 2, poison)
+        assert (second.suspects, second.quarantined) == ((("reply", poison),), ())
+        third = await self.crash_while_asking(shop, 3, poison)
+        assert third.quarantined == (poison,)
+        assert await shop.states(poison) == ["quarantined"]
+        assert await shop.due(poison) == (None, None)
+        await shop.take(message("in-3", text="and now?"))
+        view = await shop.store.reply_view(poison, HistoryLimits())
+        assert view is not None
+        assert ([line.text for line in view.waiting], view.history) == (["and now?"], ()), "its text is withheld from the next turn"
+        await shop.store.revive(poison, "reply", shop.clock())
+        assert await shop.states(poison) == ["waiting", "waiting"]
+
+    async def test_while_there_are_several_suspects_nobody_is_quarantined(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        both = [await shop.asked(ANA, "in-1"), await shop.asked(KOFI, "in-2")]
+        for life in (1, 2, 3, 4):
+            found = await self.crash_while_asking(shop, life, *both)
+            assert found.quarantined == ()
+        assert set(found.suspects) == {("reply", each) for each in both}
+
+    async def test_what_plugin_code_came_back_from_is_no_suspect(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        conversation = await shop.asked()
+        await self.crash_while_asking(shop, 1, conversation)
+        attempt = await shop.store.begin_reply(conversation, (), shop.clock())
+        await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+        assert (await self.crash_while_asking(shop, 2, conversation)).suspects == ()
+
+    async def test_unclean_ends_long_ago_and_clean_ones_convict_nobody(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        conversation = await shop.asked()
+        for life in (1, 2, 3, 4):
+            shop.clock.forward(700_000)
+            found = await self.crash_while_asking(shop, life, conversation)
+            assert (found.unclean, found.suspects, found.quarantined) == (1, (), ())
+        await shop.store.farewell("life 5", shop.clock())
+        assert (await shop.store.recover("life 6", shop.clock())).unclean == 1
+
+    async def test_what_was_sent_when_the_process_ended_thrice_is_held(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        conversation = await shop.answered("one")
+        for life in (1, 2, 3):
+            view = await shop.store.delivery_view(conversation)
+            assert view is not None
+            if view.state == "in_doubt":
+                await shop.store.settle_doubt(view.part.id, "resend", False, shop.clock())
+            await shop.store.begin_attempt(view.part.id, f"a{life}", f"life {life}", shop.clock())
+            found = await shop.store.recover(f"life {life + 1}", shop.clock())
+        assert found.quarantined == (conversation,)
+        assert await shop.states(conversation) == ["answered", "held"]
+
+    async def test_a_later_message_takes_along_what_nobody_could_answer(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.store.end_reply(conversation, ["m1"], "dead", "outlasted: away", shop.clock())
+        await shop.take(message("in-2"))
+        assert await shop.states(conversation) == ["waiting", "waiting"]
+
+    async def test_what_no_responder_wants_is_not_taken_along(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: no", shop.clock())
+        await shop.take(message("in-2"))
+        assert await shop.states(conversation) == ["dead", "waiting"]
+
+    async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.store.end_reply(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [Draft("Sorry.")])
+        await shop.take(message("in-2"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert view.apologised
+        await shop.answer(conversation, "here I am")
+        await shop.take(message("in-3"))
+        after = await shop.store.reply_view(conversation, HistoryLimits())
+        assert after is not None
+        assert not after.apologised
+
+    async def test_the_backlog_is_counted_up_to_a_limit(self, shop: Shop) -> None:
+        for n in range(5):
+            await shop.take(message(f"in-{n}"))
+        assert await shop.store.backlog(100) == 5
+        assert await shop.store.backlog(3) == 3
 
     async def test_open_work_comes_in_pages(self, shop: Shop) -> None:
         people = [replace(ANA, user_id=f"US.{n}", phone=f"1555{n}") for n in range(5)]
@@ -655,6 +757,23 @@ class StoreContract:
         assert (await shop.found("out-1")).id == part
         assert (await shop.found("in-1")).direction == "in"
         assert await shop.store.find("nothing") is None
+
+    async def test_a_backup_holds_what_is_kept_and_never_replaces_a_file(self, shop: Shop, tmp_path: Path) -> None:
+        if type(shop.store).backup is Store.backup:
+            pytest.skip("backups are optional")
+        conversation = await shop.answered("one", "two")
+        await shop.send(conversation, "a1", "out-1")
+        saved = await shop.store.backup(tmp_path / "copy")
+        assert {name: saved[name] for name in ("messages", "conversations", "attempts")} == {
+            "messages": 3,
+            "conversations": 1,
+            "attempts": 1,
+        }
+        assert saved["bytes"] == (tmp_path / "copy").stat().st_size
+        (tmp_path / "other").write_text("precious", encoding="ascii")
+        with pytest.raises(SaraError):
+            await shop.store.backup(tmp_path / "other")
+        assert (tmp_path / "other").read_text(encoding="ascii") == "precious"
 
     async def test_conversations_are_listed_newest_first(self, shop: Shop) -> None:
         await shop.take(message("in-1", ANA, at=1_000))

@@ -14,6 +14,7 @@ from sara.inbox import Inbox
 from sara.model import Reception, Request, Response
 from sara.problems import Problems
 from sara.routes import Route
+from sara.watch import Watch
 
 log = structlog.get_logger("sara.web")
 
@@ -32,10 +33,13 @@ RETRY_AFTER = {"Retry-After": "5"}
 class PublicApp:
     """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
 
-    def __init__(self, routes: Mapping[str, Sequence[Route]], down: Set[str], inbox: Inbox, problems: Problems) -> None:
+    def __init__(
+        self, routes: Mapping[str, Sequence[Route]], down: Set[str], inbox: Inbox, watch: Watch, problems: Problems
+    ) -> None:
         self._routes = routes
         self._down = down
         self._inbox = inbox
+        self._watch = watch
         self._problems = problems
         self.draining = False
 
@@ -51,6 +55,8 @@ class PublicApp:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
+        if not self._watch.room and request.method == "POST":
+            return web.Response(status=503, text="no room for more at the moment", headers=RETRY_AFTER)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return web.Response(status=415, text="compressed bodies are not accepted")
         try:

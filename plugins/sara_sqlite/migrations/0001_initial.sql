@@ -46,6 +46,11 @@ CREATE TABLE conversations (
     attempts         INTEGER NOT NULL DEFAULT 0,
     attempts_first   INTEGER,
     reply_blocked    INTEGER NOT NULL DEFAULT 0,
+    -- Whether the customer was told of a failure and has had no answer since.
+    apologised       INTEGER NOT NULL DEFAULT 0,
+    -- How often in a row the process ended uncleanly while a plugin worked on this conversation, and when it last did.
+    crashes          INTEGER NOT NULL DEFAULT 0,
+    crashed_at       INTEGER,
     error            TEXT,
     last_at          INTEGER,
     created_at       INTEGER NOT NULL,
@@ -164,6 +169,15 @@ CREATE TABLE set_aside (
     at      INTEGER NOT NULL,
     UNIQUE (account, digest)
 ) STRICT;
+
+-- Each start of the daemon; one that has no end ended uncleanly.
+CREATE TABLE boots (
+    owner      TEXT PRIMARY KEY,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    unclean    INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX boots_started ON boots (started_at);
 
 CREATE TABLE accounts (
     account    TEXT PRIMARY KEY,

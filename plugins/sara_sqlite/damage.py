@@ -1,0 +1,111 @@
+"""Noticing that a database file is damaged, and remembering it: what is known to be damaged is never served."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+from sara import StoreUnavailable
+from sara_sqlite.aside import Stop
+from sara_sqlite.migrate import steps
+
+CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+NAMED = 3
+"""So many findings of a check are told; the first is what matters."""
+
+
+def told_by(error: BaseException | None) -> str | None:
+    """What an error, or what it stands for, says about damage to the file; None for any other error."""
+    while error is not None:
+        if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in CODES:
+            return str(error)
+        error = error.__cause__
+    return None
+
+
+def sentence(path: Path, what: str) -> str:
+    """What is the matter and what to do about it."""
+    return f"{path} is damaged ({what}); restore a backup with `sara restore FILE`, or salvage what can still be read with `sara export`"
+
+
+def marker(path: Path) -> Path:
+    """The file beside a database that says that it is damaged. A restore removes it."""
+    return path.with_name(path.name + ".corrupt")
+
+
+def remember(path: Path, what: str) -> None:
+    """Write the marker, so that no later start serves the file."""
+    handle = os.open(marker(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, what.encode("utf-8", "replace") + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_remembered(path: Path) -> None:
+    """Raise StoreUnavailable if the file is known to be damaged."""
+    try:
+        what = marker(path).read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return
+    raise StoreUnavailable(sentence(path, what) + f". If you have mended it yourself, remove {marker(path)}")
+
+
+def check_emptied(path: Path, *, held_data: bool) -> None:
+    """Raise StoreUnavailable for a file that lost its content: SQLite would take it for a new one, and throw away its log."""
+    size = path.stat().st_size if path.exists() else None
+    log = path.with_name(path.name + "-wal")
+    if size:
+        return
+    if log.exists() and log.stat().st_size:
+        raise StoreUnavailable(sentence(path, "it is empty or gone, but its write-ahead log is not"))
+    if size == 0 and held_data:
+        raise StoreUnavailable(sentence(path, "it is empty, but held data before"))
+
+
+@cache
+def tables() -> frozenset[str]:
+    """The tables of the newest schema."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        for sql in steps().values():
+            model.executescript(sql)
+        return frozenset(tables_in(model))
+
+
+def tables_in(connection: sqlite3.Connection) -> set[str]:
+    """The tables that a database has."""
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def glance(connection: sqlite3.Connection, path: Path) -> None:
+    """A cheap look: the schema, and the first page of each table. Raises StoreUnavailable, or SQLite's own error."""
+    found = tables_in(connection)
+    if missing := sorted(tables() - found):
+        raise StoreUnavailable(sentence(path, f"there is no table {missing[0]}"))
+    for table in sorted(found):
+        connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchone()  # noqa: S608  # names from the schema itself
+
+
+def look_through(path: Path, stop: Stop) -> str | None:
+    """Read the whole file; what is wrong with it, if anything. On a connection of its own, while others read and write."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)) as connection:
+        stop.watch(connection)
+        stop.check()
+        try:
+            found = findings(connection, "quick_check")
+        except sqlite3.Error as error:
+            stop.check()
+            if (what := told_by(error)) is None:
+                raise
+            return what
+        return "; ".join(found) or None
+
+
+def findings(connection: sqlite3.Connection, check: str) -> list[str]:
+    """What `PRAGMA quick_check` or `integrity_check` finds wrong."""
+    found = [str(row[0]).strip() for row in connection.execute(f"PRAGMA {check}({NAMED})")]
+    return [] if found == ["ok"] else found

@@ -1,0 +1,65 @@
+"""The intake closes before the disk is full or the backlog is hopeless, and opens again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sara.errors import StoreUnavailable
+from sara.watch import LEAST_FREE, MOST_WAITING, Watch
+from tests.fakes import House
+
+
+def watch_of(house: House, free: list[int]) -> Watch:
+    return Watch(Path(), house.store, house.problems, free=lambda _: free[0])
+
+
+@pytest.mark.parametrize(
+    ("free", "waiting", "room", "problem"),
+    [
+        (LEAST_FREE, 0, True, None),
+        (LEAST_FREE - 1, 0, False, "disk:full"),
+        (LEAST_FREE, MOST_WAITING, True, None),
+        (LEAST_FREE, MOST_WAITING + 1, False, "backlog"),
+    ],
+)
+async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(
+    free: int, waiting: int, room: bool, problem: str | None
+) -> None:
+    house = House()
+    house.store.figures["backlog"] = waiting
+    watch = watch_of(house, [free])
+    await watch.look()
+    assert watch.room is room
+    assert [each.key for each in house.problems] == ([problem] if problem else [])
+
+
+async def test_the_intake_opens_again_when_there_is_room_again() -> None:
+    house, free = House(), [0]
+    watch = watch_of(house, free)
+    await watch.look()
+    assert not watch.room
+    free[0] = LEAST_FREE
+    await watch.look()
+    assert watch.room
+    assert len(house.problems) == 0
+
+
+async def test_what_cannot_be_found_out_changes_nothing() -> None:
+    house, free = House(), [0]
+    watch = watch_of(house, free)
+    await watch.look()
+    house.store.fails["backlog"] = [StoreUnavailable("busy")]
+    free[0] = LEAST_FREE
+    await watch.look()
+    assert not watch.room
+
+
+async def test_it_ends_with_the_daemon() -> None:
+    house, ended = House(), asyncio.Event()
+    running = asyncio.create_task(watch_of(house, [LEAST_FREE]).run(ended))
+    ended.set()
+    async with asyncio.timeout(5):
+        await running
