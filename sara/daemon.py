@@ -33,6 +33,7 @@ from sara.replies import Replies
 from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.admin import AdminApp
+from sara.web.parsing import ParseLog
 from sara.web.public import PublicApp
 from sara.worker import Worker
 
@@ -175,11 +176,13 @@ class Daemon:
             self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock, caution
         )
         self.watch = Watch(config.state, self.store, self.problems)
+        parsing = ParseLog(config.state)
+        self._stack.callback(parsing.close)
         webhooks: dict[str, list[Route]] = {}
         for route in routes:
             if route.channel.webhook:
                 webhooks.setdefault(route.channel.webhook, []).append(route)
-        self._public = PublicApp(webhooks, self._down, self.inbox, self.watch, self.problems)
+        self._public = PublicApp(webhooks, self._down, self.inbox, self.watch, parsing, self.problems)
         self._admin = AdminApp(
             self.store,
             self.queue,

@@ -19,6 +19,7 @@ from sara.inbox import Inbox
 from sara.routes import Route
 from sara.watch import Watch
 from sara.web import public
+from sara.web.parsing import ParseLog
 from sara.web.public import BODY_LIMIT, IN_THREAD_FROM, PublicApp
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, FakeChannel, House
 
@@ -33,7 +34,7 @@ Client = TestClient[web.Request, web.Application]
 class Front:
     """A house with its public listener on loopback. A second number shares the webhook once `also` was called."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Path) -> None:
         self.house = House()
         self.house.channel.understands = lambda _: GENUINE
         self.inbox = Inbox(
@@ -42,7 +43,7 @@ class Front:
         self.routes = [self.house.route]
         self.down: set[str] = set()
         self.watch = Watch(Path(), self.house.store, self.house.problems)
-        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.watch, self.house.problems)
+        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.watch, ParseLog(state), self.house.problems)
         self.client: Client = TestClient(TestServer(self.app.application()))
 
     @property
@@ -65,8 +66,8 @@ class Front:
 
 
 @pytest.fixture
-async def front() -> AsyncIterator[Front]:
-    front = Front()
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    front = Front(tmp_path)
     async with front.client:
         yield front
     await front.inbox.close()

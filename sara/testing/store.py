@@ -652,7 +652,9 @@ class StoreContract:
         await shop.take(message("in-3", text="and now?"))
         view = await shop.store.reply_view(poison, HistoryLimits())
         assert view is not None
-        assert ([line.text for line in view.waiting], view.history) == (["and now?"], ()), "its text is withheld from the next turn"
+        assert ([line.text for line in view.waiting], view.history) == (["and now?"], ()), (
+            "its text is withheld from the next turn"
+        )
         await shop.store.revive(poison, "reply", shop.clock())
         assert await shop.states(poison) == ["waiting", "waiting"]
 

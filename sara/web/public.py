@@ -11,10 +11,11 @@ from aiohttp import web
 from sara.bounds import in_thread
 from sara.errors import StoreLost, StoreUnavailable
 from sara.inbox import Inbox
-from sara.model import Reception, Request, Response
+from sara.model import Reception, Request, Response, SetAside
 from sara.problems import Problems
 from sara.routes import Route
 from sara.watch import Watch
+from sara.web.parsing import ParseLog
 
 log = structlog.get_logger("sara.web")
 
@@ -34,12 +35,19 @@ class PublicApp:
     """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
 
     def __init__(
-        self, routes: Mapping[str, Sequence[Route]], down: Set[str], inbox: Inbox, watch: Watch, problems: Problems
+        self,
+        routes: Mapping[str, Sequence[Route]],
+        down: Set[str],
+        inbox: Inbox,
+        watch: Watch,
+        parsing: ParseLog,
+        problems: Problems,
     ) -> None:
         self._routes = routes
         self._down = down
         self._inbox = inbox
         self._watch = watch
+        self._parsing = parsing
         self._problems = problems
         self.draining = False
 
@@ -90,11 +98,16 @@ class PublicApp:
 
     async def _receive(self, route: Route, asked: Request) -> Reception | None:
         """What the channel makes of it; None where the channel broke."""
+        if self._parsing.deadly(asked.body):
+            log.error("deadly_body", channel=route.name)
+            aside = SetAside(route.channel.account, "the process died whenever this was read", asked.body)
+            return Reception(verified=True, set_aside=(aside,))
         try:
-            if len(asked.body) >= IN_THREAD_FROM:
-                reception = await in_thread(route.channel.receive, asked)
-            else:
-                reception = route.channel.receive(asked)
+            with self._parsing.noted(asked.body):
+                if len(asked.body) >= IN_THREAD_FROM:
+                    reception = await in_thread(route.channel.receive, asked)
+                else:
+                    reception = route.channel.receive(asked)
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(

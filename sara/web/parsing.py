@@ -1,0 +1,70 @@
+"""Remembers which bodies were being understood when the process died: one that killed it twice is not parsed a third time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SLOTS = 64
+WIDTH = 32
+DEADLY = 2
+"""A body that was being parsed at this many unclean ends is set aside unread."""
+
+_EMPTY = bytes(WIDTH)
+
+
+class ParseLog:
+    """Digests of the bodies being parsed right now, in a small file. Not synced: it has to outlive the process, not the power."""
+
+    def __init__(self, state: Path) -> None:
+        self._tally = state / "parsing.json"
+        path = state / "parsing"
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._free = list(range(SLOTS))
+        self._deaths = self._count_leftovers()
+
+    def close(self) -> None:
+        """Nothing is being parsed any more."""
+        os.close(self._handle)
+
+    def deadly(self, body: bytes) -> bool:
+        """Whether a body was met at too many ends. Costs nothing while there was none."""
+        return bool(self._deaths) and self._deaths.get(_digest(body).hex(), 0) >= DEADLY
+
+    @contextmanager
+    def noted(self, body: bytes) -> Iterator[None]:
+        """While within, the body counts as being parsed."""
+        if not self._free:
+            yield  # more at once than there are slots; the file is a precaution, not a gate
+            return
+        slot = self._free.pop()
+        os.pwrite(self._handle, _digest(body), slot * WIDTH)
+        try:
+            yield
+        finally:
+            os.pwrite(self._handle, _EMPTY, slot * WIDTH)
+            self._free.append(slot)
+
+    def _count_leftovers(self) -> dict[str, int]:
+        """Add what the former life left behind to the tally."""
+        try:
+            deaths: dict[str, int] = json.loads(self._tally.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            deaths = {}
+        left = os.pread(self._handle, SLOTS * WIDTH, 0)
+        found = {left[at : at + WIDTH].hex() for at in range(0, len(left), WIDTH)} - {_EMPTY.hex()}
+        if found:
+            deaths |= {digest: deaths.get(digest, 0) + 1 for digest in found}
+            fresh = self._tally.with_name(self._tally.name + ".new")
+            fresh.write_text(json.dumps(deaths), encoding="ascii")
+            fresh.replace(self._tally)
+        os.ftruncate(self._handle, 0)
+        return deaths
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
