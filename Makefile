@@ -4,13 +4,22 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench lock format clean
+.PHONY: demo test faults chaos soak lint bench lock format clean
 
 demo: $(VENV)/.run  ## the whole system on this machine, without any account
 	$(BIN)/sara demo
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/pytest
+
+faults: $(VENV)/.dev  ## the delivery contract under injected faults, in full; ten minutes at most
+	SARA_FAULTS=full $(BIN)/pytest tests/faults tests/simulation
+
+chaos: $(VENV)/.dev  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
+	$(BIN)/python bench/chaos.py
+
+soak: $(VENV)/.dev  ## half an hour of load; prints memory, descriptors and tasks
+	$(BIN)/python bench/soak.py
 
 lint: $(VENV)/.dev  ## style, types and architecture
 	$(BIN)/ruff check .

@@ -303,6 +303,11 @@ class Store(PluginObject):
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
         """A page of conversations with something due (not after `before`), ordered by conversation, from behind `after`."""
 
+    @abstractmethod
+    async def clamp(self, latest: Instant, now: Instant) -> int:
+        """Make everything due `now` that is due after `latest`: no wait is that long, the clock must have gone back. Returns how
+        many conversations that changed."""
+
     # mending by hand
 
     @abstractmethod

@@ -143,6 +143,7 @@ class Daemon:
         systemd.notify("READY=1")
         log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
         self._run(self._worker.sweep(), "sweep")
+        self._run(self._worker.watch_clock(), "clock-watch")
         self._run(self._reopen_responders(failed), "responders")
         self._run(self._watch_store(), "store-watch")
         self._run(self.watch.run(self.ended), "room-watch")

@@ -17,8 +17,17 @@ from sara.routes import Routes
 
 log = structlog.get_logger("sara.worker")
 
+CLOCK_EVERY = 5.0
+"""Seconds between two looks at the clock."""
+
+CLOCK_TOLERANCE: Millis = 60_000
+"""A step back of less than this is not worth a look at every conversation."""
+
 SWEEP_EVERY: Millis = 30_000
 SWEEP_PAGE = 500
+
+LONGEST_WAIT: Millis = 2 * 3_600_000
+"""Nothing waits longer than this for its turn; what seems to has lived through a clock that went back."""
 DRAIN: Millis = 30_000
 
 
@@ -67,6 +76,33 @@ class Worker:
                     await self._stopped.wait()
             except TimeoutError:
                 await self._sweep_once(everything=False)
+
+    async def watch_clock(self) -> None:
+        """Notice a wall clock that was set back, at the start and while running, and let nobody wait for it to catch up."""
+        await self._mend_dues()
+        loop = asyncio.get_running_loop()
+        wall, steady = self._clock(), loop.time()
+        while not self._stopped.is_set():
+            try:
+                async with asyncio.timeout(CLOCK_EVERY):
+                    await self._stopped.wait()
+            except TimeoutError:
+                drift = (self._clock() - wall) - (loop.time() - steady) * 1_000
+                wall, steady = self._clock(), loop.time()
+                if drift < -CLOCK_TOLERANCE:
+                    log.warning("clock_went_back", by_ms=-int(drift))
+                    await self._mend_dues(within=CLOCK_TOLERANCE)
+
+    async def _mend_dues(self, within: Millis = LONGEST_WAIT) -> None:
+        now = self._clock()
+        try:
+            mended = await self._store.clamp(now + within, now)
+        except SaraError as error:
+            log.warning("dues_not_mended", error=str(error))
+            return
+        if mended:
+            log.warning("dues_mended", conversations=mended)
+            await self._sweep_once(everything=True)
 
     async def _sweep_once(self, *, everything: bool) -> None:
         """Go through the open conversations in pages. The queue merges what it knows already."""

@@ -293,6 +293,10 @@ class FakeStore(Store):
         self._note("recover", owner, now)
         return Recovered()
 
+    async def clamp(self, latest: Instant, now: Instant) -> int:
+        self._note("clamp", latest, now)
+        return 0
+
     async def farewell(self, owner: str, now: Instant) -> None:
         self._note("farewell", owner, now)
 

@@ -44,6 +44,14 @@ def due(db: Connection, after: str | None, limit: int, before: Instant | None) -
     return [OpenWork(ident(CONVERSATION, row["id"]), row["account"], row["reply_due"], row["deliver_due"]) for row in rows]
 
 
+def clamp(db: Connection, latest: Instant, now: Instant) -> int:
+    """Bring dues from beyond any wait back to now."""
+    db.execute("UPDATE messages SET not_before = ? WHERE state IN ('queued', 'in_doubt') AND not_before > ?", (now, latest))
+    reply = db.execute("UPDATE conversations SET reply_due = ? WHERE reply_due > ?", (now, latest)).rowcount
+    deliver = db.execute("UPDATE conversations SET deliver_due = ? WHERE deliver_due > ?", (now, latest)).rowcount
+    return reply + deliver
+
+
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
     """The newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

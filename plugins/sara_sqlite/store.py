@@ -111,6 +111,9 @@ class SqliteStore(Store):
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
         return await self.database.read(lambda db: looking.due(db, after, limit, before))
 
+    async def clamp(self, latest: Instant, now: Instant) -> int:
+        return await self.database.write(lambda db: looking.clamp(db, latest, now))
+
     async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.revive(db, conversation, kind, now))
 

@@ -740,6 +740,19 @@ class StoreContract:
         assert await shop.store.open_work(None, 10, before=shop.clock()) == []
         assert len(await shop.store.open_work(None, 10, before=shop.clock() + QUIET)) == 5
 
+    async def test_nothing_waits_for_a_clock_that_went_back(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock() + 60_000), shop.clock())
+        waiting = await shop.asked(KOFI, "in-2")
+        shop.clock.now -= 3_600_000
+        assert await shop.store.clamp(shop.clock() + 300_000, shop.clock()) == 2
+        assert (await shop.due(conversation), await shop.due(waiting)) == ((None, shop.clock()), (shop.clock(), None))
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.not_before == shop.clock()
+        assert await shop.store.clamp(shop.clock() + 300_000, shop.clock()) == 0
+
     async def test_open_work_is_counted_by_account(self, shop: Shop) -> None:
         await shop.asked(ANA, "in-1")
         await shop.asked(KOFI, "in-2")
