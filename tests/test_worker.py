@@ -304,3 +304,32 @@ async def test_a_sweep_that_was_stopped_ends() -> None:
     await worker.stop()
     async with asyncio.timeout(DEADLINE):
         await worker.sweep()
+
+
+def watched(house: House, *steps: int) -> list[tuple[int, int]]:
+    """The clock steps like this, five seconds of real time apart; the arguments of every `clamp`, as milliseconds from now."""
+
+    async def main() -> None:
+        worker = worker_of(house)
+        watching = asyncio.create_task(worker.watch_clock())
+        for step in steps:
+            await asyncio.wait([watching], timeout=1)
+            house.clock.forward(5_000 + step)
+            await asyncio.wait([watching], timeout=4)
+        await worker.stop()
+        await watching
+
+    without_waiting(main())
+    return [(latest - now, now - NOW) for latest, now in house.store.called("clamp")]
+
+
+def test_dues_from_beyond_any_wait_are_mended_at_the_start() -> None:
+    assert watched(House()) == [(2 * 3_600_000, 0)]
+
+
+def test_a_clock_that_goes_back_while_running_lets_nobody_wait_for_it() -> None:
+    assert watched(House(), 0, -3_600_000, 0)[1:] == [(60_000, 10_000 - 3_600_000)]
+
+
+def test_a_clock_that_runs_on_or_jumps_ahead_changes_nothing() -> None:
+    assert len(watched(House(), 0, 3_600_000, 0, 31_536_000_000)) == 1
