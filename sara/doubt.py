@@ -48,9 +48,10 @@ def decide(
     Templates, people who want no more messages, and parts whose attempts are used up (`exhausted`) are never sent again.
     """
     last = view.last
-    since = now if last is None else last.settled_at or last.started_at
+    # A clock that was set back must not prolong a doubt by the step.
+    since = now if last is None else min(last.settled_at or last.started_at, now)
     # Each time nobody could tell, it is left twice as long to show.
-    hold_ends = since + (doubt_hold << min(max(view.attempts - 1, 0), 8))
+    hold_ends = since + (doubt_hold << min(max(view.doubts - 1, 0), 8))
     if now < hold_ends:
         return KeepWaiting(hold_ends)
     alive = view.webhook_at is not None and view.webhook_at > since

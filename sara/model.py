@@ -399,7 +399,7 @@ class Attempt:
 class DeliveryView:
     """The first unsettled part of a conversation and all that a deliver job needs to decide.
 
-    `attempts` counts those charged to the part, `first_at` is its first try. `webhook_at` is when the account's last
+    `attempts` counts those charged to the part, `doubts` those that are in doubt, `first_at` is its first try. `webhook_at` is when the account's last
     verified webhook came: proof that receipts can reach us.
     """
 
@@ -411,6 +411,7 @@ class DeliveryView:
     last: Attempt | None
     webhook_at: Instant | None
     opted_out: bool
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

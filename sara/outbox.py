@@ -98,7 +98,7 @@ class Outbox:
     async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
         channel = route.channel
         # However long the other side stays doubtful, a customer gets no more copies than there are attempts.
-        exhausted = view.attempts >= self._policy.attempts
+        exhausted = view.doubts >= self._policy.attempts
         ending = doubt.decide(
             view, channel.on_doubt, channel.doubt_hold, now, correlates=channel.receipts_carry_attempt, exhausted=exhausted
         )

@@ -57,6 +57,7 @@ class _Lane:
     ready: list[tuple[int, Instant, int, Id]] = field(default_factory=list)
     held: bool = False
     held_until: Instant | None = None
+    held_for: Millis = 0
     allowance: int | None = None
     more_kept: bool = False
     look_at: Instant | None = None
@@ -153,6 +154,7 @@ class ScheduledQueue(Queue):
             # A short hold never cuts a longer one.
             until = None if state.held_until is None else max(state.held_until, until)
         state.held, state.held_until, state.allowance = True, until, 1
+        state.held_for = 0 if until is None else until - self._clock()
         self._changed.set()
 
     def release(self, lane: str) -> None:
@@ -258,7 +260,11 @@ class ScheduledQueue(Queue):
             if entry is not None and entry.wake.due == due:
                 heapq.heappush(self._lane(entry.wake.lane).ready, (-entry.wake.priority, due, next(self._order), job))
         for lane in self._lanes.values():
-            if lane.held and lane.held_until is not None and lane.held_until <= now:
+            if not lane.held or lane.held_until is None:
+                continue
+            # A clock that was set back must not prolong a hold by the step.
+            lane.held_until = min(lane.held_until, now + lane.held_for)
+            if lane.held_until <= now:
                 lane.held, lane.held_until = False, None
 
     def _start_ready(self, handler: Handler, now: Instant) -> None:

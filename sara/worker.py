@@ -26,8 +26,8 @@ CLOCK_TOLERANCE: Millis = 60_000
 SWEEP_EVERY: Millis = 30_000
 SWEEP_PAGE = 500
 
-LONGEST_WAIT: Millis = 2 * 3_600_000
-"""Nothing waits longer than this for its turn; what seems to has lived through a clock that went back."""
+LONGEST_WAIT: Millis = 600_000
+"""At a start, what is due later than this is looked at now: a clock that went back may be why, and a look too early is harmless."""
 DRAIN: Millis = 30_000
 
 

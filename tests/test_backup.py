@@ -15,8 +15,9 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems, SaraError
+from sara import Context, Problems, SaraError, logs
 from sara.cli import backup as command
+from sara.cli import opening
 from sara.testing import HandClock
 from sara.testing.store import KOFI, Shop
 from tests.fakes import FakeStore
@@ -31,10 +32,17 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def _log_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands set up the log of their process; here it belongs to all tests."""
+    monkeypatch.setattr(logs, "set_up", lambda *_: None)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     clock = HandClock()
-    monkeypatch.setattr(command, "wall_clock", clock)
+    for module in (command, opening):
+        monkeypatch.setattr(module, "wall_clock", clock)
     return clock
 
 
@@ -42,7 +50,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
 def config(tmp_path: Path, clock: HandClock) -> Path:
     """A configuration whose store holds a message that waits and an answer that was not sent."""
     file = tmp_path / "sara.yaml"
-    file.write_text(json.dumps({"state": "state", "channels": {}, "responders": {}}), encoding="utf-8")
+    names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
+    number = {"plugin": "whatsapp", "webhook": "/webhook/messages", **dict.fromkeys(names, "1" * 20)}
+    sections = {"channels": {"whatsapp": number}, "responders": {"assistant": {"plugin": "openai", "api_key": "sk-invented"}}}
+    file.write_text(json.dumps({"state": "state", **sections}), encoding="utf-8")
     asyncio.run(_fill(tmp_path / "state", clock))
     return file
 

@@ -64,10 +64,10 @@ def test_a_doubt_without_an_attempt_begins_now() -> None:
     assert ending(5, last=None) == KeepWaiting(NOW + 5 + HOLD)
 
 
-@pytest.mark.parametrize(("attempts", "hold"), [(0, HOLD), (1, HOLD), (2, 2 * HOLD), (3, 4 * HOLD), (4, 8 * HOLD)])
-def test_each_further_doubt_is_given_twice_as_long(attempts: int, hold: int) -> None:
-    assert ending(hold - 1, attempts=attempts, correlates=False) == KeepWaiting(NOW + hold)
-    assert ending(hold, attempts=attempts, correlates=False) == End("resend", blind=False)
+@pytest.mark.parametrize(("doubts", "hold"), [(0, HOLD), (1, HOLD), (2, 2 * HOLD), (3, 4 * HOLD), (4, 8 * HOLD)])
+def test_each_further_doubt_is_given_twice_as_long(doubts: int, hold: int) -> None:
+    assert ending(hold - 1, doubts=doubts, correlates=False) == KeepWaiting(NOW + hold)
+    assert ending(hold, doubts=doubts, correlates=False) == End("resend", blind=False)
 
 
 @pytest.mark.parametrize("blind", [True, False])

@@ -458,9 +458,9 @@ async def test_where_receipts_carry_our_id_a_doubt_needs_proof_that_they_can_rea
     assert house.store.called("settle_doubt") == [("out-1", "resend", True, NOW + 15 * MINUTE)]
 
 
-@pytest.mark.parametrize(("attempts", "action"), [(3, "resend"), (4, "hold"), (9, "hold")])
-async def test_a_customer_gets_no_more_copies_than_there_are_attempts(attempts: int, action: str) -> None:
-    house = house_of(**doubtful(attempts=attempts))
+@pytest.mark.parametrize(("doubts", "action"), [(3, "resend"), (4, "hold"), (9, "hold")])
+async def test_a_customer_gets_no_more_copies_than_there_are_attempts(doubts: int, action: str) -> None:
+    house = house_of(**doubtful(doubts=doubts, attempts=9))
     house.clock.forward(DAY)
     await outbox_of(house)(JOB)
     [(_, taken, _, _)] = house.store.called("settle_doubt")

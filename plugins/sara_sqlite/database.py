@@ -219,8 +219,8 @@ class Database:
             damage.remember(self.path, what)
         except OSError as error:
             log.error("damage_not_remembered", path=str(self.path), error=error.strerror)
-        log.critical("database_damaged", error=self.corrupt)
         self.lost.set()
+        log.critical("database_damaged", error=self.corrupt)
 
     async def _shut(self) -> None:
         if self._check is not None:

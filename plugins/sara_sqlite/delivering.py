@@ -59,6 +59,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
         last=None if last is None else attempt(last),
         webhook_at=None if account is None else account["webhook_at"],
         opted_out=bool(person["opted_out"]),
+        doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'in_doubt'", row["id"])["n"],
     )
 
 

@@ -11,7 +11,7 @@ from sara_sqlite import people, receipts
 from sara_sqlite.rows import MESSAGE, STORED, Connection, event, ident, one, open_work, refresh_delivery, stored, the, to_json
 
 # What a customer says to end the silence or to ask for it also ends what was still to be said.
-_UNSENT_BY_CONSENT = "('reply', 'template')"
+_UNSENT_BY_CONSENT = "('reply', 'template', 'notice')"
 
 
 def accept(db: Connection, intake: Intake, now: Instant) -> Taken:

@@ -45,7 +45,8 @@ def due(db: Connection, after: str | None, limit: int, before: Instant | None) -
 
 
 def clamp(db: Connection, latest: Instant, now: Instant) -> int:
-    """Bring dues from beyond any wait back to now."""
+    """Bring dues from beyond any wait back to now, and doubts that seem to begin in the future."""
+    db.execute("UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND settled_at > ?", (now, now))
     db.execute("UPDATE messages SET not_before = ? WHERE state IN ('queued', 'in_doubt') AND not_before > ?", (now, latest))
     reply = db.execute("UPDATE conversations SET reply_due = ? WHERE reply_due > ?", (now, latest)).rowcount
     deliver = db.execute("UPDATE conversations SET deliver_due = ? WHERE deliver_due > ?", (now, latest)).rowcount

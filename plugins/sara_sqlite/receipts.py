@@ -100,10 +100,11 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: Receipt, no
 
 
 def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, failure: Failure, now: Instant) -> None:
-    """A failure ends its attempt; it ends the part only if no other attempt has arrived or may still arrive."""
+    """A failure ends its attempt; it ends the part only if no other attempt has arrived or is on its way. One in doubt keeps no
+    part alive: should its receipt come after all, it lifts the part out of its failure."""
     other = one(
         db,
-        "SELECT 1 FROM attempts WHERE part = ? AND (state IN ('sending', 'in_doubt') OR (state = 'accepted'"
+        "SELECT 1 FROM attempts WHERE part = ? AND (state = 'sending' OR (state = 'accepted'"
         " AND coalesce(status, '') <> 'failed'))",
         part["id"],
     )

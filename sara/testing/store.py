@@ -568,6 +568,40 @@ class StoreContract:
         assert await shop.state(part) == "delivered"
         assert await shop.states(conversation) == ["answered", "delivered", "queued"]
 
+    async def test_a_later_attempts_failure_ends_the_part_though_an_earlier_one_is_in_doubt(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.begin(conversation, "a2")
+        await shop.receipt("failed", attempt="a2", external_id="out-2")
+        await shop.store.settle("a2", Outcome("accepted", "accepted", external_id="out-2"), shop.clock())
+        assert await shop.state(part) == "failed"
+        assert await shop.due(conversation) == (None, None)
+        await shop.receipt("delivered", attempt="a1", external_id="out-1")
+        assert await shop.state(part) == "delivered"
+
+    async def test_only_attempts_in_doubt_count_as_doubts(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        for n in range(3):
+            await shop.begin(conversation, f"a{n}")
+            await shop.store.settle(f"a{n}", Outcome("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.begin(conversation, "a3")
+        await shop.store.settle("a3", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.attempts, view.doubts) == (4, 1)
+
+    async def test_stop_also_cancels_what_sara_was_about_to_say(self, shop: Shop) -> None:
+        start = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
+        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("Bye."))
+        conversation = (
+            (await shop.take(message("in-1"), verdict=Verdict(skip="opt_out", consent="opt_out"))).stored[0].conversation
+        )
+        await shop.take(message("in-2"), verdict=start)
+        await shop.take(message("in-3"), verdict=stop)
+        assert await shop.states(conversation) == ["skipped", "skipped", "cancelled", "skipped", "queued"]
+
     async def test_an_arrival_outdoes_a_later_attempts_refusal(self, shop: Shop) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")

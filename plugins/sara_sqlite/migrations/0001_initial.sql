@@ -126,6 +126,7 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_part ON attempts (part);
 CREATE INDEX attempts_external ON attempts (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX attempts_sending ON attempts (owner) WHERE state = 'sending';
+CREATE INDEX attempts_in_doubt ON attempts (part) WHERE state = 'in_doubt';
 
 -- Receipts that came before the answer to the request they belong to.
 CREATE TABLE early_receipts (

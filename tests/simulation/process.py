@@ -1,0 +1,153 @@
+"""One life of the daemon: the real one, on the world's clock and disk, without listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.queue import SqliteQueue
+from sara_sqlite.store import SqliteStore
+
+from sara import Context, Request, StoreLost, StoreUnavailable
+from sara.daemon import Daemon, Surroundings
+from sara.plugins import Plugins
+from sara.routes import Route
+from tests.simulation.disk import DirectDatabase
+from tests.simulation.loop import BELONGS_TO, Numbered
+from tests.simulation.provider import SimulatedChannel
+from tests.simulation.thinker import SimulatedResponder
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+REAL_TIME = {"room-watch"}
+"""What the daemon does beside messages and needs threads for."""
+
+
+class SimulatedPlugins(Plugins):
+    """The bundled store and queue, and the two simulated ends."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(None)
+        self._world = world
+
+    def bring(self, kind: Any, name: str) -> Any:
+        if kind in ("store", "queue"):
+            return SqliteStore if kind == "store" else SqliteQueue
+        end = SimulatedChannel if kind == "channel" else SimulatedResponder
+        return lambda _, context: end(self._world.process, context.name)  # type: ignore[arg-type]  # built by a process alone
+
+
+class _Daemon(Daemon):
+    """Opens no port, but answers what would come in through one."""
+
+    def __init__(self, process: Process) -> None:
+        world = process.world
+        surroundings = Surroundings(world.clock, world.chance.random, world.new_id)
+        super().__init__(world.loaded, world.plugins, surroundings)
+        context = Context("store", world.state, world.clock, self.problems)
+        path = SqliteOptions().file(context)
+        database = DirectDatabase(path, world.disk, world.disk_wait, lambda: process.dead)
+        self._shared["sqlite"] = {("database", path): database}
+        self.routes: list[Route] = []
+        self.listening = False
+
+    def _build(self, routes: Iterable[Route], *rest: Any, **more: Any) -> None:
+        self.routes = list(routes)
+        super()._build(routes, *rest, **more)  # type: ignore[arg-type]  # passed on as it came
+
+    async def _listen(self) -> None:
+        self.listening = True
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        if name in REAL_TIME:
+            work.close()
+        else:
+            super()._run(work, name)
+
+    async def answer(self, request: Request) -> int:
+        """The status that a webhook is answered with."""
+        if self._public.draining:
+            return 503
+        return (await self._public._answer(self.routes, request)).status
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job runs."""
+        return not self.queue._running  # type: ignore[attr-defined]  # of the real queue
+
+
+class Process:
+    """A daemon that can die at any moment, taking along all that is not on the disk."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.dead = False
+        self.gone = asyncio.Event()
+        self._tasks: dict[Numbered, None] = {}
+        self._context = contextvars.Context()
+        self._context.run(BELONGS_TO.set, self._tasks)
+        self.daemon = _Daemon(self)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something as part of this process."""
+        return asyncio.get_running_loop().create_task(work, context=self._context)
+
+    @property
+    def serving(self) -> bool:
+        """Whether somebody listens."""
+        return self.daemon.listening and not self.dead
+
+    async def live(self) -> None:
+        """From the start until it is gone."""
+        self.run(self._start())
+        await self.gone.wait()
+        self.dead = True
+        await self._bury()
+
+    async def _start(self) -> None:
+        try:
+            await self.daemon.start()
+        except (StoreUnavailable, StoreLost):
+            self.gone.set()
+            return
+        except Exception as error:
+            self.world.broken("start", f"the daemon did not start: {error!r}")
+            raise
+        await self.daemon.ended.wait()
+        if not self.daemon.store.lost.is_set():
+            self.world.broken("start", "the daemon ended by itself")
+        await self.stop()
+
+    def die(self) -> None:
+        """As by `kill -9`: nothing of it runs any more."""
+        self.world.note("dies")
+        self.dead = True
+        self.gone.set()
+
+    async def stop(self, grace: int = 30_000) -> None:
+        """As by SIGTERM."""
+        try:
+            await self.daemon.stop(grace)
+        finally:
+            self.gone.set()
+
+    async def _bury(self) -> None:
+        """Let every task see that it is dead: the disk and both ends answer it with `Died` alone."""
+        for _ in range(10_000):
+            left = [task for task in self._tasks if not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            await asyncio.sleep(0)
+        else:
+            self.world.broken("bury", f"these would not end: {left}")
+        # Their errors were the death itself; the loop need not report them as forgotten.
+        for task in self._tasks:
+            if not task.cancelled():
+                task.exception()
+        self.world.tally["found by sweep"] += getattr(getattr(self.daemon, "_worker", None), "found_by_sweep", 0)

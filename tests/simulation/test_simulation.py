@@ -1,0 +1,133 @@
+"""The daemon through some hundred seeds of crashes, storms and doubt. `python bench/simulate.py` runs thousands."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from tests.simulation.loop import SimulatedLoop, Stuck
+from tests.simulation.world import World, quiet
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 200
+KINDS = {
+    "crash",
+    "restart",
+    "clock jump",
+    "commit: unavailable",
+    "commit: lost, kept",
+    "commit: lost, not kept",
+    "commit: crash before",
+    "commit: crash after",
+    "delivery not acknowledged",
+    "redelivery",
+    "answer lost",
+    "not sent",
+    "refused",
+    "no answer",
+    "channel broke",
+    "pair limit",
+    "storm: token",
+    "storm: rate",
+    "storm: 5xx",
+    "storm: away",
+    "storm: silent",
+    "receipt lost",
+    "receipts late",
+    "receipts reversed",
+    "receipt doubled",
+    "failed later",
+    "try later",
+    "gives up",
+    "hangs",
+    "breaks",
+    "consent word",
+    "echo",
+}
+"""Faults that must have happened for the seeds to mean anything."""
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    """No log, and no pauses to look for garbage: a world is one big cycle."""
+    before = structlog.get_config()
+    quiet()
+    gc.disable()
+    yield
+    gc.enable()
+    structlog.configure(**before)
+
+
+def test_every_promise_holds_whatever_happens_whenever(tmp_path: Path) -> None:
+    faults: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        faults += World(seed, tmp_path).run().faults
+        if seed % 20 == 0:
+            gc.collect()
+    assert set(faults) >= KINDS
+
+
+def test_without_faults_nothing_is_in_doubt_and_the_sweep_finds_nothing(tmp_path: Path) -> None:
+    for seed in range(10):
+        world = World(seed, tmp_path, calm=True).run()
+        assert not +world.faults
+        assert world.tally["in doubt"] == world.tally["duplicates"] == world.tally["found by sweep"] == 0
+        assert world.tally["accepted"] == world.tally["parts"]
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_seed_tells_the_same_story_twice(seed: int, tmp_path: Path) -> None:
+    first, second = World(seed, tmp_path / "1").run(), World(seed, tmp_path / "2").run()
+    assert first.trace == second.trace
+    assert first.fingerprint == second.fingerprint
+    assert first.fingerprint != World(seed + 1, tmp_path / "3").run().fingerprint
+
+
+def test_a_seed_tells_the_same_story_in_another_process(tmp_path: Path) -> None:
+    world = World(7, tmp_path).run()
+    told = subprocess.run(
+        [sys.executable, "bench/simulate.py", "--start", "7", "--seeds", "1", "--trace"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert world.fingerprint in told
+
+
+def test_time_leaps_to_the_next_timer_and_chance_decides_among_the_ready() -> None:
+    def story(seed: int | None) -> tuple[list[int], float]:
+        loop = SimulatedLoop(None if seed is None else random.Random(seed))  # noqa: S311  # to be foretold
+        order: list[int] = []
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(3_600)
+            order.append(number)
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(one(number) for number in range(5)))
+
+        loop.run_until_complete(all_of_them())
+        loop.close()
+        return order, loop.time()
+
+    order, took = story(None)
+    assert (sorted(order), took) == ([0, 1, 2, 3, 4], 3_600)
+    assert story(1) == story(1)
+    assert len({tuple(story(seed)[0]) for seed in range(20)}) > 5
+
+
+def test_waiting_for_what_never_comes_is_noticed() -> None:
+    loop = SimulatedLoop(None)
+    with pytest.raises(Stuck, match="somebody else"):
+        loop.run_until_complete(loop.create_future())
+    loop.close()
