@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .conftest import Process, Town, exported
 
-POISONED = '''
+POISONED = """
 import os
 import time
 
@@ -29,7 +29,7 @@ class Poisoned(Responder):
 @hookimpl
 def register_responders():
     return [Poisoned]
-'''
+"""
 
 
 def poison(town: Town) -> None:
@@ -58,11 +58,15 @@ async def test_a_message_that_kills_the_process_is_set_aside_after_three_times_a
     await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
     assert await process.end() == 0
     stored = await exported(town)
-    assert [(message.text, message.reason) for message in stored if message.state == "quarantined"] == [("die", "crashed_process")]
+    assert [(message.text, message.reason) for message in stored if message.state == "quarantined"] == [
+        ("die", "crashed_process")
+    ]
     assert {message.state for message in stored if message.direction == "in" and message.text != "die"} == {"answered"}
 
 
-async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(town: Town, process: Process) -> None:
+async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(
+    town: Town, process: Process
+) -> None:
     poison(town)
     await process.start()
     await town.phone.say("ana", "block")
