@@ -15,6 +15,10 @@ BLOCKED_LOOK: Millis = 30_000
 """How long to wait before looking at a blocked conversation again, if nothing wakes it earlier."""
 
 
+LANE_LOOK: Millis = 5_000
+"""The same while a lane is on hold: nobody wakes each conversation when it is let go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proceed:
     """Nothing is in the way."""
@@ -68,8 +72,10 @@ def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 
 def blocked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """The AI is not asked for answers that could not leave."""
-    if view.delivery != "clear" or facts.lane_held:
+    if view.delivery != "clear":
         return Wait(facts.now + BLOCKED_LOOK, blocked=True)
+    if facts.lane_held:
+        return Wait(facts.now + LANE_LOOK, blocked=True)
     return Proceed()
 
 

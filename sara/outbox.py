@@ -103,8 +103,8 @@ class Outbox:
             view, channel.on_doubt, channel.doubt_hold, now, correlates=channel.receipts_carry_attempt, exhausted=exhausted
         )
         if isinstance(ending, doubt.KeepWaiting):
-            await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
-            return Again(ending.until)
+            work = await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
+            return Done() if work.deliver_due is None else Again(min(ending.until, work.deliver_due))
         log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
         return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
 

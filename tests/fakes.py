@@ -287,6 +287,8 @@ class FakeStore(Store):
 
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         self._note("look_again", conversation, kind, due, now)
+        if kind == "deliver" and self.delivering:
+            self.delivering[0] = replace(self.delivering[0], not_before=due)
         return self._work(now)
 
     async def recover(self, owner: str, now: Instant) -> Recovered:

@@ -9,7 +9,7 @@ import pytest
 
 from sara import ReplyView
 from sara.config import Conversation
-from sara.gates import BLOCKED_LOOK, Decision, Facts, Proceed, Skip, Wait, decide
+from sara.gates import BLOCKED_LOOK, LANE_LOOK, Decision, Facts, Proceed, Skip, Wait, decide
 from tests.fakes import NOW, line, reply_view
 
 POLICY = Conversation(max_age=60_000)
@@ -27,7 +27,7 @@ FACTS = Facts(NOW)
         ({"opted_out": True}, FACTS, Skip(("fresh",), "opted_out")),
         ({"delivery": "in_doubt"}, FACTS, Wait(NOW + BLOCKED_LOOK, blocked=True)),
         ({"delivery": "backing_off"}, FACTS, Wait(NOW + BLOCKED_LOOK, blocked=True)),
-        ({}, Facts(NOW, lane_held=True), Wait(NOW + BLOCKED_LOOK, blocked=True)),
+        ({}, Facts(NOW, lane_held=True), Wait(NOW + LANE_LOOK, blocked=True)),
     ],
     ids=["free", "due now", "quiet", "opted out", "in doubt", "backing off", "lane held"],
 )

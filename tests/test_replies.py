@@ -28,7 +28,7 @@ from sara import (
     Wake,
 )
 from sara.config import Conversation, History, RetryPolicy
-from sara.gates import BLOCKED_LOOK
+from sara.gates import BLOCKED_LOOK, LANE_LOOK
 from sara.replies import GRACE, Replies, turn_of
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeResponder, House, job, line, reply_view, without_waiting
 
@@ -190,8 +190,8 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
     responder = FakeResponder()
     house = house_of(responder)
     house.lanes.unavailable("deliver:support", "the token has expired", "")
-    assert await run(house) == Again(NOW + BLOCKED_LOOK)
-    assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + BLOCKED_LOOK, NOW)]
+    assert await run(house) == Again(NOW + LANE_LOOK)
+    assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
     assert responder.turns == []
 
 

@@ -74,8 +74,9 @@ class GroupConnection(sqlite3.Connection):
             self.execute("COMMIT")
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-            if _nothing_kept(code) and self.in_transaction:
-                self.execute("ROLLBACK")
+            if _nothing_kept(code):
+                if self.in_transaction:  # SQLite itself rolls back after some of these
+                    self.execute("ROLLBACK")
                 raise
             self.lost = True
             name = getattr(error, "sqlite_errorname", "an error")

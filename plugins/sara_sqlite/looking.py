@@ -221,7 +221,12 @@ def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, no
     if kind == "reply":
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
-    first = one(db, "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'in_doubt') ORDER BY id LIMIT 1", key)
-    if first is not None:
+    first = one(
+        db,
+        "SELECT id, state FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        key,
+    )
+    # Only a doubt is looked at again later: should a receipt have ended it meanwhile, the next part must not wait in its place.
+    if first is not None and first["state"] == "in_doubt":
         db.execute("UPDATE messages SET not_before = ? WHERE id = ?", (at, first["id"]))
     return refresh_delivery(db, key, now)

@@ -17,6 +17,7 @@ from sara.cli.output import fail
 from sara.daemon import Daemon
 from sara.errors import ConfigError, SaraError
 from sara.logs import LEVELS, set_up
+from sara.worker import DRAIN
 
 if TYPE_CHECKING:
     from sara.config import Loaded
@@ -88,7 +89,8 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
-    await daemon.stop()
+    # A daemon that ends because something broke waits for nobody: what runs can no longer be recorded.
+    await daemon.stop(0 if daemon.exit_code else DRAIN)
     return daemon.exit_code
 
 

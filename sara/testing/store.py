@@ -648,6 +648,14 @@ class StoreContract:
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert taken.work == (OpenWork(conversation, ACCOUNT, shop.clock(), None),)
 
+    async def test_a_look_at_a_doubt_that_has_ended_puts_nothing_off(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.receipt("sent", attempt="a1", external_id="out-1")
+        work = await shop.store.look_again(conversation, "deliver", shop.clock() + 60_000, shop.clock())
+        assert work.deliver_due == shop.clock()
+
     # start-up, sweep and looking
 
     async def test_what_a_dead_process_was_sending_is_in_doubt(self, shop: Shop) -> None:
