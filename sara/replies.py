@@ -91,6 +91,7 @@ class Replies:
             # What was in the way may have gone before that was written, and then nobody will wake us.
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
             if again is not None and again.delivery == "clear":
+                await self._store.look_again(view.conversation, "reply", now, now)
                 return Again(now)
         return Again(wait.until)
 
