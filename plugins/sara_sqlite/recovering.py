@@ -97,4 +97,9 @@ def _doubt(db: Connection, owner: str, now: Instant) -> int:
             db, now, "attempt_in_doubt", f"{row['id']}: the process ended", conversation=row["conversation"], message=row["part"]
         )
         refresh_delivery(db, row["conversation"], now)
+    # Nobody listened since the life before ended: earlier doubts, too, are given their time for a receipt anew.
+    db.execute(
+        "UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND part IN (SELECT id FROM messages WHERE state = 'in_doubt')",
+        (now,),
+    )
     return len(rows)

@@ -669,6 +669,17 @@ class StoreContract:
         assert view.last is not None
         assert (view.last.id, view.last.state, view.last.settled_at) == ("a1", "in_doubt", shop.clock())
 
+    async def test_a_doubt_from_before_a_restart_is_given_its_time_anew(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        shop.clock.forward(600_000)
+        await shop.store.recover("the next life", shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.last is not None
+        assert view.last.settled_at == shop.clock()
+
     async def crash_while_asking(self, shop: Shop, life: int, *conversations: str) -> Recovered:
         """A life that ends uncleanly while responders work on these conversations; what the next one finds."""
         for conversation in conversations:
