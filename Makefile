@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
+SPREAD = -n 4 --dist worksteal
 
 .PHONY: demo test faults chaos soak lint bench lock format clean
 
@@ -10,10 +12,10 @@ demo: $(VENV)/.run  ## the whole system on this machine, without any account
 	$(BIN)/sara demo
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(SPREAD)
 
 faults: $(VENV)/.dev  ## the delivery contract under injected faults, in full; ten minutes at most
-	SARA_FAULTS=full $(BIN)/pytest tests/faults tests/simulation
+	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) tests/faults tests/simulation
 
 chaos: $(VENV)/.dev  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
 	$(BIN)/python bench/chaos.py
