@@ -399,8 +399,8 @@ class Attempt:
 class DeliveryView:
     """The first unsettled part of a conversation and all that a deliver job needs to decide.
 
-    `attempts` counts those charged to the part, `doubts` those that are in doubt, `first_at` is its first try. `webhook_at` is when the account's last
-    verified webhook came: proof that receipts can reach us.
+    `attempts` counts those charged to the part, `doubts` those that are in doubt, `blind` the doubts that ended without any proof
+    that receipts can reach us; `first_at` is its first try. `webhook_at` is when the account's last verified webhook came: that proof.
     """
 
     part: Part
@@ -412,6 +412,7 @@ class DeliveryView:
     webhook_at: Instant | None
     opted_out: bool
     doubts: int = 0
+    blind: int = 0
 
 
 @dataclass(frozen=True, slots=True)

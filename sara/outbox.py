@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import doubt, retry
-from sara.bounds import bounded
+from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
 from sara.lanes import Lanes
-from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, OpenWork, Outcome
+from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
 from sara.plugins import Hooks
 from sara.problems import Problems
 from sara.routes import Route, Routes
@@ -25,6 +25,13 @@ log = structlog.get_logger("sara.outbox")
 
 SEND_WITHIN = 60_000
 """A send that takes longer than this many milliseconds is in doubt."""
+
+LANE_PAUSE: Millis = 5_000
+"""How long a lane rests where the other end asks for a pause and does not say how long."""
+
+CONVERSATION_PAUSE: Millis = 6_000
+CONVERSATION_PAUSE_LONGEST: Millis = 300_000
+"""The same for one conversation; twice as long each time it is asked for again."""
 
 SETTLE_FIRST, SETTLE_LONGEST = 0.2, 5.0
 """Seconds between two tries to record an outcome."""
@@ -46,6 +53,7 @@ class Outbox:
         chance: Callable[[], float],
         new_id: Callable[[], str],
         owner: str,
+        strays: Strays | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -58,6 +66,9 @@ class Outbox:
         self._chance = chance
         self._new_id = new_id
         self._owner = owner
+        self._strays = strays or Strays(problems)
+        # How often in a row the other end asked for a pause in a conversation.
+        self._paused: dict[str, int] = {}
         self.draining = False
 
     async def __call__(self, job: Job) -> JobEnd:
@@ -68,7 +79,7 @@ class Outbox:
             if view is None or route is None:
                 return Done()
             try:
-                end = await self._step(view, route)
+                end = await self._step(view, route, job)
             except Stale as error:
                 log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
                 continue
@@ -76,7 +87,7 @@ class Outbox:
                 return end
         return Again(self._clock())
 
-    async def _step(self, view: DeliveryView, route: Route) -> JobEnd | None:
+    async def _step(self, view: DeliveryView, route: Route, job: Job) -> JobEnd | None:
         """Do what the first unsettled part needs now; None to look at the next at once."""
         now = self._clock()
         part = view.part
@@ -92,15 +103,15 @@ class Outbox:
         if view.not_before > now:
             return Again(view.not_before)
         if self._queue.held(route.deliver_lane):
-            return Again(now + 1_000)
+            # It keeps its place: whoever has waited longest tries first when the lane opens. In a lane of another name, as before
+            # the channel was renamed, it would not be kept waiting.
+            return Again(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
         return await self._send(view, route)
 
     async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
         channel = route.channel
-        # However long the other side stays doubtful, a customer gets no more copies than there are attempts.
-        exhausted = view.doubts >= self._policy.attempts
         ending = doubt.decide(
-            view, channel.on_doubt, channel.doubt_hold, now, correlates=channel.receipts_carry_attempt, exhausted=exhausted
+            view, channel.on_doubt, channel.doubt_hold, now, self._policy, correlates=channel.receipts_carry_attempt
         )
         if isinstance(ending, doubt.KeepWaiting):
             work = await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
@@ -109,6 +120,14 @@ class Outbox:
         return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: Route) -> JobEnd | None:
+        if self._strays.blocked(_called(route)):
+            # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
+            self._lanes.unavailable(
+                route.deliver_lane,
+                f"{route.name} cannot send: too many of its calls do not end",
+                "restart SARA to end them; mend or replace the channel's plugin",
+            )
+            return None
         attempt = self._new_id()
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
         outcome = await self._try(view, route, attempt)
@@ -116,6 +135,7 @@ class Outbox:
         if outcome.state in ("accepted", "refused"):
             # A refusal is an answer too: the other end is there.
             self._lanes.well(route.deliver_lane)
+            self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
             if self._hooks.any("message_sent"):
                 message = await self._store.find(view.part.id)
@@ -127,7 +147,7 @@ class Outbox:
     async def _try(self, view: DeliveryView, route: Route, attempt: str) -> Outcome:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
-            accepted = await bounded(route.channel.send(view.part, attempt), SEND_WITHIN)
+            accepted = await self._strays.call(_called(route), route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, Accepted):
                 raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
             return Outcome("accepted", "accepted", external_id=accepted.external_id)
@@ -142,8 +162,8 @@ class Outbox:
             )
             return Outcome("refused", "failed", error=str(error))
         except Unavailable as error:
-            until = self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
-            return Outcome("not_sent", "queued", until, charged=False, error=str(error))
+            self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
+            return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error))
         except InDoubt as error:
             self._lanes.stumbled(route.deliver_lane, str(error))
             return in_doubt(route, self._clock(), str(error))
@@ -154,11 +174,13 @@ class Outbox:
     def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
         now = self._clock()
         if error.scope == "channel":
-            after = error.after or 5_000
-            self._lanes.busy(route.deliver_lane, after)
-            return Outcome("not_sent", "queued", now + after, charged=False, error=str(error))
+            self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE)
+            return Outcome("not_sent", "queued", now, charged=False, error=str(error))
         if error.scope == "conversation":
-            return Outcome("not_sent", "queued", now + (error.after or 6_000), charged=False, error=str(error))
+            paused = self._paused.get(view.part.conversation, 0)
+            self._paused[view.part.conversation] = paused + 1
+            pause = min((error.after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
+            return Outcome("not_sent", "queued", now + pause, charged=False, error=str(error))
         self._lanes.stumbled(route.deliver_lane, str(error))
         decision = retry.decide(
             self._policy, view.attempts + 1, view.first_at or now, now, own_fault=False, after=error.after, chance=self._chance()
@@ -191,6 +213,11 @@ class Outbox:
         if work.reply_due is not None:
             await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "reply"])
         return Done() if work.deliver_due is None else None
+
+
+def _called(route: Route) -> str:
+    """The name in which the channel is called."""
+    return f"channel:{route.name}"
 
 
 def in_doubt(route: Route, now: Instant, error: str) -> Outcome:

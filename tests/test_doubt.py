@@ -7,26 +7,24 @@ from typing import Any, Literal
 import pytest
 
 from sara import Attempt
+from sara.config import RetryPolicy
 from sara.doubt import BLIND_AFTER, LOOK, End, Ending, KeepWaiting, decide
 from tests.fakes import NOW, delivery_view
 
 HOLD = 60_000
 MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+POLICY = RetryPolicy(attempts=4, outlast=DAY)
 
 
 def ending(
-    passed: int,
-    on_doubt: Literal["resend", "hold"] = "resend",
-    *,
-    hold: int = HOLD,
-    correlates: bool = True,
-    exhausted: bool = False,
-    **view: Any,
+    passed: int, on_doubt: Literal["resend", "hold"] = "resend", *, hold: int = HOLD, correlates: bool = True, **view: Any
 ) -> Ending:
     """The decision so long after the doubt arose, at NOW."""
     last = view.pop("last", Attempt("a1", "out-1", "in_doubt", NOW - 10_000, "me", settled_at=NOW))
     doubted = delivery_view(state="in_doubt", last=last, **view)
-    return decide(doubted, on_doubt, hold, NOW + passed, correlates=correlates, exhausted=exhausted)
+    return decide(doubted, on_doubt, hold, NOW + passed, POLICY, correlates=correlates)
 
 
 @pytest.mark.parametrize("webhook_at", [None, NOW - 1, NOW + 1])
@@ -64,10 +62,30 @@ def test_a_doubt_without_an_attempt_begins_now() -> None:
     assert ending(5, last=None) == KeepWaiting(NOW + 5 + HOLD)
 
 
-@pytest.mark.parametrize(("doubts", "hold"), [(0, HOLD), (1, HOLD), (2, 2 * HOLD), (3, 4 * HOLD), (4, 8 * HOLD)])
-def test_each_further_doubt_is_given_twice_as_long(doubts: int, hold: int) -> None:
-    assert ending(hold - 1, doubts=doubts, correlates=False) == KeepWaiting(NOW + hold)
-    assert ending(hold, doubts=doubts, correlates=False) == End("resend", blind=False)
+@pytest.mark.parametrize(
+    ("doubts", "hold"), [(0, HOLD), (1, HOLD), (2, 2 * HOLD), (3, 4 * HOLD), (4, 8 * HOLD), (5, 15 * MINUTE), (90, 15 * MINUTE)]
+)
+def test_each_further_doubt_is_given_twice_as_long_up_to_fifteen_minutes(doubts: int, hold: int) -> None:
+    assert ending(hold - 1, doubts=doubts, webhook_at=NOW + 1) == KeepWaiting(NOW + hold)
+    assert ending(hold, doubts=doubts, webhook_at=NOW + 1) == End("resend", blind=False)
+
+
+@pytest.mark.parametrize(("blind", "action"), [(0, "resend"), (2, "resend"), (3, "hold"), (4, "hold")])
+def test_where_nothing_tells_a_customer_gets_no_more_copies_than_there_are_attempts(
+    blind: int, action: Literal["resend", "hold"]
+) -> None:
+    assert ending(DAY, blind=blind, doubts=90) == End(action, blind=True)
+
+
+@pytest.mark.parametrize(("doubts", "action"), [(1, "resend"), (3, "resend"), (4, "hold")])
+def test_where_receipts_carry_nothing_every_doubt_may_be_a_copy(doubts: int, action: Literal["resend", "hold"]) -> None:
+    assert ending(DAY, blind=0, doubts=doubts, correlates=False) == End(action, blind=False)
+
+
+def test_where_receipts_come_in_and_none_tells_of_it_an_outage_is_outlasted() -> None:
+    proven = {"doubts": 90, "blind": 3, "webhook_at": NOW + 1}
+    assert ending(HOUR, first_at=NOW + HOUR - DAY + 1, **proven) == End("resend", blind=False)
+    assert ending(HOUR, first_at=NOW + HOUR - DAY, **proven) == End("hold", blind=False)
 
 
 @pytest.mark.parametrize("blind", [True, False])
@@ -80,7 +98,6 @@ def test_each_further_doubt_is_given_twice_as_long(doubts: int, hold: int) -> No
         ("hold", {}, "hold"),
         ("resend", {"purpose": "template"}, "hold"),
         ("resend", {"opted_out": True}, "hold"),
-        ("resend", {"exhausted": True}, "hold"),
     ],
 )
 def test_what_must_not_go_twice_is_held(

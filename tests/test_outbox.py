@@ -32,7 +32,8 @@ from sara.outbox import Outbox
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
 
 JOB: Job = job()
-DAY = 86_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
 POLICY = RetryPolicy(outlast=DAY)
 HOLD = 60_000
 LONGEST = 300_000
@@ -70,6 +71,13 @@ async def outcome_of(*errors: Exception, **view: Any) -> tuple[Outcome, House]:
     await outbox_of(house)(JOB)
     [(_, outcome, _)] = house.store.called("settle")
     return outcome, house
+
+
+def held_until(house: House) -> int:
+    """When the lane is tried again."""
+    until = house.queue._lane("deliver:support").held_until
+    assert until is not None
+    return until
 
 
 # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,9 +153,9 @@ async def test_a_part_is_not_sent_before_its_time() -> None:
 async def test_nothing_is_sent_while_the_lane_is_held() -> None:
     house = house_of()
     house.queue.hold("deliver:support", NOW + 60_000)
-    end = await outbox_of(house)(JOB)
-    assert isinstance(end, Again)
-    assert end.at > NOW
+    assert await outbox_of(house)(JOB) == Again(JOB.due)
+    renamed = replace(JOB, lane="deliver:of-another-name")
+    assert await outbox_of(house)(renamed) == Again(NOW + 1_000), "nothing would keep that lane waiting"
     assert house.store.wrote() == []
 
 
@@ -221,11 +229,24 @@ async def test_a_limit_of_the_conversation_makes_that_conversation_wait_and_cost
     assert house.listed() == {}
 
 
+async def test_each_further_limit_makes_a_conversation_wait_twice_as_long_until_something_goes_through() -> None:
+    house = house_of(*[NotSent("pair limit", after=6_000, scope="conversation") for _ in range(8)])
+    outbox = outbox_of(house)
+    waits = []
+    while isinstance(end := await outbox(JOB), Again):
+        waits.append(end.at - house.clock())
+        house.clock.now = end.at
+    assert waits == [6_000, 12_000, 24_000, 48_000, 96_000, 192_000, 300_000, 300_000]
+    house.store.delivering = [delivery_view("out-2")]
+    house.channel.errors.append(NotSent("pair limit", after=6_000, scope="conversation"))
+    assert await outbox(JOB) == Again(house.clock() + 6_000)
+
+
 @pytest.mark.parametrize(("after", "wait"), [(None, 5_000), (20_000, 20_000)])
 async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothing(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("rate limit", after=after, scope="channel"))
-    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=False, error="rate limit")
-    assert house.lanes.held("deliver:support")
+    assert outcome == Outcome("not_sent", "queued", NOW, charged=False, error="rate limit")
+    assert held_until(house) == NOW + wait
     assert house.listed() == {}
 
 
@@ -241,8 +262,8 @@ async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> No
 
 async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
     outcome, house = await outcome_of(Unavailable("190 expired", remedy="make a new token"))
-    assert outcome == Outcome("not_sent", "queued", NOW + 2_000, charged=False, error="190 expired")
-    assert house.lanes.held("deliver:support")
+    assert outcome == Outcome("not_sent", "queued", NOW, charged=False, error="190 expired")
+    assert held_until(house) == NOW + 2_000
     [problem] = house.problems
     assert problem.remedy == "make a new token"
     assert "190 expired" in problem.message
@@ -253,8 +274,9 @@ async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() 
     outbox = outbox_of(house)
     waits = []
     while isinstance(end := await outbox(JOB), Again):
-        waits.append(end.at - house.clock())
-        house.clock.now = end.at
+        assert end.at == JOB.due, "it keeps its place before those that came later"
+        waits.append(held_until(house) - house.clock())
+        house.clock.forward(waits[-1])
         house.queue.release("deliver:support")
     assert waits == [2_000, 4_000]
     assert house.channel.sent == [("out-1", "a1"), ("out-1", "a2"), ("out-1", "a3")]
@@ -461,7 +483,7 @@ async def test_where_receipts_carry_our_id_a_doubt_needs_proof_that_they_can_rea
 @pytest.mark.parametrize(("doubts", "action"), [(3, "resend"), (4, "hold"), (9, "hold")])
 async def test_a_customer_gets_no_more_copies_than_there_are_attempts(doubts: int, action: str) -> None:
     house = house_of(**doubtful(doubts=doubts, attempts=9))
-    house.clock.forward(DAY)
+    house.clock.forward(HOUR)
     await outbox_of(house)(JOB)
     [(_, taken, _, _)] = house.store.called("settle_doubt")
     assert taken == action

@@ -263,6 +263,8 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         migrate(connection, path)
+        # What a failed sync left behind may be readable and yet not on the disk: nothing is served before it is.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         damage.glance(connection, path)
     except BaseException:
         connection.close()

@@ -60,6 +60,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
         webhook_at=None if account is None else account["webhook_at"],
         opted_out=bool(person["opted_out"]),
         doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'in_doubt'", row["id"])["n"],
+        blind=row["blind"],
     )
 
 
@@ -142,7 +143,10 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
     if row["state"] != "in_doubt":
         raise Stale(f"the part is {row['state']}")
     state, reason = ("queued", None) if action == "resend" else ("held", "in_doubt")
-    db.execute("UPDATE messages SET state = ?, reason = ?, not_before = ? WHERE id = ?", (state, reason, now, row["id"]))
+    db.execute(
+        "UPDATE messages SET state = ?, reason = ?, not_before = ?, blind = blind + ? WHERE id = ?",
+        (state, reason, now, int(blind), row["id"]),
+    )
     count(db, "doubt_resent" if action == "resend" else "doubt_held")
     if blind:
         count(db, "blind")

@@ -590,7 +590,17 @@ class StoreContract:
         await shop.store.settle("a3", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
-        assert (view.attempts, view.doubts) == (4, 1)
+        assert (view.attempts, view.doubts, view.blind) == (4, 1, 0)
+
+    @pytest.mark.parametrize("blind", [True, False])
+    async def test_doubts_that_ended_blindly_are_counted(self, shop: Shop, blind: bool) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle_doubt(part, "resend", blind, shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.doubts, view.blind) == (1, int(blind))
 
     async def test_stop_also_cancels_what_sara_was_about_to_say(self, shop: Shop) -> None:
         start = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))

@@ -79,7 +79,7 @@ async def test_while_the_disk_is_full_nothing_is_acknowledged_or_sent_and_afterw
     place.phone.faults.error_code.on(131016)
     await place.phone.say("kofi", "to be sent again")
     await fork.alive(place.phone.wait_for(lambda phone: phone.faults.error_code.hits > 0, DEADLINE))
-    place.ai.delay_ms = 200
+    place.ai.delay_ms = 1_500  # long enough for the disk to fill up meanwhile, also on a busy machine
     await place.phone.say("mei", "being thought about")
     await fork.alive(place.ai.wait_for(lambda calls: "being thought about" in calls[-1].asked))
     async with strace.beside(fork.pid, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC", paths=log_of(place)):

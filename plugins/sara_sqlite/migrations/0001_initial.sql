@@ -95,11 +95,13 @@ CREATE TABLE messages (
     reply_to      TEXT,
     at            INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
-    -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, and the attempts charged to it.
+    -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, and how many
+    -- of its doubts ended without proof that receipts come in.
     revived_at    INTEGER,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
+    blind         INTEGER NOT NULL DEFAULT 0,
     error         TEXT
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;

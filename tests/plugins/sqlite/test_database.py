@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sara_sqlite import migrate
+from sara_sqlite.connection import GroupConnection
 from sara_sqlite.database import Database
 
 from sara import StoreLocked, StoreLost, StoreUnavailable
@@ -144,6 +147,53 @@ async def test_an_unknown_commit_ends_all_writing(database: Database) -> None:
     assert database.lost.is_set()
     with pytest.raises(StoreLost):
         await database.write(note("two"))
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Path:
+    """A database whose last commit stands in its log alone, as a process leaves it that was killed."""
+    path = tmp_path / "sara.db"
+    code = (
+        "import asyncio, os, sys\nfrom pathlib import Path\nfrom sara_sqlite.database import Database\n"
+        "async def main():\n"
+        "    database = Database(Path(sys.argv[1]))\n"
+        "    await database.open()\n"
+        "    await database.close()\n"
+        "    await database.open()\n"
+        "    await database.write(lambda db: db.execute(\"INSERT INTO counters VALUES ('kept', 1)\"))\n"
+        "    os._exit(0)\n"
+        "asyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert not counted(path)
+    return path
+
+
+def counted(path: Path) -> list[tuple[int]]:
+    """What the file holds by itself, without its log."""
+    alone = shutil.copy(path, path.with_name("alone.db"))
+    with closing(sqlite3.connect(alone)) as connection:
+        return connection.execute("SELECT value FROM counters WHERE name = 'kept'").fetchall()
+
+
+async def test_what_a_dead_process_left_in_the_log_is_in_the_file_before_anything_is_served(cut_off: Path) -> None:
+    database = Database(cut_off)
+    await database.open()
+    assert counted(cut_off) == [(1,)]
+    await database.close()
+
+
+async def test_where_the_log_cannot_be_brought_into_the_file_nothing_is_served(
+    cut_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def execute(connection: GroupConnection, sql: str, *given: Any) -> sqlite3.Cursor:
+        if "wal_checkpoint" in sql:
+            raise sqlite3.OperationalError("disk I/O error")
+        return sqlite3.Connection.execute(connection, sql, *given)
+
+    monkeypatch.setattr(GroupConnection, "execute", execute)
+    with pytest.raises(StoreUnavailable, match="disk I/O error"):
+        await Database(cut_off).open()
 
 
 async def test_a_second_process_is_refused_with_the_name_of_the_first(database: Database) -> None:
