@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal
 
-.PHONY: demo test faults chaos soak lint bench lock format clean
+.PHONY: demo test faults chaos soak overload lint bench lock format clean
 
 demo: $(VENV)/.run  ## the whole system on this machine, without any account
 	$(BIN)/sara demo
@@ -22,6 +22,9 @@ chaos: $(VENV)/.dev  ## thousands of messages, a kill about every five seconds; 
 
 soak: $(VENV)/.dev  ## half an hour of load; prints memory, descriptors and tasks
 	$(BIN)/python bench/soak.py
+
+overload: $(VENV)/.dev  ## ten times more than can be answered; prints memory, and what was refused
+	$(BIN)/python bench/overload.py
 
 lint: $(VENV)/.dev  ## style, types and architecture
 	$(BIN)/ruff check .

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         AccountEvent,
         Again,
         Arrival,
+        Attachment,
         Attempt,
         Change,
         Contact,
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
         Verdict,
         Wake,
     )
-    from sara.parts import split_text, utf16_length
+    from sara.parts import plain, split_text, utf16_length
     from sara.problems import Problem, Problems
     from sara.schedule import Entry, ScheduledQueue
 
@@ -108,6 +109,7 @@ __all__ = [
     "AccountEvent",
     "Again",
     "Arrival",
+    "Attachment",
     "Attempt",
     "Change",
     "Channel",
@@ -183,6 +185,7 @@ __all__ = [
     "format_duration",
     "hookimpl",
     "parse_duration",
+    "plain",
     "split_text",
     "utf16_length",
 ]

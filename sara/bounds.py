@@ -1,42 +1,142 @@
-"""Calling plugin code so that it can neither hold up its caller nor end the process."""
+"""Calling plugin code so that it can neither hold up its caller nor end the process, nor pile up unseen."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
 
 from sara.model import Millis
 
+if TYPE_CHECKING:
+    from sara.problems import Problems
+
+log = structlog.get_logger("sara.bounds")
 T = TypeVar("T")
+
+LINGER_AFTER: Millis = 1_000
+"""A call that has not ended so long after it was given up lingers."""
+
+MOST_OF_ONE = 3
+"""With so many lingering calls a plugin is not called any more."""
+
+MOST_OF_ALL = 20
+"""With so many lingering calls altogether the process has to start again."""
+
+PATIENCE: Millis = 60_000
+"""What customers wait for is left uncalled for at most this long; then the process has to start again."""
 
 
 class Misbehaved(Exception):
     """The called code cancelled itself, or tried to end the process."""
 
 
-async def bounded(call: Coroutine[Any, Any, T], within: Millis) -> T:
-    """Await `call` for at most `within` milliseconds.
+class Strays:
+    """Makes calls in somebody's name and knows the strays among them: calls that were given up and have not ended.
 
-    Unlike a plain time-out this returns on time even if the call swallows its cancellation. Raises TimeoutError, Misbehaved,
-    or what the call raised; CancelledError only if the caller itself was cancelled.
+    A name is a section or a plugin, `responder:assistant`, `channel:whatsapp`, `plugin:tally`. One with too many strays is named
+    as a problem, and is not to be called until they have ended. `start_again` is set once only a new process can help: when too
+    many linger altogether, or when one that customers wait for has been left uncalled for too long.
     """
-    task = asyncio.ensure_future(_tamed(call))
+
+    def __init__(self, problems: Problems, *, linger_after: Millis = LINGER_AFTER, patience: Millis = PATIENCE) -> None:
+        self._problems = problems
+        self._linger_after = linger_after
+        self._patience = patience
+        self._lingering: dict[str, set[asyncio.Future[Any]]] = {}
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
+        self.start_again = asyncio.Event()
+
+    async def call(
+        self, name: str, call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Millis, *, needed: bool = True
+    ) -> T:
+        """Await `call` for at most `within` milliseconds, in the name of `name`. Raises as `bounded` does.
+
+        `needed` says that customers wait for such calls: then their absence, too, is a reason to start again.
+        """
+        return await bounded(call, within, lambda left: self._given_up(name, left, needed))
+
+    def blocked(self, name: str) -> bool:
+        """Whether so many calls linger that `name` is not to be called now."""
+        return len(self._lingering.get(name, ())) >= MOST_OF_ONE
+
+    def counts(self) -> Mapping[str, int]:
+        """How many calls linger now, by name; 0 where all have ended."""
+        return {name: len(calls) for name, calls in sorted(self._lingering.items())}
+
+    def _given_up(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
+        asyncio.get_running_loop().call_later(self._linger_after / 1_000, self._look, name, call, needed)
+
+    def _look(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
+        if call.done():
+            return
+        self._lingering.setdefault(name, set()).add(call)
+        call.add_done_callback(partial(self._ended, name, needed))
+        log.warning("call_lingers", plugin=name, lingering=len(self._lingering[name]))
+        self._judge(name, needed)
+        if sum(self.counts().values()) >= MOST_OF_ALL:
+            self.start_again.set()
+
+    def _ended(self, name: str, needed: bool, call: asyncio.Future[Any]) -> None:
+        self._lingering[name].discard(call)
+        log.info("call_ended_late", plugin=name, lingering=len(self._lingering[name]))
+        self._judge(name, needed)
+
+    def _judge(self, name: str, needed: bool) -> None:
+        key = f"{name}:lingering"
+        if not self.blocked(name):
+            self._problems.clear(key)
+            if (waiting := self._waiting.pop(name, None)) is not None:
+                waiting.cancel()
+            return
+        kind, _, short = name.partition(":")
+        lingering = len(self._lingering[name])
+        self._problems.report(
+            key,
+            f"{lingering} calls of the {kind} {short} were given up and do not end; it is not called until they have",
+            "restart SARA to end them; mend or replace the plugin, which does not stop when it is told to",
+            count=lingering,
+        )
+        if needed and name not in self._waiting:
+            loop = asyncio.get_running_loop()
+            self._waiting[name] = loop.call_later(self._patience / 1_000, self.start_again.set)
+
+
+async def bounded(
+    call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Millis, given_up: Callable[[asyncio.Future[T]], None] | None = None
+) -> T:
+    """Await `call`, a coroutine or what `begin` returned, for at most `within` milliseconds.
+
+    Unlike a plain time-out this returns on time even if the call swallows its cancellation. `given_up` is told of a call that
+    had not ended. Raises TimeoutError, Misbehaved, or what the call raised; CancelledError only if the caller itself was
+    cancelled.
+    """
+    running = call if isinstance(call, asyncio.Future) else asyncio.ensure_future(_tamed(call))
     try:
-        done, _ = await asyncio.wait({task}, timeout=within / 1_000)
+        done, _ = await asyncio.wait({running}, timeout=within / 1_000)
     except asyncio.CancelledError:
-        task.cancel()
-        task.add_done_callback(_forget)
+        _give_up(running, given_up)
         raise
     if not done:
-        task.cancel()
-        task.add_done_callback(_forget)
+        _give_up(running, given_up)
         raise TimeoutError(f"no end within {within} ms")
-    if task.cancelled():
+    if running.cancelled():
         raise Misbehaved("the call cancelled itself")
-    return task.result()
+    return running.result()
+
+
+def begin(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]:
+    """Begin a call: of an async function as a task, of a plain one in a thread. What it returns is done when the call has
+    really ended."""
+    if inspect.iscoroutinefunction(function):
+        return asyncio.ensure_future(_tamed(function(**arguments)))
+    return _threaded(function, **arguments)
 
 
 async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -44,6 +144,10 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
     Not in the loop's pool: a function that hangs would take a place there for ever, and keep the process from ending.
     """
+    return await _threaded(function, *args, **kwargs)
+
+
+def _threaded(function: Callable[..., T], *args: Any, **kwargs: Any) -> asyncio.Future[T]:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[T] = loop.create_future()
 
@@ -66,7 +170,7 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()
-    return await ended
+    return ended
 
 
 async def _tamed(call: Coroutine[Any, Any, T]) -> T:
@@ -76,7 +180,16 @@ async def _tamed(call: Coroutine[Any, Any, T]) -> T:
         raise Misbehaved("the call tried to end the process") from error
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
-    """Look at a late task's error, so that the loop does not report it as forgotten."""
-    if not task.cancelled():
-        task.exception()
+def _give_up(call: asyncio.Future[T], given_up: Callable[[asyncio.Future[T]], None] | None) -> None:
+    # A thread cannot be cancelled: its future stays what tells of its end.
+    if isinstance(call, asyncio.Task):
+        call.cancel()
+    call.add_done_callback(_forget)
+    if given_up is not None:
+        given_up(call)
+
+
+def _forget(call: asyncio.Future[Any]) -> None:
+    """Look at a late call's error, so that the loop does not report it as forgotten."""
+    if not call.cancelled():
+        call.exception()

@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from sara.errors import SaraError
+from sara.errors import GiveUp, SaraError
 from sara.model import (
     Accepted,
+    Attachment,
     Attempt,
     ConversationSummary,
     DeliveryView,
@@ -42,7 +44,7 @@ from sara.model import (
     Usage,
     Wake,
 )
-from sara.parts import split_text
+from sara.parts import plain, split_text
 
 if TYPE_CHECKING:
     from sara.config.options import Options
@@ -59,7 +61,8 @@ class Context:
 
     `name` is the section's name in sara.yaml (`store` and `queue` for those). `state` is the state directory. `shared` is one
     mapping per plugin, so that sections of the same plugin can share an object: see `once`. `read_only` stores are only
-    looked at, possibly while a daemon has them open.
+    looked at, possibly while a daemon has them open. `public_url` is where the internet reaches the public listener, if the file
+    says so.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Context:
     problems: Problems
     shared: dict[Hashable, Any] = field(default_factory=dict)
     read_only: bool = False
+    public_url: str | None = None
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """The object that this plugin's sections share under `key`, made by whoever asks first."""
@@ -123,8 +127,8 @@ class PluginObject(ABC):  # what each kind must bring is said by its own class
     async def close(self) -> None:  # noqa: B027  # optional
         """Let go of everything. Called once, also after a failed `open`."""
 
-    async def checks(self) -> Sequence[Finding]:
-        """Live checks for `sara doctor`."""
+    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+        """Live checks for `sara doctor`, on an object that is open; with `fix`, mend what can be mended from here."""
         return ()
 
 
@@ -150,6 +154,18 @@ class Channel(PluginObject):
     on_doubt: Literal["resend", "hold"] = "resend"
     doubt_hold: Millis = 60_000
 
+    kinds: frozenset[str] = frozenset({"text"})
+    """The kinds of `Draft` that `compose` and `send` know; any other is turned into text."""
+
+    reply_window: Millis | None = None
+    """How long after the customer's last message the provider lets us write freely; None where there is no such limit."""
+
+    typing_lasts: Millis | None = None
+    """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
+
+    monthly_budget: int | None = None
+    """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
+
     @abstractmethod
     def receive(self, request: Request) -> Reception:
         """Make sense of a request at the webhook. Verifies before it parses; never raises for anything a stranger can send.
@@ -167,13 +183,32 @@ class Channel(PluginObject):
         """
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        """Turn a draft into the parts that this channel can carry. By default, text is cut at `text_limit`."""
-        if draft.kind != "text":
+        """Turn a draft into the parts that this channel can carry. By default a kind that is not among `kinds` becomes text,
+        and text is cut at `text_limit`."""
+        if draft.kind in self.kinds and draft.kind != "text":
             return (draft,)
-        return [Draft(text=piece) for piece in split_text(draft.text, self.text_limit)]
+        pieces = split_text(plain(draft), self.text_limit)
+        return [Draft(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
 
-    async def typing(self, account: str, external_id: str) -> None:
-        """Show the customer that an answer to the message `external_id` is being written."""
+    def outside_window(self) -> Draft | None:
+        """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.
+        It is said once until they do; what could not be said waits, `parked`."""
+        return None
+
+    async def mark_read(self, external_id: str) -> None:
+        """Show the customer that the message `external_id` was read. Called once an answer is being made; may fail."""
+
+    async def typing(self, external_id: str) -> None:
+        """Show the customer that an answer to the message `external_id` is being written. May fail: nothing depends on it."""
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The bytes of a file that a message brought, in chunks. Whoever reads them bounds the size and the time.
+
+        Raises (while it is read):
+            TryLater: the same may work later.
+            GiveUp: it cannot be had any more, or must not be.
+        """
+        raise GiveUp("this channel fetches no files")
 
 
 # ── responders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,10 +271,18 @@ class Store(PluginObject):
 
     @abstractmethod
     async def save_reply(
-        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+        self,
+        conversation: str,
+        attempt: int,
+        answers: Sequence[str],
+        parts: Sequence[Draft],
+        usage: Usage | None,
+        now: Instant,
+        readings: Mapping[str, str] = MappingProxyType({}),
     ) -> OpenWork:
-        """Keep the answer: `answers` become answered, `parts` queued, in one transaction. Raises `Stale` if the attempt is not
-        the open one or any of `answers` is no longer waiting."""
+        """Keep the answer: `answers` become answered, `parts` queued, in one transaction; `readings` replace the texts of inbound
+        messages of this conversation. Raises `Stale` if the attempt is not the open one or any of `answers` is no longer
+        waiting."""
 
     @abstractmethod
     async def postpone_reply(
@@ -267,7 +310,8 @@ class Store(PluginObject):
 
     @abstractmethod
     async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
-        """Write the `sending` mark. The request may leave only after this returned. Raises `Stale` unless the part is queued."""
+        """Write the `sending` mark. The request may leave only after this returned. Raises `Stale` unless the part is queued and
+        the first unsettled one of its conversation."""
 
     @abstractmethod
     async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
@@ -280,8 +324,14 @@ class Store(PluginObject):
         Raises `Stale` if the part is no longer in doubt."""
 
     @abstractmethod
-    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
-        """End a queued part without an attempt. Raises `Stale` unless it is queued."""
+    async def end_part(
+        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+    ) -> OpenWork:
+        """End a queued part without an attempt. Raises `Stale` unless it is queued.
+
+        `instead` is a template that may be said outside the reply window: it is queued (purpose `template`) unless one was since
+        the customer's last message. What was parked with the reason `window_closed` is queued again when the customer writes
+        something that opens the window, within seven days."""
 
     @abstractmethod
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
@@ -317,6 +367,28 @@ class Store(PluginObject):
     @abstractmethod
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation."""
+
+    # files
+
+    @abstractmethod
+    async def keep_attachment(
+        self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
+    ) -> None:
+        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`)."""
+
+    @abstractmethod
+    async def attachment_file(self, sha256: str) -> str | None:
+        """The name of a kept file with these contents, if there is one: the same file need not be kept twice."""
+
+    @abstractmethod
+    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
+        """Forget up to `limit` fetched attachments of messages older than `before`; return the names of files that no attachment
+        uses any more, to be removed."""
+
+    @abstractmethod
+    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+        """Messages of an account in a month (`2026-11`, UTC) by what they cost: `<type>.<category>` of `Receipt.pricing`, and
+        under `counted` those that count towards the budget."""
 
     # looking
 

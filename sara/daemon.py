@@ -20,9 +20,12 @@ import structlog
 from aiohttp import web
 
 from sara import systemd
+from sara.bounds import Strays
+from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store
 from sara.errors import ConfigError, PluginError, SaraError
+from sara.files import Files
 from sara.inbox import Inbox
 from sara.lanes import Lanes
 from sara.model import Instant, Recovered
@@ -35,7 +38,7 @@ from sara.watch import Watch
 from sara.web.admin import AdminApp
 from sara.web.parsing import ParseLog
 from sara.web.public import PublicApp
-from sara.worker import Worker
+from sara.worker import DRAIN, Worker
 
 if TYPE_CHECKING:
     from sara.config import Config, Listen, Loaded, Section
@@ -52,7 +55,8 @@ KEEPALIVE = 15.0
 """Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
 
 START_AGAIN = 75
-"""Exit code of a daemon that has to be started again, because it cannot know whether its last write was kept."""
+"""Exit code of a daemon that has to be started again: it cannot know whether its last write was kept, or plugin calls that
+nobody can end have piled up."""
 
 
 def wall_clock() -> Instant:
@@ -88,11 +92,14 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._shared: dict[str, dict[Hashable, Any]] = {}
         self.problems = Problems(self._with.clock)
-        self.hooks = Hooks(plugins, self.problems)
+        self.strays = Strays(self.problems)
+        self.hooks = Hooks(plugins, self.problems, strays=self.strays)
         self.public_url = ""
         self.admin_url = ""
         self.ended = asyncio.Event()
         self.exit_code = 0
+        self.grace = DRAIN
+        """How long, in milliseconds, `stop` should let running jobs end."""
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,7 +111,7 @@ class Daemon:
             await self._stack.aclose()
             raise
 
-    async def stop(self, grace: int = 30_000) -> None:
+    async def stop(self, grace: int = DRAIN) -> None:
         """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order."""
         systemd.notify("STOPPING=1")
         log.info("stopping")
@@ -146,7 +153,10 @@ class Daemon:
         self._run(self._worker.watch_clock(), "clock-watch")
         self._run(self._reopen_responders(failed), "responders")
         self._run(self._watch_store(), "store-watch")
+        self._run(self._watch_strays(), "stray-watch")
         self._run(self.watch.run(self.ended), "room-watch")
+        self._run(self._files.expire(self.ended), "file-watch")
+        self._run(self._budget.run(self.ended), "budget-watch")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
@@ -159,7 +169,24 @@ class Daemon:
         self.inbox = Inbox(self.store, self.queue, routes, self.hooks, self.problems, clock)
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
-        replies = Replies(self.store, self.queue, routes, lanes, self.hooks, self.problems, config.retry.reply, clock, chance)
+        files = Files(
+            config.state / "media", self.store, config.media, self.problems, clock, lambda: secrets.token_hex(16), self.strays
+        )
+        files.open()
+        self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
+        replies = Replies(
+            self.store,
+            self.queue,
+            routes,
+            lanes,
+            self.hooks,
+            self.problems,
+            config.retry.reply,
+            clock,
+            chance,
+            self.strays,
+            files,
+        )
         self._outbox = Outbox(
             self.store,
             self.queue,
@@ -172,6 +199,7 @@ class Daemon:
             chance,
             self._with.new_id,
             self._owner,
+            self.strays,
         )
         self._worker = Worker(
             self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock, caution
@@ -192,6 +220,7 @@ class Daemon:
             _admin_token(config.state),
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
+            lingering=self.strays.counts,
         )
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +229,12 @@ class Daemon:
         """Build the plugin object of a section. Raises PluginError."""
         brought = self._plugins.bring(kind, section.plugin)
         context = Context(
-            section.name, self._config.state, self._with.clock, self.problems, self._shared.setdefault(section.plugin, {})
+            section.name,
+            self._config.state,
+            self._with.clock,
+            self.problems,
+            self._shared.setdefault(section.plugin, {}),
+            public_url=self._config.server.public_url,
         )
         try:
             made = brought(section.options, context)  # type: ignore[call-arg]  # plugins take their options and a context
@@ -355,13 +389,20 @@ class Daemon:
         log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
         self._end(1)
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, grace: int = 0) -> None:
+        """End by itself. By default nobody is waited for: when something broke, what runs can no longer be recorded."""
         self.exit_code = code
+        self.grace = grace
         self.ended.set()
 
     async def _watch_store(self) -> None:
         await self.store.lost.wait()
         self._end(START_AGAIN)
+
+    async def _watch_strays(self) -> None:
+        await self.strays.start_again.wait()
+        log.critical("plugin_calls_do_not_end", plugins={name: count for name, count in self.strays.counts().items() if count})
+        self._end(START_AGAIN, DRAIN)
 
     async def _feed_watchdog(self, interval: float) -> None:
         """Tell systemd that loop, worker and database answer; when one does not, it restarts us."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sara.model import Instant, Millis, ReplyView
+from sara.model import DeliveryView, Instant, Millis, ReplyView
 
 if TYPE_CHECKING:
     from sara.config import Conversation
@@ -77,6 +77,14 @@ def blocked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     if facts.lane_held:
         return Wait(facts.now + LANE_LOOK, blocked=True)
     return Proceed()
+
+
+def window_closed(view: DeliveryView, window: Millis | None, now: Instant) -> bool:
+    """Whether a part comes too late for its channel's reply window; a template never does. The customer's own time stamps count,
+    so that a message delivered late opens nothing."""
+    if window is None or view.part.kind == "template":
+        return False
+    return view.customer_at is None or now >= view.customer_at + window
 
 
 CORE: Sequence[Gate] = (silence, age, quiet, blocked)

@@ -14,7 +14,7 @@ from sara.contracts import Clock, Queue, Store
 from sara.model import AccountEvent, Arrival, Draft, InboundMessage, Intake, Reception, Taken, Verdict
 from sara.parts import storable
 from sara.plugins import Hooks
-from sara.problems import Problems
+from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
 from sara.texts import text
 
@@ -77,11 +77,15 @@ class Inbox:
                 f"set-aside:{route.name}",
                 f"{route.name}: something signed was not understood and is kept aside ({item.reason})",
                 "nothing is lost; see `sara queue stats` for the count, and report it to the plugin's author",
+                lasts=DAY,
             )
         for change in reception.changes:
             if isinstance(change, AccountEvent) and change.serious:
                 self._problems.report(
-                    f"account:{route.name}:{change.kind}", f"{route.name}: {change.summary}", "see the provider's console"
+                    f"account:{route.name}:{change.kind}",
+                    f"{route.name}: {change.summary}",
+                    "see the provider's console",
+                    lasts=7 * DAY,
                 )
 
 
@@ -98,14 +102,25 @@ def kept_whole(message: InboundMessage) -> InboundMessage:
     """The message with texts that can be stored, whatever its channel let through."""
     person = message.person
     named = replace(person, name=person.name and storable(person.name), username=person.username and storable(person.username))
-    return replace(message, text=storable(message.text), raw=storable(message.raw), kind=storable(message.kind), person=named)
+    files = tuple(
+        replace(each, mime=storable(each.mime), name=each.name and storable(each.name), url=each.url and storable(each.url))
+        for each in message.attachments
+    )
+    return replace(
+        message,
+        text=storable(message.text),
+        raw=storable(message.raw),
+        kind=storable(message.kind),
+        person=named,
+        attachments=files,
+    )
 
 
 def judge(message: InboundMessage) -> Verdict:
     """The immediate rules: consent words take effect with the message itself."""
     if not message.answer:
         return Verdict(skip="recorded")
-    consent = rules.consent_of(message.text) if message.kind == "text" else None
+    consent = rules.consent_of(message.text) if message.kind in ("text", "button") else None
     if consent is None:
         return Verdict()
     notice = Draft(text("opted_out" if consent == "opt_out" else "opted_in"))

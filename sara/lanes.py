@@ -31,7 +31,7 @@ class Lanes:
     def unavailable(self, lane: str, message: str, remedy: str) -> Instant:
         """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe."""
         refusals, until = self._refusals.get(lane, (0, 0))
-        if until > self._clock():
+        if self._clock() < until <= self._clock() + PROBE_LONGEST:  # later than that only where the clock was set back
             return until  # one of many that were on their way when the first was refused: the same refusal, not another probe
         until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
         self._refusals[lane] = (refusals + 1, until)
@@ -70,4 +70,4 @@ class Lanes:
         if self._queue.held(lane):
             return True
         refused = self._refusals.get(lane)
-        return refused is not None and self._clock() < refused[1] + PROBE_LONGEST
+        return refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST

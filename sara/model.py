@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 Instant: TypeAlias = int
@@ -83,6 +84,32 @@ class Contact:
     language: str | None = None
 
 
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a message brings: `image`, `video`, `audio`, `document` or `sticker`.
+
+    A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
+    sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
+    question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
+    `error` why it never will be.
+    """
+
+    kind: str
+    mime: str
+    reference: str
+    name: str | None = None
+    voice: bool = False
+    url: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    id: str = ""
+    path: PurePath | None = None
+    error: str | None = None
+
+
 # ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -92,7 +119,9 @@ class InboundMessage:
 
     `kind` is the provider's own word for its type; `text` is what a reader (the AI included) should read for it; `answer` says
     whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
-    `external_id` is the provider's id, unique within `account`; None where the provider gives none.
+    `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
+    id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
+    freely, where a channel knows such a time.
     """
 
     account: str
@@ -105,19 +134,31 @@ class InboundMessage:
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
     raw: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    opens_window: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a provider did not deliver: its code as text, and a sentence for people."""
+    """Why a provider did not deliver: its code as text, and a sentence for people.
+
+    `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
+    time in which we may write freely is over.
+    """
 
     code: str
     reason: str
+    then: Literal["end", "later", "window"] = "end"
+    after: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider told us more about something we sent. At least one of `external_id` and `attempt_id` is there."""
+    """The provider told us more about something we sent. At least one of `external_id` and `attempt_id` is there.
+
+    `pricing` is what the provider says of the price, kept as it is: `type` and `category` where there are such. `counts` is
+    whether the message counts towards the channel's monthly budget; each message does once.
+    """
 
     account: str
     status: ReceiptStatus
@@ -126,6 +167,7 @@ class Receipt:
     attempt_id: str | None = None
     failure: Failure | None = None
     pricing: Mapping[str, Any] | None = None
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +246,29 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect."""
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect.
+
+    `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
+    people read, and `plain` turns the whole into text for channels that lack the kind:
+
+    | kind | content |
+    |---|---|
+    | `text` | |
+    | `image` `video` `audio` `document` `sticker` | `path` or `url`; `mime`, `name`, `voice`. `text` is the caption |
+    | `location` | `latitude`, `longitude`, `name`, `address` |
+    | `contact` | `name`, `phones` (a list) |
+    | `reaction` | `emoji`, empty to take it back; to the message `reply_to` |
+    | `buttons` | `buttons`: a list of `id`, `title`; `header`, `footer` |
+    | `list` | `button` (what opens it), `sections`: a list of `title`, `rows`: a list of `id`, `title`, `description`; `header`, `footer` |
+    | `link` | `title`, `url` |
+    | `ask_location` `ask_contact` | |
+    | `template` | `name`, `language`, `parameters` (a list of texts for the body), or `components` in the provider's own form |
+    """
 
     text: str
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +353,7 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
-    chance: its age counts from then."""
+    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it."""
 
     id: str
     role: Role
@@ -303,6 +363,8 @@ class Line:
     content: Mapping[str, Any] = field(default_factory=dict)
     external_id: str | None = None
     revived_at: Instant | None = None
+    attachments: tuple[Attachment, ...] = ()
+    quoted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,10 +390,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A responder's answer, in the order in which its parts are to be said."""
+    """A responder's answer, in the order in which its parts are to be said.
+
+    `readings` are texts that the responder found in what the customer sent, by the line's id (the transcript of a voice message,
+    say): kept as that message's text, so that nobody has to find them again.
+    """
 
     parts: tuple[Draft, ...]
     usage: Usage | None = None
+    readings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +468,7 @@ class DeliveryView:
 
     `attempts` counts those charged to the part, `doubts` those that are in doubt, `blind` the doubts that ended without any proof
     that receipts can reach us; `first_at` is its first try. `webhook_at` is when the account's last verified webhook came: that proof.
+    `customer_at` is when the customer last wrote something that opens the channel's reply window, as the provider tells the time.
     """
 
     part: Part
@@ -413,6 +481,7 @@ class DeliveryView:
     opted_out: bool
     doubts: int = 0
     blind: int = 0
+    customer_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sara import doubt, retry
+from sara import doubt, gates, retry
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
 from sara.lanes import Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
 from sara.plugins import Hooks
-from sara.problems import Problems
+from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
 
 if TYPE_CHECKING:
@@ -106,7 +106,23 @@ class Outbox:
             # It keeps its place: whoever has waited longest tries first when the lane opens. In a lane of another name, as before
             # the channel was renamed, it would not be kept waiting.
             return Again(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
+        if gates.window_closed(view, route.channel.reply_window, now):
+            return await self._park(view, route, now)
         return await self._send(view, route)
+
+    async def _park(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+        """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
+        self._problems.report(
+            f"parked:{route.name}",
+            f"{route.name}: the time to answer freely was over; what was to be said waits until the customer writes again",
+            "`sara queue list` names them; a template in the channel's section asks the customer to write",
+            severity="warning",
+            lasts=DAY,
+        )
+        instead = route.channel.outside_window() if view.part.purpose in ("reply", "operator") else None
+        log.info("parked", part=view.part.id, reason="window_closed", instead=instead is not None)
+        work = await self._store.end_part(view.part.id, "parked", "window_closed", now, instead)
+        return await self._tell_replies(work)
 
     async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
         channel = route.channel
@@ -159,6 +175,7 @@ class Outbox:
                 f"{route.name} refused a message: {error}",
                 "`sara why` shows it; the conversation goes on",
                 severity="warning",
+                lasts=DAY,
             )
             return Outcome("refused", "failed", error=str(error))
         except Unavailable as error:
@@ -187,7 +204,10 @@ class Outbox:
         )
         if isinstance(decision, retry.Dead):
             self._problems.report(
-                f"unsent:{route.name}", f"{route.name}: a message could not be sent: {error}", "`sara queue retry` tries again"
+                f"unsent:{route.name}",
+                f"{route.name}: a message could not be sent: {error}",
+                "`sara queue list` names it, `sara queue retry` tries again",
+                lasts=DAY,
             )
             return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}")
         return Outcome("not_sent", "queued", decision.at, error=str(error))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import pluggy
 import structlog
 
 from sara import hookspecs
-from sara.bounds import bounded, in_thread
+from sara.bounds import Strays, begin
 from sara.errors import PluginError
 from sara.problems import Problems
 
@@ -45,8 +44,9 @@ REGISTERS: Mapping[str, str] = {
 GROUP = "sara"
 DISTRIBUTION = "sara-daemon"
 HOOK_WITHIN = 10_000
-HANGS_ALLOWED = 3
-"""A hook that ran out of time this often is not called again: each time leaves a thread or a task behind."""
+HOOKS_AT_ONCE = 8
+"""So many hooks of one plugin run at once, the others wait for their turn: a burst of messages for a plugin that hangs leaves no
+more threads behind, and few enough that the process need not start again for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +226,15 @@ def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> 
 
 class Hooks:
     """Calls implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline. One that
-    fails or hangs is named as a problem and hurts nobody else."""
+    fails or hangs is named as a problem and hurts nobody else; while too many calls of a plugin linger, it is left out."""
 
-    def __init__(self, plugins: Plugins, problems: Problems, within: int = HOOK_WITHIN) -> None:
+    def __init__(self, plugins: Plugins, problems: Problems, within: int = HOOK_WITHIN, strays: Strays | None = None) -> None:
         self._plugins = plugins
         self._problems = problems
         self._within = within
+        self._strays = strays or Strays(problems)
         self._running: set[asyncio.Task[None]] = set()
-        self._hangs: dict[tuple[str, str], int] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
     def any(self, *names: str) -> bool:
         """Whether any of these hooks has an implementation."""
@@ -261,20 +262,11 @@ class Hooks:
         task.add_done_callback(self._running.discard)
 
     async def _call(self, implementation: pluggy.HookImpl, arguments: dict[str, Any], name: str) -> None:
-        function = implementation.function
-        who = (implementation.plugin_name, name)
-        if self._hangs.get(who, 0) >= HANGS_ALLOWED:
-            return
         try:
-            if inspect.iscoroutinefunction(function):
-                await bounded(function(**arguments), self._within)
-            else:
-                await bounded(in_thread(function, **arguments), self._within)
+            await self._in_turn(implementation, arguments)
         except Exception as error:
             plugin = implementation.plugin_name
-            hung = isinstance(error, TimeoutError)
-            self._hangs[who] = self._hangs.get(who, 0) + int(hung)
-            what = "took too long" if hung else f"raised {type(error).__name__}"
+            what = "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
             log.warning("hook_failed", plugin=plugin, hook=name, error=type(error).__name__)
             self._problems.report(
                 f"plugin:{plugin}:{name}",
@@ -282,3 +274,19 @@ class Hooks:
                 "update or remove the plugin",
                 severity="warning",
             )
+
+    async def _in_turn(self, implementation: pluggy.HookImpl, arguments: dict[str, Any]) -> None:
+        """Call it when few enough of its plugin's hooks run. Raises TimeoutError also when its turn does not come."""
+        name = f"plugin:{implementation.plugin_name}"
+        if self._strays.blocked(name):
+            return
+        turns = self._turns.setdefault(name, asyncio.Semaphore(HOOKS_AT_ONCE))
+        async with asyncio.timeout(self._within / 1_000):
+            await turns.acquire()
+        if self._strays.blocked(name):
+            turns.release()
+            return
+        call = begin(implementation.function, **arguments)
+        # The turn is over when the call has really ended, not when it is given up.
+        call.add_done_callback(lambda _: turns.release())
+        await self._strays.call(name, call, self._within, needed=False)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from sara.model import Instant
+from sara.model import Instant, Millis
 
 log = structlog.get_logger("sara.problems")
 
@@ -25,12 +25,16 @@ class Problem:
     count: int = 1
 
 
+DAY: Millis = 86_400_000
+
+
 class Problems:
     """The problems of this moment. Reporting a known one counts it; clearing an unknown one does nothing."""
 
     def __init__(self, clock: Callable[[], Instant]) -> None:
         self._clock = clock
         self._now: dict[str, Problem] = {}
+        self._until: dict[str, Instant] = {}
 
     def report(
         self,
@@ -40,9 +44,14 @@ class Problems:
         *,
         severity: Literal["warning", "error"] = "error",
         count: int | None = None,
+        lasts: Millis | None = None,
     ) -> None:
-        """Say that something is wrong. `count` sets how often or how many; without it, each report adds one."""
+        """Say that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened and
+        cannot be mended any more is shown for `lasts` milliseconds after it was last reported."""
+        self._forget_old()
         known = self._now.get(key)
+        if lasts is not None:
+            self._until[key] = self._clock() + lasts
         if known is None:
             self._now[key] = Problem(key, message, remedy, self._clock(), severity, 1 if count is None else count)
             log.warning("problem", key=key, problem=message, remedy=remedy)
@@ -52,14 +61,23 @@ class Problems:
 
     def clear(self, key: str) -> None:
         """Say that it is mended."""
+        self._until.pop(key, None)
         if self._now.pop(key, None) is not None:
             log.info("problem_solved", key=key)
 
+    def _forget_old(self) -> None:
+        now = self._clock()
+        for key in [key for key, until in self._until.items() if until <= now]:
+            del self._until[key], self._now[key]
+
     def __iter__(self) -> Iterator[Problem]:
+        self._forget_old()
         return iter(sorted(self._now.values(), key=lambda problem: problem.since))
 
     def __len__(self) -> int:
+        self._forget_old()
         return len(self._now)
 
     def __contains__(self, key: str) -> bool:
+        self._forget_old()
         return key in self._now

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import gates, history, retry
-from sara.bounds import bounded
+from sara.bounds import Strays
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store
 from sara.errors import GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.files import Files
 from sara.lanes import Lanes
 from sara.model import Again, Done, Draft, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Turn
 from sara.parts import storable
 from sara.plugins import Hooks
-from sara.problems import Problems
+from sara.presence import Presence
+from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
 from sara.texts import text
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara.replies")
 
 GRACE = 5_000
-"""How much longer than its own time-out, in milliseconds, a responder is waited for."""
+"""How much longer than its own time-out, in milliseconds, a responder is waited for; at most as long again."""
 
 
 class Broke(TryLater):
@@ -47,6 +49,8 @@ class Replies:
         policy: RetryPolicy,
         clock: Clock,
         chance: Callable[[], float],
+        strays: Strays,
+        files: Files,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -57,6 +61,9 @@ class Replies:
         self._policy = policy
         self._clock = clock
         self._chance = chance
+        self._strays = strays
+        self._files = files
+        self._presence = Presence(strays)
         # One more than is shown: so it is seen whether something was cut off before it.
         self._limits = HistoryLimits(messages=max((route.policy.history.messages for route in routes), default=0) + 1)
 
@@ -80,6 +87,14 @@ class Replies:
                 return await self._wait(view, decision, now)
             case gates.Skip():
                 log.info("skipped", conversation=job.key, reason=decision.reason, messages=len(decision.messages))
+                if decision.reason == "too_old":
+                    self._problems.report(
+                        "replies:too_old",
+                        "messages came later than max_age after they were written, and are kept without an answer",
+                        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+                        severity="warning",
+                        lasts=DAY,
+                    )
                 return _end(await self._store.end_reply(job.key, decision.messages, "skipped", decision.reason, now))
         return await self._answer(view, route, now)
 
@@ -98,11 +113,15 @@ class Replies:
     async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
         answers = [line.id for line in view.waiting]
         attempt = await self._store.begin_reply(view.conversation, answers, now)
-        turn = turn_of(view, route, now)
         try:
-            reply = await self._ask(route, turn)
+            async with self._presence.shown(route, view.waiting):
+                waiting = await self._files.complete(route, view.waiting)
+                seen = replace(view, waiting=waiting, history=self._files.placed(view.history))
+                reply = await self._ask(route, turn_of(seen, route, now))
             drafts = _drafts(route, reply)
-            work = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, self._clock())
+            work = await self._store.save_reply(
+                view.conversation, attempt, answers, drafts, reply.usage, self._clock(), _readings(reply)
+            )
         except (TryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Stale as error:
@@ -139,8 +158,13 @@ class Replies:
         raise gave_up or TryLater("no responder is running")
 
     async def _ask_one(self, name: str, responder: Responder, turn: Turn) -> Reply:
+        called = f"responder:{name}"
+        if self._strays.blocked(called):
+            log.warning("responder_not_called", responder=name, conversation=turn.conversation)
+            raise TryLater(f"{name} is not called: too many of its calls do not end")
         try:
-            reply = await bounded(responder.answer(turn), responder.timeout + GRACE)
+            within = responder.timeout + min(GRACE, responder.timeout)
+            reply = await self._strays.call(called, responder.answer(turn), within)
         except (TryLater, GiveUp) as error:
             log.warning(
                 "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
@@ -189,6 +213,7 @@ class Replies:
                 "replies:dead",
                 f"messages could not be answered: {error}",
                 "`sara queue list` names them, `sara queue retry` asks again",
+                lasts=DAY,
             )
             sorry = [Draft(text("apology"))] if route.policy.apologise and not view.apologised else []
             reason = f"{decision.reason}: {error}"
@@ -211,6 +236,10 @@ def _drafts(route: Route, reply: Reply) -> list[Draft]:
     if not drafts:
         raise TryLater("the answer was empty")
     return drafts
+
+
+def _readings(reply: Reply) -> dict[str, str]:
+    return {str(line): storable(str(text)) for line, text in reply.readings.items()}
 
 
 def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:

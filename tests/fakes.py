@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import selectors
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from hypothesis import settings
@@ -48,7 +51,9 @@ from sara import (
     Wake,
     hookimpl,
 )
-from sara.config import Conversation
+from sara.bounds import Strays
+from sara.config import Conversation, Media
+from sara.files import Files
 from sara.lanes import Lanes
 from sara.plugins import Hooks, Plugins
 from sara.problems import Problems
@@ -166,8 +171,9 @@ def reply_view(*waiting: Line, **changes: Any) -> ReplyView:
 
 
 def delivery_view(part: str = "out-1", **changes: Any) -> DeliveryView:
-    """A conversation whose next part is queued and was never tried. `purpose` is the part's."""
-    addressed = Part(part, CONVERSATION, ACCOUNT, ANA, "text", "Hello!", changes.pop("purpose", "reply"))
+    """A conversation whose next part is queued and was never tried. `purpose` and `kind` are the part's."""
+    kind = changes.pop("kind", "text")
+    addressed = Part(part, CONVERSATION, ACCOUNT, ANA, kind, "Hello!", changes.pop("purpose", "reply"))
     return replace(DeliveryView(addressed, "queued", 0, 0, None, None, None, False), **changes)
 
 
@@ -225,9 +231,18 @@ class FakeStore(Store):
         return attempts
 
     async def save_reply(
-        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+        self,
+        conversation: str,
+        attempt: int,
+        answers: Sequence[str],
+        parts: Sequence[Draft],
+        usage: Usage | None,
+        now: Instant,
+        readings: Mapping[str, str] = MappingProxyType({}),
     ) -> OpenWork:
-        self._note("save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now)
+        self._note(
+            "save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now, *([readings] if readings else [])
+        )
         return OpenWork(conversation, ACCOUNT, self.reply_due, now)
 
     async def postpone_reply(
@@ -280,10 +295,29 @@ class FakeStore(Store):
             self.delivering.insert(0, replace(view, state="queued", not_before=now))
         return self._work(now)
 
-    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
-        self._note("end_part", part, state, reason, now)
+    async def end_part(
+        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+    ) -> OpenWork:
+        self._note("end_part", part, state, reason, now, *([instead] if instead else []))
         self.delivering.pop(0)
         return self._work(now)
+
+    async def keep_attachment(
+        self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
+    ) -> None:
+        self._note("keep_attachment", attachment, file, sha256, size, error, now)
+
+    async def attachment_file(self, sha256: str) -> str | None:
+        self._note("attachment_file", sha256)
+        return None
+
+    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
+        self._note("expire_attachments", before, limit)
+        return ()
+
+    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+        self._note("billed", account, month)
+        return {}
 
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         self._note("look_again", conversation, kind, due, now)
@@ -430,6 +464,7 @@ class House:
 
     responders: Mapping[str, Responder] = field(default_factory=lambda: {"assistant": FakeResponder()})
     policy: Conversation = field(default_factory=lambda: Conversation(responder="assistant"))
+    folder: Path = Path("media")
 
     def __post_init__(self) -> None:
         self.clock = HandClock(NOW)
@@ -441,7 +476,10 @@ class House:
         self.routes = Routes([self.route])
         self.lanes = Lanes(self.queue, self.problems, self.clock)
         self.plugins = Plugins(None)
-        self.hooks = Hooks(self.plugins, self.problems)
+        self.strays = Strays(self.problems)
+        self.hooks = Hooks(self.plugins, self.problems, strays=self.strays)
+        names = itertools.count(1)
+        self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
 
     def listens(self) -> Listener:
         """A plugin that is told of every moment."""

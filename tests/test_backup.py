@@ -19,7 +19,7 @@ from sara import Context, Problems, SaraError, logs
 from sara.cli import backup as command
 from sara.cli import opening
 from sara.testing import HandClock
-from sara.testing.store import KOFI, Shop
+from sara.testing.shop import KOFI, Shop
 from tests.fakes import FakeStore
 
 MINUTE = 60_000

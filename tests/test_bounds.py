@@ -1,4 +1,4 @@
-"""Plugin code cannot hold up its caller."""
+"""Plugin code cannot hold up its caller, and what it leaves behind is counted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from sara.bounds import Misbehaved, bounded, in_thread
-from tests.fakes import DEADLINE
+from sara import Again, Done, Problems
+from sara.bounds import MOST_OF_ALL, MOST_OF_ONE, PATIENCE, Misbehaved, Strays, begin, bounded, in_thread
+from sara.config import Conversation, RetryPolicy
+from sara.outbox import Outbox
+from sara.replies import Replies
+from sara.testing import HandClock
+from tests.fakes import DEADLINE, FakeResponder, House, delivery_view, job, line, reply_view, without_waiting
 
 
 async def test_what_ends_in_time_gives_its_result() -> None:
@@ -177,3 +184,284 @@ def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> 
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout == "on time\n"
+
+
+# ── strays ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Stubborn:
+    """Calls that do not end when they are told to, but when `release` is set."""
+
+    def __init__(self, strays: Strays) -> None:
+        self.strays = strays
+        self.release = asyncio.Event()
+
+    async def call(self) -> None:
+        while not self.release.is_set():
+            try:
+                await self.release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def leave(self, name: str, count: int, *, needed: bool = True) -> None:
+        """Leave so many lingering calls in the name of `name`."""
+        for _ in range(count):
+            with pytest.raises(TimeoutError):
+                await self.strays.call(name, self.call(), 1_000, needed=needed)
+        await pass_time(1.5)
+
+    async def end(self) -> None:
+        self.release.set()
+        await pass_time(0.1)
+
+
+@asynccontextmanager
+async def stubborn(strays: Strays) -> AsyncIterator[Stubborn]:
+    """Such calls; they end with the test, however it ends."""
+    calls = Stubborn(strays)
+    try:
+        yield calls
+    finally:
+        await calls.end()
+
+
+async def pass_time(seconds: float) -> None:
+    """Let time pass on a loop that never waits."""
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Wait for what a thread does."""
+    async with asyncio.timeout(DEADLINE):
+        while not what():
+            await pass_time(0.002)
+
+
+def strays_and_problems() -> tuple[Strays, Problems]:
+    problems = Problems(HandClock())
+    return Strays(problems), problems
+
+
+def test_a_call_that_ends_when_it_is_given_up_is_no_stray() -> None:
+    async def main() -> None:
+        strays, problems = strays_and_problems()
+        for _ in range(MOST_OF_ALL):
+            with pytest.raises(TimeoutError):
+                await strays.call("responder:assistant", asyncio.Event().wait(), 1_000)
+        await pass_time(5)
+        assert strays.counts() == {}
+        assert not strays.blocked("responder:assistant")
+        assert len(problems) == 0
+
+    without_waiting(main())
+
+
+def test_a_call_may_take_a_second_to_end() -> None:
+    async def main() -> None:
+        strays, _ = strays_and_problems()
+
+        async def tidies_up() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await pass_time(0.9)
+
+        with pytest.raises(TimeoutError):
+            await strays.call("responder:assistant", tidies_up(), 1_000)
+        await pass_time(5)
+        assert strays.counts() == {}
+
+    without_waiting(main())
+
+
+def test_three_calls_that_do_not_end_block_their_own_name_until_they_end() -> None:
+    async def main() -> None:
+        strays, problems = strays_and_problems()
+        async with stubborn(strays) as calls:
+            await calls.leave("responder:assistant", MOST_OF_ONE - 1)
+            assert not strays.blocked("responder:assistant")
+            assert len(problems) == 0
+            await calls.leave("responder:assistant", 1)
+            assert strays.blocked("responder:assistant")
+            assert not strays.blocked("responder:second")
+            assert strays.counts() == {"responder:assistant": 3}
+            [problem] = problems
+            assert problem.key == "responder:assistant:lingering"
+            assert "the responder assistant" in problem.message
+            assert "plugin" in problem.remedy
+            await calls.end()
+            assert not strays.blocked("responder:assistant")
+            assert strays.counts() == {"responder:assistant": 0}
+            assert len(problems) == 0
+            assert not strays.start_again.is_set()
+
+    without_waiting(main())
+
+
+def test_a_call_whose_caller_was_cancelled_is_counted_too() -> None:
+    async def main() -> None:
+        strays, _ = strays_and_problems()
+        async with stubborn(strays) as calls:
+            caller = asyncio.ensure_future(strays.call("channel:support", calls.call(), 60_000))
+            await pass_time(0.1)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+            await pass_time(1.5)
+            assert strays.counts() == {"channel:support": 1}
+
+    without_waiting(main())
+
+
+def test_twenty_altogether_are_a_reason_to_start_again() -> None:
+    async def main() -> None:
+        strays, _ = strays_and_problems()
+        async with stubborn(strays) as calls:
+            for number in range(MOST_OF_ALL - 1):
+                await calls.leave(f"plugin:{number}", 1, needed=False)
+            assert not strays.start_again.is_set()
+            await calls.leave("plugin:last", 1, needed=False)
+            assert strays.start_again.is_set()
+
+    without_waiting(main())
+
+
+@pytest.mark.parametrize(("needed", "ends", "again"), [(True, False, True), (False, False, False), (True, True, False)])
+def test_who_is_needed_and_blocked_for_a_minute_is_a_reason_to_start_again(needed: bool, ends: bool, again: bool) -> None:
+    async def main() -> None:
+        strays, _ = strays_and_problems()
+        async with stubborn(strays) as calls:
+            await calls.leave("responder:assistant", MOST_OF_ONE, needed=needed)
+            await pass_time(PATIENCE / 1_000 - 10)
+            assert not strays.start_again.is_set()
+            if ends:
+                await calls.end()
+            await pass_time(20)
+            assert strays.start_again.is_set() is again
+
+    without_waiting(main())
+
+
+async def test_a_thread_that_does_not_end_is_counted_until_it_does() -> None:
+    strays = Strays(Problems(HandClock()), linger_after=1)
+    release = threading.Event()
+    try:
+        for _ in range(MOST_OF_ONE):
+            with pytest.raises(TimeoutError):
+                await strays.call("plugin:stuck", begin(release.wait), 1)
+        await until(lambda: strays.blocked("plugin:stuck"))
+    finally:
+        release.set()
+    await until(lambda: strays.counts() == {"plugin:stuck": 0})
+
+
+async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    strays = Strays(Problems(HandClock()), linger_after=1)
+    release = threading.Event()
+
+    def late() -> None:
+        release.wait()
+        raise LookupError("too late")
+
+    try:
+        with pytest.raises(TimeoutError):
+            await strays.call("plugin:stuck", begin(late), 1)
+        await until(lambda: strays.counts() == {"plugin:stuck": 1})
+    finally:
+        release.set()
+    await until(lambda: strays.counts() == {"plugin:stuck": 0})
+    gc.collect()
+    assert complaints == []
+
+
+# ── what becomes of whoever has too many ──────────────────────────────────────────────────────────────────────────────────
+
+
+def replies_of(house: House) -> Replies:
+    return Replies(
+        house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
+        house.strays, house.files,
+    )  # fmt: skip
+
+
+def outbox_of(house: House) -> Outbox:
+    return Outbox(
+        house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
+        lambda: "a1", "me", house.strays,
+    )  # fmt: skip
+
+
+def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone() -> None:
+    async def main() -> None:
+        first, second = FakeResponder(), FakeResponder("I can.")
+        house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)))
+        house.store.replying = reply_view(line("in-1", "hello"))
+        async with stubborn(house.strays) as calls:
+            first.thinking = calls.call
+            for _ in range(MOST_OF_ONE + 2):
+                assert await replies_of(house)(job("reply")) == Done()
+                await pass_time(1.5)
+            assert (len(first.turns), len(second.turns)) == (MOST_OF_ONE, MOST_OF_ONE + 2)
+            assert set(house.listed()) == {"responder:assistant:lingering"}
+            await calls.end()
+            assert await replies_of(house)(job("reply")) == Done()
+            assert (len(first.turns), len(second.turns)) == (MOST_OF_ONE + 1, MOST_OF_ONE + 2)
+            assert house.listed() == {}
+
+    without_waiting(main())
+
+
+def test_without_a_fallback_the_answer_comes_later_and_never_dies_of_used_up_attempts() -> None:
+    async def main() -> None:
+        responder = FakeResponder("Here I am.")
+        house = House({"assistant": responder})
+        house.store.replying = reply_view(line("in-1", "hello"))
+        async with stubborn(house.strays) as calls:
+            await calls.leave("responder:assistant", MOST_OF_ONE)
+            for _ in range(RetryPolicy().attempts + 2):
+                end = await replies_of(house)(job("reply"))
+                assert isinstance(end, Again)
+                house.clock.now = end.at
+            assert responder.turns == []
+            assert house.store.called("end_reply") == []
+            await calls.end()
+            assert await replies_of(house)(job("reply")) == Done()
+
+    without_waiting(main())
+
+
+def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() -> None:
+    async def main() -> None:
+        house = House()
+        house.store.delivering = [delivery_view()]
+        async with stubborn(house.strays) as calls:
+            await calls.leave("channel:support", MOST_OF_ONE)
+            assert isinstance(await outbox_of(house)(job()), Again)
+            assert house.store.wrote() == []
+            assert house.channel.sent == []
+            assert house.queue.held("deliver:support")
+            assert set(house.listed()) == {"channel:support:lingering", "lane:deliver:support"}
+            await calls.end()
+            house.queue.release("deliver:support")
+            assert await outbox_of(house)(job()) == Done()
+            assert len(house.channel.sent) == 1
+            assert house.listed() == {}
+
+    without_waiting(main())
+
+
+def test_a_channels_own_calls_are_counted() -> None:
+    async def main() -> None:
+        house = House()
+        async with stubborn(house.strays) as calls:
+            house.channel.sending = calls.call
+            house.store.delivering = [delivery_view()]
+            await outbox_of(house)(job())
+            [(_, outcome, _)] = house.store.called("settle")
+            assert outcome.state == "in_doubt"
+            await pass_time(1.5)
+            assert house.strays.counts() == {"channel:support": 1}
+
+    without_waiting(main())

@@ -30,6 +30,8 @@ class WhatsApp(Options):
     graph_url: str
     api_version: str
     throughput: int
+    typing: bool
+    read_receipts: bool
     on_doubt: Literal["resend", "hold"]
     doubt_hold: Duration
 

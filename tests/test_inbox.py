@@ -159,6 +159,10 @@ def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, c
     assert verdict.notice.text == text("opted_out" if consent == "opt_out" else "opted_in")
 
 
+def test_a_tapped_button_that_says_stop_means_it() -> None:
+    assert judge(message("Stop", kind="button")).consent == "opt_out"
+
+
 @pytest.mark.parametrize("kind", ["image", "contacts", "location"])
 def test_a_word_that_was_not_written_says_nothing_about_consent(kind: str) -> None:
     assert judge(message("STOP", kind=kind)) == Verdict()

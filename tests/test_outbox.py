@@ -15,6 +15,7 @@ from sara import (
     Again,
     Attempt,
     Done,
+    Draft,
     InDoubt,
     Instant,
     Job,
@@ -495,3 +496,44 @@ async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> N
     house.store.fails["settle_doubt"] = [Stale()]
     assert await outbox_of(house)(JOB) == Done()
     assert len(house.store.called("delivery_view")) == 3
+
+
+# ── the reply window ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+TEMPLATE = Draft("We have an answer for you.", "template", {"name": "answer_ready", "language": "en"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({"customer_at": NOW - HOUR + 1}, True),
+        ({"customer_at": NOW - HOUR}, False),
+        ({"customer_at": None}, False),
+        ({"customer_at": None, "kind": "template"}, True),
+    ],
+)
+async def test_what_comes_after_the_reply_window_is_parked_unless_it_is_a_template(changes: dict[str, Any], sent: bool) -> None:
+    house = house_of(**changes)
+    house.channel.reply_window = HOUR
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == ([("out-1", "a1")] if sent else [])
+    assert house.store.called("end_part") == ([] if sent else [("out-1", "parked", "window_closed", NOW)])
+    assert house.listed() == ({} if sent else {"parked:support": 1})
+    assert house.store.called("begin_attempt") == ([("out-1", "a1", "me", NOW)] if sent else [])
+
+
+@pytest.mark.parametrize(("purpose", "asked"), [("reply", True), ("operator", True), ("notice", False)])
+async def test_outside_the_window_the_customer_is_asked_to_write_where_something_is_set_up(purpose: str, asked: bool) -> None:
+    house = house_of(purpose=purpose)
+    house.channel.reply_window = HOUR
+    house.channel.outside_window = lambda: TEMPLATE  # type: ignore[method-assign]  # what its options would say
+    assert await outbox_of(house)(JOB) == Done()
+    parked = ("out-1", "parked", "window_closed", NOW)
+    assert house.store.called("end_part") == [(*parked, TEMPLATE) if asked else parked]
+
+
+async def test_where_a_channel_knows_no_window_nothing_is_ever_too_late() -> None:
+    house = house_of(customer_at=NOW - 365 * DAY)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-1", "a1")]

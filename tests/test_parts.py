@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import split_text, utf16_length
+from sara import Draft, plain, split_text, utf16_length
 from sara.parts import storable
 from tests.fakes import steady
 
@@ -137,3 +139,64 @@ def test_what_belongs_together_on_the_screen_is_never_parted(script: str, data: 
         at += len(cluster)
         ends.add(at)
     assert cuts <= ends
+
+
+# rich drafts as text
+
+CHOICES = [{"id": "a", "title": "Mint"}, {"id": "b", "title": "Red", "description": "iced"}, {"id": "c"}, "Green", 4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "text"),
+    [
+        ("text", {}, "Well?"),
+        ("ask_location", {}, "Well?"),
+        ("ask_contact", {}, "Well?"),
+        ("template", {"name": "hi", "parameters": ["Ana"]}, "Well?"),
+        ("image", {"url": "https://x.com/a", "path": "/home/me/a.png"}, "Well?\n\nhttps://x.com/a"),
+        ("document", {"url": "https://x.com/a", "name": "Prices"}, "Well?\n\nPrices: https://x.com/a"),
+        ("audio", {"path": "a.ogg"}, "Well?"),
+        ("location", {"latitude": 1.5, "longitude": -2, "name": "Shop", "address": "Road 1"}, "Well?\n\nShop, Road 1\n1.5, -2"),
+        ("contact", {"name": "Ana", "phones": ["+1", 2, None]}, "Well?\n\nAna: +1, 2"),
+        ("reaction", {"emoji": "👍"}, "Well?\n\n👍"),
+        (
+            "buttons",
+            {"buttons": CHOICES, "header": "Teas", "footer": "All fresh"},
+            "Teas\n\nWell?\n\n1. Mint\n2. Red: iced\n3. c\n4. Green\n5. 4\n\nAll fresh",
+        ),
+        (
+            "list",
+            {"button": "Choose", "sections": [{"title": "Hot", "rows": CHOICES[:1]}, {"rows": CHOICES[1:2]}, {"title": "None"}]},
+            "Well?\n\nHot\n1. Mint\n\n2. Red: iced\n\nNone",
+        ),
+        ("link", {"title": "Shop", "url": "https://x.com"}, "Well?\n\nShop: https://x.com"),
+        ("link", {"url": "https://x.com"}, "Well?\n\nhttps://x.com"),
+        ("poll", {}, "Well?"),
+    ],
+)
+def test_a_rich_draft_in_plain_words_says_all_of_it(kind: str, content: dict[str, Any], text: str) -> None:
+    assert plain(Draft("Well?", kind, content)) == text
+
+
+def test_a_template_without_words_says_its_parameters() -> None:
+    assert plain(Draft(" ", "template", {"name": "hi", "parameters": ["Ana", 5]})) == "Ana\n\n5"
+
+
+@pytest.mark.parametrize("odd", [None, True, [], {}, [[]], [None], {"a": 1}, object()])
+@pytest.mark.parametrize("kind", ["image", "location", "contact", "reaction", "buttons", "list", "link", "template"])
+def test_content_of_a_wrong_type_is_passed_over(kind: str, odd: Any) -> None:
+    keys = [
+        "url",
+        "name",
+        "latitude",
+        "address",
+        "phones",
+        "emoji",
+        "buttons",
+        "header",
+        "footer",
+        "sections",
+        "title",
+        "parameters",
+    ]
+    assert plain(Draft("Well?", kind, dict.fromkeys(keys, odd))) == "Well?"

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ import pytest
 import structlog
 
 from sara import Context, PluginError, Problems, Queue
-from sara.plugins import Found, Hooks, Plugins
+from sara.bounds import MOST_OF_ONE, Strays
+from sara.plugins import HOOKS_AT_ONCE, Found, Hooks, Plugins
 from sara.testing import HandClock, QueueContract
 
 ROOT = Path(__file__).parents[1]
@@ -266,7 +267,8 @@ class Bench:
     def __init__(self, within: int) -> None:
         self.plugins = Plugins(None)
         self.problems = Problems(HandClock())
-        self.hooks = Hooks(self.plugins, self.problems, within)
+        self.strays = Strays(self.problems, linger_after=1)
+        self.hooks = Hooks(self.plugins, self.problems, within, self.strays)
 
     def add(self, plugin: str, function: Any) -> None:
         """A plugin that implements one hook, called as the function is."""
@@ -380,6 +382,87 @@ async def test_a_hook_that_fails_is_named_and_the_others_are_called(bench: Bench
     assert calls == ["called", "called"]
     assert list(bench.told) == ["plugin:clumsy:started"]
     assert "the plugin clumsy" in bench.told["plugin:clumsy:started"]
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Wait for what a thread does."""
+    async with asyncio.timeout(5):
+        while not what():
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.002)
+
+
+async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench: Bench, release: threading.Event) -> None:
+    calls: list[str] = []
+
+    def started() -> None:
+        calls.append("started")
+        release.wait()
+
+    def stopping() -> None:
+        calls.append("stopping")
+
+    bench.add("clumsy", started)
+    bench.add("clumsy_too", stopping)
+    for _ in range(MOST_OF_ONE):
+        await bench.hooks.fire("started")
+    await until(lambda: bench.strays.blocked("plugin:clumsy"))
+    assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:lingering"}
+    assert "the plugin clumsy" in bench.told["plugin:clumsy:lingering"]
+    await bench.hooks.fire("started")
+    await bench.hooks.fire("stopping")
+    assert calls == ["started"] * MOST_OF_ONE + ["stopping"]
+    release.set()
+    await until(lambda: not bench.strays.blocked("plugin:clumsy"))
+    assert "plugin:clumsy:lingering" not in bench.told
+    await bench.hooks.fire("started")
+    assert calls.count("started") == MOST_OF_ONE + 1
+
+
+async def test_a_hook_that_takes_too_long_but_ends_when_told_to_is_called_again_each_time(bench: Bench) -> None:
+    calls: list[str] = []
+
+    async def started() -> None:
+        calls.append("started")
+        await asyncio.Event().wait()
+
+    bench.add("slow", started)
+    for _ in range(MOST_OF_ONE + 1):
+        await bench.hooks.fire("started")
+    assert len(calls) == MOST_OF_ONE + 1
+
+
+async def test_a_burst_for_a_hook_that_hangs_leaves_few_threads_and_no_reason_to_start_again(
+    bench: Bench, release: threading.Event
+) -> None:
+    calls: list[str] = []
+
+    def started() -> None:
+        calls.append("started")
+        release.wait()
+
+    bench.add("stuck", started)
+    for _ in range(100):
+        bench.hooks.later("started")
+    await until(lambda: bench.strays.counts().get("plugin:stuck", 0) == HOOKS_AT_ONCE)
+    await bench.hooks.settle()
+    assert len(calls) == HOOKS_AT_ONCE
+    assert not bench.strays.start_again.is_set()
+
+
+async def test_every_call_of_a_burst_has_its_turn() -> None:
+    bench = Bench(within=5_000)
+    calls: list[str] = []
+
+    async def started() -> None:
+        await asyncio.sleep(0)
+        calls.append("started")
+
+    bench.add("quick", started)
+    for _ in range(HOOKS_AT_ONCE * 5):
+        bench.hooks.later("started")
+    await bench.hooks.settle()
+    assert len(calls) == HOOKS_AT_ONCE * 5
+    assert bench.told == {}
 
 
 def lambda_of(function: Any) -> Any:

@@ -71,3 +71,21 @@ def test_a_list_may_be_read_while_it_changes() -> None:
     for problem in problems:
         problems.clear(problem.key)
     assert len(problems) == 0
+
+
+def test_what_has_happened_is_shown_for_a_while_after_the_last_time() -> None:
+    clock = HandClock(NOW)
+    problems = Problems(clock)
+    problems.report("refused", "a message was refused", lasts=1_000)
+    clock.forward(900)
+    problems.report("refused", "a message was refused", lasts=1_000)
+    clock.forward(999)
+    assert [problem.count for problem in problems] == [2]
+    clock.forward(1)
+    assert list(problems) == []
+    assert len(problems) == 0
+    problems.report("refused", "a message was refused", lasts=1_000)
+    problems.clear("refused")
+    problems.report("refused", "for ever")
+    clock.forward(5_000)
+    assert "refused" in problems

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 
 from sara import (
     Again,
+    Attachment,
     Done,
     Draft,
     GiveUp,
     HistoryLimits,
     Job,
     JobEnd,
+    JobKind,
     OpenWork,
     Reply,
     ReplyView,
@@ -30,7 +33,8 @@ from sara import (
 from sara.config import Conversation, History, RetryPolicy
 from sara.gates import BLOCKED_LOOK, LANE_LOOK
 from sara.replies import GRACE, Replies, turn_of
-from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeResponder, House, job, line, reply_view, without_waiting
+from sara.routes import Routes
+from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 
 JOB: Job = job("reply", lane="reply:assistant")
 LINES = (line("in-1", "hello"), line("in-2", "anybody there?"))
@@ -57,6 +61,8 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         policy or RetryPolicy(),
         house.clock,
         chance,
+        house.strays,
+        house.files,
     )
 
 
@@ -186,6 +192,26 @@ async def test_what_cleared_while_it_was_written_down_is_noticed_at_once() -> No
     assert await run(house) == Again(NOW)
 
 
+@pytest.mark.parametrize(
+    ("later", "looks"),
+    [("clear", [NOW + BLOCKED_LOOK, NOW]), ("in_doubt", [NOW + BLOCKED_LOOK]), ("backing_off", [NOW + BLOCKED_LOOK])],
+)
+async def test_what_cleared_while_it_was_put_off_is_not_left_put_off_in_the_store(later: str, looks: list[int]) -> None:
+    responder = FakeResponder()
+    house = house_of(responder, view=reply_view(*LINES, delivery="in_doubt"))
+    look_again = house.store.look_again
+
+    async def looking(conversation: str, kind: JobKind, due: int, now: int) -> OpenWork:
+        house.store.replying = reply_view(*LINES, delivery=later)
+        return await look_again(conversation, kind, due, now)
+
+    house.store.look_again = looking  # type: ignore[method-assign]  # the same, and the delivery changes meanwhile
+    assert await run(house) == Again(looks[-1])
+    # A process that ends now looks again when the store says so.
+    assert house.store.called("look_again") == [(CONVERSATION, "reply", due, NOW) for due in looks]
+    assert responder.turns == []
+
+
 async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take() -> None:
     responder = FakeResponder()
     house = house_of(responder)
@@ -215,6 +241,8 @@ async def test_what_is_not_answered_is_kept_with_its_reason(view: ReplyView, ski
     assert await run(house) == Again(NOW)
     assert house.store.called("end_reply") == [(CONVERSATION, skipped, "skipped", reason, NOW)]
     assert responder.turns == []
+    # A clock that is wrong makes everything look old: that must not go unnoticed.
+    assert house.listed() == ({"replies:too_old": 1} if reason == "too_old" else {})
 
 
 # ── failing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,3 +457,45 @@ async def test_a_reply_job_wakes_no_reply_job() -> None:
     house.store.reply_due = NOW
     await run(house)
     assert {wake.kind for wake in house.queue.woken} == {"deliver"}
+
+
+# ── files, readings, presence ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def content(path: PurePath) -> bytes:
+    return Path(path).read_bytes()
+
+
+async def test_files_are_fetched_before_the_responder_is_asked_and_once_the_call_is_counted(tmp_path: Path) -> None:
+    fetched: list[list[str]] = []
+
+    class Camera(FakeChannel):
+        async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+            fetched.append(house.store.wrote())
+            yield b"a cat"
+
+    responder = FakeResponder("A cat!")
+    house = House({"assistant": responder}, folder=tmp_path)
+    house.route = replace(house.route, channel=Camera())
+    house.routes = Routes([house.route])
+    picture = Attachment("image", "image/jpeg", "media-1", id="at1")
+    old = replace(picture, id="at0", path=PurePath("old"))
+    (tmp_path / "old").write_bytes(b"a dog")
+    house.store.replying = reply_view(
+        replace(line("in-2", "[image]"), attachments=(picture,)), history=(replace(line("in-1"), attachments=(old,)),)
+    )
+    await run(house)
+    assert fetched == [["begin_reply"]]
+    [turn] = responder.turns
+    [seen] = turn.messages[0].attachments
+    assert seen.path is not None
+    assert content(seen.path) == b"a cat"
+    assert turn.history[0].attachments[0].path == tmp_path / "old"
+    assert [name for name, *_ in house.store.called("keep_attachment")] == ["at1"]
+
+
+async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:
+    house = house_of(FakeResponder(Reply((Draft("On Monday."),), readings={"in-1": "When do you\x00 open?"})))
+    await run(house)
+    [(*_, readings)] = house.store.called("save_reply")
+    assert readings == {"in-1": "When do you open?"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sara import Again, Done, Job, JobEnd, Queue, StoreUnavailable, Wake
+from sara import Again, Done, Job, JobEnd, Queue, StoreLost, StoreUnavailable, Wake
 from sara.schedule import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
 from sara.testing import HandClock, PersistentQueueContract
 from sara.testing.queue import Running
@@ -76,6 +77,41 @@ async def test_a_job_whose_end_could_not_be_kept_runs_again_and_ends(queue: Memo
     await running.settled()
     assert running.keys() == ["c1", "c1"]
     assert ("reply", "c1") not in queue.kept
+
+
+ENDS = {"is done": lambda: Done(), "wants to run again": lambda: Again(NOW + 3_600_000), "fails": lambda: 1 / 0}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_a_job_whose_end_is_unknown_to_be_kept_stays_where_it_is_and_runs_again(
+    queue: MemoryQueue, running: Running, end: Callable[[], JobEnd]
+) -> None:
+    """A lost store ends the process. Until then nothing is forgotten that the next start would not find either."""
+    alarms: list[BaseException | None] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: alarms.append(what.get("exception")))
+
+    still_kept: list[bool] = []
+
+    async def once(job: Job) -> JobEnd:
+        if job.key == "c1" and running.keys().count("c1") == 1:
+            queue.fails = StoreLost()
+            return end()
+        still_kept.append(("reply", "c1") in queue.kept)
+        queue.fails = None
+        return Done()
+
+    running.seen.ends = once
+    await queue.wake([wake("c1")])
+    await running.seen.ran(2)
+    await running_idle(running)
+    await queue.wake([wake("c2")])
+    await running.settled()
+    await running_idle(running)
+    assert running.keys() == ["c1", "c1", "c2"], "at once, as it was claimed, and nobody else is held up"
+    assert still_kept[0]
+    assert list(queue.kept) == []
+    gc.collect()
+    assert [type(error) for error in alarms] == [StoreLost], "not in silence"
 
 
 async def test_what_fails_unexpectedly_is_backed_off_without_end(queue: MemoryQueue, running: Running, clock: HandClock) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sara.web.metrics import render
@@ -21,30 +25,56 @@ def samples(counts: dict[str, int], problems: int = 0) -> dict[tuple[str, tuple[
     return found
 
 
-def test_job_events_are_counted_by_what_happened() -> None:
+async def test_job_events_are_counted_by_what_happened() -> None:
     read = samples({})
     assert [read["sara_jobs_total", (event,)] for event in ("woken", "started", "done", "again", "failed")] == [7, 6, 5, 4, 3]
     assert read["sara_jobs_pending", ()] == 2
 
 
-def test_messages_are_counted_by_direction_and_state() -> None:
+async def test_messages_are_counted_by_direction_and_state() -> None:
     read = samples({"in.waiting": 1, "in.answered": 20, "out.in_doubt": 3, "set_aside": 9})
     messages = {labels: value for (name, labels), value in read.items() if name == "sara_messages"}
     assert messages == {("in", "waiting"): 1, ("in", "answered"): 20, ("out", "in_doubt"): 3}
 
 
-def test_what_must_stay_at_nothing_is_there_from_the_start() -> None:
+async def test_lingering_calls_are_counted_by_plugin() -> None:
+    text = render(QUEUE, {}, 0, {"responder:assistant": 2}).decode()
+    assert 'sara_lingering_calls{plugin="responder:assistant"} 2.0' in text
+
+
+async def test_what_must_stay_at_nothing_is_there_from_the_start() -> None:
     read = samples({})
     for name in ("sara_duplicate_sends_total", "sara_blind_total", "sara_set_aside", "sara_problems"):
         assert read[name, ()] == 0
 
 
-def test_what_went_wrong_is_counted() -> None:
+async def test_what_went_wrong_is_counted() -> None:
     read = samples({"duplicate_sends": 1, "blind": 2, "set_aside": 3}, problems=4)
     names = ("sara_duplicate_sends_total", "sara_blind_total", "sara_set_aside", "sara_problems")
     assert [read[name, ()] for name in names] == [1, 2, 3, 4]
 
 
-def test_every_figure_says_what_it_is() -> None:
+async def test_tasks_of_the_event_loop_are_counted() -> None:
+    before = samples({})["sara_tasks", ()]
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(asyncio.Event().wait()) for _ in range(3)]
+        assert samples({})["sara_tasks", ()] == before + 3
+        for task in waiting:
+            task.cancel()
+    assert samples({})["sara_tasks", ()] == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the figures of the process come from /proc")
+async def test_memory_and_open_files_of_the_process_are_told() -> None:
+    read = samples({})
+    assert read["process_resident_memory_bytes", ()] > 1_000_000
+    opened = os.open(os.devnull, os.O_RDONLY)
+    try:
+        assert samples({})["process_open_fds", ()] == read["process_open_fds", ()] + 1
+    finally:
+        os.close(opened)
+
+
+async def test_every_figure_says_what_it_is() -> None:
     text = render(QUEUE, {"in.waiting": 1}, 0).decode()
     assert all(family.documentation for family in text_string_to_metric_families(text))

@@ -43,6 +43,21 @@ class OpenAIOptions(Options):
         default=None, ge=1, description="The longest answer, in tokens, silent reasoning included. Left out: the model's own."
     )
 
+    images: bool | None = Field(
+        default=None,
+        description="Whether the model is shown the customer's pictures. Left out: yes for OpenAI itself, no for other servers.",
+    )
+    transcribe_with: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The model that turns voice messages into text, e.g. gpt-4o-mini-transcribe. Left out: they are not listened to.",
+    )
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether the model is shown pictures."""
+        return self.base_url is None if self.images is None else self.images
+
     @property
     def url(self) -> str:
         """Where the server answers, without a slash at the end."""

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, TypedDict
 
 from sara import Line
 
+LONGEST_QUOTE = 300
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class Message(TypedDict):
-    """One message as Chat Completions takes it."""
+    """One message as Chat Completions takes it: a text, or texts and pictures."""
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: str | list[dict[str, Any]]
 
 
-def compose(instructions: str, history: Sequence[Line], messages: Sequence[Line]) -> list[Message]:
+def compose(
+    instructions: str,
+    history: Sequence[Line],
+    messages: Sequence[Line],
+    pictures: Mapping[str, Sequence[str]] = _NOTHING,
+    heard: Mapping[str, str] = _NOTHING,
+) -> list[Message]:
     """Instructions first, then what was said, then each unanswered message on its own, in the customer's own words.
 
-    The role is `system` and not `developer`: OpenAI takes either, most other servers only this one.
+    `pictures` are data URLs and `heard` are transcripts, both by the line's id. The role is `system` and not `developer`: OpenAI
+    takes either, most other servers only this one.
     """
     prompt: list[Message] = []
     if instructions.strip():
         prompt.append({"role": "system", "content": encodable(instructions)})
     # An earlier message without words says nothing to the model, and some servers refuse it.
-    prompt += [_message(line) for line in history if line.text.strip()]
-    prompt += [_message(line) for line in messages]
+    prompt += [_message(line, pictures, heard) for line in history if line.text.strip()]
+    prompt += [_message(line, pictures, heard) for line in messages]
     return prompt
 
 
@@ -34,6 +45,23 @@ def encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _message(line: Line) -> Message:
+def _message(line: Line, pictures: Mapping[str, Sequence[str]], heard: Mapping[str, str]) -> Message:
+    text = encodable(heard.get(line.id, line.text))
     # Whoever answered for the business (the model, a person, SARA itself) is one voice to the customer.
-    return {"role": "user" if line.role == "customer" else "assistant", "content": encodable(line.text)}
+    if line.role != "customer":
+        return {"role": "assistant", "content": text}
+    if line.quoted:
+        text = f"[in reply to: {encodable(_shortened(line.quoted))}]\n{text}"
+    # What the channel knows beside the words: that they were forwarded, or which advertisement led here.
+    if isinstance(note := line.content.get("note"), str) and note:
+        text = f"{encodable(note)}\n{text}"
+    shown = pictures.get(line.id)
+    if not shown:
+        return {"role": "user", "content": text}
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
+    return {"role": "user", "content": parts + [{"type": "image_url", "image_url": {"url": url}} for url in shown]}
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= LONGEST_QUOTE else one_line[:LONGEST_QUOTE].rstrip() + "…"

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from sara import Context, Finding, GiveUp, Line, Reply, Responder, TryLater, Turn
+import structlog
+
+from sara import Attachment, Context, Finding, GiveUp, Line, Reply, Responder, TryLater, Turn
 from sara_openai.completion import RanOut, read
 from sara_openai.failures import Failed, Kind, Trouble, understand
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt import compose
+from sara_openai.prompt import Message, compose
+from sara_openai.senses import audible, hear, see
 from sara_openai.simulator import OpenAISimulator
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+log = structlog.get_logger("sara_openai")
+
 CONNECT_TIMEOUT_S = 10.0
+REMEMBERED = 200
+"""So many transcripts are remembered until their answer is kept."""
+
+DAY = 86_400_000
 
 # Newer models of OpenAI take only the new word for it, many other servers only the old one.
 _NEW_WORD_HOSTS = (".openai.com", ".azure.com")
@@ -34,6 +44,8 @@ class OpenAIResponder(Responder):
         self.timeout = options.timeout
         self._client: AsyncOpenAI | None = None
         self._making = asyncio.Lock()
+        # Should a call fail after listening, the next need not listen (and pay) again.
+        self._heard: dict[str, str] = {}
 
     async def open(self) -> None:
         """Import and build the client, so that the first customer need not wait for it."""
@@ -45,7 +57,7 @@ class OpenAIResponder(Responder):
         if client is not None:
             await client.close()
 
-    async def checks(self) -> Sequence[Finding]:
+    async def checks(self, fix: bool = False) -> Sequence[Finding]:
         """Whether the server answers, takes the key and has the model. Costs no tokens."""
         from sara_openai.checks import examine
 
@@ -64,33 +76,86 @@ class OpenAIResponder(Responder):
 
     async def _ask(self, client: AsyncOpenAI, turn: Turn) -> Reply:
         history = turn.history
-        answered = await self._call(client, history, turn.messages)
+        heard = await self._listen(client, turn.messages)
+        pictures = await see([*history, *turn.messages]) if self.options.shows_images else {}
+        answered = await self._call(client, history, turn.messages, pictures, heard)
         if isinstance(answered, Failed) and answered.too_long and history:
             history = history[(len(history) + 1) // 2 :]
-            answered = await self._call(client, history, turn.messages)
+            answered = await self._call(client, history, turn.messages, pictures, heard)
+        if isinstance(answered, Failed) and pictures and isinstance(answered.outcome, GiveUp):
+            # It may be the pictures that the server does not take; an answer to the words is better than none.
+            without = await self._call(client, history, turn.messages, {}, heard)
+            if not isinstance(without, Failed):
+                log.warning("pictures_refused", responder=self.context.name, error=str(answered.outcome))
+                answered = without
         if isinstance(answered, Failed):
             raise self._failed(answered)
         try:
-            return read(answered, self.options.model)
+            return replace(read(answered, self.options.model), readings=heard)
         except RanOut as error:
             if self.options.max_output_tokens is not None:
                 self._report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
             raise
 
-    async def _call(self, client: AsyncOpenAI, history: Sequence[Line], messages: Sequence[Line]) -> object:
+    async def _listen(self, client: AsyncOpenAI, messages: Sequence[Line]) -> dict[str, str]:
+        """What is said in the voice messages, by line: the line's own text and behind it the words. One that cannot be understood
+        is left as it is: the customer is told so by the model, which is better than silence."""
+        model = self.options.transcribe_with
+        if model is None:
+            return {}
+        heard: dict[str, str] = {}
+        for line, sound in audible(messages):
+            words = self._heard.get(sound.id)
+            if words is None:
+                words = await self._hear(client, model, sound)
+            if words:
+                self._heard[sound.id] = words
+                while len(self._heard) > REMEMBERED:
+                    del self._heard[next(iter(self._heard))]
+                heard[line.id] = f"{heard.get(line.id, line.text)} {words}"
+        return heard
+
+    async def _hear(self, client: AsyncOpenAI, model: str, sound: Attachment) -> str | None:
+        """The words of one sound; asked for twice if the first failure may pass."""
+        key = f"responder:{self.context.name}:hearing"
+        for last in (False, True):
+            answered = await hear(client, model, sound, self.options.host, self.context.clock)
+            if not isinstance(answered, Failed):
+                self.context.problems.clear(key)
+                return answered
+            if last or isinstance(answered.outcome, GiveUp):
+                self.context.problems.report(
+                    key,
+                    f"The responder {self.context.name} cannot listen to voice messages: {answered.outcome}.",
+                    "Check `transcribe_with`, the key and the account; until then they are answered unheard.",
+                    severity="warning",
+                    lasts=DAY,
+                )
+                return None
+        return None
+
+    async def _call(
+        self,
+        client: AsyncOpenAI,
+        history: Sequence[Line],
+        messages: Sequence[Line],
+        pictures: Mapping[str, Sequence[str]],
+        heard: Mapping[str, str],
+    ) -> object:
         """The completion, or what its failure means. The failure itself ends here: it holds the request, key and all."""
         from aiohttp import ClientError
         from openai import OpenAIError
 
-        request = self._request(history, messages)
+        prompt = compose(self.options.instructions, history, messages, pictures, heard)
+        request = self._request(prompt)
         try:
             return await client.chat.completions.create(**request)
         except (OpenAIError, ClientError, OSError, ValueError) as error:
             # ValueError is JSON that cannot be read; ClientError what the transport forgets to translate.
             return understand(error, self.options.host, self.context.clock())
 
-    def _request(self, history: Sequence[Line], messages: Sequence[Line]) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.options.model, "messages": compose(self.options.instructions, history, messages)}
+    def _request(self, prompt: list[Message]) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self.options.model, "messages": prompt}
         if self.options.temperature is not None:
             request["temperature"] = self.options.temperature
         if self.options.max_output_tokens is not None:

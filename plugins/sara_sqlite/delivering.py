@@ -6,8 +6,8 @@ import json
 import sqlite3
 from typing import Literal
 
-from sara import Attempt, DeliveryView, Instant, OpenWork, Outcome, Part, Stale
-from sara_sqlite import receipts
+from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
+from sara_sqlite import parts, receipts, window
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -31,7 +31,9 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT * FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        "SELECT m.*, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
+        " FROM messages m JOIN conversations c ON c.id = m.conversation"
+        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
         key,
     )
     if row is None:
@@ -61,6 +63,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
         opted_out=bool(person["opted_out"]),
         doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'in_doubt'", row["id"])["n"],
         blind=row["blind"],
+        customer_at=row["customer_at"],
     )
 
 
@@ -84,6 +87,13 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
     row = the(db, "SELECT * FROM messages WHERE id = ?", key)
     if row["state"] != "queued":
         raise Stale(f"the part is {row['state']}")
+    first = the(
+        db,
+        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        row["conversation"],
+    )
+    if first["id"] != key:
+        raise Stale("an earlier part is to be sent again")
     db.execute(
         "INSERT INTO attempts (id, part, owner, state, started_at) VALUES (?, ?, ?, 'sending', ?)", (attempt_id, key, owner, now)
     )
@@ -128,13 +138,18 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Ou
 
 def _move(db: Connection, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
     if outcome.part == "failed":
-        receipts.fail(db, part, outcome.error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
+        parts.fail(db, part, outcome.error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
     external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
         (outcome.part, outcome.not_before, external_id, outcome.error, part["id"]),
     )
+    # While it was being sent, the person may have asked for silence: all but the answer to that is over.
+    stopped = head_of(db, part["conversation"])["opted_out_at"] if outcome.part == "queued" else None
+    if stopped is not None:
+        unwanted = (part["id"], stopped)
+        parts.cancel(db, f"id = ? AND created_at < ? AND purpose IN {parts.BY_CONSENT}", unwanted, "opted_out", now)
 
 
 def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
@@ -155,14 +170,18 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
     return refresh_delivery(db, row["conversation"], now)
 
 
-def end_part(db: Connection, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
-    """End a queued part without an attempt."""
+def end_part(
+    db: Connection, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None
+) -> OpenWork:
+    """End a queued part without an attempt; a template may take its turn."""
     row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
     if row["state"] != "queued":
         raise Stale(f"the part is {row['state']}")
     if state == "failed":
-        receipts.fail(db, row, reason, now)
+        parts.fail(db, row, reason, now)
     else:
         db.execute("UPDATE messages SET state = ?, reason = ? WHERE id = ?", (state, reason, row["id"]))
         event(db, now, state, reason, conversation=row["conversation"], message=row["id"])
+    if instead is not None:
+        window.invite(db, row["conversation"], instead, now)
     return refresh_delivery(db, row["conversation"], now)

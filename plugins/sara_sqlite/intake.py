@@ -6,12 +6,9 @@ import hashlib
 import sqlite3
 from dataclasses import replace
 
-from sara import AccountEvent, Arrival, Draft, Echo, IdentityChange, Instant, Intake, PreferenceChange, SetAside, Taken, Verdict
-from sara_sqlite import people, receipts
-from sara_sqlite.rows import MESSAGE, STORED, Connection, event, ident, one, open_work, refresh_delivery, stored, the, to_json
-
-# What a customer says to end the silence or to ask for it also ends what was still to be said.
-_UNSENT_BY_CONSENT = "('reply', 'template', 'notice')"
+from sara import AccountEvent, Arrival, Echo, IdentityChange, Instant, Intake, PreferenceChange, SetAside, Taken, Verdict
+from sara_sqlite import attachments, parts, people, receipts, window
+from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
 
 def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
@@ -134,14 +131,17 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, boo
         ).lastrowid
         or 0
     )
+    if message.attachments:
+        attachments.add(db, row, message)
     event(db, now, "received", message.kind, conversation=key, message=row)
-    db.execute("UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, key))
+    silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
+    window.note(db, conversation, message, silent=silent, now=now)
     if skip:
         event(db, now, "skipped", skip, conversation=key, message=row)
     else:
         _call_for_answer(db, key, arrival, now)
     if verdict.notice is not None:
-        add_parts(db, conversation, [verdict.notice], "notice", None, now)
+        parts.add(db, conversation, [verdict.notice], "notice", None, now)
         refresh_delivery(db, key, now)
     return row, key, True
 
@@ -182,7 +182,7 @@ def _silence(db: Connection, contact: int, conversation: int, now: Instant) -> N
         db.execute(
             "UPDATE messages SET state = 'skipped', reason = 'opted_out' WHERE conversation = ? AND state = 'waiting'", (other,)
         )
-        cancel(db, "conversation = ? AND state = 'queued' AND purpose IN " + _UNSENT_BY_CONSENT, (other,), "opted_out", now)
+        parts.cancel_unsaid(db, other, parts.BY_CONSENT, "opted_out", now)
         close_turn(db, other)
         refresh_delivery(db, other, now)
 
@@ -221,44 +221,6 @@ def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
     )
 
 
-def cancel(db: Connection, where: str, args: tuple[object, ...], reason: str, now: Instant) -> None:
-    """Cancel queued parts."""
-    rows = db.execute(f"SELECT id, conversation FROM messages WHERE {where}", args).fetchall()  # noqa: S608  # conditions are ours
-    for row in rows:
-        db.execute("UPDATE messages SET state = 'cancelled', reason = ? WHERE id = ?", (reason, row["id"]))
-        event(db, now, "cancelled", reason, conversation=row["conversation"], message=row["id"])
-
-
-def add_parts(
-    db: Connection, conversation: sqlite3.Row, drafts: list[Draft], purpose: str, reply: int | None, now: Instant
-) -> list[str]:
-    """Queue parts behind whatever the conversation has still to say."""
-    made = []
-    for draft in drafts:
-        row = (
-            db.execute(
-                "INSERT INTO messages (conversation, account, direction, kind, text, content, state, purpose, reply, at, created_at,"
-                " not_before) VALUES (?, ?, 'out', ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
-                (
-                    conversation["id"],
-                    conversation["account"],
-                    draft.kind,
-                    draft.text,
-                    to_json(draft.content),
-                    purpose,
-                    reply,
-                    now,
-                    now,
-                    now,
-                ),
-            ).lastrowid
-            or 0
-        )
-        event(db, now, "queued", purpose, conversation=conversation["id"], message=row)
-        made.append(ident(MESSAGE, row))
-    return made
-
-
 def _change(db: Connection, change: object, touched: dict[int, None], now: Instant) -> None:
     match change:
         case IdentityChange():
@@ -291,9 +253,7 @@ def _echo(db: Connection, echo: Echo, touched: dict[int, None], now: Instant) ->
     for each in waiting:
         db.execute("UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE id = ?", (each["id"],))
         event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
-    cancel(
-        db, "conversation = ? AND state = 'queued' AND purpose = 'reply' AND created_at <= ?", before, "answered_by_person", now
-    )
+    parts.cancel_unsaid(db, conversation, "('reply')", "answered_by_person", now, before=echo.at)
     settle_turn(db, conversation, now)
     refresh_delivery(db, conversation, now)
     touched[conversation] = None

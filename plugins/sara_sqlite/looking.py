@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
-from sara_sqlite.intake import cancel, close_turn
+from sara_sqlite.intake import close_turn
+from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -190,7 +191,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         ).fetchall()
         for row in rows:
             db.execute(
-                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL WHERE id = ?",
+                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, reopened = 0 WHERE id = ?",
                 (row["id"],),
             )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
@@ -211,7 +212,7 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
         )
         close_turn(db, key)
     else:
-        cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt')", (key,), "dropped", now)
+        cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
     return refresh_delivery(db, key, now)
 
 

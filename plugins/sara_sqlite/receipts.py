@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from sara import Failure, Instant, Receipt
+from sara_sqlite import billing, parts, reopening
 from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
 
 RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
@@ -33,17 +35,29 @@ def apply_early(db: Connection, attempt_id: str, part: sqlite3.Row, external_id:
         "SELECT * FROM early_receipts WHERE account = ? AND external_id = ? ORDER BY id", (part["account"], external_id)
     ).fetchall()
     for row in rows:
-        failure = Failure(row["code"] or "", row["reason"] or "") if row["status"] == "failed" else None
-        _advance(
-            db, attempt_id, part["id"], Receipt(part["account"], row["status"], row["at"], external_id, failure=failure), now
-        )
+        _advance(db, attempt_id, part["id"], _early(row), now)
     if rows:
         db.execute("DELETE FROM early_receipts WHERE account = ? AND external_id = ?", (part["account"], external_id))
 
 
+def _early(row: sqlite3.Row) -> Receipt:
+    failed = row["status"] == "failed"
+    return Receipt(
+        row["account"],
+        row["status"],
+        row["at"],
+        row["external_id"],
+        failure=Failure(row["code"] or "", row["reason"] or "", row["follows"], row["after"]) if failed else None,
+        pricing=row["pricing"] and json.loads(row["pricing"]),
+        counts=bool(row["counts"]),
+    )
+
+
 def note_second_acceptance(db: Connection, part: sqlite3.Row, now: Instant) -> None:
     """Count a part that the provider accepted more than once."""
-    accepted = the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'accepted'", part["id"])["n"]
+    accepted = the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'accepted' AND reopened = 0", part["id"])[
+        "n"
+    ]
     if accepted > 1:
         count(db, "duplicate_sends")
         event(
@@ -84,24 +98,31 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: Receipt, no
     """Move the attempt forward, and the part as far as its attempts together allow."""
     part = the(db, "SELECT * FROM messages WHERE id = ?", part_id)
     attempt = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
+    price = billing.note(db, attempt, part, receipt)
     if receipt.status == "failed":
-        if RANK.get(attempt["status"] or "", 0) <= RANK["sent"]:
+        # Told again it changes nothing: the part may be on its way anew.
+        if attempt["status"] in (None, "sent"):
             db.execute("UPDATE attempts SET status = 'failed' WHERE id = ?", (attempt_id,))
-            _fail_unless_another_may_succeed(db, part, receipt.failure or Failure("", "the provider gave no reason"), now)
+            _fail_unless_another_may_succeed(db, part, attempt_id, receipt, now)
         return
     if attempt["status"] == "failed" and receipt.status == "sent":
         return
+    if attempt["reopened"]:
+        # It arrived after all; if the part has left again since, it arrives twice.
+        db.execute("UPDATE attempts SET reopened = 0 WHERE id = ?", (attempt_id,))
+        note_second_acceptance(db, part, now)
     if attempt["status"] is None or RANK.get(receipt.status, 0) > RANK.get(attempt["status"], 0):
         db.execute("UPDATE attempts SET status = ? WHERE id = ?", (receipt.status, attempt_id))
     if RANK.get(receipt.status, 0) <= RANK.get(part["state"], 0):
         return
     db.execute("UPDATE messages SET state = ?, reason = NULL, error = NULL WHERE id = ?", (receipt.status, part_id))
-    event(db, now, receipt.status, conversation=part["conversation"], message=part_id, actor="provider")
+    event(db, now, receipt.status, price, conversation=part["conversation"], message=part_id, actor="provider")
 
 
-def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, failure: Failure, now: Instant) -> None:
-    """A failure ends its attempt; it ends the part only if no other attempt has arrived or is on its way. One in doubt keeps no
+def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, attempt_id: str, receipt: Receipt, now: Instant) -> None:
+    """A failure ends its attempt; it concerns the part only if no other attempt has arrived or is on its way. One in doubt keeps no
     part alive: should its receipt come after all, it lifts the part out of its failure."""
+    failure = receipt.failure or Failure("", "the provider gave no reason")
     other = one(
         db,
         "SELECT 1 FROM attempts WHERE part = ? AND (state = 'sending' OR (state = 'accepted'"
@@ -110,21 +131,9 @@ def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, failure:
     )
     if other is not None or RANK.get(part["state"], 0) > RANK["sent"] or part["state"] in ("failed", "cancelled"):
         return
-    fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
-
-
-def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str = "sara", reason: str = "refused") -> None:
-    """End a part for good; the rest of its reply would make no sense without it."""
-    db.execute("UPDATE messages SET state = 'failed', reason = ?, error = ? WHERE id = ?", (reason, error, part["id"]))
-    event(db, now, "failed", error, conversation=part["conversation"], message=part["id"], actor=actor)
-    if part["reply"] is None:
+    if reopening.reopen(db, part, attempt_id, failure, receipt.at, now):
         return
-    rest = db.execute(
-        "SELECT id FROM messages WHERE reply = ? AND state = 'queued' AND id > ?", (part["reply"], part["id"])
-    ).fetchall()
-    for row in rest:
-        db.execute("UPDATE messages SET state = 'cancelled', reason = 'earlier_part_failed' WHERE id = ?", (row["id"],))
-        event(db, now, "cancelled", "earlier_part_failed", conversation=part["conversation"], message=row["id"])
+    parts.fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
 
 
 def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
@@ -133,7 +142,19 @@ def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
     failure = receipt.failure or Failure("", "")
     db.execute(
-        "INSERT INTO early_receipts (account, external_id, status, at, code, reason, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (receipt.account, receipt.external_id, receipt.status, receipt.at, failure.code, failure.reason, now),
+        "INSERT INTO early_receipts (account, external_id, status, at, code, reason, follows, after, pricing, counts, kept_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            receipt.account,
+            receipt.external_id,
+            receipt.status,
+            receipt.at,
+            failure.code,
+            failure.reason,
+            failure.then,
+            failure.after,
+            receipt.pricing and json.dumps(dict(receipt.pricing), default=str),
+            int(receipt.counts),
+            now,
+        ),
     )

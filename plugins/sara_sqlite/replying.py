@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from sara import Contact as Customer
 from sara import Draft, HistoryLimits, Instant, OpenWork, ReplyView, Stale, Usage
-from sara_sqlite.intake import add_parts, settle_turn
+from sara_sqlite import attachments, parts
+from sara_sqlite.intake import settle_turn
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -26,33 +27,44 @@ from sara_sqlite.rows import (
 
 _SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
 
+_LINES = """
+    SELECT m.*, (
+        SELECT q.text FROM messages q JOIN conversations c ON c.id = q.conversation JOIN contacts p ON p.id = c.contact
+        WHERE q.account = m.account AND q.external_id = m.reply_to AND q.state <> 'quarantined' AND coalesce(p.linked, p.id) = ?
+    ) AS quoted FROM messages m
+"""
+"""Messages and what they quote: only this person's own, whatever id is named."""
+
 
 def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView | None:
     """All that the decision needs."""
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT c.*, p.name, p.username, p.language, p.opted_out FROM conversations c JOIN contacts p ON p.id = c.contact"
+        "SELECT c.*, coalesce(p.linked, p.id) AS person, p.name, p.username, p.language, p.opted_out FROM conversations c JOIN contacts p ON p.id = c.contact"
         " WHERE c.id = ?",
         key,
     )
     if row is None:
         return None
-    waiting = db.execute("SELECT * FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id", (key,)).fetchall()
+    waiting = db.execute(
+        _LINES + " WHERE m.conversation = ? AND m.state = 'waiting' ORDER BY m.id", (row["person"], key)
+    ).fetchall()
     history = []
     if waiting:
         # A late message may stand before an answer; whatever is said already is history, wherever it stands.
         history = db.execute(
-            f"SELECT * FROM messages WHERE conversation = ? AND state IN {_SAID} AND at >= ? ORDER BY id DESC LIMIT ?",  # noqa: S608
-            (key, limits.since, limits.messages),
+            _LINES + f" WHERE m.conversation = ? AND m.state IN {_SAID} AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
+            (row["person"], key, limits.since, limits.messages),
         ).fetchall()
+    files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
         conversation=conversation,
         account=row["account"],
         contact=Customer(ident(CONTACT, row["contact"]), row["name"], row["username"], row["language"]),
         opted_out=bool(row["opted_out"]),
-        waiting=tuple(map(line, waiting)),
-        history=tuple(map(line, reversed(history))),
+        waiting=tuple(line(each, files.get(each["id"], ())) for each in waiting),
+        history=tuple(line(each, files.get(each["id"], ())) for each in reversed(history)),
         due=row["reply_due"],
         attempts=row["attempts"],
         first_at=row["attempts_first"],
@@ -94,9 +106,10 @@ def save(
     conversation: str,
     attempt: int,
     answers: Sequence[str],
-    parts: Sequence[Draft],
+    drafts: Sequence[Draft],
     usage: Usage | None,
     now: Instant,
+    readings: Mapping[str, str],
 ) -> OpenWork:
     """Keep an answer and queue its parts, unless the turn has moved on."""
     key = number(CONVERSATION, conversation)
@@ -110,14 +123,25 @@ def save(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (key, max(numbers), attempt, used.input_tokens, used.output_tokens, used.model, now),
     ).lastrowid
-    made = add_parts(db, row, list(parts), "reply", reply, now)
+    made = parts.add(db, row, drafts, "reply", reply, now)
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
+    for read, text in readings.items():
+        _read(db, key, number(MESSAGE, read), text, now)
     db.execute("UPDATE conversations SET apologised = 0 WHERE id = ?", (key,))
     survived(db, key)
     settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
+
+
+def _read(db: Connection, conversation: int, message: int, text: str, now: Instant) -> None:
+    """The responder found words in what the customer sent: from now on they are its text."""
+    changed = db.execute(
+        "UPDATE messages SET text = ? WHERE id = ? AND conversation = ? AND direction = 'in'", (text, message, conversation)
+    ).rowcount
+    if changed:
+        event(db, now, "reading", f"{len(text)} characters", conversation=conversation, message=message)
 
 
 def postpone(db: Connection, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant) -> OpenWork:
@@ -158,7 +182,7 @@ def end(
             event(db, now, state, reason, conversation=key, message=each)
     if notices and state == "dead":
         db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))
-    add_parts(db, row, list(notices), "notice", None, now)
+    parts.add(db, row, notices, "notice", None, now)
     settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sara import Instant, SaraError, StoreUnavailable
-from sara_sqlite import damage
+from sara_sqlite import damage, reopening
 from sara_sqlite.aside import Stop
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync
 from sara_sqlite.lock import Lock, owned_like
@@ -25,7 +25,7 @@ READY = ".restored-"
 """A file of this name beside the database is a complete restored copy: from then on it only has to take its place."""
 
 ASIDE = ".replaced-"
-UNSENT = "direction = 'out' AND state IN ('queued', 'sending', 'in_doubt')"
+UNSENT = "direction = 'out' AND state IN ('queued', 'sending', 'in_doubt', 'parked')"
 UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 
@@ -150,6 +150,8 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
             (now, state, why),
         )
         db.execute(f"UPDATE messages SET state = ?, reason = 'restored', error = ? WHERE {where}", (state, why))  # noqa: S608
+    # What the provider fails only now may have been failed, and sent again, before.
+    db.execute("UPDATE messages SET reopened = ? WHERE direction = 'out' AND state IN ('accepted', 'sent')", (reopening.AT_MOST,))
     # A receipt that still comes for one of these attempts settles it and moves its part forward.
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(

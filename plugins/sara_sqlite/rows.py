@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Instant, Line, OpenWork, Person, Role, Stale, StoredMessage
+from sara import Attachment, Instant, Line, OpenWork, Person, Role, Stale, StoredMessage
 
 Connection = sqlite3.Connection
 
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
-CONTACT, CONVERSATION, MESSAGE = "p", "c", "m"
+CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
 
 def ident(letter: str, number: int) -> str:
@@ -137,8 +137,8 @@ def stored(row: sqlite3.Row) -> StoredMessage:
 _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "notice": "notice", "operator": "operator"}
 
 
-def line(row: sqlite3.Row) -> Line:
-    """A message as a responder reads it."""
+def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
+    """A message as a responder reads it, from a row that also has what it quotes."""
     role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
     return Line(
         ident(MESSAGE, row["id"]),
@@ -149,6 +149,8 @@ def line(row: sqlite3.Row) -> Line:
         json.loads(row["content"]),
         row["external_id"],
         row["revived_at"],
+        attachments,
+        row["quoted"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
@@ -26,7 +27,7 @@ from sara import (
     TimelineEvent,
     Usage,
 )
-from sara_sqlite import backup, delivering, intake, looking, recovering, replying, restore
+from sara_sqlite import attachments, backup, billing, delivering, intake, looking, recovering, replying, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.database import Database
 from sara_sqlite.options import SqliteOptions
@@ -64,9 +65,18 @@ class SqliteStore(Store):
         return await self.database.write(lambda db: replying.begin(db, conversation, answers, now))
 
     async def save_reply(
-        self, conversation: str, attempt: int, answers: Sequence[str], parts: Sequence[Draft], usage: Usage | None, now: Instant
+        self,
+        conversation: str,
+        attempt: int,
+        answers: Sequence[str],
+        parts: Sequence[Draft],
+        usage: Usage | None,
+        now: Instant,
+        readings: Mapping[str, str] = MappingProxyType({}),
     ) -> OpenWork:
-        return await self.database.write(lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now))
+        return await self.database.write(
+            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings)
+        )
 
     async def postpone_reply(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
@@ -96,8 +106,10 @@ class SqliteStore(Store):
     async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: delivering.settle_doubt(db, part, action, blind, now))
 
-    async def end_part(self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant) -> OpenWork:
-        return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now))
+    async def end_part(
+        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+    ) -> OpenWork:
+        return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now, instead))
 
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
@@ -119,6 +131,20 @@ class SqliteStore(Store):
 
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.drop(db, conversation, kind, now))
+
+    async def keep_attachment(
+        self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
+    ) -> None:
+        await self.database.write(lambda db: attachments.keep(db, attachment, file, sha256, size, error, now))
+
+    async def attachment_file(self, sha256: str) -> str | None:
+        return await self.database.read(lambda db: attachments.file_of(db, sha256))
+
+    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
+        return await self.database.write(lambda db: attachments.expire(db, before, limit))
+
+    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+        return await self.database.read(lambda db: billing.billed(db, account, month))
 
     async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
         return await self.database.read(lambda db: looking.conversations(db, limit, search))

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from math import ceil
+from typing import Any
 
 import structlog
 
-from sara import Accepted, Channel, Context, Draft, Instant, Part, Reception, Request, Response
-from sara_whatsapp.bodies import message_body
-from sara_whatsapp.formatting import split, to_whatsapp
+from sara import (
+    Accepted,
+    Attachment,
+    Channel,
+    Context,
+    Draft,
+    Instant,
+    NotSent,
+    Part,
+    Reception,
+    Refused,
+    Request,
+    Response,
+    SaraError,
+)
+from sara_whatsapp import forms
+from sara_whatsapp.bodies import message_body, read_body, typing_body
 from sara_whatsapp.graph import GraphClient
+from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
+from sara_whatsapp.pace import PairPace
 from sara_whatsapp.payloads import Number, parse
 from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_whatsapp.uploads import Uploads
 
 log = structlog.get_logger("sara_whatsapp")
 
 _MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+_TYPING_LASTS = 25_000
+_MEDIA = "media"
+_SLACK = 50
+"""Milliseconds put on top of a wait: a clock that is a little ahead of ours must not make the pause count twice."""
 
 
 class WhatsAppChannel(Channel):
@@ -27,6 +53,8 @@ class WhatsAppChannel(Channel):
     Options = WhatsAppOptions
     simulator = WhatsAppSimulator
     receipts_carry_attempt = True
+    kinds = forms.KINDS
+    reply_window = 24 * _HOUR - 10 * _MINUTE  # Meta's day, less what a message needs to get there and clocks may differ
 
     def __init__(self, options: WhatsAppOptions, context: Context) -> None:
         self.account = f"whatsapp:{options.phone_number_id}"
@@ -41,14 +69,27 @@ class WhatsAppChannel(Channel):
         self._graph = GraphClient(
             options.graph_url, options.api_version, options.phone_number_id, options.access_token, per_second=options.throughput
         )
+        self._downloads = Downloads(
+            self._graph, options.graph_url, options.phone_number_id, options.access_token, loopback=options.loopback
+        )
+        self._uploads = Uploads(self._graph, context.state / _MEDIA)
+        self._pairs = PairPace()
+        self._read_receipts = options.read_receipts
+        self._outside = self._template_of(options)
+        self.typing_lasts = _TYPING_LASTS if options.typing else None
+        self.monthly_budget = options.monthly_budget
         self._refusals = 0
         self._refusals_told: Instant | None = None
 
     async def open(self) -> None:
         await self._graph.open()
+        await self._downloads.open()
 
     async def close(self) -> None:
-        await self._graph.close()
+        async with AsyncExitStack() as ending:  # each is closed, whatever becomes of the others
+            ending.push_async_callback(self._graph.close)
+            ending.push_async_callback(self._downloads.close)
+            ending.push_async_callback(self._uploads.close)
 
     # in
 
@@ -95,13 +136,47 @@ class WhatsAppChannel(Channel):
             log.warning("webhook_signature_wrong", channel=self._name, count=self._refusals)
             self._refusals, self._refusals_told = 0, now
 
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        return self._downloads.fetch(attachment)
+
     # out
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        if draft.kind != "text":
-            return (draft,)
-        # Marks before the cut, since they change lengths.
-        return [Draft(text=part) for part in split(to_whatsapp(draft.text), self.text_limit)]
+        return forms.compose(draft, self.text_limit)
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
-        return await self._graph.send(message_body(part, attempt_id))
+        if wait := self._pairs.take(part.conversation, asyncio.get_running_loop().time()):
+            raise NotSent("Too many messages to this person at once.", after=ceil(wait * 1_000) + _SLACK, scope="conversation")
+        part, media_id = await self._uploads.ready(part)
+        try:
+            return await self._graph.send(message_body(part, attempt_id, media_id))
+        except Refused:
+            if media_id is not None:
+                self._uploads.forget(media_id)  # it may be the file that Meta does not take, or has no longer
+            raise
+
+    def outside_window(self) -> Draft | None:
+        return self._outside
+
+    def _template_of(self, options: WhatsAppOptions) -> Draft | None:
+        if (template := options.template) is None:
+            return None
+        content = {"name": template.name, "language": template.language, "parameters": list(template.parameters)}
+        told = ", ".join((f"{template.name} ({template.language})", *template.parameters))
+        return next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+
+    async def mark_read(self, external_id: str) -> None:
+        # Where typing is shown, the call for it follows and marks the message as read by itself.
+        if self._read_receipts and self.typing_lasts is None:
+            await self._tell(read_body(external_id))
+
+    async def typing(self, external_id: str) -> None:
+        if self.typing_lasts is not None:
+            await self._tell(typing_body(external_id))
+
+    async def _tell(self, body: Mapping[str, Any]) -> None:
+        try:
+            await self._graph.tell(body)
+        except SaraError as error:
+            log.debug("sign_not_shown", channel=self._name, error=str(error))
+            raise

@@ -135,6 +135,9 @@ _WRONG_SUBCODE = 33  # of code 100; seen, not documented
 _UNKNOWN_TOKEN = Code("config_token", "Meta refused the access token.", _TOKEN)
 _WRONG_PLACE = Code("config", "What answered is not Meta's Graph API.", "Check graph_url and whatever stands between.")
 
+# What goes by with time. Of a message that has failed there is no doubt, whatever its code leaves open in an answer.
+_PASSING = frozenset({"retry", "later_pair", "later_number", "later_app", "doubt"})
+
 # Without a code from Meta: these say that somebody in between, or another server, answered.
 _ELSEWHERE = frozenset({401, 403, 404, 405, 407})
 
@@ -161,10 +164,16 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
 
 
 def explain(error: Mapping[str, Any]) -> Failure:
-    """An element of an `errors` list, as it comes with a failed message, for people."""
+    """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
     code = _code(error)
     row = look_up(code)
-    return Failure(code="unknown" if code is None else str(code), reason=_sentence(row, error))
+    reason = _sentence(row, error)
+    told = "unknown" if code is None else str(code)
+    if row is None:
+        return Failure(told, reason, then="later" if error.get("is_transient") is True else "end")
+    if row.action == "template_window":
+        return Failure(told, reason, then="window")
+    return Failure(told, reason, then="later", after=row.after) if row.action in _PASSING else Failure(told, reason)
 
 
 def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:

@@ -6,20 +6,24 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import ceil
+from typing import Any, BinaryIO
 
 import aiohttp
 
 from sara import Accepted, InDoubt, Millis, NotSent, SaraError, Secret
 from sara_whatsapp.codes import classify
-from sara_whatsapp.wire import Unreadable, decode, listed, mapping
+from sara_whatsapp.pace import Pace
+from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of
 
+CONNECT_S = 10.0
 _LARGEST_ANSWER = 1 << 20
-_CONNECT_S = 10.0
 _KEEPALIVE_S = 10.0  # a connection that was idle for longer may be half closed: a false doubt on every POST
 _CONNECTIONS = 200
 _LONGEST_WAIT_S = 3_600
-_BURST_S = 0.25
+_TELL_S = 8.0  # nothing depends on these calls, and the customer sees the answer soon
+_UPLOAD_S = 600.0
+_PACED_S = 3.0  # longer than this a message does not wait here for the number's pace: then the whole lane is to wait
 
 # Raised before a connection stands, thus before a byte of the request can have left.
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
@@ -31,24 +35,20 @@ class Answer:
 
     status: int
     value: Any
-    retry_after: Millis | None
+    retry_after: Millis | None = None
 
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Meta's description of what went wrong; None where there is none."""
+        return mapping(mapping(self.value).get("error")) or None
 
-class Pace:
-    """Spreads calls so that they stay within `per_second`; short bursts pass at once."""
-
-    def __init__(self, per_second: float) -> None:
-        self._gap = 1 / per_second
-        self._next = float("-inf")
-
-    def reserve(self, now: float) -> float:
-        """Take the next free moment; return how many seconds away it is."""
-        self._next = max(self._next + self._gap, now - _BURST_S)
-        return max(0.0, self._next - now)
+    def failure(self) -> SaraError:
+        """What follows from this answer, which is no success."""
+        return classify(self.status, self.error, self.retry_after)
 
 
 class GraphClient:
-    """Sends messages from one business number. Never retries: whether to try again is the outbox's decision."""
+    """Acts for one business number. Never retries: whether to try again is the caller's decision."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class GraphClient:
         per_second: float = 80,
         timeout: float = 30,
     ) -> None:
-        self._messages_url = f"{graph_url}/{api_version}/{phone_number_id}/messages"
+        self._base = f"{graph_url}/{api_version}"
+        self._number = phone_number_id
         self._token = token
         self._pace = Pace(per_second)
-        # Connecting ends well before the whole call, so that a time-out there is never taken for one after sending.
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(_CONNECT_S, timeout / 2))
+        self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -72,7 +72,6 @@ class GraphClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
             headers={"User-Agent": "SARA"},
         )
 
@@ -84,30 +83,97 @@ class GraphClient:
 
     async def send(self, body: Mapping[str, Any]) -> Accepted:
         """Post one message. Raises what `Channel.send` promises."""
-        await asyncio.sleep(self._pace.reserve(asyncio.get_running_loop().time()))
-        answer = await self._post(self._messages_url, body)
+        now = asyncio.get_running_loop().time()
+        if (wait := self._pace.wait(now)) > _PACED_S:
+            raise NotSent("Too many messages at once for this number.", after=ceil(wait * 1_000), scope="channel")
+        await asyncio.sleep(self._pace.reserve(now))
+        answer = await self._post(body, self._timeout)
         if answer.status == 200 and (external_id := _message_id(answer.value)):
             return Accepted(external_id)
-        if answer.status == 200 and not _error(answer.value):
+        if answer.status == 200 and not answer.error:
             raise InDoubt("Meta answered 200 without a message id.")
-        raise classify(answer.status, _hide(_error(answer.value), self._token.reveal()), answer.retry_after)
+        raise answer.failure()
 
-    async def _post(self, url: str, body: Mapping[str, Any]) -> Answer:
+    async def tell(self, body: Mapping[str, Any]) -> None:
+        """Post what is no message: a read mark, a typing indicator. Raises SaraError where Meta did not take it."""
+        answer = await self._post(body, min(_TELL_S, self._timeout))
+        if answer.status != 200 or answer.error:
+            raise answer.failure()
+
+    async def node(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        """Get what lies at `path` below the API's version, e.g. the node of an object id. Raises NotSent or InDoubt without an
+        answer."""
+        return await self._call("GET", path, self._timeout, params=query)
+
+    async def upload(self, file: BinaryIO, mime: str, name: str) -> str:
+        """Give Meta a file; return its media id, with which this number can send it for 30 days. `file` is read in a thread.
+
+        Raises:
+            NotSent, Refused, Unavailable: as for a message; never InDoubt, since nothing that a customer sees can have happened.
+        """
+        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime})
+        form.add_field("file", file, filename=name, content_type=mime)
+        outcome: SaraError
+        try:
+            answer = await self._call("POST", f"{self._number}/media", _UPLOAD_S, data=form)
+            media_id = name_of(mapping(answer.value).get("id"))
+            if answer.status == 200 and media_id:
+                return media_id
+            outcome = answer.failure() if answer.status != 200 or answer.error else NotSent("Meta gave no id for a file.")
+        except InDoubt as error:
+            outcome = error
+        if isinstance(outcome, InDoubt):
+            raise NotSent(f"A file was not uploaded: {outcome}")
+        raise outcome
+
+    async def _post(self, body: Mapping[str, Any], timeout: float) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        return await self._call("POST", f"{self._number}/messages", timeout, data=json.dumps(body).encode(), headers=headers)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        timeout: float,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: bytes | aiohttp.FormData | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request. Raises NotSent where it cannot have left, InDoubt where it may have and no answer came."""
         session = self._session
         if session is None or session.closed:
             raise NotSent("The channel is closed.")
-        data = json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token.reveal()}", "Content-Type": "application/json"}
+        authorized = {"Authorization": f"Bearer {self._token.reveal()}", **(headers or {})}
+        # Connecting ends well before the whole call, so that a time-out there is never taken for one after sending.
+        limits = aiohttp.ClientTimeout(total=timeout, connect=min(CONNECT_S, timeout / 2))
         outcome: SaraError
         try:
-            async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
-                return Answer(response.status, await _json(response), _retry_after(response.headers.get("Retry-After")))
+            async with session.request(
+                method,
+                f"{self._base}/{path}",
+                params=params,
+                data=data,
+                headers=authorized,
+                timeout=limits,
+                allow_redirects=False,
+            ) as response:
+                value = _hide(await _json(response), self._token.reveal())
+                return Answer(response.status, value, retry_after(response.headers.get("Retry-After")))
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             outcome = InDoubt(f"No answer from the Graph API: {type(error).__name__}")
         # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
         raise outcome
+
+
+def retry_after(header: str | None) -> Millis | None:
+    """The wait that a header of this name asks for, at most an hour; None where it names none."""
+    text = (header or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return None  # Meta sends seconds; a date would need a clock that agrees with Meta's
+    return min(int(text), _LONGEST_WAIT_S) * 1_000 or None
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
@@ -129,10 +195,6 @@ def _message_id(value: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _error(value: Any) -> dict[str, Any] | None:
-    return mapping(mapping(value).get("error")) or None
-
-
 def _hide(value: Any, token: str) -> Any:
     """Meta repeats a malformed token in its message."""
     if isinstance(value, str):
@@ -142,10 +204,3 @@ def _hide(value: Any, token: str) -> Any:
     if isinstance(value, dict):
         return {key: _hide(item, token) for key, item in value.items()}
     return value
-
-
-def _retry_after(header: str | None) -> Millis | None:
-    text = (header or "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        return None  # Meta sends seconds; a date would need a clock that agrees with Meta's
-    return min(int(text), _LONGEST_WAIT_S) * 1_000 or None

@@ -52,6 +52,18 @@ def _loopback(host: str) -> bool:
 
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_as_text)]
 FilledSecret = Annotated[Secret, AfterValidator(_filled)]
+Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+"""Text that is not blank."""
+
+
+class TemplateOptions(Options):
+    """A message template as Meta has approved it."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,512}$", description="The template's name in WhatsApp Manager.")
+    language: str = Field(
+        pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$", description="Its language, exactly as approved: en_US, de, pt_BR."
+    )
+    parameters: tuple[Filled, ...] = Field((), description="What takes the places of {{1}}, {{2}} … in its body, in their order.")
 
 
 class WhatsAppOptions(Options):
@@ -82,11 +94,31 @@ class WhatsAppOptions(Options):
     )
     api_version: str = Field("v26.0", pattern=r"^v[0-9]{1,3}\.[0-9]{1,2}$", description="Version of the Graph API to speak.")
     throughput: int = Field(80, ge=1, description="Messages per second that Meta grants this number.")
+    typing: bool = Field(
+        True, description="Show the customer that an answer is being written. With Meta this marks their message as read, too."
+    )
+    read_receipts: bool = Field(True, description="Mark a customer's message as read once an answer to it is being made.")
+    template: TemplateOptions | None = Field(
+        None,
+        description="Approved template that asks the customer to write again, once the 24 hours in which Meta lets us answer are "
+        "over. It is sent once; what could not be said waits. Without one it only waits.",
+    )
+    monthly_budget: int | None = Field(
+        None,
+        ge=1,
+        description="How many messages a month may be sent that Meta charges for or counts towards its free ones; a warning comes "
+        "at 80 %. Nothing is held back. Left out: no warning.",
+    )
     on_doubt: Literal["resend", "hold"] = Field(
         "resend",
         description="What to do with a message of which nobody can tell whether it left: send it again, or hold it for a person.",
     )
     doubt_hold: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the Graph API is a simulator on this machine."""
+        return _loopback(urlsplit(self.graph_url).hostname or "")
 
     @property
     def app_secrets(self) -> tuple[Secret, ...]:

@@ -13,16 +13,19 @@ from typing import Any
 
 from sara import Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
 from sara_whatsapp.codes import explain
-from sara_whatsapp.news import SERIOUS, account_event, trouble
+from sara_whatsapp.files import attachments_of
+from sara_whatsapp.kinds import FIELDS, kind_of
+from sara_whatsapp.news import account_event, trouble
 from sara_whatsapp.people import Contacts, named, person_at, person_before
-from sara_whatsapp.standins import ANSWERED, stand_in
+from sara_whatsapp.standins import note_on, stand_in
 from sara_whatsapp.wire import Unreadable, decode, encode, listed, mapping, name_of, words
 
 _STATUS: Mapping[str, Any] = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 _ALLOWED = {"stop": False, "resume": True}
-_MOVED = frozenset({"user_changed_number", "user_changed_user_id"})
 _KEPT = ("context", "referral", "errors", "group_id")
 _POINTERS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
+# Paid for, or taken from the month's free messages: either way one less.
+_COUNTING = frozenset({"regular", "free_customer_service"})
 _LONGEST_CALLBACK = 512
 _END_OF_TIME_S = 10**11
 
@@ -116,15 +119,12 @@ class _Reader:
 
     def _change(self, entry: dict[str, Any], change: dict[str, Any]) -> None:
         field, value = name_of(change.get("field")) or "none", change.get("value")
-        if field in SERIOUS:
-            self._account_news(entry, change, field)
-            return
-        reading = {"messages": self._conversation, "user_preferences": self._preferences, "smb_message_echoes": self._echoes}.get(
-            field
-        )
-        if reading is None:
-            # Calls, history, conversations of Meta's own agent, and whatever comes next: never messages to answer.
+        reading = FIELDS.get(field, "left_out")
+        if reading == "left_out":
             self.leave_out("unused_field", field)
+            return
+        if reading == "news":
+            self._account_news(entry, change, field)
             return
         if not isinstance(value, dict):
             raise _Odd("no value")
@@ -134,7 +134,13 @@ class _Reader:
         if ours != self._number.phone_number_id:
             self.leave_out("foreign_number", ours)
             return
-        reading(entry, value)
+        match reading:
+            case "messages":
+                self._conversation(entry, value)
+            case "wishes":
+                self._preferences(value)
+            case "echoes":
+                self._echoes(value)
 
     def _each(self, value: dict[str, Any], key: str, read: Callable[[dict[str, Any]], None]) -> None:
         elements = value.get(key)
@@ -152,11 +158,11 @@ class _Reader:
         at = _instant(entry.get("time"), self._now)
         self._each(value, "errors", lambda error: self._changes.append(trouble(self._number.account, error, at)))
 
-    def _preferences(self, _: dict[str, Any], value: dict[str, Any]) -> None:
+    def _preferences(self, value: dict[str, Any]) -> None:
         contacts = Contacts(value)
         self._each(value, "user_preferences", lambda wish: self._preference(contacts, wish))
 
-    def _echoes(self, _: dict[str, Any], value: dict[str, Any]) -> None:
+    def _echoes(self, value: dict[str, Any]) -> None:
         contacts = Contacts(value)
         self._each(value, "message_echoes", lambda echo: self._echo(contacts, echo))
 
@@ -171,13 +177,16 @@ class _Reader:
     # the elements
 
     def _message(self, contacts: Contacts, message: dict[str, Any]) -> None:
-        kind = name_of(message.get("type"), 64) or "unknown"
+        kind = name_of(message.get("type")) or "unknown"
         own = mapping(message.get(kind))
+        what = kind_of(kind, message)
         at = _instant(message.get("timestamp"), self._now)
         person = person_before(message, own) if kind == "system" else person_at(message, "from", contacts)
         if not person.nameable:
             raise _Odd("names nobody")
-        context = mapping(message.get("context"))
+        content = {key: message[key] for key in (kind, *_KEPT) if key in message}
+        if note := note_on(message):
+            content["note"] = note
         inbound = InboundMessage(
             account=self._number.account,
             external_id=name_of(message.get("id")),
@@ -185,14 +194,16 @@ class _Reader:
             kind=kind,
             text=stand_in(kind, message),
             at=at,
-            answer=kind in ANSWERED and not message.get("group_id"),
-            content={key: message[key] for key in (kind, *_KEPT) if key in message},
-            reply_to=name_of(context.get("id")) or name_of(own.get(_POINTERS.get(kind, ""))),
+            answer=what.treatment == "answered",
+            content=content,
+            reply_to=name_of(own.get(_POINTERS.get(kind, ""))) or name_of(mapping(message.get("context")).get("id")),
             raw=encode(message),
+            attachments=attachments_of(kind, message),
+            opens_window=what.opens_window,
         )
         self._messages.append(inbound)
         after = named(own)
-        if kind == "system" and words(own.get("type")) in _MOVED and after.nameable and after != person:
+        if what.treatment == "changes" and after.nameable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 
     def _status(self, status: dict[str, Any]) -> None:
@@ -207,6 +218,7 @@ class _Reader:
         if external_id is None and attempt_id is None:
             raise _Odd("names no message")
         errors = listed(status.get("errors"))
+        pricing = {key: said for key, said in mapping(status.get("pricing")).items() if isinstance(said, str | bool)}
         self._receipts.append(
             Receipt(
                 account=self._number.account,
@@ -215,7 +227,8 @@ class _Reader:
                 external_id=external_id,
                 attempt_id=attempt_id,
                 failure=explain(mapping(errors[0] if errors else None)) if known == "failed" else None,
-                pricing=mapping(status.get("pricing")) or None,
+                pricing=pricing or None,
+                counts=pricing.get("type") in _COUNTING,
             )
         )
 
@@ -229,11 +242,14 @@ class _Reader:
         self._changes.append(PreferenceChange(self._number.account, person, category, allowed, at))
 
     def _echo(self, contacts: Contacts, echo: dict[str, Any]) -> None:
+        if echo.get("group_id"):
+            self.leave_out("group_echo", name_of(echo.get("type")) or "unknown")
+            return
         person = person_at(echo, "to", contacts)
         external_id = name_of(echo.get("id"))
         if not person.nameable or external_id is None:
             raise _Odd("names nobody" if external_id else "no id")
-        kind = name_of(echo.get("type"), 64) or "unknown"
+        kind = name_of(echo.get("type")) or "unknown"
         at = _instant(echo.get("timestamp"), self._now)
         self._changes.append(Echo(self._number.account, external_id, person, kind, stand_in(kind, echo), at, encode(echo)))
 

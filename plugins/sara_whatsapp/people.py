@@ -64,14 +64,15 @@ def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Person:
 
 def person_before(message: dict[str, Any], own: dict[str, Any]) -> Person:
     """Whom a system message is about, under the names they had before it."""
+    after = named(own)
+    user_id, parent_id = name_of(message.get("from_user_id")), name_of(message.get("from_parent_user_id"))
     before = Person(
-        user_id=name_of(own.get("previous_user_id")) or name_of(message.get("from_user_id")),
-        parent_id=name_of(own.get("previous_parent_user_id")) or name_of(message.get("from_parent_user_id")),
+        # What the message gives as the sender's id may be the new one already: that names nobody's past.
+        user_id=name_of(own.get("previous_user_id")) or (user_id if user_id != after.user_id else None),
+        parent_id=name_of(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
         phone=phone_of(message.get("from")),
     )
-    if before.nameable:
-        return before
-    return named(own)
+    return before if before.nameable else after
 
 
 def phone_of(value: Any) -> str | None:

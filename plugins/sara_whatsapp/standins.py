@@ -1,7 +1,7 @@
 """What a reader, the AI included, should read for each kind of message. Pure.
 
-The kinds and their fields are those of Meta's reference of incoming messages. A stand-in is put in brackets; words of the
-customer are never changed. Whatever is missing or of a wrong type is left out.
+The kinds and their fields are those of Meta's reference of incoming messages. SARA's own words stand in brackets, and nobody
+else's can close them; the customer's are outside and never changed. Whatever is missing or of a wrong type is left out.
 """
 
 from __future__ import annotations
@@ -9,22 +9,50 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sara_whatsapp.kinds import MEDIA, lost
 from sara_whatsapp.wire import Unreadable, decode, listed, mapping, words
 
-ANSWERED = frozenset(
-    {"text", "image", "video", "audio", "document", "sticker", "location", "contacts", "interactive", "button", "order"}
-)
-"""Kinds that call for an answer. Every other one, today's or tomorrow's, is only recorded."""
-
-_MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
+_LONGEST = 300
 
 
 def stand_in(kind: str, message: Mapping[str, Any]) -> str:
     """The text for a message of `kind`, whose own part is under the key of that name."""
     write = _WRITERS.get(kind)
-    text = write(mapping(message.get(kind)), message) if write else f"[{_spaced(kind)} message]"
-    trouble = _trouble(message)
-    return f"{text} (not received: {trouble})" if trouble and kind in _MEDIA else text
+    if write is not None:
+        return write(mapping(message.get(kind)), message)
+    return _not_received(kind, message) if lost(message) else f"[{_ours(_spaced(kind))} message]"
+
+
+def note_on(message: Mapping[str, Any]) -> str:
+    """What a reader should know besides the words: where they come from and what they are about. Empty for most messages."""
+    context, referral = mapping(message.get("context")), mapping(message.get("referral"))
+    notes = [
+        "said in a group" if message.get("group_id") else "",
+        _forwarded(context),
+        _product(mapping(context.get("referred_product"))),
+        _advertised(referral) if referral else "",
+    ]
+    return " ".join(f"[{note}]" for note in notes if note)
+
+
+def _forwarded(context: dict[str, Any]) -> str:
+    if context.get("frequently_forwarded") is True:
+        return "forwarded many times"
+    return "forwarded" if context.get("forwarded") is True else ""
+
+
+def _product(product: dict[str, Any]) -> str:
+    name = _ours(words(product.get("product_retailer_id")))
+    return f"about the product {name}" if name else ""
+
+
+def _advertised(referral: dict[str, Any]) -> str:
+    source = "post" if referral.get("source_type") == "post" else "ad"
+    said = _join(": ", _ours(words(referral.get("headline"))), _ours(words(referral.get("body"))))
+    return f"came from the {source} “{said}”" if said else f"came from an {source}" if source == "ad" else "came from a post"
+
+
+# ── kind by kind ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _text(own: dict[str, Any], _: Mapping[str, Any]) -> str:
@@ -32,21 +60,30 @@ def _text(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     return body if body.strip() else "[empty message]"
 
 
-def _captioned(label: str) -> Callable[[dict[str, Any], Mapping[str, Any]], str]:
-    return lambda own, _: _join(" ", f"[{label}]", words(own.get("caption")))
+def _file(label: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any], Mapping[str, Any]], str]:
+    """A writer for a kind of file: what it is, then the caption."""
+
+    def write(own: dict[str, Any], message: Mapping[str, Any]) -> str:
+        tag = _not_received(label(own), message) if listed(message.get("errors")) else f"[{label(own)}]"
+        return _join(" ", tag, words(own.get("caption")))
+
+    return write
 
 
-def _audio(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    return "[voice message]" if own.get("voice") is True else "[audio]"
+def _audio(own: dict[str, Any]) -> str:
+    return "voice message" if own.get("voice") is True else "audio"
 
 
-def _document(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    name = words(own.get("filename"))
-    return _join(" ", f"[document: {name}]" if name else "[document]", words(own.get("caption")))
+def _document(own: dict[str, Any]) -> str:
+    return _join(": ", "document", _ours(words(own.get("filename"))))
 
 
-def _sticker(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    return "[animated sticker]" if own.get("animated") is True else "[sticker]"
+def _sticker(own: dict[str, Any]) -> str:
+    return "animated sticker" if own.get("animated") is True else "sticker"
+
+
+def _not_received(label: str, message: Mapping[str, Any]) -> str:
+    return f"[{_join(': ', f'{_ours(_spaced(label))}, not received', _trouble(message))}]"
 
 
 def _location(own: dict[str, Any], _: Mapping[str, Any]) -> str:
@@ -74,8 +111,8 @@ def _interactive(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     if kind == "nfm_reply":
         return _form(reply)
     if kind == "call_permission_reply":
-        return f"[call permission: {words(reply.get('response')) or 'answered'}]"
-    return words(reply.get("title")) or f"[{_spaced(kind) or 'interactive message'}]"
+        return f"[call permission: {_ours(words(reply.get('response'))) or 'answered'}]"
+    return words(reply.get("title")) or f"[{_ours(_spaced(kind)) or 'interactive message'}]"
 
 
 def _form(reply: dict[str, Any]) -> str:
@@ -111,12 +148,12 @@ def _item(item: dict[str, Any]) -> str:
 
 
 def _reaction(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    emoji = words(own.get("emoji"))
-    return f"[reaction {emoji}]" if emoji else "[reaction removed]"
+    emoji = _ours(words(own.get("emoji")))
+    return f"[reacted with {emoji}]" if emoji else "[took back the reaction]"
 
 
 def _system(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    return f"[{words(own.get('body')) or _spaced(words(own.get('type'))) or 'system message'}]"
+    return f"[{_ours(words(own.get('body'))) or _ours(_spaced(words(own.get('type')))) or 'system message'}]"
 
 
 def _welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
@@ -127,21 +164,34 @@ def _edit(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     edited = mapping(own.get("message"))
     kind = words(edited.get("type"))
     # An edit within an edit is not something Meta sends; not following it keeps this finite.
-    return _join(" ", "[edited]", stand_in(kind, edited) if kind and kind != "edit" else "")
+    if not kind or kind == "edit":
+        return "[changed an earlier message]"
+    return f"[changed an earlier message to:] {stand_in(kind, edited)}"
 
 
 def _revoke(_: dict[str, Any], __: Mapping[str, Any]) -> str:
-    return "[deleted a message]"
+    return "[deleted an earlier message]"
 
 
 def _unsupported(own: dict[str, Any], message: Mapping[str, Any]) -> str:
-    detail = _join("; ", _spaced(words(own.get("type"))), _trouble(message))
+    kind = words(own.get("type"))
+    if lost(message):
+        return _not_received(kind if kind in MEDIA else "file", message)
+    if kind == "edit":
+        return "[changed an earlier message; WhatsApp does not say how]"
+    detail = _join("; ", _ours(_spaced(kind)), _trouble(message))
     return f"[unsupported message: {detail}]" if detail else "[unsupported message]"
 
 
 def _trouble(message: Mapping[str, Any]) -> str:
     errors = [mapping(error) for error in listed(message.get("errors"))]
-    return "; ".join(filter(None, (words(error.get("title")) or words(error.get("message")) for error in errors)))
+    return _ours("; ".join(filter(None, (words(error.get("title")) or words(error.get("message")) for error in errors))))
+
+
+def _ours(text: str) -> str:
+    """Somebody's words within our brackets: on one line, not endless, and without brackets of their own."""
+    line = " ".join(text.split()).replace("[", "(").replace("]", ")")
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def _spaced(word: str) -> str:
@@ -154,11 +204,11 @@ def _join(between: str, *pieces: str) -> str:
 
 _WRITERS: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], str]] = {
     "text": _text,
-    "image": _captioned("image"),
-    "video": _captioned("video"),
-    "audio": _audio,
-    "document": _document,
-    "sticker": _sticker,
+    "image": _file(lambda _: "image"),
+    "video": _file(lambda _: "video"),
+    "audio": _file(_audio),
+    "document": _file(_document),
+    "sticker": _file(_sticker),
     "location": _location,
     "contacts": _contacts,
     "interactive": _interactive,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import faulthandler
 import os
 import signal
@@ -17,7 +19,6 @@ from sara.cli.output import fail
 from sara.daemon import Daemon
 from sara.errors import ConfigError, SaraError
 from sara.logs import LEVELS, set_up
-from sara.worker import DRAIN
 
 if TYPE_CHECKING:
     from sara.config import Loaded
@@ -28,12 +29,19 @@ log = structlog.get_logger("sara")
 BLOCKED_AFTER = 5.0
 """Seconds without a turn of the event loop after which the process ends."""
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""glibc's numbers for what `mallopt` sets."""
+
+LEAVE_AFTER = 0.5
+"""Seconds that plugins' tasks are given to end when all is closed."""
+
 
 def run(config: Path, log_level: str) -> int:
     """Run until told to stop. 78 for a configuration that cannot be used, 75 where systemd should start it again."""
     if log_level not in LEVELS:
         return fail(f"--log-level is one of {', '.join(LEVELS)}", 2)
     set_up(log_level)
+    _steady_memory()
     loaded, plugins = read(config)
     if loaded.config is None:
         return refuse(loaded)
@@ -43,6 +51,15 @@ def run(config: Path, log_level: str) -> int:
         return fail(str(error), EX_CONFIG)
     except SaraError as error:
         return fail(str(error))
+
+
+def _steady_memory() -> None:
+    """Fix the sizes from which glibc gives memory back. Left alone it raises them with every large block that is freed, and a
+    process that runs for months then keeps what a busy moment took. Where there is no glibc nothing needs to be done."""
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            mallopt(parameter, 128 * 1024)
 
 
 def refuse(loaded: Loaded) -> int:
@@ -57,10 +74,24 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     signals = _Signals()
     watching = asyncio.create_task(_watch_loop(), name="loop-watch")
     try:
-        return await _serve_until_stopped(config, loaded, plugins, signals)
+        code = await _serve_until_stopped(config, loaded, plugins, signals)
     finally:
         watching.cancel()
         faulthandler.cancel_dump_traceback_later()
+    if stays := await _what_stays():
+        log.warning("left_behind", tasks=stays)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+async def _what_stays() -> int:
+    """How many tasks do not end though all is closed; `asyncio.run` would wait for them without end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    return len((await asyncio.wait(others, timeout=LEAVE_AFTER))[1]) if others else 0
 
 
 async def _watch_loop() -> None:
@@ -89,8 +120,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
-    # A daemon that ends because something broke waits for nobody: what runs can no longer be recorded.
-    await daemon.stop(0 if daemon.exit_code else DRAIN)
+    await daemon.stop(daemon.grace)
     return daemon.exit_code
 
 

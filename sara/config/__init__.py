@@ -2,7 +2,7 @@
 
 from sara.config.findings import Finding
 from sara.config.loader import Loaded, OptionsOf, SectionKind, Skipped, load
-from sara.config.model import Admin, Config, Conversation, History, Listen, Retry, RetryPolicy, Section, Server
+from sara.config.model import Admin, Config, Conversation, History, Listen, Media, Retry, RetryPolicy, Section, Server
 from sara.config.options import Duration, Options, Secret, format_duration, parse_duration
 from sara.config.schema import schema
 
@@ -15,6 +15,7 @@ __all__ = [
     "History",
     "Listen",
     "Loaded",
+    "Media",
     "Options",
     "OptionsOf",
     "Retry",

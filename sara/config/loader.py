@@ -142,6 +142,7 @@ class _Reading:
             admin=basics.admin,
             conversation=common,
             retry=basics.retry,
+            media=basics.media,
         )
 
     def _state(self, written: str | None) -> Path:

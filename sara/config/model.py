@@ -138,6 +138,13 @@ class Retry(Options):
         return data
 
 
+class Media(Options):
+    """Pictures, voice messages and other files that customers send."""
+
+    keep: Duration = Field(default=30 * DAY, ge=60_000, description="How long a file is kept after its message.")
+    largest: int = Field(default=25, ge=1, le=100, description="The largest file that is fetched, in megabytes.")
+
+
 class Basics(Options):
     """All of sara.yaml that no plugin has a say in."""
 
@@ -153,6 +160,7 @@ class Basics(Options):
     )
     conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")
     retry: Retry = Field(default=Retry(), description="When something is tried again.")
+    media: Media = Field(default=Media(), description="Files that customers send.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +194,4 @@ class Config:
     admin: Admin = field(default_factory=Admin)
     conversation: Conversation = field(default_factory=Conversation)
     retry: Retry = field(default_factory=Retry)
+    media: Media = field(default_factory=Media)

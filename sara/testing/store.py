@@ -2,141 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from sara import (
-    Arrival,
-    Change,
     Draft,
     Echo,
-    Failure,
     HistoryLimits,
     IdentityChange,
-    InboundMessage,
-    Instant,
     Intake,
     OpenWork,
     Outcome,
     Person,
-    Receipt,
     Recovered,
     SaraError,
     SetAside,
     Stale,
     Store,
-    StoredMessage,
-    Taken,
-    Usage,
     Verdict,
 )
 from sara.testing.clock import HandClock
-
-ACCOUNT = "test:1"
-ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
-KOFI = Person(user_id="GH.2", phone="15550002222", name="Kofi")
-QUIET = 1_000
-LONGEST = 15_000
+from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
+from sara.testing.store_failures import FailuresExam
+from sara.testing.store_files import FilesExam
+from sara.testing.store_window import WindowExam
 
 
-def message(external_id: str | None, person: Person = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
-    """A text message."""
-    return InboundMessage(ACCOUNT, external_id, person, "text", text, at, raw="{}")
-
-
-def arrival(inbound: InboundMessage, verdict: Verdict | None = None) -> Arrival:
-    """A message with its verdict, by default one that calls for an answer."""
-    return Arrival(inbound, verdict or Verdict(), QUIET, LONGEST)
-
-
-class Shop:
-    """A store with the few steps that most tests take."""
-
-    def __init__(self, store: Store, clock: HandClock) -> None:
-        self.store = store
-        self.clock = clock
-
-    async def take(self, *messages: InboundMessage, verdict: Verdict | None = None) -> Taken:
-        """Take in messages."""
-        return await self.store.accept(Intake(ACCOUNT, tuple(arrival(each, verdict) for each in messages)), self.clock())
-
-    async def receipt(
-        self,
-        status: Literal["sent", "delivered", "read", "failed"],
-        *,
-        attempt: str | None = None,
-        external_id: str | None = None,
-    ) -> Taken:
-        """A receipt arrives."""
-        failure = Failure("131026", "undeliverable") if status == "failed" else None
-        receipt = Receipt(ACCOUNT, status, self.clock(), external_id, attempt, failure)
-        return await self.store.accept(Intake(ACCOUNT, receipts=(receipt,)), self.clock())
-
-    async def change(self, *changes: Change) -> Taken:
-        """The provider tells of changes."""
-        return await self.store.accept(Intake(ACCOUNT, changes=changes), self.clock())
-
-    async def asked(self, person: Person = ANA, external_id: str = "in-1", text: str = "hello") -> str:
-        """A message that waits; its conversation."""
-        [stored] = (await self.take(message(external_id, person, text, self.clock()))).stored
-        return stored.conversation
-
-    async def answered(self, *texts: str, person: Person = ANA, external_id: str = "in-1") -> str:
-        """A message that was answered with parts that are not sent yet; its conversation."""
-        conversation = await self.asked(person, external_id)
-        await self.answer(conversation, *texts)
-        return conversation
-
-    async def answer(self, conversation: str, *texts: str) -> OpenWork:
-        """Answer what waits in a conversation."""
-        view = await self.store.reply_view(conversation, HistoryLimits())
-        assert view is not None
-        ids = [line.id for line in view.waiting]
-        attempt = await self.store.begin_reply(conversation, ids, self.clock())
-        return await self.store.save_reply(
-            conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
-        )
-
-    async def begin(self, conversation: str, attempt: str) -> str:
-        """Mark the first unsettled part as being sent; its id."""
-        view = await self.store.delivery_view(conversation)
-        assert view is not None
-        await self.store.begin_attempt(view.part.id, attempt, "me", self.clock())
-        return view.part.id
-
-    async def send(self, conversation: str, attempt: str, external_id: str) -> str:
-        """Send the first unsettled part and have it accepted; its id."""
-        part = await self.begin(conversation, attempt)
-        await self.store.settle(attempt, Outcome("accepted", "accepted", external_id=external_id), self.clock())
-        return part
-
-    async def state(self, ident: str) -> str:
-        """The state of a message."""
-        return (await self.found(ident)).state
-
-    async def found(self, ident: str) -> StoredMessage:
-        """A message that must be there."""
-        found = await self.store.find(ident)
-        assert found is not None
-        return found
-
-    async def states(self, conversation: str) -> Sequence[str]:
-        """The states of a conversation's messages, in store order."""
-        return [each.state for each in await self.store.messages(conversation, None, 100)]
-
-    async def due(self, conversation: str) -> tuple[Instant | None, Instant | None]:
-        """When reply and deliver are due."""
-        for work in await self.store.open_work(None, 100):
-            if work.conversation == conversation:
-                return work.reply_due, work.deliver_due
-        return None, None
-
-
-class StoreContract:
+class StoreContract(FilesExam, WindowExam, FailuresExam):
     """Subclass it and provide the `store` fixture: a new, open store."""
 
     @pytest.fixture
@@ -612,6 +506,21 @@ class StoreContract:
         await shop.take(message("in-3"), verdict=stop)
         assert await shop.states(conversation) == ["skipped", "skipped", "cancelled", "skipped", "queued"]
 
+    @pytest.mark.parametrize("notice", [True, False])
+    async def test_what_was_being_sent_at_stop_and_did_not_leave_is_not_tried_again(self, shop: Shop, notice: bool) -> None:
+        if notice:
+            await shop.take(message("in-1"), verdict=STOP)
+            welcome = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
+            conversation = (await shop.take(message("in-2"), verdict=welcome)).stored[0].conversation
+        else:
+            conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        shop.clock.forward(10)
+        await shop.take(message("in-3"), verdict=replace(STOP, notice=Draft("Bye.")))
+        await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock() + 6_000), shop.clock())
+        assert (await shop.found(part)).reason == "opted_out"
+        assert (await shop.next(conversation)).part.text == "Bye."
+
     async def test_an_arrival_outdoes_a_later_attempts_refusal(self, shop: Shop) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
@@ -720,6 +629,14 @@ class StoreContract:
         )
         await shop.store.revive(poison, "reply", shop.clock())
         assert await shop.states(poison) == ["waiting", "waiting"]
+
+    async def test_a_quarantined_text_is_not_read_as_a_quote_either(self, shop: Shop) -> None:
+        await shop.store.recover("life 1", shop.clock())
+        poison = await shop.asked()
+        for life in (1, 2, 3):
+            await self.crash_while_asking(shop, life, poison)
+        await shop.take(replace(message("in-2"), reply_to="in-1"))
+        assert [line.quoted for line in (await shop.reading(poison)).waiting] == [None]
 
     async def test_while_there_are_several_suspects_nobody_is_quarantined(self, shop: Shop) -> None:
         await shop.store.recover("life 1", shop.clock())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -34,7 +34,16 @@ class AdminApp:
     """The admin listener's application."""
 
     def __init__(
-        self, store: Store, queue: Queue, routes: Routes, problems: Problems, token: str, clock: Clock, *, loopback: bool
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        problems: Problems,
+        token: str,
+        clock: Clock,
+        *,
+        loopback: bool,
+        lingering: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -43,6 +52,7 @@ class AdminApp:
         self._token = token.encode()
         self._clock = clock
         self._loopback = loopback
+        self._lingering = lingering
         self.serving = False
 
     def application(self) -> web.Application:
@@ -144,5 +154,5 @@ class AdminApp:
     async def _metrics(self, _: web.Request) -> web.Response:
         from sara.web.metrics import render
 
-        body = render(await self._queue.stats(), await self._store.counts(), len(self._problems))
+        body = render(await self._queue.stats(), await self._store.counts(), len(self._problems), self._lingering())
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 
 class _Figures:
     """Turns the figures of one moment into metrics."""
 
-    def __init__(self, queue: Mapping[str, Any], counts: Mapping[str, int], problems: int) -> None:
+    def __init__(self, queue: Mapping[str, Any], counts: Mapping[str, int], problems: int, lingering: Mapping[str, int]) -> None:
         self._queue = queue
         self._counts = counts
         self._problems = problems
+        self._lingering = lingering
 
     def collect(self) -> Iterable[Metric]:
         """The metrics, as prometheus_client asks for them."""
@@ -39,10 +41,20 @@ class _Figures:
             "sara_set_aside", "Signed bodies that were not understood.", value=self._counts.get("set_aside", 0)
         )
         yield GaugeMetricFamily("sara_problems", "What is wrong right now.", value=self._problems)
+        lingering = GaugeMetricFamily(
+            "sara_lingering_calls", "Plugin calls that were given up and have not ended.", labels=["plugin"]
+        )
+        for name, calls in self._lingering.items():
+            lingering.add_metric([name], calls)
+        yield lingering
+        yield GaugeMetricFamily("sara_tasks", "Tasks of the event loop.", value=len(asyncio.all_tasks()))
 
 
-def render(queue: Mapping[str, Any], counts: Mapping[str, int], problems: int) -> bytes:
-    """The text that `GET /metrics` answers."""
+def render(
+    queue: Mapping[str, Any], counts: Mapping[str, int], problems: int, lingering: Mapping[str, int] | None = None
+) -> bytes:
+    """The text that `GET /metrics` answers: these figures, those of the running event loop and of the process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(queue, counts, problems))
+    registry.register(_Figures(queue, counts, problems, lingering or {}))
+    registry.register(PROCESS_COLLECTOR)
     return generate_latest(registry)

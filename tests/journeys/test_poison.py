@@ -1,6 +1,13 @@
-"""A message that kills the process, and a plugin that blocks the loop: only the guilty one is set aside."""
+"""A message that kills the process, and a plugin that blocks the loop or does not end: only the guilty one is set aside."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
 
 from .conftest import Process, Town, exported
 
@@ -29,6 +36,39 @@ class Poisoned(Responder):
 @hookimpl
 def register_responders():
     return [Poisoned]
+"""
+
+
+STUBBORN = """
+import asyncio
+
+from sara import Context, Draft, Options, Reply, Responder, Turn, hookimpl
+
+release = asyncio.Event()
+asked = []
+
+
+class Stubborn(Responder):
+    Options = Options
+    timeout = 50
+
+    def __init__(self, options: Options, context: Context) -> None:
+        pass
+
+    async def answer(self, turn: Turn) -> Reply:
+        text = turn.messages[-1].text
+        asked.append(text)
+        while text == "stay" and not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return Reply((Draft(f"ok: {text}"),))
+
+
+@hookimpl
+def register_responders():
+    return [Stubborn]
 """
 
 
@@ -74,3 +114,117 @@ async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be
     log = "".join(process.output)
     assert "sara_poisoned.py" in log
     assert "Timeout" in log
+
+
+# ── calls that do not end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stubborn(town: Town, fallback: bool) -> None:
+    """A responder that holds on to every message `stay`, whatever it is told."""
+    folder = town.folder / "plugins"
+    folder.mkdir()
+    (folder / "sara_stubborn.py").write_text(STUBBORN, encoding="utf-8")
+    second = town.config["responders"].pop("assistant")
+    town.config["responders"]["assistant"] = {"plugin": "stubborn"}
+    if fallback:
+        town.config["responders"]["second"] = second
+        town.config["conversation"] |= {"responder": "assistant", "fallback": ["second"]}
+
+
+@contextmanager
+def released() -> Iterator[Any]:
+    """The plugin; what hangs in it is let go, however the test ends: the loop would wait for it."""
+    module = sys.modules["sara_stubborn"]
+    try:
+        yield module
+    finally:
+        module.release.set()
+        del sys.modules["sara_stubborn"]
+
+
+async def blocked(town: Town) -> None:
+    """Wait until the responder is named."""
+
+    async def named() -> bool:
+        assert town.daemon is not None
+        return "responder:assistant:lingering" in town.daemon.problems
+
+    await town.until(named)
+
+
+async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answers_everybody(town: Town) -> None:
+    stubborn(town, fallback=True)
+    daemon = await town.start()
+    with released() as plugin:
+        for name in ("ana", "kofi", "mei"):
+            await town.phone.say(name, "stay")
+        assert await town.answers(3) == ["echo: stay"] * 3
+        await blocked(town)
+        [problem] = [each for each in daemon.problems if each.key == "responder:assistant:lingering"]
+        assert "the responder assistant" in problem.message
+        assert problem.remedy
+        await town.phone.say("nox", "hello")
+        assert (await town.answers(4))[3] == "echo: hello"
+        assert plugin.asked == ["stay"] * 3
+        assert await lingering(town) == 3
+
+
+async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town) -> None:
+    stubborn(town, fallback=False)
+    # Long enough that nobody is asked for again before it is blocked: so many failures would open the lane's breaker.
+    town.config["retry"]["reply"] = {"first": "1300ms", "longest": "1300ms"}
+    daemon = await town.start()
+    with released() as plugin:
+        for name in ("ana", "kofi", "mei"):
+            await town.phone.say(name, "stay")
+        await blocked(town)
+        await town.phone.say("nox", "hello")
+        await town.until(lambda: put_off(town, "hello"))
+        assert "hello" not in plugin.asked
+        plugin.release.set()
+        assert sorted(await town.answers(4)) == ["ok: hello", "ok: stay", "ok: stay", "ok: stay"]
+        assert "responder:assistant:lingering" not in daemon.problems
+        assert not daemon.ended.is_set()
+
+
+async def test_the_process_starts_again_when_too_many_calls_do_not_end_and_loses_nobody(town: Town, process: Process) -> None:
+    stubborn(town, fallback=False)
+    await process.start()
+    guests = [town.phone.add_customer(f"Guest {number}") for number in range(30)]
+    await town.phone.post_messages([(guest, "stay") for guest in guests])
+    assert await process.ended() == 75
+    [line] = [line for line in process.output if "plugin_calls_do_not_end" in line]
+    assert '"critical"' in line
+    assert "responder:assistant" in line
+    stored = await exported(town)
+    assert [(message.text, message.state) for message in stored] == [("stay", "waiting")] * 30
+
+
+async def test_a_call_that_does_not_end_does_not_keep_the_process_from_ending(town: Town, process: Process) -> None:
+    stubborn(town, fallback=True)
+    await process.start()
+    await town.phone.say("ana", "stay")
+    assert await town.answers(1) == ["echo: stay"]
+    assert await process.end() == 0
+
+
+async def put_off(town: Town, text: str) -> bool:
+    """Whether an answer to this message was tried for in vain."""
+    assert town.daemon is not None
+    for message in await town.messages(direction="in", text=text):
+        events = await town.daemon.store.timeline(message.id)
+        return any(event.what == "asking_failed" for event in events)
+    return False
+
+
+async def lingering(town: Town) -> int:
+    """What the metrics say of the responder."""
+    assert town.daemon is not None
+    token = (town.folder / "state" / "admin-token").read_text().strip()
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.get(town.daemon.admin_url + "/metrics") as answer,
+    ):
+        [line] = [line for line in (await answer.text()).splitlines() if line.startswith("sara_lingering_calls{")]
+    assert 'plugin="responder:assistant"' in line
+    return int(float(line.rpartition(" ")[2]))

@@ -132,8 +132,8 @@ def _sent_once(world: World) -> None:
         of_part = {taken.attempt for taken in provider.taken if taken.part == part}
         if n - 1 > len(of_part & doubted):
             world.broken("I3", f"{part} was accepted {n} times, in doubt {len(of_part & doubted)} times")
-        if n > world.weather.attempts:
-            world.broken("I3", f"{part} was accepted {n} times with {world.weather.attempts} attempts")
+        if rows[part]["blind"] > world.weather.attempts:
+            world.broken("I3", f"{part} was sent again {rows[part]['blind']} times without any sign of life")
         if not of_part & doubted and not of_part & provider.failing and rows[part]["state"] not in ARRIVED:
             world.broken("I3", f"{part} was accepted and is {rows[part]['state']}")
     for part, row in rows.items():

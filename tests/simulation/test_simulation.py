@@ -8,14 +8,12 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.simulation.loop import SimulatedLoop, Stuck
-from tests.simulation.world import World, quiet
+from tests.simulation.world import World
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 200
@@ -54,17 +52,6 @@ KINDS = {
     "echo",
 }
 """Faults that must have happened for the seeds to mean anything."""
-
-
-@pytest.fixture(autouse=True)
-def silent() -> Iterator[None]:
-    """No log, and no pauses to look for garbage: a world is one big cycle."""
-    before = structlog.get_config()
-    quiet()
-    gc.disable()
-    yield
-    gc.enable()
-    structlog.configure(**before)
 
 
 def test_every_promise_holds_whatever_happens_whenever(tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ class Broken(AssertionError):
 class World:
     """Everything that one seed is about. `run` raises Broken, or returns what there was."""
 
-    def __init__(self, seed: int, state: Path, *, calm: bool = False) -> None:
+    def __init__(self, seed: int, state: Path, *, calm: bool = False, weather: Weather | None = None) -> None:
         self.seed = seed
         self.state = state
         self.chance = random.Random(seed)  # noqa: S311  # that it can be foretold is the point
-        self.weather = Weather.of(self.chance)
+        self.weather = weather or Weather.of(self.chance)
         self.calm = calm
         self.loop = SimulatedLoop(self.chance if self.weather.shuffled else None)
         self.loop.set_exception_handler(self._unhandled)
@@ -146,13 +146,7 @@ class World:
 
     async def _story(self) -> None:
         keeper = self.outside(self._keep_running())
-        troubles = [] if self.calm else [self.outside(trouble) for trouble in self._troubles()]
-        messages = self.weather.messages // len(self.provider.customers) + 1
-        days = [self.outside(self.provider.live(each, messages)) for each in self.provider.customers]
-        await asyncio.wait(days)
-        await asyncio.sleep(self.chance.random() * 60)
-        for trouble in troubles:
-            trouble.cancel()
+        await self._happens()
         self.calm, self.provider.storm = True, ""
         self.note("calm")
         if await self._drain() and not self.wrong:
@@ -162,6 +156,16 @@ class World:
         if self.process is not None:
             self.process.gone.set()
         await keeper
+
+    async def _happens(self) -> None:
+        """Everything until it is calm."""
+        troubles = [] if self.calm else [self.outside(trouble) for trouble in self._troubles()]
+        messages = self.weather.messages // len(self.provider.customers) + 1
+        days = [self.outside(self.provider.live(each, messages)) for each in self.provider.customers]
+        await asyncio.wait(days)
+        await asyncio.sleep(self.chance.random() * 60)
+        for trouble in troubles:
+            trouble.cancel()
 
     async def _drain(self) -> bool:
         """Wait until nothing is open; that it gets there is a promise itself."""

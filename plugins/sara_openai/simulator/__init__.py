@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sara import Simulator
 from sara_openai.simulator.faults import Fault, FaultKind, Faults
-from sara_openai.simulator.protocol import Call, Rejected, authorize, completion_body, error_body, validate
+from sara_openai.simulator.protocol import Call, Rejected, authorize, completion_body, error_body, validate, validate_sound
 from sara_openai.simulator.script import recite
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class OpenAISimulator(Simulator):
     """An OpenAI-compatible server.
 
     `mode` says what it answers: `script`, the demo shop; `echo`, all messages it was asked; a list of replies, the last of
-    which repeats; or a function of the call. It may be changed at any time.
+    which repeats; or a function of the call. It may be changed at any time. `transcript` is what every sound says, `heard` the
+    sounds that came, by file name and content; while `deaf` none is turned into words.
     """
 
     def __init__(
@@ -59,6 +60,9 @@ class OpenAISimulator(Simulator):
         self.mode = mode
         self.delay_ms = delay_ms
         self.calls: list[Call] = []
+        self.transcript = "Hello, when do you open?"
+        self.deaf = False
+        self.heard: list[tuple[str, bytes]] = []
         self.base_url: str | None = None
         self._faults = Faults()
         self._replies = 0
@@ -72,6 +76,7 @@ class OpenAISimulator(Simulator):
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         # Calls that hang must end when the client goes away, and when we stop.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -130,7 +135,7 @@ class OpenAISimulator(Simulator):
             except Exception as error:  # it is the waiting test's, not the call's
                 future.set_exception(error)
 
-    # the two addresses
+    # the addresses
 
     async def _models(self, request: web.Request) -> web.Response:
         from aiohttp import web
@@ -141,6 +146,22 @@ class OpenAISimulator(Simulator):
             return web.json_response(error.body, status=error.status)
         model = {"id": self.model, "object": "model", "created": 0, "owned_by": "simulator"}
         return web.json_response({"object": "list", "data": [model]})
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        """Take a sound and say what `transcript` makes of it."""
+        from aiohttp import web
+
+        try:
+            authorize(request.headers.get("Authorization"), self.api_key)
+            form = await request.post()
+            sound = validate_sound(form.get("model"), form.get("file"))
+        except Rejected as error:
+            return web.json_response(error.body, status=error.status)
+        content = await asyncio.to_thread(sound.file.read)
+        self.heard.append((sound.filename, content))
+        if self.deaf:
+            return web.json_response(error_body(503, "The server is overloaded."), status=503)
+        return web.json_response({"text": self.transcript})
 
     async def _complete(self, request: web.Request) -> web.Response:
         from aiohttp import web

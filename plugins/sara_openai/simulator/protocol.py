@@ -99,6 +99,21 @@ def validate(body: Any, model: str | None) -> None:
         raise Rejected(404, f"The model `{wanted}` does not exist or you do not have access to it.", code="model_not_found")
 
 
+_SOUNDS = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
+
+
+def validate_sound(model: Any, file: Any) -> Any:
+    """The uploaded file of a transcription; raise unless OpenAI would take it. The format goes by the file's name alone."""
+    if not isinstance(model, str) or not model:
+        raise Rejected(400, "you must provide a model parameter", param="model")
+    name = getattr(file, "filename", None)
+    if not isinstance(name, str):
+        raise Rejected(400, "Missing required parameter: 'file'.", code="missing_required_parameter", param="file")
+    if name.rpartition(".")[2] not in _SOUNDS:
+        raise Rejected(400, "Invalid file format.", code="unsupported_value", param="file")
+    return file
+
+
 def _validate_message(message: Any, where: str) -> None:
     if not isinstance(message, dict):
         raise Rejected(400, f"Invalid type for '{where}': expected an object.", code="invalid_type", param=where)

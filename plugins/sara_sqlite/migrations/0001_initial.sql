@@ -53,6 +53,11 @@ CREATE TABLE conversations (
     crashed_at       INTEGER,
     error            TEXT,
     last_at          INTEGER,
+    -- When the customer last wrote something that opens the reply window, in the provider's time; whether the provider has said
+    -- since that it is closed; and the template that was queued since, to ask them to write again.
+    customer_at      INTEGER,
+    window_closed    INTEGER NOT NULL DEFAULT 0,
+    invitation       INTEGER,
     created_at       INTEGER NOT NULL,
     UNIQUE (account, contact)
 ) STRICT;
@@ -95,13 +100,14 @@ CREATE TABLE messages (
     reply_to      TEXT,
     at            INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
-    -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, and how many
-    -- of its doubts ended without proof that receipts come in.
+    -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, how many
+    -- of its doubts ended without proof that receipts come in, and how often it was put back after the provider had failed it.
     revived_at    INTEGER,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
     blind         INTEGER NOT NULL DEFAULT 0,
+    reopened      INTEGER NOT NULL DEFAULT 0,
     error         TEXT
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
@@ -110,8 +116,32 @@ CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest I
 CREATE INDEX messages_conversation ON messages (conversation, id);
 CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
 CREATE INDEX messages_unsettled ON messages (conversation, id) WHERE state IN ('queued', 'sending', 'in_doubt');
+CREATE INDEX messages_parked ON messages (conversation, id) WHERE state = 'parked';
 CREATE INDEX messages_state ON messages (direction, state);
 CREATE INDEX messages_reply ON messages (reply) WHERE reply IS NOT NULL;
+
+-- Files that messages bring. `at` is the message's own; `file` is a name in the media folder.
+CREATE TABLE attachments (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    message   INTEGER NOT NULL REFERENCES messages (id),
+    position  INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    kind      TEXT NOT NULL,
+    mime      TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    name      TEXT,
+    voice     INTEGER NOT NULL DEFAULT 0,
+    url       TEXT,
+    sha256    TEXT,
+    size      INTEGER,
+    file      TEXT,
+    error     TEXT,
+    kept_at   INTEGER,
+    UNIQUE (message, position)
+) STRICT;
+CREATE INDEX attachments_contents ON attachments (sha256) WHERE file IS NOT NULL;
+CREATE INDEX attachments_file ON attachments (file) WHERE file IS NOT NULL;
+CREATE INDEX attachments_age ON attachments (at, id) WHERE file IS NOT NULL;
 
 CREATE TABLE attempts (
     id          TEXT PRIMARY KEY,
@@ -123,9 +153,13 @@ CREATE TABLE attempts (
     external_id TEXT,
     -- The furthest that a receipt has told of it.
     status      TEXT CHECK (status IN ('sent', 'delivered', 'read', 'failed')),
-    error       TEXT
+    error       TEXT,
+    -- Whether its failure, told later, put its part back to be sent again; its price, and whether it was counted for the budget.
+    reopened    INTEGER NOT NULL DEFAULT 0,
+    price       TEXT,
+    counted     INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX attempts_part ON attempts (part);
+CREATE INDEX attempts_part ON attempts (part, started_at);
 CREATE INDEX attempts_external ON attempts (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX attempts_sending ON attempts (owner) WHERE state = 'sending';
 CREATE INDEX attempts_in_doubt ON attempts (part) WHERE state = 'in_doubt';
@@ -139,11 +173,24 @@ CREATE TABLE early_receipts (
     at          INTEGER NOT NULL,
     code        TEXT,
     reason      TEXT,
+    follows     TEXT NOT NULL DEFAULT 'end',
+    after       INTEGER,
+    pricing     TEXT,
+    counts      INTEGER NOT NULL DEFAULT 0,
     kept_at     INTEGER NOT NULL,
     UNIQUE (account, external_id, status)
 ) STRICT;
 
 CREATE INDEX early_receipts_age ON early_receipts (kept_at);
+
+-- Messages of a month (UTC, `2026-11`) by price, and under `counted` those that count for the budget.
+CREATE TABLE billing (
+    account TEXT NOT NULL,
+    month   TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    n       INTEGER NOT NULL,
+    PRIMARY KEY (account, month, what)
+) STRICT, WITHOUT ROWID;
 
 -- Changes told by the provider that were applied: told again, they change nothing.
 CREATE TABLE changes (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sara_whatsapp.simulator.faults import Fault, Faults
+from sara_whatsapp.simulator.media import Media
 from sara_whatsapp.simulator.postman import Delivery, NotVerified
+from sara_whatsapp.simulator.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
 from sara_whatsapp.simulator.server import WhatsAppSimulator
 from sara_whatsapp.simulator.settings import Settings
-from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer, GraphRequest, Mark
+from sara_whatsapp.simulator.templates import Template
 
 __all__ = [
     "AcceptedSend",
@@ -17,7 +19,9 @@ __all__ = [
     "Faults",
     "GraphRequest",
     "Mark",
+    "Media",
     "NotVerified",
     "Settings",
+    "Template",
     "WhatsAppSimulator",
 ]

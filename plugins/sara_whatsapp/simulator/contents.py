@@ -194,16 +194,17 @@ CHECKS: Mapping[str, Callable[[object], None]] = {
 
 # ── what a reader sees ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_LABELS = {"image": "📷 Photo", "video": "🎬 Video", "audio": "🎤 Audio", "sticker": "🌟 Sticker", "document": "📄 Document"}
+_LABELS = {"image": "📷 Photo", "video": "🎬 Video", "audio": "🎵 Audio", "sticker": "🌟 Sticker", "document": "📄 Document"}
 
 
 def summary(kind: str, content: Any) -> str:
     """The text of a message, or a line that stands for what is not text."""
     if kind == "contacts":
-        names = [item.get("name", {}).get("formatted_name", "?") for item in content]
-        return "👤 " + ", ".join(names)
+        return "👤 " + ", ".join(names(item) for item in content)
     if kind == "text":
         return str(content.get("body", ""))
+    if kind == "audio" and content.get("voice"):
+        return "🎤 Voice message"
     if kind in _LABELS:
         label = str(content.get("filename") or _LABELS[kind])
         return f"{label}\n{content['caption']}" if content.get("caption") else label
@@ -214,17 +215,29 @@ def summary(kind: str, content: Any) -> str:
         return f"📍 {content.get('name') or 'Location'} ({content.get('latitude')}, {content.get('longitude')})"
     if kind == "reaction":
         return str(content.get("emoji") or "")
+    if kind == "button":
+        return str(content.get("text") or "")
+    if kind == "system":
+        return str(content.get("body") or "")
     if kind == "template":
         return f"📋 Template {content.get('name')}"
     return f"[{kind}]"
 
 
-def choices(content: Content) -> list[dict[str, str]]:
-    """What a customer can tap under an interactive message: buttons or list rows, each with its id and title."""
-    interactive = content.get("interactive") or {}
+def names(contact: Content) -> str:
+    """Whose contact card it is; for a bare number, that."""
+    name = contact.get("name") or {}
+    phones = contact.get("phones") or [{}]
+    return str(name.get("formatted_name") or phones[0].get("phone") or "?")
+
+
+def choices(interactive: Content) -> list[dict[str, str]]:
+    """What a customer can press in an interactive message: buttons or list rows, each with id and title, rows perhaps with a
+    description."""
     action = interactive.get("action") or {}
     if interactive.get("type") == "button":
         return [{"id": button["reply"]["id"], "title": button["reply"]["title"]} for button in action["buttons"]]
     if interactive.get("type") == "list":
-        return [{"id": row["id"], "title": row["title"]} for section in action["sections"] for row in section["rows"]]
+        rows = [row for section in action["sections"] for row in section["rows"]]
+        return [{key: row[key] for key in ("id", "title", "description") if row.get(key)} for row in rows]
     return []

@@ -1,13 +1,8 @@
 // The drawer with the faults, and the sheet for a new customer.
 
-const get = (id) => document.getElementById(id);
+import { send } from "./send.js";
 
-export async function send(method, path, body) {
-  const answer = await fetch(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.error || `the simulator answered ${answer.status}`);
-  return told;
-}
+const get = (id) => document.getElementById(id);
 
 const make = (name, properties = {}, ...children) => {
   const node = Object.assign(document.createElement(name), properties);

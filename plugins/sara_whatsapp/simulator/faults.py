@@ -120,8 +120,18 @@ class Faults:
         self.slow = fault("slow", "Slow answers", "Accept at once, answer after so many milliseconds", 3000)
         self.token_expired = fault("token_expired", "Token expired", "Refuse every request with code 190")
         self.failed_status = fault("failed_status", "Fail after accepting", "Report it as failed, with this code", 131026)
+        self.window_closed = fault("window_closed", "24 hours have passed", "Refuse all but templates with code 131047")
+        self.pair_limit = fault(
+            "pair_limit", "Limit per customer", "45 messages at once, then one every 6 seconds; code 131056 beyond that"
+        )
+        self.throughput = fault("throughput", "Limit per second", "Code 130429 beyond so many messages a second", 80)
         self.lose_statuses = fault("lose_statuses", "Lose statuses", "Accepted messages report nothing back")
         self.reverse_statuses = fault("reverse_statuses", "Reverse statuses", "Report read, delivered and sent, in that order")
+        self.upload_refused = fault(
+            "upload_refused", "Refuse uploads", "Answer the upload of a file with this Graph error", 131053
+        )
+        self.media_gone = fault("media_gone", "Files cannot be fetched", "Answer 404 where a file should be; its id still works")
+        self.media_damaged = fault("media_damaged", "Files arrive damaged", "Send other bytes than the hash was made of")
         self.redeliver = fault("redeliver", "Deliver webhooks again", "Post every webhook so many times", 2)
 
     def __iter__(self) -> Iterator[Fault]:

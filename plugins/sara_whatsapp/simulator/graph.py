@@ -1,80 +1,57 @@
-"""The Graph API's side of the listener: who may ask, what is answered, and what goes wrong when it shall."""
+"""The addresses of sending and of the phone number: what is answered, and what goes wrong when it shall."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
-import secrets
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from aiohttp import web
 
-from sara_whatsapp.simulator.errors import GraphError, expired_token, invalid, no_such_object, no_such_path, wrong, wrong_token
-from sara_whatsapp.simulator.faults import Faults
+from sara_whatsapp.simulator import library
+from sara_whatsapp.simulator.errors import GraphError, invalid, no_such_object, no_such_path, wrong
+from sara_whatsapp.simulator.front import OBJECT, Cut, Front, parsed, told
+from sara_whatsapp.simulator.judging import Judge
+from sara_whatsapp.simulator.media import Shelf
+from sara_whatsapp.simulator.records import AcceptedSend
 from sara_whatsapp.simulator.rules import MarkRead, check
-from sara_whatsapp.simulator.settings import Settings
-from sara_whatsapp.simulator.state import AcceptedSend, GraphRequest, World
-
-Answer = Callable[[web.Request, bytes], Awaitable[web.Response]]
 
 _HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry, something went wrong.</h1></body></html>"
 
 
-class Cut(Exception):
-    """The connection is to be dropped without an answer."""
+def routes(front: Front, shelf: Shelf, judge: Judge, accepted: Callable[[AcceptedSend], None]) -> list[web.RouteDef]:
+    """The addresses answered here. `accepted` is told of every send that was taken."""
+    graph = _Graph(front, shelf, judge, accepted)
+    return [web.post(f"{OBJECT}/messages", front.recorded(graph.messages)), web.get(OBJECT, front.recorded(graph.thing))]
 
 
-class Graph:
-    """Answers requests to the Graph API out of the simulated world."""
+def elsewhere(front: Front) -> list[web.RouteDef]:
+    """Whatever is not known is an error in Meta's shape too. These come last."""
 
-    def __init__(self, settings: Settings, faults: Faults, world: World, accepted: Callable[[AcceptedSend], None]) -> None:
-        self._settings = settings
-        self._faults = faults
-        self._world = world
+    async def nowhere(request: web.Request, raw: bytes) -> web.Response:
+        raise no_such_path(request.path)
+
+    return [web.route("*", "/{rest:.*}", front.recorded(nowhere))]
+
+
+class _Graph:
+    def __init__(self, front: Front, shelf: Shelf, judge: Judge, accepted: Callable[[AcceptedSend], None]) -> None:
+        self._front = front
+        self._settings = front.settings
+        self._faults = front.faults
+        self._world = front.world
+        self._shelf = shelf
+        self._judge = judge
         self._accepted = accepted
-
-    def routes(self) -> list[web.RouteDef]:
-        """The addresses answered here; whatever is not known is an error in Meta's shape too."""
-        return [
-            web.post(r"/{version:v\d+\.\d+}/{object:\d+}/messages", self._recorded(self._messages)),
-            web.get(r"/{version:v\d+\.\d+}/{object:\d+}", self._recorded(self._phone_number)),
-            web.route("*", "/{rest:.*}", self._recorded(self._elsewhere)),
-        ]
-
-    def _recorded(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            raw = await request.read()
-            status = 0
-            try:
-                response = await answer(request, raw)
-                status = response.status
-            except GraphError as error:
-                status = error.status
-                response = _refusal(error)
-            except Cut:
-                _reset(request)
-                response = web.Response()
-            finally:
-                self._world.requests.append(GraphRequest(self._world.clock(), request.method, request.path, raw, status))
-                self._world.changed()
-            return response
-
-        return handle
 
     # ── sending ──
 
-    async def _messages(self, request: web.Request, raw: bytes) -> web.Response:
-        body = _parsed(raw)
+    async def messages(self, request: web.Request, raw: bytes) -> web.Response:
+        body = parsed(raw)
         sends = "status" not in body if body else True
         if sends and self._faults.reset_before.strikes():
             raise Cut
-        self._authorize(request, counts=sends)
-        if request.match_info["object"] != self._settings.phone_number_id:
-            raise no_such_object(request.method, request.match_info["object"])
+        self._front.authorize(request, counts=sends)
+        self._front.own_number(request)
         if request.content_type != "application/json":
             raise invalid(f"The content type must be application/json, not {request.content_type}.")
         if body is None:
@@ -86,10 +63,7 @@ class Graph:
             raise GraphError(self._faults.error_code.value, "Switched on in the simulator.")
         if self._faults.server_error.strikes():
             return _broken(self._faults.server_error.value)
-        if wanted.phone == self._settings.display_number:
-            raise GraphError(131021, "Recipient phone number is the sender's own.")
-        if wanted.kind == "reaction" and not self._world.knows(wanted.content["reaction"]["message_id"]):
-            raise wrong("The message to react to is not known.")
+        wanted = self._judge.judge(wanted)
         taken = self._world.accept(wanted, body)
         self._accepted(taken)
         if self._faults.reset_after_accept.strikes():
@@ -99,24 +73,29 @@ class Graph:
         await asyncio.sleep((self._faults.slow.value if self._faults.slow.strikes() else self._settings.latency) / 1000)
         who = {"user_id": wanted.user_id} if wanted.user_id else {"wa_id": wanted.phone}
         message = {"id": taken.wamid} | ({"message_status": "accepted"} if wanted.kind == "template" else {})
-        return _json({"messaging_product": "whatsapp", "contacts": [{"input": wanted.input, **who}], "messages": [message]})
+        return told({"messaging_product": "whatsapp", "contacts": [{"input": wanted.input, **who}], "messages": [message]})
 
     def _mark_read(self, mark: MarkRead) -> web.Response:
         if not self._world.knows(mark.message_id):
             raise wrong("Message ID is invalid.")
         self._world.mark_read(mark.message_id, mark.typing)
-        return _json({"success": True})
+        return told({"success": True})
 
-    # ── set-up ──
+    # ── things with an id ──
 
-    async def _phone_number(self, request: web.Request, raw: bytes) -> web.Response:
-        self._authorize(request, counts=False)
-        if request.match_info["object"] != self._settings.phone_number_id:
+    async def thing(self, request: web.Request, raw: bytes) -> web.Response:
+        self._front.authorize(request)
+        if request.match_info["object"] == self._settings.phone_number_id:
+            return self._phone_number(request)
+        file = library.look(self._front, self._shelf, request)
+        if file is None:
             raise no_such_object(request.method, request.match_info["object"])
-        digits = self._settings.display_number
+        return file
+
+    def _phone_number(self, request: web.Request) -> web.Response:
         node = {
             "id": self._settings.phone_number_id,
-            "display_phone_number": f"+{digits}",
+            "display_phone_number": f"+{self._settings.display_number}",
             "verified_name": self._settings.verified_name,
             "quality_rating": "GREEN",
             "code_verification_status": "VERIFIED",
@@ -125,59 +104,15 @@ class Graph:
             "throughput": {"level": "STANDARD"},
             "health_status": {"can_send_message": "AVAILABLE", "entities": []},
         }
+        node |= {name: value() for name, value in self._front.number.items()}
         fields = [name for name in request.query.get("fields", "").split(",") if name]
         for name in fields:
             if name not in node:
                 raise invalid(f"Tried accessing nonexisting field ({name})")
-        return _json({key: node[key] for key in dict.fromkeys([*fields, "id"])} if fields else node)
-
-    async def _elsewhere(self, request: web.Request, raw: bytes) -> web.Response:
-        raise no_such_path(request.path)
-
-    def _authorize(self, request: web.Request, *, counts: bool) -> None:
-        """`counts` says that the request uses up a fault that is on for a number of sends."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(token.strip().encode(), self._settings.access_token.encode())
-        if scheme.lower() != "bearer" or not right:
-            raise wrong_token()
-        expired = self._faults.token_expired
-        if expired.strikes() if counts else expired.active:
-            raise expired_token()
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    return web.json_response(body, status=status, headers={"facebook-api-version": "v26.0"})
-
-
-def _refusal(error: GraphError) -> web.Response:
-    trace = "A" + secrets.token_urlsafe(16)
-    response = _json(error.body(trace), error.status)
-    response.headers["x-fb-trace-id"] = trace
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = f'OAuth "Facebook Platform" "invalid_token" "{error.message}"'
-    return response
+        return told({key: node[key] for key in dict.fromkeys([*fields, "id"])} if fields else node)
 
 
 def _broken(form: str) -> web.Response:
     if form == "html":
         return web.Response(status=502, text=_HTML, content_type="text/html")
-    return _json({"error": {"message": "An unexpected error has occurred. Please retry your request later."}}, 500)
-
-
-def _reset(request: web.Request) -> None:
-    """Drop the connection so that the other end sees a reset, not an orderly close."""
-    transport = request.transport
-    if transport is None:
-        return
-    plug = transport.get_extra_info("socket")
-    if plug is not None:
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    return told({"error": {"message": "An unexpected error has occurred. Please retry your request later."}}, 500)

@@ -1,8 +1,13 @@
 // The phone page: a list of customers, one chat at a time, live from the simulator over a WebSocket.
 
-import { send, setUp, showFaults } from "./drawers.js";
-import { formatted, onlyEmoji, plainly } from "./format.js";
-import { avatar, clock, day, dayOf, identity, make, tick } from "./pieces.js";
+import { setUpAttachments } from "./attach.js";
+import { draw, redraw } from "./bubbles.js";
+import { setUp, showFaults } from "./drawers.js";
+import { plainly } from "./format.js";
+import { person } from "./people.js";
+import { day, dayOf, identity, make } from "./pieces.js";
+import { post, send } from "./send.js";
+import { askNumber, askPlace, openMenu, pickRow } from "./sheets.js";
 
 const get = (id) => document.getElementById(id);
 const app = get("app");
@@ -10,6 +15,7 @@ const log = get("log");
 const composer = get("composer");
 const narrow = matchMedia("(max-width: 760px)");
 const ANSWER_EXPECTED = 25_000; // so long the dots show after the daemon took a message
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 const customers = new Map();
 const chats = new Map(); // customer → Map(id → bubble), in order
@@ -19,41 +25,21 @@ let active = null;
 let live = null;
 let connected = true;
 let dotsTimer = 0;
+let windowTimer = 0;
+let quoting = null;
 
 const chatOf = (id) => [...(chats.get(id)?.values() ?? [])];
 
 // ── the list ──
 
-function person(customer) {
-  const chat = chatOf(customer.id);
-  const last = chat.at(-1);
-  const unread = customer.id === active && visible() ? 0 : chat.filter((bubble) => bubble.side === "business" && !bubble.seen).length;
-  const typing = customer.typing_until > Date.now();
-  const lower = make("span", "lower");
-  if (last?.side === "customer" && !typing) lower.append(tick(last));
-  const words = make("span", typing ? "words typing" : "words", typing ? "typing…" : last ? plainly(last.text) : "No messages yet");
-  lower.append(words);
-  if (unread) {
-    const badge = make("span", "badge", String(unread), make("span", "hidden", " unread"));
-    badge.dataset.testid = "unread";
-    lower.append(badge);
-  }
-  const upper = make("span", "upper", make("b", "", customer.name), make("time", unread ? "new" : "", last ? clock(last.at) : ""));
-  const button = make("button", "person", avatar(customer), make("span", "lines", upper, lower));
-  button.type = "button";
-  button.title = identity(customer);
-  button.dataset.testid = "customer";
-  button.dataset.customer = customer.id;
-  if (customer.id === active && (!narrow.matches || app.dataset.pane === "chat")) button.setAttribute("aria-current", "true");
-  button.addEventListener("click", () => open(customer.id));
-  return make("li", "", button);
-}
-
 function showPeople() {
   const focused = document.activeElement?.dataset?.customer;
   const order = [...customers.values()].map((customer, index) => [chatOf(customer.id).at(-1)?.at ?? -index, customer]);
   order.sort((a, b) => b[0] - a[0]);
-  get("people").replaceChildren(...order.map(([, customer]) => person(customer)));
+  get("people").replaceChildren(...order.map(([, { id }]) => {
+    const current = id === active && (!narrow.matches || app.dataset.pane === "chat");
+    return person(customers.get(id), chatOf(id), { current, looking: id === active && visible(), open });
+  }));
   if (focused) get("people").querySelector(`[data-customer="${CSS.escape(focused)}"]`)?.focus();
   const unread = document.querySelectorAll("[data-testid=unread]").length;
   document.title = (unread ? `(${unread}) ` : "") + `Phone · ${business.name}`;
@@ -61,47 +47,44 @@ function showPeople() {
 
 // ── the chat ──
 
-function quoted(bubble) {
-  const original = chats.get(bubble.customer)?.get(bubble.reply_to);
-  if (!original) return null;
-  const name = original.side === "customer" ? "You" : business.name;
-  return make("div", "quoted", make("b", "", name), make("span", "", plainly(original.text)));
-}
+const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
-function buttons(bubble) {
-  const row = make("div", "choices");
-  for (const choice of bubble.choices) {
-    const button = make("button", "choice", choice.title);
-    button.type = "button";
-    button.addEventListener("click", () => say({ customer: bubble.customer, tapped: choice, reply_to: bubble.id }));
-    row.append(button);
-  }
-  return row;
-}
-
-function draw(bubble) {
-  const own = bubble.side === "customer";
-  const node = make("article", `bubble ${own ? "out" : "in"}`);
-  node.id = `b-${bubble.id}`;
-  node.dataset.testid = own ? "bubble-out" : "bubble-in";
-  node.dataset.state = bubble.state;
-  const quote = quoted(bubble);
-  if (quote) node.append(quote);
-  const text = make("div", onlyEmoji(bubble.text) ? "text big" : "text", formatted(bubble.text));
-  const meta = make("span", "meta", make("time", "", clock(bubble.at)), tick(bubble));
-  text.append(meta);
-  node.append(make("span", "hidden", own ? "You: " : `${business.name}: `), text);
-  if (bubble.reaction) node.append(make("span", "reaction", bubble.reaction));
-  if (bubble.choices?.length) node.append(buttons(bubble));
-  return node;
-}
+const about = {
+  business: () => business.name,
+  find: (customer, id) => chats.get(customer)?.get(id),
+  say: (words) => say(words),
+  pick: (bubble) => pickRow(bubble, say),
+  place: (bubble) => askPlace(say, bubble.id),
+  jump(bubble) {
+    const node = document.getElementById(`b-${bubble.id}`);
+    node?.scrollIntoView({ block: "center" });
+    node?.classList.add("found");
+    node?.addEventListener("animationend", () => node.classList.remove("found"), { once: true });
+  },
+  menu(bubble, anchor) {
+    const react = (emoji) => say({ reaction: emoji, reply_to: bubble.id });
+    const emoji = REACTIONS.map((text) => {
+      const chosen = bubble.own_reaction === text;
+      return { text, chosen, label: chosen ? `Take ${text} back` : `React with ${text}`, act: () => react(chosen ? null : text) };
+    });
+    openMenu(anchor, [
+      { text: "Reply", picture: "reply", testid: "bubble-reply", act: () => quote(bubble) },
+      { text: "Forward to the business", picture: "forward", testid: "bubble-forward", act: () => say({ forward: true, reply_to: bubble.id }) },
+    ], emoji);
+  },
+};
 
 const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 const toEnd = () => { log.scrollTop = log.scrollHeight; };
 
+// A picture has its height only once it is there; whoever was looking at the end still is.
+let following = true;
+log.addEventListener("scroll", () => { following = atEnd(); });
+log.addEventListener("load", () => following && toEnd(), true);
+
 function append(bubble, before) {
   if (!before || dayOf(before.at) !== dayOf(bubble.at)) log.append(make("div", "day", make("span", "", day(bubble.at))));
-  const node = draw(bubble);
+  const node = draw(bubble, about);
   if (!before || before.side !== bubble.side || dayOf(before.at) !== dayOf(bubble.at)) node.classList.add("first");
   log.append(node);
 }
@@ -126,6 +109,10 @@ function showHeader() {
   const typing = customer && customer.typing_until > Date.now();
   get("presence").textContent = !customer ? "" : typing ? "typing…" : `You are ${customer.name} · ${identity(customer)}`;
   get("presence").classList.toggle("typing", Boolean(typing));
+  clearTimeout(windowTimer);
+  const left = typeof customer?.window_until === "number" ? customer.window_until - Date.now() : Infinity;
+  get("window").hidden = left > 0;
+  if (left > 0 && left < LONGEST_TIMER) windowTimer = setTimeout(showHeader, left + 50);
 }
 
 // Three dots while the business says that it is typing, and fainter ones while it has the message and owes an answer.
@@ -152,16 +139,15 @@ function showDots() {
 function showBubble(bubble) {
   if (!chats.has(bubble.customer)) chats.set(bubble.customer, new Map());
   const chat = chats.get(bubble.customer);
-  const known = chat.has(bubble.id);
+  const former = chat.get(bubble.id);
+  const known = Boolean(former);
   const before = known ? null : [...chat.values()].at(-1);
   chat.set(bubble.id, bubble);
   if (bubble.customer === active) {
     const node = known && document.getElementById(`b-${bubble.id}`);
     const stay = atEnd() || (!known && bubble.side === "customer");
     if (node) {
-      const fresh = draw(bubble);
-      fresh.classList.toggle("first", node.classList.contains("first"));
-      node.replaceWith(fresh);
+      redraw(node, former, bubble, about);
     } else {
       log.querySelector(".empty")?.remove();
       append(bubble, before);
@@ -183,6 +169,7 @@ function tellPresence() {
 function open(id, focus = true) {
   if (active) drafts.set(active, composer.value);
   active = id;
+  quote(null);
   app.dataset.pane = "chat";
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   composer.value = drafts.get(id) ?? "";
@@ -209,9 +196,18 @@ function notice(text) {
 
 const usual = () => notice(connected ? "" : "No daemon is connected yet. What you write waits until one is.");
 
-async function say(words) {
+function quote(bubble) {
+  quoting = bubble;
+  get("quoting").hidden = !bubble;
+  if (!bubble) return;
+  get("quoting-name").textContent = bubble.side === "customer" ? "You" : business.name;
+  get("quoting-text").textContent = plainly(bubble.text);
+  composer.focus();
+}
+
+async function attempt(doing) {
   try {
-    await send("POST", "/phone/say", words);
+    await doing();
     usual();
     return true;
   } catch (error) {
@@ -220,13 +216,43 @@ async function say(words) {
   }
 }
 
+// Everything that is said belongs to the open chat, and quotes what is being quoted unless it says so itself.
+function addressed(words) {
+  const reply_to = words.reply_to ?? quoting?.id;
+  quote(null);
+  return { customer: active, ...words, ...(reply_to ? { reply_to } : {}) };
+}
+
+function say(words) {
+  const wanted = addressed(words);
+  return attempt(() => send("POST", "/phone/say", wanted));
+}
+
+function give(file, words) {
+  const wanted = addressed(words);
+  return attempt(() => post(file, wanted));
+}
+
+function personMenu() {
+  const customer = customers.get(active);
+  const change = (what, more = {}) => attempt(() => send("PUT", `/phone/customers/${encodeURIComponent(customer.id)}`, { do: what, ...more }));
+  openMenu(get("person-open"), [
+    { text: "Let 24 hours pass", picture: "clock", testid: "close-window", act: () => change("close_window") },
+    customer.phone
+      ? { text: "Hide the phone number", picture: "eye", testid: "hide-number", act: () => change("hide_number") }
+      : { text: "Show the phone number", picture: "eye", testid: "show-number", act: () => change("show_number") },
+    { text: "Change the phone number", picture: "phone", testid: "change-number",
+      act: () => (customer.phone ? askNumber((phone) => change("change_number", { phone })) : change("change_number")) },
+  ]);
+}
+
 async function submit() {
   const text = composer.value;
   const customer = active;
   if (!text.trim() || !customer) return;
   composer.value = "";
   grow();
-  if (!(await say({ customer, text })) && active === customer && !composer.value) composer.value = text;
+  if (!(await say({ text })) && active === customer && !composer.value) composer.value = text;
 }
 
 function grow() {
@@ -277,7 +303,10 @@ composer.addEventListener("keydown", (event) => {
 });
 composer.addEventListener("input", grow);
 get("back").addEventListener("click", back);
+get("person-open").addEventListener("click", personMenu);
+get("quoting-off").addEventListener("click", () => { quote(null); composer.focus(); });
 document.addEventListener("visibilitychange", () => { tellPresence(); showPeople(); });
 narrow.addEventListener("change", () => { tellPresence(); showPeople(); });
 setUp((id) => open(id));
+setUpAttachments({ say, give });
 connect();

@@ -7,8 +7,10 @@ from collections import defaultdict
 
 from sara_whatsapp.simulator.faults import Faults
 from sara_whatsapp.simulator.postman import Postman
+from sara_whatsapp.simulator.records import AcceptedSend, Customer
 from sara_whatsapp.simulator.settings import Settings
-from sara_whatsapp.simulator.state import AcceptedSend, Customer, World
+from sara_whatsapp.simulator.state import World
+from sara_whatsapp.simulator.till import Till
 from sara_whatsapp.simulator.webhooks import status, wire
 
 
@@ -22,6 +24,7 @@ class Reports:
         self._faults = faults
         self._world = world
         self._postman = postman
+        self._till = Till(settings.free_messages)
         self._unread: defaultdict[str, list[AcceptedSend]] = defaultdict(list)
 
     def start(self, send: AcceptedSend) -> None:
@@ -46,6 +49,9 @@ class Reports:
     async def _carry(self, send: AcceptedSend, customer: Customer) -> None:
         pause = self._settings
         await asyncio.sleep(pause.sent_delay / 1000)
+        if send.fails:
+            await self._report(send, customer, "failed", code=send.fails)
+            return
         if self._faults.failed_status.strikes():
             await self._report(send, customer, "failed", code=self._faults.failed_status.value)
             return
@@ -70,6 +76,7 @@ class Reports:
     async def _report(self, send: AcceptedSend, customer: Customer, state: str, code: int = 0) -> None:
         if self._faults.lose_statuses.strikes():
             return
-        priced = state in ("sent", "delivered")
-        told = status(self._settings, customer, send, state, self._world.clock(), priced=priced, code=code)
+        now = self._world.clock()
+        price = self._till.price(send.wamid, send.category, now) if state in ("sent", "delivered") else None
+        told = status(self._settings, customer, send, state, now, price=price, code=code)
         await self._postman.deliver(wire(told), on_taken=lambda: self._world.move(send.wamid, state))

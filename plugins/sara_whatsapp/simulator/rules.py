@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sara_whatsapp.simulator.contents import CHECKS, summary
-from sara_whatsapp.simulator.errors import invalid, missing, required, wrong
+from sara_whatsapp.simulator.errors import GraphError, invalid, missing, required, wrong
 
 BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}")
 CALLBACK_LIMIT = 512
+RECEIVED_ONLY = ("button", "edit", "order", "request_welcome", "revoke", "system", "unsupported")
+"""Types that only customers send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Send:
     """A message to a customer that may be accepted.
 
     `phone` is the bare digits it goes to, `user_id` the business-scoped id; one of them is set. `lost` is a message whose `to`
-    holds a business-scoped id: it is answered like any other and never arrives.
+    holds a business-scoped id: it is answered like any other and never arrives. `category` is what it is priced as, `rendered`
+    what a template looks like, `fails` the code with which it will be reported as failed, 0 for none.
     """
 
     kind: str
@@ -32,6 +35,9 @@ class Send:
     lost: bool = False
     callback_data: str | None = None
     reply_to: str | None = None
+    category: str = "service"
+    rendered: Mapping[str, Any] | None = None
+    fails: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ def _send(body: Mapping[str, Any]) -> Send:
     if body.get("recipient_type", "individual") != "individual":
         raise invalid("Param recipient_type must be one of {INDIVIDUAL}: this number has no groups")
     kind = body.get("type", "text")
+    if kind in RECEIVED_ONLY:
+        raise GraphError(131051, f"Messages of type '{kind}' cannot be sent.")
     if not isinstance(kind, str) or kind not in CHECKS:
         raise invalid(f"Param type must be one of {{{', '.join(sorted(CHECKS)).upper()}}} - got {kind!r}.")
     content = body.get(kind)

@@ -6,35 +6,44 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from sara import Simulator
 from sara_whatsapp.simulator.faults import Faults
+from sara_whatsapp.simulator.judging import Judge
+from sara_whatsapp.simulator.media import Media, Shelf
 from sara_whatsapp.simulator.postman import Delivery, Postman
+from sara_whatsapp.simulator.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
 from sara_whatsapp.simulator.reports import Reports
+from sara_whatsapp.simulator.saying import Saying
 from sara_whatsapp.simulator.settings import Settings
-from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer, GraphRequest, Mark, World
-from sara_whatsapp.simulator.webhooks import inbound, wire
+from sara_whatsapp.simulator.state import World
+from sara_whatsapp.simulator.templates import Template, Templates
+from sara_whatsapp.simulator.webhooks import inbound, template_status, wire
+from sara_whatsapp.simulator.windows import Windows
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 T = TypeVar("T")
-_BODY_LIMIT = 4 * 1024 * 1024
+_BODY_LIMIT = 101 * 1024 * 1024  # the largest document and what goes with it
 
 
-class WhatsAppSimulator(Simulator):
+class WhatsAppSimulator(Saying, Simulator):
     """A Graph API on loopback, with customers who write, receive and read, and a phone page to be one of them.
 
     Takes the fields of `Settings` as keywords. Start it, give `options()` to the channel, `connect` it to the webhook, then
-    `say` something, or open `page`. Everything happens on the event loop that started it.
+    `say` something (`Saying` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
     """
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
-        self._world = World(self.settings.clock)
+        self._world = World(self.settings.clock, Windows(self.settings.window, self.settings.first_contact))
+        self._shelf = Shelf(self.settings.clock)
+        self._templates = Templates()
         self._postman = Postman(self.settings, self.faults, self._world.changed)
         self._reports = Reports(self.settings, self.faults, self._world, self._postman)
         self._runner: web.AppRunner | None = None
@@ -48,7 +57,8 @@ class WhatsAppSimulator(Simulator):
         """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
         from aiohttp import web
 
-        from sara_whatsapp.simulator.graph import Graph
+        from sara_whatsapp.simulator import catalogue, graph, library
+        from sara_whatsapp.simulator.front import Front
         from sara_whatsapp.simulator.loopback import is_loopback, loopback_only
         from sara_whatsapp.simulator.page import Page
 
@@ -56,10 +66,18 @@ class WhatsAppSimulator(Simulator):
             raise RuntimeError("the simulator is already running")
         if not is_loopback(host):
             raise ValueError(f"the simulator listens on loopback only, not on {host}")
-        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self.say)
-        graph = Graph(self.settings, self.faults, self._world, self._reports.start)
+        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self._shelf, self)
+        front = Front(self.settings, self.faults, self._world)
+        judge = Judge(self.settings, self.faults, self._world, self._shelf, self._templates)
+        sections = [
+            page.routes(),
+            library.routes(front, self._shelf),
+            catalogue.routes(front, self._templates),
+            graph.routes(front, self._shelf, judge, self._reports.start),
+            graph.elsewhere(front),
+        ]
         app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[loopback_only])
-        app.add_routes([*page.routes(), *graph.routes()])
+        app.add_routes([route for section in sections for route in section])
         app.on_shutdown.append(lambda _: page.close())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -70,6 +88,7 @@ class WhatsAppSimulator(Simulator):
             await self.stop()
             raise
         self.page = f"{self.url}/"
+        self._shelf.origin = self.url
         return self.url
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
@@ -123,18 +142,31 @@ class WhatsAppSimulator(Simulator):
 
     # ── customers ──
 
-    async def say(self, customer: str | Customer, content: str | Mapping[str, Any], reply_to: str | None = None) -> str:
-        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. Returns its id at once; the
-        webhook is delivered in the background."""
-        return (await self.post_messages([(customer, content)], reply_to))[0]
+    async def say(
+        self,
+        customer: str | Customer,
+        content: str | Mapping[str, Any],
+        reply_to: str | None = None,
+        *,
+        forwarded: bool | str = False,
+    ) -> str:
+        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. `forwarded` marks it as
+        forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered in the background."""
+        return (await self.post_messages([(customer, content)], reply_to, forwarded=forwarded))[0]
 
     async def post_messages(
-        self, messages: Sequence[tuple[str | Customer, str | Mapping[str, Any]]], reply_to: str | None = None
+        self,
+        messages: Sequence[tuple[str | Customer, str | Mapping[str, Any]]],
+        reply_to: str | None = None,
+        *,
+        forwarded: bool | str = False,
     ) -> list[str]:
         """Several messages, of one customer or of many, in one webhook. Returns their ids at once."""
         people = [self._world.find(customer) for customer, _ in messages]
-        bubbles = [self._world.write(who, content, reply_to) for who, (_, content) in zip(people, messages, strict=True)]
-        body = wire(inbound(self.settings, zip(people, bubbles, strict=True)))
+        bubbles = [
+            self._world.write(who, content, reply_to, forwarded) for who, (_, content) in zip(people, messages, strict=True)
+        ]
+        body = wire(inbound(self.settings, zip(people, bubbles, strict=True), self._world.bubbles))
         self._postman.spawn(self._bring(body, bubbles))
         return [bubble.id for bubble in bubbles]
 
@@ -155,11 +187,55 @@ class WhatsAppSimulator(Simulator):
             body = wire(body)
         return await self._postman.deliver(body, secret=secret, retry=retry)
 
+    @property
+    def media(self) -> Sequence[Media]:
+        """Every file that is there, of both sides, oldest first."""
+        return tuple(self._shelf)
+
     def add_customer(
         self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
     ) -> Customer:
         """Somebody new; without `phone` the number is hidden, without `user_id` one is made up."""
         return self._world.invent(name, phone, user_id, username)
+
+    # ── templates ──
+
+    @property
+    def templates(self) -> Sequence[Template]:
+        """The business's templates, whatever their status."""
+        return tuple(self._templates)
+
+    def approve(
+        self,
+        name: str,
+        language: str = "en",
+        body: str | None = None,
+        *,
+        category: str = "utility",
+        buttons: Sequence[str] = (),
+        footer: str = "",
+    ) -> Template:
+        """Let there be an approved template. `{{1}}` or `{{name}}` in `body` are places for parameters; without a body one that
+        exists is approved as it is."""
+        known = self._templates.get(name, language)
+        if body is None and known:
+            return self._decide(known, "APPROVED")
+        text = f"This is the template {name}." if body is None else body
+        return self._decide(Template(name, language, text, category, tuple(buttons), footer), "APPROVED")
+
+    def reject(self, name: str, language: str = "en", status: str = "REJECTED") -> Template:
+        """A template may not be sent any more: REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
+        known = self._templates.get(name, language)
+        if known is None:
+            raise KeyError(f"no template {name!r} in {language!r}")
+        return self._decide(known, status)
+
+    def _decide(self, template: Template, status: str) -> Template:
+        decided = self._templates.put(replace(template, status=status))
+        if self._postman.webhook:
+            body = wire(template_status(self.settings, decided, status, self.settings.clock()))
+            self._postman.spawn(self._bring(body, ()))
+        return decided
 
     # ── the record ──
 
@@ -197,14 +273,6 @@ class WhatsAppSimulator(Simulator):
     def under_way(self) -> int:
         """How many webhooks and reports are not settled yet."""
         return self._postman.under_way
-
-    def chat(self, customer: str | Customer) -> Sequence[Bubble]:
-        """A customer's chat, oldest first."""
-        return tuple(self._world.chats.get(self._world.find(customer).id, ()))
-
-    def message(self, wamid: str) -> Bubble:
-        """One message of a chat, either side."""
-        return self._world.bubbles[wamid]
 
     async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float = 5) -> T:
         """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.

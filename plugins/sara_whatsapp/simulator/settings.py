@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 def _now() -> int:
@@ -18,7 +19,10 @@ class Settings:
 
     `latency` is how long a send waits for its answer. The three delays lie between a send and `sent`, between `sent` and
     `delivered`, and between `delivered` and `read`. `auto_read` lets customers read while no page is open; with a page open they
-    read the chat that is open there. `retry_gaps` are the waits before a webhook that was not answered 200 is posted again;
+    read the chat that is open there. `window` is how long a business may write freely after a customer's message, 0 for ever;
+    `first_contact` lets it write to those who never wrote here, as a test does that hands messages to the daemon by itself;
+    `window_refusal` is how Meta says no: in the `answer`, or later in a `status`. `free_messages` is how many service messages a
+    month cost nothing. `media_addresses` is whether webhooks hold the address of a file beside its id. `retry_gaps` are the waits before a webhook that was not answered 200 is posted again;
     after the last one it is given up. `seed` fixes the chance of faults. `clock` tells Unix milliseconds.
     """
 
@@ -35,6 +39,11 @@ class Settings:
     delivered_delay: int = 400
     read_delay: int = 700
     auto_read: bool = True
+    window: int = 86_400_000
+    first_contact: bool = True
+    window_refusal: Literal["answer", "status"] = "answer"
+    free_messages: int = 1_000
+    media_addresses: bool = True
     retry_gaps: tuple[int, ...] = (0, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 60_000, 120_000, 300_000)
     webhook_timeout: int = 20_000
     seed: int | None = None

@@ -12,101 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sara_whatsapp.simulator.contents import choices, summary
+from sara_whatsapp.simulator.contents import summary
+from sara_whatsapp.simulator.records import PRESET, RANK, AcceptedSend, Bubble, Customer, GraphRequest, Mark
 from sara_whatsapp.simulator.rules import Send
+from sara_whatsapp.simulator.windows import Windows
 
-Side = Literal["customer", "business"]
-RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
 TYPING_LASTS = 25_000
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Somebody who writes to the business. Without `phone` the number is hidden from it; without `user_id` the account is an
-    old one that has none yet."""
-
-    id: str
-    name: str
-    phone: str | None = None
-    user_id: str | None = None
-    username: str | None = None
-
-
-PRESET = (
-    Customer("ana", "Ana Duarte", "15550001111", "US.10000000000000000111"),
-    Customer("kofi", "Kofi Mensah", "15550002222", "GH.20000000000000000222"),
-    Customer("mei", "Mei Tan", "15550003333", "SG.30000000000000000333", "mei.tan"),
-    Customer("nox", "Nox", None, "DE.40000000000000000444", "nox_nobody"),
-)
-
-
-@dataclass(slots=True)
-class Bubble:
-    """One message in a chat. A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the
-    business marked it or answered. A business's is `accepted`, then whatever was reported back about it."""
-
-    id: str
-    customer: str
-    side: Side
-    kind: str
-    content: Mapping[str, Any]
-    text: str
-    at: int
-    state: str
-    reply_to: str | None = None
-    reaction: str | None = None
-    seen: bool = False
-
-    def view(self) -> dict[str, Any]:
-        """The bubble as the page shows it."""
-        return {
-            "id": self.id,
-            "customer": self.customer,
-            "side": self.side,
-            "kind": self.kind,
-            "text": self.text,
-            "at": self.at,
-            "state": self.state,
-            "reply_to": self.reply_to,
-            "reaction": self.reaction,
-            "seen": self.seen,
-            "choices": choices(self.content) if self.side == "business" else [],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedSend:
-    """A send that the Graph API took. `to` and `recipient` are as they were given."""
-
-    wamid: str
-    at: int
-    kind: str
-    text: str
-    to: str | None
-    recipient: str | None
-    customer: str | None
-    callback_data: str | None
-    reply_to: str | None
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class GraphRequest:
-    """A request to the Graph API and how it was answered; `status` 0 is a connection that was cut."""
-
-    at: int
-    method: str
-    path: str
-    body: bytes
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The business marked a message as read, or showed that it is typing an answer to it."""
-
-    message_id: str
-    at: int
 
 
 def new_wamid(address: str, outbound: bool) -> str:
@@ -122,6 +33,7 @@ class World:
     """All that the simulator knows. `listeners` are told of every change that a page shows; `wait` wakes at any change."""
 
     clock: Callable[[], int]
+    windows: Windows
     customers: dict[str, Customer] = field(default_factory=lambda: {customer.id: customer for customer in PRESET})
     chats: dict[str, list[Bubble]] = field(default_factory=dict)
     bubbles: dict[str, Bubble] = field(default_factory=dict)
@@ -185,22 +97,32 @@ class World:
             "user_id": customer.user_id,
             "username": customer.username,
             "typing_until": self.typing_until.get(customer.id, 0),
+            "window_until": self.windows.until(customer.id),
         }
+
+    def hidden_number(self, customer: Customer) -> str:
+        """The number of a customer who does not show it."""
+        return f"1555{int.from_bytes(customer.id.encode(), 'big') % 10**7:07d}"
 
     def addressee(self, send: Send) -> Customer | None:
         """Whom a send goes to. Whoever is written to exists; nobody where the send is one that gets lost."""
         if send.lost:
             return None
+        return self.known(send) or self.invent(send.user_id or f"+{send.phone}", send.phone, send.user_id)
+
+    def known(self, send: Send) -> Customer | None:
+        """Whom a send goes to, where there is somebody like that."""
         try:
-            return self.find(send.user_id or send.phone or "")
+            return None if send.lost else self.find(send.user_id or send.phone or "")
         except KeyError:
-            shown = send.user_id or f"+{send.phone}"
-            return self.invent(shown, send.phone, send.user_id)
+            return None
 
     # ── messages ──
 
-    def write(self, customer: Customer, content: str | Mapping[str, Any], reply_to: str | None = None) -> Bubble:
-        """A customer writes."""
+    def write(
+        self, customer: Customer, content: str | Mapping[str, Any], reply_to: str | None = None, forwarded: bool | str = False
+    ) -> Bubble:
+        """A customer writes, or reacts."""
         body = {"type": "text", "text": {"body": content}} if isinstance(content, str) else content
         kind = str(body.get("type", "text"))
         bubble = Bubble(
@@ -214,7 +136,16 @@ class World:
             "sent",
             reply_to,
             seen=True,
+            forwarded=forwarded,
         )
+        if kind == "reaction":
+            self.bubbles[bubble.id] = bubble
+            self._react(body, "own_reaction")
+            self.changed()
+            return bubble
+        if kind != "system":
+            self.windows.opened(customer.id, bubble.at)
+            self.changed(kind="customer", customer=self.customer_view(customer))
         self._put(bubble)
         return bubble
 
@@ -233,17 +164,28 @@ class World:
             send.callback_data,
             send.reply_to,
             body,
+            send.category,
+            send.fails,
         )
         self.accepted.append(taken)
         if customer:
             self.typing_until.pop(customer.id, None)
             self._read_by_business(customer.id)
             if send.kind == "reaction":
-                self._react(send)
+                self._react(send.content, "reaction")
             else:
                 self._put(
                     Bubble(
-                        wamid, customer.id, "business", send.kind, send.content, send.text, taken.at, "accepted", send.reply_to
+                        wamid,
+                        customer.id,
+                        "business",
+                        send.kind,
+                        send.content,
+                        send.text,
+                        taken.at,
+                        "accepted",
+                        send.reply_to,
+                        rendered=send.rendered,
                     )
                 )
             self.changed(kind="customer", customer=self.customer_view(customer))
@@ -255,15 +197,18 @@ class World:
         self.bubbles[bubble.id] = bubble
         self.show(bubble)
 
-    def _react(self, send: Send) -> None:
-        target = self.bubbles.get(send.content["reaction"]["message_id"])
+    def _react(self, content: Mapping[str, Any], whose: Literal["reaction", "own_reaction"]) -> None:
+        target = self.bubbles.get(content["reaction"]["message_id"])
         if target:
-            target.reaction = send.text or None
+            setattr(target, whose, content["reaction"].get("emoji") or None)
             self.show(target)
 
     def show(self, bubble: Bubble) -> None:
-        """A bubble is new or has changed."""
-        self.changed(kind="bubble", bubble=bubble.view())
+        """A bubble is new or has changed. A reaction is none: it stands on another."""
+        if bubble.kind == "reaction":
+            self.changed()
+        else:
+            self.changed(kind="bubble", bubble=bubble.view())
 
     def move(self, wamid: str, state: str) -> None:
         """A message got further; it never goes back."""
@@ -307,9 +252,15 @@ class World:
                 self.move(bubble.id, "read")
 
     def learn(self, body: Any) -> None:
-        """Remember the message ids in a body that was posted as it is, so that they can be marked as read."""
+        """Remember the message ids in a body that was posted as it is, so that they can be marked as read, and that those who are
+        said to have written did."""
         try:
             values = [change["value"] for entry in body["entry"] for change in entry["changes"]]
-            self.foreign.update(str(message["id"]) for value in values for message in value.get("messages", ()))
+            messages = [message for value in values for message in value.get("messages", ())]
+            self.foreign.update(str(message["id"]) for message in messages)
+            writers = {message.get("from_user_id") or message.get("from") for message in messages}
         except (KeyError, TypeError, AttributeError):
             return
+        for customer in self.customers.values():
+            if customer.user_id in writers or customer.phone in writers:
+                self.windows.opened(customer.id, self.clock())

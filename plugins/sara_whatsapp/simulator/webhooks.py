@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sara_whatsapp.simulator.errors import failure
+from sara_whatsapp.simulator.records import AcceptedSend, Bubble, Customer
 from sara_whatsapp.simulator.settings import Settings
-from sara_whatsapp.simulator.state import AcceptedSend, Bubble, Customer
+from sara_whatsapp.simulator.templates import Template
 
 
 def wire(body: Mapping[str, Any]) -> bytes:
@@ -42,31 +43,51 @@ def _contact(customer: Customer, username: bool = True) -> dict[str, Any]:
     return contact
 
 
-def _message(settings: Settings, customer: Customer, bubble: Bubble) -> dict[str, Any]:
+def _message(settings: Settings, customer: Customer, bubble: Bubble, author: str) -> dict[str, Any]:
     message: dict[str, Any] = {}
     if customer.phone:
         message["from"] = customer.phone
-    if customer.user_id:
+    if customer.user_id and bubble.kind != "system":
         message["from_user_id"] = customer.user_id
     if bubble.reply_to:
-        message["context"] = {"from": settings.display_number, "id": bubble.reply_to}
+        message["context"] = ({"from": author} if author else {}) | {"id": bubble.reply_to}
+    elif bubble.forwarded:
+        message["context"] = {"frequently_forwarded" if bubble.forwarded == "often" else "forwarded": True}
     message |= {"id": bubble.id, "timestamp": str(bubble.at // 1000)}
     return {**message, **bubble.content}
 
 
-def inbound(settings: Settings, written: Iterable[tuple[Customer, Bubble]]) -> dict[str, Any]:
-    """A webhook with messages of customers; each customer stands once among the contacts."""
+def inbound(
+    settings: Settings, written: Iterable[tuple[Customer, Bubble]], quoted: Mapping[str, Bubble] | None = None
+) -> dict[str, Any]:
+    """A webhook with messages of customers; each customer stands once among the contacts, and whose number changed does not.
+    `quoted` are the messages that may be quoted, by id."""
     pairs = list(written)
-    contacts = {customer.id: _contact(customer) for customer, _ in pairs}
-    return envelope(
-        settings, contacts=list(contacts.values()), messages=[_message(settings, customer, bubble) for customer, bubble in pairs]
-    )
+    contacts = {customer.id: _contact(customer) for customer, bubble in pairs if bubble.kind != "system"}
+    messages = [
+        _message(settings, customer, bubble, _author(settings, customer, bubble, quoted or {})) for customer, bubble in pairs
+    ]
+    return envelope(settings, **({"contacts": list(contacts.values())} if contacts else {}), messages=messages)
+
+
+def _author(settings: Settings, customer: Customer, bubble: Bubble, quoted: Mapping[str, Bubble]) -> str:
+    """The number of whoever wrote the message that this one quotes; empty where it is hidden."""
+    original = quoted.get(bubble.reply_to or "")
+    own = original is not None and original.side == "customer"
+    return (customer.phone or "") if own else settings.display_number
 
 
 def status(
-    settings: Settings, customer: Customer, send: AcceptedSend, state: str, at: int, *, priced: bool = False, code: int = 0
+    settings: Settings,
+    customer: Customer,
+    send: AcceptedSend,
+    state: str,
+    at: int,
+    *,
+    price: Mapping[str, Any] | None = None,
+    code: int = 0,
 ) -> dict[str, Any]:
-    """A webhook with one status. `priced` adds what the message cost; `code` is why it failed."""
+    """A webhook with one status. `price` is what the message cost; `code` is why it failed."""
     told: dict[str, Any] = {"id": send.wamid, "status": state, "timestamp": str(at // 1000)}
     if customer.phone:
         told["recipient_id"] = customer.phone
@@ -76,12 +97,21 @@ def status(
         told["biz_opaque_callback_data"] = send.callback_data
     if state == "failed":
         return envelope(settings, statuses=[told | {"errors": [failure(code)]}])
-    if priced:
-        template = send.kind == "template"
-        told["pricing"] = {
-            "billable": template,
-            "pricing_model": "PMP",
-            "type": "regular" if template else "free_customer_service",
-            "category": "utility" if template else "service",
-        }
+    if price is not None:
+        told["pricing"] = dict(price)
     return envelope(settings, contacts=[_contact(customer, username=state != "sent")], statuses=[told])
+
+
+def template_status(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
+    """A webhook that tells what became of a template: APPROVED, REJECTED, PAUSED …"""
+    value = {
+        "event": event,
+        "message_template_id": int(template.id),
+        "message_template_name": template.name,
+        "message_template_language": template.language,
+        "message_template_category": template.category.upper(),
+        "reason": "INCORRECT_CATEGORY" if event == "REJECTED" else "NONE",
+    }
+    change = {"value": value, "field": "message_template_status_update"}
+    entry = {"id": settings.business_account_id, "time": at // 1000, "changes": [change]}
+    return {"object": "whatsapp_business_account", "entry": [entry]}

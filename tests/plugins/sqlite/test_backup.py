@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from sara_sqlite.aside import CalledOff, Stop, aside
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, HistoryLimits, Outcome, Person, Problems, SaraError, StoreLocked, StoreUnavailable
+from sara import Attachment, Context, HistoryLimits, Outcome, Person, Problems, SaraError, StoreLocked, StoreUnavailable
 from sara.testing import HandClock
-from sara.testing.store import ANA, KOFI, Shop, message
+from sara.testing.shop import ANA, KOFI, Shop, later, message
 
 DEADLINE = 30.0
 
@@ -404,6 +405,39 @@ async def test_a_receipt_that_still_comes_settles_what_was_being_sent(store: Sql
     await shop.receipt("delivered", attempt="a-sending", external_id="out-sending")
     assert await shop.state(ids["sending"]) == "delivered"
     assert (await store.attempts(ids["sending"]))[0].state == "accepted"
+
+
+async def test_what_waited_for_the_customer_does_not_go_out_when_they_write(store: SqliteStore, shop: Shop, target: Path) -> None:
+    conversation = await shop.answered("one")
+    await shop.park(conversation, None)
+    await store.backup(target)
+    done = await put_back(store, shop, target)
+    assert done["unsent"] == 1
+    shop.clock.forward(1_000)
+    await shop.take(later(shop, "in-2"))
+    assert await shop.states(conversation) == ["answered", "held", "waiting"]
+
+
+async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteStore, shop: Shop, target: Path) -> None:
+    conversation = await shop.answered("one")
+    part = await shop.send(conversation, "a1", "out-1")
+    await store.backup(target)
+    await put_back(store, shop, target)
+    await shop.receipt("failed", attempt="a1", then="later")
+    assert await shop.state(part) == "failed"
+
+
+async def test_files_and_bills_come_back_too(store: SqliteStore, shop: Shop, target: Path) -> None:
+    conversation = await shop.answered("one")
+    await shop.send(conversation, "a1", "out-1")
+    await shop.receipt("sent", attempt="a1", counts=True, at=1_796_083_199_999)
+    await shop.take(replace(message("in-2"), attachments=(Attachment("image", "image/png", "ref"),)))
+    [photo] = (await shop.reading(conversation)).waiting[0].attachments
+    await store.keep_attachment(photo.id, "x7f3", "aa" * 32, 1, None, shop.clock())
+    await store.backup(target)
+    await put_back(store, shop, target)
+    assert await store.attachment_file("aa" * 32) == "x7f3"
+    assert await store.billed("test:1", "2026-11") == {"counted": 1}
 
 
 async def test_messages_in_the_backup_are_recognised_and_later_ones_start_nothing_old(

@@ -20,7 +20,7 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Context, Problems, SaraError, StoreUnavailable
 from sara.testing import HandClock
-from sara.testing.store import Shop, message
+from sara.testing.shop import Shop, message
 
 DEADLINE = 30.0
 PAGE = 4096

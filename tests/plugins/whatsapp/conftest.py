@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.options import WhatsAppOptions
+from sara_whatsapp.simulator import WhatsAppSimulator
 
 from sara import Context, Problems, Reception, Request
+from tests.plugins.whatsapp.provider import GAPS, Client, Receiver
 
 SECRET = "invented-app-secret-0001"
 NOW = 1_795_400_000_000
@@ -67,3 +71,38 @@ def post(channel: WhatsAppChannel) -> Callable[[Any], Reception]:
 @pytest.fixture
 def sign() -> Callable[..., Request]:
     return signed
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[WhatsAppSimulator]:
+    """A provider without delays."""
+    async with WhatsAppSimulator(sent_delay=0, delivered_delay=0, read_delay=0, retry_gaps=GAPS, seed=7) as quick:
+        yield quick
+
+
+@pytest.fixture
+async def receiver(simulator: WhatsAppSimulator) -> AsyncIterator[Receiver]:
+    """A webhook, not yet known to the provider."""
+    receiver = Receiver(simulator.settings.verify_token)
+    app = web.Application()
+    app.add_routes([web.get("/hook", receiver.verify), web.post("/hook", receiver.take)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield receiver
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def hook(simulator: WhatsAppSimulator, receiver: Receiver) -> Receiver:
+    """A webhook that the provider posts to."""
+    await simulator.connect(receiver.url)
+    return receiver
+
+
+@pytest.fixture
+async def client(simulator: WhatsAppSimulator) -> AsyncIterator[Client]:
+    """Speaks to the provider as a channel would."""
+    async with aiohttp.ClientSession() as session:
+        yield Client(simulator, session)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_whatsapp import register_channels
+from sara_whatsapp import forms, register_channels
 from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.simulator import WhatsAppSimulator
 from structlog.testing import capture_logs
 
-from sara import Channel, Draft, Reception, Request
+from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
+from tests.plugins.whatsapp.provider import Receiver
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 
@@ -30,6 +34,11 @@ def test_the_channel_says_what_the_core_needs_to_know(make_channel: Callable[...
     assert (channel.webhook, channel.text_limit, channel.receipts_carry_attempt) == ("/hooks/wa", 4096, True)
     assert (channel.on_doubt, channel.doubt_hold) == ("hold", 90_000)
     assert WhatsAppChannel.simulator is not None
+    assert channel.kinds == forms.KINDS
+
+
+def test_the_window_closes_ten_minutes_before_metas_day_is_over(channel: WhatsAppChannel) -> None:
+    assert channel.reply_window == (24 * 60 - 10) * 60_000
 
 
 # signatures
@@ -159,6 +168,183 @@ def test_a_long_text_becomes_parts_that_whatsapp_takes(channel: WhatsAppChannel)
     assert all(len(part.text.encode("utf-16-le")) // 2 <= 4096 for part in parts)
 
 
-def test_what_is_no_text_is_left_as_it_is(channel: WhatsAppChannel) -> None:
-    draft: Any = Draft("", kind="image")
-    assert channel.compose(draft) == (draft,)
+@pytest.mark.parametrize(
+    "draft", [Draft("**Hi**"), Draft("Pick", "buttons", {"buttons": [{"id": "a", "title": "A"}]}), Draft("", "image"), Draft("")]
+)
+def test_a_draft_takes_the_form_that_the_limits_allow(draft: Draft, channel: WhatsAppChannel) -> None:
+    assert channel.compose(draft) == forms.compose(draft, channel.text_limit)
+
+
+def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    template = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna ", "two\nlines"]}
+    draft = make_channel(template=template).outside_window()
+    content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"]}
+    assert draft is not None
+    assert (draft.kind, draft.content) == ("template", content)
+    assert "we_have_news" in draft.text
+    assert "Anna" in draft.text
+
+
+def test_without_a_template_nothing_is_said_outside_the_window(channel: WhatsAppChannel) -> None:
+    assert channel.outside_window() is None
+
+
+def test_the_budget_is_that_of_the_file(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    assert (make_channel().monthly_budget, make_channel(monthly_budget=1_000).monthly_budget) == (None, 1_000)
+
+
+# with the other end
+
+PNG = b"\x89PNG\r\n\x1a\n not really"
+
+
+@pytest.fixture
+async def open_channel(
+    simulator: WhatsAppSimulator, make_channel: Callable[..., WhatsAppChannel]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Channels that talk to the simulator."""
+    opened = []
+
+    async def make(**changes: Any) -> WhatsAppChannel:
+        channel = make_channel(**simulator.options(), **changes)
+        await channel.open()
+        opened.append(channel)
+        return channel
+
+    yield make
+    for channel in opened:
+        await channel.close()
+
+
+def part(n: int = 1, kind: str = "text", text: str = "Hello", conversation: str = "c1", **content: Any) -> Part:
+    phone = f"1555000{1000 + int(conversation[1:])}"
+    return Part(f"p{n}", conversation, "whatsapp:109000000000555", Person(phone=phone), kind, text, "reply", content)
+
+
+async def test_a_file_of_ours_is_uploaded_and_sent_once(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a1").write_bytes(PNG)
+    channel = await open_channel()
+    for n in (1, 2):
+        await channel.send(part(n, "image", "Our shop", path="a1"), f"p{n}.1")
+    (media,) = simulator.media
+    assert (media.data, media.mime) == (PNG, "image/png")
+    assert [sent.body["image"] for sent in simulator.accepted] == [{"id": media.id, "caption": "Our shop"}] * 2
+
+
+async def test_a_file_from_elsewhere_is_sent_as_a_link(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
+    channel = await open_channel()
+    await channel.send(part(1, "document", "", url="https://example.org/a.pdf", name="a.pdf"), "p1.1")
+    assert simulator.accepted[0].body["document"] == {"link": "https://example.org/a.pdf", "filename": "a.pdf"}
+
+
+async def test_a_file_that_is_not_ours_never_leaves(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
+    channel = await open_channel()
+    with pytest.raises(Refused):
+        await channel.send(part(1, "document", "", path="/etc/passwd"), "p1.1")
+    assert list(simulator.requests) == []
+
+
+async def test_a_file_that_meta_lost_is_uploaded_anew_when_the_message_is_tried_again(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a1").write_bytes(PNG)
+    channel = await open_channel()
+    await channel.send(part(1, "image", "", path="a1"), "p1.1")
+    simulator._shelf.drop(simulator.media[0].id)
+    with pytest.raises(Refused):
+        await channel.send(part(2, "image", "", path="a1"), "p2.1")
+    await channel.send(part(2, "image", "", path="a1"), "p2.2")
+    assert len(simulator.accepted) == 2
+
+
+async def test_what_a_customer_sent_can_be_fetched(
+    simulator: WhatsAppSimulator, hook: Receiver, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    await simulator.say_picture("ana", PNG)
+    await simulator.wait_for(lambda _: hook.messages)
+    ((raw, signature),) = hook.raw
+    reception = channel.receive(Request("POST", "/", headers={"x-hub-signature-256": signature}, body=raw))
+    (attachment,) = reception.messages[0].attachments
+    assert b"".join([chunk async for chunk in channel.fetch(attachment)]) == PNG
+
+
+async def test_a_burst_to_one_person_waits_here_and_not_at_meta(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel(throughput=1_000)
+    for n in range(45):
+        await channel.send(part(n), f"p{n}.1")
+    asked = len(simulator.requests)
+    with pytest.raises(NotSent) as caught:
+        await channel.send(part(45), "p45.1")
+    assert caught.value.scope == "conversation"
+    assert caught.value.after is not None
+    assert 4_000 < caught.value.after <= 6_100
+    assert len(simulator.requests) == asked
+    await channel.send(part(46, conversation="c2"), "p46.1")
+
+
+# signs of life
+
+
+async def test_typing_marks_the_message_as_read_in_the_same_call(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel, wamid = await open_channel(), await simulator.say("ana", "hello")
+    await channel.mark_read(wamid)
+    await channel.typing(wamid)
+    assert channel.typing_lasts == 25_000
+    assert len(simulator.requests) == 1
+    assert [mark.message_id for mark in (*simulator.typings, *simulator.reads)] == [wamid, wamid]
+
+
+async def test_without_typing_a_message_is_only_marked_as_read(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel, wamid = await open_channel(typing=False), await simulator.say("ana", "hello")
+    await channel.mark_read(wamid)
+    await channel.typing(wamid)
+    assert channel.typing_lasts is None
+    assert ([mark.message_id for mark in simulator.reads], list(simulator.typings)) == ([wamid], [])
+
+
+async def test_without_either_nothing_is_shown(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
+    channel, wamid = await open_channel(typing=False, read_receipts=False), await simulator.say("ana", "hello")
+    await channel.mark_read(wamid)
+    await channel.typing(wamid)
+    assert list(simulator.requests) == []
+
+
+async def test_a_sign_that_fails_tells_no_secret(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
+    channel = await open_channel(typing=False)
+    with capture_logs() as logs, pytest.raises(SaraError):
+        await channel.mark_read("wamid.unknown")
+    assert [line["event"] for line in logs] == ["sign_not_shown"]
+    assert simulator.settings.access_token not in str(logs)
+
+
+async def test_signs_and_messages_do_not_stand_in_each_others_way(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel, wamid = await open_channel(), await simulator.say("ana", "hello")
+    await asyncio.gather(*(channel.typing(wamid) for _ in range(50)), *(channel.send(part(n), f"p{n}.1") for n in range(20)))
+    assert len(simulator.accepted) == 20
+    assert len({sent.wamid for sent in simulator.accepted}) == 20
+
+
+async def test_a_closed_channel_does_nothing_and_may_be_closed_again(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    await channel.close()
+    with pytest.raises(NotSent):
+        await channel.send(part(), "p1.1")
+    with pytest.raises(SaraError):
+        await channel.typing("wamid.1")
+    await channel.close()
+    assert list(simulator.requests) == []

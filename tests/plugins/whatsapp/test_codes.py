@@ -36,6 +36,14 @@ CLASSES: dict[str, type[SaraError]] = {
     "config_token": Unavailable,
     "doubt": InDoubt,
 }
+AFTERWARDS = {
+    "retry": "later",
+    "later_pair": "later",
+    "later_number": "later",
+    "later_app": "later",
+    "doubt": "later",
+    "template_window": "window",
+}
 
 
 def test_the_rows_are_all_that_the_table_has() -> None:
@@ -157,3 +165,38 @@ def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
     failure = explain({"code": 131026, "title": "Message undeliverable"})
     assert failure.code == "131026"
     assert failure.reason == f"{CODES[131026].meaning} (Meta: Message undeliverable)"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_follows_a_failed_receipt_is_what_its_action_says(code: int) -> None:
+    failure, row = explain({"code": code, "title": "said by Meta"}), CODES[code]
+    assert failure.code == str(code)
+    assert failure.then == AFTERWARDS.get(row.action, "end")
+    assert failure.after == (row.after if failure.then == "later" else None)
+
+
+def test_a_closed_window_is_told_from_a_message_that_failed() -> None:
+    assert (explain({"code": 131047}).then, explain({"code": 131026}).then) == ("window", "end")
+    assert (explain({"code": 131056}).then, explain({"code": 131056}).after) == ("later", 6_000)
+    assert (explain({"code": 131048}).then, explain({"code": 131048}).after) == ("later", 3_600_000)
+
+
+def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_a_receipt() -> None:
+    assert isinstance(classify(500, {"code": 131000}), InDoubt)
+    assert explain({"code": 131000}).then == "later"
+
+
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        ({}, "end"),
+        ({"code": 999_999}, "end"),
+        ({"code": 999_999, "is_transient": True}, "later"),
+        ({"code": 999_999, "is_transient": "true"}, "end"),
+        ({"is_transient": True}, "later"),
+        ({"code": 131026, "is_transient": True}, "end"),
+        ({"code": 250}, "end"),
+    ],
+)
+def test_an_unknown_failure_is_the_end_unless_meta_says_that_it_passes(error: dict[str, Any], then: str) -> None:
+    assert explain(error).then == then

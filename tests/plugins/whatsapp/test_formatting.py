@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.formatting import split, to_whatsapp
+from sara_whatsapp.formatting import split, split_end, to_plain, to_whatsapp
 
 from sara import Draft, utf16_length
 
@@ -28,6 +28,8 @@ MARKS = [
     ("wunder**bar** **Haus**tür", "wunderbar Haustür"),
     ("这是**重要**的", "这是重要的"),
     ("**5\\* hotel**", "5* hotel"),
+    ("**Note:**text", "Note:text"),
+    ("**注意：**这个 是**“重要”**的", "注意：这个 是“重要”的"),
     ("**use `x` now**", "*use* `x` *now*"),
 ]
 HEADINGS = [
@@ -87,6 +89,9 @@ LINKS = [
     ("![alt](https://x.com/i.png)", "alt: https://x.com/i.png"),
     ("![](https://x.com/i.png)", "https://x.com/i.png"),
     ("[![alt](https://x.com/i.png)](https://x.com)", "alt: https://x.com/i.png (https://x.com)"),
+    ("<a class='b' href='https://x.com/?a=1&amp;b=2'>t</a> u", "t (https://x.com/?a=1&b=2) u"),
+    ("<A HREF=https://x.com>https://x.com</A>, <a>t</a>, <a href='https://x.com'>u", "https://x.com, t, u"),
+    ("[<a href='https://x.com'>t</a>](https://y.com) u</a>", "t (https://x.com) (https://y.com) u"),
     ("[ü](https://x.com/ü?a=1&amp;b=2)", "ü (https://x.com/ü?a=1&b=2)"),
 ]
 TABLES = [
@@ -124,6 +129,7 @@ PLAIN = [
     "5*6 cm and 7*8 cm",
     "3*(4+5)*6",
     "2**3**4",
+    "x**(2)**y",
     "5 * 3 * 2",
     "Dial *100*5#",
     "snake_case_name and other_name_here",
@@ -271,3 +277,55 @@ def test_an_address_that_fits_is_not_cut() -> None:
     address = "https://x.com/" + "a" * 60
     assert split(f"See {address}", 75) == ["See", address]
     assert "".join(split("https://x.com/" + "a" * 200, 75)) == "https://x.com/" + "a" * 200
+
+
+# one line without marks
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("**Yes**, `please`", "Yes, please"),
+        (" two\n lines ", "two lines"),
+        ("[t](https://x.com)", "t (https://x.com)"),
+        ("<b>x</b> &amp; y", "x & y"),
+        ("- 1. # 5*3*2 snake_case *", "- 1. # 5*3*2 snake_case *"),
+        ("", ""),
+        ("[" * 500 + "x", "[" * 500 + "x"),
+    ],
+)
+def test_a_title_is_shown_without_marks(markdown: str, text: str) -> None:
+    assert to_plain(markdown) == text
+
+
+@given(st.one_of(st.text(), st.lists(CHUNKS).map("".join)))
+def test_a_title_is_always_one_line(markdown: str) -> None:
+    assert to_plain(markdown) == " ".join(to_plain(markdown).split())
+
+
+# the end of a text
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("one two", "one two"),
+        ("one two three.\n\nfour. five\n\nsix", "six"),
+        ("one two three.\n\nfour\n\nsix", "four\n\nsix"),
+        ("one two three four\nfive six", "five six"),
+        ("one two three four. Five six", "Five six"),
+        ("one two three four five six", "five six"),
+        ("one two three four 🙂🙂🙂🙂🙂🙂", ""),
+        ("```\none two three\n```", ""),
+        ("one two\n\n```\na b\n```", "```\na b\n```"),
+    ],
+)
+def test_the_end_of_a_text_is_parted_off_at_the_best_place(text: str, end: str) -> None:
+    assert split_end(text, 11) == (text.removesuffix(end).strip(), end)
+
+
+@given(st.one_of(st.text(), st.lists(CHUNKS).map("".join)), st.integers(1, 60))
+def test_only_white_space_is_lost_where_the_end_is_parted_off(text: str, limit: int) -> None:
+    head, end = split_end(text, limit)
+    assert utf16_length(end) <= limit
+    assert "".join((head + end).split()) == "".join(text.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 import struct
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.graph import GraphClient, Pace
+from sara_whatsapp.graph import Answer, GraphClient
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable
 
@@ -34,7 +35,9 @@ class Graph:
         return web.json_response(ACCEPTED)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.calls.append((request.path, dict(request.headers), await request.json()))
+        raw = await request.read()
+        body = json.loads(raw) if request.content_type == "application/json" else raw
+        self.calls.append((request.path_qs, dict(request.headers), body))
         return await self.answer(request)
 
     def answers(self, status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
@@ -300,14 +303,106 @@ async def test_a_cancelled_send_stays_cancelled(graph: Graph, client: GraphClien
 # pace
 
 
-def test_single_messages_never_wait() -> None:
-    pace = Pace(80)
-    assert [pace.reserve(now) for now in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+async def test_a_message_that_would_wait_long_makes_the_whole_channel_wait_instead(
+    graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]
+) -> None:
+    client = await make_client(graph.url, per_second=0.2)
+    await client.send(BODY)
+    error = await failure(client)
+    assert isinstance(error, NotSent)
+    assert error.scope == "channel"
+    assert error.after is not None
+    assert 4_000 < error.after <= 5_000
+    assert len(graph.calls) == 1
 
 
-def test_a_flood_is_spread_to_what_meta_grants() -> None:
-    pace = Pace(80)
-    waits = [pace.reserve(0.0) for _ in range(801)]
-    assert waits[10] == 0.0
-    assert waits == sorted(waits)
-    assert waits[-1] == pytest.approx(10, abs=0.3)
+async def test_whoever_was_told_to_wait_takes_nobodys_turn(
+    graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]
+) -> None:
+    client = await make_client(graph.url, per_second=0.2)
+    await client.send(BODY)
+    waits = [await failure(client) for _ in range(3)]
+    assert all(isinstance(error, NotSent) and (error.after or 0) <= 5_000 for error in waits)
+
+
+# what is no message
+
+
+async def test_a_read_mark_is_posted_where_messages_are(graph: Graph, client: GraphClient) -> None:
+    graph.answers(200, {"success": True})
+    await client.tell({"status": "read"})
+    assert [(path, body) for path, _, body in graph.calls] == [("/v26.0/109000000000555/messages", {"status": "read"})]
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+async def test_a_refused_read_mark_is_told_without_the_token(status: int, graph: Graph, client: GraphClient) -> None:
+    graph.answers(status, {"error": {"code": 131009, "message": f"no such message, {TOKEN}"}})
+    with pytest.raises(SaraError) as caught:
+        await client.tell({})
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_signs_are_no_messages_for_the_pace(graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]) -> None:
+    client = await make_client(graph.url, per_second=0.2)
+    graph.answers(200, {"success": True})
+    for _ in range(5):
+        await client.tell({})
+    assert len(graph.calls) == 5
+
+
+async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) -> None:
+    graph.answers(200, {"id": "5", "echo": f"of {TOKEN}"})
+    assert await client.node("5", {"fields": "id,echo"}) == Answer(200, {"id": "5", "echo": "of …"})
+    ((path, headers, _),) = graph.calls
+    assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
+
+
+# uploads
+
+
+async def upload(client: GraphClient) -> str:
+    return await client.upload(io.BytesIO(b"%PDF-1.7"), "application/pdf", "file.pdf")
+
+
+async def test_a_file_is_uploaded_with_its_type(graph: Graph, client: GraphClient) -> None:
+    graph.answers(200, {"id": "4490709327384033"})
+    assert await upload(client) == "4490709327384033"
+    ((path, headers, raw),) = graph.calls
+    assert path == "/v26.0/109000000000555/media"
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["Content-Type"].startswith("multipart/form-data")
+    for piece in (b'name="messaging_product"', b'name="type"', b'name="file"; filename="file.pdf"', b"%PDF-1.7"):
+        assert piece in raw
+    assert b"Content-Type: application/pdf" in raw
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {}, NotSent),
+        (200, b"<html>", NotSent),
+        (200, {"error": {"code": 131053}}, Refused),
+        (400, {"error": {"code": 100}}, Refused),
+        (401, {"error": {"code": 190}}, Unavailable),
+        (400, {"error": {"code": 80007}}, NotSent),
+        (500, {"error": {"code": 131000}}, NotSent),
+        (502, b"<html>", NotSent),
+    ],
+)
+async def test_a_failed_upload_never_leaves_doubt(
+    status: int, body: Any, expected: type[SaraError], graph: Graph, client: GraphClient
+) -> None:
+    graph.answers(status, body)
+    with pytest.raises(SaraError) as caught:
+        await upload(client)
+    assert type(caught.value) is expected
+
+
+async def test_an_upload_that_is_cut_off_leaves_no_doubt(
+    rude: Callable[[bytes, bool], Awaitable[str]], make_client: Callable[..., Awaitable[GraphClient]]
+) -> None:
+    client = await make_client(await rude(b"", True))
+    with pytest.raises(NotSent) as caught:
+        await upload(client)
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

@@ -26,6 +26,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     assert (defaults.api_version, defaults.throughput) == ("v26.0", 80)
     assert (defaults.on_doubt, defaults.doubt_hold) == ("resend", 60_000)
     assert (defaults.business_account_id, defaults.app_id) == (None, None)
+    assert (defaults.typing, defaults.read_receipts) == (True, True)
+    assert (defaults.template, defaults.monthly_budget) == (None, None)
 
 
 @pytest.mark.parametrize("key", NEEDED)
@@ -119,11 +121,38 @@ def test_what_is_no_graph_address_is_refused(url: str) -> None:
         {"on_doubt": "drop"},
         {"doubt_hold": "60"},
         {"acess_token": "x"},
+        {"monthly_budget": 0},
+        {"typing": "25s"},
+        {"template": "hello"},
+        {"template": {"name": "hello"}},
+        {"template": {"name": "Hello World", "language": "en"}},
+        {"template": {"name": "hello", "language": "English"}},
+        {"template": {"name": "hello", "language": "en", "parameters": [" "]}},
+        {"template": {"name": "hello", "language": "en", "header": "x"}},
     ],
 )
 def test_a_wrong_value_or_key_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         options(**wrong)
+
+
+def test_a_template_is_named_as_it_was_approved() -> None:
+    template = options(template={"name": "we_have_news", "language": "pt_BR", "parameters": ["Anna"]}).template
+    assert template is not None
+    assert (template.name, template.language, template.parameters) == ("we_have_news", "pt_BR", ("Anna",))
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:9000", True),
+        ("https://localhost", True),
+        ("http://[::1]:1", True),
+        ("https://graph.facebook.com", False),
+    ],
+)
+def test_a_simulator_is_known_by_its_address(url: str, loopback: bool) -> None:
+    assert options(graph_url=url).loopback is loopback
 
 
 def test_every_key_is_described_in_the_schema() -> None:

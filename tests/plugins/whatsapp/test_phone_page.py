@@ -11,15 +11,19 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_whatsapp.simulator import WhatsAppSimulator, samples
+from sara_whatsapp.simulator.samples import picture
 
 try:
-    from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+    from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 except ImportError:
     async_playwright = None  # type: ignore[assignment]  # said by the fixture that needs it
 
-pytestmark = pytest.mark.browser
+# One loop and one browser for all of them: starting it takes longer than most of what is tried in it.
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+here = pytest_asyncio.fixture(loop_scope="module")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
 ARGUMENTS = [
@@ -86,20 +90,36 @@ class Echo:
         whom = {"to": f"+{to['from']}"} if "from" in to else {"recipient": to["from_user_id"]}
         await self.post({**whom, "type": "text", "text": {"body": text}})
 
-    async def post(self, body: dict[str, Any]) -> None:
-        url = f"{self.simulator.url}/v26.0/{self.simulator.settings.phone_number_id}/messages"
-        headers = {"Authorization": f"Bearer {self.simulator.settings.access_token}"}
-        async with self.session.post(url, json={"messaging_product": "whatsapp", **body}, headers=headers) as answer:
-            assert answer.status == 200
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.simulator.settings.access_token}"}
+
+    @property
+    def number(self) -> str:
+        return f"{self.simulator.url}/v26.0/{self.simulator.settings.phone_number_id}"
+
+    async def post(self, body: dict[str, Any], status: int = 200) -> int | None:
+        """Ask for something; the code of the refusal, if one is expected."""
+        said = {"messaging_product": "whatsapp", **body}
+        async with self.session.post(f"{self.number}/messages", json=said, headers=self.headers) as answer:
+            told = await answer.json()
+            assert answer.status == status, told
+            return told["error"]["code"] if "error" in told else None
+
+    async def upload(self, mime: str, data: bytes) -> str:
+        form = aiohttp.FormData({"messaging_product": "whatsapp"}, default_to_multipart=True)
+        form.add_field("file", data, filename="file", content_type=mime)
+        async with self.session.post(f"{self.number}/media", data=form, headers=self.headers) as answer:
+            return str((await answer.json())["id"])
 
 
-@pytest.fixture
+@here
 async def simulator() -> AsyncIterator[WhatsAppSimulator]:
     async with WhatsAppSimulator(sent_delay=5, delivered_delay=5, read_delay=5) as simulator:
         yield simulator
 
 
-@pytest.fixture
+@here
 async def echo(simulator: WhatsAppSimulator) -> AsyncIterator[Echo]:
     async with aiohttp.ClientSession() as session:
         echo = Echo(simulator, session)
@@ -113,7 +133,7 @@ async def echo(simulator: WhatsAppSimulator) -> AsyncIterator[Echo]:
         await runner.cleanup()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     lacking = "playwright" if async_playwright is None else "" if CHROMIUM else "chromium"
     if lacking:
@@ -125,10 +145,11 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@here
 async def open_page(browser: Browser, simulator: WhatsAppSimulator) -> AsyncIterator[OpenPage]:
     """Opens the page; whatever the browser complains about, but for answers that a test provokes, fails the test."""
     complaints: list[str] = []
+    contexts: list[BrowserContext] = []
     provoked = ("Failed to load resource", "WebSocket connection to")
 
     def heard(kind: str, text: str) -> None:
@@ -137,6 +158,7 @@ async def open_page(browser: Browser, simulator: WhatsAppSimulator) -> AsyncIter
 
     async def open_page(viewport: dict[str, int] = DESKTOP, at: str = "", **how: Any) -> Page:
         context = await browser.new_context(viewport=viewport, reduced_motion="reduce", **how)
+        contexts.append(context)
         page = await context.new_page()
         page.on("console", lambda message: heard(message.type, message.text))
         page.on("pageerror", lambda error: heard("error", str(error)))
@@ -146,6 +168,8 @@ async def open_page(browser: Browser, simulator: WhatsAppSimulator) -> AsyncIter
         return page
 
     yield open_page
+    for context in contexts:
+        await context.close()
     assert complaints == []
 
 
@@ -243,17 +267,221 @@ async def test_shift_and_enter_start_a_new_line(open_page: OpenPage, echo: Echo)
     await expect(page.get_by_test_id("bubble-out").locator("p")).to_have_text("one\ntwo", use_inner_text=True)
 
 
-async def test_a_button_can_be_tapped(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_a_button_can_be_pressed(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
     page = await open_page()
     echo.quiet = True
     buttons = [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}, {"type": "reply", "reply": {"id": "n", "title": "No"}}]
     interactive = {"type": "button", "body": {"text": "Well?"}, "action": {"buttons": buttons}}
     await echo.post({"to": "+15550001111", "type": "interactive", "interactive": interactive})
     await page.get_by_role("button", name="Yes").click()
-    await expect(page.get_by_test_id("bubble-out")).to_contain_text("Yes")
-    tapped = simulator.chat("ana")[-1]
-    assert tapped.content["interactive"] == {"type": "button_reply", "button_reply": {"id": "y", "title": "Yes"}}
-    assert tapped.reply_to == simulator.chat("ana")[0].id
+    own = page.get_by_test_id("bubble-out")
+    await expect(own.locator(".text")).to_contain_text("Yes")
+    await expect(own.locator(".quoted")).to_contain_text("Well?")
+    pressed = simulator.chat("ana")[-1]
+    assert pressed.content["interactive"] == {"type": "button_reply", "button_reply": {"id": "y", "title": "Yes"}}
+    assert pressed.reply_to == simulator.chat("ana")[0].id
+
+
+async def test_a_row_is_chosen_from_a_list_by_keyboard(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    rows = [{"id": "ten", "title": "10:00", "description": "Next free slot"}, {"id": "eleven", "title": "11:00"}]
+    action = {"button": "Choose a time", "sections": [{"title": "Wednesday", "rows": rows}]}
+    interactive = {"type": "list", "body": {"text": "When?"}, "action": action}
+    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": interactive})
+    await page.get_by_role("button", name="Choose a time").press("Enter")
+    sheet = page.get_by_test_id("sheet")
+    await expect(sheet.get_by_role("group", name="Wednesday")).to_contain_text("Next free slot")
+    await sheet.get_by_role("radio", name="10:00").press("ArrowDown")
+    await expect(sheet.get_by_role("radio", name="11:00")).to_be_checked()
+    await page.keyboard.press("Enter")
+    await expect(sheet).to_be_hidden()
+    await expect(page.get_by_test_id("bubble-out").locator(".text")).to_contain_text("11:00")
+    chosen = {"id": "eleven", "title": "11:00"}
+    assert simulator.chat("ana")[-1].content["interactive"] == {"type": "list_reply", "list_reply": chosen}
+
+
+async def test_a_picture_is_chosen_captioned_and_sent(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    async with page.expect_file_chooser() as choosing:
+        await page.get_by_test_id("attach").click()
+        await page.get_by_test_id("attach-media").click()
+    await (await choosing.value).set_files([{"name": "plant.png", "mimeType": "image/png", "buffer": picture()}])
+    await expect(page.get_by_test_id("sheet").locator("img")).to_be_visible()
+    await page.get_by_test_id("field-caption").fill("What *plant* is this?")
+    await page.get_by_test_id("sheet-send").click()
+    own = page.get_by_test_id("bubble-out")
+    await expect(own.locator("strong")).to_have_text("plant")
+    await expect(own.locator("img")).to_have_js_property("naturalWidth", 96)
+    sent = simulator.chat("ana")[0].content["image"]
+    assert (sent["mime_type"], sent["caption"]) == ("image/png", "What *plant* is this?")
+    assert simulator.media[0].data == picture()
+    await expect(page.locator("[data-customer=ana]")).to_contain_text("Photo What plant is this?")
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "shown"),
+    [
+        ("attach-voice", "audio", "file-audio"),
+        ("attach-location", "location", "place"),
+        ("attach-contact", "contacts", "card"),
+        ("attach-sticker", "sticker", "file-sticker"),
+    ],
+)
+async def test_other_things_are_sent_from_the_menu(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo, entry: str, kind: str, shown: str
+) -> None:
+    page = await open_page()
+    echo.quiet = True
+    await page.get_by_test_id("attach").press("Enter")
+    await page.get_by_test_id(entry).press("Enter")
+    if kind == "sticker":
+        await page.get_by_role("menuitem", name="Sticker 🎉").click()
+    elif kind != "audio":
+        await page.get_by_test_id("sheet-send").click()
+    await expect(page.get_by_test_id("bubble-out").get_by_test_id(shown)).to_be_visible()
+    assert simulator.chat("ana")[0].kind == kind
+    if kind == "audio":
+        await page.wait_for_function("() => document.querySelector('audio').duration > 2.5")
+    if kind == "sticker":
+        assert simulator.media[0].data[8:12] == b"WEBP"
+
+
+async def test_every_kind_of_message_has_its_look(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+
+    async def last(**message: Any) -> Locator:
+        shown = await page.get_by_test_id("bubble-in").count()
+        await echo.post({"to": "+15550001111", **message})
+        await expect(page.get_by_test_id("bubble-in")).to_have_count(shown + 1)
+        return page.get_by_test_id("bubble-in").last
+
+    def interactive(kind: str, **action: Any) -> dict[str, Any]:
+        return {"type": "interactive", "interactive": {"type": kind, "body": {"text": "*Look*"}, "action": action}}
+
+    image = await last(type="image", image={"id": await echo.upload("image/png", picture()), "caption": "a *cat*"})
+    await expect(image.locator("img")).to_have_js_property("naturalWidth", 96)
+    await expect(image.locator("strong")).to_have_text("cat")
+    voice = await last(type="audio", audio={"id": await echo.upload("audio/ogg", samples.voice()), "voice": True})
+    await expect(voice.get_by_label("Voice message")).to_be_visible()
+    video = await last(type="video", video={"id": await echo.upload("video/mp4", samples.VIDEO)})
+    await expect(video.locator("video")).to_be_visible()
+    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": "Prices.pdf"}
+    bill = await last(type="document", document=document)
+    await expect(bill.get_by_role("link")).to_have_attribute("download", "Prices.pdf")
+    place = await last(type="location", location={"latitude": 52.5, "longitude": 13.4, "name": "Corner Bakery"})
+    await expect(place.get_by_test_id("place")).to_contain_text("Corner Bakery")
+    card = await last(
+        type="contacts", contacts=[{"name": {"formatted_name": "Ida B", "first_name": "Ida"}, "phones": [{"phone": "+1"}]}]
+    )
+    await expect(card.get_by_test_id("card")).to_contain_text("Ida B")
+    link = await last(
+        **interactive("cta_url", name="cta_url", parameters={"display_text": "Shop", "url": "https://example.org/"})
+    )
+    await expect(link.get_by_role("link", name="Shop")).to_have_attribute("href", "https://example.org/")
+    await expect(link.get_by_role("link", name="Shop")).to_have_attribute("rel", "noopener noreferrer")
+    template = await last(type="template", template={"name": "answer_waiting", "language": {"code": "en"}})
+    await expect(template).to_contain_text("We have an answer")
+    await template.get_by_role("button", name="Yes, please").click()
+    await expect(page.get_by_test_id("bubble-out").last).to_contain_text("Yes, please")
+    where = await last(**interactive("location_request_message", name="send_location"))
+    await where.get_by_role("button", name="Send location").click()
+    await page.get_by_test_id("sheet-send").click()
+    await expect(page.get_by_test_id("bubble-out").last.get_by_test_id("place")).to_be_visible()
+    number = await last(**interactive("request_contact_info", name="request_contact_info"))
+    await number.get_by_role("button", name="Share phone number").click()
+    await expect(page.get_by_test_id("bubble-out").last).to_contain_text("+15550001111")
+    kinds = [bubble.kind for bubble in simulator.chat("ana") if bubble.side == "customer"]
+    assert kinds == ["button", "location", "contacts"]
+
+
+async def test_a_reaction_is_given_and_taken_back(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    await echo.send({"from": "15550001111"}, "Here it is.")
+    bubble = page.get_by_test_id("bubble-in")
+    await bubble.get_by_test_id("bubble-menu").press("Enter")
+    await page.get_by_role("menuitem", name="React with 👍").press("ArrowRight")
+    await page.keyboard.press("Enter")
+    await expect(bubble.get_by_test_id("reaction")).to_have_text("❤️")
+    await bubble.get_by_test_id("bubble-menu").press("Enter")
+    await page.get_by_role("menuitem", name="Take ❤️ back").click()
+    await expect(bubble.get_by_test_id("reaction")).to_have_count(0)
+    assert simulator.chat("ana")[0].own_reaction is None
+
+
+async def test_a_message_is_quoted_and_another_forwarded(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    await echo.send({"from": "15550001111"}, "Apple or cheese?")
+    bubble = page.get_by_test_id("bubble-in")
+    await bubble.get_by_test_id("bubble-menu").press("Enter")
+    await page.get_by_test_id("bubble-reply").click()
+    await expect(page.get_by_test_id("quoting")).to_contain_text("Apple or cheese?")
+    await write(page, "Apple")
+    await expect(page.get_by_test_id("bubble-out").locator(".quoted")).to_contain_text("Apple or cheese?")
+    await expect(page.get_by_test_id("quoting")).to_be_hidden()
+    await bubble.get_by_test_id("bubble-menu").press("Enter")
+    await page.get_by_test_id("bubble-forward").click()
+    await expect(page.get_by_test_id("bubble-out").last).to_contain_text("Forwarded")
+    theirs, quoting, forwarded = simulator.chat("ana")
+    assert (quoting.reply_to, forwarded.reply_to, forwarded.forwarded) == (theirs.id, None, True)
+
+
+async def test_24_hours_can_be_let_pass_at_once(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    await write(page, "hi")
+    await page.get_by_test_id("person-menu").click()
+    await page.get_by_test_id("close-window").click()
+    await expect(page.get_by_test_id("window")).to_contain_text("24 hours have passed")
+    body = {"to": "+15550001111", "type": "text", "text": {"body": "too late"}}
+    assert await echo.post(body, status=400) == 131047
+    await write(page, "hi again")
+    await expect(page.get_by_test_id("window")).to_be_hidden()
+    await echo.post(body)
+
+
+async def test_a_phone_number_is_hidden_and_changed(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    await page.get_by_test_id("person-menu").click()
+    await page.get_by_test_id("hide-number").click()
+    await expect(page.get_by_test_id("presence")).to_contain_text("number hidden")
+    await page.get_by_test_id("person-menu").click()
+    await page.get_by_test_id("show-number").click()
+    await page.get_by_test_id("person-menu").click()
+    await page.get_by_test_id("change-number").click()
+    await page.get_by_test_id("field-phone").fill("+1 555 000 1199")
+    await page.get_by_test_id("sheet-send").click()
+    await expect(page.get_by_test_id("presence")).to_contain_text("+15550001199")
+    await expect(page.get_by_test_id("note")).to_contain_text("changed")
+    assert simulator.customers["ana"].phone == "15550001199"
+
+
+async def test_a_sound_plays_on_while_its_ticks_change(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    echo.hold.clear()
+    wamid = await simulator.say_voice("ana")
+    await page.locator("audio").evaluate("node => { node.dataset.mine = 'yes'; }")
+    echo.hold.set()
+    await echo.post({"status": "read", "message_id": wamid})
+    await expect(tick(page.get_by_test_id("bubble-out"))).to_have_attribute("data-state", "read")
+    await expect(page.locator("audio")).to_have_attribute("data-mine", "yes")
+
+
+async def test_names_of_files_and_buttons_never_become_markup(open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    evil = "<img src=x onerror=1>"
+    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": evil, "caption": evil}
+    await echo.post({"to": "+15550001111", "type": "document", "document": document})
+    buttons = [{"type": "reply", "reply": {"id": "1", "title": "<b>x</b>"}}]
+    asked = {"type": "button", "header": {"type": "text", "text": evil}, "body": {"text": evil}, "action": {"buttons": buttons}}
+    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": asked})
+    await expect(page.get_by_role("button", name="<b>x</b>")).to_be_visible()
+    await expect(page.get_by_test_id("bubble-in").locator("img, .choice b")).to_have_count(0)
 
 
 async def test_on_a_phone_there_is_one_pane_at_a_time(open_page: OpenPage, echo: Echo) -> None:
@@ -314,10 +542,34 @@ async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSi
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_words_stand_out_from_what_is_behind_them(
-    open_page: OpenPage, echo: Echo, viewport: dict[str, int], scheme: str
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo, viewport: dict[str, int], scheme: str
 ) -> None:
     page = await open_page(viewport, "#ana", color_scheme=scheme)
     await write(page, "hello")
     await expect(tick(page.get_by_test_id("bubble-in"))).to_have_attribute("data-state", "read")
-    for words in (".in .text", ".out .text", ".out .meta time", ".in .meta time", "#presence", "#business"):
+    own, answer = simulator.chat("ana")
+    echo.quiet = True
+    await simulator.say("ana", "this one", answer.id)
+    await simulator.say("ana", "look", forwarded=True)
+    await simulator.say_location("ana", 52.5, 13.4, "Here")
+    template = {"name": "answer_waiting", "language": {"code": "en"}}
+    await echo.post({"to": "+15550001111", "type": "template", "template": template})
+    asked = {"type": "text", "text": {"body": "Which?"}, "context": {"message_id": own.id}}
+    await echo.post({"to": "+15550001111", **asked})
+    await simulator.change_number("ana", "15550001199")
+    simulator.close_window("ana")
+    await expect(page.locator(".told")).to_be_visible()
+    await expect(page.get_by_test_id("window")).to_be_visible()
+    plain = (".in .text", ".out .text", ".out .meta time", ".in .meta time", "#presence", "#business")
+    rich = (
+        ".in .quoted b",
+        ".in .quoted span",
+        ".out .quoted b",
+        ".out .quoted span",
+        ".label",
+        ".choice",
+        ".place small",
+        ".told span",
+    )
+    for words in (*plain, *rich, "#window"):
         assert await page.locator(words).first.evaluate(CONTRAST) >= 4.5, words

@@ -6,115 +6,16 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from sara_whatsapp.simulator import NotVerified, WhatsAppSimulator
 
+from tests.plugins.whatsapp.provider import GAPS, TEXT, Client, Receiver, settled, shape
+
 SAMPLES = Path(__file__).parents[2] / "data" / "webhooks"
-GAPS = (0, 1, 1)
-TEXT = {"messaging_product": "whatsapp", "to": "+15550001111", "type": "text", "text": {"body": "hello"}}
-
-
-class Receiver:
-    """A webhook that keeps what it gets and answers as it is told to; 200 when nothing is left to be told."""
-
-    def __init__(self, verify_token: str) -> None:
-        self.verify_token = verify_token
-        self.answers: list[int] = []
-        self.raw: list[tuple[bytes, str]] = []
-        self.url = ""
-
-    async def verify(self, request: web.Request) -> web.Response:
-        if request.query.get("hub.verify_token") != self.verify_token or request.query["hub.mode"] != "subscribe":
-            return web.Response(status=403)
-        return web.Response(text=request.query["hub.challenge"])
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.raw.append((await request.read(), request.headers["X-Hub-Signature-256"]))
-        return web.Response(status=self.answers.pop(0) if self.answers else 200)
-
-    @property
-    def values(self) -> list[dict[str, Any]]:
-        return [json.loads(raw)["entry"][0]["changes"][0]["value"] for raw, _ in self.raw]
-
-    @property
-    def statuses(self) -> list[dict[str, Any]]:
-        return [status for value in self.values for status in value.get("statuses", [])]
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        return [message for value in self.values for message in value.get("messages", [])]
-
-
-class Client:
-    """Speaks to the simulator as a channel would."""
-
-    def __init__(self, simulator: WhatsAppSimulator, session: aiohttp.ClientSession) -> None:
-        self.simulator = simulator
-        self.session = session
-        self.headers = {"Authorization": f"Bearer {simulator.settings.access_token}"}
-        self.path = f"/v26.0/{simulator.settings.phone_number_id}"
-
-    async def post(self, body: Any, path: str = "/messages", **headers: str) -> tuple[int, dict[str, Any]]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {**self.headers, "Content-Type": "application/json", **headers}
-        async with self.session.post(self.simulator.url + self.path + path, data=data, headers=sent) as answer:
-            return answer.status, await answer.json(content_type=None) if answer.content_type == "application/json" else {}
-
-    async def get(self, path: str) -> tuple[int, Any]:
-        async with self.session.get(self.simulator.url + path, headers=self.headers) as answer:
-            return answer.status, await answer.json(content_type=None)
-
-    async def send(self, **changes: Any) -> str:
-        status, answer = await self.post({key: value for key, value in {**TEXT, **changes}.items() if value is not None})
-        assert status == 200, answer
-        return str(answer["messages"][0]["id"])
-
-    async def refused(self, **changes: Any) -> tuple[int, int]:
-        status, answer = await self.post({key: value for key, value in {**TEXT, **changes}.items() if value is not None})
-        return status, answer["error"]["code"]
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[WhatsAppSimulator]:
-    quick = WhatsAppSimulator(sent_delay=0, delivered_delay=0, read_delay=0, retry_gaps=GAPS, seed=7)
-    await quick.start()
-    yield quick
-    await quick.stop()
-
-
-@pytest.fixture
-async def receiver(simulator: WhatsAppSimulator) -> AsyncIterator[Receiver]:
-    receiver = Receiver(simulator.settings.verify_token)
-    app = web.Application()
-    app.add_routes([web.get("/hook", receiver.verify), web.post("/hook", receiver.take)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield receiver
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def client(simulator: WhatsAppSimulator) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        yield Client(simulator, session)
-
-
-@pytest.fixture
-async def hook(simulator: WhatsAppSimulator, receiver: Receiver) -> Receiver:
-    await simulator.connect(receiver.url)
-    return receiver
-
-
-async def settled(simulator: WhatsAppSimulator) -> None:
-    await simulator.wait_for(lambda s: s.under_way == 0)
 
 
 # ── settings ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,12 +107,12 @@ GOOD: list[dict[str, Any]] = [
     {"to": "15550001111"},
     {"biz_opaque_callback_data": "x" * 512},
     {"context": {"message_id": "wamid.any"}},
-    {"type": "image", "image": {"id": "1", "caption": "a cat"}},
+    {"type": "image", "image": {"link": "https://example.org/a.png", "caption": "a cat"}},
     {"type": "audio", "audio": {"link": "https://example.org/a.ogg", "voice": True}},
-    {"type": "document", "document": {"id": "1", "filename": "a.pdf"}},
+    {"type": "document", "document": {"link": "https://example.org/a.pdf", "filename": "a.pdf"}},
     {"type": "location", "location": {"latitude": 52.5, "longitude": "13.4"}},
     {"type": "contacts", "contacts": [{"name": {"formatted_name": "Ana D", "first_name": "Ana"}}]},
-    {"type": "template", "template": {"name": "hello", "language": {"code": "en"}}},
+    {"type": "template", "template": {"name": "hello_world", "language": {"code": "en_US"}}},
     {"type": "interactive", "interactive": interactive()},
     {"type": "interactive", "interactive": listing(10)},
     {
@@ -228,6 +129,7 @@ BAD: list[tuple[str, dict[str, Any], int]] = [
     ("no product", {"messaging_product": None}, 100),
     ("another product", {"messaging_product": "sms"}, 100),
     ("unknown type", {"type": "hologram"}, 100),
+    ("a type that only customers send", {"type": "order", "order": {}}, 131051),
     ("no object for the type", {"text": None}, 131008),
     ("empty text", {"text": {"body": " "}}, 100),
     ("no text", {"text": {}}, 100),
@@ -423,12 +325,6 @@ async def test_webhooks_are_signed_over_the_bytes_in_metas_escaped_form(simulato
     key = simulator.settings.app_secret.encode()
     assert signature == "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest()
     assert b"Gr\\u00fc\\u00dfe \\ud83d\\udc4b https:\\/\\/example.org\\/a" in raw
-
-
-def shape(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
-    return [shape(item) for item in value] if isinstance(value, list) else type(value)
 
 
 @pytest.mark.parametrize(("customer", "sample"), [("ana", "01_text_basic"), ("nox", "03_text_bsuid_only")])
@@ -740,7 +636,20 @@ async def test_other_sites_cannot_act_through_the_browser(simulator: WhatsAppSim
 
 
 async def test_the_page_loads_nothing_from_elsewhere(simulator: WhatsAppSimulator, client: Client) -> None:
-    for name in ("", "phone/phone.css", "phone/phone.js", "phone/format.js", "phone/pieces.js", "phone/drawers.js"):
+    for name in (
+        "",
+        "phone/phone.css",
+        "phone/phone.js",
+        "phone/format.js",
+        "phone/bubbles.css",
+        "phone/bubbles.js",
+        "phone/people.js",
+        "phone/attach.js",
+        "phone/sheets.js",
+        "phone/send.js",
+        "phone/pieces.js",
+        "phone/drawers.js",
+    ):
         async with client.session.get(f"{simulator.page}{name}") as answer:
             assert answer.status == 200
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")

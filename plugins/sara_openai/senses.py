@@ -1,0 +1,89 @@
+"""What a model sees and hears of the files in a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sara import Attachment, Line
+from sara_openai.failures import Failed, understand
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from sara import Clock
+
+PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+MOST_PICTURES = 4
+"""So many pictures of a conversation are shown, the newest: each costs as much as a page of text."""
+
+LARGEST_PICTURE = 10_000_000
+LARGEST_SOUND = 25_000_000
+
+# The names by which the audio endpoint tells formats apart; it looks at nothing else.
+_SOUNDS: Mapping[str, str] = {
+    "audio/ogg": "voice.ogg",
+    "audio/opus": "voice.ogg",
+    "audio/mpeg": "voice.mp3",
+    "audio/mp4": "voice.m4a",
+    "audio/x-m4a": "voice.m4a",
+    "audio/wav": "voice.wav",
+    "audio/x-wav": "voice.wav",
+    "audio/webm": "voice.webm",
+    "audio/flac": "voice.flac",
+}
+
+
+async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """The newest pictures of the lines as data URLs, by line."""
+    found = [(line, each) for line in lines for each in line.attachments if _mime(each) in PICTURES and each.kind == "image"]
+    seen: dict[str, list[str]] = {}
+    for line, each in found[-MOST_PICTURES:]:
+        content = await _content(each, LARGEST_PICTURE)
+        if content is not None:
+            url = f"data:{_mime(each)};base64,{base64.b64encode(content).decode('ascii')}"
+            seen.setdefault(line.id, []).append(url)
+    return seen
+
+
+def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
+    """What could be turned into words: sound of a format that the endpoint takes, and that is here."""
+    return [
+        (line, each)
+        for line in lines
+        for each in line.attachments
+        if each.kind == "audio" and each.path is not None and _mime(each) in _SOUNDS
+    ]
+
+
+async def hear(client: AsyncOpenAI, model: str, sound: Attachment, host: str, clock: Clock) -> str | Failed | None:
+    """What is said in `sound`; None if it is not here or too large, or what the failure means."""
+    from aiohttp import ClientError
+    from openai import OpenAIError
+
+    content = await _content(sound, LARGEST_SOUND)
+    if content is None:
+        return None
+    mime = _mime(sound)
+    try:
+        answer = await client.audio.transcriptions.create(model=model, file=(_SOUNDS[mime], content, mime))
+    except (OpenAIError, ClientError, OSError, ValueError) as error:
+        return understand(error, host, clock())
+    text = getattr(answer, "text", None)
+    return text.strip() if isinstance(text, str) else None
+
+
+def _mime(attachment: Attachment) -> str:
+    return attachment.mime.partition(";")[0].strip().lower()
+
+
+async def _content(attachment: Attachment, most: int) -> bytes | None:
+    if attachment.path is None or (attachment.size or 0) > most:
+        return None
+    try:
+        return await asyncio.to_thread(Path(attachment.path).read_bytes)
+    except OSError:
+        return None  # removed meanwhile, by age: the line's own text still says that there was something

@@ -1,0 +1,71 @@
+"""Failures that the provider tells of after it had taken a part: what may still be said goes back to be sent again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sara import Failure, Instant, Millis
+from sara_sqlite import parts, window
+from sara_sqlite.rows import Connection, event, head_of, one
+
+AT_MOST = 3
+"""So often a part is put back in a row; one that fails again after that has failed."""
+
+PAUSE: Millis = 60_000
+"""How long a part is put off where nobody says for how long; twice as long each time, but never longer than `LONGEST`."""
+
+LONGEST: Millis = 7 * 86_400_000
+
+
+def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: Failure, at: Instant, now: Instant) -> bool:
+    """Put back a part whose attempt failed at `at`, the provider's time; false where it has to end."""
+    closed = failure.then == "window" and window.close(db, part["conversation"], at)
+    if failure.then == "end" or _unwanted(db, part) or _too_late(db, part, failure, closed=closed):
+        return False
+    if part["state"] == "parked":
+        return True  # it waits for the customer already
+    if part["state"] not in ("queued", "sending", "in_doubt", "accepted", "sent"):
+        return False
+    # A younger attempt may have arrived: its doubt is ended as any other.
+    doubtful = one(
+        db,
+        "SELECT 1 FROM (SELECT id, state FROM attempts WHERE part = ? ORDER BY started_at DESC, id DESC LIMIT 1)"
+        " WHERE state = 'in_doubt' AND id <> ?",
+        part["id"],
+        attempt,
+    )
+    waits = failure.then == "later" and doubtful is None
+    pause = min((failure.after or PAUSE) << part["reopened"], LONGEST) if waits else 0
+    told = f"{failure.code}: {failure.reason}" if failure.code else failure.reason
+    db.execute(
+        "UPDATE messages SET state = ?, reason = NULL, error = ?, not_before = ?, reopened = reopened + 1, attempts = 0,"
+        " attempts_first = NULL WHERE id = ?",
+        ("queued" if doubtful is None else "in_doubt", told, now + pause, part["id"]),
+    )
+    db.execute("UPDATE attempts SET reopened = 1 WHERE id = ?", (attempt,))
+    event(db, now, "reopened", told, conversation=part["conversation"], message=part["id"], actor="provider")
+    return True
+
+
+def _unwanted(db: Connection, part: sqlite3.Row) -> bool:
+    """Whether the person wants silence, or what came before in the same answer did not reach them."""
+    if part["purpose"] != "operator" and head_of(db, part["conversation"])["opted_out"]:
+        return True
+    return part["reply"] is not None and (
+        one(
+            db,
+            "SELECT 1 FROM messages WHERE reply = ? AND id < ? AND direction = 'out' AND state = 'failed'",
+            part["reply"],
+            part["id"],
+        )
+        is not None
+    )
+
+
+def _too_late(db: Connection, part: sqlite3.Row, failure: Failure, *, closed: bool) -> bool:
+    """Whether it was put back often enough, or would come after what was said later. What left later while the window was closed
+    fails as it did, unless a person said it; a template cannot wait for the window that it is to open."""
+    if part["reopened"] >= AT_MOST or (failure.then == "window" and part["purpose"] == "template"):
+        return True
+    arrived = f"(state IN ('delivered', 'read') OR purpose = 'operator' AND {parts.LEFT})"
+    return parts.overtaken(db, part, arrived if closed else parts.LEFT)

@@ -1,0 +1,91 @@
+"""The reply window: when the customer last opened it, what waits for that, and the template that asks them to write again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sara import Draft, InboundMessage, Instant, Millis
+from sara_sqlite import parts
+from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
+
+WAITS_FOR: Millis = 7 * 86_400_000
+"""An older part stays parked: nobody wants an answer to last week's question."""
+
+
+def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> None:
+    """A new message came. If it opens the window, and later than any before it, what waits for that is queued again, in its old
+    place, unless the person wants silence."""
+    former = conversation["customer_at"]
+    if not message.opens_window or (former is not None and message.at <= former):
+        db.execute(
+            "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, conversation["id"])
+        )
+        return
+    db.execute(
+        "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, invitation = NULL"
+        " WHERE id = ?",
+        (message.at, message.at, conversation["id"]),
+    )
+    changed = conversation["invitation"] is not None
+    if changed:
+        parts.cancel(db, "id = ? AND state = 'queued'", (conversation["invitation"],), "window_open", now)
+    if conversation["window_closed"]:
+        changed = _drop_overtaken(db, conversation["id"], now) or changed
+    if not silent:
+        changed = _unpark(db, conversation["id"], now) or changed
+    if changed:
+        refresh_delivery(db, conversation["id"], now)
+
+
+def _drop_overtaken(db: Connection, conversation: int, now: Instant) -> bool:
+    """What the closed window had put back and nobody has parked yet must not come after what was said later."""
+    rows = db.execute(
+        "SELECT * FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
+        " AND reopened > 0 ORDER BY id",
+        (conversation,),
+    ).fetchall()
+    return sum(_is_out_of_turn(db, row, now) for row in rows) > 0
+
+
+def _unpark(db: Connection, conversation: int, now: Instant) -> bool:
+    rows = db.execute(
+        "SELECT * FROM messages INDEXED BY messages_parked WHERE conversation = ? AND state = 'parked' AND reason = ?"
+        " AND created_at >= ? ORDER BY id",
+        (conversation, parts.WINDOW_CLOSED, now - WAITS_FOR),
+    ).fetchall()
+    for row in rows:
+        if _is_out_of_turn(db, row, now):
+            continue
+        db.execute(
+            "UPDATE messages SET state = 'queued', reason = NULL, not_before = ?, attempts = 0, attempts_first = NULL,"
+            " reopened = 0 WHERE id = ?",
+            (now, row["id"]),
+        )
+        event(db, now, "unparked", "the customer wrote again", conversation=conversation, message=row["id"])
+    return bool(rows)
+
+
+def _is_out_of_turn(db: Connection, part: sqlite3.Row, now: Instant) -> bool:
+    """Whether what came after a part, or before it in the same answer, keeps it from being said: then it has failed."""
+    if one(db, "SELECT 1 FROM messages WHERE id = ? AND state = 'cancelled'", part["id"]) is not None:
+        return True
+    if parts.overtaken(db, part):
+        parts.fail(db, part, "what was to be said after it was said before it", now, reason="overtaken")
+        return True
+    return False
+
+
+def invite(db: Connection, conversation: int, template: Draft, now: Instant) -> None:
+    """Queue a template that asks the customer to write, once until they do."""
+    row = the(db, "SELECT id, account, invitation FROM conversations WHERE id = ?", conversation)
+    if row["invitation"] is None:
+        [made] = parts.add(db, row, [template], "template", None, now)
+        db.execute("UPDATE conversations SET invitation = ? WHERE id = ?", (number(MESSAGE, made), conversation))
+
+
+def close(db: Connection, conversation: int, at: Instant) -> bool:
+    """The provider said at `at` that the window is closed. So it is, unless the customer has opened it since: then false."""
+    closed = db.execute(
+        "UPDATE conversations SET window_closed = 1 WHERE id = ? AND (customer_at IS NULL OR customer_at < ?)", (conversation, at)
+    ).rowcount
+    return bool(closed)

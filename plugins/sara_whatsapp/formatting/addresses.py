@@ -1,0 +1,20 @@
+"""Web and mail addresses in a text: marks in them belong to them, and nobody can tap half of one. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_URL_CHARS = r"[!#-&*-;=?-Z\\^_a-z{}~]"
+# Addresses that people can tap. Bounded throughout, so that no text makes the search slow.
+ADDRESS = re.compile(
+    rf"(?:https?://|ftp://|www\.){_URL_CHARS}+"
+    rf"|(?<![\w@.-])(?:[a-z0-9-]{{1,63}}\.){{1,6}}[a-z]{{2,24}}/{_URL_CHARS}*"
+    r"|(?<![a-z0-9])[a-z0-9][\w.+-]{0,63}@(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24}",
+    re.IGNORECASE,
+)
+
+
+def addresses(text: str) -> list[tuple[int, int]]:
+    """Where addresses begin and end. Marks and stops at the end of one belong to the sentence."""
+    found = ((match.start(), match[0].rstrip(".,:;!?*_~\\")) for match in ADDRESS.finditer(text))
+    return [(start, start + len(address)) for start, address in found]

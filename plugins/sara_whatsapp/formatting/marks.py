@@ -1,0 +1,67 @@
+"""WhatsApp's marks, written only where WhatsApp recognises them. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+BOLD, _ITALIC, _STRIKE, CODE, FENCE = "*", "_", "~", "`", "```"
+STYLES = {"strong": BOLD, "em": _ITALIC, "s": _STRIKE}
+# Three backticks in a row would start or end a block; nothing but an invisible space keeps them apart.
+UNBROKEN, PARTED = re.compile(r"``(?=`)"), "``\u200b"
+
+
+class Run(NamedTuple):
+    """A stretch of text in one dress: WhatsApp's marks that it is to wear."""
+
+    text: str
+    marks: frozenset[str] = frozenset()
+
+
+def marked(runs: Sequence[Run], before: str = "", after: str = "") -> str:
+    """One line with its marks, the longest stretch outside. `before` and `after` are what stands around it."""
+    line, start = "", 0
+    while start < len(runs):
+        text, marks = runs[start]
+        end = start + 1
+        if not marks:
+            line += text
+        elif CODE in marks:
+            line += code(text)
+        else:
+            mark, end = max(((mark, _extent(runs, start, mark)) for mark in sorted(marks)), key=lambda found: found[1])
+            inner = [Run(run.text, run.marks - {mark}) for run in runs[start:end]]
+            following = runs[end].text if end < len(runs) else after
+            line += _wrapped(inner, mark, line[-1:] or before, following[:1])
+        start = end
+    return line
+
+
+def _extent(runs: Sequence[Run], start: int, mark: str) -> int:
+    return next((index for index in range(start, len(runs)) if mark not in runs[index].marks), len(runs))
+
+
+def _wrapped(runs: Sequence[Run], mark: str, before: str, after: str) -> str:
+    text = "".join(run.text for run in runs)
+    if (is_word(before) and not text[:1].isspace()) or (is_word(after) and not text[-1:].isspace()):
+        return marked(runs, before, after)
+    inner = marked(runs)
+    core = inner.strip()
+    # WhatsApp would end the mark at the first one that stands behind a word.
+    ends_early = core.startswith(mark) or re.search(rf"(?<=\S){re.escape(mark)}(?!\w)", core)
+    if ends_early or not any(is_word(char) or char > "\x7f" for char in core):
+        return inner
+    lead = inner[: len(inner) - len(inner.lstrip())]
+    return f"{lead}{mark}{core}{mark}{inner[len(lead) + len(core) :]}"
+
+
+def code(text: str) -> str:
+    """`text` as code, unless it holds the mark itself."""
+    return text if CODE in text or not text.strip() else f"{CODE}{text}{CODE}"
+
+
+def is_word(char: str) -> bool:
+    """Whether `char` is a letter, a sign upon one, or a digit."""
+    return bool(char) and unicodedata.category(char)[0] in "LNM"

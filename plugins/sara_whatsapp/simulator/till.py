@@ -1,0 +1,32 @@
+"""What messages cost. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+Price = dict[str, str | bool]
+
+
+class Till:
+    """Prices each message once: so many service messages a month are free, what comes after them and every template is billed."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._used: Counter[tuple[int, int]] = Counter()
+        self._prices: dict[str, Price] = {}
+
+    def price(self, wamid: str, category: str, at: int) -> Price:
+        """The `pricing` of a message's statuses; the same whenever it is asked."""
+        if wamid not in self._prices:
+            day = datetime.fromtimestamp(at / 1000, UTC)
+            free = category == "service" and self._used[day.year, day.month] < self._free
+            if category == "service":
+                self._used[day.year, day.month] += 1
+            self._prices[wamid] = {
+                "billable": not free,
+                "pricing_model": "PMP",
+                "type": "free_customer_service" if free else "regular",
+                "category": category,
+            }
+        return self._prices[wamid]

@@ -1,0 +1,163 @@
+"""A store with the few steps that most of its exam takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sara import (
+    Arrival,
+    Change,
+    DeliveryView,
+    Draft,
+    Failure,
+    HistoryLimits,
+    InboundMessage,
+    Instant,
+    Intake,
+    Millis,
+    OpenWork,
+    Outcome,
+    Person,
+    Receipt,
+    ReplyView,
+    Store,
+    StoredMessage,
+    Taken,
+    Usage,
+    Verdict,
+)
+from sara.testing.clock import HandClock
+
+ACCOUNT = "test:1"
+ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
+KOFI = Person(user_id="GH.2", phone="15550002222", name="Kofi")
+QUIET = 1_000
+LONGEST = 15_000
+INVITATION = Draft("May we go on?", "template", {"name": "go_on", "language": "en"})
+STOP = Verdict(skip="opt_out", consent="opt_out")
+
+
+def message(external_id: str | None, person: Person = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
+    """A text message."""
+    return InboundMessage(ACCOUNT, external_id, person, "text", text, at, raw="{}")
+
+
+def arrival(inbound: InboundMessage, verdict: Verdict | None = None) -> Arrival:
+    """A message with its verdict, by default one that calls for an answer."""
+    return Arrival(inbound, verdict or Verdict(), QUIET, LONGEST)
+
+
+def later(shop: Shop, external_id: str, ago: Millis = 0) -> InboundMessage:
+    """A message that the customer wrote so many milliseconds ago."""
+    return message(external_id, at=shop.clock() - ago)
+
+
+class Shop:
+    """A store with the few steps that most tests take."""
+
+    def __init__(self, store: Store, clock: HandClock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def take(self, *messages: InboundMessage, verdict: Verdict | None = None) -> Taken:
+        """Take in messages."""
+        return await self.store.accept(Intake(ACCOUNT, tuple(arrival(each, verdict) for each in messages)), self.clock())
+
+    async def receipt(
+        self,
+        status: Literal["sent", "delivered", "read", "failed"],
+        *,
+        attempt: str | None = None,
+        external_id: str | None = None,
+        then: Literal["end", "later", "window"] = "end",
+        after: Millis | None = None,
+        pricing: Mapping[str, Any] | None = None,
+        counts: bool = False,
+        at: Instant | None = None,
+    ) -> Taken:
+        """A receipt arrives."""
+        failure = Failure("131026", "undeliverable", then, after) if status == "failed" else None
+        receipt = Receipt(ACCOUNT, status, self.clock() if at is None else at, external_id, attempt, failure, pricing, counts)
+        return await self.store.accept(Intake(ACCOUNT, receipts=(receipt,)), self.clock())
+
+    async def change(self, *changes: Change) -> Taken:
+        """The provider tells of changes."""
+        return await self.store.accept(Intake(ACCOUNT, changes=changes), self.clock())
+
+    async def asked(self, person: Person = ANA, external_id: str = "in-1", text: str = "hello") -> str:
+        """A message that waits; its conversation."""
+        [stored] = (await self.take(message(external_id, person, text, self.clock()))).stored
+        return stored.conversation
+
+    async def answered(self, *texts: str, person: Person = ANA, external_id: str = "in-1") -> str:
+        """A message that was answered with parts that are not sent yet; its conversation."""
+        conversation = await self.asked(person, external_id)
+        await self.answer(conversation, *texts)
+        return conversation
+
+    async def answer(self, conversation: str, *texts: str) -> OpenWork:
+        """Answer what waits in a conversation."""
+        view = await self.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        ids = [line.id for line in view.waiting]
+        attempt = await self.store.begin_reply(conversation, ids, self.clock())
+        return await self.store.save_reply(
+            conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
+        )
+
+    async def begin(self, conversation: str, attempt: str) -> str:
+        """Mark the first unsettled part as being sent; its id."""
+        view = await self.store.delivery_view(conversation)
+        assert view is not None
+        await self.store.begin_attempt(view.part.id, attempt, "me", self.clock())
+        return view.part.id
+
+    async def send(self, conversation: str, attempt: str, external_id: str) -> str:
+        """Send the first unsettled part and have it accepted; its id."""
+        part = await self.begin(conversation, attempt)
+        await self.store.settle(attempt, Outcome("accepted", "accepted", external_id=external_id), self.clock())
+        return part
+
+    async def state(self, ident: str) -> str:
+        """The state of a message."""
+        return (await self.found(ident)).state
+
+    async def found(self, ident: str) -> StoredMessage:
+        """A message that must be there."""
+        found = await self.store.find(ident)
+        assert found is not None
+        return found
+
+    async def states(self, conversation: str) -> Sequence[str]:
+        """The states of a conversation's messages, in store order."""
+        return [each.state for each in await self.store.messages(conversation, None, 100)]
+
+    async def due(self, conversation: str) -> tuple[Instant | None, Instant | None]:
+        """When reply and deliver are due."""
+        for work in await self.store.open_work(None, 100):
+            if work.conversation == conversation:
+                return work.reply_due, work.deliver_due
+        return None, None
+
+    async def reading(self, conversation: str) -> ReplyView:
+        """What a reply job sees of a conversation."""
+        view = await self.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        return view
+
+    async def next(self, conversation: str) -> DeliveryView:
+        """What a deliver job sees of a conversation that has something unsent."""
+        view = await self.store.delivery_view(conversation)
+        assert view is not None
+        return view
+
+    async def told(self, ident: str) -> Sequence[str]:
+        """What happened to a message."""
+        return [each.what for each in await self.store.timeline(ident)]
+
+    async def park(self, conversation: str, instead: Draft | None = INVITATION) -> str:
+        """Park the first unsettled part, as when the reply window has closed; its id."""
+        part = (await self.next(conversation)).part.id
+        await self.store.end_part(part, "parked", "window_closed", self.clock(), instead)
+        return part

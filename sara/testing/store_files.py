@@ -1,0 +1,161 @@
+"""What every store promises about files, quotes and what was found in a message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePath
+
+import pytest
+
+from sara import Attachment, Draft, InboundMessage, Line, Person, Stale
+from sara.testing.shop import ANA, KOFI, Shop, message
+
+PHOTO = Attachment("image", "image/jpeg", "ref-1", "holiday.jpg", url="https://files.example/1", sha256="AA" * 32, size=7)
+VOICE = Attachment("audio", "audio/ogg", "ref-2", voice=True)
+DAY = 86_400_000
+
+
+def with_files(external_id: str, *files: Attachment, person: Person = ANA, at: int = 0) -> InboundMessage:
+    """A message that brings files."""
+    return replace(message(external_id, person, at=at), kind="image", attachments=files)
+
+
+def quoting(external_id: str, quoted: str, person: Person = ANA) -> InboundMessage:
+    """A message that quotes another by the provider's id."""
+    return replace(message(external_id, person, text="this one"), reply_to=quoted)
+
+
+class FilesExam:
+    """Part of `StoreContract`."""
+
+    # files
+
+    async def waiting(self, shop: Shop, conversation: str, n: int = 0) -> Line:
+        """A message that waits for its answer."""
+        return (await shop.reading(conversation)).waiting[n]
+
+    async def test_a_message_is_kept_with_its_files_in_their_order(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO, VOICE))).stored
+        line = await self.waiting(shop, stored.conversation)
+        assert len({each.id for each in line.attachments}) == 2
+        assert all(each.id for each in line.attachments)
+        assert [replace(each, id="") for each in line.attachments] == [replace(PHOTO, sha256="aa" * 32), VOICE]
+
+    async def test_a_message_met_again_brings_its_files_once(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO))).stored
+        await shop.take(with_files("in-1", PHOTO, VOICE))
+        assert len((await self.waiting(shop, stored.conversation)).attachments) == 1
+
+    async def test_each_line_has_its_own_files_in_what_waits_and_in_the_history(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO))).stored
+        await shop.answer(stored.conversation, "nice")
+        await shop.take(message("in-2"), with_files("in-3", VOICE, VOICE, at=1), with_files("in-4", PHOTO, person=KOFI))
+        view = await shop.reading(stored.conversation)
+        assert [[each.kind for each in line.attachments] for line in view.history] == [["image"], []]
+        assert [[each.kind for each in line.attachments] for line in view.waiting] == [[], ["audio", "audio"]]
+
+    async def test_a_file_that_was_fetched_has_its_place_and_is_found_by_its_contents(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO, VOICE))).stored
+        photo, _ = (await self.waiting(shop, stored.conversation)).attachments
+        assert await shop.store.attachment_file("BB" * 32) is None
+        for _ in range(2):
+            await shop.store.keep_attachment(photo.id, "x7f3", "BB" * 32, 12, None, shop.clock())
+        kept, voice = (await self.waiting(shop, stored.conversation)).attachments
+        assert (kept.path, kept.sha256, kept.size, kept.error) == (PurePath("x7f3"), "bb" * 32, 12, None)
+        assert (voice.path, voice.error) == (None, None)
+        assert await shop.store.attachment_file("bb" * 32) == "x7f3"
+        assert await shop.store.attachment_file("aa" * 32) is None
+        assert "fetched" in await shop.told(stored.id)
+
+    async def test_a_file_that_cannot_be_had_says_why(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO))).stored
+        [photo] = (await self.waiting(shop, stored.conversation)).attachments
+        await shop.store.keep_attachment(photo.id, None, "", 0, "larger than 25 MB", shop.clock())
+        [refused] = (await self.waiting(shop, stored.conversation)).attachments
+        assert refused == replace(photo, error="larger than 25 MB")
+        assert await shop.store.attachment_file("aa" * 32) is None
+        assert "not_fetched" in await shop.told(stored.id)
+
+    async def test_nothing_is_kept_of_a_file_that_nobody_sent(self, shop: Shop) -> None:
+        with pytest.raises(Stale):
+            await shop.store.keep_attachment("a999", "x", "cc" * 32, 1, None, shop.clock())
+
+    async def test_old_files_expire_in_steps_and_one_that_is_still_used_stays(self, shop: Shop) -> None:
+        now = shop.clock()
+        for n, (age, file) in enumerate([(9, "old"), (8, "shared"), (8, "older-twin"), (8, "older-twin"), (1, "shared")]):
+            [stored] = (await shop.take(with_files(f"in-{n}", PHOTO, at=now - age * DAY))).stored
+            [photo] = (await self.waiting(shop, stored.conversation, n)).attachments
+            await shop.store.keep_attachment(photo.id, file, f"{n % 3:064}", 1, None, now)
+        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == ["old"]
+        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == ["older-twin"]
+        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == []
+        lines = (await shop.reading(stored.conversation)).waiting
+        assert [line.attachments[0].path for line in lines] == [None, None, None, None, PurePath("shared")]
+        assert [line.attachments[0].error for line in lines] == ["expired"] * 4 + [None]
+
+    # quotes
+
+    async def test_a_line_says_what_it_quotes(self, shop: Shop) -> None:
+        conversation = await shop.answered("red or blue?")
+        await shop.send(conversation, "a1", "out-1")
+        await shop.take(quoting("in-2", "out-1"), quoting("in-3", "in-1"), quoting("in-4", "never-seen"), message("in-5"))
+        view = await shop.reading(conversation)
+        assert [line.quoted for line in view.waiting] == ["red or blue?", "hello", None, None]
+        await shop.answer(conversation, "fine")
+        await shop.take(message("in-6"))
+        assert [line.quoted for line in (await shop.reading(conversation)).history][2:4] == ["red or blue?", "hello"]
+
+    async def test_nobody_quotes_what_somebody_else_said(self, shop: Shop) -> None:
+        await shop.take(message("in-1", KOFI, text="a secret"))
+        [stored] = (await shop.take(quoting("in-2", "in-1"))).stored
+        assert (await self.waiting(shop, stored.conversation)).quoted is None
+
+    async def test_two_conversations_of_one_person_may_quote_each_other(self, shop: Shop) -> None:
+        await shop.asked(Person(phone="15550009999"), "in-1")
+        await shop.take(message("in-2", Person(user_id="US.9"), text="hidden"))
+        both = Person(user_id="US.9", phone="15550009999")
+        [stored] = (await shop.take(quoting("in-3", "in-2", both))).stored
+        assert (await self.waiting(shop, stored.conversation, 1)).quoted == "hidden"
+
+    async def test_a_part_may_quote_a_message_of_its_conversation(self, shop: Shop) -> None:
+        other = (await shop.reading(await shop.asked(KOFI, "in-9"))).waiting[0].id
+        conversation = await shop.asked(ANA, "in-1")
+        line = await self.waiting(shop, conversation)
+        attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
+        drafts = [Draft("a", reply_to=line.id), Draft("b", reply_to=other), Draft("c", reply_to="nonsense"), Draft("d")]
+        await shop.store.save_reply(conversation, attempt, [line.id], drafts, None, shop.clock())
+        quotes = []
+        for n in range(4):
+            quotes.append((await shop.next(conversation)).part.reply_to)
+            await shop.send(conversation, f"a{n}", f"out-{n}")
+        assert quotes == ["in-1", None, None, None]
+
+    async def test_a_part_quotes_nothing_where_the_provider_gave_no_id(self, shop: Shop) -> None:
+        [stored] = (await shop.take(message(None))).stored
+        attempt = await shop.store.begin_reply(stored.conversation, [stored.id], shop.clock())
+        draft = Draft("a", reply_to=stored.id)
+        await shop.store.save_reply(stored.conversation, attempt, [stored.id], [draft], None, shop.clock())
+        assert (await shop.next(stored.conversation)).part.reply_to is None
+
+    # readings
+
+    async def test_what_a_responder_found_in_a_message_becomes_its_text(self, shop: Shop) -> None:
+        foreign = (await shop.reading(await shop.asked(KOFI, "in-9", "mine"))).waiting[0].id
+        conversation = await shop.asked(ANA, "in-1", "(a voice message)")
+        line = await self.waiting(shop, conversation)
+        attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
+        readings = {line.id: "two tickets, please", foreign: "stolen", "nonsense": "?"}
+        await shop.store.save_reply(conversation, attempt, [line.id], [Draft("sure")], None, shop.clock(), readings)
+        assert (await shop.found("in-1")).text == "two tickets, please"
+        assert (await shop.found("in-9")).text == "mine"
+        assert await shop.told(line.id) == ["received", "asked", "answered", "reading"]
+        assert "reading" not in await shop.told(foreign)
+
+    async def test_a_reading_never_changes_what_was_said_to_the_customer(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.send(conversation, "a1", "out-1")
+        await shop.take(message("in-2"))
+        line = await self.waiting(shop, conversation)
+        attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
+        await shop.store.save_reply(conversation, attempt, [line.id], [], None, shop.clock(), {part: "something else"})
+        assert (await shop.found(part)).text == "one"

@@ -1,0 +1,183 @@
+"""Pictures and voice messages reach the model where it can take them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sara_openai.options import OpenAIOptions
+from sara_openai.responder import OpenAIResponder
+from sara_openai.senses import MOST_PICTURES
+from sara_openai.simulator import OpenAISimulator
+
+from sara import Attachment, Line, Problems, Turn
+
+Turns = Callable[..., Turn]
+Responders = Callable[..., OpenAIResponder]
+VOICE = b"OggS, a voice"
+
+
+def with_file(turn: Turn, path: Path | None, kind: str = "image", mime: str = "image/jpeg") -> Turn:
+    """The turn, whose last message brings a file."""
+    attachment = Attachment(kind, mime, "media-1", id=f"at-{path}", path=path, voice=kind == "audio")
+    text = "[voice message]" if kind == "audio" else "[image] What is this?"
+    return replace(turn, messages=(*turn.messages[:-1], replace(turn.messages[-1], text=text, attachments=(attachment,))))
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    path = tmp_path / "cat"
+    path.write_bytes(b"a cat")
+    return path
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    path = tmp_path / "voice"
+    path.write_bytes(VOICE)
+    return path
+
+
+def content(simulator: OpenAISimulator, call: int = -1) -> Any:
+    return simulator.calls[call].messages[-1]["content"]
+
+
+# pictures
+
+
+async def test_a_picture_is_shown_beside_the_words(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
+) -> None:
+    await responder_with(images=True).answer(with_file(turn("hello"), cat, mime="image/jpeg; q=1"))
+    url = "data:image/jpeg;base64," + base64.b64encode(b"a cat").decode()
+    assert content(simulator) == [
+        {"type": "text", "text": "[image] What is this?"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [({"api_key": "k"}, True), ({"base_url": "http://127.0.0.1/v1"}, False), ({"base_url": "http://h/v1", "images": True}, True)],
+)
+def test_by_default_only_openai_itself_is_shown_pictures(options: dict[str, Any], shown: bool) -> None:
+    assert OpenAIOptions(**options).shows_images is shown
+
+
+async def test_what_is_not_here_or_no_picture_is_left_to_its_words(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
+) -> None:
+    responder = responder_with(images=True)
+    for path, kind, mime in (
+        (None, "image", "image/jpeg"),
+        (cat.with_name("gone"), "image", "image/jpeg"),
+        (cat, "image", "image/svg+xml"),
+        (cat, "sticker", "image/webp"),
+        (cat, "video", "video/mp4"),
+    ):
+        await responder.answer(with_file(turn("hello"), path, kind, mime))
+        assert isinstance(content(simulator), str)
+
+
+async def test_only_the_newest_pictures_are_shown(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
+) -> None:
+    picture = Attachment("image", "image/png", "media-1", path=cat)
+    history = tuple(Line(f"h{n}", "customer", "[image]", 0, attachments=(picture,)) for n in range(MOST_PICTURES + 2))
+    await responder_with(images=True).answer(replace(turn("hello"), history=history))
+    shown = [isinstance(message["content"], list) for message in simulator.calls[-1].messages]
+    assert shown == [False, False, *[True] * MOST_PICTURES, False]
+
+
+async def test_a_server_that_takes_no_pictures_is_asked_without_them(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
+) -> None:
+    simulator.fault("status", status=400, text="image input is not supported")
+    reply = await responder_with(images=True).answer(with_file(turn("hello"), cat))
+    assert reply.parts[0].text == "echo: [image] What is this?"
+    assert [isinstance(content(simulator, n), list) for n in range(2)] == [True, False]
+
+
+# voice messages
+
+
+async def test_a_voice_message_is_read_to_the_model_and_kept_for_later(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path
+) -> None:
+    simulator.transcript = "When do you open?"
+    reply = await responder_with(transcribe_with="whisper-1").answer(
+        with_file(turn("hello", "voice"), voice, "audio", "audio/ogg; codecs=opus")
+    )
+    assert simulator.heard == [("voice.ogg", VOICE)]
+    assert simulator.calls[-1].asked == ("hello", "[voice message] When do you open?")
+    assert reply.readings == {"m1": "[voice message] When do you open?"}
+
+
+async def test_without_a_model_for_it_nobody_listens(
+    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, voice: Path
+) -> None:
+    reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
+    assert (simulator.heard, reply.readings) == ([], {})
+    assert simulator.calls[-1].asked == ("[voice message]",)
+
+
+async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_operator(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path, problems: Problems
+) -> None:
+    responder = responder_with(transcribe_with="whisper-1")
+    simulator.deaf = True
+    reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
+    assert reply.parts[0].text == "echo: [voice message]"
+    assert reply.readings == {}
+    assert len(simulator.heard) == 2, "what may pass is tried twice"
+    assert [problem.key for problem in problems] == ["responder:assistant:hearing"]
+    simulator.deaf = False
+    reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
+    assert reply.readings
+    assert list(problems) == []
+
+
+async def test_nobody_listens_twice_because_the_answer_failed(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path
+) -> None:
+    responder = responder_with(transcribe_with="whisper-1")
+    simulator.fault("status", status=503)
+    spoken = with_file(turn("hello"), voice, "audio", "audio/ogg")
+    with pytest.raises(Exception, match="503"):
+        await responder.answer(spoken)
+    reply = await responder.answer(spoken)
+    assert reply.readings
+    assert len(simulator.heard) == 1
+
+
+async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path
+) -> None:
+    await responder_with(transcribe_with="whisper-1").answer(with_file(turn("hello"), voice, "audio", "audio/amr"))
+    assert simulator.heard == []
+
+
+# quotes
+
+
+async def test_the_model_reads_what_a_message_replies_to(
+    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
+) -> None:
+    asked = turn("This one, please.")
+    await responder.answer(replace(asked, messages=(replace(asked.messages[0], quoted="Red\nor " + "blue? " * 100),)))
+    said = content(simulator)
+    assert said.startswith("[in reply to: Red or blue? blue?")
+    assert said.endswith("…]\nThis one, please.")
+    assert len(said) < 350
+
+
+async def test_the_model_reads_what_the_channel_knows_beside_the_words(
+    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
+) -> None:
+    asked = turn("Is that true?")
+    await responder.answer(replace(asked, messages=(replace(asked.messages[0], content={"note": "[forwarded]"}),)))
+    assert content(simulator) == "[forwarded]\nIs that true?"

@@ -1,0 +1,117 @@
+"""What a look or a write costs must not grow with all that is kept."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.store import SqliteStore
+
+from sara import Attachment, Context, HistoryLimits, Problems
+from sara.testing import HandClock
+from sara.testing.shop import ACCOUNT, KOFI, STOP, Shop, later, message
+
+SCANNED = re.compile(
+    r"SCAN (messages|attachments|attempts|conversations|contacts|events|m|q|a|c)\b(?!.*USING (COVERING )?INDEX)|messages_state"
+)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: HandClock) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def shop(store: SqliteStore, clock: HandClock) -> Shop:
+    return Shop(store, clock)
+
+
+class Spy:
+    """Writes down the statements that a store runs."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def watch(self, store: SqliteStore) -> None:
+        await store.database.write(lambda db: db.set_trace_callback(self.said.append))
+        await store.database.read(lambda db: db.set_trace_callback(self.said.append))
+        self.said.clear()
+
+    def statements(self) -> list[str]:
+        """What reads or changes rows, without the frame of transactions around it."""
+        return [each for each in self.said if each.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))]
+
+
+async def everything(store: SqliteStore, shop: Shop) -> None:
+    """Each call that a conversation takes, at least once."""
+    photo = Attachment("image", "image/png", "ref")
+    [stored] = (await shop.take(replace(message("in-1"), attachments=(photo,)))).stored
+    conversation = stored.conversation
+    await shop.take(replace(message("in-2"), reply_to="in-1"), message("in-3", KOFI))
+    [kept] = (await shop.reading(conversation)).waiting[0].attachments
+    await store.attachment_file("aa" * 32)
+    await store.keep_attachment(kept.id, "x", "aa" * 32, 1, None, shop.clock())
+    await shop.answer(conversation, "one", "two", "three")
+    await shop.send(conversation, "a1", "out-1")
+    await shop.receipt("failed", attempt="a1", then="later")
+    await shop.send(conversation, "a2", "out-2")
+    await shop.receipt("failed", external_id="out-2", then="window")
+    await shop.park(conversation)
+    shop.clock.forward(1_000)
+    await shop.take(later(shop, "in-4"))
+    await shop.send(conversation, "a3", "out-3")
+    await shop.receipt("sent", external_id="out-3", pricing={"type": "regular", "category": "service"}, counts=True)
+    await store.billed(ACCOUNT, "2027-01")
+    await store.expire_attachments(shop.clock(), 10)
+    await shop.take(message("in-5"), verdict=STOP)
+
+
+async def test_nothing_that_a_conversation_takes_reads_a_whole_table(store: SqliteStore, shop: Shop) -> None:
+    spy = Spy()
+    await spy.watch(store)
+    await everything(store, shop)
+    statements = set(spy.statements())
+    await store.database.write(lambda db: db.set_trace_callback(None))
+
+    def plans(db: sqlite3.Connection) -> dict[str, list[str]]:
+        return {each: [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {each}")] for each in statements}
+
+    found = await store.database.write(plans)
+    assert len(found) > 50
+    assert {each: steps for each, steps in found.items() if any(map(SCANNED.search, steps))} == {}
+
+
+async def test_a_view_takes_as_many_queries_for_one_message_as_for_many(store: SqliteStore, shop: Shop) -> None:
+    spy = Spy()
+    await spy.watch(store)
+    taken = []
+    for n in range(3):
+        photo = Attachment("image", "image/png", f"ref-{n}")
+        [stored] = (await shop.take(replace(message(f"in-{n}"), reply_to="in-0", attachments=(photo,)))).stored
+        spy.said.clear()
+        await store.reply_view(stored.conversation, HistoryLimits())
+        taken.append(len(spy.statements()))
+    assert len(set(taken)) == 1
+
+
+async def test_a_plain_message_costs_no_query_for_what_it_does_not_bring(store: SqliteStore, shop: Shop) -> None:
+    await shop.take(message("in-1"))
+    spy = Spy()
+    await spy.watch(store)
+    shop.clock.forward(1_000)
+    await shop.take(later(shop, "in-2"))
+    assert not [each for each in spy.statements() if "attachments" in each or "reply_to =" in each]
+    assert len(spy.statements()) <= 25

@@ -1,0 +1,248 @@
+"""Signed bodies that Meta should never send, at the real public listener, before the real store.
+
+Meta delivers again what is not answered with 200, for days, and holds back what comes after it: one broken element must never
+stop what is sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.store import SqliteStore
+from sara_whatsapp.channel import WhatsAppChannel
+from structlog.testing import capture_logs
+
+from sara import Context
+from sara.config import Conversation
+from sara.inbox import Inbox
+from sara.routes import Route, Routes
+from sara.watch import Watch
+from sara.web.parsing import ParseLog
+from sara.web.public import IN_THREAD_FROM, PublicApp
+from tests.fakes import House
+from tests.plugins.whatsapp.conftest import signed, whatsapp_options
+from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text
+
+NUMBERS = [str(2**63), str(-(2**63) - 1), "9" * 5_000, "1e999", "-1E99999", "-0", "0.1e-5000"]
+TEXTS = [r"\ud800", r"\udc00\ud800", r"\u0000", r"a\ud83dz", r"\u202e", "x" * IN_THREAD_FROM]
+DEPTHS = [1, 50, 300]
+raw = (
+    st.sampled_from(NUMBERS)
+    | st.sampled_from(TEXTS).map(lambda words: f'"{words}"')
+    | st.sampled_from(DEPTHS).map(lambda depth: "[" * depth + "]" * depth)
+    | st.sampled_from(DEPTHS).map(lambda depth: '{"text":' * depth + "1" + "}" * depth)
+    | st.sampled_from(
+        ['{"id":"a","id":[]}', '{"from":1,"from":"15550001111"}', '{"type":"text","type":"text","text":1,"text":{}}']
+    )
+)
+"""Valid JSON that few senders would write, as it stands in a body."""
+
+wrong = anything | raw.map(lambda token: f"@{token}@")
+
+
+class Door:
+    """The public listener with a WhatsApp channel and a store behind it."""
+
+    def __init__(self, state: Path) -> None:
+        self._house = house = House()
+        context = Context("whatsapp", state, house.clock, house.problems)
+        channel = WhatsAppChannel(whatsapp_options(), context)
+        self.store = SqliteStore(SqliteOptions(), context)
+        routes = Routes([Route("whatsapp", channel, Conversation(responder="assistant"), {})])
+        self.inbox = Inbox(self.store, house.queue, routes, house.hooks, house.problems, house.clock)
+        self._parsing = ParseLog(state)
+        watch = Watch(state, self.store, house.problems)
+        app = PublicApp({channel.webhook: list(routes)}, set(), self.inbox, watch, self._parsing, house.problems)
+        self._application = app.application()
+        self._numbers = itertools.count()
+
+    async def open(self) -> None:
+        await self.store.open()
+        self._client: TestClient[web.Request, web.Application] = TestClient(TestServer(self._application))
+        await self._client.start_server()
+
+    async def close(self) -> None:
+        await self._client.close()
+        await self.inbox.close()
+        await self.store.close()
+        self._parsing.close()
+
+    async def post(self, body: bytes) -> int:
+        """Deliver a body; the status that it is answered with."""
+        request = signed(body)
+        async with self._client.post(request.path, data=body, headers=dict(request.headers)) as answer:
+            return answer.status
+
+    def sound(self) -> dict[str, Any]:
+        """A message that was never sent before."""
+        return text("sound", id=f"wamid.sound.{next(self._numbers)}")
+
+    async def holds(self, message: dict[str, Any]) -> bool:
+        """Whether a message is stored."""
+        sql = "SELECT text FROM messages WHERE direction = 'in' AND external_id = ?"
+        found = await self.store.database.read(lambda db: db.execute(sql, (message["id"],)).fetchall())
+        return [row["text"] for row in found] == ["sound"]
+
+    async def set_aside(self) -> list[bytes]:
+        """What was kept without being understood."""
+        return await self.store.database.read(
+            lambda db: [row["body"] for row in db.execute("SELECT body FROM set_aside ORDER BY id")]
+        )
+
+    @property
+    def broke(self) -> bool:
+        """Whether anything raised on the way in."""
+        return any(problem.key.startswith(("receive:", "store:")) for problem in self._house.problems)
+
+
+Run = asyncio.Runner
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Run]:
+    with Run() as runner, capture_logs():
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def door(runner: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    async def opened() -> Door:
+        door = Door(tmp_path_factory.mktemp("door"))
+        await door.open()
+        return door
+
+    door = runner.run(opened())
+    yield door
+    runner.run(door.close())
+
+
+def written(document: Any) -> bytes:
+    """A document as a body; what was drawn as raw JSON stands in it as it is."""
+    told: list[str] = []
+
+    def without(value: Any) -> Any:
+        if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == "@":
+            told.append(value[1:-1])
+            return f"raw {len(told) - 1} "
+        if isinstance(value, dict):
+            return {key: without(each) for key, each in value.items()}
+        return [without(each) for each in value] if isinstance(value, list) else value
+
+    body = json.dumps(without(document))
+    for number, token in enumerate(told):
+        body = body.replace(f'"raw {number} "', token)
+    return body.encode()
+
+
+@st.composite
+def neighbours(draw: st.DrawFn, level: str) -> list[Any]:
+    """Elements of a level of a body, each of them wrong in some place, or altogether."""
+    found = []
+    for _ in range(draw(st.integers(0, 2))):
+        element = copy.deepcopy(draw(st.sampled_from(ELEMENTS[level])))
+        for _ in range(draw(st.integers(1, 2))):
+            put(element, draw(st.sampled_from(list(places(element)))), draw(wrong))
+        found.append(draw(st.just(element) | wrong))
+    return found
+
+
+def elements() -> dict[str, list[Any]]:
+    entries = [entry for seed in SEEDS for entry in seed["entry"]]
+    changes = [change for entry in entries for change in entry["changes"]]
+    return {
+        "entry": entries,
+        "changes": changes,
+        **{
+            name: [each for change in changes if isinstance(change.get("value"), dict) for each in change["value"].get(name, [])]
+            for name in ("messages", "statuses", "contacts")
+        },
+    }
+
+
+ELEMENTS = elements()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_sound_message_is_stored_whatever_stands_beside_it(runner: Run, door: Door, data: st.DataObject) -> None:
+    sound = door.sound()
+    among = {level: data.draw(neighbours(level), level) for level in ELEMENTS}
+    before = {level: data.draw(st.integers(0, len(found))) for level, found in among.items()}
+
+    def beside(level: str, *element: Any) -> list[Any]:
+        found = among[level]
+        return [*found[: before[level]], *element, *found[before[level] :]]
+
+    document = messages(*beside("messages", sound), statuses=beside("statuses"), contacts=beside("contacts"))
+    [entry] = document["entry"]
+    entry["changes"] = beside("changes", *entry["changes"])
+    document["entry"] = beside("entry", entry)
+    assert runner.run(door.post(written(document))) == 200
+    assert runner.run(door.holds(sound))
+    assert not door.broke
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_signed_body_is_answered_with_anything_but_200(runner: Run, door: Door, data: st.DataObject) -> None:
+    document = copy.deepcopy(data.draw(st.sampled_from(SEEDS)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        put(document, data.draw(st.sampled_from(list(places(document)))), data.draw(wrong))
+    body = written(document)
+    match data.draw(st.sampled_from(["as it is", "cut off", "other bytes", "encoded otherwise", "no document"])):
+        case "cut off":
+            body = body[: data.draw(st.integers(0, len(body)))]
+        case "other bytes":
+            at = data.draw(st.integers(0, len(body)))
+            body = body[:at] + data.draw(st.sampled_from([b"\xff", b"\xed\xa0\x80", b"\x00", b"NaN", b"\xc3", b"}"])) + body[at:]
+        case "encoded otherwise":
+            body = body.decode().encode(data.draw(st.sampled_from(["utf-16", "utf-16-be", "utf-32", "utf-8-sig", "utf-7"])))
+        case "no document":
+            body = data.draw(st.binary(max_size=200))
+    assert runner.run(door.post(body)) == 200
+    assert not door.broke
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" * 1_000_000, id="a million lists that never end"),
+        pytest.param(b'{"entry":' * 200_000 + b"1" + b"}" * 200_000, id="200,000 objects"),
+        pytest.param(written(messages(text(), {"deep": "@" + "[" * 5_000 + "]" * 5_000 + "@"})), id="a message 5,000 lists deep"),
+        pytest.param(json.dumps(messages(text(), {"id": float("nan")})).encode(), id="NaN"),
+        pytest.param(json.dumps(messages(text(), {"id": float("-inf")})).encode(), id="infinity"),
+        pytest.param(json.dumps(messages(text())).encode("utf-16"), id="UTF-16"),
+        pytest.param(json.dumps(messages(text())).encode().replace(b"hello", b"h\xffllo"), id="not UTF-8"),
+        pytest.param(b"9" * 3_000_000, id="a number of three million digits"),
+    ],
+)
+def test_what_cannot_be_read_at_all_is_kept_as_it_came(runner: Run, door: Door, body: bytes) -> None:
+    assert runner.run(door.post(body)) == 200
+    assert body in runner.run(door.set_aside())
+    assert not door.broke
+
+
+def test_a_sound_message_among_three_megabytes_of_broken_ones_is_stored(runner: Run, door: Door) -> None:
+    sound, broken = door.sound(), {"type": "text", "text": {"body": "nobody said this"}}
+    assert runner.run(door.post(json.dumps(messages(*[broken] * 20, "x" * 3_000_000, sound)).encode())) == 200
+    assert runner.run(door.holds(sound))
+
+
+def test_of_two_keys_of_the_same_name_the_latter_counts_and_the_next_message_is_stored(runner: Run, door: Door) -> None:
+    twice, sound = door.sound(), door.sound()
+    body = json.dumps(messages(twice, sound)).replace('"id": "wamid', '"id": [], "id": "wamid').encode()
+    assert runner.run(door.post(body)) == 200
+    assert runner.run(door.holds(twice))
+    assert runner.run(door.holds(sound))

@@ -1,0 +1,74 @@
+"""Read marks and typing while an answer is made: shown where a channel can, and never in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from sara.presence import Presence
+from tests.fakes import FakeChannel, House, line, without_waiting
+
+LINES = (replace(line("in-1", "hello"), external_id="w1"), replace(line("in-2", "are you there?"), external_id="w2"))
+
+
+async def pass_time(seconds: float) -> None:
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)
+
+
+class Shop(FakeChannel):
+    """Notes what it shows."""
+
+    typing_lasts = 25_000
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+        self.error = error
+
+    async def mark_read(self, external_id: str) -> None:
+        self.shown.append(f"read {external_id}")
+        if self.error is not None:
+            raise self.error
+
+    async def typing(self, external_id: str) -> None:
+        self.shown.append(f"typing {external_id}")
+
+
+def test_the_newest_message_is_marked_read_and_typing_is_renewed_until_the_answer_is_there() -> None:
+    async def main() -> None:
+        house, shop = House(), Shop()
+        async with Presence(house.strays).shown(replace(house.route, channel=shop), LINES):
+            await pass_time(45)
+        assert shop.shown == ["read w2", "typing w2", "typing w2", "typing w2"]
+        await pass_time(60)
+        assert len(shop.shown) == 4, "nothing is shown once the answer is there"
+
+    without_waiting(main())
+
+
+async def test_a_channel_without_either_costs_nothing() -> None:
+    house = House()
+    async with Presence(house.strays).shown(house.route, LINES):
+        pass
+    async with Presence(house.strays).shown(house.route, (line("in-3", "no id"),)):
+        pass
+    assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError(), asyncio.CancelledError()])
+async def test_what_cannot_be_shown_is_left_and_the_answer_goes_on(error: Exception) -> None:
+    house, shop = House(), Shop(error)
+    async with Presence(house.strays).shown(replace(house.route, channel=shop), LINES):
+        while not shop.shown:
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.001)
+    assert shop.shown == ["read w2"]
+    assert house.listed() == {}
+
+
+async def test_an_error_while_answering_is_not_hidden() -> None:
+    house = House()
+    with pytest.raises(KeyError):
+        async with Presence(house.strays).shown(house.route, LINES):
+            raise KeyError("mine")
