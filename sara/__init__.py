@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     )
     from sara.parts import plain, split_text, utf16_length
     from sara.problems import Problem, Problems
+    from sara.reach import why_unreachable
     from sara.schedule import Entry, ScheduledQueue
 
 # From light to heavy: a name is looked for in the light modules first.
@@ -98,6 +99,7 @@ _HOMES = (
     "sara.parts",
     "sara.history",
     "sara.problems",
+    "sara.reach",
     "sara.contracts",
     "sara.hookspecs",
     "sara.schedule",
@@ -188,6 +190,7 @@ __all__ = [
     "plain",
     "split_text",
     "utf16_length",
+    "why_unreachable",
 ]
 
 

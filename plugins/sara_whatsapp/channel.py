@@ -18,6 +18,7 @@ from sara import (
     Channel,
     Context,
     Draft,
+    Finding,
     Instant,
     NotSent,
     Part,
@@ -34,6 +35,7 @@ from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
 from sara_whatsapp.payloads import Number, parse
+from sara_whatsapp.probe import is_probe
 from sara_whatsapp.simulator import WhatsAppSimulator
 from sara_whatsapp.uploads import Uploads
 
@@ -61,6 +63,8 @@ class WhatsAppChannel(Channel):
         self.webhook = options.webhook
         self.on_doubt = options.on_doubt
         self.doubt_hold = options.doubt_hold
+        self._options = options
+        self._context = context
         self._name = context.name
         self._clock = context.clock
         self._number = Number(self.account, options.phone_number_id, options.business_account_id)
@@ -91,6 +95,12 @@ class WhatsAppChannel(Channel):
             ending.push_async_callback(self._downloads.close)
             ending.push_async_callback(self._uploads.close)
 
+    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+        """Whether everything at Meta, and the way from there to here, is as it must be."""
+        from sara_whatsapp.checks import examine
+
+        return await examine(self._options, self._context, fix)
+
     # in
 
     def receive(self, request: Request) -> Reception:
@@ -106,6 +116,8 @@ class WhatsAppChannel(Channel):
             self._tell_refusal()
             return Reception(Response(401))
         parsed = parse(request.body, self._number, self._clock())
+        if is_probe(parsed):
+            return Reception(Response(200))
         for note in parsed.notes:
             log.info("webhook_left_out", channel=self._name, what=note.what, which=note.which, count=note.count)
         if parsed.set_aside:

@@ -105,6 +105,13 @@ class GraphClient:
         answer."""
         return await self._call("GET", path, self._timeout, params=query)
 
+    async def change(self, path: str, fields: Mapping[str, str] | None = None) -> Answer:
+        """Post to what lies at `path`: something is set up, nothing is sent to anybody. Raises NotSent or InDoubt without an
+        answer."""
+        body = json.dumps(fields).encode() if fields else None
+        headers = {"Content-Type": "application/json"} if fields else None
+        return await self._call("POST", path, self._timeout, data=body, headers=headers)
+
     async def upload(self, file: BinaryIO, mime: str, name: str) -> str:
         """Give Meta a file; return its media id, with which this number can send it for 30 days. `file` is read in a thread.
 
@@ -158,7 +165,7 @@ class GraphClient:
                 timeout=limits,
                 allow_redirects=False,
             ) as response:
-                value = _hide(await _json(response), self._token.reveal())
+                value = hide(await _json(response), self._token.reveal())
                 return Answer(response.status, value, retry_after(response.headers.get("Retry-After")))
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
@@ -195,12 +202,12 @@ def _message_id(value: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _hide(value: Any, token: str) -> Any:
-    """Meta repeats a malformed token in its message."""
+def hide(value: Any, token: str) -> Any:
+    """`value` without the secret `token`: Meta repeats a malformed one in its message."""
     if isinstance(value, str):
         return value.replace(token, "…")
     if isinstance(value, list):
-        return [_hide(item, token) for item in value]
+        return [hide(item, token) for item in value]
     if isinstance(value, dict):
-        return {key: _hide(item, token) for key, item in value.items()}
+        return {key: hide(item, token) for key, item in value.items()}
     return value

@@ -74,6 +74,19 @@ def check(
 
 
 @app.command()
+def doctor(
+    channel: Annotated[str | None, typer.Argument(help="Only this channel, by its name in the file.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend at the provider what can be mended from here.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Check live, with the daemon running or not, and say what to do about each finding."""
+    from sara.cli.doctor import doctor as command
+
+    raise typer.Exit(command(config, channel, fix=fix, as_json=as_json))
+
+
+@app.command()
 def schema(config: Config = DEFAULT) -> None:
     """Print the JSON Schema of the configuration over all plugins found."""
     from sara.cli.config import schema as command

@@ -50,9 +50,10 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
                 script = simulator_of(plugins, RESPONDER)
                 stack.push_async_callback(script.stop)
                 await script.start()
-                responder = {"plugin": RESPONDER, **script.options()}
+                responder = {"plugin": RESPONDER, "instructions": INSTRUCTIONS, **script.options()}
             file = Path(folder) / "sara.yaml"
-            file.write_text(json.dumps(_configuration(phone.options(), responder), indent=1), encoding="utf-8")
+            configuration = _configuration(phone.options(), responder)
+            file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
             loaded = load(file, plugins.options_of)
             if loaded.config is None:
                 return fail("\n".join(finding.render() for finding in loaded.errors), EX_CONFIG)
@@ -60,7 +61,10 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             await daemon.start()
             stack.push_async_callback(daemon.stop, 5_000)
             await phone.connect(daemon.public_url + "/webhook/messages")
-            _welcome(phone.page or "", about, daemon)
+            # Which port it got is known only now; the commands read the file again.
+            configuration["server"]["public_url"] = daemon.public_url
+            file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
+            _welcome(phone.page or "", about, daemon, file)
             await interrupted()
             print("\nStopping …", flush=True)
     return 0
@@ -92,12 +96,13 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
     }
 
 
-def _welcome(page: str, about: str, daemon: Daemon) -> None:
+def _welcome(page: str, about: str, daemon: Daemon, file: Path) -> None:
     print(
         "SARA is running on this machine, with no account anywhere:\n"
         f"  webhook     {daemon.public_url}/webhook/messages\n"
         f"  admin       {daemon.admin_url}\n"
-        f"  {about}\n\n"
+        f"  {about}\n"
+        f"  every command works on it, too: sara doctor --config {file}\n\n"
         "Open this phone in your browser and write to the shop:\n"
         f"\n    {page}\n\n"
         "Ctrl-C stops it. Nothing is kept afterwards.",

@@ -39,6 +39,8 @@ class Front:
         self.world = world
         self.number: dict[str, Callable[[], Any]] = {}
         """The fields of the phone number beyond the plain ones: each name with what tells its value."""
+        self.refusal: Callable[[], GraphError | None] = lambda: None
+        """What every send is refused with as things are set up; None where nothing stands against it."""
 
     def recorded(self, answer: Answer, *, form: bool = False) -> Handler:
         """An answer as a handler: what is raised becomes an error in Meta's shape, and the request is remembered. With `form`

@@ -61,6 +61,8 @@ class _Graph:
             return self._mark_read(wanted)
         if self._faults.error_code.strikes():
             raise GraphError(self._faults.error_code.value, "Switched on in the simulator.")
+        if (refusal := self._front.refusal()) is not None:
+            raise refusal
         if self._faults.server_error.strikes():
             return _broken(self._faults.server_error.value)
         wanted = self._judge.judge(wanted)
@@ -97,12 +99,8 @@ class _Graph:
             "id": self._settings.phone_number_id,
             "display_phone_number": f"+{self._settings.display_number}",
             "verified_name": self._settings.verified_name,
-            "quality_rating": "GREEN",
             "code_verification_status": "VERIFIED",
-            "name_status": "APPROVED",
-            "platform_type": "CLOUD_API",
             "throughput": {"level": "STANDARD"},
-            "health_status": {"can_send_message": "AVAILABLE", "entities": []},
         }
         node |= {name: value() for name, value in self._front.number.items()}
         fields = [name for name in request.query.get("fields", "").split(",") if name]

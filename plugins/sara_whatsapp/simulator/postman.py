@@ -55,12 +55,12 @@ class Postman:
 
     # ── life ──
 
-    async def verify(self, webhook: str) -> None:
-        """Make sure that the other end knows the verify token, then deliver there. Raises `NotVerified`."""
+    async def verify(self, webhook: str, verify_token: str) -> None:
+        """Make sure that the other end knows the verify token. Raises `NotVerified`."""
         import aiohttp
 
         challenge = str(secrets.randbelow(10**10))
-        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": self._settings.verify_token}
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
         try:
             async with self._open().get(webhook, params=query, allow_redirects=False) as answer:
                 status, text = answer.status, (await answer.content.read(1_000)).decode(errors="replace")
@@ -70,8 +70,14 @@ class Postman:
             raise NotVerified(f"{webhook} could not be verified: it answered {status}; do both sides have the same verify_token?")
         if text != challenge:
             raise NotVerified(f"{webhook} could not be verified: it answered {text[:80]!r} instead of the challenge {challenge}")
+
+    def aim(self, webhook: str | None) -> None:
+        """Deliver there from now on, also what has waited; None lets everything wait."""
         self.webhook = webhook
-        self._connected.set()
+        if webhook is None:
+            self._connected.clear()
+        else:
+            self._connected.set()
 
     async def close(self) -> None:
         """Stop whatever is under way; nothing is delivered any more."""

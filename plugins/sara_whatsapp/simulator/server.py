@@ -19,6 +19,7 @@ from sara_whatsapp.simulator.records import AcceptedSend, Bubble, Customer, Grap
 from sara_whatsapp.simulator.reports import Reports
 from sara_whatsapp.simulator.saying import Saying
 from sara_whatsapp.simulator.settings import Settings
+from sara_whatsapp.simulator.standing import Setup
 from sara_whatsapp.simulator.state import World
 from sara_whatsapp.simulator.templates import Template, Templates
 from sara_whatsapp.simulator.webhooks import inbound, template_status, wire
@@ -45,6 +46,7 @@ class WhatsAppSimulator(Saying, Simulator):
         self._shelf = Shelf(self.settings.clock)
         self._templates = Templates()
         self._postman = Postman(self.settings, self.faults, self._world.changed)
+        self.setup = Setup(self.settings, self._postman)
         self._reports = Reports(self.settings, self.faults, self._world, self._postman)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
@@ -57,7 +59,7 @@ class WhatsAppSimulator(Saying, Simulator):
         """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
         from aiohttp import web
 
-        from sara_whatsapp.simulator import catalogue, graph, library
+        from sara_whatsapp.simulator import catalogue, graph, library, setup
         from sara_whatsapp.simulator.front import Front
         from sara_whatsapp.simulator.loopback import is_loopback, loopback_only
         from sara_whatsapp.simulator.page import Page
@@ -73,6 +75,7 @@ class WhatsAppSimulator(Saying, Simulator):
             page.routes(),
             library.routes(front, self._shelf),
             catalogue.routes(front, self._templates),
+            setup.routes(front, self.setup, self._postman),
             graph.routes(front, self._shelf, judge, self._reports.start),
             graph.elsewhere(front),
         ]
@@ -137,7 +140,7 @@ class WhatsAppSimulator(Saying, Simulator):
 
     async def connect(self, webhook: str) -> None:
         """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
-        await self._postman.verify(webhook)
+        await self.setup.connect(webhook)
         self._world.changed(kind="connected", connected=True)
 
     # ── customers ──

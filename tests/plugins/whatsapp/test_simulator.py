@@ -64,7 +64,7 @@ async def test_a_wrong_phone_number_id_is_refused_with_code_100_and_subcode_33(c
 
 
 async def test_other_addresses_are_errors_in_the_same_shape(client: Client) -> None:
-    status, answer = await client.get("/v26.0/debug_token")
+    status, answer = await client.get("/v26.0/oembed_post")
     assert status == 404
     assert set(answer["error"]) == {"message", "type", "code", "fbtrace_id"}
 

@@ -1,0 +1,231 @@
+"""`sara doctor`: live checks, each with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from sara.bounds import bounded
+from sara.cli import examining
+from sara.cli.opening import guarded, read
+from sara.cli.output import fail, print_json, printable
+from sara.config import Config, Loaded, Section
+from sara.config.options import Secret
+from sara.contracts import Context, Finding, PluginObject, Store
+from sara.daemon import wall_clock
+from sara.errors import SaraError
+from sara.plugins import Kind, Plugins
+from sara.problems import Problems
+
+MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}
+WITHIN = 60_000
+"""Milliseconds that the checks of one plugin object may take."""
+
+WITHIN_FIXING = 120_000
+CLOSE_WITHIN = 5_000
+LEAVE_AFTER = 0.5
+"""Seconds that plugins' tasks are given to end when all is said."""
+
+SHORTEST_HIDDEN = 6
+"""Secrets shorter than this are not looked for in what is printed: they would turn up in ordinary words."""
+
+CORE = "sara"
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What was found about one thing: the core itself, or a section of the file."""
+
+    kind: str
+    name: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def title(self) -> str:
+        return self.kind if self.kind in (CORE, self.name) else f"{self.kind} {self.name}"
+
+
+def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> int:
+    """Check everything, or one channel beside the core itself; 0 where nothing is bad."""
+
+    async def main() -> int:
+        loaded, plugins = await asyncio.to_thread(read, config)
+        checked = loaded.config
+        known = [*(checked.channels if checked else ()), *(each.name for each in loaded.skipped if each.kind == "channel")]
+        if channel is not None and checked is not None and channel not in known:
+            return fail(f"there is no channel {channel} in {config}; there are: {', '.join(known) or 'none'}", 2)
+        chapters = []
+        async for chapter in _chapters(loaded, plugins, channel, fix=fix):
+            hidden = _without_secrets(chapter, loaded)
+            chapters.append(hidden)
+            if not as_json:
+                _show(hidden)
+        states = Counter[str](finding.state for chapter in chapters for finding in chapter.findings)
+        if as_json:
+            print_json({"ok": not states["bad"], "sections": [_as_json(chapter) for chapter in chapters]})
+        else:
+            print(_verdict(states))
+        code = 1 if states["bad"] else 0
+        await _leave(code)
+        return code
+
+    return guarded(main)
+
+
+async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fix: bool) -> AsyncIterator[Chapter]:
+    config = loaded.config
+    yield Chapter(CORE, CORE, tuple(await _core(loaded)))
+    if config is None:
+        return
+    for skipped in loaded.skipped:
+        if channel in (None, skipped.name):
+            remedy = f"Install the plugin {skipped.plugin} or put it into plugins/ beside the file; `sara plugin list` shows those found."
+            yield Chapter(skipped.kind, skipped.name, (Finding("plugin", "bad", skipped.reason, remedy),))
+    shared: dict[str, dict[Hashable, Any]] = {}
+    for kind, section in _sections(config, channel):
+        context = Context(
+            section.name,
+            config.state,
+            wall_clock,
+            Problems(wall_clock),
+            shared.setdefault(section.plugin, {}),
+            read_only=True,
+            public_url=config.server.public_url,
+        )
+        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context, plugins, fix=fix)))
+
+
+async def _core(loaded: Loaded) -> list[Finding]:
+    found = examining.of_file(loaded)
+    if (config := loaded.config or loaded.partial) is None:
+        return found
+    daemon, public = await asyncio.gather(examining.of_daemon(config), examining.of_public_url(config))
+    return [*found, *examining.of_state(config), *daemon, examining.of_admin(config), *public]
+
+
+def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Section]]:
+    if channel is not None:
+        if channel in config.channels:
+            yield "channel", config.channels[channel]
+        return
+    yield "store", config.store
+    for section in config.channels.values():
+        yield "channel", section
+    for section in config.responders.values():
+        yield "responder", section
+
+
+async def _examined(kind: Kind, section: Section, context: Context, plugins: Plugins, *, fix: bool) -> list[Finding]:
+    """Build and open a plugin object and run its checks. Whatever goes wrong with it is a finding about it."""
+    remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
+    made: PluginObject | None = None
+    try:
+        made = cast("Callable[..., PluginObject]", plugins.bring(kind, section.plugin))(section.options, context)
+        return await bounded(_checked(made, context, fix=fix), WITHIN_FIXING if fix else WITHIN)
+    except TimeoutError:
+        return [Finding("plugin", "bad", "The checks did not end in time.", remedy)]
+    except SaraError as error:
+        return [Finding("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
+    except Exception as error:
+        # Only the error's type: its text may hold anything.
+        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: {type(error).__name__}.", remedy)]
+    finally:
+        if made is not None:
+            await _closed(made)
+
+
+async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[Finding]:
+    if isinstance(made, Store) and not (context.state / "admin-token").exists():  # no daemon was ever started here
+        return [Finding("store", "note", "Nothing is stored yet.")]
+    await made.open()
+    counts = await made.counts() if isinstance(made, Store) else None
+    found = list(await made.checks(fix))
+    if not all(isinstance(each, Finding) and each.state in MARKS for each in found):
+        return [
+            Finding(
+                "plugin", "bad", "The plugin's checks brought something that is no finding.", "Report it to the plugin's author."
+            )
+        ]
+    if counts is not None:
+        found.insert(0, Finding("store", "good", "The store can be read."))
+    return found or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+
+
+async def _closed(made: PluginObject) -> None:
+    try:
+        await bounded(cast("Any", made.close()), CLOSE_WITHIN)
+    except Exception as error:
+        print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
+
+
+async def _leave(code: int) -> None:
+    """End here and now where a plugin's task does not end though it is told to; the loop would wait for it without end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others and (await asyncio.wait(others, timeout=LEAVE_AFTER))[1]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+# ── printing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show(chapter: Chapter) -> None:
+    print(printable(chapter.title))
+    width = max((len(finding.check) for finding in chapter.findings), default=0)
+    for finding in chapter.findings:
+        cached = " (cached)" if finding.cached else ""
+        print(printable(f"  {MARKS[finding.state]} {finding.check.ljust(width)}  {finding.message}{cached}"))
+        if finding.remedy and finding.state != "good":
+            print(printable(f"    {' ' * width}  → {finding.remedy}"))
+    print(flush=True)
+
+
+def _as_json(chapter: Chapter) -> Mapping[str, Any]:
+    return {"kind": chapter.kind, "name": chapter.name, "findings": [asdict(finding) for finding in chapter.findings]}
+
+
+def _verdict(states: Mapping[str, int]) -> str:
+    told = [f"{states[state]} {name}" for state, name in (("bad", "bad"), ("warning", "to think about")) if states[state]]
+    return f"{', '.join(told)}." if told else "All is well."
+
+
+def _without_secrets(chapter: Chapter, loaded: Loaded) -> Chapter:
+    """No plugin is meant to put a secret into a finding; should one do so, it goes no further."""
+    config = loaded.config or loaded.partial
+    sections = [] if config is None else [config.store, config.queue, *config.channels.values(), *config.responders.values()]
+    secrets = {each for section in sections for each in _secrets_in(section.options) if len(each) >= SHORTEST_HIDDEN}
+
+    def hide(text: str) -> str:
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return text
+
+    findings = (replace(each, message=hide(each.message), remedy=hide(each.remedy)) for each in chapter.findings)
+    return replace(chapter, findings=tuple(findings))
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, BaseModel):
+        yield from _secrets_among(getattr(value, name) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        yield from _secrets_among(value.values())
+    elif isinstance(value, tuple | list | set | frozenset):
+        yield from _secrets_among(value)
+
+
+def _secrets_among(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        yield from _secrets_in(value)

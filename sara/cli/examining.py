@@ -1,0 +1,129 @@
+"""What `sara doctor` looks at itself: the file, the state directory, the daemon, and the two doors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from sara.cli.opening import daemon_of
+from sara.config import Config, Loaded
+from sara.contracts import Finding
+from sara.errors import SaraError
+from sara.reach import why_unreachable
+from sara.watch import LEAST_FREE
+
+COMFORTABLE = 1 << 30
+"""With less free space than this a warning is due."""
+
+_TIMEOUT_S = 10.0
+
+
+def of_file(loaded: Loaded) -> list[Finding]:
+    """What `sara check` says."""
+    if not loaded.findings:
+        return [Finding("file", "good", "The configuration is right.")]
+    return [
+        Finding(
+            "file",
+            "bad" if each.severity == "error" else "warning",
+            f"{each.where}: {each.message}",
+            each.hint or "Correct the file.",
+        )
+        for each in loaded.findings
+    ]
+
+
+def of_state(config: Config) -> Iterator[Finding]:
+    """Whether there is a place to keep everything in, room in it, and nobody else who can read it."""
+    place = config.state
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        remedy = "Let the user that runs SARA own the directory, and run this as that user."
+        yield Finding("state", "bad", f"{config.state} cannot be written by this user.", remedy)
+        return
+    there = place == config.state
+    told = f"{config.state} can be written." if there else f"{config.state} is not there yet; the first start makes it."
+    yield Finding("state", "good", told)
+    if there and stat.S_IMODE(place.stat().st_mode) & 0o077:
+        remedy = f"chmod 700 {config.state}"
+        yield Finding(
+            "privacy",
+            "warning",
+            f"Other users of this machine may look into {config.state}: customers' messages are there.",
+            remedy,
+        )
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE:
+        yield Finding(
+            "disk", "bad", f"Only {free >> 20} MB are free: nothing is taken in below {LEAST_FREE >> 20} MB.", "Free disk space."
+        )
+    elif free < COMFORTABLE:
+        yield Finding("disk", "warning", f"{free >> 20} MB are free.", "Free disk space before it runs out.")
+    else:
+        yield Finding("disk", "good", f"{free / (1 << 30):.0f} GB are free.")
+
+
+async def of_daemon(config: Config) -> list[Finding]:
+    """Whether a daemon serves this configuration, and what it has to complain of."""
+    try:
+        api = await daemon_of(config)
+        problems = [] if api is None else (await api.call("GET", "/api/v1/problems"))["problems"]
+    except (SaraError, OSError, ValueError, TimeoutError, KeyError, TypeError) as error:
+        message = f"The daemon is running, but does not answer as it should ({type(error).__name__})."
+        return [Finding("daemon", "bad", message, "See its log: journalctl -u sara")]
+    if api is None:
+        message = f"No daemon is running on {config.state}: nothing is taken in and nobody is answered."
+        return [Finding("daemon", "warning", message, "Start it: systemctl start sara, or sara run")]
+    return [Finding("daemon", "good", "The daemon is running."), *map(_problem, problems)]
+
+
+def _problem(problem: dict[str, Any]) -> Finding:
+    return Finding("daemon says", "warning", str(problem.get("message")), str(problem.get("remedy") or "See `sara queue stats`."))
+
+
+def of_admin(config: Config) -> Finding:
+    """Whether the operator's listener is the operator's alone."""
+    host = config.admin.listen.host
+    remedy = "Set admin.listen to 127.0.0.1:8081, and reach it over SSH or a VPN."
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return Finding("admin", "warning", f"Who can reach the admin listener depends on what {host} means here.", remedy)
+    if address.is_loopback:
+        return Finding("admin", "good", "The admin listener is for this machine alone.")
+    if address.is_unspecified:
+        return Finding("admin", "warning", "The admin listener listens on every address of this machine.", remedy)
+    if address.is_global:
+        return Finding("admin", "bad", f"The admin listener listens on {host}, an address of the internet.", remedy)
+    return Finding("admin", "warning", f"Everybody in the network of {host} can reach the admin listener.", remedy)
+
+
+async def of_public_url(config: Config) -> list[Finding]:
+    """Whether the internet's address for us is known, can be reached, and leads to the public listener."""
+    import aiohttp
+
+    url = config.server.public_url
+    if url is None:
+        remedy = "Set server.public_url, e.g. https://bot.example.org, so that the way in can be checked."
+        return [Finding("public_url", "warning", "public_url is not set.", remedy)]
+    try:
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{url}/readyz", allow_redirects=False) as answer,
+        ):
+            status, body = answer.status, await answer.content.read(1_000)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        why, remedy = why_unreachable(error)
+        return [Finding("public_url", "bad", f"{url} cannot be reached: {why}.", remedy)]
+    if status == 421 or body in (b'{"status": "ready"}', b'{"status": "not ready"}'):
+        remedy = f"Let the web server pass requests on to {config.server.listen} (server.listen), never to {config.admin.listen}."
+        return [Finding("public_url", "bad", f"{url} leads to the admin listener.", remedy)]
+    safe = "" if urlsplit(url).scheme == "https" else ", without TLS"
+    return [Finding("public_url", "good", f"{url} can be reached{safe}.")]

@@ -1,0 +1,236 @@
+"""`sara doctor` without a daemon: what it looks at itself, and plugins that behave badly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from sara.cli import doctor as command
+from sara.cli import examining
+from sara.cli.doctor import doctor
+from sara.config import Config, Section
+from sara.config.model import Admin, Listen
+from sara.config.options import Options
+
+SHELF = Path(__file__).parent / "data" / "plugins"
+KEY = "a-key-that-nobody-may-see"
+
+
+@pytest.fixture(autouse=True)
+def left_as_it_was() -> Iterator[None]:
+    """The command sets up logging and imports plugins; other tests expect neither."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    for name in ("ailing", "pigeon"):
+        sys.modules.pop(f"sara_{name}", None)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the file is, beside an ailing plugin and a healthy one."""
+    (tmp_path / "plugins").mkdir()
+    for name in ("ailing", "pigeon"):
+        shutil.copy(SHELF / f"sara_{name}.py", tmp_path / "plugins")
+    return tmp_path / "sara.yaml"
+
+
+PIGEON = {"loft": {"plugin": "pigeon", "loft": "roof", "port": 9, "token": "an invented token"}}
+
+
+def write(file: Path, ails: str = "", **more: Any) -> None:
+    responders = {"assistant": {"plugin": "ailing", "ails": ails, "key": KEY}}
+    channels = {"shop": {"plugin": "whatsapp", **WHATSAPP}}
+    file.write_text(json.dumps({"state": "state", "channels": channels, "responders": responders, **more}), encoding="utf-8")
+
+
+WHATSAPP = {
+    "phone_number_id": "1",
+    "app_secret": "an invented app secret",
+    "access_token": "EAAinvented",
+    "verify_token": "an invented verify token",
+    "graph_url": "http://127.0.0.1:9",
+}
+
+
+def run(capsys: pytest.CaptureFixture[str], file: Path, channel: str | None = None, *, fix: bool = False) -> tuple[int, Any]:
+    """The exit code, and the findings by section and check."""
+    code = doctor(file, channel, fix=fix, as_json=True)
+    out, _ = capsys.readouterr()
+    assert KEY not in out
+    document = json.loads(out)
+    assert document["ok"] == (code == 0)
+    return code, {part["name"]: {each["check"]: each for each in part["findings"]} for part in document["sections"]}
+
+
+def test_every_section_is_opened_and_asked_with_what_the_daemon_would_tell_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, server={"public_url": "http://127.0.0.1:9"})
+    _, found = run(capsys, file)
+    assert list(found) == ["sara", "store", "shop", "assistant"]
+    assert found["assistant"]["told"]["message"] == "http://127.0.0.1:9 True False"
+    _, found = run(capsys, file, fix=True)
+    assert found["assistant"]["told"]["message"] == "http://127.0.0.1:9 True True"
+
+
+def test_a_channel_can_be_looked_at_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(file)
+    code, found = run(capsys, file, "shop")
+    assert code == 1
+    assert list(found) == ["sara", "shop"]
+
+
+def test_an_unknown_channel_is_named_with_those_there_are(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(file)
+    assert doctor(file, "shp", fix=False, as_json=False) == 2
+    assert "there are: shop" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ails", "state", "message"),
+    [
+        ("", "good", "None True False"),
+        ("nothing", "note", "no checks of its own"),
+        ("raises", "bad", "broke: RuntimeError"),
+        ("rubbish", "bad", "no finding"),
+        ("talks", "bad", "… is wrong."),
+        ("close", "good", ""),
+    ],
+)
+def test_a_plugin_that_breaks_is_a_finding_that_gives_no_secret_away(
+    file: Path, capsys: pytest.CaptureFixture[str], ails: str, state: str, message: str
+) -> None:
+    write(file, ails)
+    _, found = run(capsys, file)
+    first = next(iter(found["assistant"].values()))
+    assert first["state"] == state
+    assert message in first["message"]
+    assert KEY not in first["remedy"]
+
+
+def test_checks_that_do_not_end_are_given_up(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "WITHIN", 50)
+    write(file, "hangs", channels=PIGEON)
+    code, found = run(capsys, file)
+    assert code == 1
+    assert "did not end in time" in found["assistant"]["plugin"]["message"]
+
+
+def test_checks_that_do_not_even_end_when_told_to_keep_nobody_waiting(file: Path) -> None:
+    write(file, "clings", channels=PIGEON)
+    code = f"import sara.cli.doctor as d; d.WITHIN = 50; raise SystemExit(d.doctor(d.Path({str(file)!r}), None, fix=False, as_json=True))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["ok"] is False
+
+
+def test_a_missing_plugin_is_bad_and_the_rest_is_looked_at(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(file, channels={"shop": {"plugin": "nonesuch"}})
+    code, found = run(capsys, file)
+    assert code == 1
+    assert found["shop"]["plugin"]["state"] == "bad"
+    assert found["assistant"]["told"]["state"] == "good"
+    assert list(run(capsys, file, "shop")[1]) == ["sara", "shop"]
+
+
+def test_errors_in_the_file_are_told_with_their_place_and_nothing_is_opened(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, server={"listen": "nowhere"})
+    code, found = run(capsys, file)
+    assert code == 1
+    assert list(found) == ["sara"]
+    assert found["sara"]["file"]["state"] == "bad"
+    assert "sara.yaml:1:" in found["sara"]["file"]["message"]
+
+
+def test_a_missing_file_is_a_finding_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = run(capsys, tmp_path / "sara.yaml")
+    assert code == 1
+    assert found["sara"]["file"]["state"] == "bad"
+
+
+def test_before_the_first_start_all_that_is_missing_is_the_daemon(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(file, channels=PIGEON)
+    code, found = run(capsys, file)
+    assert code == 0
+    wrong = {check: each for check, each in found["sara"].items() if each["state"] != "good"}
+    assert set(wrong) == {"daemon", "public_url"}
+    assert "systemctl start" in wrong["daemon"]["remedy"]
+    assert found["store"]["store"]["state"] == "note"
+    assert not (file.parent / "state").exists()
+
+
+def test_people_get_marks_and_remedies(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(file, "talks", channels=PIGEON)
+    assert doctor(file, None, fix=False, as_json=False) == 1
+    out, _ = capsys.readouterr()
+    assert "responder assistant\n  ✗ key  … is wrong.\n         → Not ….\n" in out
+    assert "\n  ! daemon" in out
+    assert out.endswith("\n1 bad, 2 to think about.\n")
+
+
+# ── its own eyes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def config(state: Path, admin: str = "127.0.0.1:1") -> Config:
+    section = Section("store", "sqlite", Options())
+    return Config(state=state, store=section, queue=section, admin=Admin(listen=Listen.parse(admin)))
+
+
+def states(state: Path) -> dict[str, str]:
+    return {finding.check: finding.state for finding in examining.of_state(config(state))}
+
+
+def test_a_state_directory_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert states(tmp_path)["privacy"] == "warning"
+    tmp_path.chmod(0o700)
+    assert "privacy" not in states(tmp_path)
+
+
+def test_a_state_directory_that_is_a_file_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    assert states(tmp_path / "state") == {"state": "bad"}
+
+
+def test_a_state_directory_that_cannot_be_written_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    assert states(tmp_path) == {"state": "bad"}
+
+
+@pytest.mark.parametrize(("free", "state"), [(1 << 20, "bad"), (500 << 20, "warning"), (5 << 30, "good")])
+def test_room_on_the_disk_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    assert states(tmp_path)["disk"] == state
+
+
+@pytest.mark.parametrize(
+    ("listen", "state"),
+    [
+        ("127.0.0.1:1", "good"),
+        ("localhost:1", "good"),
+        ("[::1]:1", "good"),
+        ("0.0.0.0:1", "warning"),
+        ("10.0.0.5:1", "warning"),
+        ("a-name:1", "warning"),
+        ("8.8.8.8:1", "bad"),
+    ],
+)
+def test_who_can_reach_the_admin_listener_is_judged(tmp_path: Path, listen: str, state: str) -> None:
+    assert examining.of_admin(config(tmp_path, listen)).state == state
