@@ -55,6 +55,11 @@ Clock = Callable[[], Instant]
 """Tells the time in Unix milliseconds."""
 
 
+def media_in(state: Path) -> Path:
+    """Where customers' files lie in the state directory."""
+    return state / "media"
+
+
 @dataclass(slots=True)
 class Context:
     """What the core gives to every plugin object it builds.
@@ -72,6 +77,11 @@ class Context:
     shared: dict[Hashable, Any] = field(default_factory=dict)
     read_only: bool = False
     public_url: str | None = None
+
+    @property
+    def media(self) -> Path:
+        """The folder of customers' files; what a channel sends from this machine must lie there."""
+        return media_in(self.state)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """The object that this plugin's sections share under `key`, made by whoever asks first."""

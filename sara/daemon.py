@@ -23,7 +23,7 @@ from sara import systemd
 from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
-from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store
+from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, media_in
 from sara.errors import ConfigError, PluginError, SaraError
 from sara.files import Files
 from sara.inbox import Inbox
@@ -170,7 +170,7 @@ class Daemon:
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
         files = Files(
-            config.state / "media", self.store, config.media, self.problems, clock, lambda: secrets.token_hex(16), self.strays
+            media_in(config.state), self.store, config.media, self.problems, clock, lambda: secrets.token_hex(16), self.strays
         )
         files.open()
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)

@@ -17,6 +17,7 @@ from sara.bounds import Strays, in_thread
 from sara.contracts import Channel, Clock, Store
 from sara.errors import GiveUp, SaraError, TryLater
 from sara.model import Attachment, Line
+from sara.pause import pause
 from sara.problems import Problems
 from sara.routes import Route
 
@@ -142,12 +143,11 @@ class Files:
         return replace(attachment, path=path if path.is_file() else None)
 
     async def _fetch(self, route: Route, attachment: Attachment) -> Attachment:
-        name = f"channel:{route.name}"
-        if self._strays.blocked(name):
+        if self._strays.blocked(route.called):
             return attachment
         for turn in range(1, TRIES + 1):
             try:
-                fetched = await self._strays.call(name, self._receive(route.channel, attachment), FETCH_WITHIN)
+                fetched = await self._strays.call(route.called, self._receive(route.channel, attachment), FETCH_WITHIN)
                 return await self._keep(attachment, fetched)
             except GiveUp as error:
                 log.warning("file_refused", channel=route.name, attachment=attachment.id, error=str(error))
@@ -166,7 +166,7 @@ class Files:
                 if not isinstance(error, TryLater):
                     return attachment
             if turn < TRIES:
-                await _pause(turn)
+                await pause(turn)
         return attachment
 
     async def _receive(self, channel: Channel, attachment: Attachment) -> _Fetched:
@@ -224,8 +224,3 @@ async def _closable(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
-
-
-async def _pause(seconds: float) -> None:
-    """Let time pass on the loop's own clock, which a simulation may replace."""
-    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)

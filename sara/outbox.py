@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
 from sara.lanes import Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
+from sara.pause import pause
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
@@ -53,7 +53,7 @@ class Outbox:
         chance: Callable[[], float],
         new_id: Callable[[], str],
         owner: str,
-        strays: Strays | None = None,
+        strays: Strays,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -66,7 +66,7 @@ class Outbox:
         self._chance = chance
         self._new_id = new_id
         self._owner = owner
-        self._strays = strays or Strays(problems)
+        self._strays = strays
         # How often in a row the other end asked for a pause in a conversation.
         self._paused: dict[str, int] = {}
         self.draining = False
@@ -136,7 +136,7 @@ class Outbox:
         return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: Route) -> JobEnd | None:
-        if self._strays.blocked(_called(route)):
+        if self._strays.blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
             self._lanes.unavailable(
                 route.deliver_lane,
@@ -163,7 +163,7 @@ class Outbox:
     async def _try(self, view: DeliveryView, route: Route, attempt: str) -> Outcome:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
-            accepted = await self._strays.call(_called(route), route.channel.send(view.part, attempt), SEND_WITHIN)
+            accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, Accepted):
                 raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
             return Outcome("accepted", "accepted", external_id=accepted.external_id)
@@ -196,8 +196,8 @@ class Outbox:
         if error.scope == "conversation":
             paused = self._paused.get(view.part.conversation, 0)
             self._paused[view.part.conversation] = paused + 1
-            pause = min((error.after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
-            return Outcome("not_sent", "queued", now + pause, charged=False, error=str(error))
+            wait = min((error.after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
+            return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error))
         self._lanes.stumbled(route.deliver_lane, str(error))
         decision = retry.decide(
             self._policy, view.attempts + 1, view.first_at or now, now, own_fault=False, after=error.after, chance=self._chance()
@@ -217,7 +217,7 @@ class Outbox:
 
         Given up only when the daemon drains; the next start then finds the attempt in doubt.
         """
-        pause = SETTLE_FIRST
+        wait = SETTLE_FIRST
         while True:
             try:
                 return await self._store.settle(attempt, outcome, self._clock())
@@ -225,8 +225,8 @@ class Outbox:
                 if self.draining:
                     raise
                 log.warning("outcome_not_stored", attempt=attempt)
-                await _pause(pause)
-                pause = min(pause * 2, SETTLE_LONGEST)
+                await pause(wait)
+                wait = min(wait * 2, SETTLE_LONGEST)
 
     async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
         """Wake an answer that waited for this delivery, then look at the next part."""
@@ -235,16 +235,6 @@ class Outbox:
         return Done() if work.deliver_due is None else None
 
 
-def _called(route: Route) -> str:
-    """The name in which the channel is called."""
-    return f"channel:{route.name}"
-
-
 def in_doubt(route: Route, now: Instant, error: str) -> Outcome:
     """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
     return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error)
-
-
-async def _pause(seconds: float) -> None:
-    """Let time pass on the loop's own clock, which a simulation may replace."""
-    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)

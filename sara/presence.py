@@ -12,6 +12,7 @@ import structlog
 
 from sara.bounds import Strays
 from sara.model import Line
+from sara.pause import pause
 from sara.routes import Route
 
 log = structlog.get_logger("sara.presence")
@@ -49,15 +50,14 @@ class Presence:
             return
         lasts = route.channel.typing_lasts
         while lasts is not None and await self._try(route, route.channel.typing(external_id)):
-            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=lasts * RENEW_AT / 1_000)
+            await pause(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: Route, call: Coroutine[Any, Any, None]) -> bool:
-        name = f"channel:{route.name}"
-        if self._strays.blocked(name):
+        if self._strays.blocked(route.called):
             call.close()
             return False
         try:
-            await self._strays.call(name, call, SHOW_WITHIN)
+            await self._strays.call(route.called, call, SHOW_WITHIN)
         except Exception as error:
             log.info("presence_not_shown", channel=route.name, error=type(error).__name__)
             return False

@@ -29,6 +29,11 @@ class Route:
         return [(name, self.running[name]) for name in line if name in self.running]
 
     @property
+    def called(self) -> str:
+        """The name in which its channel is called."""
+        return f"channel:{self.name}"
+
+    @property
     def deliver_lane(self) -> str:
         """The lane of its deliver jobs."""
         return f"deliver:{self.name}"

@@ -152,7 +152,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def pause(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(files, "_pause", pause)
+    monkeypatch.setattr(files, "pause", pause)
     return waited
 
 

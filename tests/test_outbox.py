@@ -55,6 +55,7 @@ def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0) -> Outbox
         chance,
         lambda: f"a{next(ids)}",
         "me",
+        house.strays,
     )
 
 

@@ -44,7 +44,6 @@ log = structlog.get_logger("sara_whatsapp")
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 _TYPING_LASTS = 25_000
-_MEDIA = "media"
 _SLACK = 50
 """Milliseconds put on top of a wait: a clock that is a little ahead of ours must not make the pause count twice."""
 
@@ -76,7 +75,7 @@ class WhatsAppChannel(Channel):
         self._downloads = Downloads(
             self._graph, options.graph_url, options.phone_number_id, options.access_token, loopback=options.loopback
         )
-        self._uploads = Uploads(self._graph, context.state / _MEDIA)
+        self._uploads = Uploads(self._graph, context.media)
         self._pairs = PairPace()
         self._read_receipts = options.read_receipts
         self._outside = self._template_of(options)
@@ -157,9 +156,10 @@ class WhatsAppChannel(Channel):
         return forms.compose(draft, self.text_limit)
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
+        part, media_id = await self._uploads.ready(part)
+        # Counted only once nothing else keeps the message from leaving.
         if wait := self._pairs.take(part.conversation, asyncio.get_running_loop().time()):
             raise NotSent("Too many messages to this person at once.", after=ceil(wait * 1_000) + _SLACK, scope="conversation")
-        part, media_id = await self._uploads.ready(part)
         try:
             return await self._graph.send(message_body(part, attempt_id, media_id))
         except Refused:

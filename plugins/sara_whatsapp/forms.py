@@ -26,13 +26,14 @@ _LABEL = 20
 # A form needs a body: signs for those without words.
 _BELOW, _PLACE, _NUMBER = "👇", "📍", "📞"
 _CAPTIONED = frozenset({"image", "video", "document"})
-# The types that WhatsApp takes as each kind; anything else can be sent as a document.
-_TYPES: Mapping[str, frozenset[str]] = {
+TYPES: Mapping[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png"}),
     "video": frozenset({"video/mp4", "video/3gpp"}),
     "audio": frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}),
     "sticker": frozenset({"image/webp"}),
 }
+"""The types that WhatsApp takes as each kind; anything else can be sent as a document."""
+
 _BASE, _DRESS = "[\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff]", "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 _EMOJI = re.compile(
     f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3|{_BASE}{_DRESS}(?:\u200d{_BASE}{_DRESS})*"  # flag, key, all others
@@ -88,9 +89,9 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
 
 def _kind(kind: str, mime: str) -> str:
     """The kind as which WhatsApp takes a file of type `mime`."""
-    if not mime or mime in _TYPES.get(kind, {mime}):
+    if not mime or mime in TYPES.get(kind, {mime}):
         return kind
-    return "image" if kind == "sticker" and mime in _TYPES["image"] else "document"
+    return "image" if kind == "sticker" and mime in TYPES["image"] else "document"
 
 
 def _last_of(url: str) -> str:

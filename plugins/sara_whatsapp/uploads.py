@@ -15,17 +15,13 @@ from typing import BinaryIO
 import structlog
 
 from sara import NotSent, Part, Refused, SaraError
+from sara_whatsapp.forms import TYPES
 from sara_whatsapp.graph import GraphClient
 
 log = structlog.get_logger("sara_whatsapp")
 
 _MB = 1_000_000
-_TYPES: Mapping[str, Mapping[str, int]] = {
-    "image": dict.fromkeys(("image/jpeg", "image/png"), 5 * _MB),
-    "video": dict.fromkeys(("video/mp4", "video/3gpp"), 16 * _MB),
-    "audio": dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), 16 * _MB),
-    "sticker": {"image/webp": 100_000},
-}
+_LARGEST: Mapping[str, int] = {"image": 5 * _MB, "video": 16 * _MB, "audio": 16 * _MB, "sticker": 100_000}
 _ANIMATED_STICKER = 500_000
 _DOCUMENT = 100 * _MB
 
@@ -89,7 +85,7 @@ class Uploads:
             NotSent, Unavailable: as for a message. The conversation waits while an upload takes its time.
         """
         content = part.content
-        if not (part.kind in _TYPES or part.kind == "document") or not content.get("path"):
+        if not (part.kind in _LARGEST or part.kind == "document") or not content.get("path"):
             return part, None
         name = str(content.get("name") or "")
         file = await asyncio.to_thread(look_at, self._folder, str(content["path"]), str(content.get("mime") or ""), name)
@@ -152,7 +148,7 @@ def fitting(kind: str, file: LocalFile) -> str:
     if not file.size:
         raise Refused("The file to send is empty.")
     for form in (kind, "image") if kind == "sticker" else (kind,):
-        most = _TYPES.get(form, {}).get(file.mime.partition(";")[0], 0)
+        most = _LARGEST.get(form, 0) if file.mime.partition(";")[0] in TYPES.get(form, ()) else 0
         if file.size <= (_ANIMATED_STICKER if form == "sticker" and most and file.animated else most):
             return form
     if file.size > _DOCUMENT:

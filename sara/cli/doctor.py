@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 
 from sara.bounds import bounded
 from sara.cli import examining
+from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
 from sara.config import Config, Loaded, Section
@@ -31,9 +31,6 @@ WITHIN = 60_000
 
 WITHIN_FIXING = 120_000
 CLOSE_WITHIN = 5_000
-LEAVE_AFTER = 0.5
-"""Seconds that plugins' tasks are given to end when all is said."""
-
 SHORTEST_HIDDEN = 6
 """Secrets shorter than this are not looked for in what is printed: they would turn up in ordinary words."""
 
@@ -74,7 +71,8 @@ def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> in
         else:
             print(_verdict(states))
         code = 1 if states["bad"] else 0
-        await _leave(code)
+        if await what_stays():
+            exit_now(code)
         return code
 
     return guarded(main)
@@ -164,17 +162,6 @@ async def _closed(made: PluginObject) -> None:
         await bounded(cast("Any", made.close()), CLOSE_WITHIN)
     except Exception as error:
         print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
-
-
-async def _leave(code: int) -> None:
-    """End here and now where a plugin's task does not end though it is told to; the loop would wait for it without end."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others and (await asyncio.wait(others, timeout=LEAVE_AFTER))[1]:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 # ── printing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import EX_CONFIG, read
 from sara.cli.output import fail
 from sara.daemon import Daemon
@@ -31,9 +32,6 @@ BLOCKED_AFTER = 5.0
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers for what `mallopt` sets."""
-
-LEAVE_AFTER = 0.5
-"""Seconds that plugins' tasks are given to end when all is closed."""
 
 
 def run(config: Path, log_level: str) -> int:
@@ -78,20 +76,10 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     finally:
         watching.cancel()
         faulthandler.cancel_dump_traceback_later()
-    if stays := await _what_stays():
+    if stays := await what_stays():
         log.warning("left_behind", tasks=stays)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        exit_now(code)
     return code
-
-
-async def _what_stays() -> int:
-    """How many tasks do not end though all is closed; `asyncio.run` would wait for them without end."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    return len((await asyncio.wait(others, timeout=LEAVE_AFTER))[1]) if others else 0
 
 
 async def _watch_loop() -> None:

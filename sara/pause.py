@@ -1,0 +1,10 @@
+"""Letting time pass."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def pause(seconds: float) -> None:
+    """Return after so many seconds of the loop's own clock, which a simulation may replace."""
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)
