@@ -130,24 +130,26 @@ class Checker:
                 by_node[item[1].node].append(item)
             for node, items in by_node.items():
                 if node not in subject.inherited and not (isinstance(node, Scalar) and node.origin == "broken"):
-                    self._value(subject, node, items)
+                    self._value(model, subject, node, items)
 
     def _missing(self, model: type[AnOptions], subject: Subject, error: ErrorDetails) -> None:
         *above, key = error["loc"]
         spot = _locate(subject, above)
         if spot.node in subject.inherited:
             return
-        fields = [keys[str(key)] for keys in map(keys_of, models_at(model, above)) if str(key) in keys]
-        hint = next((readable(field.description, 200) for field in fields if field.description), "")
-        self.note("missing", f"{_name(subject, (*spot.steps, key))} is missing", spot.place, hint)
+        self.note("missing", f"{_name(subject, (*spot.steps, key))} is missing", spot.place, _description(model, error))
 
-    def _value(self, subject: Subject, node: Node, items: Sequence[tuple[ErrorDetails, _Spot]]) -> None:
+    def _value(self, model: type[AnOptions], subject: Subject, node: Node, items: Sequence[tuple[ErrorDetails, _Spot]]) -> None:
         spot = items[0][1]
         name = _name(subject, spot.steps)
         place = node.place if isinstance(node, Scalar) and node.text else spot.place
         expected = [words for error, _ in items if (words := expectation(error["type"]))]
         tails = [mismatch(expected, node)] if expected else []
-        tails += [explain(error, node) for error, _ in items if not expectation(error["type"])]
+        for error, _ in items:
+            if not expectation(error["type"]):
+                tail, hint = explain(error, node)
+                # A pattern alone tells few people what is wanted.
+                tails.append((tail, hint or (_description(model, error) if error["type"] == "string_pattern_mismatch" else "")))
         for tail, hint in dict.fromkeys(tails):
             self.note("value", name + (self._without_secrets(tail) if subject.owner else tail), place, hint)
 
@@ -165,6 +167,13 @@ def _value(node: Node, as_text: Collection[Scalar], dropped: Collection[Entry]) 
     if isinstance(node, ListNode):
         return [_value(item, as_text, dropped) for item in node.items]
     return {key: _value(entry.node, as_text, dropped) for key, entry in node.entries.items() if entry not in dropped}
+
+
+def _description(model: type[AnOptions], error: ErrorDetails) -> str:
+    """What the option says of itself that an error is about."""
+    *above, key = error["loc"]
+    fields = [keys[str(key)] for keys in map(keys_of, models_at(model, above)) if str(key) in keys]
+    return next((readable(field.description, 200) for field in fields if field.description), "")
 
 
 def _is_number(node: Scalar) -> bool:
