@@ -28,6 +28,7 @@ class Chat(Options):
     token: Secret
     secrets: Secret | Annotated[tuple[Secret, ...], Field(min_length=1)] = ()
     version: str = "v1"
+    level: str = Field(default="l1", pattern=r"^l[0-9]$", description="The level that the provider has granted.")
     mode: Literal["resend", "hold"] = "resend"
     wait: Duration = Field(default=1_000, ge=500)
     speed: int = Field(default=80, ge=1)
@@ -341,6 +342,11 @@ def test_a_file_must_be_keys_and_values(read: Read, tmp_path: Path, text: str) -
 def test_a_missing_option_is_told_at_its_section_with_its_description(read: Read, tmp_path: Path) -> None:
     text = AI + "channels:\n  chat:\n    plugin: chat\n    token: t\n"
     assert lines(read(text), tmp_path) == ["sara.yaml:4:3: channels.chat.number is missing"]
+
+
+def test_a_value_that_fits_no_pattern_is_told_with_what_the_option_is(read: Read, tmp_path: Path) -> None:
+    [told] = lines(read(chat(level="highest")), tmp_path)
+    assert told.endswith("channels.chat.level must look like ^l[0-9]$; The level that the provider has granted.")
 
 
 def test_a_section_without_a_plugin_is_told(read: Read, tmp_path: Path) -> None:
