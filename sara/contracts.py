@@ -395,9 +395,12 @@ class Store(PluginObject):
         """The name of a kept file with these contents, if there is one: the same file need not be kept twice."""
 
     @abstractmethod
-    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
-        """Forget up to `limit` fetched attachments of messages older than `before`; return the names of files that no attachment
-        uses any more, to be removed."""
+    async def old_files(self, before: Instant, limit: int) -> Sequence[str]:
+        """The names of up to `limit` kept files, the oldest first, of which every message is older than `before`."""
+
+    @abstractmethod
+    async def forget_files(self, names: Sequence[str], now: Instant) -> None:
+        """Note that these files are gone, by age."""
 
     @abstractmethod
     async def billed(self, account: str, month: str) -> Mapping[str, int]:

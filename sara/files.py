@@ -36,7 +36,6 @@ AT_ONCE = 4
 MEGABYTE = 1_000_000
 EXPIRE_EVERY = 3_600.0
 EXPIRE_PAGE = 200
-A_DAY_S = 86_400
 PARTIAL = ".part"
 
 
@@ -77,13 +76,10 @@ class Files:
         self._changing = asyncio.Lock()
 
     def open(self) -> None:
-        """Make the folder, and clear it of what a former life had not fetched whole or not removed in time."""
+        """Make the folder, and clear it of what a former life had not fetched whole."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # What the store forgot and a crash left here: no file outlives its message's time by more than a day.
-        too_old = (self._clock() - self._policy.keep) / 1_000 - A_DAY_S
-        for left in self.folder.iterdir():
-            if left.suffix == PARTIAL or left.stat().st_mtime < too_old:
-                left.unlink(missing_ok=True)
+        for left in self.folder.glob(f"*{PARTIAL}"):
+            left.unlink(missing_ok=True)
 
     async def complete(self, route: Route, lines: Sequence[Line]) -> tuple[Line, ...]:
         """The lines with their files: what is not here yet is fetched. What cannot be had is left out, with its reason if it never
@@ -126,9 +122,11 @@ class Files:
 
     async def _expire_page(self) -> int:
         async with self._changing:
-            names = await self._store.expire_attachments(self._clock() - self._policy.keep, EXPIRE_PAGE)
+            names = await self._store.old_files(self._clock() - self._policy.keep, EXPIRE_PAGE)
             if names:
+                # In this order: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
                 await in_thread(self._remove, names)
+                await self._store.forget_files(names, self._clock())
         return len(names)
 
     def _remove(self, names: Sequence[str]) -> None:

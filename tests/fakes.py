@@ -311,9 +311,12 @@ class FakeStore(Store):
         self._note("attachment_file", sha256)
         return None
 
-    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
-        self._note("expire_attachments", before, limit)
+    async def old_files(self, before: Instant, limit: int) -> Sequence[str]:
+        self._note("old_files", before, limit)
         return ()
+
+    async def forget_files(self, names: Sequence[str], now: Instant) -> None:
+        self._note("forget_files", tuple(names), now)
 
     async def billed(self, account: str, month: str) -> Mapping[str, int]:
         self._note("billed", account, month)

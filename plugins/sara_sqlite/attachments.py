@@ -76,14 +76,21 @@ def file_of(db: Connection, sha256: str) -> str | None:
     return None if row is None else str(row["file"])
 
 
-def expire(db: Connection, before: Instant, limit: int) -> Sequence[str]:
-    """Forget the oldest fetched files; the names of those that nothing uses any more."""
+def old(db: Connection, before: Instant, limit: int) -> Sequence[str]:
+    """The names of files that no message uses which is younger."""
     rows = db.execute(
-        "SELECT id, file FROM attachments WHERE file IS NOT NULL AND at < ? ORDER BY at, id LIMIT ?", (before, limit)
+        "SELECT DISTINCT file FROM (SELECT file FROM attachments a WHERE file IS NOT NULL AND at < ?"
+        " AND NOT EXISTS (SELECT 1 FROM attachments y WHERE y.file = a.file AND y.at >= ?) ORDER BY at, id LIMIT ?)",
+        (before, before, limit),
     ).fetchall()
-    db.executemany("UPDATE attachments SET file = NULL, error = ? WHERE id = ?", ((EXPIRED, row["id"]) for row in rows))
-    names = dict.fromkeys(row["file"] for row in rows)
-    return [name for name in names if one(db, "SELECT 1 FROM attachments WHERE file = ? LIMIT 1", name) is None]
+    return [row["file"] for row in rows]
+
+
+def forget(db: Connection, names: Sequence[str], now: Instant) -> None:
+    """These files are gone."""
+    db.executemany(
+        "UPDATE attachments SET file = NULL, error = ?, kept_at = ? WHERE file = ?", ((EXPIRED, now, name) for name in names)
+    )
 
 
 def _attachment(row: sqlite3.Row) -> Attachment:

@@ -140,8 +140,11 @@ class SqliteStore(Store):
     async def attachment_file(self, sha256: str) -> str | None:
         return await self.database.read(lambda db: attachments.file_of(db, sha256))
 
-    async def expire_attachments(self, before: Instant, limit: int) -> Sequence[str]:
-        return await self.database.write(lambda db: attachments.expire(db, before, limit))
+    async def old_files(self, before: Instant, limit: int) -> Sequence[str]:
+        return await self.database.read(lambda db: attachments.old(db, before, limit))
+
+    async def forget_files(self, names: Sequence[str], now: Instant) -> None:
+        await self.database.write(lambda db: attachments.forget(db, names, now))
 
     async def billed(self, account: str, month: str) -> Mapping[str, int]:
         return await self.database.read(lambda db: billing.billed(db, account, month))

@@ -86,12 +86,15 @@ class FilesExam:
             [stored] = (await shop.take(with_files(f"in-{n}", PHOTO, at=now - age * DAY))).stored
             [photo] = (await self.waiting(shop, stored.conversation, n)).attachments
             await shop.store.keep_attachment(photo.id, file, f"{n % 3:064}", 1, None, now)
-        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == ["old"]
-        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == ["older-twin"]
-        assert await shop.store.expire_attachments(now - 7 * DAY, 2) == []
+        for name in ("old", "older-twin"):
+            assert await shop.store.old_files(now - 7 * DAY, 1) == [name]
+            assert await shop.store.old_files(now - 7 * DAY, 1) == [name], "nothing is forgotten before it is gone"
+            await shop.store.forget_files([name], now)
+        assert await shop.store.old_files(now - 7 * DAY, 1) == []
         lines = (await shop.reading(stored.conversation)).waiting
-        assert [line.attachments[0].path for line in lines] == [None, None, None, None, PurePath("shared")]
-        assert [line.attachments[0].error for line in lines] == ["expired"] * 4 + [None]
+        shared = PurePath("shared")
+        assert [line.attachments[0].path for line in lines] == [None, shared, None, None, shared]
+        assert [line.attachments[0].error for line in lines] == ["expired", None, "expired", "expired", None]
 
     # quotes
 

@@ -75,7 +75,7 @@ async def everything(store: SqliteStore, shop: Shop) -> None:
     await shop.send(conversation, "a3", "out-3")
     await shop.receipt("sent", external_id="out-3", pricing={"type": "regular", "category": "service"}, counts=True)
     await store.billed(ACCOUNT, "2027-01")
-    await store.expire_attachments(shop.clock(), 10)
+    await store.forget_files(await store.old_files(shop.clock() + 1, 10), shop.clock())
     await shop.take(message("in-5"), verdict=STOP)
 
 
