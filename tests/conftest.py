@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # The same examples each time; `HYPOTHESIS_PROFILE=wild` looks for new ones.
@@ -29,3 +31,14 @@ def need() -> Callable[[str, str], str]:
         return path
 
     return find
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """For what sets up logging: the other tests find theirs as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()

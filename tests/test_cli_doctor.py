@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from sara.cli import doctor as command
 from sara.cli import examining
@@ -26,14 +24,9 @@ KEY = "a-key-that-nobody-may-see"
 
 
 @pytest.fixture(autouse=True)
-def left_as_it_was() -> Iterator[None]:
+def left_as_it_was(own_logging: None) -> Iterator[None]:
     """The command sets up logging and imports plugins; other tests expect neither."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    root.handlers = []
     yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
     for name in ("ailing", "pigeon"):
         sys.modules.pop(f"sara_{name}", None)
 

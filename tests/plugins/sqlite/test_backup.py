@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,6 @@ from sara.testing import HandClock
 from sara.testing.shop import ANA, KOFI, Shop, later, message
 
 DEADLINE = 30.0
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def make(tmp_path: Path, clock: HandClock) -> Callable[[], SqliteStore]:
-    """Another store on the same file."""
-    return lambda: SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
-
-
-@pytest.fixture
-async def store(make: Callable[[], SqliteStore]) -> AsyncIterator[SqliteStore]:
-    store = make()
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def shop(store: SqliteStore, clock: HandClock) -> Shop:
-    return Shop(store, clock)
 
 
 @pytest.fixture

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
-from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Attachment, Context, HistoryLimits, Problems
-from sara.testing import HandClock
+from sara import Attachment, HistoryLimits
 from sara.testing.shop import ACCOUNT, KOFI, STOP, Shop, later, message
 
 SCANNED = re.compile(
     r"SCAN (messages|attachments|attempts|conversations|contacts|events|m|q|a|c)\b(?!.*USING (COVERING )?INDEX)|messages_state"
 )
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: HandClock) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def shop(store: SqliteStore, clock: HandClock) -> Shop:
-    return Shop(store, clock)
 
 
 class Spy:

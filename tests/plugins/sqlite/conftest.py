@@ -1,0 +1,38 @@
+"""A store in a file, and the shop that its exam tells stories of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.store import SqliteStore
+
+from sara import Context, Problems
+from sara.testing import HandClock
+from sara.testing.shop import Shop
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def make(tmp_path: Path, clock: HandClock) -> Callable[[], SqliteStore]:
+    """Another store on the same file."""
+    return lambda: SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
+
+
+@pytest.fixture
+async def store(make: Callable[[], SqliteStore]) -> AsyncIterator[SqliteStore]:
+    store = make()
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def shop(store: SqliteStore, clock: HandClock) -> Shop:
+    return Shop(store, clock)
