@@ -136,13 +136,16 @@ class Fork:
         self.public_url, self.admin_url = where["public"], where["admin"]
         await self.alive(self.town.phone.connect(self.public_url + "/webhook/messages"))
 
-    async def logged(self, words: str, times: int = 1) -> list[str]:
-        """Wait until so many lines of its log hold these words; return them. Raises Died."""
+    async def logged(self, *words: str, times: int = 1) -> list[str]:
+        """Wait until so many lines of its log hold any of these words; return them. Raises Died."""
+
+        def told() -> list[str]:
+            return [line for line in self.output().splitlines() if any(each in line for each in words)]
 
         over = asyncio.ensure_future(self.over.wait())
         try:
             async with asyncio.timeout(DEADLINE):
-                while len(found := [line for line in self.output().splitlines() if words in line]) < times:
+                while len(found := told()) < times:
                     if over.done():
                         raise Died(self.output())
                     await asyncio.wait([over], timeout=0.01)

@@ -19,6 +19,7 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 
 from sara import Context, Finding, Problems, Request
 from tests.plugins.whatsapp.conftest import NOW
+from tests.plugins.whatsapp.provider import GAPS
 
 HOOK = "/webhook/messages"
 ELSEWHERE = "http://127.0.0.2:9/other"
@@ -89,6 +90,15 @@ class Shop:
 
     def asked(self) -> list[str]:
         return [request.path for request in self.simulator.requests]
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[WhatsAppSimulator]:
+    """A provider without delays, in the shop's own time: a token's end must not depend on the day of the test."""
+    async with WhatsAppSimulator(
+        sent_delay=0, delivered_delay=0, read_delay=0, retry_gaps=GAPS, seed=7, clock=lambda: NOW
+    ) as quick:
+        yield quick
 
 
 @pytest.fixture
