@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from sara.contracts import Toolbox
 
 Instant: TypeAlias = int
 """A moment: Unix time in milliseconds."""
@@ -76,12 +79,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person as the store knows them."""
+    """A person as the store knows them. `language` is the one they write (ISO 639-1), once it could be told; `notes` is what the
+    business wrote down about them."""
 
     id: str
     name: str | None = None
     username: str | None = None
     language: str | None = None
+    notes: str = ""
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -369,7 +374,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them."""
+    """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them.
+
+    `summary` is what was said before that history, in short, where it was summarised. `channel` is the channel's name in the
+    file. `tools` are what the model may do for this person, None for nothing.
+    """
 
     conversation: str
     account: str
@@ -377,11 +386,33 @@ class Turn:
     messages: tuple[Line, ...]
     history: tuple[Line, ...] = ()
     now: Instant = 0
+    channel: str = ""
+    summary: str = ""
+    tools: Toolbox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it: `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolScope:
+    """For whom a tool works: taken from the conversation, never from the model."""
+
+    conversation: str
+    account: str
+    contact: Contact
+    now: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens."""
+    """What an answer cost, in tokens, over all calls that it took."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -399,6 +430,14 @@ class Reply:
     parts: tuple[Draft, ...]
     usage: Usage | None = None
     readings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was said, in short, and what it cost to say so."""
+
+    text: str
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
