@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aioresponses import aioresponses
+from hypothesis import given
+from hypothesis import strategies as st
 from sara_openai.answer import Answer, ToolCall
 from sara_openai.completions import Completions
 from sara_openai.options import OpenAIOptions
@@ -19,6 +22,21 @@ from sara import Context, GiveUp, Line, Problems, Reply, ToolSpec, TryLater, Tur
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["function", "length"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["message", "content", "refusal", "tool_calls", "id", "function", "name", "arguments", "text", "type"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
 
 
 def said(reply: Reply) -> str:
@@ -155,6 +173,13 @@ def test_a_refusal_is_no_text() -> None:
 def test_content_in_parts_is_read_without_the_thinking() -> None:
     parts = [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "Yes"}, SimpleNamespace(type="text", text=".")]
     assert read(completion(parts)).text == "Yes."
+
+
+@given(JSON)
+def test_a_choice_of_any_shape_is_read_without_a_crash(choice: object) -> None:
+    with suppress(TryLater, GiveUp):
+        answer = read({"choices": [choice], "usage": choice, "model": choice})
+        assert bool(answer.calls) == bool(answer.echo)
 
 
 # calls

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sara_openai.answer import Answer, ToolCall
 from sara_openai.failures import Failed
 from sara_openai.options import OpenAIOptions
@@ -21,6 +24,25 @@ Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 OPTIONS = OpenAIOptions(base_url="http://127.0.0.1/v1", api="responses")
 SPEC = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["message", "reasoning", "function_call", "output_text", "refusal", "incomplete", "failed"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "content", "call_id", "name", "arguments", "text", "refusal", "encrypted_content", "code", "reason"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
 
 
 @pytest.fixture
@@ -199,6 +221,15 @@ async def test_a_failure_told_in_an_answer_is_one(responder: OpenAIResponder, si
     simulator.fault("failed", code="invalid_prompt")
     with pytest.raises(GiveUp):
         await responder.answer(turn())
+
+
+@given(JSON, JSON)
+def test_an_output_of_any_shape_is_read_without_a_crash(item: object, other: object) -> None:
+    with suppress(TryLater, GiveUp):
+        answer = Responses().read(
+            {"output": [item], "status": other, "error": item, "incomplete_details": item, "usage": item}, "m"
+        )
+        assert isinstance(answer, Failed) or bool(answer.calls) == bool(answer.echo)
 
 
 # calls
