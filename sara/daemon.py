@@ -10,7 +10,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from aiohttp import web
 
 from sara import gates, systemd, tools
 from sara.acting import Acting
-from sara.bounds import Strays
+from sara.bounds import Strays, bounded
 from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
@@ -31,7 +31,7 @@ from sara.handing import Handing
 from sara.health import Health
 from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
-from sara.model import Instant, Recovered
+from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
@@ -57,6 +57,12 @@ CONCURRENT_REPLIES = 256
 CONCURRENT_SENDS = 80
 REOPEN_EVERY = 60.0
 """Seconds between two tries to open a responder that could not be opened."""
+
+OPEN_WITHIN: Millis = 30_000
+"""A channel or responder that has not opened after this long is not running; everybody else is served without it."""
+
+CLOSE_WITHIN: Millis = 5_000
+"""A plugin that has not closed after this long is left behind."""
 
 KEEPALIVE = 15.0
 """Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
@@ -98,6 +104,7 @@ class Daemon:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._shared: dict[str, dict[Hashable, Any]] = {}
+        self._plugged: list[tuple[str, PluginObject]] = []
         self.problems = Problems(self._with.clock)
         self.strays = Strays(self.problems)
         self.hooks = Hooks(plugins, self.problems, strays=self.strays)
@@ -146,10 +153,11 @@ class Daemon:
         self._tell_recovered(recovered)
         for name in config.plugins:
             self._load_helper(name)
+        self._stack.push_async_callback(self._close_plugged)
         routes = await self._open_channels()
         self._build(routes, Caution(recovered.suspects, self._with.clock()))
         await self._listen()
-        failed = await self._open_responders(self._config.responders.values())
+        failed = await self._open_responders(list(self._config.responders.values()))
         await self._report_orphans(routes)
         self._run(self._worker.run(), "worker")
         self._admin.serving = True
@@ -324,7 +332,7 @@ class Daemon:
 
     async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
         engine = self._make(kind, section, contract)
-        self._stack.push_async_callback(engine.close)
+        self._stack.push_async_callback(self._closed, section.name, engine)
         try:
             await engine.open()
         except SaraError:
@@ -334,34 +342,47 @@ class Daemon:
         return engine
 
     async def _open_channels(self) -> Routes:
-        routes: list[Route] = []
         self._responders: dict[str, Responder] = {}
         self._down: set[str] = set()
-        for section in self._config.channels.values():
-            with self._degraded("channel", section):
-                channel = self._make("channel", section, Channel)
-                self._stack.push_async_callback(self._closed, section.name, channel)
-                await channel.open()
+        sections = list(self._config.channels.values())
+        routes: list[Route] = []
+        for section, channel in zip(sections, await self._open_all("channel", sections, Channel), strict=True):
+            if channel is not None:
                 routes.append(Route(section.name, channel, section.conversation or self._config.conversation, self._responders))
-                continue
-            if path := getattr(section.options, "webhook", None):
+            elif path := getattr(section.options, "webhook", None):
                 self._down.add(path)
         _check_accounts(routes, self.problems)
         return Routes(routes)
 
-    async def _open_responders(self, sections: Iterable[Section]) -> list[Section]:
+    async def _open_responders(self, sections: Sequence[Section]) -> list[Section]:
         """Build and open responders; return those that failed."""
-        failed: list[Section] = []
-        for section in sections:
-            with self._degraded("responder", section):
-                responder = self._make("responder", section, Responder)
-                self._stack.push_async_callback(self._closed, section.name, responder)
-                await responder.open()
+        opened = await self._open_all("responder", sections, Responder)
+        for section, responder in zip(sections, opened, strict=True):
+            if responder is not None:
                 self._responders[section.name] = responder
                 self.problems.clear(f"responder:{section.name}")
-                continue
-            failed.append(section)
-        return failed
+        return [section for section, responder in zip(sections, opened, strict=True) if responder is None]
+
+    async def _open_all(self, kind: Kind, sections: Sequence[Section], contract: type[T]) -> Sequence[T | None]:
+        """Build and open them beside each other, so that a slow one holds up the start once; None for each that failed."""
+        return await asyncio.gather(*(self._opened(kind, section, contract) for section in sections))
+
+    async def _opened(self, kind: Kind, section: Section, contract: type[T]) -> T | None:
+        called = f"{kind}:{section.name}"
+        with self._degraded(kind, section):
+            if self.strays.blocked(called):
+                raise PluginError("too many of its calls do not end")
+            made = self._make(kind, section, contract)
+            try:
+                await self.strays.call(called, made.open(), OPEN_WITHIN, needed=False)
+            except Exception as error:
+                await self._closed(section.name, made)
+                if isinstance(error, TimeoutError):
+                    raise PluginError(f"it did not open within {OPEN_WITHIN // 1_000} s") from error
+                raise
+            self._plugged.append((section.name, made))
+            return made
+        return None
 
     async def _reopen_responders(self, failed: list[Section]) -> None:
         """Try again what failed, as its cause may pass: until then its messages wait."""
@@ -372,7 +393,7 @@ class Daemon:
             failed = await self._open_responders(failed)
 
     @contextlib.contextmanager
-    def _degraded(self, kind: str, section: Section) -> Iterator[None]:
+    def _degraded(self, kind: Kind, section: Section) -> Iterator[None]:
         """One that fails becomes a problem; the rest runs, and its messages stay in the store."""
         try:
             yield
@@ -387,9 +408,12 @@ class Daemon:
 
     async def _closed(self, name: str, plugin: PluginObject) -> None:
         try:
-            await plugin.close()
+            await bounded(plugin.close(), CLOSE_WITHIN)
         except Exception as error:
             log.warning("close_failed", section=name, error=type(error).__name__)
+
+    async def _close_plugged(self) -> None:
+        await asyncio.gather(*(self._closed(name, plugin) for name, plugin in self._plugged))
 
     def _report_findings(self) -> None:
         for finding in self._loaded.findings:

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -243,6 +244,36 @@ async def test_a_responder_that_fails_is_a_problem_and_the_next_in_line_answers(
     assert "first" in told[0]
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sara.daemon.OPEN_WITHIN", 500)
+    lay_beside(town, "hanging")
+    town.config["channels"] |= {f"channel-{number}": {"plugin": "hanging"} for number in range(3)}
+    town.config["responders"] |= {f"responder-{number}": {"plugin": "hanging"} for number in range(3)}
+    town.config["conversation"] |= {"responder": "responder-0", "fallback": ["assistant"]}
+    async with asyncio.timeout(DEADLINE):
+        begun = time.monotonic()
+        daemon = await town.start()
+        assert time.monotonic() - begun < 3, "they hang one after the other"
+    told = problems(daemon)
+    for number in range(3):
+        assert "did not open" in told[f"channel:channel-{number}"]
+        assert "did not open" in told[f"responder:responder-{number}"]
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_plugins_that_hang_at_the_end_are_left_behind(town: Town, process: Process) -> None:
+    lay_beside(town, "hanging")
+    town.config["channels"]["second"] = {"plugin": "hanging", "at": "close"}
+    town.config["responders"] |= {name: {"plugin": "hanging", "at": "close"} for name in ("first", "third")}
+    town.config["conversation"]["responder"] = "assistant"
+    await process.start()
+    begun = time.monotonic()
+    assert await process.end() == 0
+    assert time.monotonic() - begun < 9, "they are waited for one after the other"
+    assert sum('"close_failed"' in line for line in process.output) == 3
 
 
 @pytest.mark.parametrize("name", ["unimportable", "misspelt", "misnamed", "unknown"])

@@ -1,0 +1,62 @@
+"""A channel and a responder that never come back from `open` or from `close`, as their section says."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sara import Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Turn, hookimpl
+
+
+class HangingOptions(Options):
+    at: str = "open"
+
+
+async def hang(where: str, options: HangingOptions) -> None:
+    if options.at == where:
+        await asyncio.Event().wait()
+
+
+class HangingChannel(Channel):
+    Options = HangingOptions
+    account = "hanging:1"
+
+    def __init__(self, options: HangingOptions, context: Context) -> None:
+        self.options = options
+
+    async def open(self) -> None:
+        await hang("open", self.options)
+
+    async def close(self) -> None:
+        await hang("close", self.options)
+
+    def receive(self, request: Request) -> Reception:
+        return Reception()
+
+    async def send(self, part: Part, attempt_id: str) -> Accepted:
+        return Accepted(attempt_id)
+
+
+class HangingResponder(Responder):
+    Options = HangingOptions
+
+    def __init__(self, options: HangingOptions, context: Context) -> None:
+        self.options = options
+
+    async def open(self) -> None:
+        await hang("open", self.options)
+
+    async def close(self) -> None:
+        await hang("close", self.options)
+
+    async def answer(self, turn: Turn) -> Reply:
+        return Reply((Draft("hm"),))
+
+
+@hookimpl
+def register_channels() -> list[type[Channel]]:
+    return [HangingChannel]
+
+
+@hookimpl
+def register_responders() -> list[type[Responder]]:
+    return [HangingResponder]
