@@ -17,6 +17,9 @@ STUMBLES = 5
 BREAK: Millis = 6_000
 """While the breaker is open one try is made each time this has passed."""
 
+SEND_WITHIN: Millis = 60_000
+"""A send that takes longer than this many milliseconds is in doubt."""
+
 
 class Lanes:
     """Holds a lane when nothing can go through it; the oldest waiting message is the probe that finds it mended."""
@@ -26,7 +29,7 @@ class Lanes:
         self._problems = problems
         self._clock = clock
         self._refusals: dict[str, tuple[int, Instant]] = {}
-        self._stumbles: dict[str, int] = {}
+        self._stumbles: dict[str, tuple[int, Instant]] = {}
 
     def unavailable(self, lane: str, message: str, remedy: str) -> Instant:
         """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe."""
@@ -46,8 +49,8 @@ class Lanes:
     def stumbled(self, lane: str, message: str) -> None:
         """The other end failed. One that fails again and again is given rest: the breaker opens, and one try at a time finds
         out whether it is back, so that a storm is not answered with a herd."""
-        stumbles = self._stumbles.get(lane, 0) + 1
-        self._stumbles[lane] = stumbles
+        stumbles = self._stumbles.get(lane, (0, 0))[0] + 1
+        self._stumbles[lane] = stumbles, self._clock()
         if stumbles >= STUMBLES and not self._queue.held(lane):
             self._queue.hold(lane, self._clock() + BREAK)
             self._problems.report(
@@ -58,16 +61,19 @@ class Lanes:
 
     def well(self, lane: str) -> None:
         """Something went through."""
-        if self._stumbles.pop(lane, 0) >= STUMBLES:
+        if self._stumbles.pop(lane, (0, 0))[0] >= STUMBLES:
             self._problems.clear(f"breaker:{lane}")
         if self._refusals.pop(lane, None) is not None:
             self._problems.clear(f"lane:{lane}")
         self._queue.went_well(lane)
 
     def held(self, lane: str) -> bool:
-        """Whether the lane is on hold, or its last probe was refused. A lane that nobody has probed for a while counts as
-        free: otherwise one without waiting messages would never be tried again."""
+        """Whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane
+        that nobody has probed for a while counts as free: otherwise one without waiting messages would never be tried again."""
         if self._queue.held(lane):
             return True
         refused = self._refusals.get(lane)
-        return refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST
+        if refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST:
+            return True
+        stumbles, at = self._stumbles.get(lane, (0, 0))
+        return stumbles >= STUMBLES and abs(self._clock() - at) < BREAK + SEND_WITHIN

@@ -11,7 +11,7 @@ from sara import doubt, gates, retry
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
-from sara.lanes import Lanes
+from sara.lanes import SEND_WITHIN, Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
 from sara.pause import pause
 from sara.plugins import Hooks
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from sara.config import RetryPolicy
 
 log = structlog.get_logger("sara.outbox")
-
-SEND_WITHIN = 60_000
-"""A send that takes longer than this many milliseconds is in doubt."""
 
 LANE_PAUSE: Millis = 5_000
 """How long a lane rests where the other end asks for a pause and does not say how long."""
@@ -193,6 +190,7 @@ class Outbox:
             return in_doubt(route, self._clock(), str(error))
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
+            self._lanes.stumbled(route.deliver_lane, f"{type(error).__name__} in the channel")
             return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
 
     def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sara import Wake
+from sara.lanes import BREAK, SEND_WITHIN
 from sara.testing.queue import Running
 from tests.fakes import NOW, House
 
@@ -131,3 +132,19 @@ def test_the_breaker_closes_with_the_first_that_goes_through(house: House) -> No
     assert house.listed() == {}
     house.lanes.stumbled(LANE, "502")
     assert not house.queue.held(LANE)
+
+
+def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house: House) -> None:
+    for _ in range(4):
+        house.lanes.stumbled(LANE, "502")
+    assert not house.lanes.held(LANE)
+    house.lanes.stumbled(LANE, "502")
+    house.queue.release(LANE)  # the six seconds are over, and one try is under way
+    house.clock.forward(BREAK + SEND_WITHIN - 1)
+    assert house.lanes.held(LANE)
+    house.clock.forward(1)
+    assert not house.lanes.held(LANE), "nobody has tried for so long"
+    house.lanes.stumbled(LANE, "502")
+    house.queue.release(LANE)
+    house.lanes.well(LANE)
+    assert not house.lanes.held(LANE)

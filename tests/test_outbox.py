@@ -538,3 +538,25 @@ async def test_where_a_channel_knows_no_window_nothing_is_ever_too_late() -> Non
     house = house_of(customer_at=NOW - 365 * DAY)
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == [("out-1", "a1")]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_channel_that_hangs_or_breaks_again_and_again_is_given_rest(hangs: bool) -> None:
+    async def story() -> House:
+        house = House()
+
+        async def send(*_: object) -> Accepted:
+            if hangs:
+                await asyncio.Event().wait()
+            raise RuntimeError("a bug")
+
+        house.channel.send = send  # type: ignore[method-assign]  # a channel that does not come back
+        for number in range(5):
+            assert not house.queue.held("deliver:support")
+            house.store.delivering = [delivery_view(f"out-{number}")]
+            await outbox_of(house)(job(key=f"c{number}"))
+        return house
+
+    house = without_waiting(story())
+    assert house.queue.held("deliver:support")
+    assert "breaker:deliver:support" in house.problems

@@ -32,6 +32,7 @@ from sara import (
 )
 from sara.config import Conversation, History, RetryPolicy
 from sara.gates import BLOCKED_LOOK, LANE_LOOK
+from sara.lanes import BREAK, STUMBLES
 from sara.replies import GRACE, Replies, turn_of
 from sara.routes import Routes
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
@@ -219,6 +220,19 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
     house.lanes.unavailable("deliver:support", "the token has expired", "")
     assert await run(house) == Again(NOW + LANE_LOOK)
     assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
+    assert responder.turns == []
+
+
+async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_under_way() -> None:
+    responder = FakeResponder()
+    house = house_of(responder)
+    for _ in range(STUMBLES):
+        house.lanes.stumbled("deliver:support", "no answer")
+    house.queue.release("deliver:support")
+    house.clock.forward(BREAK)
+    assert house.store.replying is not None
+    assert house.store.replying.delivery == "clear", "the part that is tried was never tried before"
+    assert await run(house) == Again(house.clock() + LANE_LOOK)
     assert responder.turns == []
 
 
