@@ -117,7 +117,7 @@ async def bounded(
     had not ended. Raises TimeoutError, Misbehaved, or what the call raised; CancelledError only if the caller itself was
     cancelled.
     """
-    running = call if isinstance(call, asyncio.Future) else asyncio.ensure_future(_tamed(call))
+    running = call if isinstance(call, asyncio.Future) else _begun(call)
     try:
         done, _ = await asyncio.wait({running}, timeout=within / 1_000)
     except asyncio.CancelledError:
@@ -135,7 +135,7 @@ def begin(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]
     """Begin a call: of an async function as a task, of a plain one in a thread. What it returns is done when the call has
     really ended."""
     if inspect.iscoroutinefunction(function):
-        return asyncio.ensure_future(_tamed(function(**arguments)))
+        return _begun(function(**arguments))
     return _threaded(function, **arguments)
 
 
@@ -171,6 +171,13 @@ def _threaded(function: Callable[..., T], *args: Any, **kwargs: Any) -> asyncio.
 
     threading.Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()
     return ended
+
+
+def _begun(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.ensure_future(_tamed(call))
+    # One that is cancelled before its first step would leave a call behind that was never awaited.
+    task.add_done_callback(lambda _: call.close())
+    return task
 
 
 async def _tamed(call: Coroutine[Any, Any, T]) -> T:

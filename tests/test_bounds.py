@@ -465,3 +465,16 @@ def test_a_channels_own_calls_are_counted() -> None:
             assert house.strays.counts() == {"channel:support": 1}
 
     without_waiting(main())
+
+
+async def test_a_call_that_is_given_up_before_its_first_step_leaves_nothing_behind(recwarn: pytest.WarningsRecorder) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    call = never()
+    caller = asyncio.ensure_future(bounded(call, 1_000))
+    asyncio.get_running_loop().call_soon(caller.cancel)
+    await asyncio.wait([caller])
+    assert call.cr_frame is None, "it is closed"
+    del call
+    assert not recwarn.list
