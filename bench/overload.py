@@ -3,8 +3,8 @@
 python bench/overload.py                    # some three minutes
 
 `sara run` is a process of its own, and its AI takes every question and never answers. Thousands of people write, each message in a
-signed webhook, until more wait than the daemon takes in; then for a while against the closed door. At last the AI is well again,
-and the provider delivers what was refused once more. Exit code 1 if memory grows beyond the limit, if the door does not close or
+signed webhook, until more wait than the daemon takes in; then for a while against the closed door. Strangers send the largest bodies
+all the while. At last the AI is well again, and the provider delivers what was refused once more. Exit code 1 if memory grows beyond the limit, if the door does not close or
 open in time, or if anything that was answered 200 is not in the store.
 """
 
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,12 +27,14 @@ from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import Bubble, Customer, WhatsAppSimulator
 from sara_whatsapp.simulator.state import new_wamid
 from sara_whatsapp.simulator.webhooks import inbound, signature, wire
+from yarl import URL
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soak import memory, metrics
 from sara.cli.opening import opened
 from sara.watch import EVERY, MOST_WAITING
+from sara.web.bodies import BODY_LIMIT
 from tests.faults.test_kills import PROMPT, Lives
 from tests.journeys.conftest import Town, configuration
 
@@ -53,6 +55,9 @@ LONGEST = 120.0
 
 REDELIVERIES = 10
 """Refused webhooks that are delivered again each second once the AI is well."""
+
+STRANGERS = 40
+"""Connections that send the largest bodies, without a signature and without an end."""
 
 LEAVE_ALONE = (1_000, 2_000, 4_000, 8_000, *(15_000,) * 20)
 """The provider's gaps before it delivers a refused receipt again."""
@@ -112,6 +117,7 @@ class Storm:
         self._url = url
         self._people = people
         self._connections = connections
+        self.strangers: Counter[int] = Counter()
         self._chance = chance
         self._next = 0.0
         connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=10)
@@ -135,6 +141,20 @@ class Storm:
             self._next = max(self._next + 1 / rate, now - 0.1)
             await asyncio.sleep(max(0.0, self._next - now))
             await self.post(self._write())
+
+    async def strange(self, enough: Callable[[], bool]) -> None:
+        """Send bodies as large as they may be, whose last byte never comes, again and again."""
+        where = URL(self._url)
+        assert where.host is not None
+        assert where.port is not None
+        head = f"POST {where.path} HTTP/1.1\r\nHost: {where.host}\r\nContent-Length: {BODY_LIMIT}\r\n\r\n".encode()
+        while not enough():
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+            with suppress(OSError):
+                writer.write(head + bytes(BODY_LIMIT - 1))
+                status = (await reader.readline()).split()
+                self.strangers[int(status[1]) if len(status) > 1 else 0] += 1
+            writer.close()
 
     async def redeliver(self, rate: float, enough: Callable[[], bool]) -> None:
         """Deliver again what was refused."""
@@ -226,6 +246,8 @@ class Run:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.storm.blow(rate, enough))
             group.create_task(self.watch("storm", enough))
+            for _ in range(STRANGERS):
+                group.create_task(self.storm.strange(enough))
 
     async def drain(self, seconds: float) -> tuple[float, float, float]:
         """The AI is well. When the backlog was first seen under the limit, when the door was open again (both in seconds since the
@@ -288,6 +310,7 @@ async def main(rate: float, conversations: int, connections: int, seconds: float
         failures.append(f"{lost} messages were answered 200 and are not in the store")
     if code:
         failures.append(f"the daemon ended with {code}: {''.join(run.lives.output[-5:])}")
+    print(f"strangers' large bodies were answered {dict(run.storm.strangers)}")
     print(f"{len(run.storm.acknowledged)} messages answered 200, {lost} of them not stored; seed {seed}")
     for failure in failures:
         print(f"FAILED: {failure}")

@@ -43,6 +43,7 @@ from sara.tending import Tending
 from sara.texts import Texts
 from sara.watch import Watch
 from sara.web.admin import AdminApp
+from sara.web.door import Door, most_connections
 from sara.web.parsing import ParseLog
 from sara.web.public import PublicApp
 from sara.worker import DRAIN, Worker
@@ -445,7 +446,9 @@ class Daemon:
         )
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
-        runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1)
+        runner = Door(
+            app, most_connections(), access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)

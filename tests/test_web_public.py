@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -18,9 +20,11 @@ from sara.config import Conversation
 from sara.inbox import Inbox
 from sara.routes import Route
 from sara.watch import Watch
-from sara.web import public
+from sara.web import bodies
+from sara.web.bodies import BODY_LIMIT, LARGE, MOST_HELD
+from sara.web.door import Door
 from sara.web.parsing import ParseLog
-from sara.web.public import BODY_LIMIT, IN_THREAD_FROM, PublicApp
+from sara.web.public import IN_THREAD_FROM, PublicApp
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, FakeChannel, House
 
 WEBHOOK = "/webhook/messages"
@@ -151,7 +155,7 @@ async def test_a_body_that_says_it_is_not_compressed_is_taken(front: Front) -> N
 
 
 async def test_a_body_that_does_not_arrive_in_time_is_given_up(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(public, "BODY_WITHIN", 0.01)
+    monkeypatch.setattr(bodies, "BODY_WITHIN", 0.01)
 
     async def never() -> AsyncIterator[bytes]:
         yield b"{"
@@ -163,6 +167,83 @@ async def test_a_body_that_does_not_arrive_in_time_is_given_up(front: Front, mon
     done.set()
     assert status == 408
     assert front.channel.asked == []
+
+
+@asynccontextmanager
+async def unfinished(front: Front, count: int, size: int) -> AsyncIterator[list[asyncio.StreamWriter]]:
+    """So many requests whose body lacks its last byte; those that were not refused are held."""
+    server = front.client.server
+    opened = [await asyncio.open_connection(server.host, server.port) for _ in range(count)]
+    head = f"POST {WEBHOOK} HTTP/1.1\r\nHost: {server.host}\r\nContent-Length: {size + 1}\r\n\r\n".encode()
+    try:
+        for _, writer in opened:
+            writer.write(head + b"x" * size)
+        await asyncio.gather(*(writer.drain() for _, writer in opened), return_exceptions=True)
+        yield [writer for _, writer in opened]
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+async def held(front: Front, so: Callable[[int], bool]) -> None:
+    """Wait until so many bytes are held."""
+    never = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(DEADLINE):
+        while not so(front.app._bodies.held):
+            await asyncio.wait([never], timeout=0.01)
+
+
+async def test_bodies_that_nobody_has_signed_for_take_only_so_much_room(front: Front) -> None:
+    count, size = 30, BODY_LIMIT - 1
+    assert count * size > MOST_HELD
+    async with unfinished(front, count, size):
+        await held(front, lambda held: held > MOST_HELD * 3 // 4 - BODY_LIMIT)
+        assert front.app._bodies.held <= MOST_HELD * 3 // 4
+        assert (await front.post(b"x" * LARGE))[0] == 200, "what is small, as most are, is still taken"
+    await held(front, lambda held: held == 0)
+    assert (await front.post(b"x" * BODY_LIMIT))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("taken", "size", "status"),
+    [
+        (MOST_HELD * 3 // 4, LARGE + 1, 503),
+        (MOST_HELD * 3 // 4, LARGE, 200),
+        (MOST_HELD - LARGE, LARGE, 200),
+        (MOST_HELD - LARGE + 1, LARGE, 503),
+    ],
+)
+async def test_while_there_is_no_room_for_a_body_it_is_to_come_again(front: Front, taken: int, size: int, status: int) -> None:
+    front.app._bodies.held = taken
+    async with front.client.post(WEBHOOK, data=b"x" * size) as response:
+        assert response.status == status
+        assert ("Retry-After" in response.headers) == (status == 503)
+    assert front.app._bodies.held == taken, "it takes no room once it is answered"
+
+
+async def test_who_comes_when_every_place_is_taken_is_told_so_and_sent_away(front: Front) -> None:
+    door = Door(front.app.application(), 3)
+    await door.setup()
+    site = web.TCPSite(door, "127.0.0.1", 0)
+    await site.start()
+    host, port = door.addresses[0][:2]
+    try:
+        silent = [await asyncio.open_connection(host, port) for _ in range(3)]
+        async with asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_connection(host, port)
+            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+            writer.close()
+            silent[0][1].close()
+            await silent[0][1].wait_closed()
+            async with aiohttp.ClientSession() as session:
+                while True:
+                    async with session.post(f"http://{host}:{port}{WEBHOOK}", data=b"{}") as response:
+                        if response.status == 200:
+                            break
+        for _, each in silent:
+            each.close()
+    finally:
+        await door.cleanup()
 
 
 async def test_who_is_stopping_takes_nothing_in(front: Front) -> None:

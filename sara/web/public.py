@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence, Set
 
 import structlog
@@ -15,15 +14,10 @@ from sara.model import Reception, Request, Response, SetAside
 from sara.problems import Problems
 from sara.routes import Route
 from sara.watch import Watch
+from sara.web.bodies import BODY_LIMIT, Bodies, Crowded, TooLarge, TooSlow
 from sara.web.parsing import ParseLog
 
 log = structlog.get_logger("sara.web")
-
-BODY_LIMIT = 4 * 1024 * 1024
-"""Meta sends up to 3 MB; more than this is refused."""
-
-BODY_WITHIN = 10.0
-"""Seconds in which a body has to arrive."""
 
 IN_THREAD_FROM = 64 * 1024
 """Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
@@ -49,6 +43,7 @@ class PublicApp:
         self._watch = watch
         self._parsing = parsing
         self._problems = problems
+        self._bodies = Bodies()
         self.draining = False
 
     def application(self) -> web.Application:
@@ -68,15 +63,15 @@ class PublicApp:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return web.Response(status=415, text="compressed bodies are not accepted")
         try:
-            async with asyncio.timeout(BODY_WITHIN):
-                body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
+            async with self._bodies.of(request) as body:
+                headers = {name.lower(): value for name, value in request.headers.items()}
+                return await self._answer(routes, Request(request.method, request.path, dict(request.query), headers, body))
+        except TooLarge:
             return web.Response(status=413, text="the body is too large")
-        except TimeoutError:
+        except Crowded:
+            return web.Response(status=503, text="too many bodies at the moment", headers=RETRY_AFTER)
+        except TooSlow:
             return web.Response(status=408, text="the body did not arrive in time")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Request(request.method, request.path, dict(request.query), headers, body)
-        return await self._answer(routes, asked)
 
     async def _answer(self, routes: Sequence[Route], asked: Request) -> web.Response:
         """Offer the request to every channel at its path: numbers of one app share a webhook, and each takes what is its own.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
+from pathlib import Path
 
-from .conftest import Town
+from sara.web.bodies import BODY_LIMIT
+
+from .conftest import Process, Town
 from .test_kill_and_restart import all_answered, answered, crowd
 from .test_scenarios import post, problems
 
@@ -30,6 +34,37 @@ async def test_two_hundred_conversations_at_once_are_answered_once_and_in_order(
         said = [text for send in town.phone.accepted if send.customer == who for text in answered(send.text)]
         assert said == [f"{who} says {turn}" for turn in range(ROUNDS)]
     assert {message.state for message in await town.messages(direction="out")} == {"read"}
+
+
+async def test_many_large_bodies_of_strangers_do_not_fill_the_memory_and_customers_are_answered(
+    town: Town, process: Process
+) -> None:
+    await process.start()
+    assert process.process is not None
+    status = Path(f"/proc/{process.process.pid}/status")
+
+    def memory() -> int:
+        """Megabytes in use."""
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmRSS")) // 1_024
+
+    host, _, port = (await process.served()).removeprefix("http://").rpartition(":")
+    head = f"POST /webhook/messages HTTP/1.1\r\nHost: {host}\r\nContent-Length: {BODY_LIMIT}\r\n\r\n".encode()
+    before, writers = memory(), []
+
+    async def unfinished() -> None:
+        _, writer = await asyncio.open_connection(host, int(port))
+        writers.append(writer)
+        writer.write(head + b"x" * (BODY_LIMIT - 10))
+        await writer.drain()
+
+    async with asyncio.timeout(9):
+        await asyncio.gather(*(unfinished() for _ in range(100)))
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+    grown = memory() - before
+    for writer in writers:
+        writer.close()
+    assert grown < 120, f"{grown} MB more than before"
 
 
 async def test_a_full_disk_is_answered_503_and_what_comes_again_later_is_answered(town: Town) -> None:
