@@ -164,7 +164,8 @@ class ScheduledQueue(Queue):
 
     def went_well(self, lane: str) -> None:
         state = self._lane(lane)
-        if state.allowance is not None:
+        # What still goes through during a hold left before it, and says nothing about what comes after.
+        if state.allowance is not None and not state.held:
             state.allowance *= 2
             if state.allowance >= state.limit:
                 state.allowance = None

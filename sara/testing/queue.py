@@ -278,6 +278,26 @@ class QueueContract:
         release.set()
         await running.seen.ran(10)
 
+    async def test_what_was_under_way_when_a_lane_was_held_does_not_hurry_its_start(self, running: Running) -> None:
+        release = asyncio.Event()
+
+        async def end(job: Job) -> JobEnd:
+            if job.kind == "reply":
+                await release.wait()
+            return Done()
+
+        running.seen.ends = end
+        running.queue.hold("lane")
+        for _ in range(8):
+            running.queue.went_well("lane")
+        await running.queue.wake([wake("reply", f"c{n}", running.clock()) for n in range(10)])
+        running.queue.release("lane")
+        await running.seen.ran(1)
+        await running.queue.wake([wake("look", "others", running.clock(), lane="other")])
+        await running.seen.ran(2)
+        assert running.keys() == ["c0"]
+        release.set()
+
     async def test_events_and_counters_tell_what_happened(self, running: Running) -> None:
         await running.queue.wake([wake("reply", "c1", running.clock())])
         await running.settled()
