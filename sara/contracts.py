@@ -521,8 +521,8 @@ class Store(PluginObject):
 
     @abstractmethod
     async def clamp(self, latest: Instant, now: Instant) -> int:
-        """Make everything due `now` that is due after `latest`: no wait is that long, the clock must have gone back. Returns how
-        many conversations that changed."""
+        """Make everything due `now` that is due after `latest`: no wait is that long, the clock must have gone back. What seems to
+        have happened after `now`, a doubt or a webhook, happened now. Returns how many conversations that changed."""
 
     # mending by hand
 
@@ -605,6 +605,10 @@ class Store(PluginObject):
     @abstractmethod
     async def unsettled_accounts(self) -> Mapping[str, int]:
         """How many conversations with open work hang on each account."""
+
+    def place(self) -> Path | None:
+        """The folder in which it keeps its data, so that the room there is watched; None where that is not on this machine."""
+        return None
 
     # backup and restore: optional, as a store may be kept safe by other means
 

@@ -66,5 +66,5 @@ def decide(
         return KeepWaiting(min(now + LOOK, since + BLIND_AFTER))
     unproven = view.blind + int(blind) if correlates else view.doubts
     exhausted = unproven >= policy.attempts or (view.first_at is not None and now - view.first_at >= policy.outlast)
-    hold = on_doubt == "hold" or view.part.purpose == "template" or view.opted_out or exhausted
+    hold = on_doubt == "hold" or "template" in (view.part.purpose, view.part.kind) or view.opted_out or exhausted
     return End("hold" if hold else "resend", blind)

@@ -646,7 +646,7 @@ class DeliveryView:
     """The first unsettled part of a conversation and all that a deliver job needs to decide.
 
     `attempts` counts those charged to the part, `doubts` those that are in doubt, `blind` the doubts that ended without any proof
-    that receipts can reach us; `first_at` is its first try. `webhook_at` is when the account's last verified webhook came: that proof.
+    that receipts can reach us; `first_at` is the first try that counts. `webhook_at` is when the account's last verified webhook came: that proof.
     `customer_at` is when the customer last wrote something that opens the channel's reply window, as the provider tells the time.
     `mode` is who answers the conversation; `marketing` whether the customer wants advertisements.
     """

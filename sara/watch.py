@@ -18,7 +18,7 @@ from sara.problems import Problems
 log = structlog.get_logger("sara.watch")
 
 LEAST_FREE = 64 * 1024 * 1024
-"""Bytes that must be free on the state directory's disk for new messages to be taken in: what is under way needs room to end."""
+"""Bytes that must be free on the disks of the state directory and of the store for new messages to be taken in: what is under way needs room to end."""
 
 MOST_WAITING = 50_000
 """With more unanswered messages than this no more are taken in; the provider keeps them until there is room."""
@@ -48,7 +48,7 @@ class Watch:
     async def look(self) -> None:
         """Look once, and open or close the intake."""
         try:
-            free = await in_thread(self._free, self._state)
+            free, where = await in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
             log.warning("room_unknown", error=type(error).__name__)
@@ -56,7 +56,7 @@ class Watch:
         enough_disk = self._judge(
             "disk:full",
             free >= LEAST_FREE,
-            f"only {free // 1_048_576} MB are free for {self._state}",
+            f"only {free // 1_048_576} MB are free for {where}",
             "free some space; until then no new messages are taken in, and the provider keeps them",
         )
         bearable = self._judge(
@@ -66,6 +66,11 @@ class Watch:
             "see why no answers are made; until then no new messages are taken in, and the provider keeps them",
         )
         self.room = enough_disk and bearable
+
+    def _least_free(self) -> tuple[int, Path]:
+        """Where there is least room: the state directory, or the disk that the store has for itself."""
+        places = {self._state, self._store.place() or self._state}
+        return min((self._free(place), place) for place in places)
 
     def _judge(self, key: str, good: bool, message: str, remedy: str) -> bool:
         if good:

@@ -97,6 +97,8 @@ def test_where_receipts_come_in_and_none_tells_of_it_an_outage_is_outlasted() ->
         ("resend", {"purpose": "operator"}, "resend"),
         ("hold", {}, "hold"),
         ("resend", {"purpose": "template"}, "hold"),
+        ("resend", {"purpose": "reply", "kind": "template"}, "hold"),
+        ("resend", {"purpose": "operator", "kind": "template"}, "hold"),
         ("resend", {"opted_out": True}, "hold"),
     ],
 )

@@ -36,6 +36,17 @@ async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(
     assert [each.key for each in house.problems] == ([problem] if problem else [])
 
 
+@pytest.mark.parametrize("full", [Path("state"), Path("elsewhere")])
+async def test_the_stores_own_disk_counts_as_much_as_that_of_the_state(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    monkeypatch.setattr(house.store, "place", lambda: Path("elsewhere"))
+    watch = Watch(Path("state"), house.store, house.problems, free=lambda place: 0 if place == full else LEAST_FREE)
+    await watch.look()
+    assert not watch.room
+    [problem] = house.problems
+    assert str(full) in problem.message
+
+
 async def test_the_intake_opens_again_when_there_is_room_again() -> None:
     house, free = House(), [0]
     watch = watch_of(house, free)

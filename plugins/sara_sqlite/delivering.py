@@ -110,6 +110,9 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     survived(db, part["conversation"])
     if outcome.charged:
         db.execute("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", (part["id"],))
+    else:
+        # Its time runs from the first attempt that counts: a token refused for a week uses up none of it.
+        db.execute("UPDATE messages SET attempts_first = NULL WHERE id = ? AND attempts = 0", (part["id"],))
     if known["state"] == "accepted":
         _complete(db, known, part, outcome, now)
         return refresh_delivery(db, part["conversation"], now)

@@ -51,7 +51,9 @@ def due(db: Connection, after: str | None, limit: int, before: Instant | None) -
 
 
 def clamp(db: Connection, latest: Instant, now: Instant) -> int:
-    """Bring dues from beyond any wait back to now, and doubts that seem to begin in the future."""
+    """Bring dues from beyond any wait back to now, and doubts and signs of life that seem to lie in the future: such a sign
+    would count as a proof for whatever is in doubt until then."""
+    db.execute("UPDATE accounts SET webhook_at = ? WHERE webhook_at > ?", (now, now))
     db.execute("UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND settled_at > ?", (now, now))
     db.execute("UPDATE messages SET not_before = ? WHERE state IN ('queued', 'in_doubt') AND not_before > ?", (now, latest))
     reply = db.execute("UPDATE conversations SET reply_due = ? WHERE reply_due > ?", (now, latest)).rowcount

@@ -269,6 +269,9 @@ class SqliteStore(Store):
     async def unsettled_accounts(self) -> Mapping[str, int]:
         return await self.database.read(looking.unsettled)
 
+    def place(self) -> Path:
+        return self.database.path.parent
+
     async def backup(self, target: Path) -> Mapping[str, int]:
         return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))
 

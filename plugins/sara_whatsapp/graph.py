@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Any, BinaryIO
 
@@ -166,7 +167,7 @@ class GraphClient:
                 allow_redirects=False,
             ) as response:
                 value = hide(await _json(response), self._token.reveal())
-                return Answer(response.status, value, retry_after(response.headers.get("Retry-After")))
+                return Answer(response.status, value, retry_after(response.headers))
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -175,12 +176,19 @@ class GraphClient:
         raise outcome
 
 
-def retry_after(header: str | None) -> Millis | None:
-    """The wait that a header of this name asks for, at most an hour; None where it names none."""
-    text = (header or "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        return None  # Meta sends seconds; a date would need a clock that agrees with Meta's
-    return min(int(text), _LONGEST_WAIT_S) * 1_000 or None
+def retry_after(headers: Mapping[str, str]) -> Millis | None:
+    """The wait that the header of this name asks for, in seconds or until a date, at most an hour; None where it names none."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        asked = float(text)
+    else:
+        try:
+            # Against the answer's own date: nobody's clock has to agree with the other end's.
+            until, said = (parsedate_to_datetime(each) for each in (text, headers.get("Date", "")))
+            asked = (until - said).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0, min(int(asked), _LONGEST_WAIT_S)) * 1_000 or None
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:

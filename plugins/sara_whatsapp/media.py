@@ -139,7 +139,7 @@ class Downloads:
             raise TryLater("The file's address leads in circles.")
         if response.status in (408, 429) or response.status >= 500:
             response.close()
-            after = retry_after(response.headers.get("Retry-After"))
+            after = retry_after(response.headers)
             raise TryLater(f"Meta's file host answered {response.status}.", after=after)
         return response
 

@@ -273,6 +273,18 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
             await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
         assert await shop.states(conversation) == ["answered", "queued"]
 
+    async def test_an_answer_to_several_messages_is_stale_once_one_of_them_was_settled(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        await shop.asked(ANA, "in-2")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        first, second = [line.id for line in view.waiting]
+        attempt = await shop.store.begin_reply(conversation, [first, second], shop.clock())
+        await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
+        with pytest.raises(Stale):
+            await shop.store.save_reply(conversation, attempt, [first, second], [Draft("both")], None, shop.clock())
+        assert await shop.states(conversation) == ["skipped", "waiting"]
+
     async def test_the_answer_of_an_earlier_call_is_stale(self, shop: Shop) -> None:
         conversation = await shop.asked()
         view = await shop.store.reply_view(conversation, HistoryLimits())
@@ -372,6 +384,21 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.attempts == 0
+
+    async def test_what_is_nobodys_fault_does_not_use_up_the_time_of_a_part(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.begin(conversation, "a1")
+        await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        shop.clock.forward(7 * 86_400_000)
+        await shop.begin(conversation, "a2")
+        charged = shop.clock()
+        await shop.store.settle("a2", Outcome("not_sent", "queued", shop.clock()), shop.clock())
+        shop.clock.forward(1_000)
+        await shop.begin(conversation, "a3")
+        await shop.store.settle("a3", Outcome("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert (view.attempts, view.first_at) == (1, charged)
 
     async def test_a_refused_part_cancels_the_rest_of_its_reply_and_the_conversation_goes_on(self, shop: Shop) -> None:
         conversation = await shop.answered("one", "two", "three")
@@ -732,6 +759,14 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         assert view is not None
         assert view.not_before == shop.clock()
         assert await shop.store.clamp(shop.clock() + 300_000, shop.clock()) == 0
+
+    async def test_a_sign_of_life_from_a_clock_that_went_back_proves_nothing_that_is_to_come(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        shop.clock.now -= 3_600_000
+        await shop.store.clamp(shop.clock() + 300_000, shop.clock())
+        view = await shop.store.delivery_view(conversation)
+        assert view is not None
+        assert view.webhook_at == shop.clock()
 
     async def test_open_work_is_counted_by_account(self, shop: Shop) -> None:
         await shop.asked(ANA, "in-1")

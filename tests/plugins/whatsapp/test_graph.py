@@ -140,6 +140,25 @@ async def test_the_wait_that_meta_asks_for_is_kept(header: str, graph: Graph, cl
 
 
 @pytest.mark.parametrize(
+    ("until", "after"),
+    [
+        ("Wed, 21 Oct 2026 07:28:17 GMT", 17_000),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 5_000),
+        ("Thu, 22 Oct 2026 07:28:00 GMT", 3_600_000),
+        ("Wed, 21 Oct 2026 07:28:17", 5_000),
+        ("Wed, 99 Oct 2026 07:28:17 GMT", 5_000),
+    ],
+)
+async def test_a_date_until_which_to_wait_counts_from_the_answers_own(
+    until: str, after: int, graph: Graph, client: GraphClient
+) -> None:
+    graph.answers(429, None, {"Retry-After": until, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    error = await failure(client)
+    assert isinstance(error, NotSent)
+    assert error.after == after
+
+
+@pytest.mark.parametrize(
     ("header", "after"), [("soon", 5_000), ("0", 5_000), ("-1", 5_000), ("1.5", 5_000), ("9" * 40, 5_000), ("999999", 3_600_000)]
 )
 async def test_an_absurd_wait_is_not(header: str, after: int, graph: Graph, client: GraphClient) -> None:
