@@ -237,7 +237,7 @@ class Daemon:
             caution,
         )
         self.watch = Watch(config.state, self.store, self.problems)
-        parsing = ParseLog(config.state)
+        parsing = ParseLog(config.state, self.problems)
         self._stack.callback(parsing.close)
         webhooks: dict[str, list[Route]] = {}
         for route in routes:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from sara.web.parsing import SLOTS, ParseLog
+from sara import Problems
+from sara.testing import HandClock
+from sara.web.parsing import SLOTS, WIDTH, ParseLog
 
 BODY = b'{"deadly": true}'
+
+
+def log_of(state: Path, problems: Problems | None = None) -> ParseLog:
+    return ParseLog(state, Problems(HandClock()) if problems is None else problems)
 
 
 def die_parsing(state: Path, *bodies: bytes) -> None:
     """A life that ends while bodies are being parsed."""
     pid = os.fork()
     if pid == 0:
-        log = ParseLog(state)
+        log = log_of(state)
         kept = [log.noted(body) for body in bodies]
         for each in kept:
             each.__enter__()
@@ -29,36 +37,67 @@ def die_parsing(state: Path, *bodies: bytes) -> None:
 )  # this process forks with threads of other tests about; the child only writes
 def test_a_body_that_was_parsed_at_two_ends_is_deadly(tmp_path: Path) -> None:
     die_parsing(tmp_path, BODY, b"another")
-    assert not ParseLog(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).deadly(BODY)
     die_parsing(tmp_path, BODY)
-    log = ParseLog(tmp_path)
+    log = log_of(tmp_path)
     assert log.deadly(BODY)
     assert not log.deadly(b"another")
-    assert ParseLog(tmp_path).deadly(BODY), "a start without a crash forgets nothing"
+    assert log_of(tmp_path).deadly(BODY), "a start without a crash forgets nothing"
 
 
 def test_a_body_that_was_understood_is_harmless(tmp_path: Path) -> None:
     for _ in range(3):
-        log = ParseLog(tmp_path)
+        log = log_of(tmp_path)
         with log.noted(BODY):
             assert not log.deadly(BODY)
         with pytest.raises(ValueError, match="odd"), log.noted(BODY):
             raise ValueError("odd")
         log.close()
-    assert not ParseLog(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).deadly(BODY)
 
 
 def test_more_bodies_at_once_than_there_are_slots_are_parsed_all_the_same(tmp_path: Path) -> None:
-    log = ParseLog(tmp_path)
+    log = log_of(tmp_path)
     open_ones = [log.noted(str(n).encode()) for n in range(SLOTS + 5)]
     for each in open_ones:
         each.__enter__()
     for each in open_ones:
         each.__exit__(None, None, None)
     log.close()
-    assert not ParseLog(tmp_path).deadly(b"1")
+    assert not log_of(tmp_path).deadly(b"1")
 
 
 def test_a_tally_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "parsing.json").write_text("not JSON", encoding="utf-8")
-    assert not ParseLog(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).deadly(BODY)
+
+
+def test_a_disk_that_takes_nothing_costs_the_note_alone_and_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = Problems(HandClock())
+    log = log_of(tmp_path, problems)
+    understood = []
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", failing)
+        for number in range(SLOTS + 1):
+            with log.noted(str(number).encode()):
+                understood.append(number)
+    assert understood == list(range(SLOTS + 1))
+    [problem] = problems
+    assert problem.key == "disk:parsing"
+    assert "No space" in problem.message
+    with log.noted(BODY):
+        assert os.pread(log._handle, SLOTS * WIDTH, 0).strip(b"\0"), "it is noted again"
+    assert not list(problems)
+
+
+def test_a_note_that_cannot_be_wiped_out_is_overwritten_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = log_of(tmp_path)
+    with monkeypatch.context() as full, log.noted(BODY):
+        full.setattr(os, "pwrite", failing)
+    with log.noted(b"another"):
+        left = os.pread(log._handle, SLOTS * WIDTH, 0)
+    assert hashlib.sha256(BODY).digest() not in left
+
+
+def failing(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -53,7 +53,9 @@ class Front:
         self.routes = [self.house.route]
         self.down: set[str] = set()
         self.watch = Watch(Path(), self.house.store, self.house.problems)
-        self.app = PublicApp({WEBHOOK: self.routes}, self.down, self.inbox, self.watch, ParseLog(state), self.house.problems)
+        self.app = PublicApp(
+            {WEBHOOK: self.routes}, self.down, self.inbox, self.watch, ParseLog(state, self.house.problems), self.house.problems
+        )
         self.client: Client = TestClient(TestServer(self.app.application()))
 
     @property

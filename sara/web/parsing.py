@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sara.problems import Problems
+
 SLOTS = 64
 WIDTH = 32
 DEADLY = 2
@@ -20,7 +22,9 @@ _EMPTY = bytes(WIDTH)
 class ParseLog:
     """Digests of the bodies being parsed right now, in a small file. Not synced: it has to outlive the process, not the power."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, problems: Problems) -> None:
+        self._state = state
+        self._problems = problems
         self._tally = state / "parsing.json"
         path = state / "parsing"
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,17 +41,32 @@ class ParseLog:
 
     @contextmanager
     def noted(self, body: bytes) -> Iterator[None]:
-        """While within, the body counts as being parsed."""
-        if not self._free:
-            yield  # more at once than there are slots; the file is a precaution, not a gate
-            return
-        slot = self._free.pop()
-        os.pwrite(self._handle, _digest(body), slot * WIDTH)
+        """While within, the body counts as being parsed. Where that cannot be written down, or more are parsed at once than there
+        are slots, it is parsed all the same: the file is a precaution, not a gate."""
+        slot = self._free.pop() if self._free else None
+        if slot is not None and not self._wrote(slot, _digest(body)):
+            self._free.append(slot)
+            slot = None
         try:
             yield
         finally:
-            os.pwrite(self._handle, _EMPTY, slot * WIDTH)
-            self._free.append(slot)
+            if slot is not None:
+                # What could not be wiped out is overwritten by the next body: that slot is taken first.
+                self._wrote(slot, _EMPTY)
+                self._free.append(slot)
+
+    def _wrote(self, slot: int, digest: bytes) -> bool:
+        try:
+            os.pwrite(self._handle, digest, slot * WIDTH)
+        except OSError as error:
+            self._problems.report(
+                "disk:parsing",
+                f"{self._state} cannot be written: {error.strerror}",
+                "free some space or mend the disk; until then a message that ends the process again and again is not recognised",
+            )
+            return False
+        self._problems.clear("disk:parsing")
+        return True
 
     def _count_leftovers(self) -> dict[str, int]:
         """Add what the former life left behind to the tally."""
