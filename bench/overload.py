@@ -143,7 +143,7 @@ class Storm:
             await self.post(self._write())
 
     async def strange(self, enough: Callable[[], bool]) -> None:
-        """Send bodies as large as they may be, whose last byte never comes, again and again."""
+        """Send bodies as large as they may be, whose last byte never comes, each second."""
         where = URL(self._url)
         assert where.host is not None
         assert where.port is not None
@@ -155,6 +155,7 @@ class Storm:
                 status = (await reader.readline()).split()
                 self.strangers[int(status[1]) if len(status) > 1 else 0] += 1
             writer.close()
+            await asyncio.sleep(1)
 
     async def redeliver(self, rate: float, enough: Callable[[], bool]) -> None:
         """Deliver again what was refused."""

@@ -134,9 +134,10 @@ class Daemon:
         self._admin.serving = False
         self._outbox.draining = True
         await self._worker.stop(grace)
-        await self.hooks.fire("stopping")
+        # Before the plugins' own ends: one that hangs there is no crash.
         with contextlib.suppress(SaraError):
             await self.store.farewell(self._owner, self._with.clock())
+        await self.hooks.fire("stopping")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

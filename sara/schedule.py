@@ -37,6 +37,9 @@ FAILURE_FIRST: Millis = 1_000
 FAILURE_LONGEST: Millis = 300_000
 KEPT_AGAIN: Millis = 1_000
 
+CANCELLED_WITHIN = 1.0
+"""Seconds that a job which is cut off is given to end."""
+
 Id: TypeAlias = tuple[JobKind, str]
 
 
@@ -146,7 +149,7 @@ class ScheduledQueue(Queue):
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late, timeout=5)
+                await asyncio.wait(late, timeout=CANCELLED_WITHIN)
 
     def hold(self, lane: str, until: Instant | None = None) -> None:
         state = self._lane(lane)

@@ -30,6 +30,9 @@ log = structlog.get_logger("sara")
 BLOCKED_AFTER = 5.0
 """Seconds without a turn of the event loop after which the process ends."""
 
+GONE_WITHIN = 29.0
+"""Seconds after the signal to stop in which the process has ended, whatever still hangs in it."""
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers for what `mallopt` sets."""
 
@@ -144,7 +147,13 @@ class _Signals:
             os._exit(130)
         self._stop = True
         self._changed.set()
+        asyncio.get_running_loop().call_later(GONE_WITHIN, _too_late)
 
     def _on_reload(self) -> None:
         self._reload = True
         self._changed.set()
+
+
+def _too_late() -> None:
+    log.error("not_closed_in_time", seconds=GONE_WITHIN)
+    exit_now(0)

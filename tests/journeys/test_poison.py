@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import aiohttp
+
+from sara.cli.opening import opened
 
 from .conftest import Process, Town, exported
 
@@ -72,6 +75,27 @@ def register_responders():
 """
 
 
+DEADLY = """
+import os
+
+from sara_whatsapp.channel import WhatsAppChannel
+
+from sara import Reception, Request, hookimpl
+
+
+class Deadly(WhatsAppChannel):
+    def receive(self, request: Request) -> Reception:
+        if b"die" in request.body:
+            os._exit(9)
+        return super().receive(request)
+
+
+@hookimpl
+def register_channels():
+    return [Deadly]
+"""
+
+
 def poison(town: Town) -> None:
     folder = town.folder / "plugins"
     folder.mkdir()
@@ -102,6 +126,31 @@ async def test_a_message_that_kills_the_process_is_set_aside_after_three_times_a
         ("die", "crashed_process")
     ]
     assert {message.state for message in stored if message.direction == "in" and message.text != "die"} == {"answered"}
+
+
+async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery_and_everybody_else_is_answered(
+    town: Town, process: Process
+) -> None:
+    (town.folder / "plugins").mkdir()
+    (town.folder / "plugins" / "sara_deadly.py").write_text(DEADLY, encoding="utf-8")
+    town.config["channels"]["whatsapp"]["plugin"] = "deadly"
+    deadly = b'{"object": "whatsapp_business_account", "entry": [], "pad": "die"}'
+    for life in range(2):
+        await process.start()
+        await town.phone.say("ana", f"hello {life}")
+        await town.answers(life + 1)
+        delivery = await town.phone.post(deadly, retry=False)
+        assert not delivery.taken
+        assert await process.ended() == 9
+    await process.start()
+    assert (await town.phone.post(deadly, retry=False)).taken
+    await town.phone.say("kofi", "and me?")
+    assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
+    assert await process.end() == 0
+    async with opened(town.file, read_only=True) as house:
+        assert (await house.store.counts())["set_aside"] == 1
+    with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
+        assert [bytes(row[0]) for row in db.execute("SELECT body FROM set_aside")] == [deadly]
 
 
 async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(

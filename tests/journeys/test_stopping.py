@@ -1,0 +1,77 @@
+"""SIGTERM: what is under way ends, nothing new begins, and the process is gone within 30 s whatever hangs in it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from .conftest import Process, Town, exported
+
+SHELF = Path(__file__).parents[1] / "data" / "plugins"
+LONG = "\n\n" + "and so on, " * 450
+"""Makes an answer one of two parts."""
+
+
+async def test_once_it_is_told_to_stop_no_further_part_is_sent_until_the_next_start(town: Town, process: Process) -> None:
+    town.ai.mode = lambda call: "echo: " + " | ".join(call.asked) + LONG
+    town.phone.faults.slow.on(1_500, times=1)
+    await process.start()
+    await town.phone.say("ana", "hello")
+    await town.phone.wait_for(lambda phone: phone.accepted)
+    assert await process.end() == 0
+    assert len(town.phone.accepted) == 1
+    parts = [message for message in await exported(town) if message.direction == "out"]
+    assert parts[0].state not in ("sending", "in_doubt"), "the send that was under way was let end"
+    assert parts[1].state == "queued"
+    await process.start()
+    first, second = await town.answers(2)
+    assert first.startswith("echo: hello")
+    assert second.startswith("and so on")
+    assert not any('"recovered"' in line for line in process.output), "the end before was a clean one"
+
+
+async def test_a_clean_end_is_no_crash(town: Town, process: Process) -> None:
+    await process.start()
+    assert await process.end() == 0
+    await process.start()
+    assert not any('"recovered"' in line for line in process.output)
+    await process.kill()
+    await process.start()
+    assert any('"recovered"' in line for line in process.output)
+
+
+async def thinks_for_long(town: Town, process: Process) -> None:
+    """Ana has written, and the AI takes longer than anybody waits for."""
+    town.config["responders"]["assistant"]["timeout"] = "60s"
+    town.ai.delay_ms = 50_000
+    await process.start()
+    await town.phone.say("ana", "hello")
+    await town.ai.wait_for(lambda calls: calls)
+
+
+async def test_a_second_signal_ends_it_at_once(town: Town, process: Process) -> None:
+    await thinks_for_long(town, process)
+    assert process.process is not None
+    process.process.send_signal(signal.SIGTERM)
+    await process.logged('"stopping"')
+    begun = time.monotonic()
+    assert await process.end() == 130
+    assert time.monotonic() - begun < 2
+
+
+async def test_it_is_gone_within_thirty_seconds_although_the_ai_and_a_plugin_hang(town: Town, process: Process) -> None:
+    (town.folder / "plugins").mkdir()
+    shutil.copy(SHELF / "sara_hanging.py", town.folder / "plugins")
+    town.config["channels"]["second"] = {"plugin": "hanging", "at": "close"}
+    await thinks_for_long(town, process)
+    begun = time.monotonic()
+    assert await process.end() == 0
+    assert time.monotonic() - begun < 30
+    assert [message.state for message in await exported(town)] == ["waiting"]
+    town.config["channels"].pop("second")
+    town.ai.delay_ms = 0
+    await process.start()
+    assert not any('"recovered"' in line for line in process.output), "the end before was a clean one"
+    assert await town.answers(1) == ["echo: hello"]
