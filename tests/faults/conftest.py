@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.faults.rig import Strace
 from tests.journeys.conftest import ai, phone, town
 
+HERE = Path(__file__).parent
 __all__ = ["ai", "phone", "town"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tried here takes its time, most of all in full."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@
     findings = examine(await gather(file, ledger, output=…))
     assert not findings.violations, findings.report()
 
-I1  each webhook that was answered 200 is stored, and each receipt in one has taken effect
+I1  each webhook that was answered 200 is stored, and each receipt in one has taken effect; nothing was set aside unread
 I2  each message has at most one reply, each reply a message, and both the same customer
 I3  the provider accepted each part once, except where it was in doubt; those doubles are counted
 I4  per conversation, parts were accepted in the order of the messages they answer
@@ -386,6 +386,8 @@ def _stored(case: _Case) -> Iterator[Violation]:
             yield Violation("I1", f"{each.text!r} is stored {stored[each.external_id]} times")
         if each.external_id in case.said and case.said[each.external_id].text != each.text:
             yield Violation("I1", f"{case.said[each.external_id].text!r} is stored as {each.text!r}")
+    if aside := case.evidence.counts.get("set_aside", 0):
+        yield Violation("I1", f"{aside} bodies were set aside, and all of them could be read")
 
 
 def _receipts_applied(case: _Case) -> Iterator[Violation]:

@@ -125,6 +125,7 @@ class Faults:
             "pair_limit", "Limit per customer", "45 messages at once, then one every 6 seconds; code 131056 beyond that"
         )
         self.throughput = fault("throughput", "Limit per second", "Code 130429 beyond so many messages a second", 80)
+        self.stay_silent = fault("stay_silent", "Stay silent", "Of an accepted message nothing at all is reported back")
         self.lose_statuses = fault("lose_statuses", "Lose statuses", "Accepted messages report nothing back")
         self.reverse_statuses = fault("reverse_statuses", "Reverse statuses", "Report read, delivered and sent, in that order")
         self.upload_refused = fault(

@@ -29,7 +29,7 @@ class Reports:
 
     def start(self, send: AcceptedSend) -> None:
         """An accepted message sets out."""
-        if send.customer:
+        if send.customer and not self._faults.stay_silent.strikes():
             self._postman.spawn(self._carry(send, self._world.customers[send.customer]))
 
     def look(self, page: object, customer: str | None) -> None:

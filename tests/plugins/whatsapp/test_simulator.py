@@ -502,6 +502,14 @@ async def test_statuses_can_get_lost(simulator: WhatsAppSimulator, client: Clien
     assert simulator.message(wamid).state == "read"
 
 
+async def test_of_a_message_nothing_at_all_can_be_reported(simulator: WhatsAppSimulator, client: Client, hook: Receiver) -> None:
+    simulator.faults.stay_silent.on(times=1)
+    await client.send()
+    wamid = await client.send()
+    await settled(simulator)
+    assert {status["id"] for status in hook.statuses} == {wamid}
+
+
 async def test_statuses_can_come_in_reverse(simulator: WhatsAppSimulator, client: Client, hook: Receiver) -> None:
     simulator.faults.reverse_statuses.on()
     await client.send()
