@@ -214,6 +214,7 @@ class FakeStore(Store):
         self.pages: list[Sequence[OpenWork]] = []
         self.figures: dict[str, int] = {}
         self.also: Also | None = None
+        self.notices: list[Draft] = []
         self.rethinks: list[OpenWork] = []
         self.journal: dict[tuple[Any, ...], ToolRecord] = {}
         self.timing: TimerView | None = None
@@ -288,6 +289,7 @@ class FakeStore(Store):
         said: Said | None = None,
     ) -> OpenWork:
         self._note("end_reply", conversation, tuple(answers), state, reason, now, *([said] if said else []))
+        self.notices += notices
         return OpenWork(conversation, ACCOUNT, self.reply_due, None)
 
     async def delivery_view(self, conversation: str) -> DeliveryView | None:

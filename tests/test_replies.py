@@ -295,6 +295,20 @@ async def test_what_all_give_up_is_dead_at_once() -> None:
     assert house.listed()["replies:dead"] == 1
 
 
+@pytest.mark.parametrize(
+    ("apologise", "apologised", "says"), [(True, False, True), (True, True, False), (False, False, False), (False, True, False)]
+)
+@pytest.mark.parametrize(("error", "key"), [(GiveUp("too long"), "fallback"), (RuntimeError("a bug"), "apology")])
+async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
+    apologise: bool, apologised: bool, says: bool, error: Exception, key: str
+) -> None:
+    house = house_of(FakeResponder(error), view=reply_view(*LINES, apologised=apologised), apologise=apologise)
+    replies = replies_of(house, RetryPolicy(attempts=1))
+    assert await replies(JOB) == Done()
+    assert house.store.wrote()[-1] == "end_reply"
+    assert house.store.notices == ([Draft(house.texts.say(key, None))] if says else [])
+
+
 async def test_a_responder_that_is_away_is_asked_after_one_two_and_four_seconds_then_at_the_longest_until_it_outlasts() -> None:
     house = house_of(FakeResponder(TryLater("connection refused")))
     replies = replies_of(house)

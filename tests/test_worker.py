@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from sara import Again, Done, Job, JobEnd, OpenWork, SaraError, StoreUnavailable, Wake
+from sara import Again, Done, Job, JobEnd, JobEvent, OpenWork, SaraError, StoreUnavailable, Wake
+from sara.caution import LOOK, Caution
 from sara.contracts import Handler
 from sara.worker import SWEEP_PAGE, Worker
 from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
 
 
-def worker_of(house: House, handlers: Mapping[str, Handler] | None = None) -> Worker:
-    return Worker(house.store, house.queue, house.routes, handlers or {}, house.hooks, house.problems, house.clock)
+def worker_of(house: House, handlers: Mapping[str, Handler] | None = None, caution: Caution | None = None) -> Worker:
+    return Worker(house.store, house.queue, house.routes, handlers or {}, house.hooks, house.problems, house.clock, caution)
 
 
 def work(conversation: str, due: int | None = NOW, account: str = ACCOUNT) -> OpenWork:
@@ -181,6 +182,42 @@ async def test_stopping_lets_a_running_job_end_and_starts_no_other() -> None:
         await running
     assert keys == ["c1"]
     assert list(house.queue.kept) == [("reply", "c2")]
+
+
+async def test_of_two_suspects_one_waits_until_the_other_has_come_back_and_nobody_else_does() -> None:
+    house, waited, back, rest, ran = House(), asyncio.Event(), asyncio.Event(), asyncio.Event(), list[str]()
+    release = asyncio.Event()
+
+    async def handle(job: Job) -> JobEnd:
+        ran.append(job.key)
+        if job.key == "first":
+            await release.wait()
+        if job.key == "second":
+            rest.set()
+        return Done()
+
+    def listen(event: JobEvent) -> None:
+        if event.what == "again" and event.job.key == "second":
+            waited.set()
+        if event.what == "done" and event.job.key == "first":
+            back.set()
+
+    caution = Caution([("reply", "first"), ("reply", "second")], NOW)
+    worker = worker_of(house, {"reply": handle}, caution)
+    worker._listen = listen  # type: ignore[method-assign]  # to see what the queue is told
+    await house.queue.wake([Wake("reply", key, NOW, "r") for key in ("first", "second", "bystander")])
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(DEADLINE):
+        await waited.wait()
+        assert sorted(ran) == ["bystander", "first"]
+        release.set()
+        await back.wait()
+        house.clock.forward(LOOK)
+        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await rest.wait()
+        await worker.stop()
+        await running
+    assert sorted(ran) == ["bystander", "first", "second"]
 
 
 def _telling(house: House, event: asyncio.Event) -> Callable[..., None]:

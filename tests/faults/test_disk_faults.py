@@ -3,6 +3,7 @@
 | fault | how | the mechanism that must hold |
 |---|---|---|
 | full | `ENOSPC` on the write-ahead log | the transaction is rolled back: 503, the mark is not there and nothing is sent, the connection goes on |
+| read-only | `EROFS` on the write-ahead log | the same |
 | full while a send is under way | the same | an outcome that cannot be found out again is kept in memory until it is stored |
 | failing for a moment | `ENOSPC`, `EIO` on a few writes | the same; half of a commit's frames count for nothing; the sweep finds what could not be woken |
 | a sync that fails | `EIO` on one `fdatasync` | what the commit kept is unknown: 503, exit 75, and the next start finds out |
@@ -115,6 +116,19 @@ async def test_the_outcome_of_a_send_is_kept_until_a_full_disk_takes_it(strace: 
     assert look(place.folder / "state" / "sara.db", "SELECT 1 FROM events WHERE what = 'attempt_in_doubt'") == []
 
 
+async def test_while_the_disk_is_read_only_nothing_is_acknowledged_or_sent_and_afterwards_everything_is(
+    strace: Strace, place: Town
+) -> None:
+    fork = await Fork.serving(place)
+    await place.phone.say("ana", "before")
+    await fork.alive(read_through(place))
+    async with strace.beside(fork.pid, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EROFS", paths=log_of(place)):
+        await place.phone.say("ana", "while it is read-only")
+        await refused(place, fork, "while it is read-only", times=3)
+        assert [send.text for send in place.phone.accepted] == ["echo: before"]
+    await settled_and_ended(place, fork)
+
+
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 async def test_a_few_writes_that_fail_in_the_middle_of_commits_lose_and_double_nothing(
     strace: Strace, place: Town, error: str
@@ -133,6 +147,8 @@ async def test_a_few_writes_that_fail_in_the_middle_of_commits_lose_and_double_n
 async def test_a_sync_that_fails_anywhere_ends_the_process_and_the_next_one_finds_out_what_was_kept(
     strace: Strace, tmp_path: Path
 ) -> None:
+    codes: list[int] = []
+
     async def trip(point: Point | None, trace: Path = Path(os.devnull)) -> bool:
         folder = tmp_path / ("trace" if point is None else "-".join(map(str, point)))
         folder.mkdir()
@@ -145,6 +161,7 @@ async def test_a_sync_that_fails_anywhere_ends_the_process_and_the_next_one_find
                     await fork.alive(read_through(town))
                     await fork.end()
                 code = await fork.ended()
+            codes.append(code)
             if code != 0:
                 assert code == START_AGAIN, fork.output()
                 fork = await Fork.serving(town)
@@ -157,6 +174,7 @@ async def test_a_sync_that_fails_anywhere_ends_the_process_and_the_next_one_find
 
     assert not await trip(None, tmp_path / "calls")
     await at_each(points(tmp_path / "calls"), trip, sample=3)
+    assert START_AGAIN in codes, "no sync failed"
 
 
 async def test_a_sync_that_fails_ends_the_process_within_seconds_whatever_is_under_way(strace: Strace, place: Town) -> None:

@@ -192,6 +192,7 @@ async def test_a_backup_that_cannot_be_written_leaves_nothing(
 
 def spoil(database: Path) -> None:
     """Let an index miss a row: nobody notices but who reads and compares everything."""
+
     def change(sql: str, *values: object) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
             db.execute("PRAGMA writable_schema = ON")
