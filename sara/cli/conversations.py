@@ -1,9 +1,7 @@
-"""`sara conversations …`, `sara why`, `sara export`"""
+"""`sara conversations list` and `show`, `sara why`"""
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,6 @@ from typing import Any
 from sara.cli.opening import House, looking
 from sara.cli.output import fail, iso, local, print_json, table
 from sara.model import StoredMessage
-
-PAGE = 1_000
 
 
 def listing(config: Path, limit: int, *, as_json: bool) -> int:
@@ -106,20 +102,6 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
             [(local(each.at), each.what, each.detail, each.actor) for each in events],
             "Nothing is recorded.",
         )
-        return 0
-
-    return looking(config, look)
-
-
-def export(config: Path, conversation: str | None) -> int:
-    """Print one JSON object per stored message, in store order."""
-
-    async def look(house: House) -> int:
-        after: str | None = None
-        while page := await house.store.messages(conversation, after, PAGE):
-            for message in page:
-                sys.stdout.write(json.dumps(exported(message, house), ensure_ascii=False) + "\n")
-            after = page[-1].id
         return 0
 
     return looking(config, look)

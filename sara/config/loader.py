@@ -143,6 +143,7 @@ class _Reading:
             conversation=common,
             retry=basics.retry,
             media=basics.media,
+            retention=basics.retention,
         )
 
     def _state(self, written: str | None) -> Path:

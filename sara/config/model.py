@@ -161,6 +161,9 @@ class Basics(Options):
     conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")
     retry: Retry = Field(default=Retry(), description="When something is tried again.")
     media: Media = Field(default=Media(), description="Files that customers send.")
+    retention: Duration | None = Field(
+        default=None, ge=DAY, description="How long settled messages are kept, with all that belongs to them. Left out: for ever."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +198,4 @@ class Config:
     conversation: Conversation = field(default_factory=Conversation)
     retry: Retry = field(default_factory=Retry)
     media: Media = field(default_factory=Media)
+    retention: int | None = None

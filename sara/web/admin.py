@@ -12,8 +12,10 @@ from aiohttp import web
 
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
+from sara.model import Forgotten
 from sara.problems import Problems
 from sara.routes import Routes
+from sara.web.rights import Rights
 
 log = structlog.get_logger("sara.web.admin")
 
@@ -44,6 +46,7 @@ class AdminApp:
         *,
         loopback: bool,
         lingering: Callable[[], Mapping[str, int]] = dict,
+        forget: Callable[[str], Awaitable[Forgotten]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -53,6 +56,7 @@ class AdminApp:
         self._clock = clock
         self._loopback = loopback
         self._lingering = lingering
+        self._rights = Rights(store, forget)
         self.serving = False
 
     def application(self) -> web.Application:
@@ -66,6 +70,7 @@ class AdminApp:
         app.router.add_get("/api/v1/queue/jobs", self._jobs)
         app.router.add_post("/api/v1/queue/retry", self._retry)
         app.router.add_post("/api/v1/queue/drop", self._drop)
+        self._rights.add_to(app)
         return app
 
     @web.middleware
