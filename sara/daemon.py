@@ -183,7 +183,7 @@ class Daemon:
         files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
         self._erasing = Erasing(self.store, self.queue, files, clock)
-        self._retention = Retention(self.store, config.retention, clock)
+        self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
             self.store,

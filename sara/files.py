@@ -109,7 +109,7 @@ class Files:
         """Remove, hour by hour and in small steps, what is older than the policy keeps."""
         while not ended.is_set():
             try:
-                await self._expire_once()
+                await self.expire_all()
             except (SaraError, OSError) as error:
                 log.warning("files_not_expired", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
@@ -125,7 +125,8 @@ class Files:
                 await self._store.forget_files(names, self._clock())
         return bool(names)
 
-    async def _expire_once(self) -> None:
+    async def expire_all(self) -> None:
+        """Remove all that is older than the policy keeps."""
         while removed := await self._expire_page():
             log.info("files_expired", count=removed)
 

@@ -9,6 +9,7 @@ import structlog
 
 from sara.contracts import Clock, Store
 from sara.errors import SaraError
+from sara.files import Files
 from sara.model import Millis
 from sara.pause import pause
 
@@ -25,8 +26,9 @@ BETWEEN = 0.2
 class Retention:
     """Deletes what is older than the policy keeps; without one, only what has a term of its own."""
 
-    def __init__(self, store: Store, keep: Millis | None, clock: Clock) -> None:
+    def __init__(self, store: Store, files: Files, keep: Millis | None, clock: Clock) -> None:
         self._store = store
+        self._files = files
         self._keep = keep
         self._clock = clock
 
@@ -35,7 +37,7 @@ class Retention:
         while not ended.is_set():
             try:
                 await self.expire(ended)
-            except SaraError as error:
+            except (SaraError, OSError) as error:
                 log.warning("not_expired", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
@@ -43,6 +45,8 @@ class Retention:
 
     async def expire(self, ended: asyncio.Event) -> int:
         """Delete all that is too old; how many messages that were."""
+        # A message stays as long as its file.
+        await self._files.expire_all()
         gone = 0
         while not ended.is_set():
             now = self._clock()

@@ -10,7 +10,7 @@ from typing import Any
 
 from sara.bounds import Strays
 from sara.cli.exporting import PAGE, attachments_of
-from sara.cli.opening import daemon_of, guarded, opened, read, usable
+from sara.cli.opening import AdminApi, daemon_of, guarded, opened, read, usable
 from sara.cli.output import fail, iso, local, print_json, printable
 from sara.daemon import files_of, wall_clock
 from sara.erasing import Erasing
@@ -53,8 +53,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
     loaded = await asyncio.to_thread(lambda: read(config)[0])
     api = await daemon_of(usable(loaded))
     if api is not None:
-        found: Mapping[str, Any] = await api.call("POST", "/api/v1/forget", {"contact": who}, within=LONGEST)
-        return found
+        return await _ask_daemon(api, who)
     async with opened(config, read_only=False) as house:
         problems = Problems(wall_clock)
         files = files_of(house.config, house.store, problems, wall_clock, Strays(problems))
@@ -70,6 +69,16 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         "still_out": told.still_out,
         "copies": dict(told.copies),
     }
+
+
+async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
+    import aiohttp
+
+    try:
+        found: Mapping[str, Any] = await api.call("POST", "/api/v1/forget", {"contact": who}, within=LONGEST)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SaraError("the daemon gave no answer; if it had begun, it finishes that, at its next start if need be") from error
+    return found
 
 
 def _agreed() -> bool:
