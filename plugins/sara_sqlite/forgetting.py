@@ -80,8 +80,11 @@ def _keep_known(db: Connection, threads: list[int], now: Instant) -> None:
 def _drop_mentions(db: Connection, circle: list[int]) -> None:
     """What names them outside of their conversations: bodies that were not understood, and events about nobody's conversation."""
     values = db.execute("SELECT value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(circle),))
-    for row in values.fetchall():
-        db.execute("DELETE FROM set_aside WHERE instr(body, CAST(? AS BLOB)) > 0", (row["value"],))
+    for value in [row["value"].encode() for row in values]:
+        # A whole id, not the beginning of somebody else's.
+        whole = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(value) + rb"(?![0-9A-Za-z])")
+        bodies = db.execute("SELECT id, body FROM set_aside WHERE instr(body, ?) > 0", (value,)).fetchall()
+        db.executemany("DELETE FROM set_aside WHERE id = ?", ((row["id"],) for row in bodies if whole.search(row["body"])))
     named = re.compile(rf"\b({'|'.join(ident(CONTACT, each) for each in circle)})\b")
     events = db.execute("SELECT id, detail FROM events WHERE conversation IS NULL AND message IS NULL").fetchall()
     db.executemany("DELETE FROM events WHERE id = ?", ((row["id"],) for row in events if named.search(row["detail"])))

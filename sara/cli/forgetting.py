@@ -57,7 +57,6 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
     async with opened(config, read_only=False) as house:
         problems = Problems(wall_clock)
         files = files_of(house.config, house.store, problems, wall_clock, Strays(problems))
-        files.open()
         erasing = Erasing(house.store, house.queue, files, wall_clock)
         await erasing.finish()
         told = await erasing.forget(who)
