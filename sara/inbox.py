@@ -9,14 +9,16 @@ from typing import Any
 
 import structlog
 
-from sara import rules
 from sara.contracts import Clock, Queue, Store
-from sara.model import AccountEvent, Arrival, Draft, InboundMessage, Intake, Reception, Taken, Verdict
+from sara.handing import Handing, wording
+from sara.language import language_of
+from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Reception, Taken, Verdict
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
-from sara.texts import text
+from sara.rules import Words
+from sara.texts import Texts
 
 log = structlog.get_logger("sara.inbox")
 
@@ -24,7 +26,10 @@ log = structlog.get_logger("sara.inbox")
 class Inbox:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
 
-    def __init__(self, store: Store, queue: Queue, routes: Routes, hooks: Hooks, problems: Problems, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, routes: Routes, hooks: Hooks, problems: Problems, clock: Clock, rules: Rules
+    ) -> None:
+        self._rules = rules
         self._store = store
         self._queue = queue
         self._routes = routes
@@ -37,7 +42,8 @@ class Inbox:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
         if not reception.verified:
             return
-        taken = await self._store.accept(intake_of(reception, route), self._clock())
+        now = self._clock()
+        taken = await self._store.accept(self._rules.intake(reception, route, now), now)
         self._tell(route, reception)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
@@ -89,13 +95,49 @@ class Inbox:
                 )
 
 
-def intake_of(reception: Reception, route: Route) -> Intake:
-    """What goes into the store: each message with its verdict and quiet window."""
-    policy = route.policy
-    arrivals = tuple(
-        Arrival(each, judge(each), policy.quiet, policy.quiet_longest) for each in map(kept_whole, reception.messages)
-    )
-    return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside)
+class Rules:
+    """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
+
+    def __init__(self, words: Words, texts: Texts, handing: Handing) -> None:
+        self._words = words
+        self._texts = texts
+        self._handing = handing
+
+    def intake(self, reception: Reception, route: Route, now: Instant) -> Intake:
+        """What goes into the store: each message with its verdict, its language and its quiet window."""
+        policy = route.policy
+        arrivals = tuple(
+            Arrival(
+                each,
+                self.judge(each, route, now),
+                policy.quiet,
+                policy.quiet_longest,
+                language_of(each.text) if each.kind == "text" else None,
+                policy.close_after,
+            )
+            for each in map(kept_whole, reception.messages)
+        )
+        echoed = None
+        if any(isinstance(change, Echo) for change in reception.changes):
+            reason = self._texts.say("operator_reason_phone", policy.language)
+            echoed = self._handing.quietly(route, "operator", reason, now)
+        return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside, echoed)
+
+    def judge(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
+        """The immediate rules: they take effect with the message itself."""
+        if not message.answer:
+            return Verdict(skip="recorded")
+        meaning = self._words.meaning(message.text) if message.kind in ("text", "button") else None
+        if meaning is None:
+            return Verdict()
+        if meaning.what == "hand_over":
+            if not route.policy.hand_over.words:
+                return Verdict()
+            reason = self._texts.say("operator_reason_customer", route.policy.language)
+            over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
+            return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
+        notice = wording(self._texts, "opted_out" if meaning.what == "opt_out" else "opted_in")
+        return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:
@@ -114,14 +156,3 @@ def kept_whole(message: InboundMessage) -> InboundMessage:
         person=named,
         attachments=files,
     )
-
-
-def judge(message: InboundMessage) -> Verdict:
-    """The immediate rules: consent words take effect with the message itself."""
-    if not message.answer:
-        return Verdict(skip="recorded")
-    consent = rules.consent_of(message.text) if message.kind in ("text", "button") else None
-    if consent is None:
-        return Verdict()
-    notice = Draft(text("opted_out" if consent == "opt_out" else "opted_in"))
-    return Verdict(skip=consent, consent=consent, notice=notice)

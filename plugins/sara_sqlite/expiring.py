@@ -39,17 +39,30 @@ def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> 
         if one(db, "SELECT 1 FROM messages WHERE reply = ? LIMIT 1", reply) is None:
             delete(db, "replies", [reply])
     for conversation in {row["conversation"] for row in rows}:
+        _shorten(db, conversation, [row["id"] for row in rows if row["conversation"] == conversation])
         _leave(db, conversation)
     return len(rows)
 
 
+def _shorten(db: Connection, conversation: int, gone: list[int]) -> None:
+    """What was only about messages that are gone goes with them: the summary, and what tools were called with."""
+    db.execute(
+        "UPDATE conversations SET summary = '' WHERE id = ? AND summary_to <= ? AND summary <> ''", (conversation, max(gone))
+    )
+    db.execute(
+        "DELETE FROM tool_calls WHERE conversation = ? AND turn IN (SELECT value FROM json_each(?))",
+        (conversation, json.dumps(gone)),
+    )
+
+
 def _leave(db: Connection, conversation: int) -> None:
     """A conversation without messages goes, and its person if nothing else is left of them and they asked for nothing."""
-    row = the(db, "SELECT contact, reply_due, deliver_due FROM conversations WHERE id = ?", conversation)
-    if row["reply_due"] is not None or row["deliver_due"] is not None:
+    row = the(db, "SELECT contact, mode, reply_due, deliver_due, timer_due FROM conversations WHERE id = ?", conversation)
+    if row["mode"] != "bot" or any(row[due] is not None for due in ("reply_due", "deliver_due", "timer_due")):
         return
-    if one(db, "SELECT 1 FROM messages WHERE conversation = ? LIMIT 1", conversation) is not None:
-        return
+    for held in ("conversation", "about"):
+        if one(db, f"SELECT 1 FROM messages WHERE {held} = ? LIMIT 1", conversation) is not None:  # noqa: S608  # two names of ours
+            return
     delete(db, "conversations", [conversation])
     circle = sorted(people.circle(db, row["contact"]), reverse=True)
     kept = one(

@@ -14,7 +14,7 @@ from sara_sqlite import people
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
 from sara_sqlite.remembering import RECOGNISED, remember, remember_changes, remember_silence
-from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, count, ident, one, the
+from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, count, ident, one, refresh_delivery, the
 
 NOWHERE = "forgotten"
 """The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
@@ -101,11 +101,24 @@ def _stop(db: Connection, threads: list[int], now: Instant) -> None:
             "UPDATE messages SET state = 'skipped', reason = 'forgotten' WHERE conversation = ? AND state = 'waiting'", (thread,)
         )
         db.execute(
-            "UPDATE conversations SET account = ?, reply_due = NULL, deliver_due = NULL, waiting_since = NULL, attempt = attempt + 1,"
-            " attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL WHERE id = ?",
+            "UPDATE conversations SET account = ?, reply_due = NULL, deliver_due = NULL, timer_due = NULL, waiting_since = NULL,"
+            " person_since = NULL, attempt = attempt + 1, attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL"
+            " WHERE id = ?",
             (NOWHERE, thread),
         )
+        _tell_nobody(db, thread, now)
         db.execute("DELETE FROM jobs WHERE key = ?", (ident(CONVERSATION, thread),))
+
+
+def _tell_nobody(db: Connection, thread: int, now: Instant) -> None:
+    """Whoever of the business was to be told about them is not told any more; what they were told goes with the conversation."""
+    told = db.execute(
+        f"SELECT id, conversation FROM messages WHERE about = ? AND state IN {UNSAID}",  # noqa: S608
+        (thread,),
+    ).fetchall()
+    for row in told:
+        db.execute("UPDATE messages SET state = 'cancelled', reason = 'forgotten' WHERE id = ?", (row["id"],))
+        refresh_delivery(db, row["conversation"], now)
 
 
 # Files that no message of anybody else uses.

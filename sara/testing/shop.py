@@ -102,9 +102,10 @@ class Shop:
         assert view is not None
         ids = [line.id for line in view.waiting]
         attempt = await self.store.begin_reply(conversation, ids, self.clock())
-        return await self.store.save_reply(
+        [work] = await self.store.save_reply(
             conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
         )
+        return work
 
     async def begin(self, conversation: str, attempt: str) -> str:
         """Mark the first unsettled part as being sent; its id."""

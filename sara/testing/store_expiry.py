@@ -81,3 +81,13 @@ class ExpiryExam:
         assert await self.expired(shop) == 0
         await shop.store.forget_files(await shop.store.old_files(shop.clock() - 90 * DAY, 10), shop.clock())
         assert await self.expired(shop) == 1
+
+    async def test_a_summary_goes_with_the_last_message_that_it_holds(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.answer(conversation)
+        await shop.store.save_summary(conversation, "Ana said hello.", "m1", None, 0, (), shop.clock())
+        shop.clock.forward(91 * DAY)
+        await shop.asked(ANA, "in-2")
+        assert (await shop.reading(conversation)).summary == "Ana said hello."
+        assert await self.expired(shop) == 1
+        assert (await shop.reading(conversation)).summary == ""

@@ -6,7 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Draft, Echo, HistoryLimits, Intake, Outcome, Person, PreferenceChange, SaraError, Stale, Store, Verdict
+from sara import (
+    Draft,
+    Echo,
+    HandOver,
+    HistoryLimits,
+    Intake,
+    Outcome,
+    Person,
+    PreferenceChange,
+    SaraError,
+    Stale,
+    Store,
+    Tell,
+    Verdict,
+)
 from sara.testing.shop import ACCOUNT, ANA, KOFI, STOP, Shop, arrival, message
 from sara.testing.store_files import DAY, PHOTO, with_files
 
@@ -251,6 +265,26 @@ class RightsExam:
         await shop.store.end_reply(conversation, [], "dead", "late", shop.clock(), [Draft("sorry")])
         await erase(shop.store)
         assert await shop.store.messages(None, None, 10) == []
+
+    async def test_what_was_noted_about_a_person_and_told_to_the_business_goes_too(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        with_kofi = await shop.asked(KOFI, "in-2")
+        await shop.store.end_reply(with_kofi, ["m2"], "skipped", "a colleague", shop.clock())
+        await shop.store.note(conversation, "likes tea", "operator", shop.clock())
+        for n, sent in enumerate((True, False)):
+            told = Tell(ACCOUNT, KOFI, Draft("Ana wants to talk: {conversation}"))
+            await shop.store.hand_over(conversation, HandOver("customer", "asked for it", tell=told), shop.clock())
+            await shop.store.hand_back(conversation, "operator", shop.clock())
+            if sent:
+                await shop.send(with_kofi, f"a{n}", f"out-{n}")
+        known = await shop.store.person("US.1")
+        assert known is not None
+        assert "likes tea" in str(known.details)
+        await shop.store.forget("US.1", shop.clock())
+        assert await shop.store.delivery_view(with_kofi) is None
+        assert await shop.store.open_work(None, 10) == []
+        await erase(shop.store)
+        assert [each.text for each in await shop.store.messages(None, None, 10)] == ["hello"]
 
     async def test_a_file_goes_unless_somebody_else_sent_it_too(self, shop: Shop) -> None:
         for external_id, person, file in (

@@ -253,7 +253,17 @@ KEPT: Iterable[str] = {
     "set_aside", "jobs", "erasing",
     "messages_text", "messages_text_data", "messages_text_idx", "messages_text_docsize",
 }  # fmt: skip
-OF_NOBODY: Iterable[str] = {"billing", "boots", "accounts", "counters", "forgotten", "messages_text_config", "sqlite_sequence"}
+OF_NOBODY: Iterable[str] = {
+    "billing",
+    "boots",
+    "accounts",
+    "counters",
+    "forgotten",
+    "messages_text_config",
+    "sqlite_sequence",
+    "tallies",
+    "spending",
+}
 
 
 async def test_every_table_is_erased_or_holds_nothing_of_anybody(store: SqliteStore) -> None:
