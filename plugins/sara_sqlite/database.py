@@ -279,6 +279,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
             check_known(connection, path)
             return connection
         os.chmod(path, 0o600)
+        connection.execute("PRAGMA auto_vacuum = NONE")  # whatever this SQLite was built for: `cleaning` knows its pages
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut must not take a message that was acknowledged: only FULL syncs the log at every commit.
         connection.execute("PRAGMA synchronous = FULL")

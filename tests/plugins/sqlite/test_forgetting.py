@@ -192,6 +192,25 @@ async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: Shop, tmp_pat
     assert traces(tmp_path) == {}
 
 
+async def test_nothing_is_overwritten_while_somebody_else_writes(
+    store: SqliteStore, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await crowd(shop, range(5))
+    blank, pages = store._cleaning._blank, store._cleaning._blank_pages
+    looked: list[int] = []
+    monkeypatch.setattr(store._cleaning, "_blank_pages", lambda start: looked.append(start) or pages(start))
+    with closing(sqlite3.connect(tmp_path / "sara.db", isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE counters SET value = value + 1")
+        assert await store.database.alone(lambda db: blank(db, 0)) is None
+        assert looked == []
+        other.execute("COMMIT")
+        # What it wrote stands in the log, and is brought into the file before that is touched.
+        assert await store.database.alone(lambda db: blank(db, 0))
+        assert looked == [0]
+    assert whole(tmp_path)
+
+
 async def test_who_was_erased_is_known_by_hashes_alone_and_their_key_lies_beside(
     store: SqliteStore, shop: Shop, tmp_path: Path
 ) -> None:
