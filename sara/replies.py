@@ -174,6 +174,7 @@ class Replies:
                 reply, toolbox = await self._ask(route, seen, lambda: self._toolbox(view, route, attempt, now))
             drafts = _drafts(route, reply)
             cost = manners.spending.cost(reply.usage)
+            self._tell_unpriced(reply)
             if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
                 again = await self._store.rethink(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
@@ -228,6 +229,16 @@ class Replies:
         say = gates.Say("busy", gates.Proceed(), now - gates.HOUR)
         skip = gates.Skip(tuple(line.id for line in view.waiting), "over_budget")
         return await self._skip(view, skip, self._said(view, route, say), now)
+
+    def _tell_unpriced(self, reply: Reply) -> None:
+        if reply.usage is not None and self._manners.spending.unpriced(reply.usage):
+            self._problems.report(
+                "budget:price",
+                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
+                "add it to `prices` under `budget`; the beginning of its name is enough",
+                severity="warning",
+                lasts=DAY,
+            )
 
     async def _ask(self, route: Route, turn: Turn, toolbox: Callable[[], TurnTools]) -> tuple[Reply, TurnTools]:
         """Ask the responders in turn; one pass through all of them is one attempt.

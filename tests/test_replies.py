@@ -719,6 +719,16 @@ async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> N
     assert house.store.also.money == 450
 
 
+async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -> None:
+    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(1_000, 100, "gpt-4"))))
+    prices = {"gpt-5": Price(input=1, output=1)}
+    house.manners = replace(house.manners, spending=Spending(Budget(prices=prices, day=Ceiling(money=1))))
+    assert await run(house) == Done()
+    [problem] = house.problems
+    assert (problem.key, problem.severity) == ("budget:price", "warning")
+    assert "gpt-4" in problem.message
+
+
 async def test_the_history_that_is_read_is_set_aside_too() -> None:
     spending = Spending(Budget())
     assert spending.reserve((Q1, A1, *LINES), NOW).tokens > spending.reserve(LINES, NOW).tokens

@@ -143,3 +143,20 @@ def test_a_budget_is_used_up_when_any_ceiling_is_reached(day: dict[str, int], mo
 
 def test_without_ceilings_nothing_is_ever_used_up() -> None:
     assert not Spending(Budget()).used_up([{"calls": 1 << 40}, {"money": 1 << 60}])
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage", "unpriced"),
+    [
+        ({"day": Allowed(money=1)}, Usage(1, 1, "gpt-5"), False),
+        ({"day": Allowed(money=1)}, Usage(1, 1, "gpt-4"), True),
+        ({"month": Allowed(money=1)}, Usage(1, 1, ""), True),
+        ({"month": Allowed(money=1)}, Usage(1, 1, "llama3"), False),
+        ({"month": Allowed(money=1)}, None, False),
+        ({"month": Allowed(tokens=1)}, Usage(1, 1, "gpt-4"), False),
+    ],
+)
+def test_a_ceiling_of_money_that_does_not_see_a_model_is_noticed(
+    budget: dict[str, Any], usage: Usage | None, unpriced: bool
+) -> None:
+    assert spending(**budget).unpriced(usage) is unpriced

@@ -301,12 +301,13 @@ class _Reading:
     def _language_is_known(self, *above: str) -> None:
         """Say which language is named that SARA has no words in."""
         named = _scalar(self.entries, *above, "language")
-        known = {*LANGUAGES, *self._block("texts")}
+        known = {*LANGUAGES, *(each.lower().replace("_", "-") for each in self._block("texts"))}
         if (
             named is None or not isinstance(named.value, str) or not 2 <= len(named.text) <= 8
         ):  # what else is wrong is said elsewhere
             return
-        if known.isdisjoint({named.text, named.text.lower().partition("-")[0]}):
+        code = named.text.lower().replace("_", "-")
+        if known.isdisjoint({code, code.partition("-")[0]}):
             path = ".".join((*map(readable_key, above), "language"))
             hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
             self.checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
