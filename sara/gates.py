@@ -201,7 +201,7 @@ def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
             decision = gate(view, policy, facts)
             fault = _fault_of(decision, view, facts)
             if fault is None:
-                return decision
+                return _kept(decision)
             what = f"answered with {fault}"
         except Exception as error:
             what = f"raised {type(error).__name__}"
@@ -231,6 +231,13 @@ def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
                 return "a Say since a moment that is to come"
             return _fault_of(then, view, facts)
     return f"a {type(decision).__name__}"
+
+
+def _kept(decision: Decision) -> Decision:
+    """The same, with a wait that is written down: it is not the turn's own, and nobody should find it overdue."""
+    if isinstance(decision, Say):
+        return replace(decision, then=_kept(decision.then))
+    return replace(decision, blocked=True) if isinstance(decision, Wait) else decision
 
 
 def _all(view: ReplyView) -> tuple[str, ...]:

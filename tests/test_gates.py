@@ -409,10 +409,9 @@ def asked(says: Any) -> tuple[Decision, dict[str, str]]:
 SOUND: list[Decision] = [
     Proceed(),
     Skip(("fresh",), "not for us"),
-    Wait(NOW + 1),
     Wait(NOW + 1, blocked=True),
     Say("busy", Skip(("fresh",), "full"), NOW - HOUR),
-    Say("away", Wait(NOW + 9), 0, {"opens": "tomorrow"}),
+    Say("away", Wait(NOW + 9, blocked=True), 0, {"opens": "tomorrow"}),
     Say("busy", Proceed()),
 ]
 
@@ -420,6 +419,11 @@ SOUND: list[Decision] = [
 @pytest.mark.parametrize("says", SOUND, ids=repr)
 def test_a_gate_of_a_plugin_has_its_say(says: Decision) -> None:
     assert asked(says) == (says, {})
+
+
+def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_overdue() -> None:
+    assert asked(Wait(NOW + 1)) == (Wait(NOW + 1, blocked=True), {})
+    assert asked(Say("away", Wait(NOW + 1))) == (Say("away", Wait(NOW + 1, blocked=True)), {})
 
 
 @pytest.mark.parametrize(
