@@ -195,7 +195,7 @@ async def test_jobs_are_listed_up_to_a_limit(desk: Desk) -> None:
     assert [job["key"] for job in listed["jobs"]] == ["c0", "c1"]
 
 
-@pytest.mark.parametrize("limit", ["many", "", "1.5"])
+@pytest.mark.parametrize("limit", ["many", "", "1.5", "-1", "9" * 5_000])
 async def test_a_limit_that_is_no_number_is_a_bad_request(desk: Desk, limit: str) -> None:
     status, answer = await desk.ask("GET", f"/api/v1/queue/jobs?limit={limit}")
     assert status == 400
@@ -432,7 +432,8 @@ async def test_conversations_that_somebody_should_look_at_are_listed_with_the_re
         "detail": "2 messages",
     }
     assert await desk.ask("GET", "/api/v1/conversations?unhealthy=1") == (200, {"conversations": [listed]})
-    assert await desk.ask("GET", "/api/v1/conversations") == (200, {"conversations": []})
+    for whole in ("", "?unhealthy=", "?unhealthy=0", "?unhealthy=false"):
+        assert await desk.ask("GET", f"/api/v1/conversations{whole}") == (200, {"conversations": []})
     assert (await desk.ask("GET", "/api/v1/conversations?unhealthy=1&limit=x"))[0] == 400
 
 
