@@ -30,6 +30,9 @@ PERSON = "human"
 PAUSED = "paused"
 """The reason of answers that wait for the end of a pause."""
 
+TAKEN_ALONG = "state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
+"""What nobody could answer at the time, and a later message takes along; not what no responder wants."""
+
 
 def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
     """What the contract says; the open work of every conversation that it touched."""
@@ -38,12 +41,17 @@ def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant)
     return [open_work(db, touched) for touched in apply(db, key, change, now)]
 
 
-def apply(db: Connection, conversation: int, change: HandOver, now: Instant) -> list[int]:
-    """Hand a conversation over within somebody's transaction; the conversations that it touched."""
+def apply(db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None) -> list[int]:
+    """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
+    wish itself tells."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
-    db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, change.until, conversation))
-    look_at_timers(db, conversation, change.until)
+    until = change.until
+    if known and until is not None:
+        # It is theirs already, and may be for longer than whoever asks now would have it.
+        until = None if row["mode_until"] is None else max(until, row["mode_until"])
+    db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, until, conversation))
+    look_at_timers(db, conversation, until)
     if change.by == "operator":
         db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
     elif change.mode == "human":
@@ -58,9 +66,9 @@ def apply(db: Connection, conversation: int, change: HandOver, now: Instant) -> 
         _leave_to_a_person(db, conversation, change.by, now)
     else:
         _park_answers(db, conversation, now)
-    say_in_their_language(db, row, change.notice, now)
-    if change.tell is not None:
-        touched.append(tell(db, change.tell, conversation, now))
+    say_in_their_language(db, row, change.notice, now, language)
+    if change.tell is not None and (told := tell(db, change.tell, conversation, now)) != conversation:
+        touched.append(told)
     refresh_delivery(db, conversation, now)
     return touched
 
@@ -72,12 +80,12 @@ def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant)
 
 
 def skip_waiting(db: Connection, conversation: int, reason: str, by: str, now: Instant) -> None:
-    """End the turn of a conversation: nothing of it will be answered."""
-    for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall():
-        event(db, now, "skipped", reason, conversation=conversation, message=waiting["id"], actor=by)
-    db.execute(
-        "UPDATE messages SET state = 'skipped', reason = ? WHERE conversation = ? AND state = 'waiting'", (reason, conversation)
-    )
+    """End the turn of a conversation: nothing of it will be answered, nor what a later message would have taken along."""
+    for waits in ("state = 'waiting'", TAKEN_ALONG):
+        rows = db.execute(f"SELECT id FROM messages WHERE conversation = ? AND {waits}", (conversation,)).fetchall()  # noqa: S608  # conditions are ours
+        for row in rows:
+            db.execute("UPDATE messages SET state = 'skipped', reason = ? WHERE id = ?", (reason, row["id"]))
+            event(db, now, "skipped", reason, conversation=conversation, message=row["id"], actor=by)
     close_turn(db, conversation)
 
 
@@ -96,7 +104,9 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
     """SARA answers again."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
-    if row["mode"] == "bot":
+    early = row["mode_until"] is None or row["mode_until"] > now
+    if row["mode"] == "bot" or (by == "sara" and early):
+        # By herself she only does so when it is time: somebody may have prolonged it just now.
         return open_work(db, key)
     db.execute("UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE id = ?", (key,))
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
@@ -128,9 +138,12 @@ def say_in_their_language(
 
 
 def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
-    """Tell a person of the business; the conversation with them."""
+    """Tell a person of the business; the conversation with them. One who wants silence is not told."""
     contact = people.resolve(db, what.account.partition(":")[0], what.person, now)
     with_them = people.conversation_of(db, what.account, contact, now)
+    if head_of(db, with_them["id"])["opted_out"]:
+        event(db, now, "not_told", "opted_out", conversation=with_them["id"])
+        return int(with_them["id"])
     text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
     parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "notice", None, now)
     refresh_delivery(db, with_them["id"], now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import IdentityChange, Instant, Person
-from sara_sqlite.rows import Connection, event, one, the
+from sara_sqlite.rows import Connection, event, look_at_timers, one, the
 
 
 def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
@@ -68,8 +68,24 @@ def link(db: Connection, provider: str, one_contact: int, other: int, now: Insta
     # Silence once asked for holds for the whole person.
     if one(db, "SELECT 1 FROM contacts WHERE (id = ? OR linked = ?) AND opted_out = 1", older, older) is not None:
         db.execute("UPDATE contacts SET opted_out = 1 WHERE id = ? OR linked = ?", (older, older))
+    _share_mode(db, older, younger, now)
     event(db, now, "contacts_linked", detail=f"p{younger} is p{older}")
     return older
+
+
+def _share_mode(db: Connection, older: int, younger: int, now: Instant) -> None:
+    """Where a person of the business has the younger's thread, later messages go to the older's: they have that too."""
+    rows = db.execute("SELECT * FROM conversations WHERE contact = ? AND mode <> 'bot'", (younger,)).fetchall()
+    for theirs in rows:
+        ours = conversation_of(db, theirs["account"], older, now)
+        if ours["mode"] in ("human", theirs["mode"]):
+            continue
+        db.execute(
+            "UPDATE conversations SET mode = ?, mode_until = ?, person_since = ?, attempt_open = 0 WHERE id = ?",
+            (theirs["mode"], theirs["mode_until"], theirs["person_since"], ours["id"]),
+        )
+        look_at_timers(db, ours["id"], theirs["mode_until"])
+        event(db, now, f"mode_{theirs['mode']}", f"as in c{theirs['id']}: it is the same person", conversation=ours["id"])
 
 
 def circle(db: Connection, contact: int) -> list[int]:
