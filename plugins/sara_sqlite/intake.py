@@ -19,7 +19,7 @@ from sara import (
     Taken,
     Verdict,
 )
-from sara_sqlite import attachments, modes, parts, people, receipts, spending, timing, window
+from sara_sqlite import attachments, modes, parts, people, receipts, spending, timing, turns, window
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
 
@@ -197,7 +197,7 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     if row["reply_due"] is None and (row["attempt_open"] or row["attempts"]):
         # A call that was begun just as its turn ended is none of this one's.
-        modes.close_turn(db, conversation)
+        turns.close_turn(db, conversation)
         row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
     due = min(now + arrival.quiet, since + arrival.quiet_longest)
@@ -208,7 +208,7 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
 
 def _take_along(db: Connection, conversation: int, now: Instant) -> None:
     """Earlier messages that nobody could answer at the time belong to this turn; those that no responder wants do not."""
-    dead = f"SELECT id FROM messages WHERE conversation = ? AND {modes.TAKEN_ALONG}"  # noqa: S608  # the condition is ours
+    dead = f"SELECT id FROM messages WHERE conversation = ? AND {turns.TAKEN_ALONG}"  # noqa: S608  # the condition is ours
     for row in db.execute(dead, (conversation,)).fetchall():
         db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE id = ?", (row["id"],))
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
@@ -220,7 +220,7 @@ def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
         db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
     )
     if first is None:
-        modes.close_turn(db, conversation)
+        turns.close_turn(db, conversation)
         return
     db.execute(
         "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"

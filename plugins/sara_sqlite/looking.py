@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
-from sara_sqlite.modes import close_turn
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
     CONTACT,
@@ -24,6 +23,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
+from sara_sqlite.turns import close_turn
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from sara import Draft, HandOver, Instant, OpenWork, Tell, Wording
-from sara_sqlite import parts, people
+from sara_sqlite import parts, people, turns
 from sara_sqlite.rows import (
     CONVERSATION,
     Connection,
@@ -29,9 +29,6 @@ PERSON = "human"
 
 PAUSED = "paused"
 """The reason of answers that wait for the end of a pause."""
-
-TAKEN_ALONG = "state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
-"""What nobody could answer at the time, and a later message takes along; not what no responder wants."""
 
 
 def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
@@ -75,18 +72,8 @@ def apply(db: Connection, conversation: int, change: HandOver, now: Instant, lan
 
 def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant) -> None:
     """What waits is for the person to read, and what was to be said is not said any more."""
-    skip_waiting(db, conversation, TO_A_PERSON, by, now)
+    turns.skip_waiting(db, conversation, TO_A_PERSON, by, now)
     parts.cancel_unsaid(db, conversation, "('reply')", TO_A_PERSON, now)
-
-
-def skip_waiting(db: Connection, conversation: int, reason: str, by: str, now: Instant) -> None:
-    """End the turn of a conversation: nothing of it will be answered, nor what a later message would have taken along."""
-    for waits in ("state = 'waiting'", TAKEN_ALONG):
-        rows = db.execute(f"SELECT id FROM messages WHERE conversation = ? AND {waits}", (conversation,)).fetchall()  # noqa: S608  # conditions are ours
-        for row in rows:
-            db.execute("UPDATE messages SET state = 'skipped', reason = ? WHERE id = ?", (reason, row["id"]))
-            event(db, now, "skipped", reason, conversation=conversation, message=row["id"], actor=by)
-    close_turn(db, conversation)
 
 
 def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
@@ -170,7 +157,7 @@ def silence(db: Connection, contact: int, conversation: int, by: str, how: str, 
     event(db, now, "opted_out", how, conversation=conversation, actor=by)
     marks = ", ".join("?" * len(everyone))
     for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", everyone).fetchall():  # noqa: S608
-        skip_waiting(db, other, "opted_out", by, now)
+        turns.skip_waiting(db, other, "opted_out", by, now)
         parts.cancel_unsaid(db, other, parts.BY_CONSENT, "opted_out", now)
         refresh_delivery(db, other, now)
 
@@ -196,12 +183,3 @@ def note(db: Connection, conversation: str, text: str, by: str, now: Instant) ->
     key = number(CONVERSATION, conversation)
     db.execute("UPDATE contacts SET notes = ? WHERE id = ?", (text, head_of(db, key)["id"]))
     event(db, now, "noted", f"{len(text)} characters", conversation=key, actor=by)
-
-
-def close_turn(db: Connection, conversation: int) -> None:
-    """Nothing waits any more: forget the turn's due, attempts and open call."""
-    db.execute(
-        "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
-        " reply_blocked = 0, rethought = 0, error = NULL WHERE id = ?",
-        (conversation,),
-    )

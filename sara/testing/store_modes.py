@@ -243,3 +243,15 @@ class ModesExam:
         assert [each.timer_due for each in taken.work] == [until]
         with pytest.raises(Stale):
             await shop.store.save_reply(by_number, attempt, ids, [Draft("late")], None, shop.clock())
+
+    async def test_silence_once_asked_for_ends_what_was_open_under_the_other_name(self, shop: Shop) -> None:
+        hidden = await shop.answered("one", person=Person(user_id="US.9"), external_id="in-1")
+        await shop.asked(Person(user_id="US.9"), "in-2")
+        attempt, ids = await shop.call(hidden)
+        stop = replace(STOP, notice={"": Draft("Bye.")})
+        [silent] = (await shop.take(message("in-3", Person(phone="15550009999")), verdict=stop)).stored
+        await shop.take(message("in-4", Person(user_id="US.9", phone="15550009999")))
+        assert (await shop.states(hidden))[:3] == ["answered", "cancelled", "skipped"]
+        with pytest.raises(Stale):
+            await shop.store.save_reply(hidden, attempt, ids, [Draft("late")], None, shop.clock())
+        assert (await shop.next(silent.conversation)).part.text == "Bye.", "what confirms the silence is said"
