@@ -306,7 +306,8 @@ class Replies:
                 "`sara queue list` names them, `sara queue retry` asks again",
                 lasts=DAY,
             )
-            words = self._manners.texts.say("apology", view.contact.language or route.policy.language)
+            key = "fallback" if isinstance(error, GiveUp) else "apology"
+            words = self._manners.texts.say(key, view.contact.language or route.policy.language)
             sorry = [Draft(words)] if route.policy.apologise and not view.apologised else []
             reason = f"{decision.reason}: {error}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)

@@ -132,7 +132,8 @@ def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
         event(db, now, "not_told", "opted_out", conversation=with_them["id"])
         return int(with_them["id"])
     text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
-    parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "notice", None, now)
+    # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
+    parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
     refresh_delivery(db, with_them["id"], now)
     return int(with_them["id"])
 
