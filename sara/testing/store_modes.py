@@ -138,7 +138,7 @@ class ModesExam:
         assert (mine.conversation, mine.reply_due, mine.deliver_due) == (conversation, None, None)
         assert (theirs.account, theirs.deliver_due) == (ACCOUNT, shop.clock())
         told = (await shop.next(theirs.conversation)).part
-        assert (told.text, told.to.phone, told.purpose) == (f"{conversation} needs you", BOSS.phone, "notice")
+        assert (told.text, told.to.phone) == (f"{conversation} needs you", BOSS.phone)
 
     async def test_a_wish_in_a_message_tells_them_in_the_same_step(self, shop: Shop) -> None:
         over = HandOver("customer", notice=COLLEAGUE, tell=CALL)
