@@ -35,17 +35,19 @@ def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant)
     """What the contract says; the open work of every conversation that it touched."""
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
-    return [open_work(db, touched) for touched in apply(db, key, change, now)]
+    # Whoever of the business says until when means it, also where that is sooner.
+    return [open_work(db, touched) for touched in apply(db, key, change, now, shortens=change.by == "operator")]
 
 
-def apply(db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None) -> list[int]:
+def apply(
+    db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None, *, shortens: bool = False
+) -> list[int]:
     """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
-    wish itself tells."""
+    wish itself tells; unless it `shortens`, one that is handed over already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
-    if known and until is not None:
-        # It is theirs already, and may be for longer than whoever asks now would have it.
+    if known and not shortens and until is not None:
         until = None if row["mode_until"] is None else max(until, row["mode_until"])
     db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, until, conversation))
     look_at_timers(db, conversation, until)

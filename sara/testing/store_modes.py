@@ -158,7 +158,7 @@ class ModesExam:
         assert work.deliver_due == shop.clock()
         assert await shop.states(conversation) == ["skipped", "queued"]
 
-    async def test_a_second_hand_over_tells_nobody_and_only_prolongs(self, shop: Shop) -> None:
+    async def test_a_second_hand_over_tells_nobody_and_a_wish_only_prolongs(self, shop: Shop) -> None:
         conversation = await shop.asked()
         start = shop.clock()
         for asked, kept in ((2 * HOUR, 2 * HOUR), (1 * HOUR, 2 * HOUR), (3 * HOUR, 3 * HOUR), (None, None), (9 * HOUR, None)):
@@ -168,6 +168,18 @@ class ModesExam:
             assert (await shop.reading(conversation)).mode_until == (None if kept is None else start + kept)
         assert len(work) == 1
         assert await shop.states(conversation) == ["skipped", "queued"]
+
+    async def test_an_operator_says_until_when_also_where_that_is_sooner(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        for until in (None, shop.clock() + 2 * HOUR, shop.clock() + HOUR):
+            [work] = await shop.store.hand_over(conversation, HandOver("operator", until=until), shop.clock())
+            assert ((await shop.reading(conversation)).mode_until, work.timer_due) == (until, until)
+
+    async def test_words_from_the_phone_app_do_not_shorten_what_an_operator_said(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.store.hand_over(conversation, OPERATOR, shop.clock())
+        await self.echo(shop, until=shop.clock() + HOUR)
+        assert (await shop.reading(conversation)).mode_until is None
 
     # by the assistant
 
