@@ -48,9 +48,9 @@ class Acting:
 
     async def hand_back(self, conversation: str, *, quietly: bool = False) -> Sequence[OpenWork]:
         """SARA answers again, and says so unless `quietly`."""
-        await self._route(conversation)
+        route = await self._route(conversation)
         log.info("handed_back", conversation=conversation, actor=OPERATOR)
-        notice = {} if quietly else wording(self._texts, "hand_back")
+        notice = {} if quietly else wording(self._texts, route.channel, "hand_back")
         return [await self._store.hand_back(conversation, OPERATOR, self._clock(), notice)]
 
     async def opt_out(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
@@ -62,9 +62,9 @@ class Acting:
         return await self._consent(conversation, False, how, "opted_in")
 
     async def _consent(self, conversation: str, opted_out: bool, how: str, key: str) -> Sequence[OpenWork]:
-        await self._route(conversation)
+        route = await self._route(conversation)
         log.info(key, conversation=conversation, actor=OPERATOR)
-        notice = wording(self._texts, key)
+        notice = wording(self._texts, route.channel, key)
         how = storable(how) or "noted by hand"
         return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
 

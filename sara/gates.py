@@ -126,10 +126,11 @@ def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 def rate(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
     limits = policy.limits
-    above = min(_above(view.recent, limits.person), len(view.waiting))
     channel = limits.channel
     if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
-        above = len(view.waiting)
+        # Not this customer's doing, and they are not told that it is.
+        return Say("apology", Skip(_all(view), "over_limit"), facts.now - HOUR)
+    above = min(_above(view.recent, limits.person), len(view.waiting))
     if not above:
         return Proceed()
     return Say("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)

@@ -136,7 +136,7 @@ class Rules:
             reason = self._texts.say("operator_reason_customer", route.policy.language)
             over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
             return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
-        notice = wording(self._texts, "opted_out" if meaning.what == "opt_out" else "opted_in")
+        notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
 

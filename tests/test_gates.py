@@ -211,7 +211,7 @@ SATURDAY = at(9, 12)
             {"limits": Limits(channel=Rate(minute=1))},
             {"on_channel": {"minute": 2}},
             Facts(SATURDAY),
-            Say("limit", Skip(("new",), "over_limit"), SATURDAY - HOUR),
+            Say("apology", Skip(("new",), "over_limit"), SATURDAY - HOUR),
         ),
     ],
     ids=["quiet", "blocked", "limit"],
@@ -321,11 +321,11 @@ def test_what_a_person_writes_above_the_limit_is_kept_and_said_once(
     [
         ({}, Proceed()),
         ({"minute": 5, "day": 50}, Proceed()),
-        ({"minute": 6, "day": 6}, above("m0", "m1")),
-        ({"minute": 1, "day": 51}, above("m0", "m1")),
+        ({"minute": 6, "day": 6}, Say("apology", Skip(("m0", "m1"), "over_limit"), NOW - HOUR)),
+        ({"minute": 1, "day": 51}, Say("apology", Skip(("m0", "m1"), "over_limit"), NOW - HOUR)),
     ],
 )
-def test_above_the_channels_limit_nothing_that_waits_is_answered(on_channel: dict[str, int], expected: Decision) -> None:
+def test_above_the_channels_limit_nothing_that_waits_is_answered_and_nobody_is_blamed(on_channel: dict[str, int], expected: Decision) -> None:
     policy = Conversation(limits=Limits(channel=Rate(minute=5, day=50)))
     assert decide(reply_view(*waiting(2), on_channel=on_channel), policy, FACTS) == expected
 

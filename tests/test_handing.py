@@ -60,7 +60,7 @@ def test_who_answers_already_tells_nobody() -> None:
 
 def test_texts_are_said_as_the_business_changed_them() -> None:
     changed = Texts({"pt": {"hand_over": "Já vou chamar a Rita."}, "xx": {"hand_over": "Xx."}}, "pt")
-    said = wording(changed, "hand_over")
+    said = wording(changed, FakeChannel(), "hand_over")
     assert (said["pt"].text, said[""].text, said["xx"].text) == ("Já vou chamar a Rita.", "Já vou chamar a Rita.", "Xx.")
     assert said["de"].text == LANGUAGES["de"].texts["hand_over"]
 

@@ -181,8 +181,9 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
 
 def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
     """Why SARA does not answer a message that comes now, if a person does."""
-    row = the(db, "SELECT mode FROM conversations WHERE id = ?", conversation)
-    if row["mode"] != "human":
+    row = the(db, "SELECT mode, mode_until FROM conversations WHERE id = ?", conversation)
+    # One whose time is over is SARA's again, also where nobody was there to say so yet.
+    if row["mode"] != "human" or (row["mode_until"] is not None and row["mode_until"] <= now):
         return None
     db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
     return modes.PERSON

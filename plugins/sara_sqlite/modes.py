@@ -57,6 +57,11 @@ def apply(
     elif change.mode == "human":
         db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
     touched = [conversation]
+    over = row["mode_until"] is not None and row["mode_until"] <= now
+    if known and over and change.mode == "human":
+        # What came after its time, and before anybody had handed it back, is the person's again.
+        _leave_to_a_person(db, conversation, change.by, now)
+        refresh_delivery(db, conversation, now)
     if known:
         return touched
     event(db, now, f"mode_{change.mode}", change.reason, conversation=conversation, actor=change.by)
@@ -98,7 +103,11 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
     if row["mode"] == "bot" or (by == "sara" and early):
         # By herself she only does so when it is time: somebody may have prolonged it just now.
         return open_work(db, key)
-    db.execute("UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE id = ?", (key,))
+    # That SARA answers again is a question, too: nobody is asked once more soon after it.
+    db.execute(
+        "UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL, followed_up = max(followed_up, ?) WHERE id = ?",
+        (int(bool(notice)), key),
+    )
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
     if row["mode"] == "paused":
         for part in db.execute(

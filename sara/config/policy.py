@@ -60,7 +60,9 @@ class FollowUp(Options):
     """One question after the customer fell silent."""
 
     after: Duration = Field(ge=60_000, description="How long after our last answer.")
-    text: str | None = Field(default=None, min_length=1, description="What is asked; left out: SARA's own words.")
+    text: str | None = Field(
+        default=None, min_length=1, max_length=1_000, description="What is asked; left out: SARA's own words."
+    )
 
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -29,9 +29,11 @@ BROKEN = {
     "SARA answers until a time, or a customer waits for a person who is not there": "SELECT 1 FROM conversations"
     " WHERE mode = 'bot' AND (mode_until IS NOT NULL OR person_since IS NOT NULL)",
     "a message waits where a person answers": "SELECT 1 FROM messages m JOIN conversations c ON c.id = m.conversation"
-    " WHERE m.state = 'waiting' AND c.mode = 'human' AND m.revived_at IS NULL",
+    " WHERE m.state = 'waiting' AND c.mode = 'human' AND m.revived_at IS NULL"
+    " AND (c.mode_until IS NULL OR m.created_at < c.mode_until)",
     "an answer is on its way where a person answers": "SELECT 1 FROM messages m JOIN conversations c"
     " ON c.id = m.conversation WHERE m.state = 'queued' AND m.purpose = 'reply' AND m.attempts_first IS NULL AND c.mode = 'human'"
+    " AND (c.mode_until IS NULL OR m.created_at < c.mode_until)"
     " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.message = m.id AND e.what IN ('retried', 'unparked'))",
     "a pause is over and still keeps something": "SELECT 1 FROM messages m JOIN conversations c ON c.id = m.conversation"
     " WHERE m.state = 'parked' AND m.reason = 'paused' AND c.mode <> 'paused'",
