@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,51 @@ async def test_missing_secrets_are_named_all_at_once_with_the_way_to_give_them(t
     for expected in ("whatsapp_app_secret", "whatsapp_access_token", "secrets.yaml", "WHATSAPP_APP_SECRET"):
         assert expected in err
     assert "Traceback" not in err
+
+
+async def test_under_systemd_the_secrets_come_as_credentials_and_the_file_beside_may_be_roots_alone(
+    town: Town, need: Callable[[str, str], str]
+) -> None:
+    section = town.config["channels"]["whatsapp"]
+    names = ("app_secret", "access_token", "verify_token")
+    secrets = {f"whatsapp_{name}": section.pop(name) for name in names}
+    town.write()
+    tagged = "".join(f'"{name}": !secret whatsapp_{name}, ' for name in names)
+    text = town.file.read_text(encoding="utf-8").replace('"webhook"', tagged + '"webhook"')
+    town.file.write_text(text, encoding="utf-8")
+    beside, credentials = town.folder / "secrets.yaml", town.folder / "credentials"
+    credentials.mkdir()
+    for file in (beside, credentials / "secrets.yaml"):
+        file.write_text(json.dumps(secrets), encoding="utf-8")
+    user: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # who may read everything gives that up, as a service's user has it not
+        user = (
+            need("setpriv", "it runs the daemon as a user who may not read all"),
+            "--bounding-set",
+            "-dac_override,-dac_read_search",
+        )
+        os.chown(beside, 65534, 65534)
+        beside.chmod(0o600)
+    else:
+        beside.chmod(0)
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    process = Process(town)
+    try:
+        await process.launch(environ, user=user, write=False)
+        await town.phone.connect(await process.served() + "/webhook/messages")
+        await town.phone.say("ana", "hello")
+        assert await town.answers(1) == ["echo: hello"]
+    finally:
+        assert await process.end() == 0
+    # What is then missing is named, with the reason why what stands in the file does not count.
+    (credentials / "secrets.yaml").write_text(json.dumps({**secrets, "whatsapp_app_secret": ""}), encoding="utf-8")
+    await process.launch(environ, user=user, write=False)
+    assert await process.ended() == 78
+    told = "".join(process.output)
+    assert "the secret whatsapp_app_secret is empty" in told
+    assert "may not read" in told
+    assert "restart" in told
+    assert "the secret whatsapp_access_token" not in told
 
 
 async def test_the_shipped_example_lacks_nothing_but_its_secrets(town: Town) -> None:
