@@ -25,7 +25,7 @@ from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
-from sara.errors import ConfigError, PluginError, SaraError
+from sara.errors import ConfigError, PluginError, SaraError, StoreUnavailable
 from sara.files import Files
 from sara.handing import Handing
 from sara.health import Health
@@ -119,8 +119,8 @@ class Daemon:
             raise
 
     async def stop(self, grace: int = DRAIN) -> None:
-        """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order."""
-        systemd.notify("STOPPING=1")
+        """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order. That the service ends is
+        for the caller to say: another daemon may follow in this process."""
         log.info("stopping")
         self._public.draining = True
         self._admin.serving = False
@@ -470,15 +470,16 @@ class Daemon:
             alive = not worker.done() and await _within(self.store.alive(), interval)
             if alive:
                 systemd.notify("WATCHDOG=1")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval):
-                    await self.ended.wait()
+            await asyncio.sleep(interval)  # until `stop` cancels it: work that is let end may need the patience, too
 
 
 async def _within(call: Awaitable[None], seconds: float) -> bool:
+    """Whether the store answers in time. That it can take nothing just now is an answer, which a restart would not change."""
     try:
         async with asyncio.timeout(seconds):
             await call
+    except StoreUnavailable:
+        return True
     except (TimeoutError, SaraError) as error:
         log.warning("watchdog_not_fed", error=type(error).__name__)
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+
+from sara.errors import StoreLost, StoreUnavailable
 
 from .conftest import DEADLINE, Process, Town, exported
 
@@ -204,6 +208,78 @@ async def test_systemd_is_told_when_it_serves_lives_and_stops(town: Town, proces
             while (told := await loop.sock_recv(manager, 100)) == b"WATCHDOG=1":
                 continue
         assert told == b"STOPPING=1"
+
+
+async def test_systemd_is_not_told_of_an_end_when_the_file_is_read_again(town: Town, process: Process) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(town.folder / "notify"))
+        manager.setblocking(False)
+        loop = asyncio.get_running_loop()
+
+        async def told() -> list[str]:
+            async with asyncio.timeout(DEADLINE):
+                return (await loop.sock_recv(manager, 200)).decode().splitlines()
+
+        await process.start({"NOTIFY_SOCKET": str(town.folder / "notify")})
+        assert await told() == ["READY=1"]
+        good = town.file.read_text(encoding="utf-8")
+        for text, result in ((good, '"stopped"'), ("channels: [", '"reload_refused"')):
+            town.file.write_text(text, encoding="utf-8")
+            await reload(process, result)
+            reloading, since = await told()
+            assert reloading == "RELOADING=1"
+            assert re.fullmatch(r"MONOTONIC_USEC=\d+", since)
+            assert await told() == ["READY=1"]
+        await process.end()
+        assert await told() == ["STOPPING=1"]
+
+
+async def test_a_database_that_can_take_nothing_is_alive_for_the_watchdog_and_one_that_does_not_answer_is_not(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(town.folder / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(town.folder / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "100000")
+        daemon = await town.start()
+        loop = asyncio.get_running_loop()
+
+        async def fed(times: int) -> None:
+            async with asyncio.timeout(DEADLINE):
+                for _ in range(times):
+                    while await loop.sock_recv(manager, 100) != b"WATCHDOG=1":
+                        continue
+
+        async def full() -> None:
+            raise StoreUnavailable("disk full")
+
+        asked = asyncio.Event()
+
+        async def lost() -> None:
+            asked.set()
+            raise StoreLost
+
+        async def silent() -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(daemon.store, "alive", full)
+        await fed(5)
+        for broken in (lost, silent):
+            monkeypatch.setattr(daemon.store, "alive", broken)
+            for _ in range(2):  # what was asked before may still be told
+                asked.clear()
+                await asyncio.wait_for(asked.wait(), DEADLINE)
+            while True:
+                try:
+                    manager.recv(100)
+                except BlockingIOError:
+                    break
+            asked.clear()
+            await asyncio.wait_for(asked.wait(), DEADLINE)
+            with pytest.raises(BlockingIOError):
+                manager.recv(100)
 
 
 async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: Process) -> None:
