@@ -528,11 +528,11 @@ class Store(PluginObject):
 
     @abstractmethod
     async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
-        """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now."""
+        """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now; says how many (`changed`)."""
 
     @abstractmethod
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
-        """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation."""
+        """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation; says how many (`changed`)."""
 
     # files
 

@@ -36,7 +36,7 @@ from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
 from sara.replies import Manners, Replies
-from sara.routes import Route, Routes
+from sara.routes import Route, Routes, jobs_of
 from sara.rules import Words
 from sara.spending import Spending
 from sara.tending import Tending
@@ -57,6 +57,10 @@ CONCURRENT_REPLIES = 256
 CONCURRENT_SENDS = 80
 REOPEN_EVERY = 60.0
 """Seconds between two tries to open a responder that could not be opened."""
+
+ORPHANS_LOOKED_AT = 1_000
+ORPHANS_NAMED = 4
+"""So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
 
 KEEPALIVE = 15.0
 """Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
@@ -247,6 +251,7 @@ class Daemon:
             acting=Acting(self.store, routes, texts, clock),
             health=self.health,
             spent=self._spent,
+            mended=lambda: self._look_for_mended(routes),
         )
 
     async def _spent(self) -> dict[str, Mapping[str, int]]:
@@ -401,15 +406,29 @@ class Daemon:
             )
 
     async def _report_orphans(self, routes: Routes) -> None:
-        """Open work of accounts that the file no longer names stays, and is said."""
-        for account, conversations in (await self.store.unsettled_accounts()).items():
-            if routes.of(account) is None:
-                self.problems.report(
-                    f"orphans:{account}",
-                    f"{conversations} conversation(s) of {account} have unanswered or unsent messages, but no channel in the file serves it",
-                    "put the channel back to finish them, or give them up with `sara queue drop`",
-                    count=conversations,
-                )
+        """Open work of accounts that the file no longer names stays, and is said until it is settled."""
+        unsettled = await self.store.unsettled_accounts()
+        orphans = {account: count for account, count in unsettled.items() if routes.of(account) is None}
+        for problem in self.problems:
+            if problem.key.startswith("orphans:") and problem.key.removeprefix("orphans:") not in orphans:
+                self.problems.clear(problem.key)
+        work = await self.store.open_work(None, ORPHANS_LOOKED_AT) if orphans else ()
+        for account, conversations in orphans.items():
+            jobs = [f"{kind}:{key}" for each in work if each.account == account for kind, key, _ in jobs_of(each)]
+            named = f" ({', '.join(jobs[:ORPHANS_NAMED])}{', …' if len(jobs) > ORPHANS_NAMED else ''})" if jobs else ""
+            self.problems.report(
+                f"orphans:{account}",
+                f"{conversations} conversation{' of' if conversations == 1 else 's of'} {account}"
+                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel in the file serves it",
+                f"put the channel back to finish them, or give them up with `sara queue drop JOB`; `sara queue list` names the jobs{named}",
+                count=conversations,
+            )
+
+    async def _look_for_mended(self, routes: Routes) -> None:
+        """After an operator has retried or dropped something."""
+        with contextlib.suppress(SaraError):  # what the operator did is done
+            await self._report_orphans(routes)
+            await self.health.forget_mended()
 
     # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -353,13 +353,15 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to."""
+    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to. `changed` says how
+    many messages an operator's `revive` or `drop` changed."""
 
     conversation: str
     account: str
     reply_due: Instant | None
     deliver_due: Instant | None
     timer_due: Instant | None = None
+    changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

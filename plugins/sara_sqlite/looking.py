@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
@@ -215,7 +216,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
     for row in rows:
         event(db, now, "retried", "by hand", conversation=key, message=row["id"], actor="operator")
-    return refresh_delivery(db, key, now)
+    return replace(refresh_delivery(db, key, now), changed=len(rows))
 
 
 def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
@@ -223,15 +224,17 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     if kind == "reply":
-        for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
+        rows = db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall()
+        changed = len(rows)
+        for row in rows:
             event(db, now, "skipped", "dropped", conversation=key, message=row["id"], actor="operator")
         db.execute(
             "UPDATE messages SET state = 'skipped', reason = 'dropped' WHERE conversation = ? AND state = 'waiting'", (key,)
         )
         close_turn(db, key)
     else:
-        cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
-    return refresh_delivery(db, key, now)
+        changed = cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
+    return replace(refresh_delivery(db, key, now), changed=changed)
 
 
 def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:

@@ -325,7 +325,8 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         assert await shop.due(conversation) == (None, None)
         assert [each.id for each in await shop.store.given_up(10)] == ids
         work = await shop.store.revive(conversation, "reply", shop.clock())
-        assert (work.reply_due, await shop.states(conversation)) == (shop.clock(), ["waiting"])
+        assert (work.reply_due, work.changed, await shop.states(conversation)) == (shop.clock(), 1, ["waiting"])
+        assert (await shop.store.revive(conversation, "reply", shop.clock())).changed == 0
         again = await shop.store.reply_view(conversation, HistoryLimits())
         assert again is not None
         assert again.waiting[0].revived_at == shop.clock()
@@ -333,7 +334,8 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
     async def test_what_waits_can_be_dropped(self, shop: Shop) -> None:
         conversation = await shop.asked()
         work = await shop.store.drop(conversation, "reply", shop.clock())
-        assert (work.reply_due, await shop.states(conversation)) == (None, ["skipped"])
+        assert (work.reply_due, work.changed, await shop.states(conversation)) == (None, 1, ["skipped"])
+        assert (await shop.store.drop(conversation, "reply", shop.clock())).changed == 0
 
     # delivery
 

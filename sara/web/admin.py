@@ -14,6 +14,7 @@ from sara.acting import Acting
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
+from sara.model import OpenWork
 from sara.problems import Problems
 from sara.routes import Routes
 from sara.web.actions import ActionRoutes
@@ -50,6 +51,7 @@ class AdminApp:
         acting: Acting | None = None,
         health: Health | None = None,
         spent: Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
+        mended: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -62,6 +64,7 @@ class AdminApp:
         self._acting = acting
         self._health = health
         self._spent = spent
+        self._mended = mended
         self.serving = False
 
     def application(self) -> web.Application:
@@ -146,15 +149,21 @@ class AdminApp:
         kind, key = await self._job_of(request)
         work = await self._store.revive(key, kind, self._clock())
         await self._queue.wake(self._routes.wakes([work]))
-        log.info("retried", kind=kind, key=key, actor="operator")
-        return web.json_response(asdict(work))
+        log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
+        return await self._after(work)
 
     async def _drop(self, request: web.Request) -> web.Response:
         kind, key = await self._job_of(request)
         work = await self._store.drop(key, kind, self._clock())
         await self._queue.drop(kind, key)
         await self._queue.wake(self._routes.wakes([work]))
-        log.info("dropped", kind=kind, key=key, actor="operator")
+        log.info("dropped", kind=kind, key=key, actor="operator", messages=work.changed)
+        return await self._after(work)
+
+    async def _after(self, work: OpenWork) -> web.Response:
+        """What an operator changed; problems that it solved go."""
+        if self._mended is not None:
+            await self._mended()
         return web.json_response(asdict(work))
 
     async def _job_of(self, request: web.Request) -> tuple[str, str]:

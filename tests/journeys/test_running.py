@@ -134,13 +134,74 @@ async def test_a_channel_taken_out_of_the_file_keeps_its_unsent_work_and_is_name
     town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
     daemon = await town.start()
     [problem] = [problem for problem in daemon.problems if problem.key.startswith("orphans:")]
-    assert "1 conversation" in problem.message
+    assert "1 conversation " in problem.message
     assert "whatsapp:109000000000555" in problem.message
     assert problem.remedy
     await town.stop()
     # Put back under any name it goes on where it stopped: what is kept hangs on the number, not on the name.
     town.config["channels"] = {"renamed": section}
     await town.start()
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_can_be_dropped(
+    town: Town, process: Process
+) -> None:
+    town.phone.faults.error_code.on(131016)
+    town.ai.delay_ms = 60_000
+    await process.start()
+    await town.phone.say("ana", "hello")
+    await town.ai.wait_for(lambda calls: len(calls) == 1)
+    await process.kill()
+    town.ai.delay_ms = 0
+    section = town.config["channels"].pop("whatsapp")
+    town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
+    town.write()
+    await process.launch()
+    await process.served()
+
+    async def listed() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await as_json(town, "queue", "list"))["jobs"]
+        return [each for each in found if each["kind"] != "timer"]
+
+    async def orphans() -> list[dict[str, Any]]:
+        found = (await as_json(town, "queue", "stats"))["problems"]
+        return [each for each in found if each["key"].startswith("orphans:")]
+
+    [job] = await listed()
+    assert (job["kind"], job["lane"], job["account"]) == ("reply", None, "whatsapp:109000000000555")
+    name = f"reply:{job['key']}"
+    code, out, _ = await sara(town, "queue", "list")
+    assert code == 0
+    assert re.search(rf"{name}\s.*no channel", out)
+    [problem] = await orphans()
+    assert name in problem["remedy"]
+    code, out, err = await sara(town, "queue", "drop", name)
+    assert (code, err) == (0, "")
+    assert out == f"{name}: 1 message dropped\n"
+    assert await orphans() == []
+    assert await listed() == []
+    for action, words in (("drop", "there is nothing to drop"), ("retry", "nothing was given up here")):
+        assert (await sara(town, "queue", action, name))[:2] == (0, f"{name}: {words}\n")
+
+
+async def test_what_was_given_up_is_a_problem_until_the_last_of_it_is_retried(town: Town, process: Process) -> None:
+    town.ai.fault("status", times=1, status=400)
+    await process.start()
+    await town.phone.say("ana", "hello")
+
+    async def given_up() -> list[str]:
+        return [each["job"] for each in (await as_json(town, "queue", "list"))["given_up"]]
+
+    async def problems() -> list[str]:
+        return [each["key"] for each in (await as_json(town, "queue", "stats"))["problems"]]
+
+    await town.until(given_up)
+    assert "replies:dead" in await problems()
+    code, out, err = await sara(town, "queue", "retry", *await given_up())
+    assert (code, err) == (0, "")
+    assert out.endswith(": 1 message will be tried again\n")
+    assert "replies:dead" not in await problems()
     assert await town.answers(1) == ["echo: hello"]
 
 
