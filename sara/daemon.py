@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import random
 import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -25,7 +27,7 @@ from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
-from sara.errors import ConfigError, PluginError, SaraError, StoreUnavailable
+from sara.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable
 from sara.files import Files
 from sara.handing import Handing
 from sara.health import Health
@@ -447,9 +449,7 @@ class Daemon:
         try:
             await site.start()
         except OSError as error:
-            raise ConfigError(
-                f"{section}.listen: {listen.host}:{listen.port} cannot be opened: {error.strerror}; choose another port or stop what uses it"
-            ) from error
+            raise _not_listening(f"{section}.listen: {listen} cannot be opened", listen, error) from error
         host, port = runner.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -509,14 +509,21 @@ def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], Non
     """Write down where the daemon listens, for the commands. The file is locked while the daemon lives, so that nobody else
     who later holds the port is taken for it. Returns what undoes it."""
     path = state / "listening.json"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(f"{path} cannot be written", error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise ConfigError(f"state: {state} is in use by another SARA; give this one another directory") from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(listening).encode(), 0)
+        raise StoreLocked(f"state: {state} is in use by another SARA; give this one another directory") from error
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(listening).encode(), 0)
+    except OSError as error:
+        os.close(handle)
+        raise _unwritable(f"{path} cannot be written", error) from error
 
     def undo() -> None:
         path.unlink(missing_ok=True)
@@ -537,11 +544,37 @@ def _check_accounts(routes: list[Route], problems: Problems) -> None:
             )
 
 
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE})
+"""Errors of a disk that end some day without anybody changing the configuration."""
+
+
+def _unwritable(what: str, error: OSError) -> SaraError:
+    """A ConfigError where starting again cannot help."""
+    return (SaraError if error.errno in PASSING else ConfigError)(f"{what}: {error.strerror}")
+
+
+def _not_listening(what: str, listen: Listen, error: OSError) -> SaraError:
+    """Only what this user may not do stays so; whatever else is in the way may be gone at the next try."""
+    if isinstance(error, socket.gaierror):
+        return SaraError(f"{what}: this machine does not know the name {listen.host}; write an address such as 127.0.0.1")
+    match error.errno:
+        case errno.EACCES | errno.EPERM:
+            return ConfigError(f"{what}: this user may not use it; ports below 1024 need a privilege, choose another one")
+        case errno.EADDRINUSE:
+            return SaraError(
+                f"{what}: another program listens there (`ss -ltnp 'sport = :{listen.port}'` shows which); stop it, or choose"
+                " another port"
+            )
+        case errno.EADDRNOTAVAIL:
+            return SaraError(f"{what}: this machine has no such address, or not yet; `ip address` lists those it has")
+    return SaraError(f"{what}: {error.strerror}")
+
+
 def _make_directory(state: Path) -> None:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ConfigError(f"state: {state} cannot be created: {error.strerror}") from error
+        raise _unwritable(f"state: {state} cannot be created", error) from error
 
 
 def _admin_token(state: Path) -> str:
@@ -557,7 +590,10 @@ def _admin_token(state: Path) -> str:
         return token
     token = secrets.token_urlsafe(32)
     fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        fresh.replace(path)
+    except OSError as error:
+        raise _unwritable(f"{path} cannot be written", error) from error
     return token

@@ -376,16 +376,48 @@ async def test_state_is_readable_by_its_owner_alone(town: Town) -> None:
         assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
 
 
-async def test_a_port_in_use_is_named(town: Town) -> None:
+async def test_a_port_in_use_is_named_and_tried_again_by_systemd(town: Town) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        town.config["server"]["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        port = taken.getsockname()[1]
+        town.config["server"]["listen"] = f"127.0.0.1:{port}"
         town.write()
         code, _, err = await sara(town, "run")
-    assert code == 78
-    assert "server.listen" in err
-    assert str(taken) not in err
+    assert code == 1, "78 would stop the service for good, though the port may be free in a moment"
+    assert f"server.listen: 127.0.0.1:{port} cannot be opened: another program listens there" in err
+    assert f"ss -ltnp 'sport = :{port}'" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [("192.0.2.7:8099", "this machine has no such address, or not yet"), ("nobody.invalid:8099", "does not know the name")],
+)
+async def test_an_address_that_is_not_there_yet_is_tried_again_by_systemd(town: Town, listen: str, words: str) -> None:
+    town.config["server"]["listen"] = listen
+    town.write()
+    code, _, err = await sara(town, "run")
+    assert code == 1
+    assert words in err
+    assert "Traceback" not in err
+
+
+def lowest_port_for_all() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+
+
+async def test_a_port_that_this_user_may_not_use_stays_so(town: Town, need: Callable[[str, str], str]) -> None:
+    user: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        user = (need("setpriv", "it runs the daemon as a user who may not open low ports"), "--bounding-set", "-net_bind_service")
+    if lowest_port_for_all() <= 7:
+        pytest.skip("anybody may open any port here")
+    town.config["server"]["listen"] = "127.0.0.1:7"
+    process = Process(town)
+    await process.launch(user=user)
+    assert await process.ended() == 78
+    assert "this user may not use it; ports below 1024 need a privilege" in "".join(process.output)
 
 
 async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, process: Process) -> None:
