@@ -44,6 +44,19 @@ def test_the_unit_says_what_the_daemon_relies_on() -> None:
         assert line in lines
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/whatsapp.md"])
+def test_the_manual_calls_commands_where_the_unit_has_them_and_with_its_file(page: str) -> None:
+    """A command without its path is not found, and one without --config looks at another file."""
+    home = UNIT.parent.parent
+    text = (home / page).read_text(encoding="utf-8")
+    called = re.findall(r"^# (.*\bsara .*)$|`(/opt/sara/bin/sara .*?)`", text, re.MULTILINE)
+    commands = [line or quoted for line, quoted in called if "ctl " not in line]
+    assert len(commands) >= 3
+    assert [each for each in commands if not re.fullmatch(r"/opt/sara/bin/sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)] == []
+    assert "ExecStart=/opt/sara/bin/sara run --config /etc/sara/sara.yaml" in UNIT.read_text(encoding="utf-8").splitlines()
+    assert "state: /var/lib/sara" in text, "or the commands would look for the service's data beside the file"
+
+
 def test_a_notification_reaches_the_service_manager(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

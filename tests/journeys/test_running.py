@@ -505,6 +505,32 @@ async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_wi
     assert code == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("queue", "retry", "--all"),
+        ("queue", "drop", "reply:c1"),
+        ("send", "c1", "hello"),
+        ("opt-out", "c1"),
+        ("queue", "list"),
+        ("backup",),
+        ("restore", "nothing", "--yes"),
+    ],
+)
+async def test_where_no_daemon_ever_ran_nothing_is_created_and_that_is_said(town: Town, words: tuple[str, ...]) -> None:
+    town.write()
+    state = town.folder / "state"
+    code, out, err = await sara(town, *words)
+    assert (code, out) == (1, "")
+    assert "there is no f" in err
+    assert "Traceback" not in err
+    assert sorted(each.name for each in town.folder.iterdir()) == ["sara.yaml"]
+    state.mkdir()
+    code, out, err = await sara(town, *words)
+    assert (code, out) == (1, "")
+    assert list(state.iterdir()) == []
+
+
 async def test_the_admin_listener_tells_strangers_nothing(town: Town) -> None:
     daemon = await town.start()
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
