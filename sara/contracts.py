@@ -43,6 +43,7 @@ from sara.model import (
     Request,
     Reserve,
     Said,
+    SetAside,
     StoredMessage,
     Summary,
     Taken,
@@ -597,6 +598,10 @@ class Store(PluginObject):
     @abstractmethod
     async def counts(self) -> Mapping[str, int]:
         """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`."""
+
+    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
+        """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
+        return ()
 
     @abstractmethod
     async def backlog(self, most: int) -> int:

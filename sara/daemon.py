@@ -171,6 +171,7 @@ class Daemon:
         self._run(self._files.expire(self.ended), "file-watch")
         self._run(self._budget.run(self.ended), "budget-watch")
         self._run(self.health.run(self.ended), "health-watch")
+        self._run(self.inbox.remember(), "set-aside")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
@@ -461,7 +462,7 @@ class Daemon:
         self._tasks.append(task)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        """None of these ends by itself while the daemon serves, but for the sweep's first pass when it stops."""
+        """None of these breaks while the daemon serves."""
         if task.cancelled() or task.exception() is None:
             return
         log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))

@@ -6,6 +6,7 @@ and messages are opaque strings that the store makes.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -227,11 +228,20 @@ Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Something that was signed but not understood, kept raw."""
+    """Something that was signed but not understood, kept raw. `id` and `at` are the store's: which it is, and when it was kept."""
 
     account: str
     reason: str
     body: bytes
+    at: Instant = 0
+    id: str = ""
+
+    def shown(self) -> tuple[str, Literal["text", "base64"]]:
+        """The body as text, or in Base64 where it is none."""
+        try:
+            return self.body.decode("utf-8"), "text"
+        except UnicodeDecodeError:
+            return b64encode(self.body).decode("ascii"), "base64"
 
 
 @dataclass(frozen=True, slots=True)

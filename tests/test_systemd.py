@@ -52,7 +52,9 @@ def test_the_manual_calls_commands_where_the_unit_has_them_and_with_its_file(pag
     called = re.findall(r"^# (.*\bsara .*)$|`(/opt/sara/bin/sara .*?)`", text, re.MULTILINE)
     commands = [line or quoted for line, quoted in called if "ctl " not in line]
     assert len(commands) >= 3
-    assert [each for each in commands if not re.fullmatch(r"/opt/sara/bin/sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)] == []
+    assert [
+        each for each in commands if not re.fullmatch(r"/opt/sara/bin/sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)
+    ] == []
     assert "ExecStart=/opt/sara/bin/sara run --config /etc/sara/sara.yaml" in UNIT.read_text(encoding="utf-8").splitlines()
     assert "state: /var/lib/sara" in text, "or the commands would look for the service's data beside the file"
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
+from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
 from sara_sqlite.modes import close_turn
 from sara_sqlite.parts import cancel
@@ -160,6 +160,15 @@ def counts(db: Connection) -> dict[str, int]:
     found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
     found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
     return found
+
+
+def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
+    """A page of what was not understood."""
+    start = int(after) if after is not None and after.isdecimal() else 0
+    rows = db.execute(
+        "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
+    )
+    return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
 
 def backlog(db: Connection, most: int) -> int:

@@ -184,7 +184,7 @@ def conversations_show(
     limit: Limit = 1_000,
     as_json: AsJson = False,
 ) -> None:
-    """The messages of a conversation."""
+    """The newest messages of a conversation, in their order."""
     from sara.cli.conversations import show as command
 
     raise typer.Exit(command(config, conversation, limit, as_json=as_json))
@@ -276,13 +276,14 @@ def send(
 @app.command()
 def export(
     conversation: Annotated[str | None, typer.Argument(help="Only this conversation.")] = None,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Instead, what was signed but not understood.")] = False,
     config: Config = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="The default: export is JSON Lines.")] = True,
 ) -> None:
     """Print one JSON object per stored message."""
     from sara.cli.conversations import export as command
 
-    raise typer.Exit(command(config, conversation))
+    raise typer.Exit(command(config, conversation, set_aside=set_aside))
 
 
 @app.command()

@@ -159,7 +159,9 @@ async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bo
     if as_json:
         print_json({"action": action, "jobs": list(jobs), "work": results})
     else:
-        print("\n".join(f"{job}: {_done(action, work)}" for job, work in zip(jobs, results, strict=True)) or "Nothing was given up.")
+        print(
+            "\n".join(f"{job}: {_done(action, work)}" for job, work in zip(jobs, results, strict=True)) or "Nothing was given up."
+        )
     return 0
 
 

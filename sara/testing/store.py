@@ -95,6 +95,19 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
             await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "not JSON", b"\xff"),)), shop.clock())
         assert (await shop.store.counts())["set_aside"] == 1
 
+    async def test_what_was_not_understood_can_be_looked_at_page_by_page(self, shop: Shop) -> None:
+        for body in (b"one", b"\xfftwo", b"three"):
+            await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "odd", body),)), shop.clock.forward(1_000))
+        first = await shop.store.set_aside(None, 2)
+        rest = await shop.store.set_aside(first[-1].id, 2)
+        assert [(each.account, each.reason, each.body) for each in (*first, *rest)] == [
+            (ACCOUNT, "odd", b"one"),
+            (ACCOUNT, "odd", b"\xfftwo"),
+            (ACCOUNT, "odd", b"three"),
+        ]
+        assert rest[0].at == shop.clock()
+        assert await shop.store.set_aside(None, 10, since=shop.clock()) == rest
+
     async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: Shop) -> None:
         taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
         assert [each.external_id for each in taken.stored] == ["in-1", "in-3"]

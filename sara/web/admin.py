@@ -14,7 +14,7 @@ from sara.acting import Acting
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
-from sara.model import OpenWork
+from sara.model import OpenWork, SetAside
 from sara.problems import Problems
 from sara.routes import Routes
 from sara.web.actions import ActionRoutes
@@ -24,6 +24,9 @@ log = structlog.get_logger("sara.web.admin")
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+MOST_BODIES = 20
+"""So many bodies that were kept aside are shown at once: each may be megabytes long."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -74,6 +77,7 @@ class AdminApp:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/v1/problems", self._list_problems)
+        app.router.add_get("/api/v1/set-aside", self._set_aside)
         app.router.add_get("/api/v1/queue", self._stats)
         app.router.add_get("/api/v1/queue/jobs", self._jobs)
         app.router.add_post("/api/v1/queue/retry", self._retry)
@@ -124,6 +128,10 @@ class AdminApp:
 
     async def _list_problems(self, _: web.Request) -> web.Response:
         return web.json_response({"problems": [asdict(problem) for problem in self._problems]})
+
+    async def _set_aside(self, request: web.Request) -> web.Response:
+        found = await self._store.set_aside(request.query.get("after"), min(_limit(request), MOST_BODIES))
+        return web.json_response({"set_aside": [_kept(item) for item in found]})
 
     async def _stats(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -185,6 +193,11 @@ class AdminApp:
             await self._queue.stats(), await self._store.counts(), len(self._problems), self._lingering(), unhealthy, spent
         )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _kept(item: SetAside) -> dict[str, Any]:
+    body, encoding = item.shown()
+    return {"id": item.id, "account": item.account, "reason": item.reason, "at": item.at, "encoding": encoding, "body": body}
 
 
 def _limit(request: web.Request) -> int:

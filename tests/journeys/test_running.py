@@ -20,6 +20,7 @@ import pytest
 from sara.errors import StoreLost, StoreUnavailable
 
 from .conftest import DEADLINE, Process, Town, exported
+from .test_scenarios import post
 
 
 async def sara(town: Town, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -454,6 +455,8 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         [listed] = await as_json(town, "conversations", "list")
         shown = await as_json(town, "conversations", "show", listed["id"])
         assert [each["text"] for each in shown] == ["hello", "echo: hello"]
+        [newest] = await as_json(town, "conversations", "show", listed["id"], "--limit", "1")
+        assert newest["text"] == "echo: hello"
         why = await as_json(town, "why", lines[1]["external_id"])
         assert [event["what"] for event in why["timeline"]] == [
             "queued",
@@ -467,6 +470,11 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         stats = await as_json(town, "queue", "stats")
         assert (stats["running"], stats["messages"]["out.read"]) == (running, 1)
         assert await as_json(town, "queue", "list") == {"jobs": [], "given_up": []}
+    assert (await sara(town, "export", listed["id"]))[:2] == (0, out)
+    code, out, err = await sara(town, "export", "c99")
+    assert (code, out) == (1, "")
+    assert "there is no conversation c99" in err
+    assert await sara(town, "export", "--set-aside") == (0, "", "")
     code, _, err = await sara(town, "why", "nonsense")
     assert code == 1
     assert "nonsense" in err
@@ -476,6 +484,23 @@ async def as_json(town: Town, *words: str) -> Any:
     code, out, err = await sara(town, *words, "--json")
     assert code == 0, err
     return json.loads(out)
+
+
+async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_author(town: Town) -> None:
+    await town.start()
+    for body in (b"\xff{not json", '["ça"]'.encode()):
+        assert await post(town, body) == 200
+    code, out, err = await sara(town, "export", "--set-aside")
+    assert (code, err) == (0, "")
+    kept = [json.loads(line) for line in out.splitlines()]
+    account = "whatsapp:109000000000555"
+    assert [(each["account"], each["channel"], each["encoding"], each["body"]) for each in kept] == [
+        (account, "whatsapp", "base64", "/3tub3QganNvbg=="),
+        (account, "whatsapp", "text", '["ça"]'),
+    ]
+    assert all(each["reason"] and each["at"].endswith("Z") for each in kept)
+    code, out, err = await sara(town, "export", "c1", "--set-aside")
+    assert (code, out) == (2, "")
 
 
 async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_without_it(town: Town, process: Process) -> None:
