@@ -10,7 +10,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -37,6 +36,7 @@ from sara.model import Instant, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
+from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
 from sara.routes import Route, Routes, jobs_of
 from sara.rules import Words
@@ -450,7 +450,9 @@ class Daemon:
         try:
             await site.start()
         except OSError as error:
-            raise _not_listening(f"{section}.listen: {listen} cannot be opened", listen, error) from error
+            why = f"{section}.listen: {listen} cannot be opened: {why_not_listening(listen.host, listen.port, error)}"
+            # Whatever else is in the way may be gone at the next try.
+            raise (ConfigError if error.errno in FORBIDDEN else SaraError)(why) from error
         host, port = runner.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -552,23 +554,6 @@ PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.
 def _unwritable(what: str, error: OSError) -> SaraError:
     """A ConfigError where starting again cannot help."""
     return (SaraError if error.errno in PASSING else ConfigError)(f"{what}: {error.strerror}")
-
-
-def _not_listening(what: str, listen: Listen, error: OSError) -> SaraError:
-    """Only what this user may not do stays so; whatever else is in the way may be gone at the next try."""
-    if isinstance(error, socket.gaierror):
-        return SaraError(f"{what}: this machine does not know the name {listen.host}; write an address such as 127.0.0.1")
-    match error.errno:
-        case errno.EACCES | errno.EPERM:
-            return ConfigError(f"{what}: this user may not use it; ports below 1024 need a privilege, choose another one")
-        case errno.EADDRINUSE:
-            return SaraError(
-                f"{what}: another program listens there (`ss -ltnp 'sport = :{listen.port}'` shows which); stop it, or choose"
-                " another port"
-            )
-        case errno.EADDRNOTAVAIL:
-            return SaraError(f"{what}: this machine has no such address, or not yet; `ip address` lists those it has")
-    return SaraError(f"{what}: {error.strerror}")
 
 
 def _make_directory(state: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,16 +18,24 @@ UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
 EXPOSURE = 2.5
 
 
-def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], figure: Callable[[str], None]) -> None:
     analyze = need("systemd-analyze", "it judges the service unit")
     judged = subprocess.run(
         [analyze, "security", "--offline=true", "--no-pager", str(UNIT)], capture_output=True, text=True, check=False, timeout=60
     )
     found = re.search(r"Overall exposure level for sara\.service: ([\d.]+)", judged.stdout)
     assert found is not None, judged.stdout + judged.stderr
-    with capsys.disabled():
-        print(f"\nsystemd-analyze security: exposure {found[1]} of at most {EXPOSURE}")
+    figure(f"systemd-analyze security: exposure {found[1]} of at most {EXPOSURE}")
     assert float(found[1]) <= EXPOSURE
+
+
+def test_a_figure_is_printed_however_the_tests_are_run(need: Callable[[str, str], str]) -> None:
+    need("systemd-analyze", "its figure is to be printed")
+    judged = f"{Path(__file__)}::test_the_unit_is_well_sandboxed"
+    for spread in ((), ("-n", "1")):
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *spread, judged]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, cwd=UNIT.parent.parent)
+        assert re.search(r"^systemd-analyze security: exposure [\d.]+ of at most", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_the_unit_says_what_the_daemon_relies_on() -> None:

@@ -53,7 +53,7 @@ def run(
 def demo(
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server to use instead of the script.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
-    port: Annotated[int, typer.Option(help="The phone page's port; 0 takes any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="The phone page's port; 0 takes any free one.", min=0, max=65_535)] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "error",
 ) -> None:
     """Try the whole system on this machine, without any account: prints one link to a phone in your browser."""
@@ -99,7 +99,7 @@ def schema(config: Config = DEFAULT) -> None:
 def simulate(
     what: Annotated[str, typer.Argument(metavar="PLUGIN", help="whatsapp, openai, or any plugin with a simulator.")],
     webhook: Annotated[str | None, typer.Option(help="Address of a running daemon's webhook.")] = None,
-    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="0 takes any free one.", min=0, max=65_535)] = 0,
     config: Config = DEFAULT,
 ) -> None:
     """Run a plugin's simulator alone: the provider's other end on this machine."""
