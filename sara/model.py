@@ -770,7 +770,8 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """One line of `sara conversations list`."""
+    """One line of `sara conversations list`. `address` is the number or id that the provider knows the person by, which may be all
+    that is known of them."""
 
     id: str
     account: str
@@ -786,3 +787,4 @@ class ConversationSummary:
     error: str | None
     mode: Mode = "bot"
     language: str | None = None
+    address: str | None = None

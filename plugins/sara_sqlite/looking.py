@@ -61,7 +61,7 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
 
 
 _SUMMARY = (
-    "SELECT c.*, h.name, h.username, h.opted_out, h.language,"
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language, coalesce(p.phone, p.user_id) AS address,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
@@ -101,6 +101,7 @@ def _summary(row: sqlite3.Row) -> ConversationSummary:
         error=row["error"],
         mode=row["mode"],
         language=row["language"],
+        address=row["address"],
     )
 
 

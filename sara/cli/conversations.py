@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, looking
-from sara.cli.output import fail, iso, local, print_json, table
+from sara.cli.output import fail, iso, local, print_json, printable, table
 from sara.health import WORDS
 from sara.model import StoredMessage
 
@@ -47,7 +47,7 @@ def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool)
             [
                 (
                     each.id,
-                    each.name or each.contact,
+                    each.name or each.address or each.contact,
                     each.account,
                     each.messages,
                     each.waiting,
@@ -121,11 +121,10 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
                 }
             )
             return 0
-        print(
-            f"{found.id} in {found.conversation}, {'from' if found.direction == 'in' else 'to'} {found.contact}: {_state(found)}"
-        )
+        way = "from" if found.direction == "in" else "to"
+        print(printable(f"{found.id} in {found.conversation}, {way} {found.contact}: {_state(found)}"))
         if found.error:
-            print(f"error: {found.error}")
+            print(printable(f"error: {found.error}"))
         table(
             ["at", "what", "detail", "by"],
             [(local(each.at), each.what, each.detail, each.actor) for each in events],

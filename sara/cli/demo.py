@@ -15,7 +15,7 @@ from typing import Any, cast
 from sara.bounds import bounded
 from sara.cli.opening import EX_CONFIG, plugins_beside
 from sara.cli.output import fail, printable
-from sara.cli.simulate import interrupted, simulator_of, started
+from sara.cli.simulate import interruption, simulator_of, started
 from sara.config import Config, load
 from sara.contracts import Context, Responder
 from sara.daemon import Daemon, wall_clock
@@ -77,9 +77,10 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             # Which port it got is known only now; the commands read the file again.
             configuration["server"]["public_url"] = daemon.public_url
             file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
+            over = interruption()
             _welcome(phone.page or "", about, daemon, file)
             telling = asyncio.create_task(tell(daemon.problems))
-            await interrupted()
+            await over.wait()
             telling.cancel()
             print("\nStopping …", flush=True)
     return 0

@@ -22,6 +22,7 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
     async def main() -> int:
         simulator = simulator_of(plugins_beside(config), what)
         url = await started(simulator, port)
+        over = interruption()
         try:
             print(f"The simulator of {what} answers at {url}")
             if simulator.page:
@@ -38,7 +39,7 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
             elif delivers:
                 print("\nSay --webhook URL to have messages delivered to a running daemon.")
             print("Ctrl-C stops it.", flush=True)
-            await interrupted()
+            await over.wait()
         finally:
             await simulator.stop()
         return 0
@@ -67,10 +68,10 @@ async def started(simulator: Simulator, port: int) -> str:
         raise SaraError(f"--port {port}: {why_not_listening('127.0.0.1', port, error)}") from error
 
 
-async def interrupted() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+def interruption() -> asyncio.Event:
+    """Set at Ctrl-C or SIGTERM, from now on."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    await over.wait()
+    return over

@@ -789,5 +789,6 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         await shop.take(message("in-1", ANA, at=1_000))
         await shop.take(message("in-2", KOFI, at=2_000))
         listed = await shop.store.conversations(10)
+        assert {each.address for each in listed} == {ANA.phone, KOFI.phone}
         assert [(each.name, each.messages, each.waiting) for each in listed] == [("Kofi", 1, 1), ("Ana", 1, 1)]
         assert [each.name for each in await shop.store.conversations(10, "ana")] == ["Ana"]

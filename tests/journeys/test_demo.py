@@ -119,6 +119,27 @@ async def test_a_port_in_use_or_beyond_all_ports_is_said_in_a_line() -> None:
         assert "Traceback" not in printed
 
 
+async def test_a_simulator_alone_says_only_what_makes_sense_for_it() -> None:
+    responder = await begun("simulate", "openai")
+    assert "--webhook" not in await until(responder, "Ctrl-C")
+    assert await responder.interrupt() == 0
+    channel = await begun("simulate", "whatsapp")
+    assert "--webhook" in await until(channel, "Ctrl-C")
+    assert await channel.interrupt() == 0
+    code, printed = await ended("simulate", "openai", "--webhook", "http://127.0.0.1:9/")
+    assert code == 1
+    assert "delivers nothing" in printed
+
+
+async def until(command: Demo, words: str) -> str:
+    """What a command prints up to a word."""
+    assert command.process.stdout is not None
+    async with asyncio.timeout(DEADLINE):
+        while words not in command.printed:
+            command.printed += (await command.process.stdout.readline()).decode()
+    return command.printed
+
+
 async def test_an_ai_that_does_not_answer_is_said_before_anybody_writes_to_it(ai: OpenAISimulator) -> None:
     ai.fault("no_model", times=None)
     demo = await begun("demo", "--base-url", str(ai.base_url), "--model", "no-such-model", key=ai.options()["api_key"])

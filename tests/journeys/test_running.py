@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable
@@ -554,6 +555,30 @@ async def test_where_no_daemon_ever_ran_nothing_is_created_and_that_is_said(town
     code, out, err = await sara(town, *words)
     assert (code, out) == (1, "")
     assert list(state.iterdir()) == []
+
+
+async def test_a_providers_words_are_printed_and_not_obeyed_and_who_has_no_name_is_called_by_number(town: Town) -> None:
+    town.phone.faults.error_code.on(131026)
+    daemon = await town.start()
+    await town.phone.say("ana", "hello")
+    await town.stored(1, direction="out", state="failed")
+
+    def spoil(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE messages SET error = 'no\x1b[2J', reason = 'odd\x1b[2J' WHERE direction = 'out'")
+        db.execute("UPDATE contacts SET name = NULL, username = NULL")
+
+    await daemon.store.database.write(spoil)  # type: ignore[attr-defined]  # the bundled store
+    [part] = await town.messages(direction="out")
+    code, out, err = await sara(town, "why", part.id)
+    assert (code, err) == (0, "")
+    assert "error: no\N{REPLACEMENT CHARACTER}[2J" in out
+    assert "odd\N{REPLACEMENT CHARACTER}[2J" in out
+    assert "\x1b" not in out
+    [listed] = await as_json(town, "conversations", "list")
+    code, out, _ = await sara(town, "conversations", "list")
+    assert listed["name"] is None
+    assert listed["address"] in out
+    assert listed["contact"] not in out.split()
 
 
 async def test_the_admin_listener_tells_strangers_nothing(town: Town) -> None:
