@@ -90,6 +90,18 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         assert [(each.state, each.reason) for each in taken.stored] == [("skipped", "recorded")]
         assert taken.work == ()
 
+    async def test_a_reaction_is_never_shown_before_a_message_that_it_came_after(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        await shop.take(message("in-2", text="a reaction: 👍"), verdict=Verdict(skip="recorded"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (len(view.waiting), view.history) == (1, ())
+        await shop.answer(conversation, "an answer")
+        await shop.asked(ANA, "in-3")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert [line.text for line in view.history][1] == "a reaction: 👍"
+
     async def test_what_was_not_understood_is_kept_once(self, shop: Shop) -> None:
         for _ in range(2):
             await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "not JSON", b"\xff"),)), shop.clock())
