@@ -26,6 +26,7 @@ from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
+from sara.erasing import Erasing
 from sara.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable
 from sara.files import Files
 from sara.handing import Handing
@@ -38,6 +39,7 @@ from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
 from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
+from sara.retention import Retention
 from sara.routes import Route, Routes, jobs_of
 from sara.rules import Words
 from sara.spending import Spending
@@ -75,6 +77,13 @@ nobody can end have piled up."""
 def wall_clock() -> Instant:
     """The time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def files_of(config: Config, store: Store, problems: Problems, clock: Callable[[], Instant], strays: Strays) -> Files:
+    """The media folder of a configuration. No file outlives its message."""
+    keep = min(config.media.keep, config.retention or config.media.keep)
+    media = config.media.model_copy(update={"keep": keep})
+    return Files(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
 
 
 def new_attempt_id() -> str:
@@ -170,6 +179,8 @@ class Daemon:
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
         self._run(self._budget.run(self.ended), "budget-watch")
+        self._run(self._erasing.run(self.ended), "erasing")
+        self._run(self._retention.run(self.ended), "retention")
         self._run(self.health.run(self.ended), "health-watch")
         self._run(self.inbox.remember(), "set-aside")
         if (interval := systemd.watchdog_interval()) is not None:
@@ -189,10 +200,10 @@ class Daemon:
         self.inbox = Inbox(self.store, self.queue, routes, self.hooks, self.problems, clock, Rules(words, texts, handing))
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
-        files = Files(
-            media_in(config.state), self.store, config.media, self.problems, clock, lambda: secrets.token_hex(16), self.strays
-        )
+        files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
+        self._erasing = Erasing(self.store, self.queue, files, clock)
+        self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
             self.store,
@@ -251,6 +262,7 @@ class Daemon:
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
             lingering=self.strays.counts,
+            forget=self._erasing.forget,
             acting=Acting(self.store, routes, texts, clock),
             health=self.health,
             spent=self._spent,

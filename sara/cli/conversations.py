@@ -1,11 +1,9 @@
-"""`sara conversations …`, `sara why`, `sara export`"""
+"""`sara conversations list` and `show`, `sara why`"""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,6 @@ from sara.health import WORDS
 from sara.model import StoredMessage
 
 PAGE = 1_000
-PAGE_OF_BODIES = 10
-"""So many bodies that were kept aside are held at once: each may be megabytes long."""
 
 MODES = {"human": "a person answers", "paused": "paused"}
 
@@ -86,7 +82,7 @@ def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
     async def look(house: House) -> int:
         found = deque([message async for message in _all(house, conversation)], limit)
         if not found:
-            return _unknown(conversation)
+            return unknown(conversation)
         if as_json:
             print_json([exported(message, house) for message in found])
             return 0
@@ -135,37 +131,7 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
     return looking(config, look)
 
 
-def export(config: Path, conversation: str | None, *, set_aside: bool = False) -> int:
-    """Print one JSON object per stored message, in store order, or per body that was not understood."""
-    if set_aside and conversation is not None:
-        return fail("what was not understood belongs to no conversation; leave one of the two out", 2)
-
-    async def look(house: House) -> int:
-        found = False
-        async for message in _all(house, conversation):
-            found = True
-            _line(exported(message, house))
-        return 0 if found or conversation is None else _unknown(conversation)
-
-    async def look_aside(house: House) -> int:
-        after: str | None = None
-        while page := await house.store.set_aside(after, PAGE_OF_BODIES):
-            for item in page:
-                body, encoding = item.shown()
-                channel = house.names.get(item.account, item.account.partition(":")[0])
-                told = {"account": item.account, "channel": channel, "reason": item.reason, "at": iso(item.at)}
-                _line({**told, "encoding": encoding, "body": body})
-            after = page[-1].id
-        return 0
-
-    return looking(config, look_aside if set_aside else look)
-
-
-def _line(value: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-async def _all(house: House, conversation: str | None) -> AsyncIterator[StoredMessage]:
+async def _all(house: House, conversation: str) -> AsyncIterator[StoredMessage]:
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
         for message in page:
@@ -173,7 +139,8 @@ async def _all(house: House, conversation: str | None) -> AsyncIterator[StoredMe
         after = page[-1].id
 
 
-def _unknown(conversation: str) -> int:
+def unknown(conversation: str) -> int:
+    """Say that there is no such conversation."""
     return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
 
 
