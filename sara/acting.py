@@ -79,9 +79,12 @@ class Acting:
         drafts = list(route.channel.compose(Draft(text)))
         log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
         work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
-        if (await self._summary(conversation)).mode != "human":
+        view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)
+        if view is None or view.mode != "human" or view.mode_until is None or longer.until is None:
             return [work]
-        return await self._store.hand_over(conversation, self._handing.quietly(route, OPERATOR, "", now), now)
+        if view.mode_until >= longer.until:
+            return [work]
+        return await self._store.hand_over(conversation, longer, now)
 
     async def note(self, conversation: str, text: str) -> None:
         """Replace what is noted about the person."""

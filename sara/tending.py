@@ -62,7 +62,9 @@ class Tending:
                 log.info("timer_overtaken", conversation=job.key, act=due.act, reason=str(error))
                 continue
             if later is not None:
-                return await self._later(view, later, now)
+                # What could not be done now keeps nothing else waiting.
+                other = timers.decide(view, route.policy, route.channel.reply_window, now, but=due.act)
+                return await self._later(view, later if other is None else min(later, other.at), now)
         return Again(self._clock())
 
     async def _look(self, conversation: str) -> tuple[TimerView | None, Route | None]:

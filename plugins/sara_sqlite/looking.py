@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
-from sara_sqlite.modes import close_turn
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
     CONTACT,
@@ -25,6 +24,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
+from sara_sqlite.turns import close_turn
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
@@ -130,7 +130,7 @@ def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
     """What only a person can set going again, newest first."""
     rows = db.execute(
         STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
-        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason <> 'scheduled')))"
+        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
         " ORDER BY m.id DESC LIMIT ?",
         (limit,),
     )
@@ -214,7 +214,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
         rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason <> 'scheduled')"
+            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"
             " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
             (key,),
         ).fetchall()

@@ -93,9 +93,10 @@ def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
     row = one(
         db,
         "SELECT 1 FROM messages WHERE conversation = ? AND id > ? AND direction = 'out'"  # noqa: S608  # the condition is ours
-        f" AND purpose <> 'template' AND {by} LIMIT 1",
+        f" AND purpose <> 'template' AND created_at >= ? AND {by} LIMIT 1",
         part["conversation"],
         part["id"],
+        part["created_at"],
     )
     return row is not None
 

@@ -156,8 +156,16 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(
         "UPDATE conversations SET reply_due = NULL, deliver_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0,"
-        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL"
+        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, rethought = 0, reserved = NULL, followed_up = 1"
     )
+    # Those whose time is over were handed back since, and told so.
+    over = "mode <> 'bot' AND mode_until <= ?"
+    db.execute(
+        "INSERT INTO events (at, conversation, what, detail)"  # noqa: S608  # the condition is ours
+        f" SELECT ?, id, 'mode_bot', 'restored: the time for it is over' FROM conversations WHERE {over}",
+        (now, now),
+    )
+    db.execute(f"UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE {over}", (now,))  # noqa: S608
     db.execute("UPDATE boots SET ended_at = ? WHERE ended_at IS NULL", (now,))
     db.execute("DELETE FROM jobs")
     event(db, now, "restored", f"from a backup of {when}", actor="operator")

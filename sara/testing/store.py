@@ -25,14 +25,34 @@ from sara import (
 )
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
+from sara.testing.store_back import BackExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
+from sara.testing.store_health import HealthExam
+from sara.testing.store_memory import MemoryExam
+from sara.testing.store_modes import ModesExam
 from sara.testing.store_rights import RightsExam
+from sara.testing.store_spending import SpendingExam
+from sara.testing.store_timing import TimingExam
+from sara.testing.store_tools import ToolsExam
 from sara.testing.store_window import WindowExam
 
 
-class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam):
+class StoreContract(
+    FilesExam,
+    WindowExam,
+    FailuresExam,
+    ModesExam,
+    BackExam,
+    TimingExam,
+    MemoryExam,
+    SpendingExam,
+    ToolsExam,
+    HealthExam,
+    RightsExam,
+    ExpiryExam,
+):
     """Subclass it and provide the `store` fixture: a new, open store."""
 
     @pytest.fixture

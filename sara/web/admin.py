@@ -148,7 +148,7 @@ class AdminApp:
 
     async def _conversations(self, request: web.Request) -> web.Response:
         limit = _limit(request)
-        if request.query.get("unhealthy") and self._health is not None:
+        if request.query.get("unhealthy", "") not in ("", "0", "false") and self._health is not None:
             return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit)]})
         found = await self._store.conversations(limit, request.query.get("search"))
         return web.json_response({"conversations": [asdict(each) for each in found]})
@@ -206,6 +206,6 @@ def _kept(item: SetAside) -> dict[str, Any]:
 
 def _limit(request: web.Request) -> int:
     asked = request.query.get("limit", "100")
-    if not asked.isdecimal():
+    if not asked.isdecimal() or len(asked) > 9:
         raise web.HTTPBadRequest(reason="limit is a whole number")
     return max(1, min(int(asked), 10_000))
