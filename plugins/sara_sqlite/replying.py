@@ -46,10 +46,12 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
     ).fetchall()
     history = []
     if waiting:
-        # A late message may stand before an answer; whatever is said already is history, wherever it stands.
+        # A late message may stand before an answer; whatever we said already is history, wherever it stands. What a customer
+        # did after the waiting messages and needs no answer, such as a reaction, is not put before them: it is history next time.
         history = db.execute(
-            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
-            (row["person"], key, row["chapter"], limits.since, limits.messages),
+            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ?"
+            " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
+            (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()
     files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
