@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.store import SqliteStore
 from typer.testing import CliRunner, Result
 
-from sara import ConversationSummary, InboundMessage, Intake, Person, Store, StoredMessage
+from sara import Context, ConversationSummary, InboundMessage, Intake, Person, Problems, Store, StoredMessage
 from sara.cli.app import app
 from sara.cli.opening import opened, read
 from sara.daemon import Daemon, wall_clock
@@ -105,8 +107,12 @@ def shop_in(folder: Path) -> Shop:
     (folder / "state").mkdir()
 
     async def prepare() -> None:
-        async with opened(shop.file, read_only=False) as house:
-            await customer_writes(house.store)
+        # As the daemon makes it; commands never do.
+        context = Context("store", folder / "state", wall_clock, Problems(wall_clock))
+        store = SqliteStore(SqliteOptions(), context)
+        await store.open()
+        await customer_writes(store)
+        await store.close()
 
     asyncio.run(prepare())
     return shop

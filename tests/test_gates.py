@@ -325,7 +325,9 @@ def test_what_a_person_writes_above_the_limit_is_kept_and_said_once(
         ({"minute": 1, "day": 51}, Say("apology", Skip(("m0", "m1"), "over_limit"), NOW - HOUR)),
     ],
 )
-def test_above_the_channels_limit_nothing_that_waits_is_answered_and_nobody_is_blamed(on_channel: dict[str, int], expected: Decision) -> None:
+def test_above_the_channels_limit_nothing_that_waits_is_answered_and_nobody_is_blamed(
+    on_channel: dict[str, int], expected: Decision
+) -> None:
     policy = Conversation(limits=Limits(channel=Rate(minute=5, day=50)))
     assert decide(reply_view(*waiting(2), on_channel=on_channel), policy, FACTS) == expected
 
