@@ -6,6 +6,7 @@ and messages are opaque strings that the store makes.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -227,11 +228,20 @@ Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Something that was signed but not understood, kept raw."""
+    """Something that was signed but not understood, kept raw. `id` and `at` are the store's: which it is, and when it was kept."""
 
     account: str
     reason: str
     body: bytes
+    at: Instant = 0
+    id: str = ""
+
+    def shown(self) -> tuple[str, Literal["text", "base64"]]:
+        """The body as text, or in Base64 where it is none."""
+        try:
+            return self.body.decode("utf-8"), "text"
+        except UnicodeDecodeError:
+            return b64encode(self.body).decode("ascii"), "base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,13 +363,15 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to."""
+    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to. `changed` says how
+    many messages an operator's `revive` or `drop` changed."""
 
     conversation: str
     account: str
     reply_due: Instant | None
     deliver_due: Instant | None
     timer_due: Instant | None = None
+    changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -748,17 +760,21 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One line of what happened to a message, for `sara why`."""
+    """One line of what happened, for `sara why` and `sara conversations show --events`. `message` is what it happened to, None for
+    the conversation as a whole."""
 
     at: Instant
     what: str
     detail: str = ""
     actor: str = "sara"
+    id: str = ""
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """One line of `sara conversations list`."""
+    """One line of `sara conversations list`. `address` is the number or id that the provider knows the person by, which may be all
+    that is known of them."""
 
     id: str
     account: str
@@ -774,3 +790,41 @@ class ConversationSummary:
     error: str | None
     mode: Mode = "bot"
     language: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A message that a search found. In `snippet`, what was looked for stands in brackets."""
+
+    message: str
+    conversation: str
+    contact: str
+    name: str | None
+    direction: Literal["in", "out"]
+    at: Instant
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that is stored about a person besides what was said: `contact` is how they are known now, `linked` the contacts that
+    turned out to be them, `details` whatever else the store knows, as it could stand in JSON; instants end in `_at`."""
+
+    contact: str
+    linked: tuple[str, ...]
+    conversations: tuple[str, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Whom the store was told to forget, and how much it knew. `still_out` is whether a hash keeps them opted out. `copies` are
+    files outside the store's reach that may hold them, with the time up to which each knows what happened."""
+
+    contacts: tuple[str, ...]
+    conversations: tuple[str, ...]
+    messages: int
+    files: int
+    still_out: bool
+    copies: Mapping[str, Instant] = field(default_factory=dict)

@@ -19,7 +19,8 @@ from sara import (
     Taken,
     Verdict,
 )
-from sara_sqlite import attachments, modes, parts, people, receipts, spending, timing, window
+from sara_sqlite import attachments, forgetting, modes, parts, people, receipts, spending, timing, turns, window
+from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
 
@@ -34,14 +35,17 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     known = calling = 0
     # Within one request the provider's own times decide; between requests the order of arrival does.
     for arrival in sorted(intake.arrivals, key=lambda each: each.message.at):
+        if recognised(db, intake.account, arrival.message.external_id or digest_of(arrival)):
+            known += 1  # it was erased, or has expired: nobody comes back by being delivered again
+            continue
         taken = _take_safely(db, arrival, now)
         if taken is None:
             continue
-        message, conversations, new = taken
+        message, conversations, new, calls = taken
         touched |= dict.fromkeys(conversations)
         if new:
             fresh.append(message)
-            calling += arrival.verdict.skip is None
+            calling += calls
         else:
             known += 1
     spending.tally(db, intake.account, calling, now)
@@ -56,8 +60,10 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
             applied.append((stored(the(db, STORED + " WHERE m.id = ?", part["id"])), receipt))
     # After the messages: the one that announces a new identity still came under the old one.
     for change in intake.changes:
-        if _is_news(db, change, now):
+        digest = _digest_of_change(change)
+        if _is_news(db, digest, now):
             _change(db, change, intake.echoed, touched, now)
+            forgetting.sign(db, change, digest)
     for item in intake.set_aside:
         _set_aside(db, item, now)
     work = tuple(open_work(db, conversation) for conversation in touched)
@@ -78,7 +84,7 @@ def digest_of(arrival: Arrival) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool] | None:
+def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool] | None:
     """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
     db.execute("SAVEPOINT arrival")
     try:
@@ -92,24 +98,29 @@ def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, l
         db.execute("RELEASE arrival")
 
 
-def _is_news(db: Connection, change: object, now: Instant) -> bool:
-    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+def _digest_of_change(change: object) -> str:
     if isinstance(change, AccountEvent):
         change = replace(change, at=0)  # where the provider gives no time, that of receipt stands there
-    digest = hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
-    if one(db, "SELECT 1 FROM changes WHERE digest = ?", digest) is not None:
+    return hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _is_news(db: Connection, digest: str, now: Instant) -> bool:
+    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+    told = "SELECT 1 FROM changes WHERE digest = ? UNION ALL SELECT 1 FROM forgotten WHERE digest = keyed('change', ?)"
+    if one(db, told, digest, digest) is not None:
         return False
     db.execute("INSERT INTO changes (digest, at) VALUES (?, ?)", (digest, now))
     return True
 
 
-def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool]:
-    """Store a message unless it is known: its number, the conversations that it touched, and whether it was new."""
+def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool]:
+    """Store a message unless it is known: its number, the conversations that it touched, whether it was new, and whether it calls
+    for an answer."""
     message, verdict = arrival.message, arrival.verdict
     digest = None if message.external_id else digest_of(arrival)
     known = _known(db, message.account, message.external_id, digest)
     if known is not None:
-        return known["id"], [known["conversation"]], False
+        return known["id"], [known["conversation"]], False, False
     contact = people.resolve(db, message.account.partition(":")[0], message.person, now)
     conversation = people.conversation_of(db, message.account, contact, now)
     key = int(conversation["id"])
@@ -123,9 +134,6 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         modes.speak_again(db, contact, key, "customer", "in a message", now)
     if arrival.language is not None:
         db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
-    touched = [key]
-    if verdict.hand_over is not None:
-        touched = modes.apply(db, key, verdict.hand_over, now)
     skip = verdict.skip or ("opted_out" if opted_out and verdict.consent is None else None) or _left_to_a_person(db, key, now)
     row = (
         db.execute(
@@ -157,20 +165,25 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     if _begins_a_chapter(conversation, arrival):
         timing.begin_chapter(db, key, row, now)
     db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
+    touched = [key]
     if skip:
         event(db, now, "skipped", skip, conversation=key, message=row)
     else:
         _call_for_answer(db, key, arrival, now)
+    if verdict.hand_over is not None:
+        # Behind the message, so that what is said about it stands after it.
+        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language)
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
-    return row, touched, True
+    return row, touched, True, not skip
 
 
 def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
     """Why SARA does not answer a message that comes now, if a person does."""
-    row = the(db, "SELECT mode FROM conversations WHERE id = ?", conversation)
-    if row["mode"] != "human":
+    row = the(db, "SELECT mode, mode_until FROM conversations WHERE id = ?", conversation)
+    # One whose time is over is SARA's again, also where nobody was there to say so yet.
+    if row["mode"] != "human" or (row["mode_until"] is not None and row["mode_until"] <= now):
         return None
     db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
     return modes.PERSON
@@ -193,6 +206,10 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
     """The quiet window: a burst is one turn, and a back-off under way is not cut short by it."""
     _take_along(db, conversation, now)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
+    if row["reply_due"] is None and (row["attempt_open"] or row["attempts"]):
+        # A call that was begun just as its turn ended is none of this one's.
+        turns.close_turn(db, conversation)
+        row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
     due = min(now + arrival.quiet, since + arrival.quiet_longest)
     if row["reply_due"] is not None and row["attempts"] > 0 and not row["attempt_open"]:
@@ -202,8 +219,8 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
 
 def _take_along(db: Connection, conversation: int, now: Instant) -> None:
     """Earlier messages that nobody could answer at the time belong to this turn; those that no responder wants do not."""
-    dead = "conversation = ? AND state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
-    for row in db.execute(f"SELECT id FROM messages WHERE {dead}", (conversation,)).fetchall():  # noqa: S608  # the condition is ours
+    dead = f"SELECT id FROM messages WHERE conversation = ? AND {turns.TAKEN_ALONG}"  # noqa: S608  # the condition is ours
+    for row in db.execute(dead, (conversation,)).fetchall():
         db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE id = ?", (row["id"],))
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
@@ -214,7 +231,7 @@ def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
         db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
     )
     if first is None:
-        modes.close_turn(db, conversation)
+        turns.close_turn(db, conversation)
         return
     db.execute(
         "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
@@ -240,7 +257,8 @@ def _change(db: Connection, change: object, echoed: HandOver | None, touched: di
 
 def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
     """A person of the business answered elsewhere: their words are history, and what waited before them is answered."""
-    if _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
+    gone = recognised(db, echo.account, echo.external_id)
+    if gone or _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
         return
     contact = people.resolve(db, echo.account.partition(":")[0], echo.person, now)
     conversation = int(people.conversation_of(db, echo.account, contact, now)["id"])
@@ -256,9 +274,14 @@ def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int
         db.execute("UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE id = ?", (each["id"],))
         event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
     parts.cancel_unsaid(db, conversation, "('reply')", "answered_by_person", now, before=echo.at)
+    db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
     settle_turn(db, conversation, now)
     if echoed is not None:
+        newer = one(db, "SELECT min(created_at) AS at FROM messages WHERE conversation = ? AND state = 'waiting'", conversation)
         touched |= dict.fromkeys(modes.apply(db, conversation, echoed, now))
+        if newer is not None and newer["at"] is not None:
+            # Written after what the person answered: for that the customer waits.
+            db.execute("UPDATE conversations SET person_since = ? WHERE id = ?", (newer["at"], conversation))
     refresh_delivery(db, conversation, now)
     touched[conversation] = None
 
