@@ -320,14 +320,18 @@ class StoreContract(
             await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
         assert await shop.states(conversation) == ["answered", "queued"]
 
-    async def test_an_answer_to_several_messages_is_stale_once_one_of_them_was_settled(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("when", ["before the call", "during the call"])
+    async def test_an_answer_to_several_messages_is_stale_once_one_of_them_was_settled(self, shop: Shop, when: str) -> None:
         conversation = await shop.asked(ANA, "in-1")
         await shop.asked(ANA, "in-2")
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         first, second = [line.id for line in view.waiting]
+        if when == "before the call":
+            await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
         attempt = await shop.store.begin_reply(conversation, [first, second], shop.clock())
-        await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
+        if when == "during the call":
+            await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
         with pytest.raises(Stale):
             await shop.store.save_reply(conversation, attempt, [first, second], [Draft("both")], None, shop.clock())
         assert await shop.states(conversation) == ["skipped", "waiting"]
