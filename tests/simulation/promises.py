@@ -35,6 +35,9 @@ FORWARD = {
 }
 """The steps that a message may take; a receipt may prove at any time that it arrived."""
 
+BY_HAND = ("failed", "held", "cancelled")
+"""What an operator may set going again."""
+
 FORWARD_ATTEMPT = {"sending": {"in_doubt", "not_sent", "refused", "accepted"}, "in_doubt": {"accepted"}}
 
 SLOW = 8.0
@@ -201,10 +204,11 @@ def _in_order(world: World) -> None:
 
 
 def _forward(world: World) -> None:
-    """Nothing ever goes back."""
+    """Nothing ever goes back, but by hand."""
     for row in world.disk.ask("SELECT * FROM watched WHERE what IN ('in', 'out', 'attempt') ORDER BY n"):
         steps = FORWARD_ATTEMPT if row["what"] == "attempt" else FORWARD
-        if row["after"] not in steps.get(row["before"], ()):
+        by_hand = row["before"] in BY_HAND and row["after"] == "queued" and world.tally["revived"]
+        if row["after"] not in steps.get(row["before"], ()) and not by_hand:
             world.broken("forward", f"{row['what']} {row['id']} went from {row['before']} to {row['after']}")
 
 

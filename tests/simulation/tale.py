@@ -57,11 +57,11 @@ class Tale(World):
 
     # ── what a test tells ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def says(self, customer: int) -> str:
-        """A customer writes; the message's name in the provider's list."""
+    def says(self, customer: int, text: str = "") -> str:
+        """A customer writes, words of no meaning unless `text` is given; the message's name in the provider's list."""
         name = f"in.{self.provider._next()}"
         who, account = self.provider.customers[customer], self.provider.accounts[0]
-        message = InboundMessage(account, name, who.person(full=True), "text", f"says {name}", self.provider_time())
+        message = InboundMessage(account, name, who.person(full=True), "text", text or f"says {name}", self.provider_time())
         self.provider.said[name] = who, message
         self.note("say", who.name, message.text)
         self.provider._post(message)
