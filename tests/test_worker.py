@@ -250,7 +250,8 @@ def swept(house: House, looks: int) -> Worker:
         house.clock = lambda: NOW + int((loop.time() - began) * 1_000)  # type: ignore[assignment]  # the loop's own time
         worker = worker_of(house)
         sweep = asyncio.create_task(worker.sweep())
-        await enough.wait()
+        async with asyncio.timeout(3_600):  # of the loop's time, which passes at once
+            await enough.wait()
         await worker.stop()
         await sweep
         return worker
