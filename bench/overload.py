@@ -50,13 +50,13 @@ BODY = 1_000
 SAMPLE = 2.0
 """Seconds between two samples."""
 
-LONGEST = 120.0
+LONGEST = 240.0
 """Seconds in which the door has to close."""
 
 REDELIVERIES = 10
 """Refused webhooks that are delivered again each second once the AI is well."""
 
-STRANGERS = 40
+STRANGERS = 20
 """Connections that send the largest bodies, without a signature and without an end."""
 
 LEAVE_ALONE = (1_000, 2_000, 4_000, 8_000, *(15_000,) * 20)

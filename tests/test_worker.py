@@ -328,7 +328,8 @@ def test_a_sweep_that_fails_is_followed_by_the_next(error: Exception, problems: 
 
         house.queue.wake = waking  # type: ignore[method-assign]  # the same, and it sets the event
         sweep = asyncio.create_task(worker.sweep())
-        await found.wait()
+        async with asyncio.timeout(3_600):  # of the loop's time, which passes at once
+            await found.wait()
         assert house.listed() == problems
         await worker.stop()
         await sweep
