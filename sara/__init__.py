@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TryLater,
         Unavailable,
+        WindowClosed,
     )
     from sara.history import estimated_tokens
     from sara.hookspecs import hookimpl
@@ -193,6 +194,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "Wake",
+    "WindowClosed",
     "estimated_tokens",
     "format_duration",
     "hookimpl",

@@ -166,7 +166,7 @@ class Daemon:
         for route in routes:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
-        self.inbox = Inbox(self.store, self.queue, routes, self.hooks, self.problems, clock)
+        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock)
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
         files = Files(

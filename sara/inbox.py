@@ -9,8 +9,9 @@ from typing import Any
 
 import structlog
 
-from sara import rules
+from sara import receipts, rules
 from sara.contracts import Clock, Queue, Store
+from sara.lanes import Lanes
 from sara.model import AccountEvent, Arrival, Draft, InboundMessage, Intake, Reception, Taken, Verdict
 from sara.parts import storable
 from sara.plugins import Hooks
@@ -24,10 +25,13 @@ log = structlog.get_logger("sara.inbox")
 class Inbox:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
 
-    def __init__(self, store: Store, queue: Queue, routes: Routes, hooks: Hooks, problems: Problems, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, routes: Routes, lanes: Lanes, hooks: Hooks, problems: Problems, clock: Clock
+    ) -> None:
         self._store = store
         self._queue = queue
         self._routes = routes
+        self._lanes = lanes
         self._hooks = hooks
         self._problems = problems
         self._clock = clock
@@ -39,6 +43,7 @@ class Inbox:
             return
         taken = await self._store.accept(intake_of(reception, route), self._clock())
         self._tell(route, reception)
+        receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
         if self._hooks.any("message_received", "delivery_changed"):

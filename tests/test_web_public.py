@@ -38,7 +38,13 @@ class Front:
         self.house = House()
         self.house.channel.understands = lambda _: GENUINE
         self.inbox = Inbox(
-            self.house.store, self.house.queue, self.house.routes, self.house.hooks, self.house.problems, self.house.clock
+            self.house.store,
+            self.house.queue,
+            self.house.routes,
+            self.house.lanes,
+            self.house.hooks,
+            self.house.problems,
+            self.house.clock,
         )
         self.routes = [self.house.route]
         self.down: set[str] = set()

@@ -170,6 +170,11 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     return value
 
 
+def pair_of(person: Person) -> str:
+    """Whom Meta counts messages to: one person, whatever conversations they are in."""
+    return next(iter(_addressee(person).values()))
+
+
 def _addressee(person: Person) -> dict[str, str]:
     # With the plus Meta never puts the business's own country code in front. Sending to the number keeps it visible in
     # webhooks, so it comes before the user id, which would be ignored beside it.

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from sara import Draft, plain, utf16_length
+from sara import Draft, Part, plain, utf16_length
 from sara_whatsapp.choices import form_of, shortened
 from sara_whatsapp.content import address, degrees, items, line, said, tidy
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
@@ -26,6 +26,7 @@ _LABEL = 20
 # A form needs a body: signs for those without words.
 _BELOW, _PLACE, _NUMBER = "👇", "📍", "📞"
 _CAPTIONED = frozenset({"image", "video", "document"})
+_FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 TYPES: Mapping[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png"}),
     "video": frozenset({"video/mp4", "video/3gpp"}),
@@ -85,6 +86,18 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
     if kind in _CAPTIONED and utf16_length(caption) <= min(_BODY, limit):
         return [Draft(caption, kind, content)]
     return [*_texts(draft.text, limit), Draft("", kind, content)]
+
+
+def document_of(part: Part) -> Part | None:
+    """A part with a file as a document; None where it is one, or has no file."""
+    return replace(part, kind="document") if part.kind in _FILES and part.kind != "document" else None
+
+
+def words_of(part: Part) -> Part | None:
+    """What a part with a file says beside it, as text; None where that is nothing."""
+    if part.kind not in _FILES or not part.text.strip():
+        return None
+    return replace(part, kind="text", content={})
 
 
 def _kind(kind: str, mime: str) -> str:
@@ -180,7 +193,7 @@ def _template(draft: Draft, limit: int) -> list[Draft] | None:
 
 
 _MAKERS: Mapping[str, _Maker] = {
-    **dict.fromkeys(("image", "video", "audio", "document", "sticker"), _file),
+    **dict.fromkeys(_FILES, _file),
     **dict.fromkeys(("buttons", "list"), _choices),
     **dict.fromkeys(("ask_location", "ask_contact"), _ask),
     "link": _link,

@@ -70,7 +70,7 @@ class Shop:
         *,
         attempt: str | None = None,
         external_id: str | None = None,
-        then: Literal["end", "later", "window"] = "end",
+        then: Literal["end", "later", "window", "plain", "channel"] = "end",
         after: Millis | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,
@@ -96,14 +96,19 @@ class Shop:
         await self.answer(conversation, *texts)
         return conversation
 
-    async def answer(self, conversation: str, *texts: str) -> OpenWork:
+    async def answer(self, conversation: str, *says: str | Draft) -> OpenWork:
         """Answer what waits in a conversation."""
         view = await self.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         ids = [line.id for line in view.waiting]
         attempt = await self.store.begin_reply(conversation, ids, self.clock())
         return await self.store.save_reply(
-            conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
+            conversation,
+            attempt,
+            ids,
+            [each if isinstance(each, Draft) else Draft(each) for each in says],
+            Usage(10, 5, "test"),
+            self.clock(),
         )
 
     async def begin(self, conversation: str, attempt: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Echo, Instant, Verdict
+from sara import Echo, Instant, Outcome, Verdict
 from sara.testing.shop import ACCOUNT, ANA, INVITATION, STOP, Shop, later, message
 
 DAY = 86_400_000
@@ -133,6 +133,27 @@ class WindowExam:
         await shop.change(Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
         await shop.take(later(shop, "in-2"))
         assert (await shop.states(conversation))[1] == "cancelled"
+
+    @pytest.mark.parametrize("wrote", [False, True], ids=["silent", "wrote since"])
+    async def test_a_send_that_found_the_window_closed_closes_it_unless_the_customer_wrote_since(
+        self, shop: Shop, wrote: bool
+    ) -> None:
+        conversation = await shop.answered("one")
+        shop.clock.forward(1_000)
+        part = await shop.begin(conversation, "a1")
+        shop.clock.forward(1_000)
+        if wrote:
+            await shop.take(later(shop, "in-2"))
+        outcome = Outcome("not_sent", "queued", shop.clock() + 6_000, charged=False, error="131047", closes_window=True)
+        work = await shop.store.settle("a1", outcome, shop.clock())
+        view = await shop.next(conversation)
+        assert (view.part.id, view.state, view.attempts) == (part, "queued", 0)
+        assert (view.customer_at is None, work.deliver_due) == (not wrote, shop.clock() + (6_000 if wrote else 0))
+        if not wrote:
+            await shop.park(conversation)
+            shop.clock.forward(1_000)
+            await shop.take(later(shop, "in-2"))
+            assert await shop.state(part) == "queued"
 
     async def test_what_was_parked_can_be_sent_or_dropped_by_hand(self, shop: Shop) -> None:
         conversation = await self.parked(shop, "one")
