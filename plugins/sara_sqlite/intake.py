@@ -46,6 +46,8 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
             _change(db, change, touched, now)
     for item in intake.set_aside:
         _set_aside(db, item, now)
+    for conversation in tuple(touched):  # what came into one conversation may have freed something in another of the same person
+        touched |= {int(each["id"]): None for each in people.beside(db, conversation)}
     work = tuple(open_work(db, conversation) for conversation in touched)
     rows = tuple(stored(the(db, STORED + " WHERE m.id = ?", message)) for message in fresh)
     return Taken(
@@ -228,7 +230,10 @@ def _change(db: Connection, change: object, touched: dict[int, None], now: Insta
         case PreferenceChange():
             contact = people.resolve(db, change.account.partition(":")[0], change.person, now)
             if change.category.startswith("marketing"):
-                db.execute("UPDATE contacts SET marketing = ? WHERE id = ?", (int(change.allowed), contact))
+                db.execute(
+                    "UPDATE contacts SET marketing = ?, marketing_at = ? WHERE id = ? AND coalesce(marketing_at, 0) <= ?",
+                    (int(change.allowed), change.at, contact, change.at),
+                )
             event(db, now, "preference", f"{change.category}: {'resume' if change.allowed else 'stop'}", actor="customer")
         case Echo():
             _echo(db, change, touched, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import Draft, InboundMessage, Instant, Millis
-from sara_sqlite import parts
+from sara_sqlite import parts, people
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
 WAITS_FOR: Millis = 7 * 86_400_000
@@ -14,17 +14,18 @@ WAITS_FOR: Millis = 7 * 86_400_000
 
 def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> None:
     """A new message came. If it opens the window, and later than any before it, what waits for that is queued again, in its old
-    place, unless the person wants silence."""
-    former = conversation["customer_at"]
-    if not message.opens_window or (former is not None and message.at <= former):
-        db.execute(
-            "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, conversation["id"])
-        )
+    place, unless the person wants silence. The window is the person's, whichever of their conversations they write in."""
+    db.execute("UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, conversation["id"]))
+    if message.opens_window:
+        for each in (conversation, *people.beside(db, conversation["id"])):
+            _open(db, each, message.at, silent=silent, now=now)
+
+
+def _open(db: Connection, conversation: sqlite3.Row, at: Instant, *, silent: bool, now: Instant) -> None:
+    if conversation["customer_at"] is not None and at <= conversation["customer_at"]:
         return
     db.execute(
-        "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, invitation = NULL"
-        " WHERE id = ?",
-        (message.at, message.at, conversation["id"]),
+        "UPDATE conversations SET customer_at = ?, window_closed = 0, invitation = NULL WHERE id = ?", (at, conversation["id"])
     )
     changed = conversation["invitation"] is not None
     if changed:
