@@ -21,6 +21,7 @@ _LARGEST_ANSWER = 1 << 20
 _KEEPALIVE_S = 10.0  # a connection that was idle for longer may be half closed: a false doubt on every POST
 _CONNECTIONS = 200
 _LONGEST_WAIT_S = 3_600
+_USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage")
 _TELL_S = 8.0  # nothing depends on these calls, and the customer sees the answer soon
 _UPLOAD_S = 600.0
 _PACED_S = 3.0  # longer than this a message does not wait here for the number's pace: then the whole lane is to wait
@@ -31,11 +32,14 @@ _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aio
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, read to its end. `value` is its JSON; None where it is not JSON."""
+    """An HTTP answer, read to its end. `value` is its JSON; None where it is not JSON. `used` is how many percent of the calls that
+    Meta allows in an hour are used up, `rest` how long to call no more."""
 
     status: int
     value: Any
     retry_after: Millis | None = None
+    used: int = 0
+    rest: Millis = 0
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -166,7 +170,7 @@ class GraphClient:
                 allow_redirects=False,
             ) as response:
                 value = hide(await _json(response), self._token.reveal())
-                return Answer(response.status, value, retry_after(response.headers.get("Retry-After")))
+                return Answer(response.status, value, retry_after(response.headers.get("Retry-After")), *usage(response.headers))
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -181,6 +185,25 @@ def retry_after(header: str | None) -> Millis | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         return None  # Meta sends seconds; a date would need a clock that agrees with Meta's
     return min(int(text), _LONGEST_WAIT_S) * 1_000 or None
+
+
+def usage(headers: Mapping[str, str]) -> tuple[int, Millis]:
+    """What the headers say of the calls that Meta allows: how many percent are used up, and how long it says to wait."""
+    used, rest = 0, 0
+    for name in _USAGE:
+        try:
+            told = mapping(decode(headers.get(name, "{}").encode()))
+        except Unreadable:
+            continue
+        # One of the headers has a list of such figures for each account.
+        for figures in (told, *(mapping(each) for group in told.values() for each in listed(group))):
+            used = max(used, *(_percent(figures.get(key)) for key in ("call_count", "total_cputime", "total_time")))
+            rest = max(rest, _percent(figures.get("estimated_time_to_regain_access")))
+    return used, rest * 60_000
+
+
+def _percent(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000 else 0
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:

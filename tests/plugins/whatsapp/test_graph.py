@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.codes import FileRefused
-from sara_whatsapp.graph import Answer, GraphClient
+from sara_whatsapp.graph import Answer, GraphClient, usage
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
 
@@ -356,6 +356,27 @@ async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) 
     assert await client.node("5", {"fields": "id,echo"}) == Answer(200, {"id": "5", "echo": "of …"})
     ((path, headers, _),) = graph.calls
     assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, (0, 0)),
+        ({"X-App-Usage": '{"call_count": 28, "total_time": 95, "total_cputime": 3}'}, (95, 0)),
+        (
+            {
+                "X-Business-Use-Case-Usage": '{"104": [{"type": "whatsapp", "call_count": 100, "estimated_time_to_regain_access": 7}]}'
+            },
+            (100, 420_000),
+        ),
+        ({"X-App-Usage": "{"}, (0, 0)),
+        ({"X-App-Usage": "[1]"}, (0, 0)),
+        ({"X-App-Usage": '{"call_count": "many", "total_time": true, "total_cputime": -1}'}, (0, 0)),
+        ({"X-Business-Use-Case-Usage": '{"104": 5, "105": [6, {"call_count": 9e99}]}'}, (0, 0)),
+    ],
+)
+def test_what_is_left_of_metas_limit_is_read_from_the_headers(headers: dict[str, str], expected: tuple[int, int]) -> None:
+    assert usage(headers) == expected
 
 
 # uploads
