@@ -31,7 +31,7 @@ from sara import (
 from sara_whatsapp import forms
 from sara_whatsapp.bodies import message_body, pair_of, read_body, typing_body
 from sara_whatsapp.codes import FileRefused, TemplatesPaused
-from sara_whatsapp.graph import GraphClient
+from sara_whatsapp.graph import GraphClient, HeldBack
 from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
@@ -183,7 +183,10 @@ class WhatsAppChannel(Channel):
     async def _posted(self, part: Part, attempt_id: str, media_id: str | None) -> Accepted:
         """Post a part; if its file is refused then once as a document, which may be nearly anything, and at last its words."""
         try:
-            return await self._graph.send(message_body(part, attempt_id, media_id))
+            accepted = await self._graph.send(message_body(part, attempt_id, media_id))
+            if isinstance(accepted, HeldBack):
+                self._tell_held_back(part, accepted.standing)
+            return accepted
         except FileRefused:
             others = [form for form in (forms.document_of(part), forms.words_of(part)) if form is not None]
             if not others:
@@ -193,6 +196,17 @@ class WhatsAppChannel(Channel):
             with suppress(Refused):
                 return await self._graph.send(message_body(form, attempt_id, media_id))
         return await self._graph.send(message_body(others[-1], attempt_id, media_id))
+
+    def _tell_held_back(self, part: Part, standing: str) -> None:
+        name, language = part.content.get("name", part.kind), part.content.get("language", "")
+        told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
+        self._context.problems.report(
+            f"template:{self._name}",
+            f"{self._name}: the template {name} ({language}) was taken and does not go out: {told}",
+            "Look at the template in WhatsApp Manager; name another one if it stays so.",
+            severity="warning",
+            lasts=24 * _HOUR,
+        )
 
     def outside_window(self) -> Draft | None:
         return self._outside

@@ -14,7 +14,7 @@ import aiohttp
 from sara import Accepted, InDoubt, Millis, NotSent, SaraError, Secret
 from sara_whatsapp.codes import classify
 from sara_whatsapp.pace import Pace
-from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of
+from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of, words
 
 CONNECT_S = 10.0
 _LARGEST_ANSWER = 1 << 20
@@ -49,6 +49,13 @@ class Answer:
     def failure(self) -> SaraError:
         """What follows from this answer, which is no success."""
         return classify(self.status, self.error, self.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack(Accepted):
+    """Meta took a template and does not send it yet; `standing` is its word for why."""
+
+    standing: str = ""
 
 
 class GraphClient:
@@ -93,7 +100,8 @@ class GraphClient:
         await asyncio.sleep(self._pace.reserve(now))
         answer = await self._post(body, self._timeout)
         if answer.status == 200 and (external_id := _message_id(answer.value)):
-            return Accepted(external_id)
+            standing = words(_message(answer.value).get("message_status"))
+            return Accepted(external_id) if standing in ("", "accepted") else HeldBack(external_id, standing)
         if answer.status == 200 and not answer.error:
             raise InDoubt("Meta answered 200 without a message id.")
         raise answer.failure()
@@ -219,9 +227,12 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
         return None
 
 
+def _message(value: Any) -> dict[str, Any]:
+    return mapping(next(iter(listed(mapping(value).get("messages"))), None))
+
+
 def _message_id(value: Any) -> str | None:
-    first = next(iter(listed(mapping(value).get("messages"))), None)
-    found = mapping(first).get("id")
+    found = _message(value).get("id")
     return found if isinstance(found, str) and found else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,55 @@ async def test_a_burst_to_one_person_waits_here_and_not_at_meta(
     assert 4_000 < caught.value.after <= 6_100
     assert len(simulator.requests) == asked
     await channel.send(part(46, conversation="c2"), "p46.1")
+
+
+async def test_the_pace_is_kept_for_a_person_whatever_conversation_they_are_in(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel(throughput=1_000)
+    for n in range(45):
+        await channel.send(replace(part(n), conversation=f"c{n % 2}"), f"p{n}.1")
+    for conversation in ("c0", "c1"):
+        with pytest.raises(NotSent):
+            await channel.send(replace(part(45), conversation=conversation), "p45.1")
+
+
+async def test_a_limit_on_templates_makes_templates_wait_and_nothing_else(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    asking = {"name": "answer_waiting", "language": "en"}
+    simulator.faults.error_code.on(131064, times=1)
+    with pytest.raises(NotSent) as caught:
+        await channel.send(part(1, "template", "", **asking), "p1.1")
+    assert caught.value.scope == "conversation"
+    assert "categories" in caught.value.remedy
+    asked = len(simulator.requests)
+    with pytest.raises(NotSent) as caught:
+        await channel.send(part(2, "template", "", "c2", **asking), "p2.1")
+    assert caught.value.scope == "conversation"
+    assert caught.value.after is not None
+    assert 3_590_000 < caught.value.after <= 3_600_000
+    assert len(simulator.requests) == asked
+    await channel.send(part(3), "p3.1")
+    assert [send.kind for send in simulator.accepted] == ["text"]
+
+
+@pytest.mark.parametrize(("standing", "told"), [("paused", "paused"), ("held_for_quality_assessment", "quality assessment")])
+async def test_a_template_that_is_taken_and_held_back_is_told(
+    standing: str, told: str, simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    asking = {"name": "answer_waiting", "language": "en"}
+    await channel.send(part(1, "template", "", **asking), "p1.1")
+    assert len(channel._context.problems) == 0
+    simulator.faults.held_back.on(standing)
+    assert (await channel.send(part(2, "template", "", **asking), "p2.1")).external_id
+    [problem] = channel._context.problems
+    assert (problem.key, problem.severity) == ("template:whatsapp", "warning")
+    assert "answer_waiting" in problem.message
+    assert told in problem.message
+    assert problem.remedy
 
 
 # signs of life
