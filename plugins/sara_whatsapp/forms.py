@@ -15,8 +15,9 @@ from urllib.parse import unquote
 
 from sara import Draft, Part, plain, utf16_length
 from sara_whatsapp.choices import form_of, shortened
-from sara_whatsapp.content import address, degrees, items, line, said, tidy
+from sara_whatsapp.content import address, degrees, items, line, said
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
+from sara_whatsapp.templates import components_of, texts_of
 from sara_whatsapp.wire import scrub
 
 _BODY = 1024
@@ -183,12 +184,13 @@ def _template(draft: Draft, limit: int) -> list[Draft] | None:
     if not _TEMPLATE.fullmatch(name) or not _LANGUAGE.fullmatch(language):
         return None
     content: dict[str, Any] = {"name": name, "language": language.replace("-", "_")}
-    components = [tidy(each) for each in items(draft.content, "components") if isinstance(each, Mapping) and each.get("type")]
+    components = components_of(draft.content)
     if components:
         content["components"] = components
-    elif parameters := items(draft.content, "parameters"):
-        # Meta takes no line breaks in a parameter, and no empty one.
-        content["parameters"] = [" ".join(said(each).split()) or "–" for each in parameters]
+    elif parameters := texts_of(draft.content):
+        content["parameters"] = parameters
+    elif components is None and draft.text.strip():
+        return None
     return [Draft(draft.text, "template", content)]
 
 
