@@ -155,7 +155,9 @@ class WhatsAppChannel(Channel):
     # out
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        return forms.compose(draft, self.text_limit)
+        parts = forms.compose(draft, self.text_limit)
+        files = self._options.long_answers == "document" and draft.kind == "text"
+        return [forms.file_of(draft)] if files and len(parts) >= self._options.document_from else parts
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
         now = asyncio.get_running_loop().time()

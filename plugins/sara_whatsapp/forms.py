@@ -17,6 +17,7 @@ from sara import Draft, Part, plain, utf16_length
 from sara_whatsapp.choices import form_of, shortened
 from sara_whatsapp.content import address, degrees, items, line, said
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
+from sara_whatsapp.formatting.marks import FENCE
 from sara_whatsapp.templates import components_of, texts_of
 from sara_whatsapp.wire import scrub
 
@@ -27,6 +28,7 @@ _LABEL = 20
 # A form needs a body: signs for those without words.
 _BELOW, _PLACE, _NUMBER = "👇", "📍", "📞"
 _CAPTIONED = frozenset({"image", "video", "document"})
+_WRITTEN = {"mime": "text/plain", "name": "answer.txt"}
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 TYPES: Mapping[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png"}),
@@ -89,6 +91,17 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
     return [*_texts(draft.text, limit), Draft("", kind, content)]
 
 
+def file_of(draft: Draft) -> Draft:
+    """A text as a file of its own, its first paragraph beside it. The part's text stays what was said."""
+    text = to_whatsapp(scrub(draft.text))
+    beginning = split(text, _BODY - 1)[0]
+    first, more, _ = beginning.partition("\n\n")
+    if first.count(FENCE) % 2:
+        first, more = beginning, ""  # a paragraph within code is none
+    caption = first if more or beginning == text else f"{first}…"
+    return Draft(text, "document", {"written": True, "caption": caption, **_WRITTEN}, draft.reply_to)
+
+
 def document_of(part: Part) -> Part | None:
     """A part with a file as a document; None where it is one, or has no file."""
     return replace(part, kind="document") if part.kind in _FILES and part.kind != "document" else None
@@ -96,8 +109,8 @@ def document_of(part: Part) -> Part | None:
 
 def words_of(part: Part) -> Part | None:
     """What a part with a file says beside it, as text; None where that is nothing."""
-    if part.kind not in _FILES or not part.text.strip():
-        return None
+    if part.kind not in _FILES or not part.text.strip() or part.content.get("written"):
+        return None  # a text that was made a file is too long for a message
     return replace(part, kind="text", content={})
 
 

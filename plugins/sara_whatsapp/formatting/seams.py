@@ -12,7 +12,7 @@ from sara_whatsapp.formatting.marks import BOLD, CODE, STYLES, is_word
 ROOM = 8
 """So much longer than its text a piece may become at its seams."""
 
-_AHEAD = 1 << 16  # whoever opens a mark closes it before that
+_AHEAD = 1 << 14  # whoever opens a mark closes it before that
 _QUOTE = re.compile("> ?")
 _CODE = re.compile(f"{CODE}[^{CODE}\n]+{CODE}")
 _BOLD_FIRST = (BOLD, *(mark for mark in STYLES.values() if mark != BOLD))

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from sara_whatsapp import forms, register_channels
 from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.formatting import to_whatsapp
 from sara_whatsapp.simulator import WhatsAppSimulator
 from structlog.testing import capture_logs
 
 from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
 from tests.plugins.whatsapp.provider import Receiver
+from tests.plugins.whatsapp.schema import faults_of_body
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 
@@ -194,6 +196,38 @@ def test_the_budget_is_that_of_the_file(make_channel: Callable[..., WhatsAppChan
     assert (make_channel().monthly_budget, make_channel(monthly_budget=1_000).monthly_budget) == (None, 1_000)
 
 
+ANSWER = "**Our prices**, in short.\n\n" + "\n\n".join(f"{n}. " + "A loaf of bread, baked this morning. " * 60 for n in range(8))
+
+
+def test_a_long_answer_is_split_unless_the_file_says_otherwise(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    parts = make_channel().compose(Draft(ANSWER))
+    assert len(parts) > 4
+    assert {part.kind for part in parts} == {"text"}
+
+
+def test_a_long_answer_may_be_a_document_with_its_first_paragraph_as_caption(
+    make_channel: Callable[..., WhatsAppChannel],
+) -> None:
+    [part] = make_channel(long_answers="document").compose(Draft(ANSWER, reply_to="m1"))
+    assert (part.kind, part.reply_to) == ("document", "m1")
+    assert part.content["caption"] == "*Our prices*, in short."
+    assert part.content["name"].endswith(".txt")
+    assert part.text == to_whatsapp(ANSWER), "what was said stands in the history as a whole"
+
+
+def test_an_answer_of_fewer_parts_stays_text(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    count = len(make_channel().compose(Draft(ANSWER)))
+    for least, kinds in ((count, ["document"]), (count + 1, ["text"] * count)):
+        channel = make_channel(long_answers="document", document_from=least)
+        assert [part.kind for part in channel.compose(Draft(ANSWER))] == kinds
+
+
+def test_a_first_paragraph_that_is_no_caption_is_cut_to_one(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    [part] = make_channel(long_answers="document").compose(Draft("A loaf of bread, baked this morning. " * 600))
+    assert len(part.content["caption"]) <= 1_024
+    assert part.content["caption"].endswith("…")
+
+
 # with the other end
 
 PNG = b"\x89PNG\r\n\x1a\n not really"
@@ -233,6 +267,21 @@ async def test_a_file_of_ours_is_uploaded_and_sent_once(
     (media,) = simulator.media
     assert (media.data, media.mime) == (PNG, "image/png")
     assert [sent.body["image"] for sent in simulator.accepted] == [{"id": media.id, "caption": "Our shop"}] * 2
+
+
+async def test_a_long_answer_is_uploaded_as_the_text_that_it_is(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel(long_answers="document")
+    [draft] = channel.compose(Draft(ANSWER))
+    for n in (1, 2):
+        await channel.send(part(n, draft.kind, draft.text, **draft.content), f"p{n}.1")
+    (media,) = simulator.media
+    assert media.mime == "text/plain"
+    assert media.data.decode("utf-8-sig") == to_whatsapp(ANSWER)
+    body = simulator.accepted[0].body
+    assert body["document"] == {"id": media.id, "caption": "*Our prices*, in short.", "filename": draft.content["name"]}
+    assert faults_of_body(body) == []
 
 
 async def test_a_file_from_elsewhere_is_sent_as_a_link(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
