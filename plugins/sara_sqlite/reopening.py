@@ -78,8 +78,8 @@ def _too_late(db: Connection, part: sqlite3.Row, failure: Failure, *, closed: bo
         # Late words are better than none, if what overtook them belongs to the same answer.
         beside = "" if part["reply"] is None else f" AND reply IS NOT {int(part['reply'])}"
         return not _words_of(part) or parts.overtaken(db, part, parts.LEFT + beside)
-    # Where the window or the channel is closed, whatever left later fails as well.
-    shut = closed or (failure.then == "channel" and failure.after is None)
+    # Where the window or the channel is closed, and for longer than a moment, whatever left later fails as well.
+    shut = closed or (failure.then == "channel" and (failure.after is None or failure.after > PAUSE))
     arrived = f"(state IN ('delivered', 'read') OR purpose = 'operator' AND {parts.LEFT})"
     return parts.overtaken(db, part, arrived if shut else parts.LEFT)
 

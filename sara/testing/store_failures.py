@@ -240,14 +240,24 @@ class FailuresExam:
         await self.fail(shop, "a10", "later")
         assert (await shop.next(conversation)).not_before == shop.clock() + 60_000, "the first of its own failures"
 
-    async def test_a_whole_answer_that_the_channel_did_not_deliver_goes_back_whole_and_in_order(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("after", [None, 3_600_000], ids=["until it is mended", "for an hour"])
+    async def test_a_whole_answer_that_the_channel_did_not_deliver_goes_back_whole_and_in_order(
+        self, shop: Shop, after: int | None
+    ) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         await shop.send(conversation, "a2", "out-a2")
-        await self.fail(shop, "a1", "channel")
-        await self.fail(shop, "a2", "channel")
+        await self.fail(shop, "a1", "channel", after)
+        await self.fail(shop, "a2", "channel", after)
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
         assert (await shop.next(conversation)).part.text == "one"
+
+    async def test_what_was_overtaken_during_a_short_rest_of_the_channel_is_not_sent_again(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.send(conversation, "a1", "out-a1")
+        await shop.send(conversation, "a2", "out-a2")
+        await self.fail(shop, "a1", "channel", 5_000)
+        assert await shop.states(conversation) == ["answered", "failed", "accepted"]
 
     async def test_a_failure_of_the_channel_told_before_the_answer_to_the_request_puts_back_too(self, shop: Shop) -> None:
         conversation = await shop.answered("one")
