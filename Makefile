@@ -34,6 +34,7 @@ lint: $(VENV)/.dev  ## style, types and architecture
 bench: $(VENV)/.dev  ## measure; prints ratios
 	$(BIN)/python bench/imports.py
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/policy.py
 
 lock:  ## pin the dependencies anew
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock

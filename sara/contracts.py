@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from sara.errors import GiveUp, SaraError
 from sara.model import (
     Accepted,
+    Also,
     Attachment,
     Attempt,
     ConversationSummary,
     DeliveryView,
     Draft,
+    HandOver,
     Instant,
     Intake,
     Job,
@@ -33,20 +35,27 @@ from sara.model import (
     OpenWork,
     Outcome,
     Part,
+    Purpose,
     Reception,
     Recovered,
     Reply,
     ReplyView,
     Request,
+    Reserve,
+    Said,
     StoredMessage,
     Summary,
     Taken,
     TimelineEvent,
+    TimerView,
+    ToolRecord,
     ToolScope,
     ToolSpec,
     Turn,
+    Unhealthy,
     Usage,
     Wake,
+    Wording,
 )
 from sara.parts import plain, split_text
 
@@ -297,10 +306,12 @@ class Tool(ABC):
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """How much of a conversation is read back: at most so many messages, not before `since`."""
+    """How much of a conversation is read back: at most so many messages, not before `since`; and the times of the last `counted`
+    messages that came."""
 
     messages: int = 40
     since: Instant = 0
+    counted: int = 0
 
 
 class Store(PluginObject):
@@ -328,8 +339,9 @@ class Store(PluginObject):
         """What is unanswered in a conversation; None if there is no such conversation."""
 
     @abstractmethod
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
-        """Count a call to the responders before it is made; return its number, which settles it."""
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
+        """Count a call to the responders before it is made, and set aside what it may cost; return its number, which settles it.
+        Raises `OverBudget` where a ceiling of `reserve` cannot hold it, and then counts nothing."""
 
     @abstractmethod
     async def save_reply(
@@ -341,10 +353,31 @@ class Store(PluginObject):
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-    ) -> OpenWork:
+        also: Also | None = None,
+    ) -> Sequence[OpenWork]:
         """Keep the answer: `answers` become answered, `parts` queued, in one transaction; `readings` replace the texts of inbound
-        messages of this conversation. Raises `Stale` if the attempt is not the open one or any of `answers` is no longer
-        waiting."""
+        messages of this conversation. What was set aside for the call becomes what it cost. Returns the open work of the
+        conversation, and behind it that of whoever was told. Raises `Stale` if the attempt is not the open one or any of `answers`
+        is no longer waiting."""
+
+    @abstractmethod
+    async def rethink(
+        self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
+    ) -> OpenWork | None:
+        """If messages wait that are not among `answers`, and fewer than `most` answers to these were dropped before: drop this one,
+        which cost `usage` and `money` and counts as no failure, and return the work that is open. None: keep it."""
+
+    @abstractmethod
+    async def begin_tool(
+        self, conversation: str, attempt: int, name: str, arguments: str, occurrence: int, now: Instant
+    ) -> tuple[ToolRecord, bool]:
+        """Write down a call of a tool before it is made; whether it is new. The `occurrence`-th call of this tool with these
+        arguments for the messages that wait now is one and the same, whatever attempt makes it: known, it is not made again.
+        Raises `Stale` if the attempt is not the open one."""
+
+    @abstractmethod
+    async def end_tool(self, record: int, result: str, now: Instant) -> None:
+        """Keep what a call of a tool brought."""
 
     @abstractmethod
     async def postpone_reply(
@@ -361,8 +394,10 @@ class Store(PluginObject):
         reason: str,
         now: Instant,
         notices: Sequence[Draft] = (),
+        said: Said | None = None,
     ) -> OpenWork:
-        """End `answers` without an answer, saying `notices`; those no longer waiting are left alone."""
+        """End `answers` without an answer, saying `notices`, and `said` unless it was said already; those no longer waiting are
+        left alone. Without `answers` only that is said."""
 
     # a deliver job
 
@@ -398,6 +433,76 @@ class Store(PluginObject):
     @abstractmethod
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue."""
+
+    # who answers, and what is said out of turn
+
+    @abstractmethod
+    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+        """A person answers from now on, or nobody. In the same transaction the answers that are not sent yet are cancelled, or
+        parked where it is paused, and what waits becomes `skipped` where a person answers. Returns the open work of every
+        conversation that it touched, that of whoever is told included."""
+
+    @abstractmethod
+    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+        """SARA answers again. What came meanwhile stays unanswered where a person answered; what waited while it was paused is
+        answered now. Changes nothing where SARA answers already."""
+
+    @abstractmethod
+    async def consent(
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+    ) -> OpenWork:
+        """Note what the person of a conversation wants: no more messages, or messages again; and who noted it, and how they said
+        so. Takes effect at once, as when they write it themselves; `notice` is said only where it changes something."""
+
+    @abstractmethod
+    async def say(
+        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+    ) -> OpenWork:
+        """Say something that answers nothing: an operator's words, or a notice. With `at` not before that: until then it keeps
+        nobody waiting."""
+
+    @abstractmethod
+    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
+        """Replace what is noted about the person of a conversation."""
+
+    @abstractmethod
+    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+        """The conversations that somebody should look at: a message that waits for longer than `unanswered`, an answer that failed
+        or a doubt within the last seven days that is still open, a customer who waits for a person for longer than `person`."""
+
+    # timers
+
+    @abstractmethod
+    async def timer_view(self, conversation: str, shown: int) -> TimerView | None:
+        """What the timers of a conversation go by; the newest `shown` messages are still shown as history."""
+
+    @abstractmethod
+    async def set_timer(self, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
+        """When a timer job is to look next; None for not until something sets it."""
+
+    @abstractmethod
+    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+        """Ask once more. Raises `Stale` where the customer or we said something after `silent_since`."""
+
+    @abstractmethod
+    async def close_conversation(self, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
+        """Close a conversation until the customer writes; that begins a new chapter. Raises `Stale` where something was said after
+        `silent_since`."""
+
+    @abstractmethod
+    async def release(self, conversation: str, now: Instant) -> OpenWork:
+        """Queue the parts whose time has come."""
+
+    @abstractmethod
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+        """The summary so far, and up to `limit` of the oldest messages of this chapter that it does not hold and that are not among
+        the newest `shown`."""
+
+    @abstractmethod
+    async def save_summary(
+        self, conversation: str, text: str, upto: str, usage: Usage | None, money: int, periods: tuple[str, ...], now: Instant
+    ) -> None:
+        """Keep a summary that holds everything up to the message `upto`; what it cost counts in `periods`."""
 
     # start-up and sweep
 
@@ -451,6 +556,11 @@ class Store(PluginObject):
         """Note that these files are gone, by age."""
 
     @abstractmethod
+    async def spent(self, period: str) -> Mapping[str, int]:
+        """What the AI has cost in a period (`2026-11-27`, `2026-11`): `calls`, `tokens`, `money` (millionths), what is set aside for
+        calls under way included."""
+
+    @abstractmethod
     async def billed(self, account: str, month: str) -> Mapping[str, int]:
         """Messages of an account in a month (`2026-11`, UTC) by what they cost: `<type>.<category>` of `Receipt.pricing`, and
         under `counted` those that count towards the budget."""
@@ -460,6 +570,10 @@ class Store(PluginObject):
     @abstractmethod
     async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
         """The conversations with the newest messages first."""
+
+    @abstractmethod
+    async def conversation(self, conversation: str) -> ConversationSummary:
+        """One of them. Raises `Stale` if there is none by that id."""
 
     @abstractmethod
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:

@@ -19,21 +19,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 from aiohttp import web
 
-from sara import systemd
+from sara import gates, systemd, tools
+from sara.acting import Acting
 from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
-from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, media_in
+from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
 from sara.errors import ConfigError, PluginError, SaraError
 from sara.files import Files
-from sara.inbox import Inbox
+from sara.handing import Handing
+from sara.health import Health
+from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
 from sara.model import Instant, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
-from sara.replies import Replies
+from sara.replies import Manners, Replies
 from sara.routes import Route, Routes
+from sara.rules import Words
+from sara.spending import Spending
+from sara.tending import Tending
+from sara.texts import Texts
 from sara.watch import Watch
 from sara.web.admin import AdminApp
 from sara.web.parsing import ParseLog
@@ -157,6 +164,7 @@ class Daemon:
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
         self._run(self._budget.run(self.ended), "budget-watch")
+        self._run(self.health.run(self.ended), "health-watch")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
@@ -166,7 +174,12 @@ class Daemon:
         for route in routes:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
-        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock)
+        texts = Texts(config.texts, config.conversation.language)
+        words = Words(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+        handing = Handing(routes, texts)
+        self._spending = Spending(config.budget)
+        manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
+        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
         files = Files(
@@ -186,7 +199,10 @@ class Daemon:
             chance,
             self.strays,
             files,
+            manners,
         )
+        tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)
+        self.health = Health(self.store, routes, self.problems, clock)
         self._outbox = Outbox(
             self.store,
             self.queue,
@@ -202,7 +218,14 @@ class Daemon:
             self.strays,
         )
         self._worker = Worker(
-            self.store, self.queue, routes, {"reply": replies, "deliver": self._outbox}, self.hooks, self.problems, clock, caution
+            self.store,
+            self.queue,
+            routes,
+            {"reply": replies, "deliver": self._outbox, "timer": tending},
+            self.hooks,
+            self.problems,
+            clock,
+            caution,
         )
         self.watch = Watch(config.state, self.store, self.problems)
         parsing = ParseLog(config.state)
@@ -221,7 +244,43 @@ class Daemon:
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
             lingering=self.strays.counts,
+            acting=Acting(self.store, routes, texts, clock),
+            health=self.health,
+            spent=self._spent,
         )
+
+    async def _spent(self) -> dict[str, Mapping[str, int]]:
+        """What the AI has cost in this day and month."""
+        periods = self._spending.periods(self._with.clock())
+        return {name: await self.store.spent(period) for name, period in zip(("day", "month"), periods, strict=True)}
+
+    def _gates(self) -> list[gates.Gate]:
+        """SARA's own gates, and behind them those of plugins: one that fails lets everybody through, and is a problem."""
+        return [*gates.CORE, *(gates.guarded(gate, name, self.problems) for name, gate in self._brought("register_gates"))]
+
+    def _tools(self, routes: Routes) -> dict[str, Tool]:
+        brought: dict[str, Tool] = {}
+        for name, tool in self._brought("register_tools"):
+            if fault := tools.fault_of(tool, brought):
+                self.problems.report(
+                    f"plugin:{name}:tool",
+                    f"the plugin {name} brings a tool that cannot be used: {fault}",
+                    "update or remove the plugin",
+                )
+            else:
+                brought[tool.name] = tool
+        for route in routes:
+            for missing in tools.missing(route.policy.tools, brought):
+                self.problems.report(
+                    f"tool:{route.name}:{missing}",
+                    f"{route.name}: no plugin brings the tool {missing}",
+                    "correct `tools` in the file, or name its plugin under `plugins:`",
+                )
+        return brought
+
+    def _brought(self, hook: str) -> list[tuple[str, Any]]:
+        """What the loaded plugins register by a hook."""
+        return self._plugins.brought(hook, self.problems)
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -83,6 +83,14 @@ class Stale(SaraError):
     """What this result belongs to has moved on; the result is dropped."""
 
 
+class OverBudget(SaraError):
+    """The call would cost more than may still be spent; it must not be made. `period` is the day or month whose ceiling it is."""
+
+    def __init__(self, message: str = "", *, period: str = "") -> None:
+        super().__init__(message)
+        self.period = period
+
+
 class StoreUnavailable(SaraError):
     """The store could not take this just now and nothing of it was kept; the same call may work later."""
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from sara import hours
 from sara.model import DeliveryView, Instant, Millis, ReplyView
 
 if TYPE_CHECKING:
-    from sara.config import Conversation
+    from sara.config import Conversation, Rate
+    from sara.problems import Problems
 
 BLOCKED_LOOK: Millis = 30_000
 """How long to wait before looking at a blocked conversation again, if nothing wakes it earlier."""
 
-
 LANE_LOOK: Millis = 5_000
 """The same while a lane is on hold: nobody wakes each conversation when it is let go."""
+
+PAUSED_LOOK: Millis = 3_600_000
+"""The same while a conversation is paused until somebody says otherwise, who wakes it."""
+
+MINUTE: Millis = 60_000
+HOUR: Millis = 3_600_000
+DAY: Millis = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,23 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet. `blocked` says that the delivery, not the clock, is in the way."""
+    """Not yet. `blocked` says that something else than the turn's own clock is in the way."""
 
     until: Instant
     blocked: bool = False
 
 
-Decision: TypeAlias = Proceed | Skip | Wait
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says. `values` fill its braces."""
+
+    key: str
+    then: Proceed | Skip | Wait
+    since: Instant = 0
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+Decision: TypeAlias = Proceed | Skip | Wait | Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +70,73 @@ class Facts:
 
 
 Gate: TypeAlias = "Callable[[ReplyView, Conversation, Facts], Decision]"
+"""Says of a turn whether it is answered now. Pure and quick: it is asked again whenever somebody looks."""
 
 
 def silence(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """A person who opted out gets no answers."""
-    return Skip(tuple(line.id for line in view.waiting), "opted_out") if view.opted_out else Proceed()
+    return Skip(_all(view), "opted_out") if view.opted_out else Proceed()
+
+
+def person(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
+    if view.mode == "human":
+        return Skip(_all(view), "human")
+    if view.mode == "paused":
+        return Wait(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
+    return Proceed()
+
+
+def opening(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
+    if policy.hours is None or (at := hours.opens(policy.hours, facts.now)) is None:
+        return Proceed()
+    then: Proceed | Wait = Proceed() if policy.hours.answer else Wait(at, blocked=True)
+    since = hours.closed_since(policy.hours, facts.now)
+    return Say("away", then, since, {"opens": hours.spoken(policy.hours, at, facts.now)})
 
 
 def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
-    """Messages that waited longer than `max_age` are kept, not answered."""
-    old = tuple(line.id for line in view.waiting if (line.revived_at or line.at) < facts.now - policy.max_age)
-    return Skip(old, "too_old") if old else Proceed()
+    """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
+    opened = hours.opened(policy.hours, facts.now) if policy.hours is not None else None
+    oldest = facts.now - policy.max_age
+    if policy.too_old == "answer" or (opened is not None and opened >= oldest):
+        return Proceed()
+    old = tuple(line.id for line in view.waiting if (line.revived_at or line.at) < oldest)
+    if not old:
+        return Proceed()
+    skip = Skip(old, "too_old")
+    return Say("late", skip, facts.now - policy.max_age) if policy.too_old == "apologise" else skip
 
 
 def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """A burst is one turn; a back-off is not cut short."""
     return Wait(view.due) if view.due is not None and view.due > facts.now else Proceed()
+
+
+def rate(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
+    limits = policy.limits
+    above = min(_above(view.recent, limits.person), len(view.waiting))
+    channel = limits.channel
+    if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
+        above = len(view.waiting)
+    if not above:
+        return Proceed()
+    return Say("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)
+
+
+def _above(recent: Sequence[Instant], limit: Rate) -> int:
+    """How many of the newest messages are above a limit, counted back from the newest."""
+    if not recent:
+        return 0
+    newest = recent[0]
+    spans = ((limit.minute, MINUTE), (limit.day, DAY))
+    return max(sum(at > newest - span for at in recent) - most if most is not None else 0 for most, span in spans)
+
+
+def _is_above(count: int, limit: int | None) -> bool:
+    return limit is not None and count > limit
 
 
 def blocked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
@@ -92,13 +161,49 @@ def window_matters(view: DeliveryView, window: Millis | None) -> bool:
     return window is not None and view.part.kind != "template"
 
 
-CORE: Sequence[Gate] = (silence, age, quiet, blocked)
+def counted(policy: Conversation) -> int:
+    """How many of the last messages the limits have to see."""
+    limits = [limit for limit in (policy.limits.person.minute, policy.limits.person.day) if limit is not None]
+    any_channel = policy.limits.channel.minute is not None or policy.limits.channel.day is not None
+    return max(limits) + SPARE if limits else int(any_channel)
+
+
+SPARE = 200
+"""So many messages more than a limit are looked at, so that it is seen how many are above it."""
+
+
+CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
 
 
 def decide(view: ReplyView, policy: Conversation, facts: Facts, gates: Sequence[Gate] = CORE) -> Decision:
-    """What the first gate says that does not let the turn proceed."""
+    """What the first gate says that does not let the turn proceed. A text that was said already is not said again."""
     for gate in gates:
         decision = gate(view, policy, facts)
+        if isinstance(decision, Say) and decision.key in view.said and view.said[decision.key] >= decision.since:
+            decision = decision.then
         if not isinstance(decision, Proceed):
             return decision
     return Proceed()
+
+
+def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
+    """A plugin's gate, which lets everybody through where it fails or says what is no decision."""
+
+    def asked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+        try:
+            decision = gate(view, policy, facts)
+            if isinstance(decision, Proceed | Skip | Wait | Say):
+                return decision
+            what = f"answered with a {type(decision).__name__}"
+        except Exception as error:
+            what = f"raised {type(error).__name__}"
+        problems.report(
+            f"plugin:{plugin}:gate", f"a gate of the plugin {plugin} {what}; it is passed over", "update or remove the plugin"
+        )
+        return Proceed()
+
+    return asked
+
+
+def _all(view: ReplyView) -> tuple[str, ...]:
+    return tuple(line.id for line in view.waiting)

@@ -18,7 +18,7 @@ def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most:
     """The newest lines of `history`, at most `most` of them, that fit into `budget` tokens together with `messages`, which
     are always kept.
 
-    A window never starts with an answer whose question is cut off.
+    A window holds whole turns: it never starts in the middle of what the customer said before an answer, nor with the answer.
     """
     left = budget - sum(estimated_tokens(line.text) for line in messages)
     oldest = 0 if most is None else max(0, len(history) - most)
@@ -29,6 +29,10 @@ def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most:
             break
         start -= 1
     if start > 0:
-        while start < len(history) and history[start].role != "customer":
+        while start < len(history) and not _begins_a_turn(history, start):
             start += 1
     return tuple(history[start:])
+
+
+def _begins_a_turn(history: Sequence[Line], at: int) -> bool:
+    return history[at].role == "customer" and (at == 0 or history[at - 1].role != "customer")

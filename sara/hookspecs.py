@@ -10,7 +10,8 @@ import pluggy
 from sara.model import JobEvent, Receipt, StoredMessage
 
 if TYPE_CHECKING:
-    from sara.contracts import Channel, Queue, Responder, Store
+    from sara.contracts import Channel, Queue, Responder, Store, Tool
+    from sara.gates import Gate
 
 hookspec = pluggy.HookspecMarker("sara")
 hookimpl = pluggy.HookimplMarker("sara")
@@ -37,6 +38,16 @@ def register_stores() -> Sequence[type[Store]]:  # type: ignore[empty-body]  # a
 @hookspec
 def register_queues() -> Sequence[type[Queue]]:  # type: ignore[empty-body]  # a hookspec has no body
     """The queue that `plugin:` under `queue` names."""
+
+
+@hookspec
+def register_gates() -> Sequence[Gate]:  # type: ignore[empty-body]  # a hookspec has no body
+    """Functions that say whether and when a turn is answered, asked after SARA's own."""
+
+
+@hookspec
+def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a hookspec has no body
+    """What the AI may do for the person it talks to, where `conversation.tools` names it."""
 
 
 # the daemon's life

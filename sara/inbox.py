@@ -9,15 +9,18 @@ from typing import Any
 
 import structlog
 
-from sara import receipts, rules
+from sara import receipts
 from sara.contracts import Clock, Queue, Store
+from sara.handing import Handing, wording
 from sara.lanes import Lanes
-from sara.model import AccountEvent, Arrival, Draft, InboundMessage, Intake, Reception, Taken, Verdict
+from sara.language import language_of
+from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Reception, Taken, Verdict
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
-from sara.texts import text
+from sara.rules import Words
+from sara.texts import Texts
 
 log = structlog.get_logger("sara.inbox")
 
@@ -26,8 +29,17 @@ class Inbox:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
 
     def __init__(
-        self, store: Store, queue: Queue, routes: Routes, lanes: Lanes, hooks: Hooks, problems: Problems, clock: Clock
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: Problems,
+        clock: Clock,
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._store = store
         self._queue = queue
         self._routes = routes
@@ -41,7 +53,8 @@ class Inbox:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
         if not reception.verified:
             return
-        taken = await self._store.accept(intake_of(reception, route), self._clock())
+        now = self._clock()
+        taken = await self._store.accept(self._rules.intake(reception, route, now), now)
         self._tell(route, reception)
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
@@ -94,13 +107,49 @@ class Inbox:
                 )
 
 
-def intake_of(reception: Reception, route: Route) -> Intake:
-    """What goes into the store: each message with its verdict and quiet window."""
-    policy = route.policy
-    arrivals = tuple(
-        Arrival(each, judge(each), policy.quiet, policy.quiet_longest) for each in map(kept_whole, reception.messages)
-    )
-    return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside)
+class Rules:
+    """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
+
+    def __init__(self, words: Words, texts: Texts, handing: Handing) -> None:
+        self._words = words
+        self._texts = texts
+        self._handing = handing
+
+    def intake(self, reception: Reception, route: Route, now: Instant) -> Intake:
+        """What goes into the store: each message with its verdict, its language and its quiet window."""
+        policy = route.policy
+        arrivals = tuple(
+            Arrival(
+                each,
+                self.judge(each, route, now),
+                policy.quiet,
+                policy.quiet_longest,
+                language_of(each.text) if each.kind == "text" else None,
+                policy.close_after,
+            )
+            for each in map(kept_whole, reception.messages)
+        )
+        echoed = None
+        if any(isinstance(change, Echo) for change in reception.changes):
+            reason = self._texts.say("operator_reason_phone", policy.language)
+            echoed = self._handing.quietly(route, "operator", reason, now)
+        return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside, echoed)
+
+    def judge(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
+        """The immediate rules: they take effect with the message itself."""
+        if not message.answer:
+            return Verdict(skip="recorded")
+        meaning = self._words.meaning(message.text) if message.kind in ("text", "button") else None
+        if meaning is None:
+            return Verdict()
+        if meaning.what == "hand_over":
+            if not route.policy.hand_over.words:
+                return Verdict()
+            reason = self._texts.say("operator_reason_customer", route.policy.language)
+            over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
+            return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
+        notice = wording(self._texts, "opted_out" if meaning.what == "opt_out" else "opted_in")
+        return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:
@@ -119,14 +168,3 @@ def kept_whole(message: InboundMessage) -> InboundMessage:
         person=named,
         attachments=files,
     )
-
-
-def judge(message: InboundMessage) -> Verdict:
-    """The immediate rules: consent words take effect with the message itself."""
-    if not message.answer:
-        return Verdict(skip="recorded")
-    consent = rules.consent_of(message.text) if message.kind in ("text", "button") else None
-    if consent is None:
-        return Verdict()
-    notice = Draft(text("opted_out" if consent == "opt_out" else "opted_in"))
-    return Verdict(skip=consent, consent=consent, notice=notice)

@@ -28,6 +28,7 @@ PartState: TypeAlias = Literal[
 ]
 AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
 ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
+Mode: TypeAlias = Literal["bot", "human", "paused"]
 Role: TypeAlias = Literal["customer", "assistant", "operator", "notice"]
 
 RECEIPT_RANK: Mapping[str, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
@@ -279,38 +280,78 @@ class Draft:
     reply_to: str | None = None
 
 
+Wording: TypeAlias = Mapping[str, Draft]
+"""The same thing to say in several languages, by ISO 639-1 code; under the empty text what is said in any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something to say to a person of the business. `{conversation}` in the text becomes the id of the conversation it is about."""
+
+    account: str
+    person: Person
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """From now on a person answers a conversation (`human`), or nobody does for a while (`paused`).
+
+    `by` is who wanted it: `customer`, `assistant` or `operator`. `until` is when SARA takes over again by herself, None for not
+    before somebody says so. `notice` is said to the customer, `tell` to somebody of the business; neither where a person has
+    the conversation already.
+    """
+
+    by: str
+    reason: str = ""
+    mode: Literal["human", "paused"] = "human"
+    until: Instant | None = None
+    notice: Wording = field(default_factory=dict)
+    tell: Tell | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent.
+    `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
     """
 
     skip: str | None = None
     consent: Literal["opt_out", "opt_in"] | None = None
-    notice: Draft | None = None
+    notice: Wording = field(default_factory=dict)
+    language: str | None = None
+    hand_over: HandOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message with its verdict and the quiet window it falls under (milliseconds)."""
+    """A message with its verdict and the quiet window it falls under (milliseconds).
+
+    `language` is the one it is written in, where that can be told. A message that comes longer than `chapter_after` after the last
+    one begins a new chapter: what was said before is no history any more.
+    """
 
     message: InboundMessage
     verdict: Verdict
     quiet: Millis
     quiet_longest: Millis
+    language: str | None = None
+    chapter_after: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that one verified request brings into the store, in one transaction."""
+    """All that one verified request brings into the store, in one transaction. `echoed` is what follows where a person of the
+    business answered outside SARA."""
 
     account: str
     arrivals: tuple[Arrival, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    echoed: HandOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +362,7 @@ class OpenWork:
     account: str
     reply_due: Instant | None
     deliver_due: Instant | None
+    timer_due: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,6 +492,11 @@ class ReplyView:
     `due` is when the quiet window or a back-off ends. `attempts` counts the calls made for the waiting messages, `first_at` is
     the first of them. `delivery` is `clear`, or why an answer could not leave now: `in_doubt` or `backing_off`. `apologised` says
     that the customer was told of an earlier failure and has had no answer since.
+
+    `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
+    answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
+    account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
+    the answers to these messages that were dropped because more was written.
     """
 
     conversation: str
@@ -463,6 +510,99 @@ class ReplyView:
     first_at: Instant | None
     delivery: Literal["clear", "in_doubt", "backing_off"]
     apologised: bool = False
+    mode: Mode = "bot"
+    mode_until: Instant | None = None
+    recent: tuple[Instant, ...] = ()
+    on_channel: Mapping[str, int] = field(default_factory=dict)
+    said: Mapping[str, Instant] = field(default_factory=dict)
+    rethought: int = 0
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One of SARA's own texts, said at most once since `since`: told again before that, it is not said."""
+
+    key: str
+    drafts: tuple[Draft, ...]
+    since: Instant = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What may be used within a period, named `2026-11-27` or `2026-11`; None for no end. Money is in millionths."""
+
+    period: str
+    calls: int | None = None
+    tokens: int | None = None
+    money: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What a call may cost at most, set aside before it is made; the ceilings that must hold it."""
+
+    tokens: int
+    money: int = 0
+    ceilings: tuple[Ceiling, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What is kept together with an answer: what it really cost (millionths), that a person takes over from here, and when to
+    look at the conversation's timers."""
+
+    money: int = 0
+    hand_over: HandOver | None = None
+    timer: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRecord:
+    """A call of a tool as it was written down. `result` is None while its outcome is not known."""
+
+    id: int
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerView:
+    """All that a timer job needs to decide.
+
+    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
+    said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
+    """
+
+    conversation: str
+    account: str
+    contact: Contact
+    opted_out: bool
+    mode: Mode
+    mode_until: Instant | None
+    waiting: int
+    unsent: int
+    customer_at: Instant | None
+    ours_at: Instant | None
+    window_from: Instant | None
+    followed_up: bool
+    closed: bool
+    scheduled: Instant | None
+    older: int
+    due: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealthy:
+    """A conversation that somebody should look at: `unanswered`, `failing`, `doubtful` or `waiting_for_person`, since when."""
+
+    conversation: str
+    account: str
+    contact: str
+    name: str | None
+    what: Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
+    since: Instant
+    detail: str = ""
 
 
 # ── Delivery ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -511,6 +651,7 @@ class DeliveryView:
     `attempts` counts those charged to the part, `doubts` those that are in doubt, `blind` the doubts that ended without any proof
     that receipts can reach us; `first_at` is its first try. `webhook_at` is when the account's last verified webhook came: that proof.
     `customer_at` is when the customer last wrote something that opens the channel's reply window, as the provider tells the time.
+    `mode` is who answers the conversation; `marketing` whether the customer wants advertisements.
     """
 
     part: Part
@@ -524,6 +665,8 @@ class DeliveryView:
     doubts: int = 0
     blind: int = 0
     customer_at: Instant | None = None
+    mode: Mode = "bot"
+    marketing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -634,3 +777,5 @@ class ConversationSummary:
     reply_due: Instant | None
     deliver_due: Instant | None
     error: str | None
+    mode: Mode = "bot"
+    language: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -101,6 +101,13 @@ class Outbox:
             return await self._end_doubt(view, route, now)
         if view.opted_out and part.purpose in ("reply", "template"):
             return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "opted_out", now))
+        if view.mode != "bot" and part.purpose == "reply":
+            # The store ends these when a conversation is handed over; this one came back, from a doubt or by hand.
+            state: Literal["cancelled", "parked"] = "cancelled" if view.mode == "human" else "parked"
+            reason = "handed_over" if view.mode == "human" else "paused"
+            return await self._tell_replies(await self._store.end_part(part.id, state, reason, now))
+        if not view.marketing and part.content.get("category") == "marketing":
+            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "no_marketing", now))
         if view.not_before > now:
             return Again(view.not_before)
         if self._queue.held(route.deliver_lane):

@@ -109,6 +109,23 @@ class Plugins:
         """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
         return self.bring(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
 
+    def brought(self, hook: str, problems: Problems) -> list[tuple[str, Any]]:
+        """What the loaded plugins bring by a hook that registers things, each with its plugin's name. One that fails is a problem."""
+        found = []
+        for implementation in _implementations(self.manager, hook):
+            name = implementation.plugin_name
+            try:
+                register: Any = implementation.function
+                found += [(name, each) for each in register()]
+            except Exception as error:
+                log.error("plugin_failed", plugin=name, hook=hook, error=type(error).__name__)
+                problems.report(
+                    f"plugin:{name}:{hook}",
+                    f"the plugin {name} raised {type(error).__name__} in its hook {hook}",
+                    "update or remove the plugin",
+                )
+        return found
+
     def names(self) -> list[str]:
         """The plugins loaded so far."""
         return sorted(self._loaded)

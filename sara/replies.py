@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from sara import gates, history, retry
+from sara import gates, history, retry, timers, tools
 from sara.bounds import Strays
-from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store
-from sara.errors import GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
+from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.files import Files
+from sara.handing import Handing
 from sara.lanes import Lanes
-from sara.model import Again, Done, Draft, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Turn
+from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.presence import Presence
 from sara.problems import DAY, Problems
 from sara.routes import Route, Routes
-from sara.texts import text
+from sara.spending import Spending
+from sara.texts import Texts
+from sara.tools import TurnTools
 
 if TYPE_CHECKING:
     from sara.config import RetryPolicy
 
 log = structlog.get_logger("sara.replies")
 
+_SKIPPED: Mapping[str, tuple[str, str]] = {
+    "too_old": (
+        "messages came later than max_age after they were written, and are kept without an answer",
+        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+    ),
+    "over_limit": (
+        "customers write more than `limits` allow; what is above is kept without an answer",
+        "`sara conversations list` shows who writes; raise the limits if that is as it should be",
+    ),
+}
+"""What an operator should know of, by the reason for which messages are not answered."""
+
 GRACE = 5_000
 """How much longer than its own time-out, in milliseconds, a responder is waited for; at most as long again."""
+
+
+MOST_RETHOUGHT = 2
+"""So many answers to the same messages are dropped because more was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What belongs to the policy besides the file's own block: SARA's words, what may be spent, who takes over, what plugins add."""
+
+    texts: Texts
+    spending: Spending
+    handing: Handing
+    gates: Sequence[gates.Gate] = gates.CORE
+    tools: Mapping[str, Tool] = field(default_factory=dict)
 
 
 class Broke(TryLater):
@@ -51,6 +81,7 @@ class Replies:
         chance: Callable[[], float],
         strays: Strays,
         files: Files,
+        manners: Manners,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -65,7 +96,11 @@ class Replies:
         self._files = files
         self._presence = Presence(strays)
         # One more than is shown: so it is seen whether something was cut off before it.
-        self._limits = HistoryLimits(messages=max((route.policy.history.messages for route in routes), default=0) + 1)
+        self._limits = HistoryLimits(
+            messages=max((route.policy.history.messages for route in routes), default=0) + 1,
+            counted=max((gates.counted(route.policy) for route in routes), default=0),
+        )
+        self._manners = manners
 
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the conversation `job.key` and do what is due."""
@@ -81,22 +116,35 @@ class Replies:
         if not route.responders:
             return await self._wait(view, gates.Wait(now + gates.BLOCKED_LOOK, blocked=True), now)
         facts = gates.Facts(now, self._lanes.held(route.deliver_lane))
-        decision = gates.decide(view, route.policy, facts)
+        return await self._follow(view, route, gates.decide(view, route.policy, facts, self._manners.gates), now)
+
+    async def _follow(self, view: ReplyView, route: Route, decision: gates.Decision, now: Instant) -> JobEnd:
+        """Do what the gates said."""
         match decision:
             case gates.Wait():
                 return await self._wait(view, decision, now)
             case gates.Skip():
-                log.info("skipped", conversation=job.key, reason=decision.reason, messages=len(decision.messages))
-                if decision.reason == "too_old":
-                    self._problems.report(
-                        "replies:too_old",
-                        "messages came later than max_age after they were written, and are kept without an answer",
-                        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
-                        severity="warning",
-                        lasts=DAY,
-                    )
-                return _end(await self._store.end_reply(job.key, decision.messages, "skipped", decision.reason, now))
+                return await self._skip(view, decision, None, now)
+            case gates.Say():
+                said = self._said(view, route, decision)
+                if isinstance(decision.then, gates.Skip):
+                    return await self._skip(view, decision.then, said, now)
+                await self._wake_delivery(await self._store.end_reply(view.conversation, (), "skipped", "", now, said=said))
+                return await self._follow(view, route, decision.then, now)
         return await self._answer(view, route, now)
+
+    def _said(self, view: ReplyView, route: Route, say: gates.Say) -> Said:
+        words = self._manners.texts.say(say.key, view.contact.language or route.policy.language, **say.values)
+        return Said(say.key, tuple(route.channel.compose(Draft(words))), say.since)
+
+    async def _skip(self, view: ReplyView, skip: gates.Skip, said: Said | None, now: Instant) -> JobEnd:
+        log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
+        if skip.reason in _SKIPPED:
+            what, remedy = _SKIPPED[skip.reason]
+            self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
+        work = await self._store.end_reply(view.conversation, skip.messages, "skipped", skip.reason, now, said=said)
+        await self._wake_delivery(work)
+        return _end(work)
 
     async def _wait(self, view: ReplyView, wait: gates.Wait, now: Instant) -> JobEnd:
         if not wait.blocked:
@@ -112,15 +160,32 @@ class Replies:
 
     async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
         answers = [line.id for line in view.waiting]
-        attempt = await self._store.begin_reply(view.conversation, answers, now)
+        manners = self._manners
+        turn = turn_of(view, route, now)
+        reserve = manners.spending.reserve((*turn.history, *turn.messages), now)
+        try:
+            attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
+        except OverBudget as error:
+            return await self._over_budget(view, route, error, now)
+        toolbox = self._toolbox(view, route, attempt, now)
         try:
             async with self._presence.shown(route, view.waiting):
                 waiting = await self._files.complete(route, view.waiting)
-                seen = replace(view, waiting=waiting, history=self._files.placed(view.history))
-                reply = await self._ask(route, turn_of(seen, route, now))
+                seen = replace(turn, messages=waiting, history=self._files.placed(turn.history), tools=toolbox)
+                reply = await self._ask(route, seen)
             drafts = _drafts(route, reply)
-            work = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, self._clock(), _readings(reply)
+            cost = manners.spending.cost(reply.usage)
+            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+                again = await self._store.rethink(
+                    view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
+                )
+                if again is not None:
+                    log.info("thought_again", conversation=view.conversation)
+                    return _end(again)
+            done = self._clock()
+            also = Also(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
+            work, *others = await self._store.save_reply(
+                view.conversation, attempt, answers, drafts, reply.usage, done, _readings(reply), also
             )
         except (TryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
@@ -134,10 +199,36 @@ class Replies:
             return await self._failed(
                 view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
             )
-        await self._wake_delivery(work)
+        await self._wake_delivery(work, *others)
         self._lanes.well(route.reply_lane)
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
         return _end(work)
+
+    def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant) -> TurnTools:
+        names = route.policy.tools
+        scope = ToolScope(view.conversation, view.account, view.contact, now)
+        chosen = tools.chosen(names, self._manners.tools)
+        hands_over = tools.HAND_OVER in names
+        return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock)
+
+    def _wanted(self, view: ReplyView, route: Route, toolbox: TurnTools, now: Instant) -> HandOver | None:
+        """The hand-over that the model asked for."""
+        if toolbox.wanted is None:
+            return None
+        log.info("handed_over", conversation=view.conversation, by="assistant")
+        name = view.contact.name or view.contact.username
+        return self._manners.handing.over(route, "assistant", toolbox.wanted, name, now, announced=True)
+
+    async def _over_budget(self, view: ReplyView, route: Route, error: OverBudget, now: Instant) -> JobEnd:
+        self._problems.report(
+            "budget:ai",
+            f"{error}; messages are kept and not answered",
+            "raise the ceiling under `budget`, or wait until the period is over",
+            lasts=DAY,
+        )
+        say = gates.Say("busy", gates.Proceed(), now - gates.HOUR)
+        skip = gates.Skip(tuple(line.id for line in view.waiting), "over_budget")
+        return await self._skip(view, skip, self._said(view, route, say), now)
 
     async def _ask(self, route: Route, turn: Turn) -> Reply:
         """Ask the responders in turn; one pass through all of them is one attempt.
@@ -215,7 +306,9 @@ class Replies:
                 "`sara queue list` names them, `sara queue retry` asks again",
                 lasts=DAY,
             )
-            sorry = [Draft(text("apology"))] if route.policy.apologise and not view.apologised else []
+            key = "fallback" if isinstance(error, GiveUp) else "apology"
+            words = self._manners.texts.say(key, view.contact.language or route.policy.language)
+            sorry = [Draft(words)] if route.policy.apologise and not view.apologised else []
             reason = f"{decision.reason}: {error}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
@@ -226,8 +319,8 @@ class Replies:
             return Again(now)
         return Again(decision.at)
 
-    async def _wake_delivery(self, work: OpenWork) -> None:
-        await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "deliver"])
+    async def _wake_delivery(self, *work: OpenWork) -> None:
+        await self._queue.wake([wake for wake in self._routes.wakes(work) if wake.kind != "reply"])
 
 
 def _drafts(route: Route, reply: Reply) -> list[Draft]:
@@ -252,6 +345,8 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
         messages=view.waiting,
         history=history.window(view.history, view.waiting, limits.tokens, limits.messages),
         now=now,
+        channel=route.name,
+        summary=view.summary,
     )
 
 

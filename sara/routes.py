@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from sara.config import Conversation
 
 
+TIMER_LANE = "timer"
+TIMER_PRIORITY = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One configured channel, and who answers there. `running` are the responders that are running now."""
@@ -49,6 +53,7 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._by_account = {route.channel.account: route for route in routes}
+        self._by_name = {route.name: route for route in self._by_account.values()}
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_account.values())
@@ -56,6 +61,10 @@ class Routes:
     def of(self, account: str) -> Route | None:
         """The route of an account; None where the file no longer names it."""
         return self._by_account.get(account)
+
+    def named(self, name: str) -> Route | None:
+        """The route of a channel's name in the file."""
+        return self._by_name.get(name)
 
     def wakes(self, work: Sequence[OpenWork]) -> list[Wake]:
         """The jobs that open work calls for. Work of accounts that are not configured stays in the store, asleep."""
@@ -68,4 +77,6 @@ class Routes:
                 wakes.append(Wake("reply", each.conversation, each.reply_due, route.reply_lane))
             if each.deliver_due is not None:
                 wakes.append(Wake("deliver", each.conversation, each.deliver_due, route.deliver_lane))
+            if each.timer_due is not None:
+                wakes.append(Wake("timer", each.conversation, each.timer_due, TIMER_LANE, TIMER_PRIORITY))
         return wakes

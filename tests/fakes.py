@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from sara import (
     Accepted,
+    Also,
     Attempt,
     Channel,
     Clock,
@@ -24,41 +25,56 @@ from sara import (
     DeliveryView,
     Draft,
     Entry,
+    HandOver,
     HistoryLimits,
     Instant,
     Intake,
     Job,
     JobKind,
     Line,
+    Millis,
     OpenWork,
     Outcome,
     Part,
     Person,
+    Purpose,
     Reception,
     Recovered,
     Reply,
     ReplyView,
     Request,
+    Reserve,
     Responder,
+    Said,
     ScheduledQueue,
     Stale,
     Store,
     StoredMessage,
     Taken,
     TimelineEvent,
+    TimerView,
+    ToolRecord,
     Turn,
+    Unhealthy,
     Usage,
     Wake,
+    Wording,
     hookimpl,
 )
 from sara.bounds import Strays
-from sara.config import Conversation, Media
+from sara.config import Budget, Conversation, Media
 from sara.files import Files
+from sara.handing import Handing
+from sara.inbox import Rules
 from sara.lanes import Lanes
 from sara.plugins import Hooks, Plugins
 from sara.problems import Problems
+from sara.replies import Manners
 from sara.routes import Route, Routes
+from sara.rules import Words
+from sara.spending import Spending
 from sara.testing import HandClock
+from sara.texts import Texts
 
 T = TypeVar("T")
 ACCOUNT = "test:1"
@@ -197,6 +213,12 @@ class FakeStore(Store):
         self.reply_due: Instant | None = None
         self.pages: list[Sequence[OpenWork]] = []
         self.figures: dict[str, int] = {}
+        self.also: Also | None = None
+        self.rethinks: list[OpenWork] = []
+        self.journal: dict[tuple[Any, ...], ToolRecord] = {}
+        self.timing: TimerView | None = None
+        self.ill: Sequence[Unhealthy] = ()
+        self.older: tuple[str, Sequence[Line]] = ("", ())
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of every call of a method."""
@@ -204,7 +226,7 @@ class FakeStore(Store):
 
     def wrote(self) -> list[str]:
         """The names of the writing methods that were called, in order."""
-        return [name for name, _ in self.calls if name not in ("reply_view", "delivery_view", "find", "open_work")]
+        return [name for name, _ in self.calls if name not in ("reply_view", "delivery_view", "find", "open_work", "timer_view")]
 
     def _note(self, name: str, *arguments: Any) -> None:
         self.calls.append((name, arguments))
@@ -223,7 +245,7 @@ class FakeStore(Store):
         self._note("reply_view", conversation, limits)
         return self.replying
 
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
         self._note("begin_reply", conversation, tuple(answers), now)
         assert self.replying is not None
         attempts = self.replying.attempts + 1
@@ -239,11 +261,13 @@ class FakeStore(Store):
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-    ) -> OpenWork:
+        also: Also | None = None,
+    ) -> Sequence[OpenWork]:
         self._note(
             "save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now, *([readings] if readings else [])
         )
-        return OpenWork(conversation, ACCOUNT, self.reply_due, now)
+        self.also = also
+        return [OpenWork(conversation, ACCOUNT, self.reply_due, now)]
 
     async def postpone_reply(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
@@ -261,8 +285,9 @@ class FakeStore(Store):
         reason: str,
         now: Instant,
         notices: Sequence[Draft] = (),
+        said: Said | None = None,
     ) -> OpenWork:
-        self._note("end_reply", conversation, tuple(answers), state, reason, now)
+        self._note("end_reply", conversation, tuple(answers), state, reason, now, *([said] if said else []))
         return OpenWork(conversation, ACCOUNT, self.reply_due, None)
 
     async def delivery_view(self, conversation: str) -> DeliveryView | None:
@@ -360,6 +385,12 @@ class FakeStore(Store):
     async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
         return ()
 
+    async def conversation(self, conversation: str) -> ConversationSummary:
+        self._note("conversation", conversation)
+        if conversation != CONVERSATION:
+            raise Stale("there is nothing by that id")
+        return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
+
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return ()
 
@@ -385,6 +416,85 @@ class FakeStore(Store):
 
     async def alive(self) -> None:
         return
+
+    async def rethink(
+        self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
+    ) -> OpenWork | None:
+        self._note("rethink", conversation, attempt, tuple(answers), most, usage, money, now)
+        return self.rethinks.pop(0) if self.rethinks else None
+
+    async def begin_tool(
+        self, conversation: str, attempt: int, name: str, arguments: str, occurrence: int, now: Instant
+    ) -> tuple[ToolRecord, bool]:
+        self._note("begin_tool", conversation, attempt, name, arguments, occurrence, now)
+        key = (conversation, name, arguments, occurrence)
+        if key in self.journal:
+            return self.journal[key], False
+        self.journal[key] = ToolRecord(len(self.journal) + 1, None)
+        return self.journal[key], True
+
+    async def end_tool(self, record: int, result: str, now: Instant) -> None:
+        self._note("end_tool", record, result, now)
+        key = next(key for key, known in self.journal.items() if known.id == record)
+        self.journal[key] = ToolRecord(record, result)
+
+    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+        self._note("hand_over", conversation, change, now)
+        return [self._work(now)]
+
+    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+        self._note("hand_back", conversation, by, now)
+        return self._work(now)
+
+    async def consent(
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+    ) -> OpenWork:
+        self._note("consent", conversation, opted_out, by, how, now)
+        return self._work(now)
+
+    async def say(
+        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+    ) -> OpenWork:
+        self._note("say", conversation, tuple(drafts), purpose, by, now, at)
+        return self._work(now)
+
+    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
+        self._note("note", conversation, text, by, now)
+
+    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+        return self.ill
+
+    async def timer_view(self, conversation: str, shown: int) -> TimerView | None:
+        self._note("timer_view", conversation, shown)
+        return self.timing
+
+    async def set_timer(self, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
+        self._note("set_timer", conversation, due, now)
+        return self._work(now)
+
+    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+        self._note("follow_up", conversation, draft, silent_since, now)
+        return self._work(now)
+
+    async def close_conversation(self, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
+        self._note("close_conversation", conversation, silent_since, now)
+        return self._work(now)
+
+    async def release(self, conversation: str, now: Instant) -> OpenWork:
+        self._note("release", conversation, now)
+        return self._work(now)
+
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+        self._note("older_lines", conversation, shown, limit)
+        return self.older
+
+    async def save_summary(
+        self, conversation: str, text: str, upto: str, usage: Usage | None, money: int, periods: tuple[str, ...], now: Instant
+    ) -> None:
+        self._note("save_summary", conversation, text, upto, usage, money, periods, now)
+
+    async def spent(self, period: str) -> Mapping[str, int]:
+        return {}
 
 
 # ── channels and responders ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -484,6 +594,10 @@ class House:
         self.strays = Strays(self.problems)
         self.hooks = Hooks(self.plugins, self.problems, strays=self.strays)
         names = itertools.count(1)
+        self.texts = Texts()
+        self.handing = Handing(self.routes, self.texts)
+        self.manners = Manners(self.texts, Spending(Budget()), self.handing)
+        self.rules = Rules(Words(), self.texts, self.handing)
         self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
 
     def listens(self) -> Listener:

@@ -9,8 +9,10 @@ import pytest
 
 from sara import (
     AccountEvent,
+    Echo,
     InboundMessage,
     OpenWork,
+    Person,
     PreferenceChange,
     Receipt,
     Reception,
@@ -21,9 +23,9 @@ from sara import (
     Verdict,
     Wake,
 )
-from sara.config import Conversation
-from sara.inbox import Inbox, judge
-from sara.texts import text
+from sara.config import Conversation, HandOverPolicy, Notify
+from sara.inbox import Inbox
+from sara.texts import Texts
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
 
 
@@ -40,7 +42,7 @@ def house() -> House:
 
 @pytest.fixture
 def inbox(house: House) -> Inbox:
-    return Inbox(house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, house.clock)
+    return Inbox(house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, house.clock, house.rules)
 
 
 async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: House, inbox: Inbox) -> None:
@@ -144,19 +146,24 @@ async def test_plugins_are_told_of_new_messages_and_of_receipts(house: House, in
 # ── the immediate rules ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def judge(message: InboundMessage, house: House | None = None) -> Verdict:
+    house = house or House()
+    return house.rules.judge(message, house.route, NOW)
+
+
 def test_a_message_calls_for_an_answer() -> None:
     assert judge(message("Hello, do you open on Sunday?")) == Verdict()
 
 
 @pytest.mark.parametrize(
-    ("words", "consent"), [("STOP", "opt_out"), ("Arrêt", "opt_out"), ("start", "opt_in"), ("ابدأ", "opt_in")]
+    ("words", "consent", "language"),
+    [("STOP", "opt_out", None), ("Arrêt", "opt_out", "fr"), ("start", "opt_in", None), ("ابدأ", "opt_in", "ar")],
 )
-def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, consent: str) -> None:
+def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, consent: str, language: str | None) -> None:
     verdict = judge(message(words))
-    assert verdict.consent == consent
-    assert verdict.skip == consent
-    assert verdict.notice is not None
-    assert verdict.notice.text == text("opted_out" if consent == "opt_out" else "opted_in")
+    assert (verdict.consent, verdict.skip, verdict.language) == (consent, consent, language)
+    key = "opted_out" if consent == "opt_out" else "opted_in"
+    assert {code: draft.text for code, draft in verdict.notice.items()} == Texts().everywhere(key)
 
 
 def test_a_tapped_button_that_says_stop_means_it() -> None:
@@ -170,3 +177,47 @@ def test_a_word_that_was_not_written_says_nothing_about_consent(kind: str) -> No
 
 def test_what_calls_for_no_answer_is_only_recorded() -> None:
     assert judge(message("👍", kind="reaction", answer=False)) == Verdict(skip="recorded")
+
+
+@pytest.mark.parametrize(("words", "language"), [("atendente", "pt"), ("Mitarbeiter", "de")])
+def test_a_word_for_a_person_hands_over_tells_the_customer_and_is_not_answered(words: str, language: str) -> None:
+    verdict = judge(message(words))
+    assert (verdict.skip, verdict.consent, verdict.language) == ("handed_over", None, language)
+    over = verdict.hand_over
+    assert over is not None
+    assert (over.by, over.mode, over.until, over.tell) == ("customer", "human", NOW + 43_200_000, None)
+    assert over.notice[language].text == Texts().say("hand_over", language)
+
+
+def test_somebody_of_the_business_is_told_who_asks_for_a_person() -> None:
+    notify = Notify(channel="support", to="+49 171 5550000")
+    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(notify=notify, back_after=None)))
+    over = judge(message("human"), house).hand_over
+    assert over is not None
+    assert over.until is None
+    assert over.tell is not None
+    assert (over.tell.account, over.tell.person) == (ACCOUNT, Person(phone="491715550000"))
+    assert "Ana" in over.tell.draft.text
+    assert "{conversation}" in over.tell.draft.text
+
+
+def test_words_for_a_person_mean_nothing_where_nobody_is_to_take_over() -> None:
+    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(words=False)))
+    assert judge(message("human"), house) == Verdict()
+
+
+async def test_a_message_comes_with_the_language_it_is_written_in(house: House, inbox: Inbox) -> None:
+    said = message("Bom dia, vocês abrem no domingo?")
+    await inbox.accept(house.route, Reception(verified=True, messages=(said, message("👍"))))
+    [(intake, _)] = house.store.called("accept")
+    assert [arrival.language for arrival in intake.arrivals] == ["pt", None]
+    await inbox.close()
+
+
+async def test_an_answer_from_the_phone_app_hands_the_conversation_over_quietly(house: House, inbox: Inbox) -> None:
+    echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW)
+    await inbox.accept(house.route, Reception(verified=True, changes=(echo,)))
+    [(intake, _)] = house.store.called("accept")
+    assert intake.echoed is not None
+    assert (intake.echoed.by, intake.echoed.mode, intake.echoed.notice, intake.echoed.tell) == ("operator", "human", {}, None)
+    await inbox.close()

@@ -63,6 +63,7 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         chance,
         house.strays,
         house.files,
+        house.manners,
     )
 
 

@@ -1,13 +1,19 @@
-"""What SARA says in its own words."""
+"""What SARA says in its own words, and what a business makes of them."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sara.languages import LANGUAGES
 from sara.rules import consent_of
-from sara.texts import ENGLISH, text
+from sara.texts import ENGLISH, Texts, faults, text
+from tests.fakes import steady
+
+DUTCH = {key: f"{key} in het Nederlands {' '.join(re.findall('{.*?}', said))}".strip() for key, said in ENGLISH.items()}
 
 
 @pytest.mark.parametrize("key", ENGLISH)
@@ -16,10 +22,138 @@ def test_every_text_says_something(key: str) -> None:
 
 
 def test_a_text_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        text("no_such_text")
+    for say in (text, Texts().say, Texts().everywhere):
+        with pytest.raises(KeyError):
+            say("no_such_text")
 
 
 def test_the_word_that_brings_people_back_works() -> None:
     [word] = re.findall(r"Send ([A-Z]+)", text("opted_out"))
     assert consent_of(word) == "opt_in"
+
+
+# ── which language ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_language_is_answered_in_itself() -> None:
+    texts = Texts()
+    assert texts.languages == tuple(LANGUAGES)
+    for code, language in LANGUAGES.items():
+        assert texts.say("apology", code) == language.texts["apology"]
+
+
+@pytest.mark.parametrize("language", [None, "", "nl", "xx-YY", "🙂", "deutsch"])
+def test_an_unknown_language_is_answered_in_the_default_one(language: str | None) -> None:
+    assert Texts().say("apology", language) == LANGUAGES["en"].texts["apology"]
+    assert Texts(default="it").say("apology", language) == LANGUAGES["it"].texts["apology"]
+
+
+def test_a_default_that_has_no_texts_is_english() -> None:
+    assert Texts(default="nl").say("apology") == ENGLISH["apology"]
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "pt_BR", "PT", "pt-br", " pt "])
+def test_a_country_s_variant_is_answered_in_its_language(language: str) -> None:
+    assert Texts().say("apology", language=language) == LANGUAGES["pt"].texts["apology"]
+
+
+def test_a_text_for_everybody_is_there_in_every_language_and_in_the_default() -> None:
+    said = Texts(default="de").everywhere("away", opens="9:00")
+    assert said.keys() == {"", *LANGUAGES}
+    assert said[""] == said["de"] == LANGUAGES["de"].texts["away"].replace("{opens}", "9:00")
+
+
+# ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_values_are_put_in_once() -> None:
+    said = Texts().say("operator_call", name="{reason}", conversation="{0} {{x}} %s \\1", reason="{name}")
+    assert said == "{reason} ({0} {{x}} %s \\1) asks for a person: {name}"
+
+
+def test_a_value_that_is_not_given_leaves_its_place_visible() -> None:
+    assert "{opens}" in Texts().say("away")
+    assert Texts({"en": {"away": "{ } {} {opens} {"}}).say("away", opens=9) == "{ } {} 9 {"
+
+
+@steady
+@given(
+    st.sampled_from(sorted(ENGLISH)),
+    st.none() | st.text(max_size=9) | st.sampled_from(sorted(LANGUAGES)),
+    st.dictionaries(st.sampled_from(["opens", "name", "conversation", "reason", "x", "self", "key"]), st.text(max_size=50)),
+    st.dictionaries(st.text(max_size=5), st.dictionaries(st.sampled_from(sorted(ENGLISH)), st.text(max_size=50))),
+)
+def test_whatever_is_put_in_something_is_said(
+    key: str, language: str | None, values: dict[str, str], changes: dict[str, dict[str, str]]
+) -> None:
+    values.pop("self", None)
+    assert Texts(changes).say(key, language, **values) is not None
+    assert isinstance(faults(changes), list)
+
+
+# ── a business's own texts ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_business_changes_one_text_and_keeps_the_others() -> None:
+    texts = Texts({"pt": {"apology": "Já voltamos!"}})
+    assert texts.say("apology", "pt") == "Já voltamos!"
+    assert texts.say("limit", "pt") == LANGUAGES["pt"].texts["limit"]
+    assert Texts().say("apology", "pt") == LANGUAGES["pt"].texts["apology"]
+
+
+def test_a_business_adds_a_language() -> None:
+    texts = Texts({"nl": DUTCH}, default="nl")
+    assert "nl" in texts.languages
+    assert texts.say("apology") == texts.say("apology", "nl") == DUTCH["apology"]
+    assert faults({"nl": DUTCH}) == []
+
+
+def test_a_business_says_some_things_differently_in_one_country() -> None:
+    changes = {"pt-PT": {"limit": "Foram muitas mensagens. Aguarde um momento."}}
+    assert faults(changes) == []
+    assert Texts(changes).say("limit", "pt-pt") == changes["pt-PT"]["limit"]
+    assert Texts(changes).say("limit", "pt") == LANGUAGES["pt"].texts["limit"]
+    assert Texts(changes).say("apology", "pt-PT") == LANGUAGES["pt"].texts["apology"]
+
+
+def test_an_empty_text_never_silences_sara() -> None:
+    assert Texts({"en": {"apology": "  "}}).say("apology") == ENGLISH["apology"]
+
+
+def test_sara_s_own_texts_have_no_faults() -> None:
+    assert faults({code: language.texts for code, language in LANGUAGES.items()}) == []
+    assert faults({}) == faults({"pt": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pt": {"awya": "x"}}, "pt.awya is none of SARA's texts; did you mean away?"),
+        ({"pt": {"away": "Fechado."}}, "pt.away lacks {opens}; put it where its value is to stand"),
+        ({"pt": {"away": "{opens} {closes}"}}, "pt.away has {closes}, which is never filled in; it can have {opens}"),
+        ({"pt": {"limit": "Espere {opens}"}}, "pt.limit has {opens}, which is never filled in; take it out"),
+        ({"pt": {"limit": ""}}, "pt.limit is empty; write a text, or leave the line out to keep SARA's own"),
+        ({"german": {"limit": "x"}}, "german is no language code; did you mean de?"),
+        ({"português": {"limit": "x"}}, "português is no language code; did you mean pt?"),
+        ({"1": {"limit": "x"}}, "1 is no language code; write two letters, such as en"),
+    ],
+)
+def test_a_fault_is_told_with_its_place_and_what_to_do(changes: dict[str, dict[str, str]], sentence: str) -> None:
+    assert faults(changes) == [sentence]
+
+
+def test_a_misspelt_place_is_told_with_the_right_spelling() -> None:
+    assert faults({"es": {"away": "Volvemos {open}"}}) == ["es.away has {open}, which is never filled in; did you mean {opens}?"]
+    assert faults({"es": {"away": "Volvemos { opens }"}}) == [
+        "es.away has { opens }, which is never filled in; did you mean {opens}?"
+    ]
+
+
+def test_a_text_that_resembles_none_is_told_with_all_that_there_are() -> None:
+    [sentence] = faults({"es": {"qqqqqq": "x"}})
+    assert all(key in sentence for key in ENGLISH)
+
+
+def test_a_new_language_needs_every_text() -> None:
+    [sentence] = faults({"nl": {key: said for key, said in DUTCH.items() if key not in ("away", "busy")}})
+    assert sentence.startswith("nl.busy, nl.away: missing; ")

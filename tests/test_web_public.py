@@ -45,6 +45,7 @@ class Front:
             self.house.hooks,
             self.house.problems,
             self.house.clock,
+            self.house.rules,
         )
         self.routes = [self.house.route]
         self.down: set[str] = set()

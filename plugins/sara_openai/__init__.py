@@ -1,4 +1,4 @@
-"""Answers customers with OpenAI, or with any server that speaks its Chat Completions: Ollama, vLLM, llama.cpp, OpenRouter."""
+"""Answers customers with OpenAI, or with any server that speaks its protocol: Ollama, vLLM, llama.cpp, OpenRouter."""
 
 from __future__ import annotations
 

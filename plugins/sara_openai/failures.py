@@ -31,7 +31,16 @@ _TOO_LONG = re.compile(
     r"|prompt is too long|too many (input )?tokens",
     re.IGNORECASE,
 )
-_OWN_PARAMETERS = {"temperature": "temperature", "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
+_OWN_PARAMETERS = {
+    "temperature": "temperature",
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "max_output_tokens": "max_output_tokens",
+}
+# Said by Ollama ("does not support tools"), vLLM ("tool choice requires --enable-auto-tool-choice"), OpenRouter ("support tool use")
+# and, of a schema that it does not like, OpenAI ("tools[0].function.parameters"); llama.cpp calls it a 500.
+_NO_TOOLS = re.compile(r"(?<![a-z])tools?(?![a-z])|function[_ ]call", re.IGNORECASE)
+_NO_TOOLS_500 = re.compile(r"tools param requires", re.IGNORECASE)
 _BILLING = frozenset(
     {
         "insufficient_quota",
@@ -57,32 +66,46 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What follows from a failed call."""
+    """What follows from a failed call. `too_long`, `no_tools` and `no_sealing` say what the server did not take: so much of a
+    conversation, tools, or being asked for its reasoning in sealed form."""
 
     outcome: TryLater | GiveUp
     trouble: Trouble | None = None
     too_long: bool = False
+    no_tools: bool = False
+    no_sealing: bool = False
 
 
-def understand(error: BaseException, host: str, now: Instant) -> Failed:
-    """What follows from `error`, which a call to the server at `host` raised."""
+def understand(error: BaseException, host: str, now: Instant, *, tools: bool = False) -> Failed:
+    """What follows from `error`, which a call to the server at `host` raised; `tools` is whether the call offered some."""
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int) and not 200 <= status < 300:
-        return _answered(status, _body(error), response.headers, host, now)
+        return _answered(status, _body(error), response.headers, host, now, tools)
     return Failed(TryLater(_broken(error, host)))
 
 
-def _answered(status: int, body: Mapping[str, Any], headers: Mapping[str, str], host: str, now: Instant) -> Failed:
+def _answered(status: int, body: Mapping[str, Any], headers: Mapping[str, str], host: str, now: Instant, tools: bool) -> Failed:
     code, kind, said = (str(body.get(key) or "") for key in ("code", "type", "message"))
     where = f"{host} answered {status}" + (f" ({code})" if re.fullmatch(r"[a-z0-9_]{1,40}", code) else "")
     if status in (400, 413, 422) and _TOO_LONG.search(f"{code} {kind} {said}"):
         return Failed(GiveUp(f"{where}: the conversation is too long for the model"), too_long=True)
-    if trouble := _trouble(status, {code, kind}, str(body.get("param") or ""), where):
+    parameter = str(body.get("param") or "")
+    if status == 400 and (parameter == "include" or "encrypted content" in said.lower()):
+        return Failed(GiveUp(f"{where}: the model seals no reasoning"), no_sealing=True)
+    if tools and _tools_refused(status, f"{code} {parameter} {said}"):
+        return Failed(GiveUp(f"{where}: it takes no tools"), no_tools=True)
+    if trouble := _trouble(status, {code, kind}, parameter, where):
         return Failed(TryLater(where, after=MENDING), trouble)
     if status in (408, 409, 425, 429) or status >= 500:
         return Failed(TryLater(where, after=wait_asked_for(headers, now)))
     return Failed(GiveUp(where))
+
+
+def _tools_refused(status: int, told: str) -> bool:
+    if status == 500:
+        return _NO_TOOLS_500.search(told) is not None
+    return status in (400, 404, 422) and _NO_TOOLS.search(told) is not None
 
 
 def _trouble(status: int, codes: set[str], parameter: str, where: str) -> Trouble | None:
@@ -103,9 +126,9 @@ def _trouble(status: int, codes: set[str], parameter: str, where: str) -> Troubl
     if status == 404 or (status == 400 and codes & _NO_SUCH_MODEL):
         return Trouble(
             "model",
-            f"{where}: there is no such model, or no Chat Completions at this address",
-            "Check `model` for a name that this key may use (`ollama pull` fetches a local one), and that `base_url` ends as the "
-            "server's manual says, usually in `/v1`.",
+            f"{where}: there is no such model, or this API is not at this address",
+            "Check `model` for a name that this key may use (`ollama pull` fetches a local one), that `base_url` ends as the "
+            "server's manual says, usually in `/v1`, and that the server knows the `api`: every one knows `completions`.",
         )
     if status == 400 and parameter in _OWN_PARAMETERS:
         option = _OWN_PARAMETERS[parameter]
@@ -114,7 +137,7 @@ def _trouble(status: int, codes: set[str], parameter: str, where: str) -> Troubl
     if 300 <= status < 400 or status == 405:
         return Trouble(
             "settings",
-            f"{where}: Chat Completions are not at this address",
+            f"{where}: this API is not at this address",
             "Write into `base_url` the address that the server really answers at; redirects are not followed, so that no "
             "conversation goes where nobody sent it. Often it is https instead of http, or `/v1` is missing.",
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+import difflib
+import zoneinfo
+from datetime import UTC, tzinfo
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -28,11 +31,33 @@ class OpenAIOptions(Options):
         description="Where an OpenAI-compatible server answers, usually ending in `/v1`, e.g. http://127.0.0.1:11434/v1 for "
         "Ollama. Left out: OpenAI itself.",
     )
+    api: Literal["completions", "responses"] = Field(
+        default="completions",
+        description="How the server is asked: by Chat Completions, which every compatible server has, or by OpenAI's newer "
+        "Responses, in which reasoning models keep their train of thought between tool calls. Nothing is stored with the provider.",
+    )
     instructions: str = Field(
         default="",
-        description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound.",
+        description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
+        "{now}, {date}, {time}, {channel}, {name} (the customer's), {notes} and {language} are filled in.",
+    )
+    facts: bool = Field(
+        default=True,
+        description="Whether the model is also told the time, the customer's name, their language and your notes about them, as far "
+        "as these are known and `instructions` hold no placeholder for them, and to answer in the customer's language.",
+    )
+    timezone: str = Field(default="UTC", description="The time zone that the model is told the time in, e.g. Europe/Lisbon.")
+    summary_instructions: str = Field(
+        default="",
+        description="What the model is told when it sums up the older part of a conversation. Left out: a text of SARA's own.",
     )
     timeout: Duration = Field(default=60_000, gt=0, description="How long one answer may take altogether.")
+    tool_rounds: int = Field(
+        default=5,
+        ge=1,
+        le=20,
+        description="How often in one answer the model may call tools and read what they say; after that it has to answer.",
+    )
     temperature: float | None = Field(
         default=None,
         ge=0,
@@ -73,6 +98,17 @@ class OpenAIOptions(Options):
         """The server's host and port, for messages to people."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone that the model is told the time in."""
+        return _zone(self.timezone)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        _zone(value.strip())
+        return value.strip()
+
     @field_validator("api_key")
     @classmethod
     def _whole_key(cls, value: Secret | None) -> Secret | None:
@@ -107,3 +143,19 @@ class OpenAIOptions(Options):
                 "https://platform.openai.com/api-keys, or `base_url` for a server that needs none"
             )
         return self
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC  # also on machines without time zone data
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    known = zoneinfo.available_timezones()
+    if not known:
+        raise ValueError("this machine has no time zone data: install the package tzdata, or leave this out for UTC")
+    folded = {each.casefold(): each for each in known} | {each.rpartition("/")[2].casefold(): each for each in sorted(known)}
+    near = difflib.get_close_matches(name.replace(" ", "_").casefold(), folded, n=1, cutoff=0.7)
+    hint = f"did you mean {folded[near[0]]}?" if near else "write one as in Europe/Lisbon or America/Sao_Paulo"
+    raise ValueError(f"there is no time zone of that name; {hint}")

@@ -1,4 +1,4 @@
-"""A turn → the messages of a Chat Completions request. Pure."""
+"""A question → the messages of a Chat Completions request. Pure."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Message(TypedDict):
 
 
 def compose(
-    instructions: str,
+    briefing: str,
     history: Sequence[Line],
     messages: Sequence[Line],
     pictures: Mapping[str, Sequence[str]] = _NOTHING,
     heard: Mapping[str, str] = _NOTHING,
 ) -> list[Message]:
-    """Instructions first, then what was said, then each unanswered message on its own, in the customer's own words.
+    """The briefing first, then what was said, then each unanswered message on its own, in the customer's own words.
 
     `pictures` are data URLs and `heard` are transcripts, both by the line's id. The role is `system` and not `developer`: OpenAI
     takes either, most other servers only this one.
     """
     prompt: list[Message] = []
-    if instructions.strip():
-        prompt.append({"role": "system", "content": encodable(instructions)})
+    if briefing.strip():
+        prompt.append({"role": "system", "content": encodable(briefing)})
     # An earlier message without words says nothing to the model, and some servers refuse it.
     prompt += [_message(line, pictures, heard) for line in history if line.text.strip()]
     prompt += [_message(line, pictures, heard) for line in messages]
@@ -43,6 +43,17 @@ def compose(
 def encodable(text: str) -> str:
     """`text` itself, save that lone halves of a surrogate pair, which no UTF-8 can carry, become replacement characters."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def sendable(value: Any) -> Any:
+    """Any JSON value with its texts `encodable`: what a server sent may have to go back to it."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [sendable(each) for each in value]
+    if isinstance(value, dict):
+        return {encodable(str(key)): sendable(each) for key, each in value.items()}
+    return value
 
 
 def _message(line: Line, pictures: Mapping[str, Sequence[str]], heard: Mapping[str, str]) -> Message:

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-import structlog
-
-from sara import Attachment, Context, Finding, GiveUp, Line, Reply, Responder, TryLater, Turn
-from sara_openai.completion import RanOut, read
-from sara_openai.failures import Failed, Kind, Trouble, understand
+from sara import Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
+from sara_openai.answer import RanOut, words
+from sara_openai.asking import Asker
+from sara_openai.briefing import brief
+from sara_openai.failures import Trouble
+from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt import Message, compose
-from sara_openai.senses import audible, hear, see
+from sara_openai.question import Question
+from sara_openai.senses import see
 from sara_openai.simulator import OpenAISimulator
+from sara_openai.summary import SUMMARY_INSTRUCTIONS, material, summed_up
+from sara_openai.troubles import Troubles
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-log = structlog.get_logger("sara_openai")
-
 CONNECT_TIMEOUT_S = 10.0
-REMEMBERED = 200
-"""So many transcripts are remembered until their answer is kept."""
-
-DAY = 86_400_000
-
-# Newer models of OpenAI take only the new word for it, many other servers only the old one.
-_NEW_WORD_HOSTS = (".openai.com", ".azure.com")
 
 
 class OpenAIResponder(Responder):
-    """Answers with one Chat Completion per turn."""
+    """Answers a turn with as many requests as the model needs for its tools, most often one."""
 
     Options = OpenAIOptions
     simulator = OpenAISimulator
@@ -44,8 +38,9 @@ class OpenAIResponder(Responder):
         self.timeout = options.timeout
         self._client: AsyncOpenAI | None = None
         self._making = asyncio.Lock()
-        # Should a call fail after listening, the next need not listen (and pay) again.
-        self._heard: dict[str, str] = {}
+        self._troubles = Troubles(context)
+        self._listener = Listener(options, context)
+        self._asker = Asker(options, context, self._troubles)
 
     async def open(self) -> None:
         """Import and build the client, so that the first customer need not wait for it."""
@@ -64,126 +59,39 @@ class OpenAIResponder(Responder):
         return await examine(await self._ready(), self.options, self.context.clock())
 
     async def answer(self, turn: Turn) -> Reply:
-        """Ask the model once; a second time, with the newer half of the history, if it says that the conversation is too long for it."""
-        try:
-            async with asyncio.timeout(self.options.timeout / 1_000):
-                client = await self._ready()
-                reply = await self._ask(client, turn)
-        except TimeoutError:
-            raise TryLater(f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s") from None
-        self._mended()
-        return reply
+        """Ask the model, and again after each round of tools that it wants called; with less (half the history, no pictures, no
+        tools) where the server refuses more."""
+        async with self._bounded() as client:
+            heard = await self._listener.listen(client, turn.messages)
+            pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
+            briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
+            question = Question(briefing, turn.messages, turn.history, pictures, heard)
+            answer = await self._asker.ask(client, question, turn.tools)
+            return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 
-    async def _ask(self, client: AsyncOpenAI, turn: Turn) -> Reply:
-        history = turn.history
-        heard = await self._listen(client, turn.messages)
-        pictures = await see([*history, *turn.messages]) if self.options.shows_images else {}
-        answered = await self._call(client, history, turn.messages, pictures, heard)
-        if isinstance(answered, Failed) and answered.too_long and history:
-            history = history[(len(history) + 1) // 2 :]
-            answered = await self._call(client, history, turn.messages, pictures, heard)
-        if isinstance(answered, Failed) and pictures and isinstance(answered.outcome, GiveUp):
-            # It may be the pictures that the server does not take; an answer to the words is better than none.
-            without = await self._call(client, history, turn.messages, {}, heard)
-            if not isinstance(without, Failed):
-                log.warning("pictures_refused", responder=self.context.name, error=str(answered.outcome))
-                answered = without
-        if isinstance(answered, Failed):
-            raise self._failed(answered)
+    async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+        """Have the model sum up what was said, in one request without tools."""
+        async with self._bounded() as client:
+            text = material(lines, former, now, self.options.zone)
+            instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
+            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)]))
+            return Summary(summed_up(answer), answer.usage)
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:
+        """The client, for as long as one answer may take; with an answer, nothing is left for a person to mend."""
         try:
-            return replace(read(answered, self.options.model), readings=heard)
+            async with asyncio.timeout(self.options.timeout / 1_000) as bound:
+                yield await self._ready()
+        except TimeoutError:
+            if not bound.expired():
+                raise  # it is a tool's own
+            raise TryLater(f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s") from None
         except RanOut as error:
             if self.options.max_output_tokens is not None:
-                self._report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
+                self._troubles.report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
             raise
-
-    async def _listen(self, client: AsyncOpenAI, messages: Sequence[Line]) -> dict[str, str]:
-        """What is said in the voice messages, by line: the line's own text and behind it the words. One that cannot be understood
-        is left as it is: the customer is told so by the model, which is better than silence."""
-        model = self.options.transcribe_with
-        if model is None:
-            return {}
-        heard: dict[str, str] = {}
-        for line, sound in audible(messages):
-            words = self._heard.get(sound.id)
-            if words is None:
-                words = await self._hear(client, model, sound)
-            if words:
-                self._heard[sound.id] = words
-                while len(self._heard) > REMEMBERED:
-                    del self._heard[next(iter(self._heard))]
-                heard[line.id] = f"{heard.get(line.id, line.text)} {words}"
-        return heard
-
-    async def _hear(self, client: AsyncOpenAI, model: str, sound: Attachment) -> str | None:
-        """The words of one sound; asked for twice if the first failure may pass."""
-        key = f"responder:{self.context.name}:hearing"
-        for last in (False, True):
-            answered = await hear(client, model, sound, self.options.host, self.context.clock)
-            if not isinstance(answered, Failed):
-                self.context.problems.clear(key)
-                return answered
-            if last or isinstance(answered.outcome, GiveUp):
-                self.context.problems.report(
-                    key,
-                    f"The responder {self.context.name} cannot listen to voice messages: {answered.outcome}.",
-                    "Check `transcribe_with`, the key and the account; until then they are answered unheard.",
-                    severity="warning",
-                    lasts=DAY,
-                )
-                return None
-        return None
-
-    async def _call(
-        self,
-        client: AsyncOpenAI,
-        history: Sequence[Line],
-        messages: Sequence[Line],
-        pictures: Mapping[str, Sequence[str]],
-        heard: Mapping[str, str],
-    ) -> object:
-        """The completion, or what its failure means. The failure itself ends here: it holds the request, key and all."""
-        from aiohttp import ClientError
-        from openai import OpenAIError
-
-        prompt = compose(self.options.instructions, history, messages, pictures, heard)
-        request = self._request(prompt)
-        try:
-            return await client.chat.completions.create(**request)
-        except (OpenAIError, ClientError, OSError, ValueError) as error:
-            # ValueError is JSON that cannot be read; ClientError what the transport forgets to translate.
-            return understand(error, self.options.host, self.context.clock())
-
-    def _request(self, prompt: list[Message]) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.options.model, "messages": prompt}
-        if self.options.temperature is not None:
-            request["temperature"] = self.options.temperature
-        if self.options.max_output_tokens is not None:
-            host = "." + self.options.host.partition(":")[0]
-            word = "max_completion_tokens" if host.endswith(_NEW_WORD_HOSTS) else "max_tokens"
-            request[word] = self.options.max_output_tokens
-        return request
-
-    # what a person has to mend
-
-    def _failed(self, failed: Failed) -> TryLater | GiveUp:
-        if failed.trouble is not None:
-            self._report(failed.trouble)
-        return failed.outcome
-
-    def _report(self, trouble: Trouble) -> None:
-        self._mended(but=trouble.kind)
-        self.context.problems.report(
-            self._key(trouble.kind), f"The responder {self.context.name} cannot answer: {trouble.message}.", trouble.remedy
-        )
-
-    def _mended(self, but: Kind | None = None) -> None:
-        for kind in get_args(Kind):
-            if kind != but:
-                self.context.problems.clear(self._key(kind))
-
-    def _key(self, kind: Kind) -> str:
-        return f"responder:{self.context.name}:{kind}"
+        self._troubles.mended()
 
     # the client
 
@@ -207,5 +115,5 @@ def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
         default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # typed for single calls only
         http_client=openai.DefaultAioHttpClient(follow_redirects=False),
     )
-    _ = client.chat.completions  # imports the rest of what a call needs
+    _ = client.responses if options.api == "responses" else client.chat.completions  # imports the rest of what a call needs
     return client

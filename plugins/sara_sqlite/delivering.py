@@ -32,7 +32,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT m.*, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
+        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
         " FROM messages m JOIN conversations c ON c.id = m.conversation"
         " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
         key,
@@ -65,6 +65,8 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
         doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'in_doubt'", row["id"])["n"],
         blind=row["blind"],
         customer_at=row["customer_at"],
+        mode=row["mode"],
+        marketing=bool(person["marketing"]),
     )
 
 

@@ -6,8 +6,20 @@ import hashlib
 import sqlite3
 from dataclasses import replace
 
-from sara import AccountEvent, Arrival, Echo, IdentityChange, Instant, Intake, PreferenceChange, SetAside, Taken, Verdict
-from sara_sqlite import attachments, parts, people, receipts, window
+from sara import (
+    AccountEvent,
+    Arrival,
+    Echo,
+    HandOver,
+    IdentityChange,
+    Instant,
+    Intake,
+    PreferenceChange,
+    SetAside,
+    Taken,
+    Verdict,
+)
+from sara_sqlite import attachments, modes, parts, people, receipts, spending, timing, window
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
 
@@ -19,18 +31,20 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     )
     touched: dict[int, None] = {}
     fresh: list[int] = []
-    known = 0
+    known = calling = 0
     # Within one request the provider's own times decide; between requests the order of arrival does.
     for arrival in sorted(intake.arrivals, key=lambda each: each.message.at):
         taken = _take_safely(db, arrival, now)
         if taken is None:
             continue
-        message, conversation, new = taken
-        touched[conversation] = None
+        message, conversations, new = taken
+        touched |= dict.fromkeys(conversations)
         if new:
             fresh.append(message)
+            calling += arrival.verdict.skip is None
         else:
             known += 1
+    spending.tally(db, intake.account, calling, now)
     applied = []
     unknown = 0
     for receipt in intake.receipts:
@@ -43,7 +57,7 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     # After the messages: the one that announces a new identity still came under the old one.
     for change in intake.changes:
         if _is_news(db, change, now):
-            _change(db, change, touched, now)
+            _change(db, change, intake.echoed, touched, now)
     for item in intake.set_aside:
         _set_aside(db, item, now)
     for conversation in tuple(touched):  # what came into one conversation may have freed something in another of the same person
@@ -51,7 +65,7 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     work = tuple(open_work(db, conversation) for conversation in touched)
     rows = tuple(stored(the(db, STORED + " WHERE m.id = ?", message)) for message in fresh)
     return Taken(
-        tuple(each for each in work if each.reply_due is not None or each.deliver_due is not None),
+        tuple(each for each in work if (each.reply_due, each.deliver_due, each.timer_due) != (None, None, None)),
         rows,
         known,
         tuple(applied),
@@ -66,7 +80,7 @@ def digest_of(arrival: Arrival) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, bool] | None:
+def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool] | None:
     """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
     db.execute("SAVEPOINT arrival")
     try:
@@ -91,13 +105,13 @@ def _is_news(db: Connection, change: object, now: Instant) -> bool:
     return True
 
 
-def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, bool]:
-    """Store a message unless it is known: its number, its conversation's, and whether it was new."""
+def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool]:
+    """Store a message unless it is known: its number, the conversations that it touched, and whether it was new."""
     message, verdict = arrival.message, arrival.verdict
     digest = None if message.external_id else digest_of(arrival)
     known = _known(db, message.account, message.external_id, digest)
     if known is not None:
-        return known["id"], known["conversation"], False
+        return known["id"], [known["conversation"]], False
     contact = people.resolve(db, message.account.partition(":")[0], message.person, now)
     conversation = people.conversation_of(db, message.account, contact, now)
     key = int(conversation["id"])
@@ -106,11 +120,15 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, boo
         # Asking again for what is so already: a further STOP stays silent, START is a word like any other.
         verdict = Verdict(skip="opt_out") if opted_out else Verdict()
     if verdict.consent == "opt_out":
-        _silence(db, contact, key, now)
+        modes.silence(db, contact, key, "customer", "in a message", now)
     elif verdict.consent == "opt_in":
-        _set_consent(db, contact, opted_out=False, now=now)
-        event(db, now, "opted_in", conversation=key, actor="customer")
-    skip = verdict.skip or ("opted_out" if opted_out else None)
+        modes.speak_again(db, contact, key, "customer", "in a message", now)
+    if arrival.language is not None:
+        db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
+    touched = [key]
+    if verdict.hand_over is not None:
+        touched = modes.apply(db, key, verdict.hand_over, now)
+    skip = verdict.skip or ("opted_out" if opted_out and verdict.consent is None else None) or _left_to_a_person(db, key, now)
     row = (
         db.execute(
             "INSERT INTO messages (conversation, account, direction, external_id, digest, kind, text, content, raw, state, reason,"
@@ -138,14 +156,33 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, int, boo
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
     window.note(db, conversation, message, silent=silent, now=now)
+    if _begins_a_chapter(conversation, arrival):
+        timing.begin_chapter(db, key, row, now)
+    db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
     if skip:
         event(db, now, "skipped", skip, conversation=key, message=row)
     else:
         _call_for_answer(db, key, arrival, now)
-    if verdict.notice is not None:
-        parts.add(db, conversation, [verdict.notice], "notice", None, now)
+    if verdict.notice:
+        modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
-    return row, key, True
+    return row, touched, True
+
+
+def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
+    """Why SARA does not answer a message that comes now, if a person does."""
+    row = the(db, "SELECT mode FROM conversations WHERE id = ?", conversation)
+    if row["mode"] != "human":
+        return None
+    db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
+    return modes.PERSON
+
+
+def _begins_a_chapter(conversation: sqlite3.Row, arrival: Arrival) -> bool:
+    if conversation["closed_at"] is not None:
+        return True
+    after, last = arrival.chapter_after, conversation["last_at"]
+    return after is not None and last is not None and arrival.message.at - last > after
 
 
 def _known(db: Connection, account: str, external_id: str | None, digest: str | None) -> sqlite3.Row | None:
@@ -173,57 +210,22 @@ def _take_along(db: Connection, conversation: int, now: Instant) -> None:
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
 
-def _silence(db: Connection, contact: int, conversation: int, now: Instant) -> None:
-    """The customer wants no more messages: nothing that waits is answered, nothing unsent of ours is sent."""
-    people_of = _set_consent(db, contact, opted_out=True, now=now)
-    event(db, now, "opted_out", conversation=conversation, actor="customer")
-    marks = ", ".join("?" * len(people_of))
-    for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", people_of).fetchall():  # noqa: S608
-        for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (other,)).fetchall():
-            event(db, now, "skipped", "opted_out", conversation=other, message=row["id"])
-        db.execute(
-            "UPDATE messages SET state = 'skipped', reason = 'opted_out' WHERE conversation = ? AND state = 'waiting'", (other,)
-        )
-        parts.cancel_unsaid(db, other, parts.BY_CONSENT, "opted_out", now)
-        close_turn(db, other)
-        refresh_delivery(db, other, now)
-
-
-def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant) -> list[int]:
-    """Keep what a person wants, for every contact that is this person; return those."""
-    everyone = people.circle(db, contact)
-    for each in everyone:
-        db.execute(
-            "UPDATE contacts SET opted_out = ?, opted_out_at = ? WHERE id = ?", (int(opted_out), now if opted_out else None, each)
-        )
-    return everyone
-
-
-def close_turn(db: Connection, conversation: int) -> None:
-    """Nothing waits any more: forget the turn's due, attempts and open call."""
-    db.execute(
-        "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
-        " reply_blocked = 0, error = NULL WHERE id = ?",
-        (conversation,),
-    )
-
-
 def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
     """After messages were settled: close the turn, or leave one for those that came in the meantime."""
     first = one(
         db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
     )
     if first is None:
-        close_turn(db, conversation)
+        modes.close_turn(db, conversation)
         return
     db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL, waiting_since = ?,"
+        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
         " reply_due = coalesce(reply_due, ?) WHERE id = ?",
         (first["created_at"], now, conversation),
     )
 
 
-def _change(db: Connection, change: object, touched: dict[int, None], now: Instant) -> None:
+def _change(db: Connection, change: object, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
     match change:
         case IdentityChange():
             people.follow(db, change, now)
@@ -236,12 +238,12 @@ def _change(db: Connection, change: object, touched: dict[int, None], now: Insta
                 )
             event(db, now, "preference", f"{change.category}: {'resume' if change.allowed else 'stop'}", actor="customer")
         case Echo():
-            _echo(db, change, touched, now)
+            _echo(db, change, echoed, touched, now)
         case AccountEvent():
             event(db, now, "account", f"{change.account}: {change.summary}", actor="provider")
 
 
-def _echo(db: Connection, echo: Echo, touched: dict[int, None], now: Instant) -> None:
+def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
     """A person of the business answered elsewhere: their words are history, and what waited before them is answered."""
     if _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
         return
@@ -260,6 +262,8 @@ def _echo(db: Connection, echo: Echo, touched: dict[int, None], now: Instant) ->
         event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
     parts.cancel_unsaid(db, conversation, "('reply')", "answered_by_person", now, before=echo.at)
     settle_turn(db, conversation, now)
+    if echoed is not None:
+        touched |= dict.fromkeys(modes.apply(db, conversation, echoed, now))
     refresh_delivery(db, conversation, now)
     touched[conversation] = None
 

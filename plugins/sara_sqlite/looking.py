@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
-from sara_sqlite.intake import close_turn
+from sara_sqlite.modes import close_turn
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
     CONTACT,
@@ -30,19 +31,23 @@ def due(db: Connection, after: str | None, limit: int, before: Instant | None) -
     start = 0 if after is None else number(CONVERSATION, after)
     if before is None:
         rows = db.execute(
-            "SELECT id, account, reply_due, deliver_due FROM conversations INDEXED BY conversations_open"
-            " WHERE (reply_due IS NOT NULL OR deliver_due IS NOT NULL) AND id > ? ORDER BY id LIMIT ?",
+            "SELECT id, account, reply_due, deliver_due, timer_due FROM conversations INDEXED BY conversations_open"
+            " WHERE (reply_due IS NOT NULL OR deliver_due IS NOT NULL OR timer_due IS NOT NULL) AND id > ? ORDER BY id LIMIT ?",
             (start, limit),
         )
     else:
         rows = db.execute(
-            "SELECT id, account, reply_due, deliver_due FROM conversations WHERE id IN ("
+            "SELECT id, account, reply_due, deliver_due, timer_due FROM conversations WHERE id IN ("
             " SELECT id FROM conversations WHERE reply_due <= ? AND attempt_open = 0"
-            " UNION SELECT id FROM conversations WHERE deliver_due <= ?)"
+            " UNION SELECT id FROM conversations WHERE deliver_due <= ?"
+            " UNION SELECT id FROM conversations WHERE timer_due <= ?)"
             " AND id > ? ORDER BY id LIMIT ?",
-            (before, before, start, limit),
+            (before, before, before, start, limit),
         )
-    return [OpenWork(ident(CONVERSATION, row["id"]), row["account"], row["reply_due"], row["deliver_due"]) for row in rows]
+    return [
+        OpenWork(ident(CONVERSATION, row["id"]), row["account"], row["reply_due"], row["deliver_due"], row["timer_due"])
+        for row in rows
+    ]
 
 
 def clamp(db: Connection, latest: Instant, now: Instant) -> int:
@@ -54,37 +59,48 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     return reply + deliver
 
 
+_SUMMARY = (
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language,"
+    " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
+    " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
+    " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
+    " FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"
+)
+
+
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
     """The newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     rows = db.execute(
-        "SELECT c.*, p.name, p.username, p.phone, p.user_id, p.opted_out,"
-        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
-        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
-        " (SELECT count(*) FROM messages m WHERE m.conversation = c.id"
-        " AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
-        " FROM conversations c JOIN contacts p ON p.id = c.contact"
-        " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
+        _SUMMARY + " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
         " OR p.user_id LIKE ? ESCAPE '\\' ORDER BY c.last_at DESC, c.id DESC LIMIT ?",
         (search, pattern, pattern, pattern, pattern, limit),
     )
-    return [
-        ConversationSummary(
-            id=ident(CONVERSATION, row["id"]),
-            account=row["account"],
-            contact=ident(CONTACT, row["contact"]),
-            name=row["name"] or row["username"],
-            messages=row["messages"],
-            last_at=row["last_at"],
-            waiting=row["waiting"],
-            unsent=row["unsent"],
-            opted_out=bool(row["opted_out"]),
-            reply_due=row["reply_due"],
-            deliver_due=row["deliver_due"],
-            error=row["error"],
-        )
-        for row in rows
-    ]
+    return [_summary(row) for row in rows]
+
+
+def conversation(db: Connection, ident_: str) -> ConversationSummary:
+    """One conversation."""
+    return _summary(the(db, _SUMMARY + " WHERE c.id = ?", number(CONVERSATION, ident_)))
+
+
+def _summary(row: sqlite3.Row) -> ConversationSummary:
+    return ConversationSummary(
+        id=ident(CONVERSATION, row["id"]),
+        account=row["account"],
+        contact=ident(CONTACT, row["contact"]),
+        name=row["name"] or row["username"],
+        messages=row["messages"],
+        last_at=row["last_at"],
+        waiting=row["waiting"],
+        unsent=row["unsent"],
+        opted_out=bool(row["opted_out"]),
+        reply_due=row["reply_due"],
+        deliver_due=row["deliver_due"],
+        error=row["error"],
+        mode=row["mode"],
+        language=row["language"],
+    )
 
 
 def messages(db: Connection, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
@@ -112,7 +128,8 @@ def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
     """What only a person can set going again, newest first."""
     rows = db.execute(
         STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
-        " OR (m.direction = 'out' AND m.state IN ('failed', 'held', 'parked')) ORDER BY m.id DESC LIMIT ?",
+        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason <> 'scheduled')))"
+        " ORDER BY m.id DESC LIMIT ?",
         (limit,),
     )
     return [stored(row) for row in rows]
@@ -158,7 +175,8 @@ def unsettled(db: Connection) -> dict[str, int]:
         row["account"]: int(row["n"])
         for row in db.execute(
             "SELECT account, count(*) AS n FROM conversations INDEXED BY conversations_open"
-            " WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL GROUP BY account"
+            " WHERE (reply_due IS NOT NULL OR deliver_due IS NOT NULL OR timer_due IS NOT NULL)"
+            " AND (reply_due IS NOT NULL OR deliver_due IS NOT NULL) GROUP BY account"
         )
     }
 
@@ -185,7 +203,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
         rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held', 'parked')"
+            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason <> 'scheduled')"
             " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
             (key,),
         ).fetchall()

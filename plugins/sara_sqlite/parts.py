@@ -18,11 +18,20 @@ LEFT = "state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read'
 """Parts that may have left us."""
 
 # Worded as the partial indexes are, so that these are used.
-_UNSAID = ("state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'", f"state = 'parked' AND reason = '{WINDOW_CLOSED}'")
+_UNSAID = (
+    "state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'",
+    f"state = 'parked' AND reason IN ('{WINDOW_CLOSED}', 'paused', 'scheduled')",
+)
 
 
 def add(
-    db: Connection, conversation: sqlite3.Row, drafts: Iterable[Draft], purpose: str, reply: int | None, now: Instant
+    db: Connection,
+    conversation: sqlite3.Row,
+    drafts: Iterable[Draft],
+    purpose: str,
+    reply: int | None,
+    now: Instant,
+    by: str = "sara",
 ) -> list[str]:
     """Queue parts behind whatever the conversation has still to say; their ids."""
     made = []
@@ -47,7 +56,7 @@ def add(
             ).lastrowid
             or 0
         )
-        event(db, now, "queued", purpose, conversation=conversation["id"], message=row)
+        event(db, now, "queued", purpose, conversation=conversation["id"], message=row, actor=by)
         made.append(ident(MESSAGE, row))
     return made
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from sara import Also, Draft, HistoryLimits, Instant, OpenWork, ReplyView, Reserve, Said, Stale, Usage
 from sara import Contact as Customer
-from sara import Draft, HistoryLimits, Instant, OpenWork, ReplyView, Stale, Usage
-from sara_sqlite import attachments, parts
+from sara_sqlite import attachments, modes, parts, saying, spending
 from sara_sqlite.intake import settle_turn
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
+    LINES,
     MESSAGE,
+    SAID,
     Connection,
     event,
     ident,
     line,
+    look_at_timers,
     number,
     one,
     open_work,
@@ -25,43 +28,33 @@ from sara_sqlite.rows import (
     the,
 )
 
-_SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
-
-_LINES = """
-    SELECT m.*, (
-        SELECT q.text FROM messages q JOIN conversations c ON c.id = q.conversation JOIN contacts p ON p.id = c.contact
-        WHERE q.account = m.account AND q.external_id = m.reply_to AND q.state <> 'quarantined' AND coalesce(p.linked, p.id) = ?
-    ) AS quoted FROM messages m
-"""
-"""Messages and what they quote: only this person's own, whatever id is named."""
-
 
 def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView | None:
     """All that the decision needs."""
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT c.*, coalesce(p.linked, p.id) AS person, p.name, p.username, p.language, p.opted_out FROM conversations c JOIN contacts p ON p.id = c.contact"
-        " WHERE c.id = ?",
+        "SELECT c.*, h.id AS person, p.name, p.username, h.language, h.notes, h.opted_out FROM conversations c"
+        " JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id) WHERE c.id = ?",
         key,
     )
     if row is None:
         return None
     waiting = db.execute(
-        _LINES + " WHERE m.conversation = ? AND m.state = 'waiting' ORDER BY m.id", (row["person"], key)
+        LINES + " WHERE m.conversation = ? AND m.state = 'waiting' ORDER BY m.id", (row["person"], key)
     ).fetchall()
     history = []
     if waiting:
         # A late message may stand before an answer; whatever is said already is history, wherever it stands.
         history = db.execute(
-            _LINES + f" WHERE m.conversation = ? AND m.state IN {_SAID} AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
-            (row["person"], key, limits.since, limits.messages),
+            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
+            (row["person"], key, row["chapter"], limits.since, limits.messages),
         ).fetchall()
     files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
         conversation=conversation,
         account=row["account"],
-        contact=Customer(ident(CONTACT, row["contact"]), row["name"], row["username"], row["language"]),
+        contact=Customer(ident(CONTACT, row["contact"]), row["name"], row["username"], row["language"], row["notes"]),
         opted_out=bool(row["opted_out"]),
         waiting=tuple(line(each, files.get(each["id"], ())) for each in waiting),
         history=tuple(line(each, files.get(each["id"], ())) for each in reversed(history)),
@@ -70,7 +63,24 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         first_at=row["attempts_first"],
         delivery=_delivery(db, key),
         apologised=bool(row["apologised"]),
+        mode=row["mode"],
+        mode_until=row["mode_until"],
+        recent=_recent(db, key, limits.counted),
+        on_channel=spending.tallied(db, row["account"], waiting[-1]["created_at"]) if waiting and limits.counted else {},
+        said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM said WHERE conversation = ?", (key,))},
+        rethought=row["rethought"],
+        summary=row["summary"],
     )
+
+
+def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]:
+    """When the last messages came that call for an answer; those above a limit do not count towards it."""
+    rows = db.execute(
+        "SELECT created_at FROM messages WHERE conversation = ? AND direction = 'in' AND state IN ('waiting', 'answered', 'dead')"
+        " ORDER BY id DESC LIMIT ?",
+        (conversation, most),
+    )
+    return tuple(row["created_at"] for row in rows) if most else ()
 
 
 def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt", "backing_off"]:
@@ -87,9 +97,10 @@ def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt",
     return "backing_off" if first["state"] == "queued" and first["tried"] else "clear"
 
 
-def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant) -> int:
-    """Count the call before it is made."""
+def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant, wanted: Reserve | None) -> int:
+    """Count the call before it is made, and set aside what it may cost."""
     key = number(CONVERSATION, conversation)
+    spending.reserve(db, key, wanted)
     db.execute(
         "UPDATE conversations SET attempt = attempt + 1, attempt_open = 1, attempts = attempts + 1,"
         " attempts_first = coalesce(attempts_first, ?) WHERE id = ?",
@@ -110,20 +121,23 @@ def save(
     usage: Usage | None,
     now: Instant,
     readings: Mapping[str, str],
-) -> OpenWork:
+    also: Also,
+) -> Sequence[OpenWork]:
     """Keep an answer and queue its parts, unless the turn has moved on."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     numbers = [number(MESSAGE, answer) for answer in answers]
     if row["attempt"] != attempt or not row["attempt_open"] or _still_waiting(db, key, numbers) < len(numbers):
         raise Stale("the turn has moved on since the responder was asked")
+    spending.settle(db, key, usage, also.money)
     used = usage or Usage()
     reply = db.execute(
         "INSERT INTO replies (conversation, last_answered, attempt, input_tokens, output_tokens, model, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (key, max(numbers), attempt, used.input_tokens, used.output_tokens, used.model, now),
     ).lastrowid
-    made = parts.add(db, row, drafts, "reply", reply, now)
+    # The last words before a person takes over are no answer that could be overtaken by it.
+    made = parts.add(db, row, drafts, "reply" if also.hand_over is None else "notice", reply, now)
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
@@ -132,7 +146,40 @@ def save(
     db.execute("UPDATE conversations SET apologised = 0 WHERE id = ?", (key,))
     survived(db, key)
     settle_turn(db, key, now)
-    return refresh_delivery(db, key, now)
+    touched = modes.apply(db, key, also.hand_over, now) if also.hand_over is not None else [key]
+    look_at_timers(db, key, also.timer)
+    refresh_delivery(db, key, now)
+    return [open_work(db, each) for each in touched]
+
+
+def rethink(
+    db: Connection,
+    conversation: str,
+    attempt: int,
+    answers: Sequence[str],
+    most: int,
+    usage: Usage | None,
+    money: int,
+    now: Instant,
+) -> OpenWork | None:
+    """Drop an answer that was made before the customer had said everything; None to keep it."""
+    key = number(CONVERSATION, conversation)
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    if row["attempt"] != attempt or not row["attempt_open"]:
+        raise Stale("the turn has moved on since the responder was asked")
+    waiting = the(db, "SELECT count(*) AS n FROM messages WHERE conversation = ? AND state = 'waiting'", key)
+    if waiting["n"] <= len(answers) or row["rethought"] >= most:
+        return None
+    spending.settle(db, key, usage, money)
+    survived(db, key)
+    db.execute(
+        "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
+        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
+        (now, key),
+    )
+    for answer in answers:
+        event(db, now, "thought_again", "more was written", conversation=key, message=number(MESSAGE, answer))
+    return open_work(db, key)
 
 
 def _read(db: Connection, conversation: int, message: int, text: str, now: Instant) -> None:
@@ -154,6 +201,7 @@ def postpone(db: Connection, conversation: str, attempt: int | None, due: Instan
         raise Stale("another call was made since")
     if attempt is not None:
         survived(db, key)
+        spending.give_back(db, key)
         db.execute("UPDATE conversations SET attempt_open = 0, error = ? WHERE id = ?", (error, key))
         for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
             event(db, now, "asking_failed", error or "", conversation=key, message=waiting["id"])
@@ -169,6 +217,7 @@ def end(
     reason: str,
     now: Instant,
     notices: Sequence[Draft],
+    said: Said | None,
 ) -> OpenWork:
     """End messages without an answer."""
     key = number(CONVERSATION, conversation)
@@ -182,8 +231,16 @@ def end(
             event(db, now, state, reason, conversation=key, message=each)
     if notices and state == "dead":
         db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))
+    if state == "dead":
+        spending.give_back(db, key)
     parts.add(db, row, notices, "notice", None, now)
-    settle_turn(db, key, now)
+    saying.once(db, row, said, now)
+    if (
+        answers
+        or row["reply_due"] is None
+        or one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key) is None
+    ):
+        settle_turn(db, key, now)
     return refresh_delivery(db, key, now)
 
 

@@ -72,8 +72,14 @@ def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
 
 def open_work(db: Connection, conversation: int) -> OpenWork:
     """What a conversation still has to do."""
-    row = the(db, "SELECT account, reply_due, deliver_due FROM conversations WHERE id = ?", conversation)
-    return OpenWork(ident(CONVERSATION, conversation), row["account"], row["reply_due"], row["deliver_due"])
+    row = the(db, "SELECT account, reply_due, deliver_due, timer_due FROM conversations WHERE id = ?", conversation)
+    return OpenWork(ident(CONVERSATION, conversation), row["account"], row["reply_due"], row["deliver_due"], row["timer_due"])
+
+
+def look_at_timers(db: Connection, conversation: int, at: Instant | None) -> None:
+    """Have the timers of a conversation looked at, at the latest at `at`."""
+    if at is not None:
+        db.execute("UPDATE conversations SET timer_due = min(coalesce(timer_due, ?), ?) WHERE id = ?", (at, at, conversation))
 
 
 def survived(db: Connection, conversation: int) -> None:
@@ -133,6 +139,20 @@ def stored(row: sqlite3.Row) -> StoredMessage:
         error=row["error"],
     )
 
+
+SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
+"""The states of messages that are history: what was said, and what was read."""
+
+LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
+"""Parts that have left us."""
+
+LINES = """
+    SELECT m.*, (
+        SELECT q.text FROM messages q JOIN conversations c ON c.id = q.conversation JOIN contacts p ON p.id = c.contact
+        WHERE q.account = m.account AND q.external_id = m.reply_to AND q.state <> 'quarantined' AND coalesce(p.linked, p.id) = ?
+    ) AS quoted FROM messages m
+"""
+"""Messages and what they quote: only this person's own, whatever id is named."""
 
 _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "notice": "notice", "operator": "operator"}
 

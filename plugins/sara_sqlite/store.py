@@ -8,26 +8,53 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
+    Also,
     Attempt,
     Context,
     ConversationSummary,
     DeliveryView,
     Draft,
+    HandOver,
     HistoryLimits,
     Instant,
     Intake,
     JobKind,
+    Line,
+    Millis,
     OpenWork,
     Outcome,
+    Purpose,
     Recovered,
     ReplyView,
+    Reserve,
+    Said,
     Store,
     StoredMessage,
     Taken,
     TimelineEvent,
+    TimerView,
+    ToolRecord,
+    Unhealthy,
     Usage,
+    Wording,
 )
-from sara_sqlite import attachments, backup, billing, delivering, intake, looking, recovering, replying, restore
+from sara_sqlite import (
+    attachments,
+    backup,
+    billing,
+    delivering,
+    health,
+    intake,
+    looking,
+    modes,
+    recovering,
+    replying,
+    restore,
+    saying,
+    spending,
+    timing,
+    tooling,
+)
 from sara_sqlite.aside import aside
 from sara_sqlite.database import Database
 from sara_sqlite.options import SqliteOptions
@@ -61,8 +88,8 @@ class SqliteStore(Store):
     async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
         return await self.database.read(lambda db: replying.view(db, conversation, limits))
 
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant) -> int:
-        return await self.database.write(lambda db: replying.begin(db, conversation, answers, now))
+    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
+        return await self.database.write(lambda db: replying.begin(db, conversation, answers, now, reserve))
 
     async def save_reply(
         self,
@@ -73,10 +100,24 @@ class SqliteStore(Store):
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-    ) -> OpenWork:
+        also: Also | None = None,
+    ) -> Sequence[OpenWork]:
         return await self.database.write(
-            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings)
+            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or Also())
         )
+
+    async def rethink(
+        self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
+    ) -> OpenWork | None:
+        return await self.database.write(lambda db: replying.rethink(db, conversation, attempt, answers, most, usage, money, now))
+
+    async def begin_tool(
+        self, conversation: str, attempt: int, name: str, arguments: str, occurrence: int, now: Instant
+    ) -> tuple[ToolRecord, bool]:
+        return await self.database.write(lambda db: tooling.begin(db, conversation, attempt, name, arguments, occurrence, now))
+
+    async def end_tool(self, record: int, result: str, now: Instant) -> None:
+        await self.database.write(lambda db: tooling.end(db, record, result, now))
 
     async def postpone_reply(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
@@ -91,8 +132,9 @@ class SqliteStore(Store):
         reason: str,
         now: Instant,
         notices: Sequence[Draft] = (),
+        said: Said | None = None,
     ) -> OpenWork:
-        return await self.database.write(lambda db: replying.end(db, conversation, answers, state, reason, now, notices))
+        return await self.database.write(lambda db: replying.end(db, conversation, answers, state, reason, now, notices, said))
 
     async def delivery_view(self, conversation: str) -> DeliveryView | None:
         return await self.database.read(lambda db: delivering.view(db, conversation))
@@ -113,6 +155,51 @@ class SqliteStore(Store):
 
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
+
+    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+        return await self.database.write(lambda db: modes.hand_over(db, conversation, change, now))
+
+    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+        return await self.database.write(lambda db: modes.hand_back(db, conversation, by, now, notice))
+
+    async def consent(
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+    ) -> OpenWork:
+        return await self.database.write(lambda db: modes.consent(db, conversation, opted_out, by, how, now, notice))
+
+    async def say(
+        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+    ) -> OpenWork:
+        return await self.database.write(lambda db: saying.say(db, conversation, drafts, purpose, by, now, at))
+
+    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
+        await self.database.write(lambda db: modes.note(db, conversation, text, by, now))
+
+    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+        return await self.database.read(lambda db: health.unhealthy(db, now, unanswered, person, limit))
+
+    async def timer_view(self, conversation: str, shown: int) -> TimerView | None:
+        return await self.database.read(lambda db: timing.view(db, conversation, shown))
+
+    async def set_timer(self, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: timing.set_timer(db, conversation, due, now))
+
+    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: timing.follow_up(db, conversation, draft, silent_since, now))
+
+    async def close_conversation(self, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: timing.close(db, conversation, silent_since, now))
+
+    async def release(self, conversation: str, now: Instant) -> OpenWork:
+        return await self.database.write(lambda db: saying.release(db, conversation, now))
+
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+        return await self.database.read(lambda db: timing.older_lines(db, conversation, shown, limit))
+
+    async def save_summary(
+        self, conversation: str, text: str, upto: str, usage: Usage | None, money: int, periods: tuple[str, ...], now: Instant
+    ) -> None:
+        await self.database.write(lambda db: timing.save_summary(db, conversation, text, upto, usage, money, periods, now))
 
     async def recover(self, owner: str, now: Instant) -> Recovered:
         return await self.database.write(lambda db: recovering.recover(db, owner, now))
@@ -146,11 +233,17 @@ class SqliteStore(Store):
     async def forget_files(self, names: Sequence[str], now: Instant) -> None:
         await self.database.write(lambda db: attachments.forget(db, names, now))
 
+    async def spent(self, period: str) -> Mapping[str, int]:
+        return await self.database.read(lambda db: spending.spent(db, period))
+
     async def billed(self, account: str, month: str) -> Mapping[str, int]:
         return await self.database.read(lambda db: billing.billed(db, account, month))
 
     async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
         return await self.database.read(lambda db: looking.conversations(db, limit, search))
+
+    async def conversation(self, conversation: str) -> ConversationSummary:
+        return await self.database.read(lambda db: looking.conversation(db, conversation))
 
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return await self.database.read(lambda db: looking.messages(db, conversation, after, limit))

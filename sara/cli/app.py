@@ -25,6 +25,7 @@ app.add_typer(plugin, name="plugin")
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)]
+Conversation = Annotated[str, typer.Argument(help="Its id, such as c7; `sara conversations list` shows them.")]
 DEFAULT = Path("sara.yaml")
 
 
@@ -151,11 +152,29 @@ def queue_drop(
 
 
 @conversations.command("list")
-def conversations_list(config: Config = DEFAULT, limit: Limit = 50, as_json: AsJson = False) -> None:
+def conversations_list(
+    config: Config = DEFAULT,
+    limit: Limit = 50,
+    unhealthy: Annotated[bool, typer.Option("--unhealthy", help="Only those that somebody should look at, and why.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """The conversations, newest first."""
     from sara.cli.conversations import listing as command
 
-    raise typer.Exit(command(config, limit, as_json=as_json))
+    raise typer.Exit(command(config, limit, unhealthy=unhealthy, as_json=as_json))
+
+
+@conversations.command("note")
+def conversations_note(
+    conversation: Conversation,
+    text: Annotated[str, typer.Argument(help="What the assistant should know about this person; empty forgets it.")],
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Replace what is noted about the person of a conversation."""
+    from sara.cli.acting import note as command
+
+    raise typer.Exit(command(config, conversation, text, as_json=as_json))
 
 
 @conversations.command("show")
@@ -181,6 +200,77 @@ def why(
     from sara.cli.conversations import why as command
 
     raise typer.Exit(command(config, message, as_json=as_json))
+
+
+@app.command("hand-over")
+def hand_over(
+    conversation: Conversation,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    lasts: Annotated[
+        str | None, typer.Option("--for", help="SARA answers again after this, e.g. 2h. [default: hand_over.back_after]")
+    ] = None,
+    pause: Annotated[bool, typer.Option("--pause", help="Nobody answers: messages wait until `hand-back`.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Let a person answer a conversation: SARA says nothing more there."""
+    from sara.cli.acting import hand_over as command
+
+    raise typer.Exit(command(config, conversation, reason, lasts, pause=pause, as_json=as_json))
+
+
+@app.command("hand-back")
+def hand_back(
+    conversation: Conversation,
+    quietly: Annotated[bool, typer.Option("--quietly", help="Do not tell the customer.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Let SARA answer a conversation again."""
+    from sara.cli.acting import hand_back as command
+
+    raise typer.Exit(command(config, conversation, quietly=quietly, as_json=as_json))
+
+
+@app.command("opt-out")
+def opt_out(
+    conversation: Conversation,
+    how: Annotated[str, typer.Option(help="How the person said so, for the record.")] = "",
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The person of a conversation wants no more messages; they are told once that it was noted."""
+    from sara.cli.acting import consent as command
+
+    raise typer.Exit(command(config, conversation, how, opted_out=True, as_json=as_json))
+
+
+@app.command("opt-in")
+def opt_in(
+    conversation: Conversation,
+    how: Annotated[str, typer.Option(help="How the person said so, for the record.")] = "",
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """The person of a conversation wants messages again."""
+    from sara.cli.acting import consent as command
+
+    raise typer.Exit(command(config, conversation, how, opted_out=False, as_json=as_json))
+
+
+@app.command()
+def send(
+    conversation: Conversation,
+    text: Annotated[str, typer.Argument(help="What is to be said. Markdown is fine.")],
+    at: Annotated[str | None, typer.Option(help="Not before this moment, e.g. 2026-12-24T09:00.")] = None,
+    after: Annotated[str | None, typer.Option(help="Not before so long from now, e.g. 2h.")] = None,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Say something to a customer in your own words, with the same care as an answer."""
+    from sara.cli.acting import send as command
+
+    raise typer.Exit(command(config, conversation, text, at, after, as_json=as_json))
 
 
 @app.command()

@@ -10,15 +10,19 @@ from typing import Any
 
 from sara.cli.opening import House, looking
 from sara.cli.output import fail, iso, local, print_json, table
+from sara.health import WORDS
 from sara.model import StoredMessage
 
 PAGE = 1_000
+MODES = {"human": "a person answers", "paused": "paused"}
 
 
-def listing(config: Path, limit: int, *, as_json: bool) -> int:
-    """Print the newest conversations."""
+def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool) -> int:
+    """Print the newest conversations, or those that somebody should look at."""
 
     async def look(house: House) -> int:
+        if unhealthy:
+            return await _print_unhealthy(house, limit, as_json=as_json)
         found = await house.store.conversations(limit)
         if as_json:
             print_json(
@@ -44,7 +48,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
                     each.waiting,
                     each.unsent,
                     local(each.last_at),
-                    "opted out" if each.opted_out else each.error,
+                    "opted out" if each.opted_out else MODES.get(each.mode) or each.error,
                 )
                 for each in found
             ],
@@ -53,6 +57,22 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
         return 0
 
     return looking(config, look)
+
+
+async def _print_unhealthy(house: House, limit: int, *, as_json: bool) -> int:
+    found = await house.health.look(limit)
+    if as_json:
+        print_json([{**asdict(each), "since": iso(each.since)} for each in found])
+        return 0
+    table(
+        ["conversation", "who", "account", "since", "what", "detail"],
+        [
+            (each.conversation, each.name or each.contact, each.account, local(each.since), WORDS[each.what], each.detail)
+            for each in found
+        ],
+        "Every conversation is well.",
+    )
+    return 0
 
 
 def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:

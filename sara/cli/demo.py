@@ -92,7 +92,7 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
         "state": "state",
         "channels": {"whatsapp": {"plugin": CHANNEL, "webhook": "/webhook/messages", **channel}},
         "responders": {"assistant": responder},
-        "conversation": {"quiet": "400ms", "quiet_longest": "3s"},
+        "conversation": {"quiet": "400ms", "quiet_longest": "3s", "tools": ["hand_over"]},
     }
 
 

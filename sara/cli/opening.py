@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from sara.acting import Acting
 from sara.config import Config, Loaded, load
-from sara.contracts import Context, Queue, Store
+from sara.contracts import Channel, Context, Queue, Store
 from sara.daemon import wall_clock
 from sara.errors import ConfigError, SaraError
+from sara.health import Health
 from sara.plugins import Kind, Plugins
 from sara.problems import Problems
+from sara.routes import Route, Routes
+from sara.texts import Texts
 
 EX_CONFIG = 78
 
@@ -34,12 +38,34 @@ def read(config: Path) -> tuple[Loaded, Plugins]:
 
 @dataclass(slots=True)
 class House:
-    """The store and queue of a configuration, open without a daemon. `names` are the channels' names in the file by account."""
+    """The store and queue of a configuration, open without a daemon. `channels` are built, not open, by their names in the file."""
 
     config: Config
     store: Store
     queue: Queue
-    names: Mapping[str, str]
+    channels: Mapping[str, Channel]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The channels' names in the file by account."""
+        return {channel.account: name for name, channel in self.channels.items()}
+
+    @property
+    def routes(self) -> Routes:
+        """The channels with their policies; nobody answers without a daemon."""
+        common, sections = self.config.conversation, self.config.channels
+        return Routes(Route(name, channel, sections[name].conversation or common, {}) for name, channel in self.channels.items())
+
+    @property
+    def acting(self) -> Acting:
+        """For what a person of the business does with a conversation."""
+        texts = Texts(self.config.texts, self.config.conversation.language)
+        return Acting(self.store, self.routes, texts, wall_clock)
+
+    @property
+    def health(self) -> Health:
+        """For the conversations that somebody should look at."""
+        return Health(self.store, self.routes, Problems(wall_clock), wall_clock)
 
 
 def usable(loaded: Loaded) -> Config:
@@ -67,20 +93,20 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
             stack.push_async_callback(built.close)
             await built.open()
             made.append(built)
-        yield House(checked, made[0], made[1], names_of(checked, plugins))
+        yield House(checked, made[0], made[1], channels_of(checked, plugins))
 
 
-def names_of(config: Config, plugins: Plugins) -> dict[str, str]:
-    """The channels' names in the file by account; one whose plugin cannot be had is known by its account alone."""
-    names = {}
+def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
+    """The channels by their names in the file; one whose plugin cannot be had is left out."""
+    channels = {}
     for section in config.channels.values():
         context = Context(section.name, config.state, wall_clock, Problems(wall_clock), read_only=True)
         try:
             channel = cast("Callable[..., Any]", plugins.bring("channel", section.plugin))(section.options, context)
         except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
             continue
-        names[str(channel.account)] = section.name
-    return names
+        channels[section.name] = channel
+    return channels
 
 
 def looking(config: Path, look: Callable[[House], Awaitable[int]]) -> int:

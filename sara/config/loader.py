@@ -12,12 +12,14 @@ from typing import Literal, TypeAlias
 from sara.config.check import Checker, Subject
 from sara.config.findings import Finding, readable, readable_key, suggest
 from sara.config.lines import Lines
-from sara.config.model import Basics, Config, Conversation, Section
+from sara.config.model import Basics, Config, Section
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
+from sara.config.policy import Conversation
 from sara.config.shapes import Revealed
 from sara.config.tags import Document, read_document
 from sara.errors import PluginError
+from sara.texts import faults
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
@@ -125,6 +127,10 @@ class _Reading:
         common = self._conversation(basics)
         channels = self._sections("channel", common)
         store, queue = self._single("store"), self._single("queue")
+        self._words_are_whole()
+        self._somebody_is_told("conversation")
+        for name in self._block("channels"):
+            self._somebody_is_told("channels", name, "conversation")
         if basics is None or store is None or queue is None:
             return None
         listen = basics.admin.listen
@@ -143,6 +149,9 @@ class _Reading:
             conversation=common,
             retry=basics.retry,
             media=basics.media,
+            budget=basics.budget,
+            words=basics.words,
+            texts=basics.texts,
         )
 
     def _state(self, written: str | None) -> Path:
@@ -265,6 +274,28 @@ class _Reading:
         fallback = tuple(name for name in dict.fromkeys(conversation.fallback) if name != responder)
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
 
+    def _words_are_whole(self) -> None:
+        """Say what is wrong with SARA's own words, where they are changed."""
+        changes = {
+            language: {key: entry.node.text for key, entry in inner.node.entries.items() if isinstance(entry.node, Scalar)}
+            for language, inner in self._block("texts").items()
+            if isinstance(inner.node, MapNode)
+        }
+        for fault in faults(changes):
+            language, _, key = fault.partition(" ")[0].partition(".")
+            place = _place(self.entries, "texts", language, key) or _place(self.entries, "texts", language) or self.start
+            self.checker.note("value", f"texts.{fault}", place)
+
+    def _somebody_is_told(self, *above: str) -> None:
+        """Say which channel is named for telling people of the business that does not exist."""
+        named = _scalar(self.entries, *above, "hand_over", "notify", "channel")
+        channels = self._block("channels")
+        if named is None or not named.text or named.text in channels:
+            return
+        hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
+        path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
+        self.checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
+
     def _names_exist(self, node: MapNode, path: str) -> None:
         """Say which responders are named that do not exist."""
         if not self.responders:  # that is said elsewhere
@@ -289,6 +320,15 @@ def _empty(node: Node) -> bool:
 
 def _broken(node: Node) -> bool:
     return isinstance(node, Scalar) and node.origin == "broken"
+
+
+def _scalar(entries: Mapping[str, Entry], *keys: str) -> Scalar | None:
+    """The value at a path of keys, if one was written into the file itself."""
+    for key in keys[:-1]:
+        inner = entries.get(key)
+        entries = inner.node.entries if inner is not None and isinstance(inner.node, MapNode) else {}
+    entry = entries.get(keys[-1])
+    return entry.node if entry is not None and isinstance(entry.node, Scalar) and entry.node.origin == "file" else None
 
 
 def _place(entries: Mapping[str, Entry], *keys: str) -> Place | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from sara.config.options import Duration, Options, format_duration
+from sara.config.policy import Conversation
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -72,38 +73,6 @@ class Admin(Options):
     listen: Address = Field(default=Listen("127.0.0.1", 8081), description="Host and port of the admin listener.")
 
 
-class History(Options):
-    """How much of a conversation the responder is shown besides what it has to answer."""
-
-    messages: int = Field(default=40, ge=0, le=1_000, description="At most so many earlier messages.")
-    tokens: int = Field(default=8_000, ge=0, le=10_000_000, description="At most so many tokens of them, estimated.")
-
-
-class Conversation(Options):
-    """How conversations are held. Times are milliseconds."""
-
-    responder: str | None = Field(default=None, min_length=1, description="Who answers; not needed if there is only one.")
-    fallback: tuple[str, ...] = Field(default=(), description="Responders tried in turn when the first fails.")
-    quiet: Duration = Field(
-        default=1_000, ge=0, description="How long a customer must be silent before an answer is begun. A burst is one turn."
-    )
-    quiet_longest: Duration = Field(default=15_000, ge=0, description="The longest that further messages put off an answer.")
-    max_age: Duration = Field(
-        default=43_200_000, ge=1_000, description="Older unanswered messages, after an outage, are stored and not answered."
-    )
-    apologise: bool = Field(
-        default=False, description="Say sorry, once, when a message could not be answered however often it was tried."
-    )
-    history: History = Field(default=History(), description="How much of a conversation the responder is shown.")
-
-    @model_validator(mode="after")
-    def _quiet_windows_fit(self) -> Self:
-        if self.quiet_longest < self.quiet:
-            longest, quiet = format_duration(self.quiet_longest), format_duration(self.quiet)
-            raise ValueError(f"quiet_longest ({longest}) must not be shorter than quiet ({quiet})")
-        return self
-
-
 class RetryPolicy(Options):
     """When something is tried again. Times are milliseconds; `attempts` counts calls."""
 
@@ -138,6 +107,45 @@ class Retry(Options):
         return data
 
 
+class Price(Options):
+    """What a model costs, in the account's currency, for a million tokens."""
+
+    input: float = Field(ge=0, le=1_000_000, allow_inf_nan=False, description="What it reads.")
+    output: float = Field(ge=0, le=1_000_000, allow_inf_nan=False, description="What it writes.")
+
+
+class Ceiling(Options):
+    """How much the AI may be used in a while. What is above is kept and not answered."""
+
+    calls: int | None = Field(default=None, ge=1, description="At most so many calls.")
+    tokens: int | None = Field(default=None, ge=1, description="At most so many tokens, read and written.")
+    money: float | None = Field(
+        default=None, gt=0, le=1_000_000_000, allow_inf_nan=False, description="At most so much, by `prices`."
+    )
+
+
+class Budget(Options):
+    """How much the AI may be used by everybody together."""
+
+    day: Ceiling = Field(default=Ceiling(), description="In a day, by UTC.")
+    month: Ceiling = Field(default=Ceiling(), description="In a month, by UTC.")
+    prices: Mapping[str, Price] = Field(default={}, description="By the model's name; the beginning of a name is enough.")
+
+    @model_validator(mode="after")
+    def _prices_are_known(self) -> Self:
+        if (self.day.money or self.month.money) and not self.prices:
+            raise ValueError("a ceiling of money needs `prices`, e.g. prices: {gpt-5-mini: {input: 0.25, output: 2}}")
+        return self
+
+
+class MoreWords(Options):
+    """Words that count beside those that SARA knows, as whole messages."""
+
+    opt_out: tuple[str, ...] = Field(default=(), description="No more messages, like STOP.")
+    opt_in: tuple[str, ...] = Field(default=(), description="Messages again, like START.")
+    hand_over: tuple[str, ...] = Field(default=(), description="A person, please, like `human`.")
+
+
 class Media(Options):
     """Pictures, voice messages and other files that customers send."""
 
@@ -161,6 +169,11 @@ class Basics(Options):
     conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")
     retry: Retry = Field(default=Retry(), description="When something is tried again.")
     media: Media = Field(default=Media(), description="Files that customers send.")
+    budget: Budget = Field(default=Budget(), description="How much the AI may be used.")
+    words: MoreWords = Field(default=MoreWords(), description="More words that take effect at once.")
+    texts: Mapping[str, Mapping[str, str]] = Field(
+        default={}, description="SARA's own words, by language and key, where they are to be others."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +208,6 @@ class Config:
     conversation: Conversation = field(default_factory=Conversation)
     retry: Retry = field(default_factory=Retry)
     media: Media = field(default_factory=Media)
+    budget: Budget = field(default_factory=Budget)
+    words: MoreWords = field(default_factory=MoreWords)
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from sara.config.model import Basics, Conversation
+from sara.config.model import Basics
 from sara.config.options import Options
+from sara.config.policy import Conversation
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -102,7 +102,7 @@ class Shop:
         assert view is not None
         ids = [line.id for line in view.waiting]
         attempt = await self.store.begin_reply(conversation, ids, self.clock())
-        return await self.store.save_reply(
+        [work] = await self.store.save_reply(
             conversation,
             attempt,
             ids,
@@ -110,6 +110,7 @@ class Shop:
             Usage(10, 5, "test"),
             self.clock(),
         )
+        return work
 
     async def begin(self, conversation: str, attempt: str) -> str:
         """Mark the first unsettled part as being sent; its id."""

@@ -200,7 +200,7 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
     async def test_stop_takes_effect_with_the_message_itself(self, shop: Shop) -> None:
         conversation = await shop.answered("one", "two")
         await shop.take(message("in-2"))
-        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("You will hear no more."))
+        stop = Verdict(skip="opt_out", consent="opt_out", notice={"": Draft("You will hear no more.")})
         taken = await shop.take(message("in-3", text="STOP"), verdict=stop)
         assert await shop.states(conversation) == ["answered", "cancelled", "cancelled", "skipped", "skipped", "queued"]
         assert taken.work == (OpenWork(conversation, ACCOUNT, None, shop.clock()),)
@@ -228,10 +228,10 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         assert view.opted_out
 
     async def test_a_further_stop_is_not_confirmed_again_and_an_idle_start_is_a_message_like_any_other(self, shop: Shop) -> None:
-        start = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
+        start = Verdict(skip="opt_in", consent="opt_in", notice={"": Draft("Welcome back!")})
         [first] = (await shop.take(message("in-1", text="START"), verdict=start)).stored
         assert first.state == "waiting"
-        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("Bye."))
+        stop = Verdict(skip="opt_out", consent="opt_out", notice={"": Draft("Bye.")})
         for n in (2, 3):
             await shop.take(message(f"in-{n}", text="STOP"), verdict=stop)
         assert await shop.states(first.conversation) == ["skipped", "skipped", "queued", "skipped"]
@@ -327,7 +327,7 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         attempt = await shop.store.begin_reply(conversation, ids, shop.clock())
         shop.clock.forward(500)
         await shop.take(message("in-2", text="one more"))
-        work = await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
+        [work] = await shop.store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock())
         assert work.reply_due == shop.clock() + QUIET
         after = await shop.store.reply_view(conversation, HistoryLimits())
         assert after is not None
@@ -515,8 +515,8 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
         assert (view.doubts, view.blind) == (1, int(blind))
 
     async def test_stop_also_cancels_what_sara_was_about_to_say(self, shop: Shop) -> None:
-        start = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
-        stop = Verdict(skip="opt_out", consent="opt_out", notice=Draft("Bye."))
+        start = Verdict(skip="opt_in", consent="opt_in", notice={"": Draft("Welcome back!")})
+        stop = Verdict(skip="opt_out", consent="opt_out", notice={"": Draft("Bye.")})
         conversation = (
             (await shop.take(message("in-1"), verdict=Verdict(skip="opt_out", consent="opt_out"))).stored[0].conversation
         )
@@ -528,13 +528,13 @@ class StoreContract(FilesExam, WindowExam, FailuresExam):
     async def test_what_was_being_sent_at_stop_and_did_not_leave_is_not_tried_again(self, shop: Shop, notice: bool) -> None:
         if notice:
             await shop.take(message("in-1"), verdict=STOP)
-            welcome = Verdict(skip="opt_in", consent="opt_in", notice=Draft("Welcome back!"))
+            welcome = Verdict(skip="opt_in", consent="opt_in", notice={"": Draft("Welcome back!")})
             conversation = (await shop.take(message("in-2"), verdict=welcome)).stored[0].conversation
         else:
             conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         shop.clock.forward(10)
-        await shop.take(message("in-3"), verdict=replace(STOP, notice=Draft("Bye.")))
+        await shop.take(message("in-3"), verdict=replace(STOP, notice={"": Draft("Bye.")}))
         await shop.store.settle("a1", Outcome("not_sent", "queued", shop.clock() + 6_000), shop.clock())
         assert (await shop.found(part)).reason == "opted_out"
         assert (await shop.next(conversation)).part.text == "Bye."

@@ -10,10 +10,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from sara.acting import Acting
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
+from sara.health import Health
 from sara.problems import Problems
 from sara.routes import Routes
+from sara.web.actions import ActionRoutes
 
 log = structlog.get_logger("sara.web.admin")
 
@@ -44,6 +47,9 @@ class AdminApp:
         *,
         loopback: bool,
         lingering: Callable[[], Mapping[str, int]] = dict,
+        acting: Acting | None = None,
+        health: Health | None = None,
+        spent: Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -53,6 +59,9 @@ class AdminApp:
         self._clock = clock
         self._loopback = loopback
         self._lingering = lingering
+        self._acting = acting
+        self._health = health
+        self._spent = spent
         self.serving = False
 
     def application(self) -> web.Application:
@@ -66,6 +75,9 @@ class AdminApp:
         app.router.add_get("/api/v1/queue/jobs", self._jobs)
         app.router.add_post("/api/v1/queue/retry", self._retry)
         app.router.add_post("/api/v1/queue/drop", self._drop)
+        app.router.add_get("/api/v1/conversations", self._conversations)
+        if self._acting is not None:
+            app.add_routes(ActionRoutes(self._acting, self._queue, self._routes, self._clock).routes())
         return app
 
     @web.middleware
@@ -119,11 +131,15 @@ class AdminApp:
             }
         )
 
+    async def _conversations(self, request: web.Request) -> web.Response:
+        limit = _limit(request)
+        if request.query.get("unhealthy") and self._health is not None:
+            return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit)]})
+        found = await self._store.conversations(limit, request.query.get("search"))
+        return web.json_response({"conversations": [asdict(each) for each in found]})
+
     async def _jobs(self, request: web.Request) -> web.Response:
-        asked = request.query.get("limit", "100")
-        if not asked.isdecimal():
-            raise web.HTTPBadRequest(reason="limit is a whole number")
-        limit = max(1, min(int(asked), 10_000))
+        limit = _limit(request)
         return web.json_response({"jobs": [dict(entry) async for entry in self._queue.entries(limit)]})
 
     async def _retry(self, request: web.Request) -> web.Response:
@@ -154,5 +170,16 @@ class AdminApp:
     async def _metrics(self, _: web.Request) -> web.Response:
         from sara.web.metrics import render
 
-        body = render(await self._queue.stats(), await self._store.counts(), len(self._problems), self._lingering())
+        unhealthy = self._health.counts if self._health is not None else {}
+        spent = await self._spent() if self._spent is not None else {}
+        body = render(
+            await self._queue.stats(), await self._store.counts(), len(self._problems), self._lingering(), unhealthy, spent
+        )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _limit(request: web.Request) -> int:
+    asked = request.query.get("limit", "100")
+    if not asked.isdecimal():
+        raise web.HTTPBadRequest(reason="limit is a whole number")
+    return max(1, min(int(asked), 10_000))

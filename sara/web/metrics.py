@@ -13,11 +13,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 class _Figures:
     """Turns the figures of one moment into metrics."""
 
-    def __init__(self, queue: Mapping[str, Any], counts: Mapping[str, int], problems: int, lingering: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        queue: Mapping[str, Any],
+        counts: Mapping[str, int],
+        problems: int,
+        lingering: Mapping[str, int],
+        unhealthy: Mapping[str, int],
+        spent: Mapping[str, Mapping[str, int]],
+    ) -> None:
         self._queue = queue
         self._counts = counts
         self._problems = problems
         self._lingering = lingering
+        self._unhealthy = unhealthy
+        self._spent = spent
 
     def collect(self) -> Iterable[Metric]:
         """The metrics, as prometheus_client asks for them."""
@@ -47,14 +57,32 @@ class _Figures:
         for name, calls in self._lingering.items():
             lingering.add_metric([name], calls)
         yield lingering
+        unhealthy = GaugeMetricFamily(
+            "sara_unhealthy_conversations", "Conversations that somebody should look at.", labels=["what"]
+        )
+        for what, conversations in self._unhealthy.items():
+            unhealthy.add_metric([what], conversations)
+        yield unhealthy
+        spent = GaugeMetricFamily(
+            "sara_ai_spent", "What the AI has cost in this day and month (UTC); money in millionths.", labels=["period", "what"]
+        )
+        for period, figures in self._spent.items():
+            for what, value in figures.items():
+                spent.add_metric([period, what], value)
+        yield spent
         yield GaugeMetricFamily("sara_tasks", "Tasks of the event loop.", value=len(asyncio.all_tasks()))
 
 
 def render(
-    queue: Mapping[str, Any], counts: Mapping[str, int], problems: int, lingering: Mapping[str, int] | None = None
+    queue: Mapping[str, Any],
+    counts: Mapping[str, int],
+    problems: int,
+    lingering: Mapping[str, int] | None = None,
+    unhealthy: Mapping[str, int] | None = None,
+    spent: Mapping[str, Mapping[str, int]] | None = None,
 ) -> bytes:
     """The text that `GET /metrics` answers: these figures, those of the running event loop and of the process."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(queue, counts, problems, lingering or {}))
+    registry.register(_Figures(queue, counts, problems, lingering or {}, unhealthy or {}, spent or {}))
     registry.register(PROCESS_COLLECTOR)
     return generate_latest(registry)

@@ -35,6 +35,19 @@ async def test_restart_with_work_pending(town: Town, process: Process) -> None:
     assert len(town.phone.accepted) == 1
 
 
+async def test_a_burst_that_a_kill_falls_into_is_still_one_turn(town: Town, process: Process) -> None:
+    town.config["conversation"] = {"quiet": "3s", "quiet_longest": "30s"}
+    await process.start()
+    for text in ("Bom dia", "queria um bolo", "para sábado"):
+        await town.phone.say("ana", text)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await process.kill()
+    await process.start()
+    await town.phone.say("ana", "com velas")
+    assert await town.answers(1) == ["echo: Bom dia | queria um bolo | para sábado | com velas"]
+    assert len(town.ai.calls) == 1
+
+
 async def test_a_send_cut_off_by_a_crash_is_settled_by_its_receipt_and_not_sent_again(town: Town, process: Process) -> None:
     await process.start()
     town.phone.faults.slow.on(1_500, times=1)

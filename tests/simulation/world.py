@@ -188,7 +188,7 @@ class World:
             and process.serving
             and not self.provider.under_way
             and not self.disk.ask(promises.OPEN)
-            and not self.disk.ask("SELECT 1 FROM jobs")
+            and not self.disk.ask("SELECT 1 FROM jobs WHERE kind <> 'timer'")
             and process.daemon.idle
         )
 

@@ -1,4 +1,4 @@
-"""OpenAI's other end on loopback: a server that speaks Chat Completions, for tests, the demo and plugin authors.
+"""OpenAI's other end on loopback: a server that speaks Chat Completions and Responses, for tests, the demo and plugin authors.
 
 simulator = OpenAISimulator(mode="echo")
 await simulator.start()
@@ -6,6 +6,8 @@ simulator.fault("rate_limit", retry_after=2, times=3)
 …
 calls = await simulator.wait_for(lambda calls: len(calls) == 4)
 assert calls[-1].asked == ("Are you open?", "On Sunday?")
+
+simulator.mode = [Calls([("hand_over", {"reason": "They ask for Ana."})]), "Ana will be with you."]
 """
 
 from __future__ import annotations
@@ -20,36 +22,34 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sara import Simulator
-from sara_openai.simulator.faults import Fault, FaultKind, Faults
-from sara_openai.simulator.protocol import Call, Rejected, authorize, completion_body, error_body, validate, validate_sound
-from sara_openai.simulator.script import recite
+from sara_openai.simulator import completions, responses
+from sara_openai.simulator.faults import PAGE, Fault, FaultKind, Faults, refusal
+from sara_openai.simulator.protocol import Api, Call, Calls, Saying, tokens_of
+from sara_openai.simulator.refusals import Rejected, authorize, error_body, validate_sound
+from sara_openai.simulator.script import act, sum_up
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["Answer", "Call", "Fault", "FaultKind", "Mode", "OpenAISimulator"]
+__all__ = ["Answer", "Call", "Calls", "Fault", "FaultKind", "Mode", "OpenAISimulator"]
 
-Answer: TypeAlias = Callable[[Call], str | Awaitable[str]]
-Mode: TypeAlias = Literal["script", "echo"] | Sequence[str] | Answer
+Said: TypeAlias = str | Calls
+Answer: TypeAlias = Callable[[Call], Said | Awaitable[Said]]
+Mode: TypeAlias = Literal["script", "echo"] | Sequence[Said] | Answer
 
 _LARGEST_BODY = 32 * 1024 * 1024
-_PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to use this network.</p>"
-
-_ERRORS: dict[str, tuple[int, str, str | None]] = {
-    "rate_limit": (429, "Rate limit reached for requests.", "rate_limit_exceeded"),
-    "quota": (429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota"),
-    "unauthorized": (401, "Incorrect API key provided.", "invalid_api_key"),
-    "no_model": (404, "The model does not exist or you do not have access to it.", "model_not_found"),
-    "too_long": (400, "This model's maximum context length is 8192 tokens.", "context_length_exceeded"),
-}
 
 
 class OpenAISimulator(Simulator):
     """An OpenAI-compatible server.
 
     `mode` says what it answers: `script`, the demo shop; `echo`, all messages it was asked; a list of replies, the last of
-    which repeats; or a function of the call. It may be changed at any time. `transcript` is what every sound says, `heard` the
-    sounds that came, by file name and content; while `deaf` none is turned into words.
+    which repeats; or a function of the call. A reply is a text, or `Calls` of tools. It may be changed at any time. Who asks for
+    a summary by the plugin's own instructions gets one, and uses up no reply, unless a function answers.
+
+    `transcript` is what every sound says, `heard` the sounds that came, by file name and content; while `deaf` none is turned
+    into words. While `toolless` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
+    shows in Responses alone.
     """
 
     def __init__(
@@ -62,6 +62,8 @@ class OpenAISimulator(Simulator):
         self.calls: list[Call] = []
         self.transcript = "Hello, when do you open?"
         self.deaf = False
+        self.toolless = False
+        self.reasons = True
         self.heard: list[tuple[str, bytes]] = []
         self.base_url: str | None = None
         self._faults = Faults()
@@ -75,6 +77,7 @@ class OpenAISimulator(Simulator):
 
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/responses", self._create)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         # Calls that hang must end when the client goes away, and when we stop.
@@ -164,18 +167,29 @@ class OpenAISimulator(Simulator):
         return web.json_response({"text": self.transcript})
 
     async def _complete(self, request: web.Request) -> web.Response:
+        return await self._take(request, "completions")
+
+    async def _create(self, request: web.Request) -> web.Response:
+        return await self._take(request, "responses")
+
+    async def _take(self, request: web.Request, api: Api) -> web.Response:
         from aiohttp import web
 
         try:
             body = json.loads(await request.read())
         except ValueError:
             body = None
-        call = Call(len(self.calls) + 1, body if isinstance(body, dict) else {}, dict(request.headers))
+        call = Call(len(self.calls) + 1, body if isinstance(body, dict) else {}, dict(request.headers), api=api)
         self.calls.append(call)
         self._changed()
         try:
             authorize(request.headers.get("Authorization"), self.api_key)
-            validate(body, self.model)
+            if api == "responses":
+                responses.validate(body, self.model, self.reasons)
+            else:
+                completions.validate(body, self.model)
+            if self.toolless and "tools" in call.body:
+                raise Rejected(400, f"{self.model} does not support tools")
             response = await self._respond(request, call)
         except Rejected as error:
             response = web.json_response(error.body, status=error.status)
@@ -192,16 +206,29 @@ class OpenAISimulator(Simulator):
             await asyncio.sleep(self.delay_ms / 1_000)
         if fault is not None and (failed := await self._fail(request, call, fault)) is not None:
             return failed
-        return web.json_response(completion_body(call, await self._say(call), int(time.time())))
+        return web.json_response(self._answer(call, await self._say(call)))
 
-    async def _say(self, call: Call) -> str:
-        if self.mode == "script":
-            return recite(call)
-        if self.mode == "echo":
-            return "echo: " + " | ".join(call.asked)
+    def _answer(self, call: Call, saying: Saying) -> dict[str, Any]:
+        """An answer in the form of the API that was asked."""
+        now, asked, said = int(time.time()), call.tokens, tokens_of(saying)
+        if call.api == "responses":
+            return responses.answer(call, saying, now, asked, said, self.reasons)
+        return completions.answer(call, saying, now, asked, said)
+
+    async def _say(self, call: Call) -> Saying:
+        said = await self._reply(call)
+        return Saying(said.text, said.written()) if isinstance(said, Calls) else Saying(said)
+
+    async def _reply(self, call: Call) -> Said:
         if callable(self.mode):
             said = self.mode(call)
             return await said if inspect.isawaitable(said) else said
+        if call.sums_up:
+            return sum_up(call)
+        if self.mode == "script":
+            return act(call)
+        if self.mode == "echo":
+            return "echo: " + " | ".join(call.asked)
         self._replies += 1
         return self.mode[min(self._replies, len(self.mode)) - 1]
 
@@ -220,41 +247,35 @@ class OpenAISimulator(Simulator):
             case "reset" | "cut":
                 return await self._tear(request, call, halfway=fault.kind == "cut")
             case "html":
-                return web.Response(text=_PAGE, content_type="text/html")
+                return web.Response(text=PAGE, content_type="text/html")
             case "garbage":
                 return web.Response(body=b'{"id": "chatcmpl-simulated", "choices": [{', content_type="application/json")
             case "body":
                 return web.json_response(fault.body)
+            case "failed" if call.api == "completions":
+                return _refuse(fault)
             case "status" | "rate_limit" | "quota" | "unauthorized" | "no_model" | "too_long":
-                return self._error(fault)
+                return _refuse(fault)
         return web.json_response(await self._odd(call, fault))
 
-    def _error(self, fault: Fault) -> web.Response:
-        from aiohttp import web
-
-        status, message, code = _ERRORS.get(fault.kind, (fault.status, fault.text or "Something went wrong.", None))
-        headers = dict(fault.headers)
-        if fault.retry_after is not None:
-            headers["Retry-After"] = f"{fault.retry_after:g}"
-        body = error_body(status, message, code=fault.code or code, param=fault.param)
-        return web.json_response(body, status=status, headers=headers)
-
     async def _odd(self, call: Call, fault: Fault) -> dict[str, Any]:
-        """A completion that is well-formed and yet not what one hopes for."""
-        now = int(time.time())
+        """An answer that is well-formed and yet not what one hopes for."""
         match fault.kind:
             case "no_choices" | "null_choices":
-                return {**completion_body(call, None, now), "choices": [] if fault.kind == "no_choices" else None}
+                holder = "output" if call.api == "responses" else "choices"
+                return {**self._answer(call, Saying()), holder: [] if fault.kind == "no_choices" else None}
             case "null_content":
-                return completion_body(call, None, now)
+                return self._answer(call, Saying())
             case "refusal":
-                return completion_body(call, None, now, refusal=fault.text or "I'm sorry, but I can't help with that.")
+                return self._answer(call, Saying(refusal=fault.text or "I'm sorry, but I can't help with that."))
             case "content_filter":
-                return completion_body(call, fault.text or None, now, finish_reason="content_filter")
+                return self._answer(call, Saying(fault.text or None, ended="content_filter"))
+            case "failed":
+                return self._answer(call, Saying(failed=fault.code or "server_error"))
             case "truncated":
-                text = fault.text or await self._say(call)
-                return completion_body(call, text if fault.text else text[: len(text) // 2], now, finish_reason="length")
-        return completion_body(call, fault.text, now)
+                text = (await self._say(call)).text or ""
+                return self._answer(call, Saying(fault.text or text[: len(text) // 2], ended="length"))
+        return self._answer(call, Saying(fault.text))
 
     async def _tear(self, request: web.Request, call: Call, *, halfway: bool) -> web.Response:
         """Tear the connection down, so that the client sees a reset and not an orderly end."""
@@ -270,3 +291,10 @@ class OpenAISimulator(Simulator):
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             request.transport.abort()
         return web.Response()
+
+
+def _refuse(fault: Fault) -> web.Response:
+    from aiohttp import web
+
+    status, body, headers = refusal(fault)
+    return web.json_response(body, status=status, headers=headers)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from sara_openai.simulator.protocol import Call
+from sara_openai.simulator.protocol import Call, Calls, text_of
 
 LANGUAGES = ("en", "pt", "es")
 
@@ -93,10 +93,36 @@ _SAYS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_REASONS = {
+    "en": "The customer asks for a person.",
+    "pt": "O cliente pede para falar com uma pessoa.",
+    "es": "El cliente pide hablar con una persona.",
+}
+_LONGEST_SUMMARY = 200
+
+
+def act(call: Call) -> str | Calls:
+    """What the shop does: it hands over to a person where it is asked to and may, and then says so; anything else is answered."""
+    if call.sums_up:
+        return sum_up(call)
+    asks_for_a_person = any("human" in topics_of(text) for text in call.asked)
+    if asks_for_a_person and "hand_over" in call.tools and not call.results:
+        return Calls([("hand_over", {"reason": _REASONS[_language(call)]})])
+    return recite(call)
+
+
+def sum_up(call: Call) -> str:
+    """What the customer said in the conversation that is to be summed up, in short; the same each time."""
+    lines = [line for line in "\n".join(call.asked).splitlines() if line.startswith("[")]
+    said = [text for line in lines if (text := line.partition("] Customer: ")[2])]
+    listed = " / ".join(said)
+    shown = listed if len(listed) <= _LONGEST_SUMMARY else listed[: _LONGEST_SUMMARY - 1] + "…"
+    return f"The customer wrote, in {len(said)} of {len(lines)} lines: {shown}"
+
+
 def recite(call: Call) -> str:
     """The shop's answer to everything that was asked since it last spoke, each topic once."""
-    language = language_of([*_earlier(call), *call.asked])
-    says = _SAYS[language]
+    says = _SAYS[_language(call)]
     topics = list(dict.fromkeys(topic for text in call.asked for topic in topics_of(text)))
     if len(topics) > 1:  # a greeting beside a question is answered by the answer
         topics = [topic for topic in topics if topic not in ("greeting", "unknown")] or topics[:1]
@@ -123,8 +149,8 @@ def language_of(texts: Sequence[str]) -> str:
     return "en"
 
 
-def _earlier(call: Call) -> list[str]:
-    return [str(message.get("content", "")) for message in call.messages if message.get("role") == "user"]
+def _language(call: Call) -> str:
+    return language_of([text_of(message.get("content")) for message in call.messages if message.get("role") == "user"])
 
 
 def _words(text: str) -> str:

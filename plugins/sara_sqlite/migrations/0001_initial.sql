@@ -10,6 +10,8 @@ CREATE TABLE contacts (
     username     TEXT,
     name         TEXT,
     language     TEXT,
+    -- What the business wrote down about them.
+    notes        TEXT NOT NULL DEFAULT '',
     opted_out    INTEGER NOT NULL DEFAULT 0,
     opted_out_at INTEGER,
     marketing    INTEGER NOT NULL DEFAULT 1,
@@ -59,12 +61,29 @@ CREATE TABLE conversations (
     customer_at      INTEGER,
     window_closed    INTEGER NOT NULL DEFAULT 0,
     invitation       INTEGER,
+    -- Who answers, and when SARA does again by herself; since when the customer waits for a person.
+    mode             TEXT NOT NULL DEFAULT 'bot' CHECK (mode IN ('bot', 'human', 'paused')),
+    mode_until       INTEGER,
+    person_since     INTEGER,
+    -- When the timers are to be looked at. Whether we asked once more since the customer wrote, and when it was closed for silence.
+    timer_due        INTEGER,
+    followed_up      INTEGER NOT NULL DEFAULT 0,
+    closed_at        INTEGER,
+    -- The first message that is still history, and what was said in this chapter up to a message, in short.
+    chapter          INTEGER NOT NULL DEFAULT 0,
+    summary          TEXT NOT NULL DEFAULT '',
+    summary_to       INTEGER NOT NULL DEFAULT 0,
+    -- Answers to the waiting messages that were dropped because more was written; what was set aside for the call under way.
+    rethought        INTEGER NOT NULL DEFAULT 0,
+    reserved         TEXT,
     created_at       INTEGER NOT NULL,
     UNIQUE (account, contact)
 ) STRICT;
 CREATE INDEX conversations_reply_due ON conversations (reply_due) WHERE reply_due IS NOT NULL;
 CREATE INDEX conversations_deliver_due ON conversations (deliver_due) WHERE deliver_due IS NOT NULL;
-CREATE INDEX conversations_open ON conversations (id) WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL;
+CREATE INDEX conversations_timer_due ON conversations (timer_due) WHERE timer_due IS NOT NULL;
+CREATE INDEX conversations_open ON conversations (id) WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL OR timer_due IS NOT NULL;
+CREATE INDEX conversations_person ON conversations (person_since) WHERE person_since IS NOT NULL;
 CREATE INDEX conversations_contact ON conversations (contact);
 CREATE INDEX conversations_last ON conversations (last_at);
 
@@ -119,6 +138,7 @@ CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'wait
 CREATE INDEX messages_unsettled ON messages (conversation, id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX messages_parked ON messages (conversation, id) WHERE state = 'parked';
 CREATE INDEX messages_state ON messages (direction, state);
+CREATE INDEX messages_trouble ON messages (created_at) WHERE state IN ('dead', 'quarantined', 'failed', 'held', 'in_doubt');
 CREATE INDEX messages_reply ON messages (reply) WHERE reply IS NOT NULL;
 
 -- Files that messages bring. `at` is the message's own; `file` is a name in the media folder.
@@ -192,6 +212,46 @@ CREATE TABLE billing (
     n       INTEGER NOT NULL,
     PRIMARY KEY (account, month, what)
 ) STRICT, WITHOUT ROWID;
+
+-- When each of SARA's own texts was last said.
+CREATE TABLE said (
+    conversation INTEGER NOT NULL REFERENCES conversations (id),
+    key          TEXT NOT NULL,
+    at           INTEGER NOT NULL,
+    PRIMARY KEY (conversation, key)
+) STRICT, WITHOUT ROWID;
+
+-- How many messages came to an account in a minute (Unix time) or a day (`d` before it).
+CREATE TABLE tallies (
+    account TEXT NOT NULL,
+    period  TEXT NOT NULL,
+    n       INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (account, period)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tallies_age ON tallies (at);
+
+-- What the AI has cost in a day or a month, with what is set aside for calls under way: calls, tokens, money (millionths).
+CREATE TABLE spending (
+    period TEXT PRIMARY KEY,
+    calls  INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    money  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Calls of tools, written down before they are made. `turn` is the oldest message that waited for the answer.
+CREATE TABLE tool_calls (
+    id           INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations (id),
+    turn         INTEGER NOT NULL,
+    name         TEXT NOT NULL,
+    arguments    TEXT NOT NULL,
+    occurrence   INTEGER NOT NULL,
+    result       TEXT,
+    started_at   INTEGER NOT NULL,
+    ended_at     INTEGER,
+    UNIQUE (conversation, turn, name, arguments, occurrence)
+) STRICT;
 
 -- Changes told by the provider that were applied: told again, they change nothing.
 CREATE TABLE changes (

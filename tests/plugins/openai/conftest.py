@@ -29,15 +29,21 @@ def problems() -> Problems:
 
 
 @pytest.fixture
+def api() -> str:
+    """By which API the responders ask; a module whose promises hold for both gives this fixture both as parameters."""
+    return "completions"
+
+
+@pytest.fixture
 async def responder_with(
-    simulator: OpenAISimulator, problems: Problems, tmp_path: Path
+    simulator: OpenAISimulator, problems: Problems, tmp_path: Path, api: str
 ) -> AsyncIterator[Callable[..., OpenAIResponder]]:
     """Makes responders that talk to the simulator, save where an option says otherwise."""
     async with AsyncExitStack() as stack:
 
         def make(**options: Any) -> OpenAIResponder:
             context = Context(name="assistant", state=tmp_path, clock=lambda: NOW, problems=problems)
-            responder = OpenAIResponder(OpenAIOptions(**{**simulator.options(), **options}), context)
+            responder = OpenAIResponder(OpenAIOptions(**{**simulator.options(), "api": api, **options}), context)
             stack.push_async_callback(responder.close)
             return responder
 

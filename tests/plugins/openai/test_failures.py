@@ -84,6 +84,31 @@ def test_a_conversation_that_is_too_long_is_told_from_other_wrong_requests(body:
     assert isinstance(failed.outcome, GiveUp)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "refused"),
+    [
+        (400, {"message": "llama2 does not support tools"}, True),
+        (404, {"message": "No endpoints found that support tool use."}, True),
+        (422, {"message": "Extra inputs are not permitted", "param": "tools"}, True),
+        (400, {"message": "bad", "param": "tools[0].function.parameters"}, True),
+        (400, {"message": "Unrecognized request argument: function_call"}, True),
+        (500, {"message": "tools param requires --jinja flag"}, True),
+        (500, {"message": "the tools broke"}, False),
+        (429, {"message": "too many tools"}, False),
+        (400, {"message": "stools and toolboxes"}, False),
+        (400, {"message": "prompt is too long: tools included"}, False),
+    ],
+)
+def test_a_refusal_of_tools_is_told_from_other_errors_where_some_were_offered(status: int, body: Any, refused: bool) -> None:
+    assert understand(Answered(status, body, {}), "host", NOW, tools=True).no_tools is refused
+    assert not understand(Answered(status, body, {}), "host", NOW).no_tools
+
+
+@pytest.mark.parametrize("body", [{"param": "include"}, {"message": "Encrypted content is not supported with this model."}])
+def test_a_model_that_seals_no_reasoning_is_told_from_other_errors(body: Any) -> None:
+    assert understand(Answered(400, body, {}), "host", NOW, tools=True).no_sealing
+
+
 @pytest.mark.parametrize("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])
 def test_an_error_in_any_shape_is_understood(body: Any) -> None:
     assert isinstance(understand(Answered(500, body, {}), "host", NOW).outcome, TryLater)

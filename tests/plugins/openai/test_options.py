@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import pytest
 from pydantic import ValidationError
 from sara_openai.options import OpenAIOptions
@@ -41,11 +44,60 @@ def test_an_address_that_cannot_be_called_is_an_error(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"timeout": "0s"}, {"timeout": 60.5}, {"temperature": 3}, {"max_output_tokens": 0}, {"modell": "x"}, {"model": ""}]
+    "wrong",
+    [
+        {"timeout": "0s"},
+        {"timeout": 60.5},
+        {"temperature": 3},
+        {"max_output_tokens": 0},
+        {"modell": "x"},
+        {"model": ""},
+        {"api": "chat"},
+        {"tool_rounds": 0},
+        {"tool_rounds": 21},
+    ],
 )
 def test_a_value_out_of_range_is_an_error(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         OpenAIOptions.model_validate({"api_key": "sk-1", **wrong})
+
+
+def test_without_a_word_about_it_the_new_is_off_and_the_time_is_utc() -> None:
+    options = OpenAIOptions.model_validate({"api_key": "sk-1"})
+    assert (options.api, options.tool_rounds, options.facts, options.summary_instructions) == ("completions", 5, True, "")
+    assert options.zone is UTC
+
+
+@pytest.mark.parametrize("name", ["Europe/Lisbon", "America/Sao_Paulo", "Asia/Kolkata", " Europe/Lisbon\n"])
+def test_a_time_zone_is_named_as_iana_does(name: str) -> None:
+    assert OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": name}).zone == ZoneInfo(name.strip())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Europe/Lisbn", "did you mean Europe/Lisbon"),
+        ("Lisbon", "did you mean Europe/Lisbon"),
+        ("america/sao paulo", "did you mean America/Sao_Paulo"),
+        ("Berlin", "did you mean Europe/Berlin"),
+        ("Narnia", "write one as in"),
+        ("", "write one as in"),
+        ("Europe", "time zone"),
+        ("../../etc/passwd", "write one as in"),
+        ("/etc/passwd", "write one as in"),
+        ("x\x00", "time zone"),
+    ],
+)
+def test_a_time_zone_that_does_not_exist_is_an_error_with_a_hint(name: str, hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": name})
+
+
+def test_a_machine_without_time_zone_data_still_knows_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": "UTC"}).zone is UTC
+    with pytest.raises(ValidationError, match="tzdata"):
+        OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": "Mars/Olympus"})
 
 
 def test_the_host_that_people_read_holds_no_password() -> None:

@@ -1,3 +1,5 @@
+"""What a responder promises, whichever API it asks by."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,22 +7,25 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import structlog
-from aiohttp import ClientResponse, web
-from aioresponses import aioresponses
-from sara_openai.options import OpenAIOptions
+from aiohttp import web
 from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import Call, OpenAISimulator
 
-from sara import Context, GiveUp, Problems, Reply, SaraError, TryLater, Turn
+from sara import Contact, GiveUp, Problems, Reply, SaraError, TryLater, Turn
 
 KEY = "sk-simulated"
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
+
+
+@pytest.fixture(params=["completions", "responses"])
+def api(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def said(reply: Reply) -> str:
@@ -40,66 +45,20 @@ async def test_a_turn_is_answered_in_one_part_with_its_usage(responder: OpenAIRe
     assert reply.usage.output_tokens > 0
 
 
-async def test_the_model_reads_instructions_history_and_each_message_verbatim(
+async def test_the_model_is_told_the_time_and_whom_it_talks_to(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns
 ) -> None:
-    await responder_with(instructions="Be brief.").answer(
-        turn(" *Hi*\n", "¿Abren?", history=(("customer", "Hello"), ("assistant", "Hi!"), ("operator", "It's me, Ana.")))
+    zoe = Contact("p1", name="Zoe\nStrange", language="es")
+    responder = responder_with(instructions="Greet {name} of {channel}.", timezone="Europe/Lisbon")
+    await responder.answer(replace(turn(), contact=zoe, channel="shop"))
+    assert simulator.calls[0].system == (
+        "Greet Zoe Strange of shop.\n\n"
+        "It is now Friday, 15 January 2027, 08:00 (Europe/Lisbon).\n"
+        "So far they wrote in Spanish.\n"
+        "Answer in the language the customer writes in."
     )
-    assert simulator.calls[0].body == {
-        "model": "gpt-5-mini",
-        "messages": [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Hello"},
-            {"role": "assistant", "content": "Hi!"},
-            {"role": "assistant", "content": "It's me, Ana."},
-            {"role": "user", "content": " *Hi*\n"},
-            {"role": "user", "content": "¿Abren?"},
-        ],
-    }
-
-
-async def test_options_that_are_left_out_are_not_sent(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
-) -> None:
-    await responder.answer(turn())
-    assert set(simulator.calls[0].body) == {"model", "messages"}
-
-
-async def test_a_compatible_server_is_told_the_limit_in_the_old_word(
-    responder_with: Responders, simulator: OpenAISimulator, turn: Turns
-) -> None:
-    await responder_with(temperature=0.2, max_output_tokens=50).answer(turn())
-    assert {**simulator.calls[0].body, "messages": None} == {
-        "model": "gpt-5-mini",
-        "messages": None,
-        "temperature": 0.2,
-        "max_tokens": 50,
-    }
-
-
-class MockedResponse(ClientResponse):
-    """What aioresponses makes, with the argument that it does not know of."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        writer = type("Writer", (), {"output_size": 0})()
-        super().__init__(*args, stream_writer=writer, **kwargs)
-
-
-async def test_openai_itself_is_called_at_its_address_and_told_the_limit_in_the_new_word(
-    problems: Problems, tmp_path: Path, turn: Turns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/elsewhere")
-    options = OpenAIOptions.model_validate({"api_key": "sk-real", "max_output_tokens": 50})
-    responder = OpenAIResponder(options, Context("assistant", tmp_path, lambda: 0, problems))
-    payload = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}]}
-    with aioresponses() as mocked:
-        mocked.post("https://api.openai.com/v1/chat/completions", payload=payload, response_class=MockedResponse)
-        assert said(await responder.answer(turn())) == "Yes."
-        ((request,),) = mocked.requests.values()
-        assert b'"max_completion_tokens":50' in request.kwargs["data"]
-        assert request.kwargs["headers"]["Authorization"] == "Bearer sk-real"
-    await responder.close()
+    await responder_with(facts=False).answer(turn())
+    assert simulator.calls[1].system == ""
 
 
 async def test_nothing_is_taken_from_the_environment(
@@ -296,7 +255,7 @@ async def test_the_timeout_bounds_the_whole_call_though_bytes_keep_coming(respon
             await asyncio.sleep(0.02)
 
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", trickle)
+    app.router.add_post("/v1/{api:chat/completions|responses}", trickle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -343,7 +302,7 @@ async def test_a_conversation_too_long_for_the_model_is_tried_once_more_with_hal
 ) -> None:
     simulator.fault("too_long")
     assert said(await responder.answer(turn("now", history=HISTORY))) == "echo: line 09 | now"
-    first, second = ([message["content"] for message in call.messages] for call in simulator.calls)
+    first, second = ([message["content"] for message in call.messages if message["role"] != "system"] for call in simulator.calls)
     assert first == [text for _, text in HISTORY] + ["now"]
     assert second == [text for _, text in HISTORY[5:]] + ["now"]
 
@@ -434,9 +393,10 @@ async def test_a_limit_too_small_for_any_answer_is_a_problem(
 
 
 async def test_no_conversation_is_sent_to_where_a_redirect_points(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, api: str
 ) -> None:
-    simulator.fault("status", status=307, headers={"Location": f"{simulator.base_url}/chat/completions"})
+    address = "responses" if api == "responses" else "chat/completions"
+    simulator.fault("status", status=307, headers={"Location": f"{simulator.base_url}/{address}"})
     await refused_with(responder, turn())
     assert len(simulator.calls) == 1
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sara_openai.simulator import Call, OpenAISimulator
+from sara_openai.simulator import Call, Calls, OpenAISimulator
 from sara_openai.simulator.script import language_of, recite, topics_of
+from sara_openai.summary import SUMMARY_INSTRUCTIONS
 
 GOOD = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]}
 KEY = {"Authorization": "Bearer sk-simulated"}
@@ -19,9 +20,11 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def post(session: aiohttp.ClientSession, simulator: OpenAISimulator, body: Any, **headers: str) -> tuple[int, Any]:
+async def post(
+    session: aiohttp.ClientSession, simulator: OpenAISimulator, body: Any, to: str = "chat/completions", **headers: str
+) -> tuple[int, Any]:
     sent = {"data": body} if isinstance(body, bytes) else {"json": body}
-    async with session.post(f"{simulator.base_url}/chat/completions", headers={**KEY, **headers}, **sent) as response:
+    async with session.post(f"{simulator.base_url}/{to}", headers={**KEY, **headers}, **sent) as response:
         return response.status, await response.json()
 
 
@@ -76,6 +79,165 @@ async def test_it_refuses_what_openai_refuses(
     answered, error = await post(session, simulator, body)
     assert (answered, error["error"]["param"]) == (status, param)
     assert set(error["error"]) == {"message", "type", "param", "code"}
+
+
+def called(*identities: str, **fields: Any) -> dict[str, Any]:
+    """An assistant's message that calls a tool for each id."""
+    calls = [
+        {"id": each, "type": "function", "function": {"name": "look_up", "arguments": "{}", **fields}} for each in identities
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def result(identity: Any, content: Any = "Found.") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identity, "content": content}
+
+
+USER = {"role": "user", "content": "hi"}
+TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"tools": [TOOL]}, None),
+        ({"tools": [TOOL], "tool_choice": "none"}, None),
+        ({"tools": []}, "tools"),
+        ({"tools": {}}, "tools"),
+        ({"tools": [TOOL] * 129}, "tools"),
+        ({"tools": [{**TOOL, "type": "custom"}]}, "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "name": "look_up"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "function", "function": {"name": "look up"}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "function", "function": {"name": "x" * 65}}]}, "tools[0].function.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "x", "parameters": {"type": "array"}}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"tool_choice": "none"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": "never"}, "tool_choice"),
+        ({"messages": [USER, called("a", "b"), result("a"), result("b")]}, None),
+        ({"messages": [USER, called("a", "b"), result("b"), result("a"), called("a"), result("a"), USER]}, None),
+        ({"messages": [USER, called("a", "b"), result("a")]}, "messages[1]"),
+        ({"messages": [USER, called("a"), USER, result("a")]}, "messages[1]"),
+        ({"messages": [USER, result("a")]}, "messages[1].role"),
+        ({"messages": [USER, called("a"), result("b")]}, "messages[2].role"),
+        ({"messages": [USER, called("a"), result("a"), result("a")]}, "messages[3].role"),
+        ({"messages": [USER, called("a"), result(None)]}, "messages[2].tool_call_id"),
+        ({"messages": [USER, called("a"), result("a", None)]}, "messages[2].content"),
+        ({"messages": [USER, called("")]}, "messages[1].tool_calls[0].id"),
+        ({"messages": [USER, called("a", name="look up"), result("a")]}, "messages[1].tool_calls[0].function.name"),
+        ({"messages": [USER, called("a", arguments={}), result("a")]}, "messages[1].tool_calls[0].function.arguments"),
+        ({"messages": [USER, {**called("a"), "role": "user"}, result("a")]}, "messages[1].tool_calls"),
+        ({"messages": [USER, called()]}, "messages[1].tool_calls"),
+    ],
+)
+async def test_it_takes_tools_their_calls_and_results_as_openai_does(
+    session: aiohttp.ClientSession, simulator: OpenAISimulator, changes: dict[str, Any], param: str | None
+) -> None:
+    status, body = await post(session, simulator, {**GOOD, **changes})
+    assert (status, body.get("error", {}).get("param")) == (400 if param else 200, param)
+
+
+ITEM = {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "look_up", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "a", "output": "Found."}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed"}
+ASK: dict[str, Any] = {"model": "gpt-5-mini", "input": [USER]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "param"),
+    [
+        ({}, 200, None),
+        ({"input": "hi"}, 200, None),
+        ({"input": ""}, 400, "input"),
+        ({"input": []}, 400, "input"),
+        ({"input": None}, 400, "input"),
+        ({"input": ["hi"]}, 400, "input[0]"),
+        ({"input": [{"role": "tool", "content": "x"}]}, 400, "input[0].role"),
+        ({"input": [{"role": "user", "content": None}]}, 400, "input[0].content"),
+        ({"input": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}, 400, "input[0].content[0]"),
+        ({"input": [{"type": "thing"}]}, 400, "input[0].type"),
+        ({"messages": [USER]}, 400, "messages"),
+        ({"max_tokens": 50}, 400, "max_tokens"),
+        ({"max_output_tokens": 5}, 400, "max_output_tokens"),
+        ({"instructions": 5}, 400, "instructions"),
+        ({"model": "gpt-0"}, 404, None),
+        ({"tools": [TOOL]}, 400, "tools[0].name"),
+        ({"tools": [{"type": "function", "name": "look_up", "parameters": {"type": "object"}}]}, 200, None),
+        ({"input": [USER, THOUGHT, ITEM, OUTPUT]}, 200, None),
+        ({"input": [USER, ITEM, OUTPUT]}, 400, "input[1]"),
+        ({"input": [USER, THOUGHT, ITEM]}, 400, "input[2]"),
+        ({"input": [USER, OUTPUT]}, 400, "input[1]"),
+        ({"input": [USER, {**THOUGHT, "encrypted_content": None}, ITEM, OUTPUT]}, 404, "input[1]"),
+        ({"input": [USER, THOUGHT, {**ITEM, "call_id": None}, OUTPUT]}, 400, "input[2].call_id"),
+        ({"input": [USER, THOUGHT, {**ITEM, "name": "look up"}, OUTPUT]}, 400, "input[2].name"),
+        ({"input": [USER, THOUGHT, {**ITEM, "arguments": {}}, OUTPUT]}, 400, "input[2].arguments"),
+        ({"input": [USER, THOUGHT, ITEM, {**OUTPUT, "output": None}]}, 400, "input[3].output"),
+    ],
+)
+async def test_responses_takes_what_openai_takes(
+    session: aiohttp.ClientSession, simulator: OpenAISimulator, changes: dict[str, Any], status: int, param: str | None
+) -> None:
+    answered, body = await post(session, simulator, {**ASK, **changes}, "responses")
+    error = body.get("error") or {}
+    assert (answered, error.get("param")) == (status, param)
+
+
+async def test_responses_answers_as_openai_does(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
+    _, body = await post(session, simulator, ASK, "responses")
+    assert (body["object"], body["status"]) == ("response", "completed")
+    (message,) = body["output"]
+    assert message["content"] == [{"type": "output_text", "text": "echo: hi", "annotations": [], "logprobs": []}]
+    assert body["usage"]["total_tokens"] == body["usage"]["input_tokens"] + body["usage"]["output_tokens"] > 0
+
+
+async def test_calls_are_asked_for_as_openai_does(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
+    simulator.mode = [Calls([("look_up", {"name": "Zoë"}), ("look_up", "{broken")], text="One moment.")]
+    _, body = await post(session, simulator, GOOD)
+    choice = body["choices"][0]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("tool_calls", "One moment.")
+    assert [call["function"]["arguments"] for call in choice["message"]["tool_calls"]] == ['{"name": "Zoë"}', "{broken"]
+    _, body = await post(session, simulator, {**ASK, "include": ["reasoning.encrypted_content"]}, "responses")
+    assert [item["type"] for item in body["output"]] == ["message", "reasoning", "function_call", "function_call"]
+    assert body["output"][1]["encrypted_content"] == "sealed-2"
+    simulator.reasons = False
+    _, body = await post(session, simulator, ASK, "responses")
+    assert [item["type"] for item in body["output"]] == ["message", "function_call", "function_call"]
+
+
+@pytest.mark.parametrize("to", ["chat/completions", "responses"])
+async def test_what_was_asked_is_the_same_with_tools_in_between(
+    session: aiohttp.ClientSession, simulator: OpenAISimulator, to: str
+) -> None:
+    before = [{"role": "user", "content": "old"}, {"role": "assistant", "content": "x"}, {"role": "user", "content": "one"}, USER]
+    if to == "responses":
+        body: dict[str, Any] = {**ASK, "instructions": "Be brief.", "input": [*before, THOUGHT, ITEM, OUTPUT]}
+    else:
+        system = {"role": "system", "content": "Be brief."}
+        body = {**GOOD, "messages": [system, *before, called("a"), result("a")]}
+    await post(session, simulator, body, to)
+    (call,) = simulator.calls
+    assert (call.asked, call.results, call.system, call.first) == (("one", "hi"), ("Found.",), "Be brief.", False)
+
+
+async def test_a_server_without_tools_takes_none(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
+    simulator.toolless = True
+    status, body = await post(session, simulator, {**GOOD, "tools": [TOOL]})
+    assert status == 400
+    assert "does not support tools" in body["error"]["message"]
+    assert (await post(session, simulator, GOOD))[0] == 200
+
+
+async def test_a_summary_uses_up_no_reply(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
+    simulator.mode = ["one", "two"]
+    told = [{"role": "system", "content": SUMMARY_INSTRUCTIONS}, {"role": "user", "content": "[2026-11-27 13:45] Customer: Hi"}]
+    answers = [
+        (await post(session, simulator, body))[1]["choices"][0]["message"]["content"]
+        for body in (GOOD, {**GOOD, "messages": told}, GOOD)
+    ]
+    assert answers == ["one", "The customer wrote, in 1 of 1 lines: Hi", "two"]
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer sk-wrong", "sk-simulated"])

@@ -1,0 +1,107 @@
+"""Chat Completions: the API that every compatible server speaks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sara import GiveUp, TryLater
+from sara_openai.answer import Answer, ToolCall, field, shape, text_of, tool_calls, usage_of, without_reasoning
+from sara_openai.failures import Failed
+from sara_openai.options import OpenAIOptions
+from sara_openai.prompt import compose, sendable
+from sara_openai.question import Question
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+# Newer models of OpenAI take only the new word for it, many other servers only the old one.
+_NEW_WORD_HOSTS = (".openai.com", ".azure.com")
+
+# Reasoning models of DeepSeek, Moonshot, OpenRouter and Google refuse to go on after a tool without what they sent beside the call.
+_HANDED_BACK = ("reasoning_content", "reasoning_details")
+_HANDED_BACK_IN_CALLS = ("extra_content",)
+
+
+class Completions:
+    """A question as messages, the answer as the first choice."""
+
+    def endpoint(self, client: AsyncOpenAI) -> Callable[..., Awaitable[object]]:
+        """`POST /chat/completions`."""
+        return client.chat.completions.create
+
+    def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
+        """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
+        prompt = compose(question.briefing, question.history, question.messages, question.pictures, question.heard)
+        request: dict[str, Any] = {"model": options.model, "messages": [*prompt, *question.since]}
+        if question.tools:
+            request["tools"] = [
+                {
+                    "type": "function",
+                    "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
+                }
+                for tool in question.tools
+            ]
+            if question.closing:
+                request["tool_choice"] = "none"
+        if options.temperature is not None:
+            request["temperature"] = options.temperature
+        if options.max_output_tokens is not None:
+            host = "." + options.host.partition(":")[0]
+            word = "max_completion_tokens" if host.endswith(_NEW_WORD_HOSTS) else "max_tokens"
+            request[word] = options.max_output_tokens
+        return request
+
+    def read(self, answered: object, model: str) -> Answer | Failed:
+        """What the first choice says. The legacy `function_call` was never offered and is not looked at."""
+        choices = field(answered, "choices")
+        if not isinstance(choices, list) or not choices:
+            raise TryLater(f"the server answered without a choice ({shape(answered)})")
+        message, finish = field(choices[0], "message"), field(choices[0], "finish_reason")
+        if finish == "content_filter":
+            raise GiveUp("the provider's content filter withheld the answer")
+        text = text_of(field(message, "content"), "text", "output_text")
+        calls, asked = _calls(message)
+        return Answer(
+            text=without_reasoning(text).strip(),
+            refusal=text_of(field(message, "refusal")).strip(),
+            calls=calls,
+            echo=(_echo(message, text, asked),) if asked else (),
+            cut=finish == "length",
+            usage=usage_of(answered, model, "prompt_tokens", "completion_tokens"),
+        )
+
+    def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
+        """A message of the role `tool`."""
+        return {"role": "tool", "tool_call_id": call.id, "content": sendable(text)}
+
+
+def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]:
+    """The calls that a message asks for, and those same calls as they are sent back."""
+    sent = field(message, "tool_calls")
+    given = sent if isinstance(sent, list) else []
+    functions = [field(each, "function") for each in given]
+    read = tool_calls(
+        (field(each, "id"), field(function, "name"), field(function, "arguments"))
+        for each, function in zip(given, functions, strict=True)
+    )
+    asked = [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+            **_kept(each, _HANDED_BACK_IN_CALLS),
+        }
+        for call, each in zip(read, given, strict=True)
+        if call is not None
+    ]
+    return tuple(call for call in read if call is not None), asked
+
+
+def _echo(message: object, text: str, asked: list[dict[str, Any]]) -> Mapping[str, Any]:
+    said = {"role": "assistant", "content": sendable(text) or None, "tool_calls": asked}
+    return {**said, **_kept(message, _HANDED_BACK)}
+
+
+def _kept(thing: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: sendable(value) for name in names if (value := field(thing, name)) is not None}

@@ -1,0 +1,35 @@
+"""What an API has to bring so that the model can be asked through it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sara_openai.answer import Answer, ToolCall
+from sara_openai.failures import Failed
+from sara_openai.options import OpenAIOptions
+from sara_openai.question import Question
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class Dialect(Protocol):
+    """One way to put a question into a request and to find the answer in a response. Holds nothing: all methods are functions."""
+
+    def endpoint(self, client: AsyncOpenAI) -> Callable[..., Awaitable[object]]:
+        """The client's method that takes the request."""
+
+    def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
+        """The request for a question."""
+
+    def read(self, answered: object, model: str) -> Answer | Failed:
+        """The answer in what the server sent, which may be anything. Empty words are an answer too: it is not this one's to judge.
+
+        Raises:
+            TryLater: it has no shape that an answer could be in.
+            GiveUp: the provider withheld the answer.
+        """
+
+    def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
+        """What a call came to, in the form in which the model is told."""

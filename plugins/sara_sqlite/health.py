@@ -1,0 +1,63 @@
+"""Conversations that somebody should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from sara import Instant, Millis, Unhealthy
+from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident
+
+What: TypeAlias = Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
+
+RECENT: Millis = 7 * 86_400_000
+
+SOON: Millis = 600_000
+"""What is to be looked at later than this waits on purpose, for the shop to open say."""
+
+_FROM = (
+    "SELECT c.id, c.account, c.contact, coalesce(p.name, p.username) AS name, {since} AS since, {detail} AS detail FROM {where}"
+)
+_TROUBLE = (
+    _FROM.format(
+        since="min(m.created_at)",
+        detail="coalesce(m.error, m.reason)",
+        where="messages m INDEXED BY messages_trouble JOIN conversations c ON c.id = m.conversation JOIN contacts p ON p.id = c.contact",
+    )
+    + " WHERE m.state IN ('dead', 'quarantined', 'failed', 'held', 'in_doubt') AND m.created_at >= :recent AND m.state IN ({states})"
+    " GROUP BY c.id ORDER BY since LIMIT :limit"
+)
+
+_SQL: Mapping[What, str] = {
+    "unanswered": _FROM.format(
+        since="c.waiting_since",
+        detail="c.error",
+        where="conversations c INDEXED BY conversations_reply_due JOIN contacts p ON p.id = c.contact",
+    )
+    + " WHERE c.reply_due <= :soon AND c.waiting_since <= :unanswered AND c.mode = 'bot' ORDER BY since LIMIT :limit",
+    "failing": _TROUBLE.format(states="'dead', 'quarantined', 'failed'"),
+    "doubtful": _TROUBLE.format(states="'in_doubt', 'held'"),
+    "waiting_for_person": _FROM.format(
+        since="c.person_since", detail="''", where="conversations c JOIN contacts p ON p.id = c.contact"
+    )
+    + " WHERE c.person_since <= :person AND c.mode = 'human' ORDER BY since LIMIT :limit",
+}
+
+
+def unhealthy(db: Connection, now: Instant, unanswered: Millis, person: Millis, limit: int) -> list[Unhealthy]:
+    """Each conversation once for each thing that is wrong with it, the longest first."""
+    limits = {"recent": now - RECENT, "soon": now + SOON, "unanswered": now - unanswered, "person": now - person, "limit": limit}
+    found = [
+        Unhealthy(
+            ident(CONVERSATION, row["id"]),
+            row["account"],
+            ident(CONTACT, row["contact"]),
+            row["name"],
+            what,
+            row["since"],
+            row["detail"] or "",
+        )
+        for what, sql in _SQL.items()
+        for row in db.execute(sql, limits)
+    ]
+    return sorted(found, key=lambda each: each.since)[:limit]

@@ -1,0 +1,195 @@
+"""Who answers a conversation, and what its person wants: handing over and back, consent, notes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sara import Draft, HandOver, Instant, OpenWork, Tell, Wording
+from sara_sqlite import parts, people
+from sara_sqlite.rows import (
+    CONVERSATION,
+    Connection,
+    event,
+    head_of,
+    ident,
+    look_at_timers,
+    number,
+    one,
+    open_work,
+    refresh_delivery,
+    the,
+)
+
+TO_A_PERSON = "handed_over"
+"""The reason of answers that were not sent because a person took over, and of the message that asked for one."""
+
+PERSON = "human"
+"""The reason of messages that came while a person answered."""
+
+PAUSED = "paused"
+"""The reason of answers that wait for the end of a pause."""
+
+
+def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+    """What the contract says; the open work of every conversation that it touched."""
+    key = number(CONVERSATION, conversation)
+    the(db, "SELECT id FROM conversations WHERE id = ?", key)
+    return [open_work(db, touched) for touched in apply(db, key, change, now)]
+
+
+def apply(db: Connection, conversation: int, change: HandOver, now: Instant) -> list[int]:
+    """Hand a conversation over within somebody's transaction; the conversations that it touched."""
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
+    known = row["mode"] == change.mode
+    db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, change.until, conversation))
+    look_at_timers(db, conversation, change.until)
+    if change.by == "operator":
+        db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
+    elif change.mode == "human":
+        db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
+    touched = [conversation]
+    if known:
+        return touched
+    event(db, now, f"mode_{change.mode}", change.reason, conversation=conversation, actor=change.by)
+    # An answer that is being made is no longer wanted.
+    db.execute("UPDATE conversations SET attempt_open = 0 WHERE id = ?", (conversation,))
+    if change.mode == "human":
+        _leave_to_a_person(db, conversation, change.by, now)
+    else:
+        _park_answers(db, conversation, now)
+    say_in_their_language(db, row, change.notice, now)
+    if change.tell is not None:
+        touched.append(tell(db, change.tell, conversation, now))
+    refresh_delivery(db, conversation, now)
+    return touched
+
+
+def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant) -> None:
+    """What waits is for the person to read, and what was to be said is not said any more."""
+    skip_waiting(db, conversation, TO_A_PERSON, by, now)
+    parts.cancel_unsaid(db, conversation, "('reply')", TO_A_PERSON, now)
+
+
+def skip_waiting(db: Connection, conversation: int, reason: str, by: str, now: Instant) -> None:
+    """End the turn of a conversation: nothing of it will be answered."""
+    for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall():
+        event(db, now, "skipped", reason, conversation=conversation, message=waiting["id"], actor=by)
+    db.execute(
+        "UPDATE messages SET state = 'skipped', reason = ? WHERE conversation = ? AND state = 'waiting'", (reason, conversation)
+    )
+    close_turn(db, conversation)
+
+
+def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
+    rows = db.execute(
+        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
+        " AND purpose = 'reply'",
+        (conversation,),
+    ).fetchall()
+    for row in rows:
+        db.execute("UPDATE messages SET state = 'parked', reason = ? WHERE id = ?", (PAUSED, row["id"]))
+        event(db, now, "parked", PAUSED, conversation=conversation, message=row["id"])
+
+
+def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: Wording) -> OpenWork:
+    """SARA answers again."""
+    key = number(CONVERSATION, conversation)
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    if row["mode"] == "bot":
+        return open_work(db, key)
+    db.execute("UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE id = ?", (key,))
+    event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
+    if row["mode"] == "paused":
+        for part in db.execute(
+            "SELECT id FROM messages INDEXED BY messages_parked WHERE conversation = ? AND state = 'parked' AND reason = ?",
+            (key, PAUSED),
+        ).fetchall():
+            db.execute("UPDATE messages SET state = 'queued', reason = NULL, not_before = ? WHERE id = ?", (now, part["id"]))
+            event(db, now, "unparked", "SARA answers again", conversation=key, message=part["id"], actor=by)
+        if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key) is not None:
+            db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 0 WHERE id = ?", (now, key))
+    say_in_their_language(db, row, notice, now)
+    return refresh_delivery(db, key, now)
+
+
+def say_in_their_language(
+    db: Connection, conversation: sqlite3.Row, wording: Wording, now: Instant, language: str | None = None, always: bool = False
+) -> None:
+    """Say one of SARA's own texts: in the language that `language` names, else in the one that the person writes. One who wants
+    silence is told nothing, unless it is about that (`always`)."""
+    if not wording:
+        return
+    person = head_of(db, conversation["id"])
+    if person["opted_out"] and not always:
+        return
+    draft = wording.get(language or person["language"] or "") or wording[""]
+    parts.add(db, conversation, [draft], "notice", None, now)
+
+
+def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
+    """Tell a person of the business; the conversation with them."""
+    contact = people.resolve(db, what.account.partition(":")[0], what.person, now)
+    with_them = people.conversation_of(db, what.account, contact, now)
+    text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
+    # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
+    parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
+    refresh_delivery(db, with_them["id"], now)
+    return int(with_them["id"])
+
+
+def consent(db: Connection, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording) -> OpenWork:
+    """Somebody of the business notes what the person wants."""
+    key = number(CONVERSATION, conversation)
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    if bool(head_of(db, key)["opted_out"]) == opted_out:
+        return open_work(db, key)
+    if opted_out:
+        silence(db, row["contact"], key, by, how, now)
+    else:
+        speak_again(db, row["contact"], key, by, how, now)
+    say_in_their_language(db, row, notice, now, always=True)
+    return refresh_delivery(db, key, now)
+
+
+def silence(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant) -> None:
+    """The person wants no more messages: nothing that waits is answered, nothing unsent of ours is sent."""
+    everyone = _set_consent(db, contact, opted_out=True, now=now)
+    event(db, now, "opted_out", how, conversation=conversation, actor=by)
+    marks = ", ".join("?" * len(everyone))
+    for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", everyone).fetchall():  # noqa: S608
+        skip_waiting(db, other, "opted_out", by, now)
+        parts.cancel_unsaid(db, other, parts.BY_CONSENT, "opted_out", now)
+        refresh_delivery(db, other, now)
+
+
+def speak_again(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant) -> None:
+    """The person wants messages again."""
+    _set_consent(db, contact, opted_out=False, now=now)
+    event(db, now, "opted_in", how, conversation=conversation, actor=by)
+
+
+def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant) -> list[int]:
+    """Keep what a person wants, for every contact that is this person; return those."""
+    everyone = people.circle(db, contact)
+    for each in everyone:
+        db.execute(
+            "UPDATE contacts SET opted_out = ?, opted_out_at = ? WHERE id = ?", (int(opted_out), now if opted_out else None, each)
+        )
+    return everyone
+
+
+def note(db: Connection, conversation: str, text: str, by: str, now: Instant) -> None:
+    """Replace what is noted about a person."""
+    key = number(CONVERSATION, conversation)
+    db.execute("UPDATE contacts SET notes = ? WHERE id = ?", (text, head_of(db, key)["id"]))
+    event(db, now, "noted", f"{len(text)} characters", conversation=key, actor=by)
+
+
+def close_turn(db: Connection, conversation: int) -> None:
+    """Nothing waits any more: forget the turn's due, attempts and open call."""
+    db.execute(
+        "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
+        " reply_blocked = 0, rethought = 0, error = NULL WHERE id = ?",
+        (conversation,),
+    )

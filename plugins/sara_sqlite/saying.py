@@ -1,0 +1,61 @@
+"""What is said out of turn: SARA's own texts, an operator's words, parts with a time of their own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sara import Draft, Instant, OpenWork, Purpose, Said
+from sara_sqlite import parts
+from sara_sqlite.rows import CONVERSATION, MESSAGE, Connection, event, look_at_timers, number, one, refresh_delivery, the
+
+SCHEDULED = "scheduled"
+"""The reason of parts whose time has not come."""
+
+
+def once(db: Connection, conversation: sqlite3.Row, said: Said | None, now: Instant) -> bool:
+    """Say one of SARA's own texts unless it was said already; whether it was said now."""
+    if said is None:
+        return False
+    last = one(db, "SELECT at FROM said WHERE conversation = ? AND key = ?", conversation["id"], said.key)
+    if last is not None and last["at"] >= said.since:
+        return False
+    db.execute(
+        "INSERT INTO said (conversation, key, at) VALUES (?, ?, ?) ON CONFLICT (conversation, key) DO UPDATE SET at = excluded.at",
+        (conversation["id"], said.key, now),
+    )
+    parts.add(db, conversation, said.drafts, "notice", None, now)
+    return True
+
+
+def say(
+    db: Connection, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None
+) -> OpenWork:
+    """Queue what answers nothing, or put it aside until its time."""
+    key = number(CONVERSATION, conversation)
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    made = parts.add(db, row, drafts, purpose, None, now, by)
+    if at is not None and at > now:
+        for part in made:
+            db.execute(
+                "UPDATE messages SET state = 'parked', reason = ?, not_before = ? WHERE id = ?",
+                (SCHEDULED, at, number(MESSAGE, part)),
+            )
+        look_at_timers(db, key, at)
+    if purpose == "operator":
+        db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (key,))
+    return refresh_delivery(db, key, now)
+
+
+def release(db: Connection, conversation: str, now: Instant) -> OpenWork:
+    """Queue the parts whose time has come."""
+    key = number(CONVERSATION, conversation)
+    rows = db.execute(
+        "SELECT id FROM messages INDEXED BY messages_parked WHERE conversation = ? AND state = 'parked' AND reason = ?"
+        " AND not_before <= ? ORDER BY id",
+        (key, SCHEDULED, now),
+    ).fetchall()
+    for row in rows:
+        db.execute("UPDATE messages SET state = 'queued', reason = NULL WHERE id = ?", (row["id"],))
+        event(db, now, "due", "its time has come", conversation=key, message=row["id"])
+    return refresh_delivery(db, key, now)

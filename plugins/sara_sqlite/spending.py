@@ -1,0 +1,105 @@
+"""What the AI costs: set aside before a call, settled after it; and how many messages come to a channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sara import Ceiling, Instant, OverBudget, Reserve, Usage
+from sara_sqlite.rows import Connection, the
+
+DAY = 86_400_000
+MINUTE = 60_000
+
+
+def reserve(db: Connection, conversation: int, wanted: Reserve | None) -> None:
+    """Set aside what a call may cost. Raises OverBudget where a ceiling cannot hold it."""
+    if wanted is None:
+        return
+    for ceiling in wanted.ceilings:
+        so_far = spent(db, ceiling.period)
+        _must_hold(ceiling, "calls", ceiling.calls, so_far, 1)
+        _must_hold(ceiling, "tokens", ceiling.tokens, so_far, wanted.tokens)
+        _must_hold(ceiling, "money", ceiling.money, so_far, wanted.money)
+    for ceiling in wanted.ceilings:
+        _add(db, ceiling.period, calls=1, tokens=wanted.tokens, money=wanted.money)
+    kept = {"periods": [each.period for each in wanted.ceilings], "tokens": wanted.tokens, "money": wanted.money}
+    db.execute("UPDATE conversations SET reserved = ? WHERE id = ?", (json.dumps(kept), conversation))
+
+
+def _must_hold(ceiling: Ceiling, what: str, most: int | None, so_far: Mapping[str, int], wanted: int) -> None:
+    if most is not None and so_far.get(what, 0) + wanted > most:
+        raise OverBudget(f"the AI's {what} for {ceiling.period} are used up", period=ceiling.period)
+
+
+def settle(db: Connection, conversation: int, usage: Usage | None, money: int) -> None:
+    """What was set aside becomes what the call cost; the whole of it where the responder did not say."""
+    kept = _taken(db, conversation)
+    if kept is None or usage is None:
+        return
+    used = usage.input_tokens + usage.output_tokens
+    for period in kept["periods"]:
+        _add(db, period, tokens=used - kept["tokens"], money=money - kept["money"])
+
+
+def give_back(db: Connection, conversation: int) -> None:
+    """A call failed: that it was made stays counted, what it might have cost does not."""
+    kept = _taken(db, conversation)
+    if kept is None:
+        return
+    for period in kept["periods"]:
+        _add(db, period, tokens=-kept["tokens"], money=-kept["money"])
+
+
+def charge(db: Connection, periods: tuple[str, ...], usage: Usage | None, money: int) -> None:
+    """A call for which nothing was set aside."""
+    used = usage.input_tokens + usage.output_tokens if usage else 0
+    for period in periods:
+        _add(db, period, calls=1, tokens=used, money=money)
+
+
+def _taken(db: Connection, conversation: int) -> dict[str, Any] | None:
+    row = the(db, "SELECT reserved FROM conversations WHERE id = ?", conversation)
+    db.execute("UPDATE conversations SET reserved = NULL WHERE id = ?", (conversation,))
+    return None if row["reserved"] is None else dict(json.loads(row["reserved"]))
+
+
+def _add(db: Connection, period: str, calls: int = 0, tokens: int = 0, money: int = 0) -> None:
+    db.execute(
+        "INSERT INTO spending (period, calls, tokens, money) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE"
+        " SET calls = calls + excluded.calls, tokens = max(0, tokens + excluded.tokens), money = max(0, money + excluded.money)",
+        (period, calls, tokens, money),
+    )
+
+
+def spent(db: Connection, period: str) -> dict[str, int]:
+    """What the AI has cost in a period."""
+    row = db.execute("SELECT calls, tokens, money FROM spending WHERE period = ?", (period,)).fetchone()
+    return dict(row) if row is not None else {"calls": 0, "tokens": 0, "money": 0}
+
+
+def tally(db: Connection, account: str, messages: int, now: Instant) -> None:
+    """Count messages that call for an answer; what is older than two days is forgotten."""
+    if not messages:
+        return
+    for period in _periods(now).values():
+        db.execute(
+            "INSERT INTO tallies (account, period, n, at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (account, period) DO UPDATE SET n = n + excluded.n",
+            (account, period, messages, now),
+        )
+    db.execute("DELETE FROM tallies WHERE at < ?", (now - 2 * DAY,))
+
+
+def tallied(db: Connection, account: str, now: Instant) -> dict[str, int]:
+    """How many messages came to an account in this minute and on this day."""
+    found = {}
+    for name, period in _periods(now).items():
+        row = db.execute("SELECT n FROM tallies WHERE account = ? AND period = ?", (account, period)).fetchone()
+        found[name] = 0 if row is None else int(row["n"])
+    return found
+
+
+def _periods(now: Instant) -> dict[str, str]:
+    return {"minute": str(now // MINUTE), "day": f"d{now // DAY}"}

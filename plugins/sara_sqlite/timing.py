@@ -1,0 +1,178 @@
+"""What the timers of a conversation go by: silence, closing, summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sara import Contact as Customer
+from sara import Draft, Instant, Line, OpenWork, Stale, TimerView, Usage
+from sara_sqlite import parts, spending
+from sara_sqlite.rows import (
+    CONTACT,
+    CONVERSATION,
+    LEFT,
+    LINES,
+    MESSAGE,
+    SAID,
+    Connection,
+    event,
+    head_of,
+    ident,
+    line,
+    number,
+    one,
+    open_work,
+    refresh_delivery,
+    the,
+)
+from sara_sqlite.saying import SCHEDULED
+
+MOST_OLDER = 1_000
+"""Counting what no summary holds ends here."""
+
+
+def view(db: Connection, conversation: str, shown: int) -> TimerView | None:
+    """All that the decision needs."""
+    key = number(CONVERSATION, conversation)
+    row = one(db, "SELECT * FROM conversations WHERE id = ?", key)
+    if row is None:
+        return None
+    person = head_of(db, key)
+    scheduled = the(
+        db,
+        "SELECT min(not_before) AS at FROM messages INDEXED BY messages_parked"
+        " WHERE conversation = ? AND state = 'parked' AND reason = ?",
+        key,
+        SCHEDULED,
+    )
+    return TimerView(
+        conversation=conversation,
+        account=row["account"],
+        contact=Customer(ident(CONTACT, row["contact"]), person["name"], person["username"], person["language"], person["notes"]),
+        opted_out=bool(person["opted_out"]),
+        mode=row["mode"],
+        mode_until=row["mode_until"],
+        waiting=_count(db, "state = 'waiting'", key),
+        unsent=_count(db, "state IN ('queued', 'sending', 'in_doubt')", key),
+        customer_at=_last(db, key, "direction = 'in'"),
+        ours_at=_last(db, key, f"direction = 'out' AND purpose IN ('reply', 'operator') AND {LEFT}"),
+        window_from=None if row["window_closed"] else row["customer_at"],
+        followed_up=bool(row["followed_up"]),
+        closed=row["closed_at"] is not None,
+        scheduled=scheduled["at"],
+        older=len(_older(db, key, shown, MOST_OLDER)),
+        due=row["timer_due"],
+    )
+
+
+def _count(db: Connection, where: str, conversation: int) -> int:
+    row = the(
+        db,
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM messages WHERE conversation = ? AND {where} LIMIT 100)",  # noqa: S608  # conditions are ours
+        conversation,
+    )
+    return int(row["n"])
+
+
+def _last(db: Connection, conversation: int, where: str) -> Instant | None:
+    row = one(
+        db,
+        f"SELECT created_at FROM messages WHERE conversation = ? AND {where} ORDER BY id DESC LIMIT 1",  # noqa: S608  # the same
+        conversation,
+    )
+    return None if row is None else int(row["created_at"])
+
+
+def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[int]:
+    """Messages of this chapter that no summary holds and that are not among the newest `shown`, oldest first."""
+    rows = db.execute(
+        "SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.conversation = ?"  # noqa: S608  # the same
+        f" AND m.id > c.summary_to AND m.id >= c.chapter AND m.state IN {SAID} ORDER BY m.id DESC LIMIT ? OFFSET ?",
+        (conversation, limit, shown),
+    )
+    return [row["id"] for row in rows][::-1]
+
+
+def set_timer(db: Connection, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
+    """When to look next."""
+    key = number(CONVERSATION, conversation)
+    db.execute("UPDATE conversations SET timer_due = ? WHERE id = ?", (due, key))
+    return open_work(db, key)
+
+
+def follow_up(db: Connection, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+    """Ask once more."""
+    key = number(CONVERSATION, conversation)
+    _still_silent(db, key, silent_since)
+    row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    if row["mode"] != "bot" or head_of(db, key)["opted_out"] or row["followed_up"]:
+        raise Stale("nobody is to be asked any more")
+    parts.add(db, row, [draft], "notice", None, now)
+    db.execute("UPDATE conversations SET followed_up = 1 WHERE id = ?", (key,))
+    event(db, now, "followed_up", conversation=key)
+    return refresh_delivery(db, key, now)
+
+
+def close(db: Connection, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
+    """Close it until the customer writes."""
+    key = number(CONVERSATION, conversation)
+    _still_silent(db, key, silent_since)
+    db.execute("UPDATE conversations SET closed_at = ? WHERE id = ?", (now, key))
+    event(db, now, "closed", "nothing was said for long", conversation=key)
+    return open_work(db, key)
+
+
+def _still_silent(db: Connection, conversation: int, since: Instant) -> None:
+    if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", conversation) is not None:
+        raise Stale("a message waits")
+    newest = one(
+        db,
+        "SELECT created_at FROM messages WHERE conversation = ? AND (direction = 'in' OR purpose IN ('reply', 'operator'))"
+        " ORDER BY id DESC LIMIT 1",
+        conversation,
+    )
+    if newest is not None and newest["created_at"] > since:
+        raise Stale("something was said since")
+
+
+def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+    """The summary so far, and what comes next into it."""
+    key = number(CONVERSATION, conversation)
+    row = the(db, "SELECT summary FROM conversations WHERE id = ?", key)
+    chosen = _older(db, key, shown, MOST_OLDER)[:limit]
+    if not chosen:
+        return row["summary"], ()
+    marks = ", ".join("?" * len(chosen))
+    rows = db.execute(LINES + f" WHERE m.id IN ({marks}) ORDER BY m.id", (head_of(db, key)["id"], *chosen))
+    return row["summary"], tuple(line(each) for each in rows)
+
+
+def save_summary(
+    db: Connection,
+    conversation: str,
+    text: str,
+    upto: str,
+    usage: Usage | None,
+    money: int,
+    periods: tuple[str, ...],
+    now: Instant,
+) -> None:
+    """Keep a summary, unless a new chapter has begun or somebody forgot what it holds."""
+    key, last = number(CONVERSATION, conversation), number(MESSAGE, upto)
+    spending.charge(db, periods, usage, money)
+    kept = db.execute(
+        "UPDATE conversations SET summary = ?, summary_to = ? WHERE id = ? AND chapter <= ? AND summary_to < ?"
+        " AND EXISTS (SELECT 1 FROM messages WHERE id = ?)",
+        (text, last, key, last, last, last),
+    ).rowcount
+    if kept:
+        event(db, now, "summarised", f"up to {upto}", conversation=key)
+
+
+def begin_chapter(db: Connection, conversation: int, message: int, now: Instant) -> None:
+    """From this message on is what is read; what was said before can still be searched."""
+    db.execute(
+        "UPDATE conversations SET chapter = ?, summary = '', summary_to = 0, closed_at = NULL WHERE id = ?",
+        (message, conversation),
+    )
+    event(db, now, "chapter", "what was said before is no history any more", conversation=conversation, message=message)

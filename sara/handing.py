@@ -1,0 +1,52 @@
+"""Passing a conversation to a person: what is said to whom, and until when. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sara.model import Draft, HandOver, Instant, Person, Tell, Wording
+
+if TYPE_CHECKING:
+    from sara.routes import Route, Routes
+    from sara.texts import Texts
+
+
+def wording(texts: Texts, key: str, **values: str) -> Wording:
+    """One of SARA's own texts in all languages."""
+    return {language: Draft(said) for language, said in texts.everywhere(key, **values).items()}
+
+
+class Handing:
+    """Makes a hand-over of a wish for one."""
+
+    def __init__(self, routes: Routes, texts: Texts) -> None:
+        self._routes = routes
+        self._texts = texts
+
+    def over(self, route: Route, by: str, reason: str, name: str | None, now: Instant, *, announced: bool = False) -> HandOver:
+        """A person answers from now on. `announced` says that the customer is told already."""
+        policy = route.policy.hand_over
+        until = None if policy.back_after is None else now + policy.back_after
+        notice = {} if announced else wording(self._texts, "hand_over")
+        return HandOver(by, reason, "human", until, notice, self._tell(route, reason, name))
+
+    def quietly(self, route: Route, by: str, reason: str, now: Instant) -> HandOver:
+        """A person answers already: nobody has to be told."""
+        policy = route.policy.hand_over
+        return HandOver(by, reason, "human", None if policy.back_after is None else now + policy.back_after)
+
+    def _tell(self, route: Route, reason: str, name: str | None) -> Tell | None:
+        notify = route.policy.hand_over.notify
+        if notify is None or (to := self._routes.named(notify.channel)) is None:
+            return None
+        text = self._texts.say(
+            "operator_call", to.policy.language, name=name or "?", conversation="{conversation}", reason=reason
+        )
+        return Tell(to.channel.account, person_of(notify.to), Draft(text))
+
+
+def person_of(written: str) -> Person:
+    """Whom the file means by a number (with a plus, spaces or not) or an id."""
+    digits = "".join(char for char in written if char.isdigit())
+    bare = written.strip().replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
+    return Person(phone=digits) if bare.removeprefix("+") == digits and digits else Person(user_id=written.strip())

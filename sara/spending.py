@@ -1,0 +1,74 @@
+"""What the AI may cost: prices, ceilings, and what is set aside for a call. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sara.history import estimated_tokens
+from sara.model import Ceiling, Instant, Line, Reserve, Usage
+
+if TYPE_CHECKING:
+    from sara.config import Budget, Price
+    from sara.config import Ceiling as Allowed
+
+MILLION = 1_000_000
+
+INSTRUCTIONS = 1_000
+ANSWER = 1_000
+"""Tokens set aside for what the model is told beforehand, and for what it says."""
+
+
+class Spending:
+    """What calls cost by the file's prices, and how much may be spent."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is any ceiling."""
+        return any(allowed.model_dump(exclude_none=True) for allowed in (self._budget.day, self._budget.month))
+
+    def periods(self, now: Instant) -> tuple[str, str]:
+        """The day and the month of a moment, by UTC."""
+        moment = datetime.fromtimestamp(now / 1_000, UTC)
+        return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m}"
+
+    def reserve(self, lines: Sequence[Line], now: Instant) -> Reserve:
+        """What a call may cost at most that reads these lines, by the dearest price; it is settled when the answer is there."""
+        read = INSTRUCTIONS + sum(estimated_tokens(line.text) for line in lines)
+        dearest = [
+            max((getattr(price, what) for price in self._budget.prices.values()), default=0.0) for what in ("input", "output")
+        ]
+        money = round(read * dearest[0] + ANSWER * dearest[1])
+        day, month = self.periods(now)
+        return Reserve(read + ANSWER, money, (_ceiling(day, self._budget.day), _ceiling(month, self._budget.month)))
+
+    def cost(self, usage: Usage | None) -> int:
+        """What a call cost, in millionths; 0 where nobody knows."""
+        if usage is None or (price := self._price(usage.model)) is None:
+            return 0
+        # A price is for a million tokens, and a cost in millionths: these cancel out.
+        return round(usage.input_tokens * price.input + usage.output_tokens * price.output)
+
+    def used_up(self, spent: Sequence[dict[str, int]]) -> bool:
+        """Whether nothing may be spent any more, given what was spent in the day and in the month."""
+        for allowed, so_far in zip((self._budget.day, self._budget.month), spent, strict=True):
+            ceiling = _ceiling("", allowed)
+            for what in ("calls", "tokens", "money"):
+                most = getattr(ceiling, what)
+                if most is not None and so_far.get(what, 0) >= most:
+                    return True
+        return False
+
+    def _price(self, model: str) -> Price | None:
+        """The price whose name is the longest beginning of the model's."""
+        names = [name for name in self._budget.prices if model.startswith(name)]
+        return self._budget.prices[max(names, key=len)] if names else None
+
+
+def _ceiling(period: str, allowed: Allowed) -> Ceiling:
+    money = None if allowed.money is None else round(allowed.money * MILLION)
+    return Ceiling(period, allowed.calls, allowed.tokens, money)

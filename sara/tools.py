@@ -1,0 +1,181 @@
+"""The tools of one turn: checked, written down before they are called, bounded, and never called twice for the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import Field, ValidationError
+
+from sara.bounds import Strays
+from sara.config.options import Options
+from sara.contracts import Clock, Store, Tool
+from sara.errors import SaraError
+from sara.model import ToolScope, ToolSpec
+from sara.parts import storable
+
+if TYPE_CHECKING:
+    from sara.problems import Problems
+
+log = structlog.get_logger("sara.tools")
+
+MOST_CALLS = 12
+"""So many calls for one answer; a model that goes on is told to stop."""
+
+LONGEST = 8_000
+"""Characters of a result that the model is given."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+
+HAND_OVER = "hand_over"
+UNKNOWN = "This was begun before and its outcome is not known, so it is not done again. Say that a person will check it."
+
+
+class HandOverArguments(Options):
+    """What the model says when it wants a person to take over."""
+
+    reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
+
+
+HAND_OVER_SPEC = ToolSpec(
+    HAND_OVER,
+    "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
+    " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
+    HandOverArguments.model_json_schema(),
+)
+
+
+class TurnTools:
+    """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
+
+    `wanted` is the reason for which the model wants a person to take over: done together with keeping the answer, so that there
+    is never one without the other.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        hands_over: bool,
+        store: Store,
+        attempt: int,
+        scope: ToolScope,
+        strays: Strays,
+        problems: Problems,
+        clock: Clock,
+    ) -> None:
+        self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
+        self._hands_over = hands_over
+        self._store = store
+        self._attempt = attempt
+        self._scope = scope
+        self._strays = strays
+        self._problems = problems
+        self._clock = clock
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self.wanted: str | None = None
+
+    @property
+    def specs(self) -> Sequence[ToolSpec]:
+        """What the model is told of."""
+        brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
+        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+
+    async def call(self, name: str, arguments: str) -> str:
+        """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        if self._calls.total() >= MOST_CALLS:
+            return "No more tools can be used for this answer. Answer with what you know."
+        if name == HAND_OVER and self._hands_over:
+            return self._hand_over(arguments)
+        tool = self._tools.get(name)
+        if tool is None:
+            self._calls[name, ""] += 1
+            return f"There is no tool of that name. There are: {', '.join(spec.name for spec in self.specs) or 'none'}."
+        parsed = _parsed(tool.Arguments, arguments)
+        if isinstance(parsed, str):
+            self._calls[name, ""] += 1
+            return parsed
+        canonical = parsed.model_dump_json()
+        self._calls[name, canonical] += 1
+        occurrence = self._calls[name, canonical]
+        conversation = self._scope.conversation
+        record, new = await self._store.begin_tool(conversation, self._attempt, name, canonical, occurrence, self._clock())
+        if not new:
+            log.info("tool_not_repeated", tool=name, conversation=conversation, known=record.result is not None)
+            return record.result if record.result is not None else UNKNOWN
+        result = await self._run(tool, parsed)
+        if result is None:
+            return UNKNOWN
+        await self._store.end_tool(record.id, result, self._clock())
+        return result
+
+    def _hand_over(self, arguments: str) -> str:
+        self._calls[HAND_OVER, ""] += 1
+        parsed = _parsed(HandOverArguments, arguments)
+        if isinstance(parsed, str):
+            return parsed
+        self.wanted = storable(str(parsed.reason))  # type: ignore[attr-defined]  # parsed by that very model
+        return "A colleague takes over after your answer. Tell the customer so, in their language."
+
+    async def _run(self, tool: Tool, arguments: Options) -> str | None:
+        """The result, a failure's own words included; None where nobody can tell whether it was done."""
+        called = f"tool:{tool.name}"
+        if self._strays.blocked(called):
+            return "This cannot be done at the moment."
+        try:
+            result = await self._strays.call(called, tool.run(arguments, self._scope), tool.timeout)
+        except SaraError as error:
+            log.warning("tool_failed", tool=tool.name, conversation=self._scope.conversation, error=type(error).__name__)
+            return storable(f"It could not be done: {error}")[:LONGEST]
+        except Exception as error:
+            what = "did not end in time" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
+            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            self._problems.report(
+                called,
+                f"the tool {tool.name} {what}; whether it did anything is not known",
+                "see the log; update or remove its plugin",
+            )
+            return None
+        self._problems.clear(called)
+        return storable(str(result))[:LONGEST]
+
+
+def _parsed(model: type[Options], arguments: str) -> Options | str:
+    """The arguments, or what the model did wrong."""
+    try:
+        return model.model_validate_json(arguments.strip() or "{}")
+    except (ValidationError, ValueError) as error:
+        return f"The arguments are wrong, and nothing was done: {_faults(error)}"
+
+
+def _faults(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return "they are no JSON"
+    faults = [f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in error.errors(include_input=False)]
+    return storable("; ".join(faults))[:1_000]
+
+
+def chosen(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:
+    """The tools of a policy that plugins have brought."""
+    return [brought[name] for name in names if name in brought]
+
+
+def missing(names: Sequence[str], brought: Mapping[str, Any]) -> list[str]:
+    """The tools of a policy that nobody brings."""
+    return [name for name in names if name != HAND_OVER and name not in brought]
+
+
+def fault_of(tool: object, brought: Mapping[str, Tool]) -> str | None:
+    """What keeps a plugin's tool from being used; None for nothing."""
+    if not isinstance(tool, Tool):
+        return f"it is a {type(tool).__name__}, not a Tool"
+    name = getattr(tool, "name", "")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f"its name {name!r} is not letters, digits and underscores"
+    if name == HAND_OVER or name in brought:
+        return f"the name {name} is taken"
+    if not (isinstance(getattr(tool, "Arguments", None), type) and issubclass(tool.Arguments, Options)):
+        return f"{name} declares no Arguments"
+    return None

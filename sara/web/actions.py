@@ -1,0 +1,95 @@
+"""The admin API's part that acts on conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from sara.acting import Acting
+from sara.contracts import Clock, Queue
+from sara.model import Instant, OpenWork
+from sara.routes import Routes
+
+Act = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[OpenWork]]]
+
+
+class ActionRoutes:
+    """`POST /api/v1/conversations/<id>/<action>`, with what the action needs as a JSON object."""
+
+    def __init__(self, acting: Acting, queue: Queue, routes: Routes, clock: Clock) -> None:
+        self._acting = acting
+        self._queue = queue
+        self._routes = routes
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the admin application."""
+        actions: Mapping[str, Act] = {
+            "hand-over": self._hand_over,
+            "hand-back": self._hand_back,
+            "opt-out": self._opt_out,
+            "opt-in": self._opt_in,
+            "send": self._send,
+            "note": self._note,
+        }
+        return [web.post(f"/api/v1/conversations/{{conversation}}/{name}", self._handler(act)) for name, act in actions.items()]
+
+    def _handler(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            body: Any = {}
+            if request.can_read_body:
+                try:
+                    body = await request.json()
+                except (ValueError, LookupError) as error:
+                    raise web.HTTPBadRequest(reason="send a JSON object, or nothing") from error
+            if not isinstance(body, dict):
+                raise web.HTTPBadRequest(reason="send a JSON object, or nothing")
+            work = await act(request.match_info["conversation"], body)
+            await self._queue.wake(self._routes.wakes(work))
+            return web.json_response({"work": [asdict(each) for each in work]})
+
+        return handle
+
+    async def _hand_over(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        reason, lasts, pause = _text(body, "reason"), _whole(body, "for"), body.get("pause") is True
+        return await self._acting.hand_over(conversation, reason, lasts, pause=pause)
+
+    async def _hand_back(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        return await self._acting.hand_back(conversation, quietly=body.get("quietly") is True)
+
+    async def _opt_out(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        return await self._acting.opt_out(conversation, _text(body, "how"))
+
+    async def _opt_in(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        return await self._acting.opt_in(conversation, _text(body, "how"))
+
+    async def _send(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        text = _text(body, "text")
+        if not text.strip():
+            raise web.HTTPBadRequest(reason='send {"text": "..."}')
+        at: Instant | None = _whole(body, "at")
+        return await self._acting.send(conversation, text, at)
+
+    async def _note(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        await self._acting.note(conversation, _text(body, "text"))
+        return ()
+
+
+def _text(body: Mapping[str, Any], key: str) -> str:
+    value = body.get(key, "")
+    if not isinstance(value, str):
+        raise web.HTTPBadRequest(reason=f"{key} is a text")
+    return value
+
+
+def _whole(body: Mapping[str, Any], key: str) -> int | None:
+    """Milliseconds: a length, or a moment since 1970."""
+    value = body.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise web.HTTPBadRequest(reason=f"{key} is a whole number of milliseconds")
+    return value

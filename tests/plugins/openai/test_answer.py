@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sara_openai.answer import (
+    LONGEST,
+    Answer,
+    RanOut,
+    ToolCall,
+    added,
+    tool_calls,
+    usage_of,
+    whole_sentences,
+    without_reasoning,
+    words,
+)
+
+from sara import TryLater, Usage
+
+
+def test_the_words_are_the_text() -> None:
+    assert words(Answer("Yes.\n\nUntil six.")) == "Yes.\n\nUntil six."
+
+
+def test_a_refusal_is_said_to_the_customer_where_there_is_nothing_else() -> None:
+    assert words(Answer(refusal="I can't help with that.")) == "I can't help with that."
+    assert words(Answer("Yes.", refusal="No.")) == "Yes."
+
+
+def test_an_empty_answer_is_asked_for_again() -> None:
+    with pytest.raises(TryLater, match="nothing"):
+        words(Answer())
+
+
+def test_an_answer_that_used_all_its_tokens_to_think_is_told_apart() -> None:
+    with pytest.raises(RanOut):
+        words(Answer(cut=True))
+
+
+def test_an_answer_cut_by_its_length_ends_with_a_sentence() -> None:
+    assert words(Answer("We are open. We close at fi", cut=True)) == "We are open."
+
+
+@pytest.mark.parametrize("flood", ["x", "word ", "Yes. ", "\n", "<think>", "</think>", ".", "… \n"])
+def test_an_answer_of_ten_megabytes_is_cut(flood: str) -> None:
+    text = without_reasoning("Hello! " + flood * (10_000_000 // len(flood)) + " the end").strip()
+    assert len(words(Answer(text))) <= LONGEST + 1
+
+
+def test_characters_that_no_database_takes_are_replaced() -> None:
+    assert words(Answer("a\ud800b\x00c")) == "a\ufffdbc"
+
+
+# what a model writes beside its answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("<think>Let me see.\n</think>\n\nYes.", "Yes."),
+        ("Let me see.</think>Yes.", "Yes."),
+        ("<think></think>Yes.", "Yes."),
+        ("<think>a</think>Yes. <think>b</think>No.", "Yes. No."),
+        ("<think>cut off in the mid", ""),
+        ("Write <think> like this.", "Write <think> like this."),
+        ("Yes.", "Yes."),
+    ],
+)
+def test_reasoning_of_local_models_is_not_said(answer: str, said: str) -> None:
+    assert without_reasoning(answer).strip() == said
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "a", " "])).map("".join))
+def test_no_reasoning_tag_is_left_half(answer: str) -> None:
+    assert "</think>" not in without_reasoning(answer)
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("We open at 7.30. We close at", "We open at 7.30."),
+        ('He said "yes." And th', 'He said "yes."'),
+        ("Yes! All of it is here.", "Yes! All of it is here."),
+        ("Hi! This one is far longer than the first and then it en", "Hi! This one is far longer than the first and then it…"),
+        ("First paragraph\n\nSecond par", "First paragraph"),
+        ("営業中です。日曜は", "営業中です。"),
+        ("word", "word…"),
+        ("one, tw", "one…"),
+    ],
+)
+def test_a_cut_text_ends_with_its_last_sentence_or_with_an_ellipsis(cut: str, whole: str) -> None:
+    assert whole_sentences(cut) == whole
+
+
+# tools
+
+
+def test_calls_are_read_in_the_order_given() -> None:
+    asked = [("one", "hand_over", '{"reason": "x"}'), ("two", "look_up", "{}")]
+    assert tool_calls(asked) == (ToolCall("one", "hand_over", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
+
+
+@pytest.mark.parametrize("name", [None, "", 5, "hand over", "hand\nover", "x" * 129, "ação", ["hand_over"]])
+def test_a_call_of_what_can_be_no_tool_is_none(name: object) -> None:
+    assert tool_calls([("one", name, "{}")]) == (None,)
+
+
+@pytest.mark.parametrize("arguments", [5, True, ["a"], 1.5])
+def test_a_call_with_arguments_that_are_none_is_none(arguments: object) -> None:
+    assert tool_calls([("one", "hand_over", arguments)]) == (None,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [(None, "{}"), ("", "{}"), ({"reason": "x"}, '{"reason": "x"}'), ("{broken", "{broken"), ("\ud800", "\ufffd")],
+)
+def test_arguments_become_the_text_that_the_tool_is_to_judge(arguments: object, text: str) -> None:
+    assert tool_calls([("one", "hand_over", arguments)]) == (ToolCall("one", "hand_over", text),)
+
+
+@pytest.mark.parametrize("identities", [[None, None], ["", ""], [5, {}], ["same", "same"], [None, "call_sara_1"]])
+def test_each_call_has_an_id_of_its_own(identities: list[object]) -> None:
+    calls = tool_calls([(each, "look_up", "{}") for each in identities])
+    assert len({call.id for call in calls if call is not None and call.id}) == 2
+
+
+# usage
+
+
+def usage(counts: Any, model: Any = "served") -> Usage | None:
+    return usage_of(SimpleNamespace(usage=counts, model=model), "asked", "prompt_tokens", "completion_tokens")
+
+
+def test_the_usage_names_the_model_that_served() -> None:
+    assert usage(SimpleNamespace(prompt_tokens=12, completion_tokens=3)) == Usage(12, 3, "served")
+    assert usage({"prompt_tokens": 12, "completion_tokens": 3}, None) == Usage(12, 3, "asked")
+
+
+@pytest.mark.parametrize("counts", [SimpleNamespace(prompt_tokens=None), {"prompt_tokens": "12"}, {"prompt_tokens": -1}, "x", 5])
+def test_usage_that_is_odd_does_no_harm(counts: object) -> None:
+    assert usage(counts) == Usage(0, 0, "served")
+
+
+def test_usage_that_is_missing_is_none() -> None:
+    assert usage(None) is None
+    assert usage_of("<html>", "asked", "a", "b") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "total"),
+    [
+        (None, None, None),
+        (Usage(1, 2, "a"), None, Usage(1, 2, "a")),
+        (None, Usage(1, 2, "a"), Usage(1, 2, "a")),
+        (Usage(1, 2, "a"), Usage(3, 4, "b"), Usage(4, 6, "b")),
+    ],
+)
+def test_the_usage_of_several_requests_is_their_sum(first: Usage | None, second: Usage | None, total: Usage | None) -> None:
+    assert added(first, second) == total
