@@ -22,7 +22,9 @@ from sara.model import (
     Attempt,
     ConversationSummary,
     DeliveryView,
+    Dossier,
     Draft,
+    Forgotten,
     HandOver,
     Instant,
     Intake,
@@ -43,6 +45,7 @@ from sara.model import (
     Request,
     Reserve,
     Said,
+    SearchHit,
     StoredMessage,
     Summary,
     Taken,
@@ -606,6 +609,49 @@ class Store(PluginObject):
     @abstractmethod
     async def unsettled_accounts(self) -> Mapping[str, int]:
         """How many conversations with open work hang on each account."""
+
+    # what people may ask for: to be found, shown, erased, and kept no longer than needed
+
+    @abstractmethod
+    async def search(self, words: str, limit: int) -> Sequence[SearchHit]:
+        """Messages of both directions that hold all these words, newest first; the last word may be the beginning of one, from
+        three letters on. No character has a meaning of its own. Quarantined texts are not found."""
+
+    @abstractmethod
+    async def events(self, conversation: str, after: str | None, limit: int) -> Sequence[TimelineEvent]:
+        """A page of all that happened in a conversation, in the order in which it was written down, from behind the event `after`."""
+
+    @abstractmethod
+    async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
+        """A page of the files that a conversation's messages brought, each with its message, from behind the attachment `after`."""
+
+    @abstractmethod
+    async def person(self, who: str) -> Dossier | None:
+        """The person with this contact id, conversation, number or user id, with whoever turned out to be the same person. Raises
+        SaraError where it may be either of several people."""
+
+    @abstractmethod
+    async def forget(self, who: str, now: Instant) -> Forgotten:
+        """Begin to erase a person, named as for `person`. From the moment that this returns nothing is read, answered or sent for
+        them, open calls and attempts are stale, and whoever writes from their ids is somebody new. For 30 days what they wrote is
+        still recognised when it is delivered again, and stored no more; whoever was opted out still is. Told after a crash or not,
+        `erase` does the rest. Raises `Stale` if there is no such person."""
+
+    @abstractmethod
+    async def forgotten_files(self, limit: int) -> Sequence[str]:
+        """The names of up to `limit` kept files that only people being erased have brought. Remove them and tell `forget_files`
+        before `erase`."""
+
+    @abstractmethod
+    async def erase(self, limit: int) -> bool:
+        """Take one small step in erasing those who are to be forgotten, at most `limit` messages; false once nothing is left of
+        them, also in what the store has freed."""
+
+    @abstractmethod
+    async def expire(self, before: Instant | None, limit: int, now: Instant) -> int:
+        """Delete up to `limit` settled messages that were stored before `before`, with all that belongs to them, and people of whom
+        nothing else is left; never what waits or may still be sent, and nothing whose file is still to be removed. Also what is only
+        kept for a while. Returns how many messages went."""
 
     # backup and restore: optional, as a store may be kept safe by other means
 

@@ -25,6 +25,7 @@ from sara.bounds import Strays
 from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
+from sara.erasing import Erasing
 from sara.errors import ConfigError, PluginError, SaraError
 from sara.files import Files
 from sara.handing import Handing
@@ -36,6 +37,7 @@ from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
 from sara.replies import Manners, Replies
+from sara.retention import Retention
 from sara.routes import Route, Routes
 from sara.rules import Words
 from sara.spending import Spending
@@ -69,6 +71,13 @@ nobody can end have piled up."""
 def wall_clock() -> Instant:
     """The time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def files_of(config: Config, store: Store, problems: Problems, clock: Callable[[], Instant], strays: Strays) -> Files:
+    """The media folder of a configuration. No file outlives its message."""
+    keep = min(config.media.keep, config.retention or config.media.keep)
+    media = config.media.model_copy(update={"keep": keep})
+    return Files(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
 
 
 def new_attempt_id() -> str:
@@ -164,6 +173,8 @@ class Daemon:
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
         self._run(self._budget.run(self.ended), "budget-watch")
+        self._run(self._erasing.run(self.ended), "erasing")
+        self._run(self._retention.run(self.ended), "retention")
         self._run(self.health.run(self.ended), "health-watch")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
@@ -182,10 +193,10 @@ class Daemon:
         self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
-        files = Files(
-            media_in(config.state), self.store, config.media, self.problems, clock, lambda: secrets.token_hex(16), self.strays
-        )
+        files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
+        self._erasing = Erasing(self.store, self.queue, files, clock)
+        self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
             self.store,
@@ -244,6 +255,7 @@ class Daemon:
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
             lingering=self.strays.counts,
+            forget=self._erasing.forget,
             acting=Acting(self.store, routes, texts, clock),
             health=self.health,
             spent=self._spent,

@@ -15,7 +15,7 @@ import structlog
 
 from sara.bounds import Strays, in_thread
 from sara.contracts import Channel, Clock, Store
-from sara.errors import GiveUp, SaraError, TryLater
+from sara.errors import GiveUp, SaraError, Stale, TryLater
 from sara.model import Attachment, Line
 from sara.pause import pause
 from sara.problems import Problems
@@ -109,14 +109,24 @@ class Files:
         """Remove, hour by hour and in small steps, what is older than the policy keeps."""
         while not ended.is_set():
             try:
-                await self._expire_once()
+                await self.expire_all()
             except (SaraError, OSError) as error:
                 log.warning("files_not_expired", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EXPIRE_EVERY):
                     await ended.wait()
 
-    async def _expire_once(self) -> None:
+    async def drop_forgotten(self) -> bool:
+        """Remove some files of people who are being erased; false where there are none left."""
+        async with self._changing:
+            names = await self._store.forgotten_files(EXPIRE_PAGE)
+            if names:
+                await in_thread(self._remove, names)
+                await self._store.forget_files(names, self._clock())
+        return bool(names)
+
+    async def expire_all(self) -> None:
+        """Remove all that is older than the policy keeps."""
         while removed := await self._expire_page():
             log.info("files_expired", count=removed)
 
@@ -205,7 +215,13 @@ class Files:
             else:
                 file = fetched.path.stem
                 fetched.path.rename(self.folder / file)
-            await self._store.keep_attachment(attachment.id, file, fetched.sha256, fetched.size, None, self._clock())
+            try:
+                await self._store.keep_attachment(attachment.id, file, fetched.sha256, fetched.size, None, self._clock())
+            except Stale:
+                # Whoever sent it was erased meanwhile.
+                if file != known:
+                    (self.folder / file).unlink(missing_ok=True)
+                raise
         return replace(attachment, path=self.folder / file, sha256=fetched.sha256, size=fetched.size)
 
 

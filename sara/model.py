@@ -753,12 +753,15 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One line of what happened to a message, for `sara why`."""
+    """One line of what happened, for `sara why` and `sara conversations show --events`. `message` is what it happened to, None for
+    the conversation as a whole."""
 
     at: Instant
     what: str
     detail: str = ""
     actor: str = "sara"
+    id: str = ""
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -779,3 +782,40 @@ class ConversationSummary:
     error: str | None
     mode: Mode = "bot"
     language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A message that a search found. In `snippet`, what was looked for stands in brackets."""
+
+    message: str
+    conversation: str
+    contact: str
+    name: str | None
+    direction: Literal["in", "out"]
+    at: Instant
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that is stored about a person besides what was said: `contact` is how they are known now, `linked` the contacts that
+    turned out to be them, `details` whatever else the store knows, as it could stand in JSON; instants end in `_at`."""
+
+    contact: str
+    linked: tuple[str, ...]
+    conversations: tuple[str, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Whom the store was told to forget, and how much it knew. `still_out` is whether a hash keeps them opted out. `copies` are
+    files outside the store's reach that may hold them, with the time up to which each knows what happened."""
+
+    contacts: tuple[str, ...]
+    conversations: tuple[str, ...]
+    messages: int
+    files: int
+    still_out: bool
+    copies: Mapping[str, Instant] = field(default_factory=dict)

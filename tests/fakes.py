@@ -17,14 +17,17 @@ from hypothesis import settings
 from sara import (
     Accepted,
     Also,
+    Attachment,
     Attempt,
     Channel,
     Clock,
     Contact,
     ConversationSummary,
     DeliveryView,
+    Dossier,
     Draft,
     Entry,
+    Forgotten,
     HandOver,
     HistoryLimits,
     Instant,
@@ -47,6 +50,7 @@ from sara import (
     Responder,
     Said,
     ScheduledQueue,
+    SearchHit,
     Stale,
     Store,
     StoredMessage,
@@ -213,6 +217,9 @@ class FakeStore(Store):
         self.reply_due: Instant | None = None
         self.pages: list[Sequence[OpenWork]] = []
         self.figures: dict[str, int] = {}
+        self.to_remove: list[Sequence[str]] = []
+        self.erasing = 0
+        self.expired = 0
         self.also: Also | None = None
         self.rethinks: list[OpenWork] = []
         self.journal: dict[tuple[Any, ...], ToolRecord] = {}
@@ -406,6 +413,39 @@ class FakeStore(Store):
 
     async def attempts(self, part: str) -> Sequence[Attempt]:
         return ()
+
+    async def search(self, words: str, limit: int) -> Sequence[SearchHit]:
+        self._note("search", words, limit)
+        return [SearchHit("m1", CONVERSATION, "p1", "Ana", "in", NOW, "[hello]")]
+
+    async def events(self, conversation: str, after: str | None, limit: int) -> Sequence[TimelineEvent]:
+        self._note("events", conversation, after, limit)
+        return [TimelineEvent(NOW, "received", "text", id="e1", message="m1")]
+
+    async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
+        return ()
+
+    async def person(self, who: str) -> Dossier | None:
+        return None
+
+    async def forget(self, who: str, now: Instant) -> Forgotten:
+        self._note("forget", who, now)
+        return Forgotten(("p1",), (CONVERSATION,), 2, 0, False)
+
+    async def forgotten_files(self, limit: int) -> Sequence[str]:
+        self._note("forgotten_files", limit)
+        return self.to_remove.pop(0) if self.to_remove else ()
+
+    async def erase(self, limit: int) -> bool:
+        self._note("erase", limit)
+        self.erasing -= 1
+        return self.erasing >= 0
+
+    async def expire(self, before: Instant | None, limit: int, now: Instant) -> int:
+        self._note("expire", before, limit, now)
+        gone = min(self.expired, limit)
+        self.expired -= gone
+        return gone
 
     async def counts(self) -> Mapping[str, int]:
         self._note("counts")

@@ -48,7 +48,7 @@ def test_it_is_json_schema_of_every_key_of_the_file(whole: dict[str, Any]) -> No
     assert whole["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert set(whole["properties"]) == {
         "plugins", "server", "admin", "state", "store", "queue", "channels", "responders", "conversation", "retry", "media",
-        "budget", "words", "texts",
+        "retention", "budget", "words", "texts",
     }  # fmt: skip
     assert whole["additionalProperties"] is False
     assert whole["required"] == ["channels", "responders"]

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from sara import Attachment, GiveUp, Line, TryLater, files
+from sara import Attachment, GiveUp, Line, Stale, TryLater, files
 from sara.config import Media
 from sara.files import EXPIRE_PAGE, MEGABYTE, Files
 from tests.fakes import NOW, FakeChannel, FakeStore, House, line
@@ -27,10 +27,13 @@ class Shelf(FakeStore):
         super().__init__()
         self.kept: dict[str, tuple[str | None, str, int, str | None]] = {}
         self.old: list[str] = []
+        self.gone: set[str] = set()
 
     async def keep_attachment(
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: int
     ) -> None:
+        if attachment in self.gone:
+            raise Stale
         self.kept[attachment] = (file, sha256, size, error)
 
     async def attachment_file(self, sha256: str) -> str | None:
@@ -242,5 +245,17 @@ async def test_a_file_is_forgotten_only_once_it_is_gone(tmp_path: Path) -> None:
     place.shelf.old = ["old0"]
     (tmp_path / "old0").mkdir()  # cannot be unlinked
     with pytest.raises(OSError, match="old0"):
-        await place.files._expire_once()
+        await place.files.expire_all()
     assert place.shelf.called("forget_files") == []
+
+
+async def test_a_file_of_somebody_who_was_erased_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    await place.completed(picture("at1"))
+    place.shelf.gone = {"at2", "at3"}
+    place.source.chunks = (b"another picture",)
+    assert (await place.completed(picture("at2")))[0].path is None
+    assert names(tmp_path) == ["name0"]
+    place.source.chunks = (PICTURE,)
+    assert (await place.completed(picture("at3")))[0].path is None
+    assert names(tmp_path) == ["name0"], "it is somebody else's, too"

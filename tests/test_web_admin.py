@@ -22,6 +22,9 @@ CLOSED = [
     ("GET", "/api/v1/queue/jobs"),
     ("POST", "/api/v1/queue/retry"),
     ("POST", "/api/v1/queue/drop"),
+    ("GET", "/api/v1/search"),
+    ("GET", "/api/v1/conversations/c1/events"),
+    ("POST", "/api/v1/forget"),
     ("GET", "/"),
     ("GET", "/nowhere"),
 ]

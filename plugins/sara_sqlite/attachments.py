@@ -44,7 +44,7 @@ def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment
         "SELECT * FROM attachments WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, position",
         (json.dumps(list(messages)),),
     ):
-        found[row["message"]] = (*found.get(row["message"], ()), _attachment(row))
+        found[row["message"]] = (*found.get(row["message"], ()), attachment(row))
     return found
 
 
@@ -93,7 +93,8 @@ def forget(db: Connection, names: Sequence[str], now: Instant) -> None:
     )
 
 
-def _attachment(row: sqlite3.Row) -> Attachment:
+def attachment(row: sqlite3.Row) -> Attachment:
+    """A row of `attachments` as the model has it."""
     return Attachment(
         kind=row["kind"],
         mime=row["mime"],

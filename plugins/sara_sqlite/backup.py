@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sara import Instant, SaraError, StoreUnavailable
-from sara_sqlite import damage
+from sara_sqlite import copies, damage
 from sara_sqlite.aside import Stop
 from sara_sqlite.rows import event, one
 
@@ -37,6 +37,7 @@ def save(source: Path, target: Path, now: Instant, stop: Stop) -> dict[str, int]
             _seal(copy, counted, now, stop)
             sync(copy)
             _publish(copy, target)
+            copies.note(source, target, now)
             return {**counted, "bytes": target.stat().st_size}
     except sqlite3.Error as error:
         stop.check()

@@ -21,10 +21,11 @@ ROLLED_BACK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One function to run within the next transaction, and what became of it."""
+    """One function to run within the next transaction, or `alone` between two of them, and what became of it."""
 
     run: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
+    alone: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -37,13 +38,20 @@ class GroupConnection(sqlite3.Connection):
     lost = False
 
     def commit(self) -> None:
-        calls = self.calls
+        calls = [call for call in self.calls if not call.alone]
+        alone = [call for call in self.calls if call.alone]
         self.calls = []
-        try:
-            self._run_together(calls)
-        except Exception as error:
-            for call in calls:
-                call.error = call.error or as_store_error(error)
+        if calls:
+            try:
+                self._run_together(calls)
+            except Exception as error:
+                for call in calls:
+                    call.error = call.error or as_store_error(error)
+        for call in alone:
+            try:
+                call.result = call.run(self)
+            except Exception as error:
+                call.error = as_store_error(error)
 
     def _run_together(self, calls: Sequence[Call]) -> None:
         if self.lost:

@@ -17,9 +17,10 @@ import aiosqlite
 import structlog
 
 from sara import StoreLost, StoreUnavailable
-from sara_sqlite import damage, restore
+from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
+from sara_sqlite.keyed import Key
 from sara_sqlite.lock import Lock
 from sara_sqlite.migrate import check_known, migrate
 
@@ -52,11 +53,11 @@ class Gathering:
         self._closing = False
         self._task = asyncio.create_task(self._run(), name="sqlite-gathering")
 
-    async def call(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `run(connection)` within a transaction; return its result once that is committed."""
+    async def call(self, run: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
+        """Run `run(connection)` within a transaction, or `alone` outside of any; return its result once that is committed."""
         if self._closing:
             raise StoreUnavailable("the database is closed")
-        call = Call(run, asyncio.get_running_loop().create_future())
+        call = Call(run, asyncio.get_running_loop().create_future(), alone)
         self._waiting.append(call)
         self._work.set()
         result: T = await call.done
@@ -102,9 +103,10 @@ class Database:
     `lost` is set once it must not be used any longer; `corrupt` then says what is damaged, if that is why.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None) -> None:
         self.path = path
         self.read_only = read_only
+        self.key = Key(key or path.with_name(keyed.NAME))
         self.lost = asyncio.Event()
         self.corrupt: str | None = None
         self._users = 0
@@ -113,6 +115,7 @@ class Database:
         self._check: asyncio.Task[None] | None = None
         self._writer: Gathering | None = None
         self._reader: Gathering | None = None
+        self._handle: int | None = None
 
     async def open(self) -> None:
         """Open the file for one more user of it; the first takes the lock and brings the schema up to date.
@@ -143,6 +146,19 @@ class Database:
             raise StoreUnavailable("the database is open for reading only" if self.read_only else "the database is not open")
         return await self._writer.call(run)
 
+    async def alone(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function on the writing connection while no transaction is open there."""
+        if self._writer is None:
+            raise StoreUnavailable("the database is not open for writing")
+        return await self._writer.call(run, alone=True)
+
+    def handle(self) -> int:
+        """The bare file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays open until
+        those are not needed any more."""
+        if self._handle is None:
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        return self._handle
+
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function that only looks, at one moment of the database."""
         if self._reader is None:
@@ -167,6 +183,7 @@ class Database:
         damage.check_emptied(self.path, held_data=self._lock.held_data)
         if self._lock.held_data and not self.path.exists():
             log.warning("database_begun_anew", path=str(self.path), former="gone")
+        self.key.load()
         self._writer = await self._connect(GroupConnection)
         self._reader = await self._connect(ReadConnection)
         self._lock.remember_data()
@@ -177,6 +194,7 @@ class Database:
 
         def connector(*_: Any) -> sqlite3.Connection:
             connection = _open_file(self.path, factory, self.read_only)
+            self.key.offer(connection)
             made.append(connection)
             return connection
 
@@ -233,6 +251,9 @@ class Database:
             setattr(self, name, None)
             if gathering is not None:
                 await gathering.close()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -258,10 +279,13 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
             check_known(connection, path)
             return connection
         os.chmod(path, 0o600)
+        connection.execute("PRAGMA auto_vacuum = NONE")  # whatever this SQLite was built for: `cleaning` knows its pages
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut must not take a message that was acknowledged: only FULL syncs the log at every commit.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
+        # What is deleted is overwritten: those who ask to be forgotten must not be found in free space.
+        connection.execute("PRAGMA secure_delete = ON")
         migrate(connection, path)
         # What a failed sync left behind may be readable and yet not on the disk: nothing is served before it is.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -19,7 +19,8 @@ from sara import (
     Taken,
     Verdict,
 )
-from sara_sqlite import attachments, modes, parts, people, receipts, spending, timing, window
+from sara_sqlite import attachments, forgetting, modes, parts, people, receipts, spending, timing, window
+from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
 
@@ -34,6 +35,9 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     known = calling = 0
     # Within one request the provider's own times decide; between requests the order of arrival does.
     for arrival in sorted(intake.arrivals, key=lambda each: each.message.at):
+        if recognised(db, intake.account, arrival.message.external_id or digest_of(arrival)):
+            known += 1  # it was erased, or has expired: nobody comes back by being delivered again
+            continue
         taken = _take_safely(db, arrival, now)
         if taken is None:
             continue
@@ -56,8 +60,10 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
             applied.append((stored(the(db, STORED + " WHERE m.id = ?", part["id"])), receipt))
     # After the messages: the one that announces a new identity still came under the old one.
     for change in intake.changes:
-        if _is_news(db, change, now):
+        digest = _digest_of_change(change)
+        if _is_news(db, digest, now):
             _change(db, change, intake.echoed, touched, now)
+            forgetting.sign(db, change, digest)
     for item in intake.set_aside:
         _set_aside(db, item, now)
     for conversation in tuple(touched):  # what came into one conversation may have freed something in another of the same person
@@ -94,12 +100,16 @@ def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, l
         db.execute("RELEASE arrival")
 
 
-def _is_news(db: Connection, change: object, now: Instant) -> bool:
-    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+def _digest_of_change(change: object) -> str:
     if isinstance(change, AccountEvent):
         change = replace(change, at=0)  # where the provider gives no time, that of receipt stands there
-    digest = hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
-    if one(db, "SELECT 1 FROM changes WHERE digest = ?", digest) is not None:
+    return hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _is_news(db: Connection, digest: str, now: Instant) -> bool:
+    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+    told = "SELECT 1 FROM changes WHERE digest = ? UNION ALL SELECT 1 FROM forgotten WHERE digest = keyed('change', ?)"
+    if one(db, told, digest, digest) is not None:
         return False
     db.execute("INSERT INTO changes (digest, at) VALUES (?, ?)", (digest, now))
     return True
@@ -245,7 +255,8 @@ def _change(db: Connection, change: object, echoed: HandOver | None, touched: di
 
 def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
     """A person of the business answered elsewhere: their words are history, and what waited before them is answered."""
-    if _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
+    gone = recognised(db, echo.account, echo.external_id)
+    if gone or _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
         return
     contact = people.resolve(db, echo.account.partition(":")[0], echo.person, now)
     conversation = int(people.conversation_of(db, echo.account, contact, now)["id"])

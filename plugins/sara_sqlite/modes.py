@@ -9,6 +9,7 @@ from sara import Draft, HandOver, Instant, OpenWork, Tell, Wording
 from sara_sqlite import parts, people
 from sara_sqlite.rows import (
     CONVERSATION,
+    MESSAGE,
     Connection,
     event,
     head_of,
@@ -133,7 +134,8 @@ def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
     with_them = people.conversation_of(db, what.account, contact, now)
     text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
     # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
-    parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
+    [made] = parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
+    db.execute("UPDATE messages SET about = ? WHERE id = ?", (about, number(MESSAGE, made)))
     refresh_delivery(db, with_them["id"], now)
     return int(with_them["id"])
 

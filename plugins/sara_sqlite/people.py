@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import IdentityChange, Instant, Person
+from sara_sqlite.remembering import silenced
 from sara_sqlite.rows import Connection, address, event, one, the
 
 
@@ -23,6 +24,12 @@ def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
         contact = link(db, provider, contact, known_by_phone, now)
     _learn(db, provider, contact, person, now)
     return contact
+
+
+def find(db: Connection, provider: str, person: Person) -> int | None:
+    """The contact that `person` is, if there is one."""
+    contact, _ = _by_id(db, provider, person)
+    return _by_phone(db, provider, person.phone) if contact is None else contact
 
 
 def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
@@ -163,6 +170,10 @@ def _take_alias(db: Connection, provider: str, contact: int, scheme: str, value:
         " ON CONFLICT (provider, scheme, value) DO UPDATE SET contact = excluded.contact, retired = 0",
         (provider, scheme, value, contact),
     )
+    since = silenced(db, provider, scheme, value)
+    if since is not None:
+        for each in circle(db, contact):
+            db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ? WHERE id = ?", (since, each))
 
 
 def conversation_of(db: Connection, account: str, contact: int, now: Instant) -> sqlite3.Row:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sara import Context, Entry, Instant, JobKind, ScheduledQueue, Wake
 from sara_sqlite.database import Database
+from sara_sqlite.keyed import key_in
 from sara_sqlite.options import SqliteOptions
 
 
@@ -18,7 +19,7 @@ class SqliteQueue(ScheduledQueue):
     def __init__(self, options: SqliteOptions, context: Context) -> None:
         super().__init__(context.clock)
         path = options.file(context)
-        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only))
+        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only, key=key_in(context)))
 
     async def open(self) -> None:
         await self.database.open()

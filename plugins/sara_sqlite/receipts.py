@@ -7,6 +7,7 @@ import sqlite3
 
 from sara import Failure, Instant, Receipt
 from sara_sqlite import billing, parts, reopening
+from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
 
 RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
@@ -137,7 +138,9 @@ def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, attempt_
 
 
 def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
-    if not receipt.external_id:
+    if not receipt.external_id or recognised(db, receipt.account, receipt.external_id):
+        return
+    if recognised(db, receipt.account, receipt.attempt_id):
         return
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
     failure = receipt.failure or Failure("", "")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
     Also,
+    Attachment,
     Attempt,
     Context,
     ConversationSummary,
     DeliveryView,
+    Dossier,
     Draft,
+    Forgotten,
     HandOver,
     HistoryLimits,
     Instant,
@@ -28,6 +32,7 @@ from sara import (
     ReplyView,
     Reserve,
     Said,
+    SearchHit,
     Store,
     StoredMessage,
     Taken,
@@ -42,7 +47,12 @@ from sara_sqlite import (
     attachments,
     backup,
     billing,
+    copies,
     delivering,
+    dossier,
+    expiring,
+    finding,
+    forgetting,
     health,
     intake,
     looking,
@@ -56,8 +66,11 @@ from sara_sqlite import (
     tooling,
 )
 from sara_sqlite.aside import aside
+from sara_sqlite.cleaning import Cleaning
 from sara_sqlite.database import Database
+from sara_sqlite.keyed import key_in
 from sara_sqlite.options import SqliteOptions
+from sara_sqlite.remembering import RECOGNISED
 
 
 class SqliteStore(Store):
@@ -67,9 +80,11 @@ class SqliteStore(Store):
 
     def __init__(self, options: SqliteOptions, context: Context) -> None:
         path = options.file(context)
-        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only))
+        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only, key=key_in(context)))
         self.lost = self.database.lost
         self._clock = context.clock
+        self._backups = context.state / "backups"
+        self._cleaning = Cleaning(self.database)
 
     @property
     def corrupt(self) -> str | None:
@@ -268,6 +283,35 @@ class SqliteStore(Store):
 
     async def unsettled_accounts(self) -> Mapping[str, int]:
         return await self.database.read(looking.unsettled)
+
+    async def search(self, words: str, limit: int) -> Sequence[SearchHit]:
+        return await self.database.read(lambda db: finding.search(db, words, limit))
+
+    async def events(self, conversation: str, after: str | None, limit: int) -> Sequence[TimelineEvent]:
+        return await self.database.read(lambda db: finding.events(db, conversation, after, limit))
+
+    async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
+        return await self.database.read(lambda db: finding.files(db, conversation, after, limit))
+
+    async def person(self, who: str) -> Dossier | None:
+        return await self.database.read(lambda db: dossier.dossier(db, who))
+
+    async def forget(self, who: str, now: Instant) -> Forgotten:
+        await aside(lambda _: self.database.key.make())
+        told, since = await self.database.write(lambda db: forgetting.begin(db, who, now))
+        held = await aside(lambda _: copies.copies(self.database.path, self._backups, since))
+        return replace(told, copies=held)
+
+    async def forgotten_files(self, limit: int) -> Sequence[str]:
+        return await self.database.read(lambda db: forgetting.files(db, limit))
+
+    async def erase(self, limit: int) -> bool:
+        return await self.database.write(lambda db: forgetting.step(db, limit)) or await self._cleaning.step()
+
+    async def expire(self, before: Instant | None, limit: int, now: Instant) -> int:
+        if before is not None and before > now - RECOGNISED:
+            await aside(lambda _: self.database.key.make())
+        return await self.database.write(lambda db: expiring.expire(db, before, limit, now))
 
     async def backup(self, target: Path) -> Mapping[str, int]:
         return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))

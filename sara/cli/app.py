@@ -182,12 +182,29 @@ def conversations_show(
     conversation: Annotated[str, typer.Argument(help="Its id, such as c7.")],
     config: Config = DEFAULT,
     limit: Limit = 1_000,
+    events: Annotated[bool, typer.Option("--events", help="All that happened in it instead, and who did it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The messages of a conversation."""
-    from sara.cli.conversations import show as command
+    if events:
+        from sara.cli.searching import events as command
+    else:
+        from sara.cli.conversations import show as command
 
     raise typer.Exit(command(config, conversation, limit, as_json=as_json))
+
+
+@conversations.command("search")
+def conversations_search(
+    words: Annotated[list[str], typer.Argument(help="Words; the last may be the beginning of one.")],
+    config: Config = DEFAULT,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Find messages, received and sent, that hold all these words; the newest first."""
+    from sara.cli.searching import search as command
+
+    raise typer.Exit(command(config, words, limit, as_json=as_json))
 
 
 @app.command()
@@ -275,14 +292,31 @@ def send(
 
 @app.command()
 def export(
-    conversation: Annotated[str | None, typer.Argument(help="Only this conversation.")] = None,
+    who: Annotated[
+        str | None,
+        typer.Argument(metavar="WHO", help="Only a conversation (c7), or a person: p3, a telephone number or a user id."),
+    ] = None,
+    person: Annotated[bool, typer.Option("--person", help="All that is stored about the person, not only messages.")] = False,
     config: Config = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="The default: export is JSON Lines.")] = True,
 ) -> None:
     """Print one JSON object per stored message."""
-    from sara.cli.conversations import export as command
+    from sara.cli.exporting import export as command
 
-    raise typer.Exit(command(config, conversation))
+    raise typer.Exit(command(config, who, person=person))
+
+
+@app.command()
+def forget(
+    contact: Annotated[str, typer.Argument(help="A contact (p3), a telephone number or a user id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person: all that is stored about them. Says which backups may still hold them."""
+    from sara.cli.forgetting import forget as command
+
+    raise typer.Exit(command(config, contact, yes=yes, as_json=as_json))
 
 
 @app.command()

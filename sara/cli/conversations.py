@@ -1,9 +1,7 @@
-"""`sara conversations …`, `sara why`, `sara export`"""
+"""`sara conversations list` and `show`, `sara why`"""
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from sara.cli.output import fail, iso, local, print_json, table
 from sara.health import WORDS
 from sara.model import StoredMessage
 
-PAGE = 1_000
 MODES = {"human": "a person answers", "paused": "paused"}
 
 
@@ -126,20 +123,6 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
             [(local(each.at), each.what, each.detail, each.actor) for each in events],
             "Nothing is recorded.",
         )
-        return 0
-
-    return looking(config, look)
-
-
-def export(config: Path, conversation: str | None) -> int:
-    """Print one JSON object per stored message, in store order."""
-
-    async def look(house: House) -> int:
-        after: str | None = None
-        while page := await house.store.messages(conversation, after, PAGE):
-            for message in page:
-                sys.stdout.write(json.dumps(exported(message, house), ensure_ascii=False) + "\n")
-            after = page[-1].id
         return 0
 
     return looking(config, look)

@@ -146,13 +146,13 @@ class AdminApi:
         self._url = url
         self._token = token
 
-    async def call(self, method: str, path: str, body: object | None = None) -> Any:
-        """Raises SaraError with the daemon's own words where it refuses."""
+    async def call(self, method: str, path: str, body: object | None = None, *, within: float = 30) -> Any:
+        """Raises SaraError with the daemon's own words where it refuses. `within` is in seconds."""
         import aiohttp
 
         headers = {"Authorization": f"Bearer {self._token}"}
         async with (
-            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=30)) as session,
+            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=within)) as session,
             session.request(method, self._url + path, json=body) as response,
         ):
             answer = await response.json(content_type=None)

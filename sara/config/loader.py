@@ -149,6 +149,7 @@ class _Reading:
             conversation=common,
             retry=basics.retry,
             media=basics.media,
+            retention=basics.retention,
             budget=basics.budget,
             words=basics.words,
             texts=basics.texts,

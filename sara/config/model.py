@@ -169,6 +169,9 @@ class Basics(Options):
     conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")
     retry: Retry = Field(default=Retry(), description="When something is tried again.")
     media: Media = Field(default=Media(), description="Files that customers send.")
+    retention: Duration | None = Field(
+        default=None, ge=DAY, description="How long settled messages are kept, with all that belongs to them. Left out: for ever."
+    )
     budget: Budget = Field(default=Budget(), description="How much the AI may be used.")
     words: MoreWords = Field(default=MoreWords(), description="More words that take effect at once.")
     texts: Mapping[str, Mapping[str, str]] = Field(
@@ -208,6 +211,7 @@ class Config:
     conversation: Conversation = field(default_factory=Conversation)
     retry: Retry = field(default_factory=Retry)
     media: Media = field(default_factory=Media)
+    retention: int | None = None
     budget: Budget = field(default_factory=Budget)
     words: MoreWords = field(default_factory=MoreWords)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))

@@ -25,12 +25,14 @@ from sara import (
 )
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
+from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
+from sara.testing.store_rights import RightsExam
 from sara.testing.store_window import WindowExam
 
 
-class StoreContract(FilesExam, WindowExam, FailuresExam):
+class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam):
     """Subclass it and provide the `store` fixture: a new, open store."""
 
     @pytest.fixture

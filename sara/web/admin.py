@@ -14,9 +14,11 @@ from sara.acting import Acting
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
+from sara.model import Forgotten
 from sara.problems import Problems
 from sara.routes import Routes
 from sara.web.actions import ActionRoutes
+from sara.web.rights import Rights
 
 log = structlog.get_logger("sara.web.admin")
 
@@ -47,6 +49,7 @@ class AdminApp:
         *,
         loopback: bool,
         lingering: Callable[[], Mapping[str, int]] = dict,
+        forget: Callable[[str], Awaitable[Forgotten]] | None = None,
         acting: Acting | None = None,
         health: Health | None = None,
         spent: Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
@@ -59,6 +62,7 @@ class AdminApp:
         self._clock = clock
         self._loopback = loopback
         self._lingering = lingering
+        self._rights = Rights(store, forget)
         self._acting = acting
         self._health = health
         self._spent = spent
@@ -75,6 +79,7 @@ class AdminApp:
         app.router.add_get("/api/v1/queue/jobs", self._jobs)
         app.router.add_post("/api/v1/queue/retry", self._retry)
         app.router.add_post("/api/v1/queue/drop", self._drop)
+        self._rights.add_to(app)
         app.router.add_get("/api/v1/conversations", self._conversations)
         if self._acting is not None:
             app.add_routes(ActionRoutes(self._acting, self._queue, self._routes, self._clock).routes())

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sara_sqlite.connection import Call, GroupConnection
 from sara_sqlite.database import Database, Gathering
+from sara_sqlite.keyed import Key
 from sara_sqlite.migrate import migrate
 
 from sara import StoreLost, StoreUnavailable
@@ -65,6 +66,7 @@ class Disk(GroupConnection):
         disk.calls = []
         disk.execute("PRAGMA foreign_keys = ON")
         disk.executescript(WATCH)
+        Key(Path("no key")).offer(disk)
         return disk
 
     def run(self, calls: list[Call], begin: str, lost: bool) -> bool:

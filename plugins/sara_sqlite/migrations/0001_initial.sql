@@ -32,6 +32,7 @@ CREATE TABLE aliases (
     retired  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (provider, scheme, value)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX aliases_value ON aliases (value);
 CREATE INDEX aliases_contact ON aliases (contact);
 
 CREATE TABLE conversations (
@@ -128,7 +129,9 @@ CREATE TABLE messages (
     attempts_first INTEGER,
     blind         INTEGER NOT NULL DEFAULT 0,
     reopened      INTEGER NOT NULL DEFAULT 0,
-    error         TEXT
+    error         TEXT,
+    -- Outbound: whose conversation it tells somebody of the business about.
+    about         INTEGER REFERENCES conversations (id)
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX messages_external_id ON messages (external_id) WHERE external_id IS NOT NULL;
@@ -255,9 +258,13 @@ CREATE TABLE tool_calls (
 
 -- Changes told by the provider that were applied: told again, they change nothing.
 CREATE TABLE changes (
-    digest TEXT PRIMARY KEY,
-    at     INTEGER NOT NULL
+    digest  TEXT PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    -- Whom it was about.
+    contact INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX changes_contact ON changes (contact) WHERE contact IS NOT NULL;
+CREATE INDEX changes_age ON changes (at);
 
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,
@@ -312,3 +319,43 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_lane ON jobs (lane, priority DESC, due);
 CREATE INDEX jobs_due ON jobs (due);
+
+-- What people may ask for: finding, erasing, and keeping no longer than needed.
+
+CREATE INDEX messages_about ON messages (about) WHERE about IS NOT NULL;
+CREATE INDEX messages_age ON messages (created_at);
+CREATE INDEX set_aside_age ON set_aside (at);
+CREATE INDEX events_of_nobody ON events (at) WHERE conversation IS NULL AND message IS NULL;
+
+-- Every word of every message. The rows are those of `messages`: whoever writes there writes here.
+CREATE VIRTUAL TABLE messages_text USING fts5 (
+    text, content = 'messages', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '3'
+);
+CREATE TRIGGER messages_text_insert AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_text (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER messages_text_delete AFTER DELETE ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+CREATE TRIGGER messages_text_update AFTER UPDATE OF text ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.id, old.text);
+    INSERT INTO messages_text (rowid, text) VALUES (new.id, new.text);
+END;
+
+-- Contacts that are being erased: first their rows, then (`rows_gone`) what the file still holds of them.
+CREATE TABLE erasing (
+    contact   INTEGER PRIMARY KEY,
+    began_at  INTEGER NOT NULL,
+    rows_gone INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What has to be recognised although it was erased, as keyed hashes: until `until` messages and changes that the provider may deliver
+-- again, for ever the ids of a `person` who wanted silence since `at`.
+CREATE TABLE forgotten (
+    digest BLOB PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    until  INTEGER,
+    person INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX forgotten_until ON forgotten (until) WHERE until IS NOT NULL;
+CREATE INDEX forgotten_person ON forgotten (person) WHERE person IS NOT NULL;

@@ -1,0 +1,81 @@
+"""All that is stored about one person."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from sara import Dossier, SaraError
+from sara_sqlite import people
+from sara_sqlite.deleting import holders
+from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident, number
+
+SHOWN_ELSEWHERE = {"contacts", "aliases", "conversations", "messages", "replies"}
+_PHONE_MARKS = " -().\u00a0/"
+
+
+def circle_of(db: Connection, who: str) -> list[int]:
+    """The contacts of the person with this contact id, conversation, number or user id, the head first; none if there is nobody,
+    or nobody any more. Raises SaraError where it may be either of several people."""
+    rows = db.execute(
+        "SELECT DISTINCT coalesce(linked, id) AS head FROM contacts WHERE id IN ("
+        " SELECT ? UNION SELECT contact FROM conversations WHERE id = ?"
+        " UNION SELECT contact FROM aliases WHERE value IN (?, ?)) AND id NOT IN (SELECT contact FROM erasing)",
+        (number(CONTACT, who), number(CONVERSATION, who), who, digits(who)),
+    ).fetchall()
+    if len(rows) > 1:
+        named = " and ".join(ident(CONTACT, row["head"]) for row in rows)
+        raise SaraError(f"{who} may be {named}, known from different places; name one of them")
+    return people.circle(db, rows[0]["head"]) if rows else []
+
+
+def digits(who: str) -> str:
+    """A telephone number as providers write it, `4915112345678`, from however people do; anything else as it is."""
+    bare = "".join(char for char in who if char not in _PHONE_MARKS).removeprefix("+")
+    return bare if bare.isascii() and bare.isdigit() else who
+
+
+def dossier(db: Connection, who: str) -> Dossier | None:
+    """A person with everything that hangs on them but what was said, whatever tables there are."""
+    circle = circle_of(db, who)
+    if not circle:
+        return None
+    chosen = json.dumps(circle)
+    threads = [
+        row["id"]
+        for row in db.execute("SELECT id FROM conversations WHERE contact IN (SELECT value FROM json_each(?))", (chosen,))
+    ]
+    details: dict[str, Any] = {
+        "known_as": _rows(db, "contacts", "id", circle),
+        "ids": _rows(db, "aliases", "contact", circle),
+        "threads": _rows(db, "conversations", "id", threads),
+    }
+    for table, ids in (("contacts", circle), ("conversations", threads)):
+        for holder, column in holders(db, table):
+            if holder not in SHOWN_ELSEWHERE:
+                details.setdefault(holder, []).extend(_rows(db, holder, column, ids))
+    return Dossier(
+        ident(CONTACT, circle[0]),
+        tuple(ident(CONTACT, each) for each in circle[1:]),
+        tuple(ident(CONVERSATION, each) for each in threads),
+        details,
+    )
+
+
+def _rows(db: Connection, table: str, column: str, ids: list[int]) -> list[dict[str, Any]]:
+    rows = db.execute(f"SELECT * FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (json.dumps(ids),))  # noqa: S608
+    return [_plain(row, table) for row in rows]
+
+
+def _plain(row: sqlite3.Row, table: str) -> dict[str, Any]:
+    """A row as JSON may have it, with ids as everybody else sees them."""
+    letters = {"contact": CONTACT, "linked": CONTACT, "conversation": CONVERSATION}
+    letters["id"] = {"contacts": CONTACT, "conversations": CONVERSATION}.get(table, "")
+    found: dict[str, Any] = {}
+    for name in row.keys():  # noqa: SIM118  # a row is no mapping: iterating it gives values
+        value = row[name]
+        if isinstance(value, bytes):
+            value = value.hex()
+        found[name] = ident(letters[name], value) if isinstance(value, int) and letters.get(name) else value
+    return found

@@ -1,0 +1,83 @@
+"""What has to be recognised although it is gone: by hashes that nobody else can make, see `keyed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from sara import Instant, Millis
+from sara_sqlite.rows import Connection, one
+
+RECOGNISED: Millis = 30 * 86_400_000
+"""How long what is gone is recognised when the provider delivers it again. Providers give up after days."""
+
+_NAMED = (
+    "SELECT account, external_id AS name FROM messages WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT account, digest AS name FROM messages WHERE id IN (SELECT value FROM json_each(?))",
+    "SELECT m.account, a.id AS name FROM attempts a JOIN messages m ON m.id = a.part WHERE a.part IN (SELECT value FROM json_each(?))",
+    "SELECT m.account, a.external_id AS name FROM attempts a JOIN messages m ON m.id = a.part"
+    " WHERE a.part IN (SELECT value FROM json_each(?))",
+)
+"""What the provider, or a receipt, may call these messages."""
+
+
+def remember(db: Connection, messages: Iterable[int], now: Instant) -> None:
+    """Have messages recognised, once they are gone, when the provider delivers them or receipts for them again."""
+    chosen = json.dumps(list(messages))
+    for named in _NAMED:
+        db.execute(
+            "INSERT OR IGNORE INTO forgotten (digest, at, until) SELECT keyed('message', account, name), ?, ?"  # noqa: S608
+            f" FROM ({named}) WHERE name IS NOT NULL",
+            (now, now + RECOGNISED, chosen),
+        )
+
+
+def recognised(db: Connection, account: str, name: str | None) -> bool:
+    """Whether a message with this id, or digest, was here and is gone."""
+    return name is not None and (
+        one(db, "SELECT 1 FROM forgotten WHERE digest = keyed('message', ?, ?)", account, name) is not None
+    )
+
+
+def remember_changes(db: Connection, contacts: Iterable[int], now: Instant) -> None:
+    """The same for what the provider told of these contacts; it is gone then."""
+    chosen = json.dumps(list(contacts))
+    db.execute(
+        "INSERT OR IGNORE INTO forgotten (digest, at, until) SELECT keyed('change', digest), ?, ? FROM changes"
+        " WHERE contact IN (SELECT value FROM json_each(?))",
+        (now, now + RECOGNISED, chosen),
+    )
+    db.execute("DELETE FROM changes WHERE contact IN (SELECT value FROM json_each(?))", (chosen,))
+
+
+def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
+    """Whoever wanted silence wants it still, though nobody knows them any more: a hash of each of their ids says so. False for who
+    did not; then an earlier one is over, too."""
+    chosen = json.dumps(circle)
+    ids = db.execute(
+        "SELECT provider, scheme, value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (chosen,)
+    ).fetchall()
+    for each in ids:
+        db.execute("DELETE FROM forgotten WHERE digest = keyed('id', ?, ?, ?)", tuple(each))
+    out = one(
+        db,
+        "SELECT coalesce(opted_out_at, ?) AS at FROM contacts WHERE opted_out = 1 AND id IN (SELECT value FROM json_each(?)) LIMIT 1",
+        now,
+        chosen,
+    )
+    if out is None:
+        return False
+    for each in ids:
+        db.execute(
+            "INSERT INTO forgotten (digest, at, person) VALUES (keyed('id', ?, ?, ?), ?, ?)", (*each, out["at"], circle[0])
+        )
+    return bool(ids)
+
+
+def silenced(db: Connection, provider: str, scheme: str, value: str) -> Instant | None:
+    """Since when whoever had this id, and was erased, wants silence. From now on their contact says so again."""
+    row = one(db, "SELECT at, person FROM forgotten WHERE digest = keyed('id', ?, ?, ?)", provider, scheme, value)
+    if row is None:
+        return None
+    db.execute("DELETE FROM forgotten WHERE person = ?", (row["person"],))
+    return int(row["at"])

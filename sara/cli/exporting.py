@@ -1,0 +1,97 @@
+"""`sara export`: JSON Lines of everything, of one conversation, or of one person."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sara.cli.conversations import exported
+from sara.cli.opening import House, looking
+from sara.cli.output import fail, iso
+from sara.model import Dossier
+
+PAGE = 1_000
+
+
+def export(config: Path, who: str | None, *, person: bool) -> int:
+    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides."""
+
+    async def look(house: House) -> int:
+        if not person and (who is None or re.fullmatch(r"c[0-9]+", who)):
+            await _messages(house, who)
+            return 0
+        if who is None:
+            return fail("say whose: a contact (p3), a telephone number, a user id or a conversation (c7)", 2)
+        found = await house.store.person(who)
+        if found is None:
+            return fail(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
+        if person:
+            _print(_contact(found))
+        for conversation in found.conversations:
+            await _messages(house, conversation, {"type": "message"} if person else {})
+        if person:
+            await _events(house, found)
+            await _attachments(house, found)
+        return 0
+
+    return looking(config, look)
+
+
+def _print(line: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+async def _messages(house: House, conversation: str | None, kind: Mapping[str, str] | None = None) -> None:
+    after: str | None = None
+    while page := await house.store.messages(conversation, after, PAGE):
+        for message in page:
+            _print({**(kind or {}), **exported(message, house)})
+        after = page[-1].id
+
+
+async def _events(house: House, found: Dossier) -> None:
+    for conversation in found.conversations:
+        after: str | None = None
+        while page := await house.store.events(conversation, after, PAGE):
+            for event in page:
+                _print({"type": "event", "conversation": conversation, **asdict(event), "at": iso(event.at)})
+            after = page[-1].id
+
+
+async def _attachments(house: House, found: Dossier) -> None:
+    for conversation in found.conversations:
+        async for message, attachment in attachments_of(house, conversation):
+            path = None if attachment.path is None else str(attachment.path)
+            _print({"type": "attachment", "message": message, **asdict(attachment), "path": path})
+
+
+async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Any]]:
+    """The files of a conversation, each with its message."""
+    after: str | None = None
+    while page := await house.store.attachments(conversation, after, PAGE):
+        for each in page:
+            yield each
+        after = page[-1][1].id
+
+
+def _contact(found: Dossier) -> dict[str, Any]:
+    """The first line of a person's export: the contact as it is now, then what else is known."""
+    details = _readable(found.details)
+    known_as = details.pop("known_as", [])
+    head: Mapping[str, Any] = known_as[0] if known_as else {"id": found.contact}
+    return {"type": "contact", **head, "linked": known_as[1:], **details}
+
+
+def _readable(value: Any) -> Any:
+    """With instants as everywhere else in an export."""
+    if isinstance(value, Mapping):
+        return {
+            name: iso(each) if isinstance(each, int) and (name == "at" or name.endswith("_at")) else _readable(each)
+            for name, each in value.items()
+        }
+    return [_readable(each) for each in value] if isinstance(value, list) else value
