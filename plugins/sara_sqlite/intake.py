@@ -66,8 +66,6 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
             forgetting.sign(db, change, digest)
     for item in intake.set_aside:
         _set_aside(db, item, now)
-    for conversation in tuple(touched):  # what came into one conversation may have freed something in another of the same person
-        touched |= {int(each["id"]): None for each in people.beside(db, conversation)}
     work = tuple(open_work(db, conversation) for conversation in touched)
     rows = tuple(stored(the(db, STORED + " WHERE m.id = ?", message)) for message in fresh)
     return Taken(
@@ -165,7 +163,7 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         attachments.add(db, row, message)
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
-    window.note(db, conversation, message, silent=silent, now=now)
+    touched = [*touched, *window.note(db, conversation, message, silent=silent, now=now)]
     if _begins_a_chapter(conversation, arrival):
         timing.begin_chapter(db, key, row, now)
     db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
