@@ -48,9 +48,9 @@ class Acting:
 
     async def hand_back(self, conversation: str, *, quietly: bool = False) -> Sequence[OpenWork]:
         """SARA answers again, and says so unless `quietly`."""
-        await self._route(conversation)
+        route = await self._route(conversation)
         log.info("handed_back", conversation=conversation, actor=OPERATOR)
-        notice = {} if quietly else wording(self._texts, "hand_back")
+        notice = {} if quietly else wording(self._texts, route.channel, "hand_back")
         return [await self._store.hand_back(conversation, OPERATOR, self._clock(), notice)]
 
     async def opt_out(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
@@ -62,9 +62,9 @@ class Acting:
         return await self._consent(conversation, False, how, "opted_in")
 
     async def _consent(self, conversation: str, opted_out: bool, how: str, key: str) -> Sequence[OpenWork]:
-        await self._route(conversation)
+        route = await self._route(conversation)
         log.info(key, conversation=conversation, actor=OPERATOR)
-        notice = wording(self._texts, key)
+        notice = wording(self._texts, route.channel, key)
         how = storable(how) or "noted by hand"
         return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
 
@@ -79,9 +79,12 @@ class Acting:
         drafts = list(route.channel.compose(Draft(text)))
         log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
         work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
-        if (await self._summary(conversation)).mode != "human":
+        view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)
+        if view is None or view.mode != "human" or view.mode_until is None or longer.until is None:
             return [work]
-        return await self._store.hand_over(conversation, self._handing.quietly(route, OPERATOR, "", now), now)
+        if view.mode_until >= longer.until:
+            return [work]
+        return await self._store.hand_over(conversation, longer, now)
 
     async def note(self, conversation: str, text: str) -> None:
         """Replace what is noted about the person."""

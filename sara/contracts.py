@@ -46,6 +46,7 @@ from sara.model import (
     Reserve,
     Said,
     SearchHit,
+    SetAside,
     StoredMessage,
     Summary,
     Taken,
@@ -532,11 +533,11 @@ class Store(PluginObject):
 
     @abstractmethod
     async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
-        """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now."""
+        """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now; says how many (`changed`)."""
 
     @abstractmethod
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
-        """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation."""
+        """Give up what is unanswered (`reply`) or unsent (`deliver`) in a conversation; says how many (`changed`)."""
 
     # files
 
@@ -601,6 +602,10 @@ class Store(PluginObject):
     @abstractmethod
     async def counts(self) -> Mapping[str, int]:
         """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`."""
+
+    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
+        """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
+        return ()
 
     @abstractmethod
     async def backlog(self, most: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -26,7 +27,7 @@ from sara.budget import Budget
 from sara.caution import Caution
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
 from sara.erasing import Erasing
-from sara.errors import ConfigError, PluginError, SaraError
+from sara.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable
 from sara.files import Files
 from sara.handing import Handing
 from sara.health import Health
@@ -36,9 +37,10 @@ from sara.model import Instant, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.problems import Problems
+from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
 from sara.retention import Retention
-from sara.routes import Route, Routes
+from sara.routes import Route, Routes, jobs_of
 from sara.rules import Words
 from sara.spending import Spending
 from sara.tending import Tending
@@ -59,6 +61,10 @@ CONCURRENT_REPLIES = 256
 CONCURRENT_SENDS = 80
 REOPEN_EVERY = 60.0
 """Seconds between two tries to open a responder that could not be opened."""
+
+ORPHANS_LOOKED_AT = 1_000
+ORPHANS_NAMED = 4
+"""So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
 
 KEEPALIVE = 15.0
 """Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
@@ -128,8 +134,8 @@ class Daemon:
             raise
 
     async def stop(self, grace: int = DRAIN) -> None:
-        """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order."""
-        systemd.notify("STOPPING=1")
+        """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order. That the service ends is
+        for the caller to say: another daemon may follow in this process."""
         log.info("stopping")
         self._public.draining = True
         self._admin.serving = False
@@ -176,6 +182,7 @@ class Daemon:
         self._run(self._erasing.run(self.ended), "erasing")
         self._run(self._retention.run(self.ended), "retention")
         self._run(self.health.run(self.ended), "health-watch")
+        self._run(self.inbox.remember(), "set-aside")
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
@@ -259,6 +266,7 @@ class Daemon:
             acting=Acting(self.store, routes, texts, clock),
             health=self.health,
             spent=self._spent,
+            mended=lambda: self._look_for_mended(routes),
         )
 
     async def _spent(self) -> dict[str, Mapping[str, int]]:
@@ -413,15 +421,29 @@ class Daemon:
             )
 
     async def _report_orphans(self, routes: Routes) -> None:
-        """Open work of accounts that the file no longer names stays, and is said."""
-        for account, conversations in (await self.store.unsettled_accounts()).items():
-            if routes.of(account) is None:
-                self.problems.report(
-                    f"orphans:{account}",
-                    f"{conversations} conversation(s) of {account} have unanswered or unsent messages, but no channel in the file serves it",
-                    "put the channel back to finish them, or give them up with `sara queue drop`",
-                    count=conversations,
-                )
+        """Open work of accounts that the file no longer names stays, and is said until it is settled."""
+        unsettled = await self.store.unsettled_accounts()
+        orphans = {account: count for account, count in unsettled.items() if routes.of(account) is None}
+        for problem in self.problems:
+            if problem.key.startswith("orphans:") and problem.key.removeprefix("orphans:") not in orphans:
+                self.problems.clear(problem.key)
+        work = await self.store.open_work(None, ORPHANS_LOOKED_AT) if orphans else ()
+        for account, conversations in orphans.items():
+            jobs = [f"{kind}:{key}" for each in work if each.account == account for kind, key, _ in jobs_of(each)]
+            named = f" ({', '.join(jobs[:ORPHANS_NAMED])}{', …' if len(jobs) > ORPHANS_NAMED else ''})" if jobs else ""
+            self.problems.report(
+                f"orphans:{account}",
+                f"{conversations} conversation{' of' if conversations == 1 else 's of'} {account}"
+                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel in the file serves it",
+                f"put the channel back to finish them, or give them up with `sara queue drop JOB`; `sara queue list` names the jobs{named}",
+                count=conversations,
+            )
+
+    async def _look_for_mended(self, routes: Routes) -> None:
+        """After an operator has retried or dropped something."""
+        with contextlib.suppress(SaraError):  # what the operator did is done
+            await self._report_orphans(routes)
+            await self.health.forget_mended()
 
     # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -440,9 +462,9 @@ class Daemon:
         try:
             await site.start()
         except OSError as error:
-            raise ConfigError(
-                f"{section}.listen: {listen.host}:{listen.port} cannot be opened: {error.strerror}; choose another port or stop what uses it"
-            ) from error
+            why = f"{section}.listen: {listen} cannot be opened: {why_not_listening(listen.host, listen.port, error)}"
+            # Whatever else is in the way may be gone at the next try.
+            raise (ConfigError if error.errno in FORBIDDEN else SaraError)(why) from error
         host, port = runner.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -454,7 +476,7 @@ class Daemon:
         self._tasks.append(task)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        """None of these ends by itself while the daemon serves, but for the sweep's first pass when it stops."""
+        """None of these breaks while the daemon serves."""
         if task.cancelled() or task.exception() is None:
             return
         log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
@@ -482,15 +504,16 @@ class Daemon:
             alive = not worker.done() and await _within(self.store.alive(), interval)
             if alive:
                 systemd.notify("WATCHDOG=1")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval):
-                    await self.ended.wait()
+            await asyncio.sleep(interval)  # until `stop` cancels it: work that is let end may need the patience, too
 
 
 async def _within(call: Awaitable[None], seconds: float) -> bool:
+    """Whether the store answers in time. That it can take nothing just now is an answer, which a restart would not change."""
     try:
         async with asyncio.timeout(seconds):
             await call
+    except StoreUnavailable:
+        return True
     except (TimeoutError, SaraError) as error:
         log.warning("watchdog_not_fed", error=type(error).__name__)
         return False
@@ -501,14 +524,21 @@ def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], Non
     """Write down where the daemon listens, for the commands. The file is locked while the daemon lives, so that nobody else
     who later holds the port is taken for it. Returns what undoes it."""
     path = state / "listening.json"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(f"{path} cannot be written", error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise ConfigError(f"state: {state} is in use by another SARA; give this one another directory") from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(listening).encode(), 0)
+        raise StoreLocked(f"state: {state} is in use by another SARA; give this one another directory") from error
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(listening).encode(), 0)
+    except OSError as error:
+        os.close(handle)
+        raise _unwritable(f"{path} cannot be written", error) from error
 
     def undo() -> None:
         path.unlink(missing_ok=True)
@@ -529,11 +559,20 @@ def _check_accounts(routes: list[Route], problems: Problems) -> None:
             )
 
 
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE})
+"""Errors of a disk that end some day without anybody changing the configuration."""
+
+
+def _unwritable(what: str, error: OSError) -> SaraError:
+    """A ConfigError where starting again cannot help."""
+    return (SaraError if error.errno in PASSING else ConfigError)(f"{what}: {error.strerror}")
+
+
 def _make_directory(state: Path) -> None:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ConfigError(f"state: {state} cannot be created: {error.strerror}") from error
+        raise _unwritable(f"state: {state} cannot be created", error) from error
 
 
 def _admin_token(state: Path) -> str:
@@ -549,7 +588,10 @@ def _admin_token(state: Path) -> str:
         return token
     token = secrets.token_urlsafe(32)
     fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        fresh.replace(path)
+    except OSError as error:
+        raise _unwritable(f"{path} cannot be written", error) from error
     return token

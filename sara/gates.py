@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sara import hours
 from sara.model import DeliveryView, Instant, Millis, ReplyView
+from sara.texts import ENGLISH
 
 if TYPE_CHECKING:
     from sara.config import Conversation, Rate
@@ -18,6 +19,9 @@ BLOCKED_LOOK: Millis = 30_000
 
 LANE_LOOK: Millis = 5_000
 """The same while a lane is on hold: nobody wakes each conversation when it is let go."""
+
+TIMER_LOOK: Millis = 5_000
+"""The same where a timer is about to hand the conversation back."""
 
 PAUSED_LOOK: Millis = 3_600_000
 """The same while a conversation is paused until somebody says otherwise, who wakes it."""
@@ -50,10 +54,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says. `values` fill its braces."""
+    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says: with `Proceed`, as the gates
+    behind this one say. `values` fill its braces."""
 
     key: str
-    then: Proceed | Skip | Wait
+    then: Decision
     since: Instant = 0
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -80,11 +85,13 @@ def silence(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 
 def person(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
+    if view.mode == "bot":
+        return Proceed()
+    if view.mode_until is not None and view.mode_until <= facts.now:
+        return Wait(facts.now + TIMER_LOOK, blocked=True)
     if view.mode == "human":
         return Skip(_all(view), "human")
-    if view.mode == "paused":
-        return Wait(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
-    return Proceed()
+    return Wait(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
 
 
 def opening(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
@@ -98,11 +105,13 @@ def opening(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 
 def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
-    opened = hours.opened(policy.hours, facts.now) if policy.hours is not None else None
-    oldest = facts.now - policy.max_age
-    if policy.too_old == "answer" or (opened is not None and opened >= oldest):
+    if policy.too_old == "answer":
         return Proceed()
-    old = tuple(line.id for line in view.waiting if (line.revived_at or line.at) < oldest)
+    since = {line.id: line.revived_at or line.at for line in view.waiting}
+    oldest = facts.now - policy.max_age
+    if policy.hours is not None and not policy.hours.answer:
+        oldest = hours.back(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
+    old = tuple(ident for ident, at in since.items() if at < oldest)
     if not old:
         return Proceed()
     skip = Skip(old, "too_old")
@@ -117,10 +126,11 @@ def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
 def rate(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
     limits = policy.limits
-    above = min(_above(view.recent, limits.person), len(view.waiting))
     channel = limits.channel
     if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
-        above = len(view.waiting)
+        # Not this customer's doing, and they are not told that it is.
+        return Say("apology", Skip(_all(view), "over_limit"), facts.now - HOUR)
+    above = min(_above(view.recent, limits.person), len(view.waiting))
     if not above:
         return Proceed()
     return Say("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)
@@ -132,7 +142,7 @@ def _above(recent: Sequence[Instant], limit: Rate) -> int:
         return 0
     newest = recent[0]
     spans = ((limit.minute, MINUTE), (limit.day, DAY))
-    return max(sum(at > newest - span for at in recent) - most if most is not None else 0 for most, span in spans)
+    return max([0, *(sum(at > newest - span for at in recent) - most for most, span in spans if most is not None)])
 
 
 def _is_above(count: int, limit: int | None) -> bool:
@@ -176,11 +186,14 @@ CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
 
 
 def decide(view: ReplyView, policy: Conversation, facts: Facts, gates: Sequence[Gate] = CORE) -> Decision:
-    """What the first gate says that does not let the turn proceed. A text that was said already is not said again."""
-    for gate in gates:
+    """What the first gate says that does not let the turn proceed. A text that was said already is not said again, and one after
+    which the turn may proceed keeps no further gate from being asked."""
+    for number, gate in enumerate(gates):
         decision = gate(view, policy, facts)
         if isinstance(decision, Say) and decision.key in view.said and view.said[decision.key] >= decision.since:
             decision = decision.then
+        if isinstance(decision, Say) and isinstance(decision.then, Proceed):
+            return replace(decision, then=decide(view, policy, facts, gates[number + 1 :]))
         if not isinstance(decision, Proceed):
             return decision
     return Proceed()
@@ -192,9 +205,10 @@ def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
     def asked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
         try:
             decision = gate(view, policy, facts)
-            if isinstance(decision, Proceed | Skip | Wait | Say):
-                return decision
-            what = f"answered with a {type(decision).__name__}"
+            fault = _fault_of(decision, view, facts)
+            if fault is None:
+                return _kept(decision)
+            what = f"answered with {fault}"
         except Exception as error:
             what = f"raised {type(error).__name__}"
         problems.report(
@@ -203,6 +217,33 @@ def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
         return Proceed()
 
     return asked
+
+
+def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
+    """What is wrong with a stranger's decision; None for nothing. One that changes nothing would be asked for again at once."""
+    match decision:
+        case Proceed():
+            return None
+        case Skip(messages, reason):
+            known = isinstance(messages, tuple) and bool(messages) and set(messages) <= set(_all(view))
+            return None if known and isinstance(reason, str) else "a Skip of messages that do not wait"
+        case Wait(until):
+            later = isinstance(until, int) and until > facts.now
+            return None if later else "a Wait for a moment that is over"
+        case Say(key, then, since, values):
+            if not isinstance(key, str) or key not in ENGLISH or not isinstance(values, Mapping):
+                return "a Say of a text that SARA does not have"
+            if not isinstance(since, int) or since > facts.now:
+                return "a Say since a moment that is to come"
+            return _fault_of(then, view, facts)
+    return f"a {type(decision).__name__}"
+
+
+def _kept(decision: Decision) -> Decision:
+    """The same, with a wait that is written down: it is not the turn's own, and nobody should find it overdue."""
+    if isinstance(decision, Say):
+        return replace(decision, then=_kept(decision.then))
+    return replace(decision, blocked=True) if isinstance(decision, Wait) else decision
 
 
 def _all(view: ReplyView) -> tuple[str, ...]:

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 from sara.model import Draft, HandOver, Instant, Person, Tell, Wording
 
 if TYPE_CHECKING:
+    from sara.contracts import Channel
     from sara.routes import Route, Routes
     from sara.texts import Texts
 
 
-def wording(texts: Texts, key: str, **values: str) -> Wording:
-    """One of SARA's own texts in all languages."""
-    return {language: Draft(said) for language, said in texts.everywhere(key, **values).items()}
+def spoken(channel: Channel, text: str) -> Draft:
+    """A short text in the channel's own dialect."""
+    return next(iter(channel.compose(Draft(text))), Draft(text))
+
+
+def wording(texts: Texts, channel: Channel, key: str, **values: str) -> Wording:
+    """One of SARA's own texts in all languages, in the channel's own dialect."""
+    return {language: spoken(channel, said) for language, said in texts.everywhere(key, **values).items()}
 
 
 class Handing:
@@ -27,7 +33,7 @@ class Handing:
         """A person answers from now on. `announced` says that the customer is told already."""
         policy = route.policy.hand_over
         until = None if policy.back_after is None else now + policy.back_after
-        notice = {} if announced else wording(self._texts, "hand_over")
+        notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return HandOver(by, reason, "human", until, notice, self._tell(route, reason, name))
 
     def quietly(self, route: Route, by: str, reason: str, now: Instant) -> HandOver:
@@ -42,7 +48,7 @@ class Handing:
         text = self._texts.say(
             "operator_call", to.policy.language, name=name or "?", conversation="{conversation}", reason=reason
         )
-        return Tell(to.channel.account, person_of(notify.to), Draft(text))
+        return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text))
 
 
 def person_of(written: str) -> Person:

@@ -48,11 +48,23 @@ class Health:
         while not ended.is_set():
             try:
                 self.tell(await self.look())
+                await self.forget_mended()
             except SaraError as error:
                 log.warning("health_unknown", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await ended.wait()
+
+    async def forget_mended(self) -> None:
+        """Clear what was reported of messages that were given up, once none is left: retried, dropped, or taken along."""
+        dead = [problem.key for problem in self._problems if problem.key == "replies:dead"]
+        quarantined = [problem.key for problem in self._problems if problem.key.startswith("quarantine:")]
+        if not dead and not quarantined:
+            return
+        counts = await self._store.counts()
+        for keys, state in ((dead, "in.dead"), (quarantined, "in.quarantined")):
+            for key in keys if not counts.get(state) else ():
+                self._problems.clear(key)
 
     async def look(self, limit: int = MOST) -> Sequence[Unhealthy]:
         """The conversations that somebody should look at, the longest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,11 @@ import structlog
 
 from sara import receipts
 from sara.contracts import Clock, Queue, Store
+from sara.errors import SaraError
 from sara.handing import Handing, wording
 from sara.lanes import Lanes
 from sara.language import language_of
-from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Reception, Taken, Verdict
+from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Millis, Reception, SetAside, Taken, Verdict
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
@@ -23,6 +25,9 @@ from sara.rules import Words
 from sara.texts import Texts
 
 log = structlog.get_logger("sara.inbox")
+
+PAGE = 10
+"""So many bodies that were kept aside are looked at at once: each may be megabytes long."""
 
 
 class Inbox:
@@ -62,6 +67,25 @@ class Inbox:
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
+    async def remember(self) -> None:
+        """After a start: what was kept aside within the last day is still to be seen."""
+        now = self._clock()
+        counts: Counter[str] = Counter()
+        last: dict[str, SetAside] = {}
+        after: str | None = None
+        try:
+            while page := await self._store.set_aside(after, PAGE, now - DAY):
+                for item in page:
+                    counts[item.account] += 1
+                    last[item.account] = item
+                after = page[-1].id
+        except SaraError as error:
+            log.warning("set_aside_unknown", error=type(error).__name__)
+            return
+        for account, item in last.items():
+            route = self._routes.of(account)
+            self._tell_aside(route.name if route else account, item, item.at + DAY - now, counts[account])
+
     async def close(self) -> None:
         """Wait for what still follows from accepted receptions."""
         if self._following:
@@ -91,12 +115,7 @@ class Inbox:
 
     def _tell(self, route: Route, reception: Reception) -> None:
         for item in reception.set_aside:
-            self._problems.report(
-                f"set-aside:{route.name}",
-                f"{route.name}: something signed was not understood and is kept aside ({item.reason})",
-                "nothing is lost; see `sara queue stats` for the count, and report it to the plugin's author",
-                lasts=DAY,
-            )
+            self._tell_aside(route.name, item, DAY)
         for change in reception.changes:
             if isinstance(change, AccountEvent) and change.serious:
                 self._problems.report(
@@ -105,6 +124,15 @@ class Inbox:
                     "see the provider's console",
                     lasts=7 * DAY,
                 )
+
+    def _tell_aside(self, name: str, item: SetAside, lasts: Millis, count: int | None = None) -> None:
+        self._problems.report(
+            f"set-aside:{name}",
+            f"{name}: something signed was not understood and is kept aside ({item.reason})",
+            "nothing is lost; `sara export --set-aside` shows it, for the plugin's author to see",
+            lasts=lasts,
+            count=count,
+        )
 
 
 class Rules:
@@ -148,7 +176,7 @@ class Rules:
             reason = self._texts.say("operator_reason_customer", route.policy.language)
             over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
             return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
-        notice = wording(self._texts, "opted_out" if meaning.what == "opt_out" else "opted_in")
+        notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
 

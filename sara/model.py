@@ -6,6 +6,7 @@ and messages are opaque strings that the store makes.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -230,11 +231,20 @@ Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Something that was signed but not understood, kept raw."""
+    """Something that was signed but not understood, kept raw. `id` and `at` are the store's: which it is, and when it was kept."""
 
     account: str
     reason: str
     body: bytes
+    at: Instant = 0
+    id: str = ""
+
+    def shown(self) -> tuple[str, Literal["text", "base64"]]:
+        """The body as text, or in Base64 where it is none."""
+        try:
+            return self.body.decode("utf-8"), "text"
+        except UnicodeDecodeError:
+            return b64encode(self.body).decode("ascii"), "base64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,13 +366,15 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to."""
+    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to. `changed` says how
+    many messages an operator's `revive` or `drop` changed."""
 
     conversation: str
     account: str
     reply_due: Instant | None
     deliver_due: Instant | None
     timer_due: Instant | None = None
+    changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -766,7 +778,8 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """One line of `sara conversations list`."""
+    """One line of `sara conversations list`. `address` is the number or id that the provider knows the person by, which may be all
+    that is known of them."""
 
     id: str
     account: str
@@ -782,6 +795,7 @@ class ConversationSummary:
     error: str | None
     mode: Mode = "bot"
     language: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

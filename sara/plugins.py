@@ -133,8 +133,12 @@ class Plugins:
     def _load(self, name: str) -> ModuleType:
         places = self.available().get(name)
         if not places:
-            known = ", ".join(self.available()) or "none"
-            raise PluginError(f"there is no plugin {name}; those found are: {known}")
+            from sara.config.findings import suggest
+
+            found = list(self.available())
+            near = suggest(name, found)
+            known = ", ".join(found) or "none"
+            raise PluginError(f"there is no plugin {name}; {f'{near} Those' if near else 'those'} found are: {known}")
         winner = places[0]
         if len(places) > 1:
             log.info(

@@ -1,7 +1,8 @@
-"""Why an address could not be reached, in words that say what to mend. Pure."""
+"""Why an address could not be reached, or listened on, in words that say what to mend. Pure."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -46,6 +47,23 @@ def why_unreachable(error: BaseException) -> tuple[str, str]:
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return "no answer came in time", f"{_SERVER} From inside some networks their own public address cannot be reached."
     return f"no answer came ({type(error).__name__})", _SERVER
+
+
+FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+"""Errors of a listener that do not pass by waiting: what this user may not do stays so."""
+
+
+def why_not_listening(host: str, port: int, error: OSError) -> str:
+    """What kept a listener from being opened, and what to do about it."""
+    if isinstance(error, socket.gaierror):
+        return f"this machine does not know the name {host}; write an address such as 127.0.0.1"
+    if error.errno in FORBIDDEN:
+        return "this user may not use it; ports below 1024 need a privilege, choose another one"
+    if error.errno == errno.EADDRINUSE:
+        return f"another program listens there (`ss -ltnp 'sport = :{port}'` shows which); stop it, or choose another port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address, or not yet; `ip address` lists those it has"
+    return error.strerror or type(error).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

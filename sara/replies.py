@@ -167,14 +167,14 @@ class Replies:
             attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
         except OverBudget as error:
             return await self._over_budget(view, route, error, now)
-        toolbox = self._toolbox(view, route, attempt, now)
         try:
             async with self._presence.shown(route, view.waiting):
                 waiting = await self._files.complete(route, view.waiting)
-                seen = replace(turn, messages=waiting, history=self._files.placed(turn.history), tools=toolbox)
-                reply = await self._ask(route, seen)
+                seen = replace(turn, messages=waiting, history=self._files.placed(turn.history))
+                reply, toolbox = await self._ask(route, seen, lambda: self._toolbox(view, route, attempt, now))
             drafts = _drafts(route, reply)
             cost = manners.spending.cost(reply.usage)
+            self._tell_unpriced(reply)
             if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
                 again = await self._store.rethink(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
@@ -230,16 +230,30 @@ class Replies:
         skip = gates.Skip(tuple(line.id for line in view.waiting), "over_budget")
         return await self._skip(view, skip, self._said(view, route, say), now)
 
-    async def _ask(self, route: Route, turn: Turn) -> Reply:
+    def _tell_unpriced(self, reply: Reply) -> None:
+        if reply.usage is not None and self._manners.spending.unpriced(reply.usage):
+            self._problems.report(
+                "budget:price",
+                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
+                "add it to `prices` under `budget`; the beginning of its name is enough",
+                severity="warning",
+                lasts=DAY,
+            )
+
+    async def _ask(self, route: Route, turn: Turn, toolbox: Callable[[], TurnTools]) -> tuple[Reply, TurnTools]:
         """Ask the responders in turn; one pass through all of them is one attempt.
+
+        Each has tools of its own, which begin to count anew: what one before it has done already is recognised and not done again,
+        and what that one wanted besides its answer does not follow from another's.
 
         Raises TryLater if any of them may answer later, otherwise GiveUp.
         """
         later: TryLater | None = None
         gave_up: GiveUp | None = None
         for name, responder in route.responders:
+            tools = toolbox()
             try:
-                return await self._ask_one(name, responder, turn)
+                return await self._ask_one(name, responder, replace(turn, tools=tools)), tools
             except TryLater as error:
                 later = error if later is None or isinstance(later, Broke) else later
             except GiveUp as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sara.contracts import Channel, Responder
-from sara.model import OpenWork, Wake
+from sara.model import Instant, JobKind, OpenWork, Wake
 
 if TYPE_CHECKING:
     from sara.config import Conversation
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 TIMER_LANE = "timer"
 TIMER_PRIORITY = -1
+
+
+def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
+    """The jobs of a channel that open work calls for: kind, key and due. Timers are nobody's work."""
+    dues: tuple[tuple[JobKind, Instant | None], ...] = (("reply", work.reply_due), ("deliver", work.deliver_due))
+    return [(kind, work.conversation, due) for kind, due in dues if due is not None]
 
 
 @dataclass(frozen=True, slots=True)

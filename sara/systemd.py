@@ -1,9 +1,10 @@
-"""Talking to systemd: readiness, stopping, and the watchdog."""
+"""Talking to systemd: readiness, reloading, stopping, and the watchdog."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -21,6 +22,11 @@ def notify(message: str, environ: Mapping[str, str] = os.environ) -> bool:
         except OSError:
             return False
     return True
+
+
+def reloading(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say that the file is being read again. `READY=1` has to follow, whatever came of it."""
+    return notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}", environ)
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:

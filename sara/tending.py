@@ -10,7 +10,7 @@ from sara import timers
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.handing import wording
+from sara.handing import spoken, wording
 from sara.model import Again, Done, Draft, Instant, Job, JobEnd, Line, Millis, OpenWork, Summary, TimerView
 from sara.parts import storable
 from sara.problems import DAY, Problems
@@ -62,7 +62,9 @@ class Tending:
                 log.info("timer_overtaken", conversation=job.key, act=due.act, reason=str(error))
                 continue
             if later is not None:
-                return await self._later(view, later, now)
+                # What could not be done now keeps nothing else waiting.
+                other = timers.decide(view, route.policy, route.channel.reply_window, now, but=due.act)
+                return await self._later(view, later if other is None else min(later, other.at), now)
         return Again(self._clock())
 
     async def _look(self, conversation: str) -> tuple[TimerView | None, Route | None]:
@@ -88,7 +90,7 @@ class Tending:
         match act:
             case "hand_back":
                 log.info("handed_back", conversation=view.conversation)
-                notice = wording(self._manners.texts, "hand_back") if view.mode == "human" else {}
+                notice = wording(self._manners.texts, route.channel, "hand_back") if view.mode == "human" else {}
                 await self._wake(await self._store.hand_back(view.conversation, "sara", now, notice))
             case "release":
                 await self._wake(await self._store.release(view.conversation, now))
@@ -105,8 +107,9 @@ class Tending:
     def _question(self, view: TimerView, route: Route) -> Draft:
         wanted = route.policy.follow_up
         if wanted is not None and wanted.text is not None:
-            return Draft(wanted.text)
-        return Draft(self._manners.texts.say("follow_up", view.contact.language or route.policy.language))
+            return spoken(route.channel, wanted.text)
+        words = self._manners.texts.say("follow_up", view.contact.language or route.policy.language)
+        return spoken(route.channel, words)
 
     async def _wake(self, work: OpenWork) -> None:
         await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind != "timer"])

@@ -12,6 +12,9 @@ from sara.languages import LANGUAGES
 ENGLISH = LANGUAGES["en"].texts
 """The catalogue that says which texts there are, and which {values} each of them takes."""
 
+LONGEST = 1_000
+"""Characters of a text: it must fit into one message of any channel."""
+
 _NONE: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _CODE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
@@ -85,6 +88,8 @@ def _faults_of_language(language: str, texts: Mapping[str, str]) -> list[str]:
 def _faults_of_text(name: str, key: str, said: str) -> list[str]:
     if key not in ENGLISH:
         return [f"{name} is none of SARA's texts; {_meant(key, ENGLISH) or 'there are ' + ', '.join(ENGLISH)}"]
+    if len(said) > LONGEST:
+        return [f"{name} is longer than {LONGEST} characters; say it in fewer"]
     if not said.strip():
         return [f"{name} is empty; write a text, or leave the line out to keep SARA's own"]
     wanted, used = (list(dict.fromkeys(_PLACE.findall(each))) for each in (ENGLISH[key], said))

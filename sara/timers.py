@@ -24,8 +24,8 @@ class Due:
     act: Act
 
 
-def decide(view: TimerView, policy: Conversation, window: Millis | None, now: Instant) -> Due | None:
-    """The next thing that the timers call for, now or later; None for nothing until something happens."""
+def decide(view: TimerView, policy: Conversation, window: Millis | None, now: Instant, but: Act | None = None) -> Due | None:
+    """The next thing that the timers call for, now or later, and that is not `but`; None for nothing until something happens."""
     found = [
         *_back(view),
         *_scheduled(view),
@@ -33,7 +33,7 @@ def decide(view: TimerView, policy: Conversation, window: Millis | None, now: In
         *_closing(view, policy),
         *_summing(view, policy, now),
     ]
-    return min(found, key=lambda due: due.at, default=None)
+    return min((due for due in found if due.act != but), key=lambda due: due.at, default=None)
 
 
 def first_look(policy: Conversation, now: Instant) -> Instant | None:

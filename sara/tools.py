@@ -93,11 +93,15 @@ class TurnTools:
         if tool is None:
             self._calls[name, ""] += 1
             return f"There is no tool of that name. There are: {', '.join(spec.name for spec in self.specs) or 'none'}."
-        parsed = _parsed(tool.Arguments, arguments)
+        try:
+            parsed = _parsed(tool.Arguments, arguments)
+            canonical = parsed if isinstance(parsed, str) else parsed.model_dump_json()
+        except Exception as error:
+            self._broke(tool, f"raised {type(error).__name__} when its arguments were checked; nothing was done")
+            parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
             self._calls[name, ""] += 1
             return parsed
-        canonical = parsed.model_dump_json()
         self._calls[name, canonical] += 1
         occurrence = self._calls[name, canonical]
         conversation = self._scope.conversation
@@ -131,15 +135,14 @@ class TurnTools:
             return storable(f"It could not be done: {error}")[:LONGEST]
         except Exception as error:
             what = "did not end in time" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
-            self._problems.report(
-                called,
-                f"the tool {tool.name} {what}; whether it did anything is not known",
-                "see the log; update or remove its plugin",
-            )
+            self._broke(tool, f"{what}; whether it did anything is not known")
             return None
         self._problems.clear(called)
         return storable(str(result))[:LONGEST]
+
+    def _broke(self, tool: Tool, what: str) -> None:
+        log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+        self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
 
 
 def _parsed(model: type[Options], arguments: str) -> Options | str:
@@ -178,4 +181,12 @@ def fault_of(tool: object, brought: Mapping[str, Tool]) -> str | None:
         return f"the name {name} is taken"
     if not (isinstance(getattr(tool, "Arguments", None), type) and issubclass(tool.Arguments, Options)):
         return f"{name} declares no Arguments"
+    if not isinstance(getattr(tool, "description", None), str) or not tool.description.strip():
+        return f"{name} has no description"
+    if isinstance(tool.timeout, bool) or not isinstance(tool.timeout, int) or tool.timeout <= 0:
+        return f"the timeout of {name} is no number of milliseconds"
+    try:
+        tool.Arguments.model_json_schema()
+    except Exception as error:
+        return f"the Arguments of {name} have no JSON Schema ({type(error).__name__})"
     return None

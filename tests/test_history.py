@@ -67,3 +67,41 @@ def test_a_window_is_the_end_of_the_history_and_fits(history: list[Line], messag
 @given(LINES, st.integers(0, 300))
 def test_more_room_never_shows_less(history: list[Line], budget: int) -> None:
     assert len(window(history, [], budget)) <= len(window(history, [], budget + 10))
+
+
+# ── whole turns ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+QA = [line(f"{role[0]}{n}", role=role) for n in range(3) for role in ("customer", "customer", "assistant")]
+"""Three turns: the customer writes twice, and is answered."""
+
+
+@pytest.mark.parametrize(("most", "kept"), [(9, 9), (8, 6), (7, 6), (6, 6), (5, 3), (3, 3), (2, 0), (1, 0), (0, 0), (99, 9)])
+def test_no_turn_is_given_in_part_however_few_messages_are_wanted(most: int, kept: int) -> None:
+    assert list(window(QA, [], 1_000_000, most)) == QA[len(QA) - kept :]
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(9, 9), (8, 6), (6, 6), (5, 3), (2, 0)])
+def test_no_turn_is_given_in_part_however_few_tokens_are_left(budget: int, kept: int) -> None:
+    assert list(window(QA, [], budget * EACH)) == QA[len(QA) - kept :]
+
+
+def test_what_is_cut_begins_with_the_first_thing_that_a_customer_said_after_an_answer() -> None:
+    talk = [*QA[:3], line("o", role="operator"), line("n", role="notice"), *QA[3:]]
+    assert list(window(talk, [], 1_000_000, 8)) == QA[3:]
+
+
+def test_a_customer_who_was_never_answered_has_one_turn_that_is_given_whole_or_not_at_all() -> None:
+    talk = [line(f"q{n}") for n in range(5)]
+    assert window(talk, [], 1_000_000, 5) == tuple(talk)
+    assert window(talk, [], 1_000_000, 4) == ()
+
+
+@steady
+@given(LINES, st.integers(0, 300), st.integers(0, 25))
+def test_a_window_that_is_cut_begins_a_turn(history: list[Line], budget: int, most: int) -> None:
+    shown = window(history, [], budget, most)
+    start = len(history) - len(shown)
+    assert len(shown) <= most or start == 0
+    if shown and start > 0:
+        assert shown[0].role == "customer"
+        assert history[start - 1].role != "customer"

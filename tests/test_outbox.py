@@ -579,3 +579,78 @@ async def test_where_a_channel_knows_no_window_nothing_is_ever_too_late() -> Non
     house = house_of(customer_at=NOW - 365 * DAY)
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == [("out-1", "a1")]
+
+
+# ── who answers, and advertisements ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("mode", "state", "reason"), [("human", "cancelled", "handed_over"), ("paused", "parked", "paused")])
+async def test_an_answer_does_not_go_out_where_somebody_else_answers_or_nobody(mode: str, state: str, reason: str) -> None:
+    house = house_of(mode=mode)
+    house.store.reply_due = NOW + 5
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == []
+    assert house.store.called("end_part") == [("out-1", state, reason, NOW)]
+    assert [wake.kind for wake in house.queue.woken] == ["reply"]
+
+
+@pytest.mark.parametrize("mode", ["human", "paused"])
+@pytest.mark.parametrize("purpose", ["notice", "operator", "template"])
+async def test_a_persons_words_and_notices_go_out_whoever_answers(mode: str, purpose: str) -> None:
+    house = house_of(mode=mode, purpose=purpose)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+async def test_what_follows_an_answer_that_is_cancelled_is_looked_at_at_once() -> None:
+    house = house_of(mode="human")
+    house.store.delivering.append(delivery_view("out-2", mode="human", purpose="operator"))
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-2", "a1")]
+
+
+@pytest.mark.parametrize("mode", ["human", "paused"])
+async def test_an_answer_in_doubt_is_settled_before_anybody_asks_who_answers(mode: str) -> None:
+    house = house_of(**doubtful(mode=mode))
+    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    assert house.store.called("end_part") == []
+    house.clock.forward(HOLD)
+    await outbox_of(house)(JOB)
+    assert house.channel.sent == [], "it is not said again behind the back of whoever answers now"
+    assert [arguments[1] for arguments in house.store.called("end_part")] == ["cancelled" if mode == "human" else "parked"]
+
+
+async def test_who_opted_out_is_told_nothing_also_where_a_person_answers() -> None:
+    house = house_of(mode="human", opted_out=True)
+    await outbox_of(house)(JOB)
+    assert house.store.called("end_part") == [("out-1", "cancelled", "opted_out", NOW)]
+
+
+def advertising(category: object, **changes: Any) -> House:
+    house = house_of(kind="template", **changes)
+    view = house.store.delivering[0]
+    house.store.delivering = [replace(view, part=replace(view.part, content={"name": "offer", "category": category}))]
+    return house
+
+
+@pytest.mark.parametrize("purpose", ["reply", "template", "operator"])
+async def test_who_wants_no_advertisements_gets_none(purpose: str) -> None:
+    house = advertising("marketing", purpose=purpose, marketing=False)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == []
+    assert house.store.called("end_part") == [("out-1", "cancelled", "no_marketing", NOW)]
+
+
+@pytest.mark.parametrize(
+    ("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)]
+)
+async def test_everything_else_goes_out(category: object, marketing: bool) -> None:
+    house = advertising(category, marketing=marketing)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.channel.sent == [("out-1", "a1")]
+
+
+async def test_what_is_not_to_go_out_is_ended_at_once_also_when_it_is_not_its_time() -> None:
+    house = house_of(mode="human", not_before=NOW + HOUR)
+    assert await outbox_of(house)(JOB) == Done()
+    assert house.store.called("end_part") == [("out-1", "cancelled", "handed_over", NOW)]

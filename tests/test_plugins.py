@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 import threading
@@ -15,6 +16,8 @@ import structlog
 
 from sara import Context, PluginError, Problems, Queue
 from sara.bounds import MOST_OF_ONE, Strays
+from sara.cli.opening import read
+from sara.daemon import Daemon
 from sara.plugins import HOOKS_AT_ONCE, Found, Hooks, Plugins
 from sara.testing import HandClock, QueueContract
 
@@ -510,3 +513,133 @@ class TestMemoryQueue(QueueContract):
         await queue.open()
         yield queue
         await queue.close()
+
+
+# ── gates and tools ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GATE = "from sara import Proceed, hookimpl\ndef gate(view, policy, facts):\n    return Proceed()\n"
+TOOL = (
+    "from sara import Options, Tool, hookimpl\n"
+    "class Weather(Tool):\n    name = 'weather'\n    description = 'The weather.'\n    Arguments = Options\n"
+    "    async def run(self, arguments, scope):\n        return 'sunny'\n"
+)
+
+
+def brings(folder: Path, hook: str, *sources: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """What plugins with these sources bring by a hook, by their names, and which problems they cause."""
+    for name, source in zip(("one", "two", "three"), sources, strict=False):
+        (folder / f"sara_{name}.py").write_text(source, encoding="utf-8")
+    plugins, problems = Plugins(folder), Problems(HandClock())
+    for name in ("one", "two", "three")[: len(sources)]:
+        plugins.load(name)
+    found = plugins.brought(hook, problems)
+    return sorted((name, type(each).__name__) for name, each in found), {each.key: each.message for each in problems}
+
+
+@pytest.mark.parametrize(
+    ("hook", "source", "found"),
+    [
+        ("register_gates", GATE + "@hookimpl\ndef register_gates():\n    return [gate, gate]\n", [("one", "function")] * 2),
+        ("register_gates", GATE + "@hookimpl\ndef register_gates():\n    return ()\n", []),
+        ("register_gates", GATE + "@hookimpl\ndef register_gates():\n    yield gate\n", [("one", "function")]),
+        ("register_gates", GATE, []),
+        ("register_tools", TOOL + "@hookimpl\ndef register_tools():\n    return [Weather()]\n", [("one", "Weather")]),
+    ],
+)
+def test_a_plugin_brings_gates_and_tools_under_its_name(
+    folder: Path, hook: str, source: str, found: list[tuple[str, str]]
+) -> None:
+    assert brings(folder, hook, source) == (found, {})
+
+
+@pytest.mark.parametrize("hook", ["register_gates", "register_tools"])
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("raise ValueError('it rains')", "ValueError"),
+        ("return None", "TypeError"),
+        ("return 7", "TypeError"),
+        ("yield 1\n    raise KeyError(2)", "KeyError"),
+    ],
+)
+def test_one_that_cannot_bring_them_is_a_problem_and_the_others_bring_theirs(
+    folder: Path, hook: str, body: str, error: str
+) -> None:
+    clumsy = f"from sara import hookimpl\n@hookimpl\ndef {hook}():\n    {body}\n"
+    sound = f"from sara import hookimpl\n@hookimpl\ndef {hook}():\n    return ['x']\n"
+    found, problems = brings(folder, hook, sound, clumsy, sound)
+    assert found == [("one", "str"), ("three", "str")]
+    assert problems == {f"plugin:two:{hook}": f"the plugin two raised {error} in its hook {hook}"}
+
+
+# ── what the daemon makes of them ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def daemon_with(tmp_path: Path, source: str, *, tools: Sequence[str] = ()) -> tuple[Daemon, dict[str, str]]:
+    """A daemon that has been built with a plugin of this source, and its problems."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    for name in ("parrot", "pigeon"):
+        shutil.copy(SHELF / f"sara_{name}.py", folder)
+    (folder / "sara_one.py").write_text(source, encoding="utf-8")
+    file = tmp_path / "sara.yaml"
+    document = {
+        "plugins": ["one"],
+        "server": {"listen": "127.0.0.1:0"},
+        "admin": {"listen": "127.0.0.1:0"},
+        "state": "state",
+        "channels": {"loft": {"plugin": "pigeon", "loft": "roof", "port": 9, "token": "t"}},
+        "responders": {"assistant": {"plugin": "parrot"}},
+        "conversation": {"tools": list(tools)},
+    }
+    file.write_text(json.dumps(document), encoding="utf-8")
+    loaded, plugins = read(file)
+    daemon = Daemon(loaded, plugins)
+    await daemon.start()
+    problems = {problem.key: problem.message for problem in daemon.problems}
+    return daemon, problems
+
+
+REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
+
+
+@pytest.mark.parametrize(
+    ("brought", "tools", "told"),
+    [
+        ("Weather()", ["weather"], {}),
+        ("Weather()", [], {}),
+        ("Weather()", ["hand_over", "weather"], {}),
+        ("Weather()", ["wether"], {"tool:loft:wether": "loft: no plugin brings the tool wether"}),
+        (
+            "Weather",
+            ["weather"],
+            {
+                "plugin:one:tool": "the plugin one brings a tool that cannot be used: it is a ABCMeta, not a Tool",
+                "tool:loft:weather": "loft: no plugin brings the tool weather",
+            },
+        ),
+        (
+            "Weather(), Weather()",
+            ["weather"],
+            {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name weather is taken"},
+        ),
+        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name hand_over is taken"}),
+    ],
+)
+async def test_a_tool_that_cannot_be_used_or_had_is_a_problem_and_the_daemon_runs(
+    tmp_path: Path, brought: str, tools: list[str], told: dict[str, str]
+) -> None:
+    named = "class Named(Weather):\n    name = 'hand_over'\n"
+    daemon, problems = await daemon_with(tmp_path, TOOL + named + REGISTER.format(brought), tools=tools)
+    await daemon.stop(100)
+    assert problems == told
+
+
+async def test_a_plugin_that_cannot_bring_its_gates_and_tools_keeps_no_daemon_from_running(tmp_path: Path) -> None:
+    source = (
+        "from sara import hookimpl\n@hookimpl\ndef register_gates():\n    raise OSError('it rains')\n"
+        "@hookimpl\ndef register_tools():\n    return None\n"
+    )
+    daemon, problems = await daemon_with(tmp_path, source)
+    await daemon.stop(100)
+    assert set(problems) == {"plugin:one:register_gates", "plugin:one:register_tools"}

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -182,6 +183,14 @@ def test_what_the_manual_imports_from_sara_is_public() -> None:
     assert named <= set(sara.__all__)
 
 
+def test_the_readme_is_right_about_how_long_a_channel_of_ones_own_is() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", MANUAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    [channel] = [block for block in blocks if "(Channel)" in block]
+    said = re.search(r"one file of less than (\d+) lines", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert said is not None
+    assert channel.count("\n") < int(said[1])
+
+
 # ── nobody has another door ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -208,6 +217,29 @@ def test_a_plugin_uses_only_public_names_of_sara(path: Path) -> None:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "sara":
             assert {alias.name for alias in node.names} <= set(sara.__all__)
+
+
+def test_the_architectures_own_list_names_every_module_of_the_core() -> None:
+    """What `lint-imports` forbids to plugins and exams cannot go stale."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {each["name"]: each for each in project["tool"]["importlinter"]["contracts"]}
+    listed = contracts["Plugins and the exams use the public API alone"]["forbidden_modules"]
+    there = {f"sara.{each.name.removesuffix('.py')}" for each in (ROOT / "sara").iterdir() if _is_module(each)}
+    assert sorted(listed) == sorted(there - {"sara.testing"})
+
+
+def _is_module(path: Path) -> bool:
+    return (path / "__init__.py").is_file() or (path.suffix == ".py" and not path.name.startswith("_"))
+
+
+def test_everything_that_is_installed_with_sara_is_used() -> None:
+    """A dependency that nothing imports is only somebody else's door."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.split(r"[\[<>=!~ ]", each)[0] for each in project["dependencies"]}
+    modules = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "markdown-it-py": "markdown_it", "tzdata": "zoneinfo"}
+    used = {name.partition(".")[0] for path in [*PLUGINS, *(ROOT / "sara").glob("**/*.py")] for name in modules_imported(path)}
+    assert {name for name in named if modules.get(name, name) not in used} == set()
+    assert "optional-dependencies" not in project
 
 
 def test_the_exams_use_only_the_public_api_and_pytest() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from sara import (
     Again,
     Attachment,
+    Contact,
     Done,
     Draft,
     GiveUp,
@@ -21,19 +22,31 @@ from sara import (
     JobEnd,
     JobKind,
     OpenWork,
+    Options,
+    OverBudget,
+    Person,
     Reply,
     ReplyView,
+    Reserve,
+    Said,
     Stale,
     StoreUnavailable,
+    Tool,
+    ToolScope,
     TryLater,
     Turn,
     Usage,
     Wake,
 )
-from sara.config import Conversation, History, RetryPolicy
-from sara.gates import BLOCKED_LOOK, LANE_LOOK
-from sara.replies import GRACE, Replies, turn_of
+from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
+from sara.config.model import Ceiling
+from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
+from sara.languages import LANGUAGES
+from sara.replies import GRACE, MOST_RETHOUGHT, Replies, turn_of
 from sara.routes import Routes
+from sara.spending import Spending
+from sara.texts import ENGLISH as TEXTS
+from sara.texts import Texts
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 
 JOB: Job = job("reply", lane="reply:assistant")
@@ -500,3 +513,447 @@ async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> N
     await run(house)
     [(*_, readings)] = house.store.called("save_reply")
     assert readings == {"in-1": "When do you open?"}
+
+
+# ── limits, hours and what is said once ───────────────────────────────────────────────────────────────────────────────────
+
+
+def said_of(house: House) -> list[tuple[str, str]]:
+    """Which of SARA's own texts were said, and in which words."""
+    found = [arguments[-1] for arguments in house.store.called("end_reply") if isinstance(arguments[-1], Said)]
+    return [(said.key, " ".join(draft.text for draft in said.drafts)) for said in found]
+
+
+def in_language(view: ReplyView, language: str | None) -> ReplyView:
+    return replace(view, contact=replace(view.contact, language=language))
+
+
+TOO_MUCH = reply_view(*LINES, recent=(NOW, NOW))
+ONE_A_MINUTE = Limits(person=Rate(minute=1))
+
+
+async def test_what_is_above_the_limit_is_kept_and_the_customer_told_and_the_rest_answered_next() -> None:
+    responder = FakeResponder()
+    house = house_of(responder, view=TOO_MUCH, limits=ONE_A_MINUTE)
+    house.store.reply_due = NOW
+    assert await run(house) == Again(NOW)
+    [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
+    assert (skipped, state, reason) == (("in-2",), "skipped", "over_limit")
+    assert said == Said("limit", (Draft(TEXTS["limit"]),), NOW - HOUR)
+    assert responder.turns == []
+    assert house.listed() == {"replies:over_limit": 1}
+
+
+async def test_both_limits_at_once_let_through_what_is_below_them() -> None:
+    house = house_of(FakeResponder(), view=TOO_MUCH, limits=Limits(person=Rate(minute=10, day=200)))
+    assert await run(house) == Done()
+    assert house.store.wrote() == ["begin_reply", "save_reply"]
+
+
+async def test_as_many_messages_are_counted_as_the_limits_need() -> None:
+    house = house_of(FakeResponder(), limits=Limits(person=Rate(minute=3, day=90)))
+    await run(house)
+    [(_, limits)] = house.store.called("reply_view")
+    assert limits.counted == 90 + SPARE
+
+
+@pytest.mark.parametrize(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
+async def test_saras_own_words_are_in_the_customers_language_or_else_in_the_files(language: str | None, code: str) -> None:
+    house = house_of(FakeResponder(), view=in_language(TOO_MUCH, language), limits=ONE_A_MINUTE, language="de")
+    house.manners = replace(house.manners, texts=Texts(default="de"))
+    await run(house)
+    assert said_of(house) == [("limit", LANGUAGES[code].texts["limit"])]
+
+
+async def test_saras_own_words_are_cut_into_the_parts_that_the_channel_carries() -> None:
+    house = house_of(FakeResponder(), view=TOO_MUCH, limits=ONE_A_MINUTE)
+    house.channel.text_limit = 30
+    await run(house)
+    [(*_, said)] = house.store.called("end_reply")
+    assert len(said.drafts) > 1
+    assert all(len(draft.text) <= 30 for draft in said.drafts)
+
+
+FRIDAY = Hours(fri=((9 * 60, 17 * 60),))
+"""NOW is a Friday, eight in the morning."""
+
+
+async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_until_it_opens() -> None:
+    responder = FakeResponder()
+    house = house_of(responder, hours=FRIDAY)
+    assert await run(house) == Again(NOW + HOUR)
+    [(_, answers, state, reason, _, said)] = house.store.called("end_reply")
+    assert (answers, state, reason, said.key) == ((), "skipped", "", "away")
+    assert "09:00" in said.drafts[0].text
+    assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + HOUR, NOW)]
+    assert responder.turns == []
+
+
+async def test_outside_the_hours_the_customer_is_told_once() -> None:
+    house = house_of(FakeResponder(), view=reply_view(*LINES, said={"away": NOW - 1}), hours=FRIDAY)
+    assert await run(house) == Again(NOW + HOUR)
+    assert house.store.wrote() == ["look_again"]
+
+
+async def test_an_assistant_that_answers_all_the_same_does_so_after_the_away_text() -> None:
+    house = house_of(FakeResponder(), hours=Hours(fri=FRIDAY.fri, answer=True))
+    assert await run(house) == Done()
+    assert house.store.wrote() == ["end_reply", "begin_reply", "save_reply"]
+
+
+async def test_what_is_said_is_said_before_the_answer_waits_for_its_quiet_window() -> None:
+    responder = FakeResponder()
+    house = house_of(responder, view=reply_view(*LINES, due=NOW + 700), hours=Hours(fri=FRIDAY.fri, answer=True))
+    assert await run(house) == Again(NOW + 700)
+    assert [key for key, _ in said_of(house)] == ["away"]
+    assert responder.turns == []
+
+
+async def test_two_things_to_say_are_both_said() -> None:
+    house = house_of(FakeResponder(), view=TOO_MUCH, hours=Hours(fri=FRIDAY.fri, answer=True), limits=ONE_A_MINUTE)
+    await run(house)
+    assert [key for key, _ in said_of(house)] == ["away", "limit"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({"mode": "paused"}, Again(NOW + HOUR)),
+        ({"mode": "paused", "mode_until": NOW + 5}, Again(NOW + 5)),
+        ({"mode": "human", "mode_until": NOW - 5}, Again(NOW + TIMER_LOOK)),
+    ],
+)
+async def test_where_nobody_answers_messages_wait(changes: dict[str, Any], end: JobEnd) -> None:
+    responder = FakeResponder()
+    house = house_of(responder, view=reply_view(*LINES, **changes))
+    assert await run(house) == end
+    assert house.store.wrote() == ["look_again"]
+    assert responder.turns == []
+
+
+async def test_where_a_person_answers_messages_are_left_to_them() -> None:
+    house = house_of(FakeResponder(), view=reply_view(*LINES, mode="human"))
+    assert await run(house) == Done()
+    assert house.store.called("end_reply") == [(CONVERSATION, ("in-1", "in-2"), "skipped", "human", NOW)]
+    assert house.listed() == {}
+
+
+@pytest.mark.parametrize(("too_old", "said", "asked"), [("store", [], 0), ("apologise", ["late"], 0), ("answer", [], 1)])
+async def test_what_is_too_old_is_treated_as_the_file_says(too_old: Any, said: list[str], asked: int) -> None:
+    responder = FakeResponder()
+    house = house_of(responder, view=reply_view(line("in-1", at=NOW - 13 * HOUR)), too_old=too_old)
+    await run(house)
+    assert [key for key, _ in said_of(house)] == said
+    assert len(responder.turns) == asked
+
+
+# ── gates of plugins ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def gated(decision: Any) -> tuple[House, JobEnd]:
+    """What becomes of two messages where a plugin's gate says this."""
+
+    def gate(view: ReplyView, policy: Conversation, facts: Facts) -> Any:
+        if isinstance(decision, Exception):
+            raise decision
+        return decision
+
+    house = house_of(FakeResponder())
+    house.manners = replace(house.manners, gates=(*CORE, guarded(gate, "vip", house.problems)))
+    return house, await run(house)
+
+
+async def test_a_gate_of_a_plugin_decides_whether_and_when_and_what_is_said() -> None:
+    house, end = await gated(Skip(("in-1",), "not_ours"))
+    assert house.store.called("end_reply") == [(CONVERSATION, ("in-1",), "skipped", "not_ours", NOW)]
+    house, end = await gated(Wait(NOW + 77, blocked=True))
+    assert (end, house.store.wrote()) == (Again(NOW + 77), ["look_again"])
+    house, end = await gated(Say("busy", Skip(("in-1", "in-2"), "full"), NOW - HOUR))
+    assert said_of(house) == [("busy", TEXTS["busy"])]
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [ValueError("it rains"), None, Skip((), "nothing"), Skip(("m99",), "another's"), Wait(NOW), Say("greeting", Proceed())],
+    ids=repr,
+)
+async def test_a_gate_that_fails_or_says_nonsense_keeps_nobody_from_an_answer(decision: Any) -> None:
+    house, end = await gated(decision)
+    assert end == Done()
+    assert house.store.wrote() == ["begin_reply", "save_reply"]
+    assert list(house.listed()) == ["plugin:vip:gate"]
+
+
+# ── the budget ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_at_most_once_an_hour() -> None:
+    responder = FakeResponder()
+    house = house_of(responder)
+    house.store.fails["begin_reply"] = [OverBudget("the AI's calls for 2027-01-15 are used up", period="2027-01-15")]
+    assert await run(house) == Done()
+    [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
+    assert (skipped, state, reason) == (("in-1", "in-2"), "skipped", "over_budget")
+    assert said == Said("busy", (Draft(TEXTS["busy"]),), NOW - HOUR)
+    assert responder.turns == []
+    [problem] = house.problems
+    assert problem.key == "budget:ai"
+    assert "the AI's calls for 2027-01-15 are used up" in problem.message
+
+
+async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> None:
+    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(1_000, 100, "gpt-5-mini"))))
+    budget = Budget(prices={"gpt-5": Price(input=0.25, output=2)}, day=Ceiling(calls=3))
+    house.manners = replace(house.manners, spending=Spending(budget))
+    reserved: list[Reserve | None] = []
+    begin = house.store.begin_reply
+
+    async def beginning(conversation: str, answers: Sequence[str], now: int, reserve: Reserve | None = None) -> int:
+        reserved.append(reserve)
+        return await begin(conversation, answers, now, reserve)
+
+    house.store.begin_reply = beginning  # type: ignore[method-assign]  # the same, and looks at what is set aside
+    await run(house)
+    assert reserved == [house.manners.spending.reserve(LINES, NOW)]
+    assert house.store.also is not None
+    assert house.store.also.money == 450
+
+
+async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -> None:
+    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(1_000, 100, "gpt-4"))))
+    prices = {"gpt-5": Price(input=1, output=1)}
+    house.manners = replace(house.manners, spending=Spending(Budget(prices=prices, day=Ceiling(money=1))))
+    assert await run(house) == Done()
+    [problem] = house.problems
+    assert (problem.key, problem.severity) == ("budget:price", "warning")
+    assert "gpt-4" in problem.message
+
+
+async def test_the_history_that_is_read_is_set_aside_too() -> None:
+    spending = Spending(Budget())
+    assert spending.reserve((Q1, A1, *LINES), NOW).tokens > spending.reserve(LINES, NOW).tokens
+
+
+# ── thinking again ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MORE = OpenWork(CONVERSATION, ACCOUNT, NOW + 700, None)
+
+
+async def test_an_answer_that_was_overtaken_is_dropped_and_thought_about_again() -> None:
+    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(10, 5, "m"))), while_thinking="think_again")
+    house.store.rethinks = [MORE]
+    assert await run(house) == Again(NOW + 700)
+    answers = ("in-1", "in-2")
+    assert house.store.called("rethink") == [(CONVERSATION, 1, answers, MOST_RETHOUGHT, Usage(10, 5, "m"), 0, NOW)]
+    assert house.store.wrote() == ["begin_reply", "rethink"]
+    assert house.queue.woken == []
+
+
+async def test_it_is_thought_about_again_at_most_twice() -> None:
+    assert MOST_RETHOUGHT == 2
+    house = house_of(FakeResponder(), while_thinking="think_again")
+    house.store.rethinks = [MORE, MORE]
+    ends = [await run(house) for _ in range(3)]
+    assert ends == [Again(NOW + 700)] * 2 + [Done()]
+    assert len(house.store.called("save_reply")) == 1
+
+
+async def test_by_default_an_answer_in_the_making_is_sent_whatever_came_meanwhile() -> None:
+    house = house_of(FakeResponder())
+    house.store.rethinks = [MORE]
+    assert await run(house) == Done()
+    assert house.store.called("rethink") == []
+
+
+async def test_a_second_thought_that_was_overtaken_is_dropped() -> None:
+    house = house_of(FakeResponder(), while_thinking="think_again")
+    house.store.fails["rethink"] = [Stale()]
+    assert await run(house) == Again(NOW)
+    assert house.store.called("save_reply") == []
+
+
+# ── tools and the hand-over that a model wants ────────────────────────────────────────────────────────────────────────────
+
+
+class Booking(Options):
+    hour: int
+
+
+class Book(Tool):
+    name = "book"
+    description = "Books a table."
+    Arguments = Booking
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[int, ToolScope]] = []
+
+    async def run(self, arguments: Any, scope: ToolScope) -> str:
+        self.ran.append((arguments.hour, scope))
+        return f"Booked at {arguments.hour}."
+
+
+class Using(FakeResponder):
+    """Calls tools before it says what it was told to say."""
+
+    def __init__(self, calls: Sequence[tuple[str, str]], *says: str | Reply | Exception) -> None:
+        super().__init__(*says)
+        self.calls = calls
+        self.told: list[str] = []
+
+    async def answer(self, turn: Turn) -> Reply:
+        assert turn.tools is not None
+        for name, arguments in self.calls:
+            self.told.append(await turn.tools.call(name, arguments))
+        return await super().answer(turn)
+
+
+BOOK_SIX = ("book", '{"hour": 18}')
+WANTS_A_PERSON = ("hand_over", '{"reason": "wants a refund"}')
+
+
+def with_tools(*responders: FakeResponder, tools: tuple[str, ...] = ("hand_over", "book"), **policy: Any) -> tuple[House, Book]:
+    house, book = house_of(*responders, tools=tools, **policy), Book()
+    house.manners = replace(house.manners, tools={"book": book})
+    return house, book
+
+
+async def test_the_tools_of_the_policy_are_passed_on_and_no_others() -> None:
+    for names, expected in (((), []), (("hand_over",), ["hand_over"]), (("book", "weather"), ["book"])):
+        responder = FakeResponder()
+        house, _ = with_tools(responder, tools=names)
+        await run(house)
+        [asked] = responder.turns
+        assert asked.tools is not None
+        assert [spec.name for spec in asked.tools.specs] == expected
+
+
+async def test_a_tool_works_for_the_person_of_the_conversation() -> None:
+    responder = Using([BOOK_SIX], "See you at six.")
+    house, book = with_tools(responder)
+    assert await run(house) == Done()
+    assert book.ran == [(18, ToolScope(CONVERSATION, ACCOUNT, reply_view().contact, NOW))]
+    assert responder.told == ["Booked at 18."]
+    assert house.store.wrote() == ["begin_reply", "begin_tool", "end_tool", "save_reply"]
+
+
+async def test_what_a_tool_did_is_not_done_again_when_the_answer_failed_and_is_tried_again() -> None:
+    responder = Using([BOOK_SIX], TryLater("rate limit"), "See you at six.")
+    house, book = with_tools(responder)
+    assert await run(house) == Again(NOW + 1_000)
+    house.clock.forward(1_000)
+    assert await run(house) == Done()
+    assert len(book.ran) == 1
+    assert responder.told == ["Booked at 18."] * 2
+
+
+async def test_what_a_tool_did_for_one_responder_is_not_done_again_for_the_next() -> None:
+    first, second = Using([BOOK_SIX], TryLater("rate limit")), Using([BOOK_SIX], "See you at six.")
+    house, book = with_tools(first, second)
+    assert await run(house) == Done()
+    assert len(book.ran) == 1
+    assert second.told == ["Booked at 18."]
+
+
+async def test_what_a_tool_did_is_not_done_again_when_it_is_thought_about_again() -> None:
+    responder = Using([BOOK_SIX], "See you at six.")
+    house, book = with_tools(responder, while_thinking="think_again")
+    house.store.rethinks = [MORE]
+    await run(house)
+    await run(house)
+    assert len(book.ran) == 1
+
+
+async def test_a_turn_that_moved_on_while_a_tool_was_wanted_is_dropped() -> None:
+    house, book = with_tools(Using([BOOK_SIX], "See you at six."))
+    house.store.fails["begin_tool"] = [Stale("moved on")]
+    house.store.fails["save_reply"] = [Stale("moved on")]
+    await run(house)
+    assert book.ran == []
+    assert house.store.called("save_reply") == []
+
+
+async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> None:
+    notify = Notify(channel="support", to="+49 170 1234567")
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), hand_over=HandOverPolicy(notify=notify))
+    house.store.replying = replace(reply_view(*LINES), contact=replace(reply_view().contact, name="Ana {reason}"))
+    assert await run(house) == Done()
+    assert house.store.also is not None
+    over = house.store.also.hand_over
+    assert over is not None
+    assert (over.by, over.reason, over.mode, over.until) == ("assistant", "wants a refund", "human", NOW + 12 * HOUR)
+    assert over.notice == {}, "its own answer says so"
+    assert over.tell is not None
+    assert over.tell.person == Person(phone="491701234567")
+    assert over.tell.draft.text == "Ana {reason} ({conversation}) asks for a person: wants a refund"
+    assert house.store.called("hand_over") == []
+
+
+async def test_an_answer_that_hands_over_is_not_thought_about_again() -> None:
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), while_thinking="think_again")
+    house.store.rethinks = [MORE]
+    assert await run(house) == Done()
+    assert house.store.called("rethink") == []
+
+
+async def test_nothing_is_handed_over_where_the_answer_failed() -> None:
+    house, _ = with_tools(Using([WANTS_A_PERSON], TryLater("rate limit")))
+    await run(house)
+    assert (house.store.also, house.store.called("hand_over")) == (None, [])
+
+
+async def test_what_one_responder_wanted_does_not_follow_from_the_next_ones_answer() -> None:
+    house, _ = with_tools(Using([WANTS_A_PERSON], TryLater("rate limit")), FakeResponder("We are open until six."))
+    assert await run(house) == Done()
+    assert house.store.also is not None
+    assert house.store.also.hand_over is None
+
+
+async def test_whoever_is_told_of_a_hand_over_is_woken_too() -> None:
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."))
+    save = house.store.save_reply
+
+    async def saving(*arguments: Any, **more: Any) -> Sequence[OpenWork]:
+        return [*await save(*arguments, **more), OpenWork("c2", ACCOUNT, None, NOW)]
+
+    house.store.save_reply = saving  # type: ignore[method-assign]  # the same, and somebody is told
+    await run(house)
+    assert [wake.key for wake in house.queue.woken] == [CONVERSATION, "c2"]
+
+
+# ── what else a responder is told, and what follows from an answer ────────────────────────────────────────────────────────
+
+
+async def test_a_responder_is_told_the_channel_the_summary_and_what_is_known_of_the_person() -> None:
+    responder = FakeResponder()
+    contact = Contact("p1", "Ana", None, "pt", "Allergic to nuts.")
+    house = house_of(responder, view=reply_view(*LINES, summary="She ordered a cake.", contact=contact))
+    await run(house)
+    [asked] = responder.turns
+    assert (asked.channel, asked.summary, asked.contact) == ("support", "She ordered a cake.", contact)
+
+
+@pytest.mark.parametrize(
+    ("policy", "timer"),
+    [({}, None), ({"close_after": HOUR}, NOW + HOUR), ({"follow_up": FollowUp(after=MINUTE), "close_after": HOUR}, NOW + MINUTE)],
+)
+async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], timer: int | None) -> None:
+    house = house_of(FakeResponder(), **policy)
+    await run(house)
+    assert house.store.also is not None
+    assert house.store.also.timer == timer
+
+
+@pytest.mark.parametrize(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
+@pytest.mark.parametrize(("language", "code"), [(None, "en"), ("es", "es")])
+async def test_an_apology_is_in_the_customers_language(error: Exception, key: str, language: str | None, code: str) -> None:
+    notices: list[Draft] = []
+    house = house_of(FakeResponder(error), view=in_language(reply_view(*LINES), language), apologise=True)
+    end = house.store.end_reply
+
+    async def ending(*arguments: Any, **more: Any) -> OpenWork:
+        notices.extend(arguments[5])
+        return await end(*arguments, **more)
+
+    house.store.end_reply = ending  # type: ignore[method-assign]  # the same, and looks at the notices
+    await run(house, RetryPolicy(attempts=1))
+    assert notices == [Draft(LANGUAGES[code].texts[key])]

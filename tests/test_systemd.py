@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,16 +18,24 @@ UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
 EXPOSURE = 2.5
 
 
-def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], figure: Callable[[str], None]) -> None:
     analyze = need("systemd-analyze", "it judges the service unit")
     judged = subprocess.run(
         [analyze, "security", "--offline=true", "--no-pager", str(UNIT)], capture_output=True, text=True, check=False, timeout=60
     )
     found = re.search(r"Overall exposure level for sara\.service: ([\d.]+)", judged.stdout)
     assert found is not None, judged.stdout + judged.stderr
-    with capsys.disabled():
-        print(f"\nsystemd-analyze security: exposure {found[1]} of at most {EXPOSURE}")
+    figure(f"systemd-analyze security: exposure {found[1]} of at most {EXPOSURE}")
     assert float(found[1]) <= EXPOSURE
+
+
+def test_a_figure_is_printed_however_the_tests_are_run(need: Callable[[str, str], str]) -> None:
+    need("systemd-analyze", "its figure is to be printed")
+    judged = f"{Path(__file__)}::test_the_unit_is_well_sandboxed"
+    for spread in ((), ("-n", "1")):
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *spread, judged]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, cwd=UNIT.parent.parent)
+        assert re.search(r"^systemd-analyze security: exposure [\d.]+ of at most", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_the_unit_says_what_the_daemon_relies_on() -> None:
@@ -42,6 +51,21 @@ def test_the_unit_says_what_the_daemon_relies_on() -> None:
         "ExecReload=/bin/kill -HUP $MAINPID",
     ):
         assert line in lines
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/whatsapp.md"])
+def test_the_manual_calls_commands_where_the_unit_has_them_and_with_its_file(page: str) -> None:
+    """A command without its path is not found, and one without --config looks at another file."""
+    home = UNIT.parent.parent
+    text = (home / page).read_text(encoding="utf-8")
+    called = re.findall(r"^# (.*\bsara .*)$|`(/opt/sara/bin/sara .*?)`", text, re.MULTILINE)
+    commands = [line or quoted for line, quoted in called if "ctl " not in line]
+    assert len(commands) >= 3
+    assert [
+        each for each in commands if not re.fullmatch(r"/opt/sara/bin/sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)
+    ] == []
+    assert "ExecStart=/opt/sara/bin/sara run --config /etc/sara/sara.yaml" in UNIT.read_text(encoding="utf-8").splitlines()
+    assert "state: /var/lib/sara" in text, "or the commands would look for the service's data beside the file"
 
 
 def test_a_notification_reaches_the_service_manager(tmp_path: Path) -> None:

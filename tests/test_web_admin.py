@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from sara import Stale, StoreUnavailable, Wake
+from sara import Draft, HandOver, Stale, StoreUnavailable, Unhealthy, Wake
+from sara.acting import Acting
+from sara.health import Health
 from sara.web.admin import AdminApp
-from tests.fakes import CONVERSATION, NOW, House
+from tests.fakes import CONVERSATION, NOW, House, delivery_view
 
 TOKEN = "a-token-that-nobody-guesses"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CLOSED = [
     ("GET", "/metrics"),
     ("GET", "/api/v1/problems"),
+    ("GET", "/api/v1/set-aside"),
     ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/queue/jobs"),
     ("POST", "/api/v1/queue/retry"),
@@ -25,6 +28,8 @@ CLOSED = [
     ("GET", "/api/v1/search"),
     ("GET", "/api/v1/conversations/c1/events"),
     ("POST", "/api/v1/forget"),
+    ("GET", "/api/v1/conversations"),
+    ("POST", "/api/v1/conversations/c1/send"),
     ("GET", "/"),
     ("GET", "/nowhere"),
 ]
@@ -34,12 +39,25 @@ class Desk:
     """A house with its admin listener on loopback."""
 
     def __init__(self, *, loopback: bool = True) -> None:
-        self.house = House()
+        self.house = house = House()
+        self.health = Health(house.store, house.routes, house.problems, house.clock)
         self.app = AdminApp(
-            self.house.store, self.house.queue, self.house.routes, self.house.problems, TOKEN, self.house.clock, loopback=loopback
+            house.store,
+            house.queue,
+            house.routes,
+            house.problems,
+            TOKEN,
+            house.clock,
+            loopback=loopback,
+            acting=Acting(house.store, house.routes, house.texts, house.clock),
+            health=self.health,
+            spent=self._spent,
         )
         self.app.serving = True
         self.client: TestClient[web.Request, web.Application] = TestClient(TestServer(self.app.application()))
+
+    async def _spent(self) -> Mapping[str, Mapping[str, int]]:
+        return {"day": {"calls": 1, "money": 450}}
 
     async def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> tuple[int, Any]:
         async with self.client.request(method, path, headers=BEARER if headers is None else headers, **more) as response:
@@ -178,7 +196,7 @@ async def test_jobs_are_listed_up_to_a_limit(desk: Desk) -> None:
     assert [job["key"] for job in listed["jobs"]] == ["c0", "c1"]
 
 
-@pytest.mark.parametrize("limit", ["many", "", "1.5"])
+@pytest.mark.parametrize("limit", ["many", "", "1.5", "-1", "9" * 5_000])
 async def test_a_limit_that_is_no_number_is_a_bad_request(desk: Desk, limit: str) -> None:
     status, answer = await desk.ask("GET", f"/api/v1/queue/jobs?limit={limit}")
     assert status == 400
@@ -258,3 +276,172 @@ async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
     status, _ = await desk.ask("POST", "/api/v1/queue/drop", json={"kind": "reply", "key": "x" * 100_000})
     assert status == 413
     assert desk.house.store.calls == []
+
+
+# ── acting on a conversation ──────────────────────────────────────────────────────────────────────────────────────────────
+
+ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "hand-over": ({}, "hand_over"),
+    "hand-back": ({}, "hand_back"),
+    "opt-out": ({}, "consent"),
+    "opt-in": ({}, "consent"),
+    "send": ({"text": "Hello!"}, "say"),
+    "note": ({"text": "Allergic to nuts."}, "note"),
+}
+"""Each action with the least that it needs, and what it does to the store."""
+
+
+def path_of(action: str, conversation: str = CONVERSATION) -> str:
+    return f"/api/v1/conversations/{conversation}/{action}"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_each_action_does_what_it_says_and_wakes_what_follows(desk: Desk, action: str) -> None:
+    body, method = ACTIONS[action]
+    desk.house.store.delivering = [delivery_view()]
+    status, answer = await desk.ask("POST", path_of(action), json=body)
+    assert status == 200
+    assert len(desk.house.store.called(method)) == 1
+    if action == "note":
+        assert (answer, desk.house.queue.woken) == ({"work": []}, [])
+    else:
+        assert [work["conversation"] for work in answer["work"]] == [CONVERSATION]
+        assert desk.house.queue.woken == [Wake("deliver", CONVERSATION, NOW, "deliver:support")]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
+async def test_without_the_token_nobody_acts(desk: Desk, action: str, headers: dict[str, str]) -> None:
+    body, _ = ACTIONS[action]
+    assert (await desk.ask("POST", path_of(action), headers, json=body))[0] == 401
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_a_page_in_the_operators_browser_does_not_act(desk: Desk, action: str) -> None:
+    body, _ = ACTIONS[action]
+    assert (await desk.ask("POST", path_of(action), {**BEARER, "Host": "evil.example"}, json=body))[0] == 421
+    assert (await desk.ask("GET", path_of(action)))[0] == 405
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize("action", ["hand-over", "hand-back", "opt-out", "opt-in"])
+async def test_what_needs_nothing_takes_nothing(desk: Desk, action: str) -> None:
+    assert (await desk.ask("POST", path_of(action)))[0] == 200
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"null", b"7", b"\xff", b"{'text': 'x'}"])
+async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str, body: bytes) -> None:
+    status, answer = await desk.ask("POST", path_of(action), {**BEARER, "Content-Type": "application/json"}, data=body)
+    assert (status, answer) == (400, {"error": "send a JSON object, or nothing"})
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "said"),
+    [
+        ("hand-over", {"reason": 7}, "reason is a text"),
+        ("hand-over", {"reason": None}, "reason is a text"),
+        ("hand-over", {"for": "2h"}, "for is a whole number of milliseconds"),
+        ("hand-over", {"for": -1}, "for is a whole number of milliseconds"),
+        ("hand-over", {"for": 1.5}, "for is a whole number of milliseconds"),
+        ("hand-over", {"for": True}, "for is a whole number of milliseconds"),
+        ("hand-over", {"for": 1 << 60}, "for is a whole number of milliseconds"),
+        ("hand-over", {"pause": "yes"}, "pause is true or false"),
+        ("hand-over", {"pause": 1}, "pause is true or false"),
+        ("hand-back", {"quietly": "no"}, "quietly is true or false"),
+        ("opt-out", {"how": ["by phone"]}, "how is a text"),
+        ("opt-in", {"how": {}}, "how is a text"),
+        ("send", {"text": ["Hello!"]}, "text is a text"),
+        ("send", {"text": "Hello!", "at": "2027-01-01"}, "at is a whole number of milliseconds"),
+        ("note", {"text": 7}, "text is a text"),
+        ("note", {}, 'send {"text": "..."}; an empty one forgets what was noted'),
+    ],
+)
+async def test_a_value_of_the_wrong_type_is_a_bad_request(desk: Desk, action: str, body: dict[str, Any], said: str) -> None:
+    assert await desk.ask("POST", path_of(action), json=body) == (400, {"error": said})
+    assert desk.house.store.calls == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "there is nothing to say; give a text"),
+        ({"text": " \n"}, "there is nothing to say; give a text"),
+        ({"text": "x" * 20_001}, "the text is longer than 20000 characters"),
+    ],
+)
+async def test_what_cannot_be_said_is_a_bad_request_in_plain_words(desk: Desk, body: dict[str, Any], said: str) -> None:
+    assert await desk.ask("POST", path_of("send"), json=body) == (400, {"error": said})
+    assert desk.house.store.called("say") == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_an_unknown_conversation_is_not_found(desk: Desk, action: str) -> None:
+    body, method = ACTIONS[action]
+    for unknown in ("c99", "..", "c1%2F..", "%00", "c1'--"):
+        status, answer = await desk.ask("POST", path_of(action, unknown), json=body)
+        assert status == 404
+        assert answer["error"]
+    assert desk.house.store.called(method) == []
+    assert desk.house.queue.woken == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_a_conversation_whose_channel_is_gone_cannot_be_acted_on(desk: Desk, action: str) -> None:
+    body, method = ACTIONS[action]
+    desk.house.routes._by_account.clear()
+    status, answer = await desk.ask("POST", path_of(action), json=body)
+    assert status == 400
+    assert "no channel in the file serves" in answer["error"]
+    assert desk.house.store.called(method) == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_a_store_that_is_away_is_said_and_nobody_woken(desk: Desk, action: str) -> None:
+    body, method = ACTIONS[action]
+    desk.house.store.fails[method] = [StoreUnavailable("disk full")]
+    assert await desk.ask("POST", path_of(action), json=body) == (503, {"error": "disk full"})
+    assert desk.house.queue.woken == []
+
+
+async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
+    await desk.ask("POST", path_of("hand-over"), json={"reason": "I know her", "for": 5, "pause": True})
+    await desk.ask("POST", path_of("opt-out"), json={"how": "by phone"})
+    await desk.ask("POST", path_of("send"), json={"text": "Later.", "at": NOW + 7})
+    await desk.ask("POST", path_of("note"), json={"text": ""})
+    store = desk.house.store
+    assert store.called("hand_over") == [(CONVERSATION, HandOver("operator", "I know her", "paused", NOW + 5), NOW)]
+    assert store.called("consent") == [(CONVERSATION, True, "operator", "by phone", NOW)]
+    assert store.called("say") == [(CONVERSATION, (Draft("Later."),), "operator", "operator", NOW, NOW + 7)]
+    assert store.called("note") == [(CONVERSATION, "", "operator", NOW)]
+
+
+# ── health and spending ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_conversations_that_somebody_should_look_at_are_listed_with_the_reason(desk: Desk) -> None:
+    desk.house.store.ill = [Unhealthy(CONVERSATION, "test:1", "p1", "Ana", "unanswered", NOW - 5, "2 messages")]
+    listed = {
+        "conversation": CONVERSATION,
+        "account": "test:1",
+        "contact": "p1",
+        "name": "Ana",
+        "what": "unanswered",
+        "since": NOW - 5,
+        "detail": "2 messages",
+    }
+    assert await desk.ask("GET", "/api/v1/conversations?unhealthy=1") == (200, {"conversations": [listed]})
+    for whole in ("", "?unhealthy=", "?unhealthy=0", "?unhealthy=false"):
+        assert await desk.ask("GET", f"/api/v1/conversations{whole}") == (200, {"conversations": []})
+    assert (await desk.ask("GET", "/api/v1/conversations?unhealthy=1&limit=x"))[0] == 400
+
+
+async def test_unhealthy_conversations_and_what_the_ai_cost_are_in_the_metrics(desk: Desk) -> None:
+    desk.health.tell([Unhealthy(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
+    async with desk.client.get("/metrics", headers=BEARER) as response:
+        read = (await response.text()).splitlines()
+    assert 'sara_unhealthy_conversations{what="failing"} 1.0' in read
+    assert 'sara_unhealthy_conversations{what="unanswered"} 0.0' in read
+    assert 'sara_ai_spent{period="day",what="money"} 450.0' in read

@@ -78,3 +78,22 @@ async def test_memory_and_open_files_of_the_process_are_told() -> None:
 async def test_every_figure_says_what_it_is() -> None:
     text = render(QUEUE, {"in.waiting": 1}, 0).decode()
     assert all(family.documentation for family in text_string_to_metric_families(text))
+
+
+async def test_unhealthy_conversations_are_counted_by_what_ails_them() -> None:
+    text = render(QUEUE, {}, 0, unhealthy={"unanswered": 2, "failing": 0}).decode()
+    assert 'sara_unhealthy_conversations{what="unanswered"} 2.0' in text
+    assert 'sara_unhealthy_conversations{what="failing"} 0.0' in text
+
+
+async def test_what_the_ai_has_cost_is_told_by_day_and_month() -> None:
+    spent = {"day": {"calls": 3, "tokens": 400, "money": 650}, "month": {"calls": 30, "tokens": 4_000, "money": 6_500}}
+    text = render(QUEUE, {}, 0, spent=spent).decode()
+    assert 'sara_ai_spent{period="day",what="money"} 650.0' in text
+    assert 'sara_ai_spent{period="month",what="calls"} 30.0' in text
+
+
+async def test_without_health_and_spending_the_figures_are_there_without_values() -> None:
+    text = render(QUEUE, {}, 0).decode()
+    assert "# TYPE sara_unhealthy_conversations gauge" in text
+    assert "# TYPE sara_ai_spent gauge" in text

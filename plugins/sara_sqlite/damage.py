@@ -22,6 +22,8 @@ def told_by(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in CODES:
             return str(error)
+        if isinstance(error, UnicodeDecodeError):
+            return "the names in its schema are no text"  # SQLite quotes them in its error, which Python then cannot read
         error = error.__cause__
     return None
 
@@ -97,7 +99,7 @@ def look_through(path: Path, stop: Stop) -> str | None:
         stop.check()
         try:
             found = findings(connection, "quick_check")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             stop.check()
             if (what := told_by(error)) is None:
                 raise

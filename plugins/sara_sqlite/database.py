@@ -205,7 +205,7 @@ class Database:
             await proxy
         except BaseException as error:
             proxy._thread.join(5)  # it ends by itself; its last word must still find this loop
-            if isinstance(error, sqlite3.Error | OSError):
+            if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
                 what = damage.told_by(error)
                 raise StoreUnavailable(
                     f"{self.path} cannot be opened: {error}" if what is None else damage.sentence(self.path, what)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
 from sara_sqlite import parts, receipts, window
+from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -182,6 +183,8 @@ def end_part(
     row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
     if row["state"] != "queued":
         raise Stale(f"the part is {row['state']}")
+    if reason == PAUSED and the(db, "SELECT mode FROM conversations WHERE id = ?", row["conversation"])["mode"] != "paused":
+        raise Stale("the pause is over")
     if state == "failed":
         parts.fail(db, row, reason, now)
     else:

@@ -38,7 +38,9 @@ _SQL: Mapping[What, str] = {
     "failing": _TROUBLE.format(states="'dead', 'quarantined', 'failed'"),
     "doubtful": _TROUBLE.format(states="'in_doubt', 'held'"),
     "waiting_for_person": _FROM.format(
-        since="c.person_since", detail="''", where="conversations c JOIN contacts p ON p.id = c.contact"
+        since="c.person_since",
+        detail="''",
+        where="conversations c INDEXED BY conversations_person JOIN contacts p ON p.id = c.contact",
     )
     + " WHERE c.person_since <= :person AND c.mode = 'human' ORDER BY since LIMIT :limit",
 }

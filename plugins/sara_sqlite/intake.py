@@ -19,7 +19,7 @@ from sara import (
     Taken,
     Verdict,
 )
-from sara_sqlite import attachments, forgetting, modes, parts, people, receipts, spending, timing, window
+from sara_sqlite import attachments, forgetting, modes, parts, people, receipts, spending, timing, turns, window
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
 
@@ -41,11 +41,11 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
         taken = _take_safely(db, arrival, now)
         if taken is None:
             continue
-        message, conversations, new = taken
+        message, conversations, new, calls = taken
         touched |= dict.fromkeys(conversations)
         if new:
             fresh.append(message)
-            calling += arrival.verdict.skip is None
+            calling += calls
         else:
             known += 1
     spending.tally(db, intake.account, calling, now)
@@ -84,7 +84,7 @@ def digest_of(arrival: Arrival) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool] | None:
+def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool] | None:
     """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
     db.execute("SAVEPOINT arrival")
     try:
@@ -113,13 +113,14 @@ def _is_news(db: Connection, digest: str, now: Instant) -> bool:
     return True
 
 
-def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool]:
-    """Store a message unless it is known: its number, the conversations that it touched, and whether it was new."""
+def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool]:
+    """Store a message unless it is known: its number, the conversations that it touched, whether it was new, and whether it calls
+    for an answer."""
     message, verdict = arrival.message, arrival.verdict
     digest = None if message.external_id else digest_of(arrival)
     known = _known(db, message.account, message.external_id, digest)
     if known is not None:
-        return known["id"], [known["conversation"]], False
+        return known["id"], [known["conversation"]], False, False
     contact = people.resolve(db, message.account.partition(":")[0], message.person, now)
     conversation = people.conversation_of(db, message.account, contact, now)
     key = int(conversation["id"])
@@ -133,9 +134,6 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         modes.speak_again(db, contact, key, "customer", "in a message", now)
     if arrival.language is not None:
         db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
-    touched = [key]
-    if verdict.hand_over is not None:
-        touched = modes.apply(db, key, verdict.hand_over, now)
     skip = verdict.skip or ("opted_out" if opted_out and verdict.consent is None else None) or _left_to_a_person(db, key, now)
     row = (
         db.execute(
@@ -163,24 +161,29 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         attachments.add(db, row, message)
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
-    touched = [*touched, *window.note(db, conversation, message, silent=silent, now=now)]
+    others = window.note(db, conversation, message, silent=silent, now=now)
     if _begins_a_chapter(conversation, arrival):
         timing.begin_chapter(db, key, row, now)
     db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
+    touched = [key]
     if skip:
         event(db, now, "skipped", skip, conversation=key, message=row)
     else:
         _call_for_answer(db, key, arrival, now)
+    if verdict.hand_over is not None:
+        # Behind the message, so that what is said about it stands after it.
+        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language)
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
-    return row, touched, True
+    return row, [*touched, *others], True, not skip
 
 
 def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
     """Why SARA does not answer a message that comes now, if a person does."""
-    row = the(db, "SELECT mode FROM conversations WHERE id = ?", conversation)
-    if row["mode"] != "human":
+    row = the(db, "SELECT mode, mode_until FROM conversations WHERE id = ?", conversation)
+    # One whose time is over is SARA's again, also where nobody was there to say so yet.
+    if row["mode"] != "human" or (row["mode_until"] is not None and row["mode_until"] <= now):
         return None
     db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
     return modes.PERSON
@@ -203,6 +206,10 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
     """The quiet window: a burst is one turn, and a back-off under way is not cut short by it."""
     _take_along(db, conversation, now)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
+    if row["reply_due"] is None and (row["attempt_open"] or row["attempts"]):
+        # A call that was begun just as its turn ended is none of this one's.
+        turns.close_turn(db, conversation)
+        row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
     due = min(now + arrival.quiet, since + arrival.quiet_longest)
     if row["reply_due"] is not None and row["attempts"] > 0 and not row["attempt_open"]:
@@ -212,8 +219,8 @@ def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: I
 
 def _take_along(db: Connection, conversation: int, now: Instant) -> None:
     """Earlier messages that nobody could answer at the time belong to this turn; those that no responder wants do not."""
-    dead = "conversation = ? AND state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
-    for row in db.execute(f"SELECT id FROM messages WHERE {dead}", (conversation,)).fetchall():  # noqa: S608  # the condition is ours
+    dead = f"SELECT id FROM messages WHERE conversation = ? AND {turns.TAKEN_ALONG}"  # noqa: S608  # the condition is ours
+    for row in db.execute(dead, (conversation,)).fetchall():
         db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE id = ?", (row["id"],))
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
@@ -224,7 +231,7 @@ def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
         db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
     )
     if first is None:
-        modes.close_turn(db, conversation)
+        turns.close_turn(db, conversation)
         return
     db.execute(
         "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
@@ -270,9 +277,14 @@ def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int
         db.execute("UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE id = ?", (each["id"],))
         event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
     parts.cancel_unsaid(db, conversation, "('reply')", "answered_by_person", now, before=echo.at)
+    db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
     settle_turn(db, conversation, now)
     if echoed is not None:
+        newer = one(db, "SELECT min(created_at) AS at FROM messages WHERE conversation = ? AND state = 'waiting'", conversation)
         touched |= dict.fromkeys(modes.apply(db, conversation, echoed, now))
+        if newer is not None and newer["at"] is not None:
+            # Written after what the person answered: for that the customer waits.
+            db.execute("UPDATE conversations SET person_since = ? WHERE id = ?", (newer["at"], conversation))
     refresh_delivery(db, conversation, now)
     touched[conversation] = None
 

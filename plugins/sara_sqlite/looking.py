@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, StoredMessage, TimelineEvent
+from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
-from sara_sqlite.modes import close_turn
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
     CONTACT,
@@ -24,6 +24,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
+from sara_sqlite.turns import close_turn
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
@@ -60,7 +61,7 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
 
 
 _SUMMARY = (
-    "SELECT c.*, h.name, h.username, h.opted_out, h.language,"
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language, coalesce(p.phone, p.user_id) AS address,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
@@ -100,6 +101,7 @@ def _summary(row: sqlite3.Row) -> ConversationSummary:
         error=row["error"],
         mode=row["mode"],
         language=row["language"],
+        address=row["address"],
     )
 
 
@@ -128,7 +130,7 @@ def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
     """What only a person can set going again, newest first."""
     rows = db.execute(
         STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
-        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason <> 'scheduled')))"
+        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
         " ORDER BY m.id DESC LIMIT ?",
         (limit,),
     )
@@ -159,6 +161,15 @@ def counts(db: Connection) -> dict[str, int]:
     found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
     found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
     return found
+
+
+def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
+    """A page of what was not understood."""
+    start = int(after) if after is not None and after.isdecimal() else 0
+    rows = db.execute(
+        "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
+    )
+    return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
 
 def backlog(db: Connection, most: int) -> int:
@@ -203,7 +214,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
         rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason <> 'scheduled')"
+            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"
             " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
             (key,),
         ).fetchall()
@@ -215,7 +226,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
     for row in rows:
         event(db, now, "retried", "by hand", conversation=key, message=row["id"], actor="operator")
-    return refresh_delivery(db, key, now)
+    return replace(refresh_delivery(db, key, now), changed=len(rows))
 
 
 def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
@@ -223,15 +234,17 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     if kind == "reply":
-        for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
+        rows = db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall()
+        changed = len(rows)
+        for row in rows:
             event(db, now, "skipped", "dropped", conversation=key, message=row["id"], actor="operator")
         db.execute(
             "UPDATE messages SET state = 'skipped', reason = 'dropped' WHERE conversation = ? AND state = 'waiting'", (key,)
         )
         close_turn(db, key)
     else:
-        cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
-    return refresh_delivery(db, key, now)
+        changed = cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
+    return replace(refresh_delivery(db, key, now), changed=changed)
 
 
 def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:

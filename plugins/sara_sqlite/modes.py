@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from sara import Draft, HandOver, Instant, OpenWork, Tell, Wording
-from sara_sqlite import parts, people
+from sara_sqlite import parts, people, turns
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -36,20 +36,32 @@ def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant)
     """What the contract says; the open work of every conversation that it touched."""
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
-    return [open_work(db, touched) for touched in apply(db, key, change, now)]
+    # Whoever of the business says until when means it, also where that is sooner.
+    return [open_work(db, touched) for touched in apply(db, key, change, now, shortens=change.by == "operator")]
 
 
-def apply(db: Connection, conversation: int, change: HandOver, now: Instant) -> list[int]:
-    """Hand a conversation over within somebody's transaction; the conversations that it touched."""
+def apply(
+    db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None, *, shortens: bool = False
+) -> list[int]:
+    """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
+    wish itself tells; unless it `shortens`, one that is handed over already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
-    db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, change.until, conversation))
-    look_at_timers(db, conversation, change.until)
+    until = change.until
+    if known and not shortens and until is not None:
+        until = None if row["mode_until"] is None else max(until, row["mode_until"])
+    db.execute("UPDATE conversations SET mode = ?, mode_until = ? WHERE id = ?", (change.mode, until, conversation))
+    look_at_timers(db, conversation, until)
     if change.by == "operator":
         db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
     elif change.mode == "human":
         db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
     touched = [conversation]
+    over = row["mode_until"] is not None and row["mode_until"] <= now
+    if known and over and change.mode == "human":
+        # What came after its time, and before anybody had handed it back, is the person's again.
+        _leave_to_a_person(db, conversation, change.by, now)
+        refresh_delivery(db, conversation, now)
     if known:
         return touched
     event(db, now, f"mode_{change.mode}", change.reason, conversation=conversation, actor=change.by)
@@ -59,27 +71,17 @@ def apply(db: Connection, conversation: int, change: HandOver, now: Instant) -> 
         _leave_to_a_person(db, conversation, change.by, now)
     else:
         _park_answers(db, conversation, now)
-    say_in_their_language(db, row, change.notice, now)
-    if change.tell is not None:
-        touched.append(tell(db, change.tell, conversation, now))
+    say_in_their_language(db, row, change.notice, now, language)
+    if change.tell is not None and (told := tell(db, change.tell, conversation, now)) != conversation:
+        touched.append(told)
     refresh_delivery(db, conversation, now)
     return touched
 
 
 def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant) -> None:
     """What waits is for the person to read, and what was to be said is not said any more."""
-    skip_waiting(db, conversation, TO_A_PERSON, by, now)
+    turns.skip_waiting(db, conversation, TO_A_PERSON, by, now)
     parts.cancel_unsaid(db, conversation, "('reply')", TO_A_PERSON, now)
-
-
-def skip_waiting(db: Connection, conversation: int, reason: str, by: str, now: Instant) -> None:
-    """End the turn of a conversation: nothing of it will be answered."""
-    for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall():
-        event(db, now, "skipped", reason, conversation=conversation, message=waiting["id"], actor=by)
-    db.execute(
-        "UPDATE messages SET state = 'skipped', reason = ? WHERE conversation = ? AND state = 'waiting'", (reason, conversation)
-    )
-    close_turn(db, conversation)
 
 
 def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
@@ -97,9 +99,15 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
     """SARA answers again."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
-    if row["mode"] == "bot":
+    early = row["mode_until"] is None or row["mode_until"] > now
+    if row["mode"] == "bot" or (by == "sara" and early):
+        # By herself she only does so when it is time: somebody may have prolonged it just now.
         return open_work(db, key)
-    db.execute("UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE id = ?", (key,))
+    # That SARA answers again is a question, too: nobody is asked once more soon after it.
+    db.execute(
+        "UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL, followed_up = max(followed_up, ?) WHERE id = ?",
+        (int(bool(notice)), key),
+    )
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
     if row["mode"] == "paused":
         for part in db.execute(
@@ -129,9 +137,12 @@ def say_in_their_language(
 
 
 def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
-    """Tell a person of the business; the conversation with them."""
+    """Tell a person of the business; the conversation with them. One who wants silence is not told."""
     contact = people.resolve(db, what.account.partition(":")[0], what.person, now)
     with_them = people.conversation_of(db, what.account, contact, now)
+    if head_of(db, with_them["id"])["opted_out"]:
+        event(db, now, "not_told", "opted_out", conversation=with_them["id"])
+        return int(with_them["id"])
     text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
     # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
     [made] = parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
@@ -160,7 +171,7 @@ def silence(db: Connection, contact: int, conversation: int, by: str, how: str, 
     event(db, now, "opted_out", how, conversation=conversation, actor=by)
     marks = ", ".join("?" * len(everyone))
     for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", everyone).fetchall():  # noqa: S608
-        skip_waiting(db, other, "opted_out", by, now)
+        turns.skip_waiting(db, other, "opted_out", by, now)
         parts.cancel_unsaid(db, other, parts.BY_CONSENT, "opted_out", now)
         refresh_delivery(db, other, now)
 
@@ -186,12 +197,3 @@ def note(db: Connection, conversation: str, text: str, by: str, now: Instant) ->
     key = number(CONVERSATION, conversation)
     db.execute("UPDATE contacts SET notes = ? WHERE id = ?", (text, head_of(db, key)["id"]))
     event(db, now, "noted", f"{len(text)} characters", conversation=key, actor=by)
-
-
-def close_turn(db: Connection, conversation: int) -> None:
-    """Nothing waits any more: forget the turn's due, attempts and open call."""
-    db.execute(
-        "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
-        " reply_blocked = 0, rethought = 0, error = NULL WHERE id = ?",
-        (conversation,),
-    )

@@ -61,12 +61,13 @@ def add(
     return made
 
 
-def cancel(db: Connection, where: str, args: tuple[object, ...], reason: str, now: Instant) -> None:
-    """Cancel parts."""
+def cancel(db: Connection, where: str, args: tuple[object, ...], reason: str, now: Instant) -> int:
+    """Cancel parts; how many."""
     rows = db.execute(f"SELECT id, conversation FROM messages WHERE {where}", args).fetchall()  # noqa: S608  # conditions are ours
     for row in rows:
         db.execute("UPDATE messages SET state = 'cancelled', reason = ? WHERE id = ?", (reason, row["id"]))
         event(db, now, "cancelled", reason, conversation=row["conversation"], message=row["id"])
+    return len(rows)
 
 
 def cancel_unsaid(
@@ -92,9 +93,10 @@ def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
     row = one(
         db,
         "SELECT 1 FROM messages WHERE conversation = ? AND id > ? AND direction = 'out'"  # noqa: S608  # the condition is ours
-        f" AND purpose <> 'template' AND {by} LIMIT 1",
+        f" AND purpose <> 'template' AND created_at >= ? AND {by} LIMIT 1",
         part["conversation"],
         part["id"],
+        part["created_at"],
     )
     return row is not None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from sara import IdentityChange, Instant, Person
+from sara_sqlite import parts, turns
 from sara_sqlite.remembering import silenced
-from sara_sqlite.rows import Connection, address, event, one, the
+from sara_sqlite.rows import Connection, address, event, look_at_timers, one, refresh_delivery, the
 
 
 def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
@@ -76,9 +77,45 @@ def link(db: Connection, provider: str, one_contact: int, other: int, now: Insta
     db.execute("UPDATE contacts SET linked = ? WHERE id = ? OR linked = ?", (older, younger, younger))
     # Silence once asked for holds for the whole person.
     if one(db, "SELECT 1 FROM contacts WHERE (id = ? OR linked = ?) AND opted_out = 1", older, older) is not None:
-        db.execute("UPDATE contacts SET opted_out = 1 WHERE id = ? OR linked = ?", (older, older))
+        _share_silence(db, older, now)
+    _share_mode(db, older, younger, now)
     event(db, now, "contacts_linked", detail=f"p{younger} is p{older}")
     return older
+
+
+def _share_silence(db: Connection, older: int, now: Instant) -> None:
+    """What waits and what is unsent under the other names is over too."""
+    rows = db.execute(
+        "SELECT c.id FROM contacts p JOIN conversations c ON c.contact = p.id WHERE (p.id = ? OR p.linked = ?) AND p.opted_out = 0",
+        (older, older),
+    ).fetchall()
+    for each in rows:
+        turns.skip_waiting(db, each["id"], "opted_out", "sara", now)
+        parts.cancel_unsaid(db, each["id"], parts.BY_CONSENT, "opted_out", now)
+        refresh_delivery(db, each["id"], now)
+    db.execute(
+        "UPDATE contacts SET opted_out = 1, opted_out_at = coalesce(opted_out_at, ?) WHERE id = ? OR linked = ?",
+        (now, older, older),
+    )
+
+
+def _share_mode(db: Connection, older: int, younger: int, now: Instant) -> None:
+    """Where a person of the business has the younger's thread, later messages go to the older's: they have that too."""
+    rows = db.execute("SELECT * FROM conversations WHERE contact = ? AND mode <> 'bot'", (younger,)).fetchall()
+    for theirs in rows:
+        ours = conversation_of(db, theirs["account"], older, now)
+        if ours["mode"] in ("human", theirs["mode"]):
+            continue
+        db.execute(
+            "UPDATE conversations SET mode = ?, mode_until = ?, person_since = ?, attempt_open = 0 WHERE id = ?",
+            (theirs["mode"], theirs["mode_until"], theirs["person_since"], ours["id"]),
+        )
+        if theirs["mode"] == "human":
+            turns.skip_waiting(db, ours["id"], "handed_over", "sara", now)
+            parts.cancel_unsaid(db, ours["id"], "('reply')", "handed_over", now)
+            refresh_delivery(db, ours["id"], now)
+        look_at_timers(db, ours["id"], theirs["mode_until"])
+        event(db, now, f"mode_{theirs['mode']}", f"as in c{theirs['id']}: it is the same person", conversation=ours["id"])
 
 
 def circle(db: Connection, contact: int) -> list[int]:

@@ -24,8 +24,8 @@ def recover(db: Connection, owner: str, now: Instant) -> Recovered:
     busy = _busy(db, owner)
     quarantined = _judge(db, busy, now) if unclean else []
     doubtful = _doubt(db, owner, now)
-    # A call to a responder that the process did not survive is over; its attempt stays counted.
-    db.execute("UPDATE conversations SET attempt_open = 0 WHERE attempt_open = 1")
+    # A call to a responder that the process did not survive is over; its attempt stays counted, and what it may have cost.
+    db.execute("UPDATE conversations SET attempt_open = 0, reserved = NULL WHERE attempt_open = 1")
     lately = the(db, "SELECT count(*) AS n FROM boots WHERE unclean = 1 AND ended_at > ?", now - LATELY)["n"]
     suspects = tuple((kind, ident(CONVERSATION, key)) for kind, key in busy if _crashes(db, key, now) >= SUSPECT)
     return Recovered(doubtful, lately, suspects, tuple(ident(CONVERSATION, key) for key in quarantined))

@@ -17,6 +17,7 @@ from sara_sqlite.rows import (
     SAID,
     Connection,
     event,
+    head_of,
     ident,
     line,
     look_at_timers,
@@ -45,10 +46,12 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
     ).fetchall()
     history = []
     if waiting:
-        # A late message may stand before an answer; whatever is said already is history, wherever it stands.
+        # A late message may stand before an answer; whatever we said already is history, wherever it stands. What a customer
+        # did after the waiting messages and needs no answer, such as a reaction, is not put before them: it is history next time.
         history = db.execute(
-            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
-            (row["person"], key, row["chapter"], limits.since, limits.messages),
+            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ?"
+            " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
+            (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()
     files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
@@ -76,11 +79,11 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
 def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]:
     """When the last messages came that call for an answer; those above a limit do not count towards it."""
     rows = db.execute(
-        "SELECT created_at FROM messages WHERE conversation = ? AND direction = 'in' AND state IN ('waiting', 'answered', 'dead')"
-        " ORDER BY id DESC LIMIT ?",
+        "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"
+        " AND state IN ('waiting', 'answered', 'dead') ORDER BY id DESC LIMIT ?",
         (conversation, most),
     )
-    return tuple(row["created_at"] for row in rows) if most else ()
+    return tuple(row["created_at"] for row in rows)
 
 
 def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt", "backing_off"]:
@@ -174,7 +177,7 @@ def rethink(
     survived(db, key)
     db.execute(
         "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
-        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
+        " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END, reply_due = coalesce(reply_due, ?) WHERE id = ?",
         (now, key),
     )
     for answer in answers:
@@ -196,6 +199,8 @@ def postpone(db: Connection, conversation: str, attempt: int | None, due: Instan
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["reply_due"] is None:
+        if row["attempt"] == attempt:
+            spending.give_back(db, key)
         return open_work(db, key)
     if attempt is not None and row["attempt"] != attempt:
         raise Stale("another call was made since")
@@ -222,19 +227,23 @@ def end(
     """End messages without an answer."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
+    ended = 0
     for each in (number(MESSAGE, answer) for answer in answers):
         changed = db.execute(
             "UPDATE messages SET state = ?, reason = ? WHERE id = ? AND conversation = ? AND state = 'waiting'",
             (state, reason, each, key),
         ).rowcount
+        ended += changed
         if changed:
             event(db, now, state, reason, conversation=key, message=each)
-    if notices and state == "dead":
-        db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))
     if state == "dead":
         spending.give_back(db, key)
-    parts.add(db, row, notices, "notice", None, now)
-    saying.once(db, row, said, now)
+    # Since it was decided the person may have asked for silence, or somebody of the business may have taken over.
+    if (ended or not answers) and row["mode"] != "human" and not head_of(db, key)["opted_out"]:
+        if notices and state == "dead":
+            db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))
+        parts.add(db, row, notices, "notice", None, now)
+        saying.once(db, row, said, now)
     if (
         answers
         or row["reply_due"] is None

@@ -31,7 +31,7 @@ UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 def examine(path: Path, backup: Path, stop: Stop) -> dict[str, int]:
     """What a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
-    with _locked(path):
+    with _locked(path, backup):
         return _examine(path, backup, stop)
 
 
@@ -41,7 +41,7 @@ def restore(path: Path, backup: Path, now: Instant, stop: Stop) -> dict[str, int
     The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
     database is as it was; a crash after it is made good by the next start.
     """
-    with _locked(path) as lock:
+    with _locked(path, backup) as lock:
         finish(path)
         taken = _examine(path, backup, stop)["newest"]
         fresh = path.with_name(f".{path.name}.restoring")
@@ -90,7 +90,9 @@ def pending(path: Path) -> list[Path]:
     return sorted(each for each in path.parent.iterdir() if each.name.startswith(path.name + READY))
 
 
-def _locked(path: Path) -> Lock:
+def _locked(path: Path, backup: Path) -> Lock:
+    if not backup.is_file():  # then nothing is made here, either
+        raise SaraError(f"there is no file {backup}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -99,8 +101,6 @@ def _locked(path: Path) -> Lock:
 
 
 def _examine(path: Path, backup: Path, stop: Stop) -> dict[str, int]:
-    if not backup.is_file():
-        raise SaraError(f"there is no file {backup}")
     if path.exists() and path.samefile(backup):
         raise SaraError(f"{backup} is the database in use, not a backup of it")
     try:
@@ -156,8 +156,16 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(
         "UPDATE conversations SET reply_due = NULL, deliver_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0,"
-        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL"
+        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, rethought = 0, reserved = NULL, followed_up = 1"
     )
+    # Those whose time is over were handed back since, and told so.
+    over = "mode <> 'bot' AND mode_until <= ?"
+    db.execute(
+        "INSERT INTO events (at, conversation, what, detail)"  # noqa: S608  # the condition is ours
+        f" SELECT ?, id, 'mode_bot', 'restored: the time for it is over' FROM conversations WHERE {over}",
+        (now, now),
+    )
+    db.execute(f"UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE {over}", (now,))  # noqa: S608
     db.execute("UPDATE boots SET ended_at = ? WHERE ended_at IS NULL", (now,))
     db.execute("DELETE FROM jobs")
     event(db, now, "restored", f"from a backup of {when}", actor="operator")

@@ -42,7 +42,7 @@ def say(
                 (SCHEDULED, at, number(MESSAGE, part)),
             )
         look_at_timers(db, key, at)
-    if purpose == "operator":
+    elif purpose == "operator":
         db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (key,))
     return refresh_delivery(db, key, now)
 
@@ -51,11 +51,16 @@ def release(db: Connection, conversation: str, now: Instant) -> OpenWork:
     """Queue the parts whose time has come."""
     key = number(CONVERSATION, conversation)
     rows = db.execute(
-        "SELECT id FROM messages INDEXED BY messages_parked WHERE conversation = ? AND state = 'parked' AND reason = ?"
+        "SELECT id, purpose FROM messages INDEXED BY messages_parked WHERE conversation = ? AND state = 'parked' AND reason = ?"
         " AND not_before <= ? ORDER BY id",
         (key, SCHEDULED, now),
     ).fetchall()
     for row in rows:
-        db.execute("UPDATE messages SET state = 'queued', reason = NULL WHERE id = ?", (row["id"],))
+        # It is said now: what was said since it was written down has not overtaken it, and its age counts from here.
+        db.execute(
+            "UPDATE messages SET state = 'queued', reason = NULL, at = ?, created_at = ? WHERE id = ?", (now, now, row["id"])
+        )
+        if row["purpose"] == "operator":
+            db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (key,))
         event(db, now, "due", "its time has come", conversation=key, message=row["id"])
     return refresh_delivery(db, key, now)

@@ -15,6 +15,8 @@ MINUTE = 60_000
 
 def reserve(db: Connection, conversation: int, wanted: Reserve | None) -> None:
     """Set aside what a call may cost. Raises OverBudget where a ceiling cannot hold it."""
+    # What was set aside for a call that nobody settled, as the process did not live to, stays spent.
+    db.execute("UPDATE conversations SET reserved = NULL WHERE id = ? AND reserved IS NOT NULL", (conversation,))
     if wanted is None:
         return
     for ceiling in wanted.ceilings:

@@ -33,6 +33,7 @@ from sara import (
     Reserve,
     Said,
     SearchHit,
+    SetAside,
     Store,
     StoredMessage,
     Taken,
@@ -277,6 +278,9 @@ class SqliteStore(Store):
 
     async def counts(self) -> Mapping[str, int]:
         return await self.database.read(looking.counts)
+
+    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
+        return await self.database.read(lambda db: looking.set_aside(db, after, limit, since))
 
     async def backlog(self, most: int) -> int:
         return await self.database.read(lambda db: looking.backlog(db, most))

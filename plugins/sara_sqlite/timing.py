@@ -30,6 +30,15 @@ from sara_sqlite.saying import SCHEDULED
 MOST_OLDER = 1_000
 """Counting what no summary holds ends here."""
 
+_WAITING = "state = 'waiting'"
+_UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
+_THEIRS = "direction = 'in'"
+_OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND {LEFT}"
+"""What breaks a silence, and what does not: our own notices, and what did not leave."""
+
+_NEAR = 20
+"""What was given a time stands before what was said since it was written down; the latest of ours is among so many."""
+
 
 def view(db: Connection, conversation: str, shown: int) -> TimerView | None:
     """All that the decision needs."""
@@ -52,10 +61,10 @@ def view(db: Connection, conversation: str, shown: int) -> TimerView | None:
         opted_out=bool(person["opted_out"]),
         mode=row["mode"],
         mode_until=row["mode_until"],
-        waiting=_count(db, "state = 'waiting'", key),
-        unsent=_count(db, "state IN ('queued', 'sending', 'in_doubt')", key),
-        customer_at=_last(db, key, "direction = 'in'"),
-        ours_at=_last(db, key, f"direction = 'out' AND purpose IN ('reply', 'operator') AND {LEFT}"),
+        waiting=_count(db, _WAITING, key),
+        unsent=_count(db, _UNSENT, key),
+        customer_at=_last(db, key, _THEIRS, 1),
+        ours_at=_last(db, key, _OURS, _NEAR),
         window_from=None if row["window_closed"] else row["customer_at"],
         followed_up=bool(row["followed_up"]),
         closed=row["closed_at"] is not None,
@@ -74,23 +83,33 @@ def _count(db: Connection, where: str, conversation: int) -> int:
     return int(row["n"])
 
 
-def _last(db: Connection, conversation: int, where: str) -> Instant | None:
+def _last(db: Connection, conversation: int, where: str, among: int) -> Instant | None:
     row = one(
         db,
-        f"SELECT created_at FROM messages WHERE conversation = ? AND {where} ORDER BY id DESC LIMIT 1",  # noqa: S608  # the same
+        "SELECT max(created_at) AS at FROM (SELECT created_at FROM messages"  # noqa: S608  # the same
+        f" WHERE conversation = ? AND {where} ORDER BY id DESC LIMIT ?)",
         conversation,
+        among,
     )
-    return None if row is None else int(row["created_at"])
+    return None if row is None else row["at"]
 
 
 def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[int]:
-    """Messages of this chapter that no summary holds and that are not among the newest `shown`, oldest first."""
-    rows = db.execute(
-        "SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.conversation = ?"  # noqa: S608  # the same
-        f" AND m.id > c.summary_to AND m.id >= c.chapter AND m.state IN {SAID} ORDER BY m.id DESC LIMIT ? OFFSET ?",
-        (conversation, limit, shown),
+    """The oldest messages of this chapter that no summary holds and that are not among the newest `shown`, in order."""
+    newest = one(
+        db,
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {SAID} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
+        conversation,
+        shown,
     )
-    return [row["id"] for row in rows][::-1]
+    if newest is None:
+        return []
+    rows = db.execute(
+        "SELECT m.id FROM conversations c JOIN messages m ON m.conversation = c.id WHERE c.id = ?"  # noqa: S608  # the same
+        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND m.state IN {SAID} ORDER BY m.id LIMIT ?",
+        (conversation, newest["id"], limit),
+    )
+    return [row["id"] for row in rows]
 
 
 def set_timer(db: Connection, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
@@ -117,21 +136,18 @@ def close(db: Connection, conversation: str, silent_since: Instant, now: Instant
     """Close it until the customer writes."""
     key = number(CONVERSATION, conversation)
     _still_silent(db, key, silent_since)
-    db.execute("UPDATE conversations SET closed_at = ? WHERE id = ?", (now, key))
-    event(db, now, "closed", "nothing was said for long", conversation=key)
+    if db.execute("UPDATE conversations SET closed_at = ? WHERE id = ? AND closed_at IS NULL", (now, key)).rowcount:
+        event(db, now, "closed", "nothing was said for long", conversation=key)
     return open_work(db, key)
 
 
 def _still_silent(db: Connection, conversation: int, since: Instant) -> None:
-    if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", conversation) is not None:
+    """Asks the same as the view: what that does not show must not keep a timer from ever being done."""
+    if _count(db, _WAITING, conversation):
         raise Stale("a message waits")
-    newest = one(
-        db,
-        "SELECT created_at FROM messages WHERE conversation = ? AND (direction = 'in' OR purpose IN ('reply', 'operator'))"
-        " ORDER BY id DESC LIMIT 1",
-        conversation,
-    )
-    if newest is not None and newest["created_at"] > since:
+    if _count(db, _UNSENT, conversation):
+        raise Stale("something is being said")
+    if max(_last(db, conversation, _THEIRS, 1) or 0, _last(db, conversation, _OURS, _NEAR) or 0) > since:
         raise Stale("something was said since")
 
 
@@ -139,7 +155,7 @@ def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tu
     """The summary so far, and what comes next into it."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT summary FROM conversations WHERE id = ?", key)
-    chosen = _older(db, key, shown, MOST_OLDER)[:limit]
+    chosen = _older(db, key, shown, limit)
     if not chosen:
         return row["summary"], ()
     marks = ", ".join("?" * len(chosen))
@@ -162,8 +178,8 @@ def save_summary(
     spending.charge(db, periods, usage, money)
     kept = db.execute(
         "UPDATE conversations SET summary = ?, summary_to = ? WHERE id = ? AND chapter <= ? AND summary_to < ?"
-        " AND EXISTS (SELECT 1 FROM messages WHERE id = ?)",
-        (text, last, key, last, last, last),
+        " AND EXISTS (SELECT 1 FROM messages WHERE id = ? AND conversation = ?)",
+        (text, last, key, last, last, last, key),
     ).rowcount
     if kept:
         event(db, now, "summarised", f"up to {upto}", conversation=key)

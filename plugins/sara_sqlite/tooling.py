@@ -16,10 +16,13 @@ def begin(
     if row["attempt"] != attempt or not row["attempt_open"] or turn is None or turn["first"] is None:
         raise Stale("the turn has moved on since the responder was asked")
     same = (key, turn["first"], name, arguments, occurrence)
+    # An older message may have joined the turn since: what was called for any that still waits was called for this turn.
     known = one(
         db,
-        "SELECT id, result FROM tool_calls WHERE conversation = ? AND turn = ? AND name = ? AND arguments = ? AND occurrence = ?",
-        *same,
+        "SELECT id, result FROM tool_calls WHERE conversation = ? AND turn IN (SELECT id FROM messages WHERE conversation = ?"
+        " AND state = 'waiting') AND name = ? AND arguments = ? AND occurrence = ? ORDER BY id LIMIT 1",
+        key,
+        *(key, name, arguments, occurrence),
     )
     if known is not None:
         return ToolRecord(known["id"], known["result"]), False

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sara.acting import Acting
 from sara.cli.opening import daemon_of, guarded, opened, read, usable
@@ -89,7 +90,8 @@ async def _act(config: Path, conversation: str, action: str, body: Mapping[str, 
     """Through the daemon while it runs, straight to the store while it does not: its next start finds what is to be done."""
     api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
     if api is not None:
-        work = (await api.call("POST", f"/api/v1/conversations/{conversation}/{action}", dict(body)))["work"]
+        path = f"/api/v1/conversations/{quote(conversation, safe='')}/{action}"
+        work = (await api.call("POST", path, dict(body)))["work"]
     else:
         async with opened(config, read_only=False) as house:
             work = [asdict(each) for each in await act(house.acting) or ()]
@@ -121,10 +123,9 @@ def _moment(at: str | None, after: str | None) -> Instant | None:
     if at is None:
         return None
     try:
-        moment = datetime.fromisoformat(at)
-    except ValueError as error:
+        when = round(datetime.fromisoformat(at).timestamp() * 1_000)
+    except (ValueError, OverflowError, OSError) as error:
         raise SaraError(f"--at {at}: a moment is written 2026-12-24T09:00, with or without a time zone") from error
-    when = round(moment.timestamp() * 1_000)
     if when <= wall_clock():
         raise SaraError(f"--at {at} is over already")
     return when

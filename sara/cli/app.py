@@ -53,7 +53,7 @@ def run(
 def demo(
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server to use instead of the script.")] = None,
     model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
-    port: Annotated[int, typer.Option(help="The phone page's port; 0 takes any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="The phone page's port; 0 takes any free one.", min=0, max=65_535)] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "error",
 ) -> None:
     """Try the whole system on this machine, without any account: prints one link to a phone in your browser."""
@@ -99,7 +99,7 @@ def schema(config: Config = DEFAULT) -> None:
 def simulate(
     what: Annotated[str, typer.Argument(metavar="PLUGIN", help="whatsapp, openai, or any plugin with a simulator.")],
     webhook: Annotated[str | None, typer.Option(help="Address of a running daemon's webhook.")] = None,
-    port: Annotated[int, typer.Option(help="0 takes any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="0 takes any free one.", min=0, max=65_535)] = 0,
     config: Config = DEFAULT,
 ) -> None:
     """Run a plugin's simulator alone: the provider's other end on this machine."""
@@ -185,7 +185,7 @@ def conversations_show(
     events: Annotated[bool, typer.Option("--events", help="All that happened in it instead, and who did it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The messages of a conversation."""
+    """The newest messages of a conversation, in their order."""
     if events:
         from sara.cli.searching import events as command
     else:
@@ -297,13 +297,14 @@ def export(
         typer.Argument(metavar="WHO", help="Only a conversation (c7), or a person: p3, a telephone number or a user id."),
     ] = None,
     person: Annotated[bool, typer.Option("--person", help="All that is stored about the person, not only messages.")] = False,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Instead, what was signed but not understood.")] = False,
     config: Config = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="The default: export is JSON Lines.")] = True,
 ) -> None:
     """Print one JSON object per stored message."""
     from sara.cli.exporting import export as command
 
-    raise typer.Exit(command(config, who, person=person))
+    raise typer.Exit(command(config, who, person=person, set_aside=set_aside))
 
 
 @app.command()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, looking
-from sara.cli.output import fail, iso, local, print_json, table
+from sara.cli.output import fail, iso, local, print_json, printable, table
 from sara.health import WORDS
 from sara.model import StoredMessage
+
+PAGE = 1_000
 
 MODES = {"human": "a person answers", "paused": "paused"}
 
@@ -39,7 +43,7 @@ def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool)
             [
                 (
                     each.id,
-                    each.name or each.contact,
+                    each.name or each.address or each.contact,
                     each.account,
                     each.messages,
                     each.waiting,
@@ -73,12 +77,12 @@ async def _print_unhealthy(house: House, limit: int, *, as_json: bool) -> int:
 
 
 def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
-    """Print a conversation's messages."""
+    """Print a conversation's newest messages, in their order."""
 
     async def look(house: House) -> int:
-        found = await house.store.messages(conversation, None, limit)
+        found = deque([message async for message in _all(house, conversation)], limit)
         if not found:
-            return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
+            return unknown(conversation)
         if as_json:
             print_json([exported(message, house) for message in found])
             return 0
@@ -113,11 +117,10 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
                 }
             )
             return 0
-        print(
-            f"{found.id} in {found.conversation}, {'from' if found.direction == 'in' else 'to'} {found.contact}: {_state(found)}"
-        )
+        way = "from" if found.direction == "in" else "to"
+        print(printable(f"{found.id} in {found.conversation}, {way} {found.contact}: {_state(found)}"))
         if found.error:
-            print(f"error: {found.error}")
+            print(printable(f"error: {found.error}"))
         table(
             ["at", "what", "detail", "by"],
             [(local(each.at), each.what, each.detail, each.actor) for each in events],
@@ -126,6 +129,19 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
         return 0
 
     return looking(config, look)
+
+
+async def _all(house: House, conversation: str) -> AsyncIterator[StoredMessage]:
+    after: str | None = None
+    while page := await house.store.messages(conversation, after, PAGE):
+        for message in page:
+            yield message
+        after = page[-1].id
+
+
+def unknown(conversation: str) -> int:
+    """Say that there is no such conversation."""
+    return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
 
 
 def exported(message: StoredMessage, house: House) -> dict[str, Any]:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from sara.bounds import bounded
 from sara.cli.opening import EX_CONFIG, plugins_beside
-from sara.cli.output import fail
-from sara.cli.simulate import interrupted, simulator_of
-from sara.config import load
-from sara.daemon import Daemon
+from sara.cli.output import fail, printable
+from sara.cli.simulate import interruption, simulator_of, started
+from sara.config import Config, load
+from sara.contracts import Context, Responder
+from sara.daemon import Daemon, wall_clock
 from sara.errors import SaraError
 from sara.logs import LEVELS, set_up
+from sara.model import Contact, Line, Turn
+from sara.plugins import Plugins
+from sara.problems import Problems
+
+LOOK_EVERY = 0.3
+"""Seconds between two looks at what is wrong."""
 
 CHANNEL = "whatsapp"
 RESPONDER = "openai"
@@ -44,7 +54,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             plugins = plugins_beside(Path(folder) / "sara.yaml")
             phone = simulator_of(plugins, CHANNEL)
             stack.push_async_callback(phone.stop)
-            await phone.start(port=port)
+            await started(phone, port)
             responder, about = _real_responder(base_url, model)
             if responder is None:
                 script = simulator_of(plugins, RESPONDER)
@@ -57,6 +67,9 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             loaded = load(file, plugins.options_of)
             if loaded.config is None:
                 return fail("\n".join(finding.render() for finding in loaded.errors), EX_CONFIG)
+            if not about:
+                print("Asking the AI once …", flush=True)
+                about = await _tried(plugins, loaded.config, base_url or "OpenAI")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
             stack.push_async_callback(daemon.stop, 5_000)
@@ -64,14 +77,17 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             # Which port it got is known only now; the commands read the file again.
             configuration["server"]["public_url"] = daemon.public_url
             file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
+            over = interruption()
             _welcome(phone.page or "", about, daemon, file)
-            await interrupted()
+            telling = asyncio.create_task(tell(daemon.problems))
+            await over.wait()
+            telling.cancel()
             print("\nStopping …", flush=True)
     return 0
 
 
 def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, Any] | None, str]:
-    """A responder's section for a real AI, where there is one to use, and a sentence about who answers."""
+    """A responder's section for a real AI, where there is one to use; else a sentence about who answers."""
     key = os.environ.get("OPENAI_API_KEY")
     if not base_url and not key:
         return None, "The AI is a script that knows a small shop; set OPENAI_API_KEY or say --base-url URL for a real one."
@@ -82,7 +98,43 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
         section["model"] = model
     if key:
         section["api_key"] = key
-    return section, f"The AI is real: {base_url or 'OpenAI'}."
+    return section, ""
+
+
+async def _tried(plugins: Plugins, config: Config, where: str) -> str:
+    """Ask the AI once; a sentence about what came of it."""
+    section, problems, now = config.responders["assistant"], Problems(wall_clock), wall_clock()
+    context = Context(section.name, config.state, wall_clock, problems)
+    made: Any = None
+    try:
+        made = cast("Callable[..., Responder]", plugins.bring("responder", section.plugin))(section.options, context)
+        await made.open()
+        turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
+        await bounded(made.answer(turn), made.timeout * 2)
+    except (SaraError, TimeoutError) as error:
+        told = [f"{problem.message}\n  → {problem.remedy}" for problem in problems]
+        return f"The AI at {where} does not answer: {printable(chr(10).join(told) or str(error) or 'it took too long')}"
+    finally:
+        if made is not None:
+            await made.close()
+    return f"The AI is real: {where}. It has just answered."
+
+
+async def tell(problems: Problems) -> None:
+    """Print what goes wrong as it comes, and what is over again."""
+    known: dict[str, str] = {}
+    while True:
+        now = {problem.key: problem for problem in problems}
+        for key, problem in now.items():
+            if key not in known:
+                remedy = f"\n  → {printable(problem.remedy)}" if problem.remedy else ""
+                print(f"! {printable(problem.message)}{remedy}", flush=True)
+        for key in known.keys() - now.keys():
+            print(f"✓ over: {printable(known[key])}", flush=True)
+        known = {key: problem.message for key, problem in now.items()}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await asyncio.Event().wait()
 
 
 def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[str, Any]:

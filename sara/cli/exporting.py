@@ -10,21 +10,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.conversations import exported
+from sara.cli.conversations import exported, unknown
 from sara.cli.opening import House, looking
 from sara.cli.output import fail, iso
 from sara.model import Dossier
 
 PAGE = 1_000
+PAGE_OF_BODIES = 10
+"""So many bodies that were kept aside are held at once: each may be megabytes long."""
 
 
-def export(config: Path, who: str | None, *, person: bool) -> int:
-    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides."""
+def export(config: Path, who: str | None, *, person: bool, set_aside: bool = False) -> int:
+    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides; or, `set_aside`,
+    one per body that was not understood."""
+    if set_aside and (person or who is not None):
+        return fail("what was not understood belongs to nobody; leave one of the two out", 2)
 
     async def look(house: House) -> int:
         if not person and (who is None or re.fullmatch(r"c[0-9]+", who)):
-            await _messages(house, who)
-            return 0
+            found_any = await _messages(house, who)
+            return 0 if found_any or who is None else unknown(who)
         if who is None:
             return fail("say whose: a contact (p3), a telephone number, a user id or a conversation (c7)", 2)
         found = await house.store.person(who)
@@ -39,19 +44,33 @@ def export(config: Path, who: str | None, *, person: bool) -> int:
             await _attachments(house, found)
         return 0
 
-    return looking(config, look)
+    return looking(config, _bodies if set_aside else look)
+
+
+async def _bodies(house: House) -> int:
+    after: str | None = None
+    while page := await house.store.set_aside(after, PAGE_OF_BODIES):
+        for item in page:
+            body, encoding = item.shown()
+            channel = house.names.get(item.account, item.account.partition(":")[0])
+            told = {"account": item.account, "channel": channel, "reason": item.reason, "at": iso(item.at)}
+            _print({**told, "encoding": encoding, "body": body})
+        after = page[-1].id
+    return 0
 
 
 def _print(line: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-async def _messages(house: House, conversation: str | None, kind: Mapping[str, str] | None = None) -> None:
+async def _messages(house: House, conversation: str | None, kind: Mapping[str, str] | None = None) -> bool:
+    """Whether there are any."""
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
         for message in page:
             _print({**(kind or {}), **exported(message, house)})
         after = page[-1].id
+    return after is not None
 
 
 async def _events(house: House, found: Dossier) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -78,9 +79,13 @@ def usable(loaded: Loaded) -> Config:
 
 @asynccontextmanager
 async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
-    """Open store and queue. Raises SaraError with what is the matter."""
+    """Open store and queue. Raises SaraError with what is the matter; what is not there yet only the daemon creates."""
     loaded, plugins = read(config)
     checked = usable(loaded)
+    _there(checked, config)
+    if not read_only:
+        async with opened(config, read_only=True):
+            pass  # one that was never filled says so, and is not made here
     shared: dict[str, dict[Any, Any]] = {}
     async with AsyncExitStack() as stack:
         made: list[Any] = []
@@ -94,6 +99,21 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
             await built.open()
             made.append(built)
         yield House(checked, made[0], made[1], channels_of(checked, plugins))
+
+
+def _there(checked: Config, config: Path) -> None:
+    try:
+        there = checked.state.exists()
+        readable = there and os.access(checked.state, os.R_OK | os.X_OK)
+    except PermissionError:
+        there, readable = True, False
+    if not there:
+        raise SaraError(
+            f"there is no folder {checked.state}: no daemon has run with this file yet, or its data are elsewhere."
+            f" A service of systemd keeps them in /var/lib/sara; write `state: /var/lib/sara` into {config} for the commands to find them"
+        )
+    if not readable:
+        raise SaraError(f"{checked.state} may not be read by this user; run this as root or as the user that runs SARA")
 
 
 def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from sara.cli.output import fail, iso, local, pairs, print_json, printable, tabl
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import StoredMessage
+from sara.routes import jobs_of
+
+PAGE = 1_000
 
 
 def stats(config: Path, *, as_json: bool) -> int:
@@ -56,7 +59,10 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
     """Print the pending jobs and what was given up."""
 
     async def look(house: House) -> int:
-        jobs = [dict(entry) async for entry in house.queue.entries(limit)]
+        jobs = await _orphans(house, limit)
+        known = {(job["kind"], job["key"]) for job in jobs}
+        jobs = [dict(each) async for each in house.queue.entries(limit) if (each["kind"], each["key"]) not in known] + jobs
+        jobs = sorted(jobs, key=lambda job: int(job["due"]))[:limit]
         gone = await house.store.given_up(limit)
         if as_json:
             for job in jobs:
@@ -65,7 +71,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
             return 0
         table(
             ["job", "due", "lane", "failures"],
-            [(f"{job['kind']}:{job['key']}", local(job["due"]), job["lane"], job["failures"]) for job in jobs],
+            [(f"{job['kind']}:{job['key']}", local(job["due"]), job["lane"] or "no channel", job["failures"]) for job in jobs],
             "Nothing is waiting.",
         )
         print()
@@ -77,6 +83,33 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
         return 0
 
     return looking(config, look)
+
+
+async def _orphans(house: House, limit: int) -> list[dict[str, Any]]:
+    """Open work that no channel in the file serves: the store has it, and nobody is woken for it."""
+    served = set(house.names)
+    if set(await house.store.unsettled_accounts()) <= served:
+        return []
+    found: list[dict[str, Any]] = []
+    after: str | None = None
+    while len(found) < limit and (page := await house.store.open_work(after, PAGE)):
+        found += [
+            {
+                "kind": kind,
+                "key": key,
+                "lane": None,
+                "due": due,
+                "priority": 0,
+                "failures": 0,
+                "running": False,
+                "account": work.account,
+            }
+            for work in page
+            if work.account not in served
+            for kind, key, due in jobs_of(work)
+        ]
+        after = page[-1].conversation
+    return found
 
 
 def _job_of(message: StoredMessage) -> str:
@@ -126,9 +159,19 @@ async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bo
     if as_json:
         print_json({"action": action, "jobs": list(jobs), "work": results})
     else:
-        done = "will be tried again" if action == "retry" else "dropped"
-        print("\n".join(f"{job}: {done}" for job in jobs) or "Nothing was given up.")
+        print(
+            "\n".join(f"{job}: {_done(action, work)}" for job, work in zip(jobs, results, strict=True)) or "Nothing was given up."
+        )
     return 0
+
+
+def _done(action: str, work: Mapping[str, Any]) -> str:
+    """What became of a job."""
+    changed = work.get("changed")
+    if changed == 0:
+        return "nothing was given up here" if action == "retry" else "there is nothing to drop"
+    messages = "" if changed is None else f"{changed} message{'' if changed == 1 else 's'} "
+    return f"{messages}will be tried again" if action == "retry" else f"{messages}dropped"
 
 
 def _parse(job: str) -> tuple[str, str]:

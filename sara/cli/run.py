@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from sara import systemd
 from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import EX_CONFIG, read
 from sara.cli.output import fail
@@ -93,11 +94,13 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
     daemon = Daemon(loaded, plugins)
     await daemon.start()
     while await signals.wait(daemon):
+        systemd.reloading()
         # Read before anything is stopped: an error in the file must not take the service down.
         fresh, fresh_plugins = await asyncio.to_thread(read, config)
         if fresh.config is None:
             for finding in fresh.errors:
                 log.error("reload_refused", finding=finding.render().splitlines()[0])
+            systemd.notify("READY=1")
             continue
         await daemon.stop()
         try:
@@ -108,6 +111,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
+    systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code
 

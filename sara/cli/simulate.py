@@ -11,6 +11,7 @@ from sara.cli.output import printable
 from sara.contracts import Simulator
 from sara.errors import PluginError, SaraError
 from sara.plugins import Kind, Plugins
+from sara.reach import why_not_listening
 
 KINDS: tuple[Kind, ...] = ("channel", "responder")
 
@@ -20,7 +21,8 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
 
     async def main() -> int:
         simulator = simulator_of(plugins_beside(config), what)
-        url = await simulator.start(port=port)
+        url = await started(simulator, port)
+        over = interruption()
         try:
             print(f"The simulator of {what} answers at {url}")
             if simulator.page:
@@ -28,13 +30,16 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
             print("\nPut this into sara.yaml to use it:")
             for key, value in simulator.options().items():
                 print(f"  {key}: {printable(value)}")
-            if webhook is not None:
+            delivers = type(simulator).connect is not Simulator.connect
+            if webhook is not None and delivers:
                 await simulator.connect(webhook)
                 print(f"\nConnected to {webhook}")
-            else:
+            elif webhook is not None:
+                raise SaraError(f"the simulator of {what} delivers nothing; leave --webhook out")
+            elif delivers:
                 print("\nSay --webhook URL to have messages delivered to a running daemon.")
             print("Ctrl-C stops it.", flush=True)
-            await interrupted()
+            await over.wait()
         finally:
             await simulator.stop()
         return 0
@@ -55,10 +60,18 @@ def simulator_of(plugins: Plugins, name: str) -> Simulator:
     raise SaraError(f"the plugin {name} has no simulator")
 
 
-async def interrupted() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+async def started(simulator: Simulator, port: int) -> str:
+    """Let a simulator listen on this machine; its base URL."""
+    try:
+        return await simulator.start(port=port)
+    except OSError as error:
+        raise SaraError(f"--port {port}: {why_not_listening('127.0.0.1', port, error)}") from error
+
+
+def interruption() -> asyncio.Event:
+    """Set at Ctrl-C or SIGTERM, from now on."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    await over.wait()
+    return over

@@ -19,6 +19,7 @@ from sara.config.policy import Conversation
 from sara.config.shapes import Revealed
 from sara.config.tags import Document, read_document
 from sara.errors import PluginError
+from sara.languages import LANGUAGES
 from sara.texts import faults
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
@@ -128,9 +129,9 @@ class _Reading:
         channels = self._sections("channel", common)
         store, queue = self._single("store"), self._single("queue")
         self._words_are_whole()
-        self._somebody_is_told("conversation")
-        for name in self._block("channels"):
-            self._somebody_is_told("channels", name, "conversation")
+        for above in (("conversation",), *(("channels", name, "conversation") for name in self._block("channels"))):
+            self._somebody_is_told(*above)
+            self._language_is_known(*above)
         if basics is None or store is None or queue is None:
             return None
         listen = basics.admin.listen
@@ -296,6 +297,20 @@ class _Reading:
         hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
         path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
         self.checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
+
+    def _language_is_known(self, *above: str) -> None:
+        """Say which language is named that SARA has no words in."""
+        named = _scalar(self.entries, *above, "language")
+        known = {*LANGUAGES, *(each.lower().replace("_", "-") for each in self._block("texts"))}
+        if (
+            named is None or not isinstance(named.value, str) or not 2 <= len(named.text) <= 8
+        ):  # what else is wrong is said elsewhere
+            return
+        code = named.text.lower().replace("_", "-")
+        if known.isdisjoint({code, code.partition("-")[0]}):
+            path = ".".join((*map(readable_key, above), "language"))
+            hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
+            self.checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
 
     def _names_exist(self, node: MapNode, path: str) -> None:
         """Say which responders are named that do not exist."""

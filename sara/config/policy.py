@@ -60,7 +60,9 @@ class FollowUp(Options):
     """One question after the customer fell silent."""
 
     after: Duration = Field(ge=60_000, description="How long after our last answer.")
-    text: str | None = Field(default=None, min_length=1, description="What is asked; left out: SARA's own words.")
+    text: str | None = Field(
+        default=None, min_length=1, max_length=1_000, description="What is asked; left out: SARA's own words."
+    )
 
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -71,8 +73,9 @@ def _spans(value: Any) -> tuple[tuple[int, int], ...]:
     """`9:00-12:30, 14:00-18:00` → minutes of the day. Raises ValueError for anything else."""
     if isinstance(value, tuple):
         return value
+    written = "" if value is None else value.strip() if isinstance(value, str) else "?"
     spans = []
-    for piece in value.split(",") if isinstance(value, str) and value.strip() not in ("", "closed") else ():
+    for piece in written.split(",") if written.casefold() not in ("", "closed") else ():
         if not (match := _SPAN.fullmatch(piece.strip())):
             raise ValueError("opening hours are written 9:00-18:00, or 9:00-12:30, 14:00-18:00, or closed")
         start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])

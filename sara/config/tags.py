@@ -45,8 +45,13 @@ class Absent(Unreadable):
     """There is no such file."""
 
 
+class Forbidden(Unreadable):
+    """This user may not read the file."""
+
+
 def read_text(path: Path) -> str:
-    """A file's text. Raises Absent if there is none, Unreadable if it is not a file, too large or not UTF-8."""
+    """A file's text. Raises Absent if there is none, Forbidden if this user may not read it, Unreadable if it is not a file, too
+    large or not UTF-8."""
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
             raise Unreadable("is not a file")
@@ -55,7 +60,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise Absent("does not exist") from None
     except PermissionError:
-        raise Unreadable("may not be read by this user") from None
+        raise Forbidden("may not be read by this user") from None
     except (OSError, ValueError) as error:
         raise Unreadable(f"cannot be read: {getattr(error, 'strerror', None) or 'the name is not possible'}") from None
     if len(raw) > LARGEST:
@@ -104,6 +109,7 @@ class _Resolver:
         self.credentials = Path(credentials) if credentials else None
         self.vaults: list[dict[str, str]] | None = None
         self.vault_unusable = False
+        self.locked = False  # the file beside is not for this user, who is given its secrets as credentials
 
     def resolve(self, node: Node, depth: int, chain: tuple[Path, ...]) -> Node:
         """The node with its tags looked up. `chain` are the files that include one another down to here."""
@@ -154,6 +160,11 @@ class _Resolver:
                 f'write `{name}: "…"` into {self.home / SECRETS}, or set the environment variable {variable}, '
                 f"or give it as a systemd credential of that name"
             )
+            if self.locked:
+                hint = (
+                    f"this user may not read {self.home / SECRETS} and is handed a copy when the service starts: write it there "
+                    f"and restart, or set the environment variable {variable}"
+                )
             return self._broken(node.place, "secret", f"the secret {name} {state}", hint)
         if whole_characters(text) != text:
             return self._broken(node.place, "secret", f"the secret {name} is not plain text")
@@ -186,7 +197,9 @@ class _Resolver:
         try:
             source = parse(read_text(path), path)
         except Unreadable as error:
-            if not isinstance(error, Absent):
+            if isinstance(error, Forbidden) and self.credentials and path.parent == self.home:
+                self.locked = True
+            elif not isinstance(error, Absent):
                 self._unusable(Finding("file", f"{path.name} {error}", path, error.line, error.column))
             return {}
         rule = 'write one `name: "value"` a line'

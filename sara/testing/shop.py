@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sara import (
@@ -11,6 +12,7 @@ from sara import (
     DeliveryView,
     Draft,
     Failure,
+    HandOver,
     HistoryLimits,
     InboundMessage,
     Instant,
@@ -21,11 +23,14 @@ from sara import (
     Person,
     Receipt,
     ReplyView,
+    Reserve,
     Store,
     StoredMessage,
     Taken,
+    TimerView,
     Usage,
     Verdict,
+    Wording,
 )
 from sara.testing.clock import HandClock
 
@@ -36,6 +41,9 @@ QUIET = 1_000
 LONGEST = 15_000
 INVITATION = Draft("May we go on?", "template", {"name": "go_on", "language": "en"})
 STOP = Verdict(skip="opt_out", consent="opt_out")
+START = Verdict(skip="opt_in", consent="opt_in")
+COLLEAGUE: Wording = {"": Draft("A colleague will answer."), "de": Draft("Eine Kollegin antwortet.")}
+WISH = Verdict(skip="handed_over", hand_over=HandOver("customer", "asked for a person", notice=COLLEAGUE))
 
 
 def message(external_id: str | None, person: Person = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
@@ -60,9 +68,16 @@ class Shop:
         self.store = store
         self.clock = clock
 
-    async def take(self, *messages: InboundMessage, verdict: Verdict | None = None) -> Taken:
+    async def take(
+        self,
+        *messages: InboundMessage,
+        verdict: Verdict | None = None,
+        language: str | None = None,
+        chapter_after: Millis | None = None,
+    ) -> Taken:
         """Take in messages."""
-        return await self.store.accept(Intake(ACCOUNT, tuple(arrival(each, verdict) for each in messages)), self.clock())
+        arrivals = (replace(arrival(each, verdict), language=language, chapter_after=chapter_after) for each in messages)
+        return await self.store.accept(Intake(ACCOUNT, tuple(arrivals)), self.clock())
 
     async def receipt(
         self,
@@ -96,12 +111,14 @@ class Shop:
         await self.answer(conversation, *texts)
         return conversation
 
+    async def call(self, conversation: str, reserve: Reserve | None = None) -> tuple[int, list[str]]:
+        """Begin to answer what waits in a conversation: the call's number, and what it answers."""
+        ids = [line.id for line in (await self.reading(conversation)).waiting]
+        return await self.store.begin_reply(conversation, ids, self.clock(), reserve), ids
+
     async def answer(self, conversation: str, *says: str | Draft) -> OpenWork:
         """Answer what waits in a conversation."""
-        view = await self.store.reply_view(conversation, HistoryLimits())
-        assert view is not None
-        ids = [line.id for line in view.waiting]
-        attempt = await self.store.begin_reply(conversation, ids, self.clock())
+        attempt, ids = await self.call(conversation)
         [work] = await self.store.save_reply(
             conversation,
             attempt,
@@ -111,6 +128,11 @@ class Shop:
             self.clock(),
         )
         return work
+
+    async def lose(self, conversation: str, reason: str = "outlasted: away") -> None:
+        """Give up what waits in a conversation."""
+        ids = [line.id for line in (await self.reading(conversation)).waiting]
+        await self.store.end_reply(conversation, ids, "dead", reason, self.clock())
 
     async def begin(self, conversation: str, attempt: str) -> str:
         """Mark the first unsettled part as being sent; its id."""
@@ -135,6 +157,10 @@ class Shop:
         assert found is not None
         return found
 
+    async def id(self, external_id: str) -> str:
+        """Our id of a message that must be there."""
+        return (await self.found(external_id)).id
+
     async def states(self, conversation: str) -> Sequence[str]:
         """The states of a conversation's messages, in store order."""
         return [each.state for each in await self.store.messages(conversation, None, 100)]
@@ -157,6 +183,16 @@ class Shop:
         view = await self.store.delivery_view(conversation)
         assert view is not None
         return view
+
+    async def tending(self, conversation: str, shown: int = 2) -> TimerView:
+        """What a timer job sees of a conversation, if so many messages are shown as history."""
+        view = await self.store.timer_view(conversation, shown)
+        assert view is not None
+        return view
+
+    async def lines(self, conversation: str) -> Sequence[tuple[str, str]]:
+        """The texts of a conversation's messages with their states, in store order."""
+        return [(each.text, each.state) for each in await self.store.messages(conversation, None, 1_000)]
 
     async def told(self, ident: str) -> Sequence[str]:
         """What happened to a message."""

@@ -25,14 +25,34 @@ from sara import (
 )
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
+from sara.testing.store_back import BackExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
+from sara.testing.store_health import HealthExam
+from sara.testing.store_memory import MemoryExam
+from sara.testing.store_modes import ModesExam
 from sara.testing.store_rights import RightsExam
+from sara.testing.store_spending import SpendingExam
+from sara.testing.store_timing import TimingExam
+from sara.testing.store_tools import ToolsExam
 from sara.testing.store_window import WindowExam
 
 
-class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam):
+class StoreContract(
+    FilesExam,
+    WindowExam,
+    FailuresExam,
+    ModesExam,
+    BackExam,
+    TimingExam,
+    MemoryExam,
+    SpendingExam,
+    ToolsExam,
+    HealthExam,
+    RightsExam,
+    ExpiryExam,
+):
     """Subclass it and provide the `store` fixture: a new, open store."""
 
     @pytest.fixture
@@ -92,10 +112,35 @@ class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam)
         assert [(each.state, each.reason) for each in taken.stored] == [("skipped", "recorded")]
         assert taken.work == ()
 
+    async def test_a_reaction_is_never_shown_before_a_message_that_it_came_after(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        await shop.take(message("in-2", text="a reaction: 👍"), verdict=Verdict(skip="recorded"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (len(view.waiting), view.history) == (1, ())
+        await shop.answer(conversation, "an answer")
+        await shop.asked(ANA, "in-3")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert [line.text for line in view.history][1] == "a reaction: 👍"
+
     async def test_what_was_not_understood_is_kept_once(self, shop: Shop) -> None:
         for _ in range(2):
             await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "not JSON", b"\xff"),)), shop.clock())
         assert (await shop.store.counts())["set_aside"] == 1
+
+    async def test_what_was_not_understood_can_be_looked_at_page_by_page(self, shop: Shop) -> None:
+        for body in (b"one", b"\xfftwo", b"three"):
+            await shop.store.accept(Intake(ACCOUNT, set_aside=(SetAside(ACCOUNT, "odd", body),)), shop.clock.forward(1_000))
+        first = await shop.store.set_aside(None, 2)
+        rest = await shop.store.set_aside(first[-1].id, 2)
+        assert [(each.account, each.reason, each.body) for each in (*first, *rest)] == [
+            (ACCOUNT, "odd", b"one"),
+            (ACCOUNT, "odd", b"\xfftwo"),
+            (ACCOUNT, "odd", b"three"),
+        ]
+        assert rest[0].at == shop.clock()
+        assert await shop.store.set_aside(None, 10, since=shop.clock()) == rest
 
     async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: Shop) -> None:
         taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
@@ -345,7 +390,8 @@ class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam)
         assert await shop.due(conversation) == (None, None)
         assert [each.id for each in await shop.store.given_up(10)] == ids
         work = await shop.store.revive(conversation, "reply", shop.clock())
-        assert (work.reply_due, await shop.states(conversation)) == (shop.clock(), ["waiting"])
+        assert (work.reply_due, work.changed, await shop.states(conversation)) == (shop.clock(), 1, ["waiting"])
+        assert (await shop.store.revive(conversation, "reply", shop.clock())).changed == 0
         again = await shop.store.reply_view(conversation, HistoryLimits())
         assert again is not None
         assert again.waiting[0].revived_at == shop.clock()
@@ -353,7 +399,8 @@ class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam)
     async def test_what_waits_can_be_dropped(self, shop: Shop) -> None:
         conversation = await shop.asked()
         work = await shop.store.drop(conversation, "reply", shop.clock())
-        assert (work.reply_due, await shop.states(conversation)) == (None, ["skipped"])
+        assert (work.reply_due, work.changed, await shop.states(conversation)) == (None, 1, ["skipped"])
+        assert (await shop.store.drop(conversation, "reply", shop.clock())).changed == 0
 
     # delivery
 
@@ -794,5 +841,6 @@ class StoreContract(FilesExam, WindowExam, FailuresExam, RightsExam, ExpiryExam)
         await shop.take(message("in-1", ANA, at=1_000))
         await shop.take(message("in-2", KOFI, at=2_000))
         listed = await shop.store.conversations(10)
+        assert {each.address for each in listed} == {ANA.phone, KOFI.phone}
         assert [(each.name, each.messages, each.waiting) for each in listed] == [("Kofi", 1, 1), ("Ana", 1, 1)]
         assert [each.name for each in await shop.store.conversations(10, "ana")] == ["Ana"]

@@ -181,5 +181,5 @@ class WindowExam:
         await shop.store.revive(conversation, "deliver", shop.clock())
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
         await shop.park(conversation)
-        await shop.store.drop(conversation, "deliver", shop.clock())
+        assert (await shop.store.drop(conversation, "deliver", shop.clock())).changed == 2
         assert await shop.states(conversation) == ["answered", "cancelled", "cancelled"]

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sara.acting import Acting
 from sara.contracts import Clock, Queue
+from sara.errors import SaraError, Stale, StoreLost, StoreUnavailable
 from sara.model import Instant, OpenWork
 from sara.routes import Routes
 
@@ -47,18 +48,23 @@ class ActionRoutes:
                     raise web.HTTPBadRequest(reason="send a JSON object, or nothing") from error
             if not isinstance(body, dict):
                 raise web.HTTPBadRequest(reason="send a JSON object, or nothing")
-            work = await act(request.match_info["conversation"], body)
+            try:
+                work = await act(request.match_info["conversation"], body)
+            except (Stale, StoreUnavailable, StoreLost):
+                raise
+            except SaraError as error:
+                return web.json_response({"error": str(error)}, status=400)
             await self._queue.wake(self._routes.wakes(work))
             return web.json_response({"work": [asdict(each) for each in work]})
 
         return handle
 
     async def _hand_over(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
-        reason, lasts, pause = _text(body, "reason"), _whole(body, "for"), body.get("pause") is True
+        reason, lasts, pause = _text(body, "reason"), _whole(body, "for"), _flag(body, "pause")
         return await self._acting.hand_over(conversation, reason, lasts, pause=pause)
 
     async def _hand_back(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
-        return await self._acting.hand_back(conversation, quietly=body.get("quietly") is True)
+        return await self._acting.hand_back(conversation, quietly=_flag(body, "quietly"))
 
     async def _opt_out(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         return await self._acting.opt_out(conversation, _text(body, "how"))
@@ -68,12 +74,12 @@ class ActionRoutes:
 
     async def _send(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         text = _text(body, "text")
-        if not text.strip():
-            raise web.HTTPBadRequest(reason='send {"text": "..."}')
         at: Instant | None = _whole(body, "at")
         return await self._acting.send(conversation, text, at)
 
     async def _note(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
+        if "text" not in body:
+            raise web.HTTPBadRequest(reason='send {"text": "..."}; an empty one forgets what was noted')
         await self._acting.note(conversation, _text(body, "text"))
         return ()
 
@@ -82,6 +88,13 @@ def _text(body: Mapping[str, Any], key: str) -> str:
     value = body.get(key, "")
     if not isinstance(value, str):
         raise web.HTTPBadRequest(reason=f"{key} is a text")
+    return value
+
+
+def _flag(body: Mapping[str, Any], key: str) -> bool:
+    value = body.get(key, False)
+    if not isinstance(value, bool):
+        raise web.HTTPBadRequest(reason=f"{key} is true or false")
     return value
 
 

@@ -14,7 +14,7 @@ from sara.acting import Acting
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
-from sara.model import Forgotten
+from sara.model import Forgotten, OpenWork, SetAside
 from sara.problems import Problems
 from sara.routes import Routes
 from sara.web.actions import ActionRoutes
@@ -25,6 +25,9 @@ log = structlog.get_logger("sara.web.admin")
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+MOST_BODIES = 20
+"""So many bodies that were kept aside are shown at once: each may be megabytes long."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -53,6 +56,7 @@ class AdminApp:
         acting: Acting | None = None,
         health: Health | None = None,
         spent: Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
+        mended: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -66,6 +70,7 @@ class AdminApp:
         self._acting = acting
         self._health = health
         self._spent = spent
+        self._mended = mended
         self.serving = False
 
     def application(self) -> web.Application:
@@ -75,6 +80,7 @@ class AdminApp:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/v1/problems", self._list_problems)
+        app.router.add_get("/api/v1/set-aside", self._set_aside)
         app.router.add_get("/api/v1/queue", self._stats)
         app.router.add_get("/api/v1/queue/jobs", self._jobs)
         app.router.add_post("/api/v1/queue/retry", self._retry)
@@ -127,6 +133,10 @@ class AdminApp:
     async def _list_problems(self, _: web.Request) -> web.Response:
         return web.json_response({"problems": [asdict(problem) for problem in self._problems]})
 
+    async def _set_aside(self, request: web.Request) -> web.Response:
+        found = await self._store.set_aside(request.query.get("after"), min(_limit(request), MOST_BODIES))
+        return web.json_response({"set_aside": [_kept(item) for item in found]})
+
     async def _stats(self, _: web.Request) -> web.Response:
         return web.json_response(
             {
@@ -138,7 +148,7 @@ class AdminApp:
 
     async def _conversations(self, request: web.Request) -> web.Response:
         limit = _limit(request)
-        if request.query.get("unhealthy") and self._health is not None:
+        if request.query.get("unhealthy", "") not in ("", "0", "false") and self._health is not None:
             return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit)]})
         found = await self._store.conversations(limit, request.query.get("search"))
         return web.json_response({"conversations": [asdict(each) for each in found]})
@@ -151,15 +161,21 @@ class AdminApp:
         kind, key = await self._job_of(request)
         work = await self._store.revive(key, kind, self._clock())
         await self._queue.wake(self._routes.wakes([work]))
-        log.info("retried", kind=kind, key=key, actor="operator")
-        return web.json_response(asdict(work))
+        log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
+        return await self._after(work)
 
     async def _drop(self, request: web.Request) -> web.Response:
         kind, key = await self._job_of(request)
         work = await self._store.drop(key, kind, self._clock())
         await self._queue.drop(kind, key)
         await self._queue.wake(self._routes.wakes([work]))
-        log.info("dropped", kind=kind, key=key, actor="operator")
+        log.info("dropped", kind=kind, key=key, actor="operator", messages=work.changed)
+        return await self._after(work)
+
+    async def _after(self, work: OpenWork) -> web.Response:
+        """What an operator changed; problems that it solved go."""
+        if self._mended is not None:
+            await self._mended()
         return web.json_response(asdict(work))
 
     async def _job_of(self, request: web.Request) -> tuple[str, str]:
@@ -183,8 +199,13 @@ class AdminApp:
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
+def _kept(item: SetAside) -> dict[str, Any]:
+    body, encoding = item.shown()
+    return {"id": item.id, "account": item.account, "reason": item.reason, "at": item.at, "encoding": encoding, "body": body}
+
+
 def _limit(request: web.Request) -> int:
     asked = request.query.get("limit", "100")
-    if not asked.isdecimal():
+    if not asked.isdecimal() or len(asked) > 9:
         raise web.HTTPBadRequest(reason="limit is a whole number")
     return max(1, min(int(asked), 10_000))

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,11 +159,14 @@ class Process:
         url = await self.served()
         await self.town.phone.connect(url + "/webhook/messages")
 
-    async def launch(self, environ: Mapping[str, str] | None = None) -> None:
-        self.town.write()
+    async def launch(self, environ: Mapping[str, str] | None = None, *, user: Sequence[str] = (), write: bool = True) -> None:
+        """Start it. `user` is a command that runs it as somebody else; without `write` the file stays as it is."""
+        if write:
+            self.town.write()
         (self.town.folder / "state" / "listening.json").unlink(missing_ok=True)
         self.output.clear()
         self.process = await asyncio.create_subprocess_exec(
+            *user,
             sys.executable,
             "-m",
             "sara",

@@ -6,12 +6,17 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
+from sara_openai.simulator import OpenAISimulator
+
+from sara.cli.demo import tell
+from sara.problems import Problems
 
 DEADLINE = 30.0
 ARGUMENTS = [
@@ -76,6 +81,109 @@ async def test_the_demo_prints_one_link_says_that_its_ai_is_a_script_and_stops_o
         assert answer.status == 200
     assert await demo.interrupt() == 0
     assert "Traceback" not in demo.printed
+
+
+async def begun(*words: str, key: str | None = None) -> Demo:
+    environ = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    if key is not None:
+        environ["OPENAI_API_KEY"] = key
+    return Demo(
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "sara", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environ
+        )
+    )
+
+
+async def ended(*words: str) -> tuple[int | None, str]:
+    """A command that ends by itself: exit code and all that it printed."""
+    command = await begun(*words)
+    async with asyncio.timeout(DEADLINE):
+        out, _ = await command.process.communicate()
+    return command.process.returncode, out.decode()
+
+
+async def test_a_port_in_use_or_beyond_all_ports_is_said_in_a_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = str(taken.getsockname()[1])
+        for words in (("demo",), ("simulate", "whatsapp"), ("simulate", "openai")):
+            code, printed = await ended(*words, "--port", busy)
+            assert code == 1
+            assert printed.startswith(f"sara: --port {busy}: another program listens there")
+            assert printed.count("\n") == 1
+    for words in (("demo",), ("simulate", "whatsapp")):
+        code, printed = await ended(*words, "--port", "80808")
+        assert code == 2
+        assert "65535" in printed
+        assert "Traceback" not in printed
+
+
+async def test_a_simulator_alone_says_only_what_makes_sense_for_it() -> None:
+    responder = await begun("simulate", "openai")
+    assert "--webhook" not in await until(responder, "Ctrl-C")
+    assert await responder.interrupt() == 0
+    channel = await begun("simulate", "whatsapp")
+    assert "--webhook" in await until(channel, "Ctrl-C")
+    assert await channel.interrupt() == 0
+    code, printed = await ended("simulate", "openai", "--webhook", "http://127.0.0.1:9/")
+    assert code == 1
+    assert "delivers nothing" in printed
+
+
+async def until(command: Demo, words: str) -> str:
+    """What a command prints up to a word."""
+    assert command.process.stdout is not None
+    async with asyncio.timeout(DEADLINE):
+        while words not in command.printed:
+            command.printed += (await command.process.stdout.readline()).decode()
+    return command.printed
+
+
+async def test_an_ai_that_does_not_answer_is_said_before_anybody_writes_to_it(ai: OpenAISimulator) -> None:
+    ai.fault("no_model", times=None)
+    demo = await begun("demo", "--base-url", str(ai.base_url), "--model", "no-such-model", key=ai.options()["api_key"])
+    try:
+        await demo.page()
+        assert "The AI is real" not in demo.printed
+        assert re.search(r"The AI at http://\S+ does not answer: .*model.*\n +→ ", demo.printed)
+    finally:
+        assert await demo.interrupt() == 0
+    demo = await begun("demo", "--base-url", "http://127.0.0.1:9/v1")
+    try:
+        await demo.page()
+        assert "The AI at http://127.0.0.1:9/v1 does not answer: " in demo.printed
+    finally:
+        assert await demo.interrupt() == 0
+
+
+async def test_an_ai_that_answers_is_real(ai: OpenAISimulator) -> None:
+    demo = await begun("demo", "--base-url", str(ai.base_url), key=ai.options()["api_key"])
+    await demo.page()
+    assert "The AI is real" in demo.printed
+    assert len(ai.calls) == 1
+    assert await demo.interrupt() == 0
+
+
+async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = Problems(lambda: 1)
+    telling = asyncio.create_task(tell(problems))
+    printed = ""
+
+    async def shown(line: str) -> None:
+        nonlocal printed
+        async with asyncio.timeout(DEADLINE):
+            while line not in printed:
+                await asyncio.sleep(0.02)
+                printed += capsys.readouterr().out
+
+    problems.report("responder:assistant", "the key is not taken\x1b[2J", "correct api_key")
+    await shown("! the key is not taken\N{REPLACEMENT CHARACTER}[2J\n  → correct api_key\n")
+    problems.report("responder:assistant", "the key is not taken", "correct api_key")
+    problems.clear("responder:assistant")
+    await shown("✓ over: the key is not taken")
+    assert printed.count("!") == 1
+    telling.cancel()
 
 
 @pytest.mark.browser

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
+import sqlite3
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+
+from sara.errors import StoreLost, StoreUnavailable
 
 from .conftest import DEADLINE, Process, Town, exported
+from .test_scenarios import post
 
 
 async def sara(town: Town, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -61,6 +68,51 @@ async def test_missing_secrets_are_named_all_at_once_with_the_way_to_give_them(t
     assert "Traceback" not in err
 
 
+async def test_under_systemd_the_secrets_come_as_credentials_and_the_file_beside_may_be_roots_alone(
+    town: Town, need: Callable[[str, str], str]
+) -> None:
+    section = town.config["channels"]["whatsapp"]
+    names = ("app_secret", "access_token", "verify_token")
+    secrets = {f"whatsapp_{name}": section.pop(name) for name in names}
+    town.write()
+    tagged = "".join(f'"{name}": !secret whatsapp_{name}, ' for name in names)
+    text = town.file.read_text(encoding="utf-8").replace('"webhook"', tagged + '"webhook"')
+    town.file.write_text(text, encoding="utf-8")
+    beside, credentials = town.folder / "secrets.yaml", town.folder / "credentials"
+    credentials.mkdir()
+    for file in (beside, credentials / "secrets.yaml"):
+        file.write_text(json.dumps(secrets), encoding="utf-8")
+    user: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # who may read everything gives that up, as a service's user has it not
+        user = (
+            need("setpriv", "it runs the daemon as a user who may not read all"),
+            "--bounding-set",
+            "-dac_override,-dac_read_search",
+        )
+        os.chown(beside, 65534, 65534)
+        beside.chmod(0o600)
+    else:
+        beside.chmod(0)
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    process = Process(town)
+    try:
+        await process.launch(environ, user=user, write=False)
+        await town.phone.connect(await process.served() + "/webhook/messages")
+        await town.phone.say("ana", "hello")
+        assert await town.answers(1) == ["echo: hello"]
+    finally:
+        assert await process.end() == 0
+    # What is then missing is named, with the reason why what stands in the file does not count.
+    (credentials / "secrets.yaml").write_text(json.dumps({**secrets, "whatsapp_app_secret": ""}), encoding="utf-8")
+    await process.launch(environ, user=user, write=False)
+    assert await process.ended() == 78
+    told = "".join(process.output)
+    assert "the secret whatsapp_app_secret is empty" in told
+    assert "may not read" in told
+    assert "restart" in told
+    assert "the secret whatsapp_access_token" not in told
+
+
 async def test_the_shipped_example_lacks_nothing_but_its_secrets(town: Town) -> None:
     root = Path(__file__).parent.parent.parent
     for name in ("sara.yaml", "instructions.md"):
@@ -84,13 +136,74 @@ async def test_a_channel_taken_out_of_the_file_keeps_its_unsent_work_and_is_name
     town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
     daemon = await town.start()
     [problem] = [problem for problem in daemon.problems if problem.key.startswith("orphans:")]
-    assert "1 conversation" in problem.message
+    assert "1 conversation " in problem.message
     assert "whatsapp:109000000000555" in problem.message
     assert problem.remedy
     await town.stop()
     # Put back under any name it goes on where it stopped: what is kept hangs on the number, not on the name.
     town.config["channels"] = {"renamed": section}
     await town.start()
+    assert await town.answers(1) == ["echo: hello"]
+
+
+async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_can_be_dropped(
+    town: Town, process: Process
+) -> None:
+    town.phone.faults.error_code.on(131016)
+    town.ai.delay_ms = 60_000
+    await process.start()
+    await town.phone.say("ana", "hello")
+    await town.ai.wait_for(lambda calls: len(calls) == 1)
+    await process.kill()
+    town.ai.delay_ms = 0
+    section = town.config["channels"].pop("whatsapp")
+    town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
+    town.write()
+    await process.launch()
+    await process.served()
+
+    async def listed() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await as_json(town, "queue", "list"))["jobs"]
+        return [each for each in found if each["kind"] != "timer"]
+
+    async def orphans() -> list[dict[str, Any]]:
+        found = (await as_json(town, "queue", "stats"))["problems"]
+        return [each for each in found if each["key"].startswith("orphans:")]
+
+    [job] = await listed()
+    assert (job["kind"], job["lane"], job["account"]) == ("reply", None, "whatsapp:109000000000555")
+    name = f"reply:{job['key']}"
+    code, out, _ = await sara(town, "queue", "list")
+    assert code == 0
+    assert re.search(rf"{name}\s.*no channel", out)
+    [problem] = await orphans()
+    assert name in problem["remedy"]
+    code, out, err = await sara(town, "queue", "drop", name)
+    assert (code, err) == (0, "")
+    assert out == f"{name}: 1 message dropped\n"
+    assert await orphans() == []
+    assert await listed() == []
+    for action, words in (("drop", "there is nothing to drop"), ("retry", "nothing was given up here")):
+        assert (await sara(town, "queue", action, name))[:2] == (0, f"{name}: {words}\n")
+
+
+async def test_what_was_given_up_is_a_problem_until_the_last_of_it_is_retried(town: Town, process: Process) -> None:
+    town.ai.fault("status", times=1, status=400)
+    await process.start()
+    await town.phone.say("ana", "hello")
+
+    async def given_up() -> list[str]:
+        return [each["job"] for each in (await as_json(town, "queue", "list"))["given_up"]]
+
+    async def problems() -> list[str]:
+        return [each["key"] for each in (await as_json(town, "queue", "stats"))["problems"]]
+
+    await town.until(given_up)
+    assert "replies:dead" in await problems()
+    code, out, err = await sara(town, "queue", "retry", *await given_up())
+    assert (code, err) == (0, "")
+    assert out.endswith(": 1 message will be tried again\n")
+    assert "replies:dead" not in await problems()
     assert await town.answers(1) == ["echo: hello"]
 
 
@@ -160,6 +273,78 @@ async def test_systemd_is_told_when_it_serves_lives_and_stops(town: Town, proces
         assert told == b"STOPPING=1"
 
 
+async def test_systemd_is_not_told_of_an_end_when_the_file_is_read_again(town: Town, process: Process) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(town.folder / "notify"))
+        manager.setblocking(False)
+        loop = asyncio.get_running_loop()
+
+        async def told() -> list[str]:
+            async with asyncio.timeout(DEADLINE):
+                return (await loop.sock_recv(manager, 200)).decode().splitlines()
+
+        await process.start({"NOTIFY_SOCKET": str(town.folder / "notify")})
+        assert await told() == ["READY=1"]
+        good = town.file.read_text(encoding="utf-8")
+        for text, result in ((good, '"stopped"'), ("channels: [", '"reload_refused"')):
+            town.file.write_text(text, encoding="utf-8")
+            await reload(process, result)
+            reloading, since = await told()
+            assert reloading == "RELOADING=1"
+            assert re.fullmatch(r"MONOTONIC_USEC=\d+", since)
+            assert await told() == ["READY=1"]
+        await process.end()
+        assert await told() == ["STOPPING=1"]
+
+
+async def test_a_database_that_can_take_nothing_is_alive_for_the_watchdog_and_one_that_does_not_answer_is_not(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(town.folder / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(town.folder / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "100000")
+        daemon = await town.start()
+        loop = asyncio.get_running_loop()
+
+        async def fed(times: int) -> None:
+            async with asyncio.timeout(DEADLINE):
+                for _ in range(times):
+                    while await loop.sock_recv(manager, 100) != b"WATCHDOG=1":
+                        continue
+
+        async def full() -> None:
+            raise StoreUnavailable("disk full")
+
+        asked = asyncio.Event()
+
+        async def lost() -> None:
+            asked.set()
+            raise StoreLost
+
+        async def silent() -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(daemon.store, "alive", full)
+        await fed(5)
+        for broken in (lost, silent):
+            monkeypatch.setattr(daemon.store, "alive", broken)
+            for _ in range(2):  # what was asked before may still be told
+                asked.clear()
+                await asyncio.wait_for(asked.wait(), DEADLINE)
+            while True:
+                try:
+                    manager.recv(100)
+                except BlockingIOError:
+                    break
+            asked.clear()
+            await asyncio.wait_for(asked.wait(), DEADLINE)
+            with pytest.raises(BlockingIOError):
+                manager.recv(100)
+
+
 async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: Process) -> None:
     town.phone.faults.error_code.on(131016, times=1)
     town.ai.fault("status", status=500)
@@ -193,16 +378,48 @@ async def test_state_is_readable_by_its_owner_alone(town: Town) -> None:
         assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
 
 
-async def test_a_port_in_use_is_named(town: Town) -> None:
+async def test_a_port_in_use_is_named_and_tried_again_by_systemd(town: Town) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        town.config["server"]["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        port = taken.getsockname()[1]
+        town.config["server"]["listen"] = f"127.0.0.1:{port}"
         town.write()
         code, _, err = await sara(town, "run")
-    assert code == 78
-    assert "server.listen" in err
-    assert str(taken) not in err
+    assert code == 1, "78 would stop the service for good, though the port may be free in a moment"
+    assert f"server.listen: 127.0.0.1:{port} cannot be opened: another program listens there" in err
+    assert f"ss -ltnp 'sport = :{port}'" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [("192.0.2.7:8099", "this machine has no such address, or not yet"), ("nobody.invalid:8099", "does not know the name")],
+)
+async def test_an_address_that_is_not_there_yet_is_tried_again_by_systemd(town: Town, listen: str, words: str) -> None:
+    town.config["server"]["listen"] = listen
+    town.write()
+    code, _, err = await sara(town, "run")
+    assert code == 1
+    assert words in err
+    assert "Traceback" not in err
+
+
+def lowest_port_for_all() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+
+
+async def test_a_port_that_this_user_may_not_use_stays_so(town: Town, need: Callable[[str, str], str]) -> None:
+    user: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        user = (need("setpriv", "it runs the daemon as a user who may not open low ports"), "--bounding-set", "-net_bind_service")
+    if lowest_port_for_all() <= 7:
+        pytest.skip("anybody may open any port here")
+    town.config["server"]["listen"] = "127.0.0.1:7"
+    process = Process(town)
+    await process.launch(user=user)
+    assert await process.ended() == 78
+    assert "this user may not use it; ports below 1024 need a privilege" in "".join(process.output)
 
 
 async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, process: Process) -> None:
@@ -239,6 +456,8 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         [listed] = await as_json(town, "conversations", "list")
         shown = await as_json(town, "conversations", "show", listed["id"])
         assert [each["text"] for each in shown] == ["hello", "echo: hello"]
+        [newest] = await as_json(town, "conversations", "show", listed["id"], "--limit", "1")
+        assert newest["text"] == "echo: hello"
         why = await as_json(town, "why", lines[1]["external_id"])
         assert [event["what"] for event in why["timeline"]] == [
             "queued",
@@ -252,6 +471,11 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         stats = await as_json(town, "queue", "stats")
         assert (stats["running"], stats["messages"]["out.read"]) == (running, 1)
         assert await as_json(town, "queue", "list") == {"jobs": [], "given_up": []}
+    assert (await sara(town, "export", listed["id"]))[:2] == (0, out)
+    code, out, err = await sara(town, "export", "c99")
+    assert (code, out) == (1, "")
+    assert "there is no conversation c99" in err
+    assert await sara(town, "export", "--set-aside") == (0, "", "")
     code, _, err = await sara(town, "why", "nonsense")
     assert code == 1
     assert "nonsense" in err
@@ -261,6 +485,23 @@ async def as_json(town: Town, *words: str) -> Any:
     code, out, err = await sara(town, *words, "--json")
     assert code == 0, err
     return json.loads(out)
+
+
+async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_author(town: Town) -> None:
+    await town.start()
+    for body in (b"\xff{not json", '["ça"]'.encode()):
+        assert await post(town, body) == 200
+    code, out, err = await sara(town, "export", "--set-aside")
+    assert (code, err) == (0, "")
+    kept = [json.loads(line) for line in out.splitlines()]
+    account = "whatsapp:109000000000555"
+    assert [(each["account"], each["channel"], each["encoding"], each["body"]) for each in kept] == [
+        (account, "whatsapp", "base64", "/3tub3QganNvbg=="),
+        (account, "whatsapp", "text", '["ça"]'),
+    ]
+    assert all(each["reason"] and each["at"].endswith("Z") for each in kept)
+    code, out, err = await sara(town, "export", "c1", "--set-aside")
+    assert (code, out) == (2, "")
 
 
 async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_without_it(town: Town, process: Process) -> None:
@@ -288,6 +529,56 @@ async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_wi
     assert "reply:CONVERSATION" in err
     code, _, err = await sara(town, "queue", "drop", "deliver:c999")
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("queue", "retry", "--all"),
+        ("queue", "drop", "reply:c1"),
+        ("send", "c1", "hello"),
+        ("opt-out", "c1"),
+        ("queue", "list"),
+        ("backup",),
+        ("restore", "nothing", "--yes"),
+    ],
+)
+async def test_where_no_daemon_ever_ran_nothing_is_created_and_that_is_said(town: Town, words: tuple[str, ...]) -> None:
+    town.write()
+    state = town.folder / "state"
+    code, out, err = await sara(town, *words)
+    assert (code, out) == (1, "")
+    assert "there is no f" in err
+    assert "Traceback" not in err
+    assert sorted(each.name for each in town.folder.iterdir()) == ["sara.yaml"]
+    state.mkdir()
+    code, out, err = await sara(town, *words)
+    assert (code, out) == (1, "")
+    assert list(state.iterdir()) == []
+
+
+async def test_a_providers_words_are_printed_and_not_obeyed_and_who_has_no_name_is_called_by_number(town: Town) -> None:
+    town.phone.faults.error_code.on(131026)
+    daemon = await town.start()
+    await town.phone.say("ana", "hello")
+    await town.stored(1, direction="out", state="failed")
+
+    def spoil(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE messages SET error = 'no\x1b[2J', reason = 'odd\x1b[2J' WHERE direction = 'out'")
+        db.execute("UPDATE contacts SET name = NULL, username = NULL")
+
+    await daemon.store.database.write(spoil)  # type: ignore[attr-defined]  # the bundled store
+    [part] = await town.messages(direction="out")
+    code, out, err = await sara(town, "why", part.id)
+    assert (code, err) == (0, "")
+    assert "error: no\N{REPLACEMENT CHARACTER}[2J" in out
+    assert "odd\N{REPLACEMENT CHARACTER}[2J" in out
+    assert "\x1b" not in out
+    [listed] = await as_json(town, "conversations", "list")
+    code, out, _ = await sara(town, "conversations", "list")
+    assert listed["name"] is None
+    assert listed["address"] in out
+    assert listed["contact"] not in out.split()
 
 
 async def test_the_admin_listener_tells_strangers_nothing(town: Town) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import time
+from base64 import b64decode
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -267,6 +268,21 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     assert town.daemon is not None
     assert (await town.daemon.store.counts())["set_aside"] == 1
     assert "set-aside:whatsapp" in problems(town)
+    await town.stop()
+    daemon = await town.start()  # what happened is still there to be seen
+
+    async def told() -> bool:
+        return "set-aside:whatsapp" in problems(town)
+
+    await town.until(told)
+    [problem] = [each for each in daemon.problems if each.key == "set-aside:whatsapp"]
+    assert "not UTF-8" in problem.message
+    assert "sara export --set-aside" in problem.remedy
+    token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/set-aside") as answer:
+        [kept] = (await answer.json())["set_aside"]
+    assert (kept["encoding"], b64decode(kept["body"])) == ("base64", b"\xff{not json")
 
 
 async def test_every_sample_body_is_stored_once_also_when_all_come_again(town: Town) -> None:

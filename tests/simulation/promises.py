@@ -20,7 +20,7 @@ ENDED_OUT = ARRIVED | {"failed", "held", "cancelled", "parked"}
 
 FORWARD = {
     "waiting": ENDED_IN,
-    "dead": {"waiting"},
+    "dead": {"waiting", "skipped"},  # a person took over, or the customer wants silence
     "quarantined": {"waiting"},
     "queued": {"sending", "cancelled", "failed", "parked", "sent", "delivered", "read"},
     "sending": {"accepted", "sent", "delivered", "read", "in_doubt", "queued", "failed", "held"},

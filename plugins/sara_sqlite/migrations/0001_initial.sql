@@ -138,6 +138,8 @@ CREATE INDEX messages_external_id ON messages (external_id) WHERE external_id IS
 CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest IS NOT NULL;
 CREATE INDEX messages_conversation ON messages (conversation, id);
 CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
+-- What counts towards the limits of a person: however much of a flood was skipped, it is not read to count what was not.
+CREATE INDEX messages_counted ON messages (conversation, id) WHERE direction = 'in' AND state IN ('waiting', 'answered', 'dead');
 CREATE INDEX messages_unsettled ON messages (conversation, id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX messages_parked ON messages (conversation, id) WHERE state = 'parked';
 CREATE INDEX messages_state ON messages (direction, state);

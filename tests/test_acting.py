@@ -1,0 +1,177 @@
+"""What a person of the business does with a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sara import Contact, Draft, HandOver, SaraError, Stale, TimerView
+from sara.acting import LONGEST, Acting
+from sara.config import Conversation, HandOverPolicy
+from sara.routes import Routes
+from tests.fakes import ACCOUNT, CONVERSATION, NOW, House
+
+HOUR = 3_600_000
+BOT = TimerView(
+    CONVERSATION, ACCOUNT, Contact("p1"), False, "bot", None, 0, 0, NOW, NOW, NOW, False, False, None, 0, None
+)  # fmt: skip
+
+
+@pytest.fixture
+def house() -> House:
+    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=HOUR)))
+    house.store.timing = BOT
+    return house
+
+
+def acting(house: House) -> Acting:
+    return Acting(house.store, house.routes, house.texts, house.clock)
+
+
+def handed(house: House) -> HandOver:
+    [(conversation, change, now)] = house.store.called("hand_over")
+    assert (conversation, now) == (CONVERSATION, NOW)
+    assert isinstance(change, HandOver)
+    return change
+
+
+# ── handing over and back ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, HandOver("operator", "", "human", NOW + HOUR)),
+        ({"reason": "I know her\x00"}, HandOver("operator", "I know her", "human", NOW + HOUR)),
+        ({"for_": 5}, HandOver("operator", "", "human", NOW + 5)),
+        ({"pause": True}, HandOver("operator", "", "paused", None)),
+        ({"pause": True, "for_": 5, "reason": "x"}, HandOver("operator", "x", "paused", NOW + 5)),
+    ],
+)
+async def test_a_person_takes_a_conversation_or_pauses_it(house: House, arguments: dict[str, Any], expected: HandOver) -> None:
+    work = await acting(house).hand_over(CONVERSATION, **arguments)
+    assert [each.conversation for each in work] == [CONVERSATION]
+    assert handed(house) == expected
+
+
+async def test_a_hand_over_without_an_end_in_the_file_has_none() -> None:
+    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    await acting(house).hand_over(CONVERSATION)
+    assert handed(house).until is None
+
+
+@pytest.mark.parametrize("quietly", [False, True])
+async def test_a_conversation_is_handed_back_and_the_customer_told_unless_quietly(house: House, quietly: bool) -> None:
+    notices: list[Any] = []
+    back = house.store.hand_back
+
+    async def handing_back(conversation: str, by: str, now: int, notice: Any = None) -> Any:
+        notices.append(notice)
+        return await back(conversation, by, now)
+
+    house.store.hand_back = handing_back  # type: ignore[method-assign]  # the same, and looks at the notice
+    await acting(house).hand_back(CONVERSATION, quietly=quietly)
+    assert house.store.called("hand_back") == [(CONVERSATION, "operator", NOW)]
+    [notice] = notices
+    assert notice == {} if quietly else notice["es"] == Draft(house.texts.say("hand_back", "es"))
+
+
+# ── consent and notes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("how", "kept"), [("", "noted by hand"), ("by phone\x00", "by phone")])
+async def test_consent_is_noted_with_how_it_was_given(house: House, how: str, kept: str) -> None:
+    await acting(house).opt_out(CONVERSATION, how)
+    await acting(house).opt_in(CONVERSATION, how)
+    assert house.store.called("consent") == [
+        (CONVERSATION, True, "operator", kept, NOW),
+        (CONVERSATION, False, "operator", kept, NOW),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("Allergic\x00 to nuts", "Allergic to nuts"), ("", ""), ("x" * 30_000, "x" * LONGEST)]
+)
+async def test_a_note_takes_the_place_of_the_former(house: House, text: str, kept: str) -> None:
+    await acting(house).note(CONVERSATION, text)
+    assert house.store.called("note") == [(CONVERSATION, kept, "operator", NOW)]
+
+
+# ── own words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_own_words_go_through_the_channels_form_at_once_or_at_their_time(house: House) -> None:
+    house.channel.text_limit = 8
+    await acting(house).send(CONVERSATION, "  one two three\x00 ")
+    await acting(house).send(CONVERSATION, "later", NOW + HOUR)
+    assert house.store.called("say") == [
+        (CONVERSATION, (Draft("one two"), Draft("three")), "operator", "operator", NOW, None),
+        (CONVERSATION, (Draft("later"),), "operator", "operator", NOW, NOW + HOUR),
+    ]
+    assert house.store.called("hand_over") == []
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\x00"])
+async def test_there_must_be_something_to_say(house: House, text: str) -> None:
+    with pytest.raises(SaraError, match="there is nothing to say"):
+        await acting(house).send(CONVERSATION, text)
+    assert house.store.called("say") == []
+
+
+async def test_there_is_an_end_to_what_can_be_said(house: House) -> None:
+    with pytest.raises(SaraError, match="longer than 20000 characters"):
+        await acting(house).send(CONVERSATION, "x" * (LONGEST + 1))
+    await acting(house).send(CONVERSATION, "x" * LONGEST)
+    assert len(house.store.called("say")) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "until", "longer"),
+    [
+        ("human", NOW + HOUR - 1, True),
+        ("human", NOW - 1, True),
+        ("human", NOW + HOUR, False),
+        ("human", NOW + 24 * HOUR, False),
+        ("human", None, False),
+        ("paused", NOW + 1, False),
+        ("bot", None, False),
+    ],
+)
+async def test_who_goes_on_answering_keeps_the_conversation_for_longer_and_never_for_less(
+    house: House, mode: Any, until: int | None, longer: bool
+) -> None:
+    house.store.timing = replace(BOT, mode=mode, mode_until=until)
+    await acting(house).send(CONVERSATION, "I am still here.")
+    expected = [(CONVERSATION, HandOver("operator", "", "human", NOW + HOUR), NOW)] if longer else []
+    assert house.store.called("hand_over") == expected
+
+
+async def test_where_only_a_hand_gives_it_back_own_words_change_nothing_about_that() -> None:
+    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    house.store.timing = replace(BOT, mode="human", mode_until=NOW + 5)
+    await acting(house).send(CONVERSATION, "I am still here.")
+    assert house.store.called("hand_over") == []
+
+
+# ── what cannot be acted upon ─────────────────────────────────────────────────────────────────────────────────────────────
+
+ACTS = [("hand_over", ()), ("hand_back", ()), ("opt_out", ()), ("opt_in", ()), ("send", ("hello",)), ("note", ("x",))]
+
+
+@pytest.mark.parametrize(("act", "arguments"), ACTS, ids=[act for act, _ in ACTS])
+async def test_an_unknown_conversation_is_stale_and_nothing_is_written(
+    house: House, act: str, arguments: tuple[Any, ...]
+) -> None:
+    with pytest.raises(Stale, match="there is nothing by that id"):
+        await getattr(acting(house), act)("c99", *arguments)
+    assert house.store.wrote() == ["conversation"]
+
+
+@pytest.mark.parametrize(("act", "arguments"), ACTS, ids=[act for act, _ in ACTS])
+async def test_a_conversation_whose_channel_is_gone_says_what_to_do(house: House, act: str, arguments: tuple[Any, ...]) -> None:
+    house.routes = Routes([])
+    with pytest.raises(SaraError, match="no channel in the file serves test:1; put it back to act on c1"):
+        await getattr(acting(house), act)(CONVERSATION, *arguments)
+    assert house.store.wrote() == ["conversation"]

@@ -1,0 +1,299 @@
+"""How conversations are held, as the file says it: what is good, what is not, and how that is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sara.config import Config, Conversation, Loaded, Options, load
+from sara.languages import LANGUAGES
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+class Plugin(Options):
+    """Has no options of its own."""
+
+
+CHANNELS = "channels:\n  chat: {plugin: chat}\n  team: {plugin: chat}\nresponders: {ai: {plugin: ai}}\n"
+"""Four lines; what a test writes begins in the fifth."""
+
+Read = Callable[[str], Loaded]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Loads a text as sara.yaml."""
+
+    def read(text: str) -> Loaded:
+        file = tmp_path / "sara.yaml"
+        file.write_text(text, encoding="utf-8")
+        return load(file, lambda kind, plugin: Plugin, environ={})
+
+    return read
+
+
+def good(loaded: Loaded) -> Config:
+    assert [finding.render() for finding in loaded.findings] == []
+    assert loaded.config is not None
+    return loaded.config
+
+
+def told(loaded: Loaded) -> list[str]:
+    """Place, message and hint of each finding, without the folder."""
+    lines = (finding.render().splitlines()[0].removeprefix(str(finding.file)) for finding in loaded.findings)
+    return [f"sara.yaml{line}" for line in lines]
+
+
+# ── what is good ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+WORKDAY = ((540, 1_020),)
+LUNCH = ((540, 750), (840, 1_080))
+
+
+@pytest.mark.parametrize(
+    ("written", "of", "value"),
+    [
+        ("history: {summarise: true}", "history.summarise", True),
+        ("while_thinking: think_again", "while_thinking", "think_again"),
+        ("while_thinking: answer_both", "while_thinking", "answer_both"),
+        ("too_old: store", "too_old", "store"),
+        ("too_old: apologise", "too_old", "apologise"),
+        ("too_old: answer", "too_old", "answer"),
+        ("language: pt", "language", "pt"),
+        ("language: pt-BR", "language", "pt-BR"),
+        ("language: DE", "language", "DE"),
+        ("limits: {person: {minute: 10, day: 200}}", "limits.person.day", 200),
+        ("limits: {person: {minute: null}}", "limits.person.minute", None),
+        ("limits: {channel: {minute: 1}}", "limits.channel.minute", 1),
+        ("hand_over: {words: false}", "hand_over.words", False),
+        ("hand_over: {words: no}", "hand_over.words", False),
+        ("hand_over: {back_after: 90s}", "hand_over.back_after", 90 * SECOND),
+        ("hand_over: {back_after: null}", "hand_over.back_after", None),
+        ("hand_over: {late_after: 5m}", "hand_over.late_after", 5 * MINUTE),
+        ('hand_over: {notify: {channel: team, to: "+49 170 1"}}', "hand_over.notify.to", "+49 170 1"),
+        ("hand_over: {notify: {channel: team, to: +491701}}", "hand_over.notify.to", "+491701"),
+        ("hand_over: {notify: {channel: chat, to: 0491701}}", "hand_over.notify.to", "0491701"),
+        ("tools: [hand_over, order_state]", "tools", ("hand_over", "order_state")),
+        ("hours: {mon: 9:00-17:00}", "hours.mon", WORKDAY),
+        ("hours: {mon: 09:00 - 17:00}", "hours.mon", WORKDAY),
+        ("hours: {mon: 9:00–17:00}", "hours.mon", WORKDAY),
+        ("hours: {mon: '9:00-12:30, 14:00-18:00'}", "hours.mon", LUNCH),
+        ("hours: {mon: '14:00-18:00,9:00-12:30'}", "hours.mon", LUNCH),
+        ("hours: {mon: '9:00-12:30,12:30-13:00'}", "hours.mon", ((540, 750), (750, 780))),
+        ("hours: {mon: 0:00-24:00}", "hours.mon", ((0, 1_440),)),
+        ("hours: {mon: 9:00-17:00, tue: closed}", "hours.tue", ()),
+        ("hours: {mon: 9:00-17:00, tue: Closed}", "hours.tue", ()),
+        ("hours: {mon: 9:00-17:00, tue: ''}", "hours.tue", ()),
+        ("hours: {mon: 9:00-17:00, tue: }", "hours.tue", ()),
+        ("hours: {mon: 9:00-17:00}", "hours.timezone", "UTC"),
+        ("hours: {mon: 9:00-17:00, timezone: Asia/Kathmandu}", "hours.timezone", "Asia/Kathmandu"),
+        ("hours: {mon: 9:00-17:00, answer: true}", "hours.answer", True),
+        ("follow_up: {after: 2h}", "follow_up.after", 2 * HOUR),
+        ("follow_up: {after: 2h, text: 'Still there?'}", "follow_up.text", "Still there?"),
+        ("close_after: 30d", "close_after", 30 * DAY),
+        ("close_after: null", "close_after", None),
+        ("unhealthy_after: 90s", "unhealthy_after", 90 * SECOND),
+    ],
+)
+def test_what_the_file_says_is_what_the_policy_holds(read: Read, written: str, of: str, value: Any) -> None:
+    found: Any = good(read(f"{CHANNELS}conversation:\n  {written}\n")).conversation
+    for step in of.split("."):
+        found = getattr(found, step)
+    assert found == value
+
+
+def test_left_out_nothing_is_limited_closed_asked_or_handed_to_a_tool() -> None:
+    policy = Conversation()
+    assert policy.limits.model_dump(exclude_none=True) == {"person": {}, "channel": {}}
+    assert (policy.hours, policy.follow_up, policy.close_after, policy.tools) == (None, None, None, ())
+    assert (policy.while_thinking, policy.too_old, policy.language) == ("answer_both", "store", "en")
+    assert (policy.hand_over.words, policy.hand_over.notify, policy.hand_over.back_after) == (True, None, 12 * HOUR)
+    assert not policy.history.summarise
+
+
+# ── what is not ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOURS = "opening hours are written 9:00-18:00, or 9:00-12:30, 14:00-18:00, or closed"
+LATER = "opening hours end later on the same day; write the hours after midnight with the next day"
+DURATION = "a duration is a number with a unit: 250ms, 1s, 5m, 12h or 30d"
+SPOKEN = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
+NEVER = "these hours never open; name at least one day, e.g. mon: 9:00-18:00, or leave out `hours`"
+
+BAD = [
+    ("history: {summarise: 7}", "history.summarise must be true or false, but is a number"),
+    ("while_thinking: wait", "while_thinking must be answer_both or think_again"),
+    ("while_thinking: think-again", "while_thinking must be answer_both or think_again; did you mean think_again?"),
+    ("too_old: apologize", "too_old must be store, apologise or answer; did you mean apologise?"),
+    ("language: e", "language must have at least 2 characters"),
+    ("language: Português", "language must have at most 8 characters"),
+    ("language: xx", f"language: SARA has no words in xx; {SPOKEN}"),
+    ("language: no", f"language: SARA has no words in no; {SPOKEN}"),
+    ("language: German", f"language: SARA has no words in German; {SPOKEN}"),
+    ("limits: {person: {minute: 0}}", "limits.person.minute must be at least 1"),
+    ("limits: {person: {day: 1.5}}", "limits.person.day must be a whole number, but is a number"),
+    ("limits: {person: 5}", "limits.person must be a block of keys and values, but is a number"),
+    ("limits: {channel: {day: many}}", "limits.channel.day must be a whole number, but is text"),
+    ("limits: {person: {hour: 5}}", "limits.person.hour is not an option; known here: day, minute"),
+    ("hand_over: {words: maybe}", "hand_over.words must be true or false, but is text"),
+    ("hand_over: {back_after: 5}", f"hand_over.back_after: {DURATION}"),
+    ("hand_over: {back_after: 10ms}", "hand_over.back_after must be at least 1s"),
+    ("hand_over: {late_after: 0s}", "hand_over.late_after must be at least 1s"),
+    ("hand_over: {notify: rita}", "hand_over.notify must be a block of keys and values, but is text"),
+    (
+        "hand_over: {notify: {channel: chat}}",
+        "hand_over.notify.to is missing; Their number, with the country code, in quotes; or their id on that channel.",
+    ),
+    ("hand_over: {notify: {channel: chat, to: ''}}", "hand_over.notify.to must have at least 1 character"),
+    (
+        "hand_over: {notify: {channel: tema, to: x}}",
+        "hand_over.notify.channel: tema is not one of the channels; did you mean team?",
+    ),
+    (
+        "hand_over: {notify: {channel: nowhere, to: x}}",
+        "hand_over.notify.channel: nowhere is not one of the channels; there is chat, team",
+    ),
+    ("tools: hand_over", "tools must be a list, but is text"),
+    ("hours: {mon: 9}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: true}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: [9:00-17:00]}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: {from: 9:00}}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: 9-17}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: 25:00-26:00}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: '9:00-17:00,'}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: 9:00-17:60}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: 9am-5pm}", f"hours.mon: {HOURS}"),
+    ("hours: {mon: 20:00-2:00}", f"hours.mon: {LATER}"),
+    ("hours: {mon: 9:00-9:00}", f"hours.mon: {LATER}"),
+    ("hours: {mon: 9:00-24:01}", f"hours.mon: {LATER}"),
+    ("hours: {mon: '9:00-12:00, 11:00-13:00'}", "hours.mon: these opening hours overlap"),
+    ("hours: {mon: closed}", f"hours: {NEVER}"),
+    ("hours: {timezone: Europe/Berlin}", f"hours: {NEVER}"),
+    (
+        "hours: {mon: 9:00-17:00, timezone: Berlin}",
+        "hours.timezone: this is no time zone; write one such as Europe/Berlin, America/Sao_Paulo or UTC",
+    ),
+    (
+        "hours: {mon: 9:00-17:00, timezone: ../../etc/passwd}",
+        "hours.timezone: this is no time zone; write one such as Europe/Berlin, America/Sao_Paulo or UTC",
+    ),
+    ("hours: {mon: 9:00-17:00, answer: sometimes}", "hours.answer must be true or false, but is text"),
+    ("hours: {mon: 9:00-17:00, tuesday: closed}", "hours.tuesday is not an option; did you mean tue?"),
+    ("follow_up: {}", "follow_up.after is missing; How long after our last answer."),
+    ("follow_up: 2h", "follow_up must be a block of keys and values, but is text"),
+    ("follow_up: {after: 10s}", "follow_up.after must be at least 1m"),
+    ("follow_up: {after: 2h, text: ''}", "follow_up.text must have at least 1 character"),
+    ("close_after: 10s", "close_after must be at least 1m"),
+    ("close_after: never", f"close_after: {DURATION}"),
+    ("unhealthy_after: 0s", "unhealthy_after must be at least 1s"),
+    ("while_thinkin: think_again", "while_thinkin is not an option; did you mean while_thinking?"),
+]
+
+
+@pytest.mark.parametrize(("written", "message"), BAD)
+def test_what_is_wrong_is_told_with_its_place_and_what_to_do(read: Read, written: str, message: str) -> None:
+    [line] = told(read(f"{CHANNELS}conversation:\n  {written}\n"))
+    place, _, said = line.partition(": ")
+    assert place.startswith("sara.yaml:6:")
+    assert said == f"conversation.{message}"
+
+
+@pytest.mark.parametrize(("written", "message"), BAD)
+def test_the_same_in_a_channels_own_policy_is_told_there(read: Read, written: str, message: str) -> None:
+    text = CHANNELS.replace("  team: {plugin: chat}\n", f"  team:\n    plugin: chat\n    conversation:\n      {written}\n")
+    [line] = told(read(text))
+    place, _, said = line.partition(": ")
+    assert place.startswith("sara.yaml:6:")
+    assert said == f"channels.team.conversation.{message}"
+
+
+def test_hours_that_are_written_with_another_words_for_the_days_are_told_twice(read: Read) -> None:
+    assert [line.partition(": ")[2] for line in told(read(f"{CHANNELS}conversation: {{hours: {{monday: 9:00-17:00}}}}\n"))] == [
+        f"conversation.hours: {NEVER}",
+        "conversation.hours.monday is not an option; did you mean mon?",
+    ]
+
+
+# ── a channel's own policy ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_channel_overrides_key_by_key_however_deep(read: Read) -> None:
+    text = (
+        "channels:\n  chat: {plugin: chat, conversation: {language: pt, limits: {person: {minute: 3}}, hours: {mon: closed},"
+        " hand_over: {notify: null}, follow_up: {text: 'Oi?'}, close_after: null}}\n  team: {plugin: chat}\n"
+        "responders: {ai: {plugin: ai}}\n"
+        "conversation: {language: de, limits: {person: {minute: 9, day: 90}}, hours: {mon: 9:00-17:00, tue: 9:00-17:00},"
+        " hand_over: {back_after: 1h, notify: {channel: team, to: rita}}, follow_up: {after: 2h}, close_after: 1d}\n"
+    )
+    config = good(read(text))
+    chat, team = (config.channels[name].conversation for name in ("chat", "team"))
+    assert chat is not None
+    assert chat.hours is not None
+    assert chat.follow_up is not None
+    assert (chat.language, chat.limits.person.minute, chat.limits.person.day) == ("pt", 3, 90)
+    assert (chat.hours.mon, chat.hours.tue) == ((), WORKDAY)
+    assert (chat.hand_over.notify, chat.hand_over.back_after) == (None, HOUR)
+    assert (chat.follow_up.after, chat.follow_up.text, chat.close_after) == (2 * HOUR, "Oi?", None)
+    assert team == config.conversation
+    assert team.language == "de"
+
+
+# ── words, texts and the budget ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_language_of_ones_own_may_be_spoken_once_it_has_all_its_words(read: Read) -> None:
+    words = json.dumps(dict(LANGUAGES["en"].texts))
+    for name in ("nl", "NL"):
+        config = good(read(f"{CHANNELS}conversation: {{language: nl}}\ntexts: {{{name}: {words}}}\n"))
+        assert config.conversation.language == "nl"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("budget: {day: {money: 5}}", "5:1: budget: a ceiling of money needs `prices`, e.g. prices: {gpt-5-mini: {input: 0.25, output: 2}}"),
+        ("budget: {day: {calls: 0}}", "5:23: budget.day.calls must be at least 1"),
+        ("budget: {month: {tokens: x}}", "5:26: budget.month.tokens must be a whole number, but is text"),
+        ("budget: {month: {money: 0}, prices: {m: {input: 1, output: 1}}}", "5:25: budget.month.money must be more than 0.0"),
+        ("budget: {prices: {gpt: {input: -1, output: 2}}}", "5:32: budget.prices.gpt.input must be at least 0.0"),
+        ("budget: {prices: {gpt: {input: 1}}}", "5:19: budget.prices.gpt.output is missing; What it writes."),
+        ("budget: {prices: [a]}", "5:10: budget.prices must be a block of keys and values, but is a list"),
+        ("budget: {week: {calls: 5}}", "5:10: budget.week is not an option; known here: day, month, prices"),
+        ("words: {opt_out: halt}", "5:18: words.opt_out must be a list, but is text"),
+        ("words: {opt_uot: [halt]}", "5:9: words.opt_uot is not an option; did you mean opt_out?"),
+        ("texts: {en: {opted_uot: x}}", "5:25: texts.en.opted_uot is none of SARA's texts; did you mean opted_out?"),
+        ("texts: {en: {limit: ''}}", "5:21: texts.en.limit is empty; write a text, or leave the line out to keep SARA's own"),
+        ("texts: {en: {away: closed}}", "5:20: texts.en.away lacks {opens}; put it where its value is to stand"),
+        ("texts: {en: {limit: 'x {name}'}}", "5:21: texts.en.limit has {name}, which is never filled in; take it out"),
+        ("texts: {english: {limit: x}}", "5:9: texts.english is no language code; did you mean en?"),
+        ("texts: {en: [a]}", "5:9: texts.en must be a block of keys and values, but is a list"),
+        ("texts: {en: {limit: [x]}}", "5:14: texts.en.limit must be text, but is a list"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_words_texts_and_the_budget_is_told_with_its_place(read: Read, written: str, said: str) -> None:
+    assert told(read(f"{CHANNELS}{written}\n")) == [f"sara.yaml:{said}"]
+
+
+def test_a_language_that_lacks_words_is_told_which(read: Read) -> None:
+    [line] = told(read(f"{CHANNELS}texts: {{nl: {{limit: x}}}}\n"))
+    assert line.startswith("sara.yaml:5:9: texts.nl.opted_out, nl.opted_in, ")
+    assert line.endswith(": missing; a language that SARA does not know needs every text")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "budget: {day: {calls: 500, tokens: 1000000, money: 2.5}, month: {money: 50}, prices: {gpt-5-mini: {input: 0.25, output: 2}}}",
+        "budget: {prices: {llama: {input: 0, output: 0}}}",
+        "budget: {day: {calls: 1}}",
+        "budget: {day: {calls: null}}",
+        "words: {opt_out: [halt, 1], opt_in: [weiter], hand_over: [Chef]}",
+        "texts: {en: {limit: Slow down}, pt-BR: {limit: Calma}}",
+    ],
+)
+def test_good_words_texts_and_budgets_are_taken(read: Read, written: str) -> None:
+    good(read(f"{CHANNELS}{written}\n"))

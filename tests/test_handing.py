@@ -1,0 +1,123 @@
+"""Passing a conversation to a person: what is said to whom, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sara import Draft, HandOver, Person, Tell
+from sara.config import Conversation, HandOverPolicy, Notify
+from sara.handing import Handing, person_of, wording
+from sara.languages import LANGUAGES
+from sara.routes import Route, Routes
+from sara.texts import Texts
+from tests.fakes import ACCOUNT, NOW, FakeChannel
+
+HOUR = 3_600_000
+TEXTS = Texts()
+
+
+def route(name: str = "support", account: str = ACCOUNT, language: str = "en", **policy: Any) -> Route:
+    return Route(name, FakeChannel(account), Conversation(language=language, hand_over=HandOverPolicy(**policy)), {})
+
+
+def handing(*routes: Route) -> Handing:
+    return Handing(Routes(routes), TEXTS)
+
+
+# ── until when ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("policy", "until"), [({}, NOW + 12 * HOUR), ({"back_after": HOUR}, NOW + HOUR), ({"back_after": None}, None)]
+)
+def test_a_person_has_the_conversation_as_long_as_the_file_says(policy: dict[str, Any], until: int | None) -> None:
+    here = route(**policy)
+    assert handing(here).over(here, "customer", "asked", "Ana", NOW).until == until
+    assert handing(here).quietly(here, "operator", "", NOW).until == until
+
+
+# ── what the customer is told ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_customer_is_told_in_any_language_unless_the_answer_says_so_already() -> None:
+    here = route()
+    over = handing(here).over(here, "customer", "asked", "Ana", NOW)
+    assert (over.by, over.reason, over.mode) == ("customer", "asked", "human")
+    assert set(over.notice) == {"", *LANGUAGES}
+    assert over.notice["pt"] == Draft(LANGUAGES["pt"].texts["hand_over"])
+    assert handing(here).over(here, "assistant", "asked", "Ana", NOW, announced=True).notice == {}
+
+
+def test_who_answers_already_tells_nobody() -> None:
+    here = route(notify=Notify(channel="support", to="+49 170 1"))
+    assert handing(here).quietly(here, "operator", "from the phone", NOW) == HandOver(
+        "operator", "from the phone", "human", NOW + 12 * HOUR
+    )
+
+
+def test_texts_are_said_as_the_business_changed_them() -> None:
+    changed = Texts({"pt": {"hand_over": "Já vou chamar a Rita."}, "xx": {"hand_over": "Xx."}}, "pt")
+    said = wording(changed, FakeChannel(), "hand_over")
+    assert (said["pt"].text, said[""].text, said["xx"].text) == ("Já vou chamar a Rita.", "Já vou chamar a Rita.", "Xx.")
+    assert said["de"].text == LANGUAGES["de"].texts["hand_over"]
+
+
+# ── who is told ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_is_told_where_the_file_names_nobody() -> None:
+    here = route()
+    assert handing(here).over(here, "customer", "asked", "Ana", NOW).tell is None
+
+
+def test_a_person_of_the_business_is_told_by_the_channel_that_the_file_names_in_its_language() -> None:
+    here = route(notify=Notify(channel="team", to="+49 170 1234567"))
+    team = route("team", "test:2", "de")
+    told = handing(here, team).over(here, "customer", "der Kunde will es", "Ana", NOW).tell
+    words = LANGUAGES["de"].texts["operator_call"].format(name="Ana", conversation="{conversation}", reason="der Kunde will es")
+    assert told == Tell("test:2", Person(phone="491701234567"), Draft(words))
+
+
+def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same() -> None:
+    here = route(notify=Notify(channel="team", to="+49 170 1234567"))
+    over = handing(here).over(here, "customer", "asked", "Ana", NOW)
+    assert (over.tell, over.mode) == (None, "human")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Ana", "Ana ("), (None, "? ("), ("", "? ("), ("{reason}", "{reason} ("), ("{name} {x}", "{name} {x} (")]
+)
+def test_a_customers_name_is_put_in_as_it_is(name: str | None, said: str) -> None:
+    here = route(notify=Notify(channel="support", to="+1 555"))
+    told = handing(here).over(here, "customer", "{name}", name, NOW).tell
+    assert told is not None
+    assert told.draft.text == f"{said}{{conversation}}) asks for a person: {{name}}"
+
+
+@pytest.mark.parametrize(
+    ("written", "person"),
+    [
+        ("+49 170 1234567", Person(phone="491701234567")),
+        ("+1 (555) 000-1111", Person(phone="15550001111")),
+        ("15550001111", Person(phone="15550001111")),
+        ("  +15550001111 ", Person(phone="15550001111")),
+        ("US.10000000000000000111", Person(user_id="US.10000000000000000111")),
+        (" rita ", Person(user_id="rita")),
+        ("1x2", Person(user_id="1x2")),
+        ("+", Person(user_id="+")),
+        ("+49 call Rita 170", Person(user_id="+49 call Rita 170")),
+        ("++49170", Person(user_id="++49170")),
+    ],
+)
+def test_the_file_means_a_number_or_an_id(written: str, person: Person) -> None:
+    assert person_of(written) == person
+
+
+def test_a_channel_may_tell_somebody_of_itself() -> None:
+    here = route(notify=Notify(channel="support", to="rita"))
+    told = handing(here).over(replace(here), "customer", "asked", "Ana", NOW).tell
+    assert told is not None
+    assert (told.account, told.person) == (ACCOUNT, Person(user_id="rita"))
