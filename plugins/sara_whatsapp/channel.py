@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -218,7 +219,8 @@ class WhatsAppChannel(Channel):
             return None
         content = {"name": template.name, "language": template.language, "parameters": list(template.parameters)}
         told = ", ".join((f"{template.name} ({template.language})", *template.parameters))
-        return next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+        draft = next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+        return replace(draft, content={**draft.content, "category": template.category})
 
     async def mark_read(self, external_id: str) -> None:
         # Where typing is shown, the call for it follows and marks the message as read by itself.

@@ -64,6 +64,10 @@ class TemplateOptions(Options):
         pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$", description="Its language, exactly as approved: en_US, de, pt_BR."
     )
     parameters: tuple[Filled, ...] = Field((), description="What takes the places of {{1}}, {{2}} … in its body, in their order.")
+    category: Literal["utility", "marketing"] = Field(
+        "utility",
+        description="As what Meta approved it. One for marketing goes to nobody who told WhatsApp that they want no offers.",
+    )
 
 
 class WhatsAppOptions(Options):

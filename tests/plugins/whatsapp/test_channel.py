@@ -181,7 +181,7 @@ def test_a_draft_takes_the_form_that_the_limits_allow(draft: Draft, channel: Wha
 def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Callable[..., WhatsAppChannel]) -> None:
     template = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna ", "two\nlines"]}
     draft = make_channel(template=template).outside_window()
-    content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"]}
+    content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"], "category": "utility"}
     assert draft is not None
     assert (draft.kind, draft.content) == ("template", content)
     assert "we_have_news" in draft.text
