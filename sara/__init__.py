@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TryLater,
         Unavailable,
+        WindowClosed,
     )
     from sara.gates import Facts, Gate, Proceed, Say, Skip, Wait
     from sara.history import estimated_tokens
@@ -232,6 +233,7 @@ __all__ = [
     "Verdict",
     "Wait",
     "Wake",
+    "WindowClosed",
     "Wording",
     "estimated_tokens",
     "format_duration",

@@ -209,6 +209,7 @@ class Channel(PluginObject):
         Raises:
             NotSent: it certainly did not leave and may be tried again.
             Refused: it will never be accepted.
+            WindowClosed: the provider says that the reply window is closed.
             Unavailable: nothing can be sent until a person mends the channel.
             InDoubt: nobody knows; also what any other exception is taken for.
         """

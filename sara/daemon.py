@@ -207,7 +207,7 @@ class Daemon:
         handing = Handing(routes, texts)
         self._spending = Spending(config.budget)
         manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
-        self.inbox = Inbox(self.store, self.queue, routes, self.hooks, self.problems, clock, Rules(words, texts, handing))
+        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
         files = files_of(config, self.store, self.problems, clock, self.strays)

@@ -36,12 +36,28 @@ class GiveUp(SaraError):
 
 class NotSent(SaraError):
     """The message certainly did not leave; it may be sent again after `after` milliseconds. Only scope *message* counts an
-    attempt; *conversation* and *channel* say how much has to wait."""
+    attempt; *conversation* and *channel* say how much has to wait. With `own_fault` it may be the message that the other side
+    does not like: it is tried again only as long as its attempts last. With a `remedy` a person is told, and how to mend it."""
 
-    def __init__(self, message: str = "", *, after: Millis | None = None, scope: Scope = "message") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        after: Millis | None = None,
+        scope: Scope = "message",
+        own_fault: bool = False,
+        remedy: str = "",
+    ) -> None:
         super().__init__(message)
         self.after = after
         self.scope = scope
+        self.own_fault = own_fault
+        self.remedy = remedy
+
+
+class WindowClosed(SaraError):
+    """The time in which this person may be written to freely is over, whatever we thought; the message waits until they write.
+    Only for channels that declare a `reply_window`."""
 
 
 class Refused(SaraError):

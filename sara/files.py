@@ -153,9 +153,10 @@ class Files:
     async def _fetch(self, route: Route, attachment: Attachment) -> Attachment:
         if self._strays.blocked(route.called):
             return attachment
+        wanted = attachment
         for turn in range(1, TRIES + 1):
             try:
-                fetched = await self._strays.call(route.called, self._receive(route.channel, attachment), FETCH_WITHIN)
+                fetched = await self._strays.call(route.called, self._receive(route.channel, wanted), FETCH_WITHIN)
                 return await self._keep(attachment, fetched)
             except GiveUp as error:
                 log.warning("file_refused", channel=route.name, attachment=attachment.id, error=str(error))
@@ -173,6 +174,7 @@ class Files:
                 log.warning("file_not_fetched", channel=route.name, attachment=attachment.id, turn=turn, error=told)
                 if not isinstance(error, TryLater):
                     return attachment
+                wanted = replace(attachment, url=None)  # whatever was there was not the file
             if turn < TRIES:
                 await pause(turn)
         return attachment

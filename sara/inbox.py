@@ -10,9 +10,11 @@ from typing import Any
 
 import structlog
 
+from sara import receipts
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
 from sara.handing import Handing, wording
+from sara.lanes import Lanes
 from sara.language import language_of
 from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Millis, Reception, SetAside, Taken, Verdict
 from sara.parts import storable
@@ -32,12 +34,21 @@ class Inbox:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
 
     def __init__(
-        self, store: Store, queue: Queue, routes: Routes, hooks: Hooks, problems: Problems, clock: Clock, rules: Rules
+        self,
+        store: Store,
+        queue: Queue,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: Problems,
+        clock: Clock,
+        rules: Rules,
     ) -> None:
         self._rules = rules
         self._store = store
         self._queue = queue
         self._routes = routes
+        self._lanes = lanes
         self._hooks = hooks
         self._problems = problems
         self._clock = clock
@@ -50,6 +61,7 @@ class Inbox:
         now = self._clock()
         taken = await self._store.accept(self._rules.intake(reception, route, now), now)
         self._tell(route, reception)
+        receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
         if self._hooks.any("message_received", "delivery_changed"):

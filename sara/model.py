@@ -150,13 +150,16 @@ class Failure:
     """Why a provider did not deliver: its code as text, and a sentence for people.
 
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
-    time in which we may write freely is over.
+    time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
+    no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
+    `remedy` tells that person how.
     """
 
     code: str
     reason: str
-    then: Literal["end", "later", "window"] = "end"
+    then: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Millis | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -697,7 +700,8 @@ class Outcome:
     """How an attempt ended and what becomes of its part.
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
-    looked at again.
+    looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
+    it since, it is, and the part may be looked at at once.
     """
 
     state: AttemptState
@@ -706,6 +710,7 @@ class Outcome:
     charged: bool = True
     external_id: str | None = None
     error: str | None = None
+    closes_window: bool = False
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,12 +10,13 @@ import structlog
 from sara import doubt, gates, retry
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
-from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable
+from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
 from sara.lanes import SEND_WITHIN, Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
 from sara.pause import pause
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
+from sara.receipts import tell_limit
 from sara.routes import Route, Routes
 
 if TYPE_CHECKING:
@@ -150,11 +151,15 @@ class Outbox:
             return None
         attempt = self._new_id()
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
+        self._lanes.sends(route.deliver_lane, attempt)
         outcome = await self._try(view, route, attempt)
         work = await self._settle(attempt, outcome)
-        if outcome.state in ("accepted", "refused"):
+        if outcome.state in ("accepted", "refused") or outcome.closes_window:
             # A refusal is an answer too: the other end is there.
+            if outcome.external_id is not None:
+                self._lanes.sends(route.deliver_lane, outcome.external_id)
             self._lanes.well(route.deliver_lane)
+        if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
             if self._hooks.any("message_sent"):
@@ -173,15 +178,14 @@ class Outbox:
             return Outcome("accepted", "accepted", external_id=accepted.external_id)
         except NotSent as error:
             return self._not_sent(view, route, error)
+        except WindowClosed as error:
+            if not gates.window_matters(view, route.channel.reply_window):
+                return self._refused(route, error)
+            # If the customer has written since, it is tried again after a pause; else it is parked at the next look.
+            wait = self._conversation_pause(view, None)
+            return Outcome("not_sent", "queued", self._clock() + wait, charged=False, error=str(error), closes_window=True)
         except Refused as error:
-            self._problems.report(
-                f"refused:{route.name}",
-                f"{route.name} refused a message: {error}",
-                "`sara why` shows it; the conversation goes on",
-                severity="warning",
-                lasts=DAY,
-            )
-            return Outcome("refused", "failed", error=str(error))
+            return self._refused(route, error)
         except Unavailable as error:
             self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
             return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error))
@@ -193,19 +197,37 @@ class Outbox:
             self._lanes.stumbled(route.deliver_lane, f"{type(error).__name__} in the channel")
             return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
 
+    def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
+        self._problems.report(
+            f"refused:{route.name}",
+            f"{route.name} refused a message: {error}",
+            "`sara why` shows it; the conversation goes on",
+            severity="warning",
+            lasts=DAY,
+        )
+        return Outcome("refused", "failed", error=str(error))
+
     def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
         now = self._clock()
         if error.scope == "channel":
-            self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE)
+            told = f"{route.name} has to wait: {error}"
+            self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
             return Outcome("not_sent", "queued", now, charged=False, error=str(error))
+        if error.remedy:
+            tell_limit(self._problems, route, str(error), error.remedy)
         if error.scope == "conversation":
-            paused = self._paused.get(view.part.conversation, 0)
-            self._paused[view.part.conversation] = paused + 1
-            wait = min((error.after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
+            wait = self._conversation_pause(view, error.after)
             return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error))
-        self._lanes.stumbled(route.deliver_lane, str(error))
+        if not error.own_fault:
+            self._lanes.stumbled(route.deliver_lane, str(error))
         decision = retry.decide(
-            self._policy, view.attempts + 1, view.first_at or now, now, own_fault=False, after=error.after, chance=self._chance()
+            self._policy,
+            view.attempts + 1,
+            view.first_at or now,
+            now,
+            own_fault=error.own_fault,
+            after=error.after,
+            chance=self._chance(),
         )
         if isinstance(decision, retry.Dead):
             self._problems.report(
@@ -216,6 +238,12 @@ class Outbox:
             )
             return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}")
         return Outcome("not_sent", "queued", decision.at, error=str(error))
+
+    def _conversation_pause(self, view: DeliveryView, after: Millis | None) -> Millis:
+        """How long a conversation has to wait now; twice as long each time in a row."""
+        paused = self._paused.get(view.part.conversation, 0)
+        self._paused[view.part.conversation] = paused + 1
+        return min((after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
 
     async def _settle(self, attempt: str, outcome: Outcome) -> OpenWork:
         """Record an outcome that cannot be found out again: while the store cannot take it, it is held here and offered again.

@@ -319,6 +319,8 @@ class FakeStore(Store):
             last = replace(view.last, state=outcome.state, settled_at=now, error=outcome.error)
             attempts = view.attempts + outcome.charged
             still = replace(view, state=outcome.part, not_before=outcome.not_before, attempts=attempts, last=last)
+            if outcome.closes_window:
+                still = replace(still, customer_at=None, not_before=now)
             self.delivering.insert(0, still)
         return self._work(now)
 

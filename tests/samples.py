@@ -115,7 +115,7 @@ EXPECTED = {
     "28_request_welcome": said(noted(ANA, "[opened the chat]", "request_welcome")),
     "29_unsupported_poll": said(noted(KOFI, "[unsupported message: poll creation; Message type unknown]", "unsupported")),
     "30_unsupported_unavailable": said(
-        noted(NOX, "[unsupported message: media placeholder; This message is currently unavailable.]", "unsupported")
+        Said(NOX, "[message, not received: This message is currently unavailable.]", "unsupported")
     ),
     "31_media_too_large": said(Said(MEI, "[video, not received: Media file size too big]", "unsupported")),
     "32_edit_and_revoke": said(

@@ -102,6 +102,23 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+async def test_an_address_that_did_not_lead_to_the_file_is_not_asked_again(tmp_path: Path) -> None:
+    place = Place(tmp_path / "media")
+    hints: list[str | None] = []
+    really = place.source.fetch
+
+    def fetch(attachment: Attachment) -> AsyncIterator[bytes]:
+        hints.append(attachment.url)
+        place.source.chunks = (b"a page",) if attachment.url else (PICTURE,)
+        return really(attachment)
+
+    place.source.fetch = fetch  # type: ignore[method-assign]  # this source looks at the address
+    [found] = await place.completed(picture(url="https://example.org/old", sha256=DIGEST))
+    assert found.path is not None
+    assert hints == ["https://example.org/old", None]
+    assert content(found.path) == PICTURE
+
+
 async def test_a_file_is_fetched_whole_and_kept_under_a_name_that_nobody_chose(tmp_path: Path) -> None:
     place = Place(tmp_path / "media")
     [found] = await place.completed(picture(name="../../etc/passwd"))

@@ -148,3 +148,56 @@ def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house:
     house.queue.release(LANE)
     house.lanes.well(LANE)
     assert not house.lanes.held(LANE)
+
+
+# ── a lane whose other end takes what it does not deliver ─────────────────────────────────────────────────────────────────
+
+
+def fail_later(house: House) -> int:
+    """A receipt says that what was taken was not delivered; how long until the next probe."""
+    return house.lanes.unavailable(LANE, "no payment", "pay", told_later=True) - house.clock()
+
+
+def test_what_is_taken_proves_nothing_until_a_receipt_says_that_it_got_through(house: House) -> None:
+    house.clock.forward(fail_later(house))
+    house.queue.release(LANE)
+    house.lanes.sends(LANE, "a1")
+    house.lanes.well(LANE)
+    assert house.queue.held(LANE), "what waits behind the probe stays"
+    assert house.listed() == {f"lane:{LANE}": 1}
+    house.lanes.arrived(LANE, "of something older")
+    assert house.queue.held(LANE)
+    house.lanes.arrived(LANE, "out-1", "a1")
+    assert not house.lanes.held(LANE)
+    assert house.listed() == {}
+    assert fail(house) == 2_000
+
+
+def test_probes_that_are_taken_and_fail_wait_ever_longer_too(house: House) -> None:
+    waits = []
+    for n in range(6):
+        waits.append(fail_later(house))
+        house.clock.forward(waits[-1])
+        house.queue.release(LANE)
+        house.lanes.sends(LANE, f"a{n}")
+        house.lanes.well(LANE)
+    assert waits == [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+
+def test_a_receipt_may_be_there_before_the_answer_to_its_request(house: House) -> None:
+    house.clock.forward(fail_later(house))
+    house.queue.release(LANE)
+    house.lanes.sends(LANE, "a1")
+    house.lanes.arrived(LANE, "a1")
+    house.lanes.well(LANE)
+    assert not house.lanes.held(LANE)
+    assert house.listed() == {}
+
+
+def test_a_long_pause_is_told_with_its_remedy_until_something_goes_through(house: House) -> None:
+    house.lanes.busy(LANE, 3_600_000, "too many complaints", "look at the quality")
+    [problem] = house.problems
+    assert (problem.key, problem.remedy) == (f"paused:{LANE}", "look at the quality")
+    house.queue.release(LANE)
+    house.lanes.well(LANE)
+    assert house.listed() == {}

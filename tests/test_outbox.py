@@ -27,6 +27,7 @@ from sara import (
     StoreUnavailable,
     Unavailable,
     Wake,
+    WindowClosed,
 )
 from sara.config import RetryPolicy
 from sara.outbox import Outbox
@@ -250,6 +251,46 @@ async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothin
     assert outcome == Outcome("not_sent", "queued", NOW, charged=False, error="rate limit")
     assert held_until(house) == NOW + wait
     assert house.listed() == {}
+
+
+async def test_a_limit_that_a_person_can_mend_is_told() -> None:
+    for scope, key in (("channel", "paused:deliver:support"), ("conversation", "limited:support")):
+        outcome, house = await outcome_of(NotSent("131048 spam", after=HOUR, scope=scope, remedy="look at the quality"))  # type: ignore[arg-type]  # both are scopes
+        assert (outcome.part, outcome.charged) == ("queued", False)
+        assert house.listed() == {key: 1}
+        assert next(iter(house.problems)).remedy == "look at the quality"
+
+
+async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_opens_no_breaker() -> None:
+    house = house_of(*[NotSent("1: malformed, or trouble", own_fault=True) for _ in range(20)])
+    outbox = outbox_of(house)
+    while isinstance(end := await outbox(JOB), Again):
+        house.clock.now = end.at
+    assert len(house.channel.sent) == POLICY.attempts
+    outcome = house.store.called("settle")[-1][1]
+    assert (outcome.part, outcome.error) == ("failed", "attempts_used_up: 1: malformed, or trouble")
+    assert house.listed() == {"unsent:support": 1}
+
+
+async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_the_customer() -> None:
+    house = house_of(WindowClosed("131047 too late"), customer_at=NOW)
+    house.channel.reply_window = DAY
+    assert await outbox_of(house)(JOB) == Done()
+    [(_, outcome, _)] = house.store.called("settle")
+    assert outcome == Outcome("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
+    assert house.store.called("end_part") == [("out-1", "parked", "window_closed", NOW)]
+    assert house.listed() == {"parked:support": 1}
+    assert not house.lanes.held("deliver:support")
+
+
+@pytest.mark.parametrize("window", [None, DAY], ids=["a channel without a window", "a template"])
+async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | None) -> None:
+    house = house_of(WindowClosed("131047 too late"), customer_at=NOW, kind="template" if window else "text")
+    house.channel.reply_window = window
+    await outbox_of(house)(JOB)
+    [(_, outcome, _)] = house.store.called("settle")
+    assert (outcome.state, outcome.part) == ("refused", "failed")
+    assert house.listed() == {"refused:support": 1}
 
 
 async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> None:

@@ -45,6 +45,7 @@ class Front:
             self.house.store,
             self.house.queue,
             self.house.routes,
+            self.house.lanes,
             self.house.hooks,
             self.house.problems,
             self.house.clock,

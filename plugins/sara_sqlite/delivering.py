@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from typing import Literal
 
 from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
@@ -126,6 +127,8 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
     if part["state"] in ("sending", "in_doubt"):
+        if outcome.closes_window and window.close(db, part["conversation"], known["started_at"]):
+            outcome = replace(outcome, not_before=now)
         _move(db, part, outcome, now)
     if outcome.state == "accepted" and outcome.external_id:
         receipts.apply_early(db, attempt_id, part, outcome.external_id, now)

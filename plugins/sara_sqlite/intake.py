@@ -161,7 +161,7 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         attachments.add(db, row, message)
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
-    window.note(db, conversation, message, silent=silent, now=now)
+    others = window.note(db, conversation, message, silent=silent, now=now)
     if _begins_a_chapter(conversation, arrival):
         timing.begin_chapter(db, key, row, now)
     db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
@@ -176,7 +176,7 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
-    return row, touched, True, not skip
+    return row, [*touched, *others], True, not skip
 
 
 def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
@@ -247,7 +247,10 @@ def _change(db: Connection, change: object, echoed: HandOver | None, touched: di
         case PreferenceChange():
             contact = people.resolve(db, change.account.partition(":")[0], change.person, now)
             if change.category.startswith("marketing"):
-                db.execute("UPDATE contacts SET marketing = ? WHERE id = ?", (int(change.allowed), contact))
+                db.execute(
+                    "UPDATE contacts SET marketing = ?, marketing_at = ? WHERE id = ? AND coalesce(marketing_at, 0) <= ?",
+                    (int(change.allowed), change.at, contact, change.at),
+                )
             event(db, now, "preference", f"{change.category}: {'resume' if change.allowed else 'stop'}", actor="customer")
         case Echo():
             _echo(db, change, echoed, touched, now)

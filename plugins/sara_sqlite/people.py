@@ -7,7 +7,7 @@ import sqlite3
 from sara import IdentityChange, Instant, Person
 from sara_sqlite import parts, turns
 from sara_sqlite.remembering import silenced
-from sara_sqlite.rows import Connection, event, look_at_timers, one, refresh_delivery, the
+from sara_sqlite.rows import Connection, address, event, look_at_timers, one, refresh_delivery, the
 
 
 def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
@@ -41,11 +41,13 @@ def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
         contact = _by_phone(db, provider, change.before.phone)
     if contact is None:
         return
-    successor, _ = _by_id(db, provider, change.after)
+    successor, former = _by_id(db, provider, change.after)
+    # Told in reverse: what they became then has changed since, so what is known of them now is newer.
+    after = address(the(db, "SELECT * FROM contacts WHERE id = ?", successor)) if former else change.after
     if successor is not None and successor != contact:
         contact = link(db, provider, contact, successor, now)
     _retire(db, provider, contact, change)
-    _learn(db, provider, contact, change.after, now)
+    _learn(db, provider, contact, after, now)
     event(db, now, "identity_changed", detail=f"p{contact}: the provider named the old and the new id", actor="provider")
 
 
@@ -121,6 +123,16 @@ def circle(db: Connection, contact: int) -> list[int]:
     row = the(db, "SELECT coalesce(linked, id) AS head FROM contacts WHERE id = ?", contact)
     others = db.execute("SELECT id FROM contacts WHERE (id = ? OR linked = ?) AND id <> ?", (row["head"], row["head"], contact))
     return [contact, *(each["id"] for each in others)]
+
+
+def beside(db: Connection, conversation: int) -> list[sqlite3.Row]:
+    """The other conversations of the same person on the same account: two contacts turned out to be one."""
+    return db.execute(
+        "SELECT o.* FROM conversations c JOIN contacts p ON p.id = c.contact"
+        " JOIN contacts q ON q.id = coalesce(p.linked, p.id) OR q.linked = coalesce(p.linked, p.id)"
+        " JOIN conversations o ON o.account = c.account AND o.contact = q.id WHERE c.id = ? AND o.id <> c.id",
+        (conversation,),
+    ).fetchall()
 
 
 def _by_id(db: Connection, provider: str, person: Person) -> tuple[int | None, bool]:

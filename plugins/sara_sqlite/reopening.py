@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
-from sara import Failure, Instant, Millis
+from sara import Draft, Failure, Instant, Millis, plain
 from sara_sqlite import parts, window
 from sara_sqlite.rows import Connection, event, head_of, one
 
@@ -37,10 +38,14 @@ def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: Failure, at
     waits = failure.then == "later" and doubtful is None
     pause = min((failure.after or PAUSE) << part["reopened"], LONGEST) if waits else 0
     told = f"{failure.code}: {failure.reason}" if failure.code else failure.reason
+    if failure.then == "plain":
+        db.execute("UPDATE messages SET kind = 'text', content = '{}', text = ? WHERE id = ?", (_words_of(part), part["id"]))
+    # What is no fault of the part is not held against it: how often it is tried is a matter of its channel's probes.
+    counted = int(failure.then != "channel")
     db.execute(
-        "UPDATE messages SET state = ?, reason = NULL, error = ?, not_before = ?, reopened = reopened + 1, attempts = 0,"
+        "UPDATE messages SET state = ?, reason = NULL, error = ?, not_before = ?, reopened = reopened + ?, attempts = 0,"
         " attempts_first = NULL WHERE id = ?",
-        ("queued" if doubtful is None else "in_doubt", told, now + pause, part["id"]),
+        ("queued" if doubtful is None else "in_doubt", told, now + pause, counted, part["id"]),
     )
     db.execute("UPDATE attempts SET reopened = 1 WHERE id = ?", (attempt,))
     event(db, now, "reopened", told, conversation=part["conversation"], message=part["id"], actor="provider")
@@ -65,7 +70,22 @@ def _unwanted(db: Connection, part: sqlite3.Row) -> bool:
 def _too_late(db: Connection, part: sqlite3.Row, failure: Failure, *, closed: bool) -> bool:
     """Whether it was put back often enough, or would come after what was said later. What left later while the window was closed
     fails as it did, unless a person said it; a template cannot wait for the window that it is to open."""
-    if part["reopened"] >= AT_MOST or (failure.then == "window" and part["purpose"] == "template"):
+    if part["reopened"] >= AT_MOST and failure.then != "channel":
         return True
+    if failure.then == "window" and part["purpose"] == "template":
+        return True
+    if failure.then == "plain":
+        # Late words are better than none, if what overtook them belongs to the same answer.
+        beside = "" if part["reply"] is None else f" AND reply IS NOT {int(part['reply'])}"
+        return not _words_of(part) or parts.overtaken(db, part, parts.LEFT + beside)
+    # Where the window or the channel is closed, and for longer than a moment, whatever left later fails as well.
+    shut = closed or (failure.then == "channel" and (failure.after is None or failure.after > PAUSE))
     arrived = f"(state IN ('delivered', 'read') OR purpose = 'operator' AND {parts.LEFT})"
-    return parts.overtaken(db, part, arrived if closed else parts.LEFT)
+    return parts.overtaken(db, part, arrived if shut else parts.LEFT)
+
+
+def _words_of(part: sqlite3.Row) -> str:
+    """What a part can say without its file; empty for one that is text already."""
+    content = json.loads(part["content"])
+    given = {"url": content["url"]} if "url" in content else {}
+    return "" if part["kind"] == "text" else plain(Draft(part["text"], part["kind"], given))

@@ -5,27 +5,38 @@ from __future__ import annotations
 import sqlite3
 
 from sara import Draft, InboundMessage, Instant, Millis
-from sara_sqlite import parts
+from sara_sqlite import parts, people
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
 WAITS_FOR: Millis = 7 * 86_400_000
 """An older part stays parked: nobody wants an answer to last week's question."""
 
 
-def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> None:
+def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> list[int]:
     """A new message came. If it opens the window, and later than any before it, what waits for that is queued again, in its old
-    place, unless the person wants silence."""
-    former = conversation["customer_at"]
-    if not message.opens_window or (former is not None and message.at <= former):
+    place, unless the person wants silence. The window is the person's, whichever of their conversations they write in: returned are
+    the others."""
+    if not message.opens_window or not _is_later(conversation, message.at):
         db.execute(
             "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, conversation["id"])
         )
-        return
-    db.execute(
-        "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, invitation = NULL"
-        " WHERE id = ?",
-        (message.at, message.at, conversation["id"]),
-    )
+        return []
+    others = [each for each in people.beside(db, conversation["id"]) if _is_later(each, message.at)]
+    for each, written in ((conversation, message.at), *((each, 0) for each in others)):
+        db.execute(
+            "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, invitation = NULL"
+            " WHERE id = ?",
+            (written, message.at, each["id"]),
+        )
+        _bring_back(db, each, silent=silent, now=now)
+    return [int(each["id"]) for each in others]
+
+
+def _is_later(conversation: sqlite3.Row, at: Instant) -> bool:
+    return conversation["customer_at"] is None or at > int(conversation["customer_at"])
+
+
+def _bring_back(db: Connection, conversation: sqlite3.Row, *, silent: bool, now: Instant) -> None:
     changed = conversation["invitation"] is not None
     if changed:
         parts.cancel(db, "id = ? AND state = 'queued'", (conversation["invitation"],), "window_open", now)

@@ -75,8 +75,9 @@ def _own(part: Part, media_id: str | None) -> tuple[str, Any]:
 
 def _media(part: Part, media_id: str | None) -> dict[str, Any]:
     own: dict[str, Any] = {"id": media_id} if media_id else {"link": _text(part.content.get("url"), "url")}
-    if part.kind in _CAPTIONED and part.text:
-        own["caption"] = scrub(part.text)
+    caption = str(part.content.get("caption") or "") if part.content.get("written") else part.text
+    if part.kind in _CAPTIONED and caption:
+        own["caption"] = scrub(caption)
     if part.kind == "document" and part.content.get("name"):
         own["filename"] = _text(part.content["name"], "name")
     if part.kind == "audio" and part.content.get("voice") is True:
@@ -168,6 +169,11 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise Refused(f"The message has no {name}.")
     return value
+
+
+def pair_of(person: Person) -> str:
+    """Whom Meta counts messages to: one person, whatever conversations they are in."""
+    return next(iter(_addressee(person).values()))
 
 
 def _addressee(person: Person) -> dict[str, str]:

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -29,8 +30,9 @@ from sara import (
     SaraError,
 )
 from sara_whatsapp import forms
-from sara_whatsapp.bodies import message_body, read_body, typing_body
-from sara_whatsapp.graph import GraphClient
+from sara_whatsapp.bodies import message_body, pair_of, read_body, typing_body
+from sara_whatsapp.codes import FileRefused, TemplatesPaused
+from sara_whatsapp.graph import GraphClient, HeldBack
 from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
@@ -77,6 +79,7 @@ class WhatsAppChannel(Channel):
         )
         self._uploads = Uploads(self._graph, context.media)
         self._pairs = PairPace()
+        self._templates_from = float("-inf")
         self._read_receipts = options.read_receipts
         self._outside = self._template_of(options)
         self.typing_lasts = _TYPING_LASTS if options.typing else None
@@ -153,19 +156,60 @@ class WhatsAppChannel(Channel):
     # out
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        return forms.compose(draft, self.text_limit)
+        parts = forms.compose(draft, self.text_limit)
+        files = self._options.long_answers == "document" and draft.kind == "text"
+        return [forms.file_of(draft)] if files and len(parts) >= self._options.document_from else parts
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
-        part, media_id = await self._uploads.ready(part)
+        now = asyncio.get_running_loop().time()
+        if part.kind == "template" and now < self._templates_from:
+            raise NotSent("Meta limits templates.", after=ceil((self._templates_from - now) * 1_000), scope="conversation")
+        try:
+            part, media_id = await self._uploads.ready(part)
+        except FileRefused:
+            if (words := forms.words_of(part)) is None:
+                raise
+            part, media_id = words, None
         # Counted only once nothing else keeps the message from leaving.
-        if wait := self._pairs.take(part.conversation, asyncio.get_running_loop().time()):
+        if wait := self._pairs.take(pair_of(part.to), now):
             raise NotSent("Too many messages to this person at once.", after=ceil(wait * 1_000) + _SLACK, scope="conversation")
         try:
-            return await self._graph.send(message_body(part, attempt_id, media_id))
+            return await self._posted(part, attempt_id, media_id)
+        except TemplatesPaused as error:
+            self._templates_from = now + (error.after or _HOUR) / 1_000
+            raise
         except Refused:
             if media_id is not None:
                 self._uploads.forget(media_id)  # it may be the file that Meta does not take, or has no longer
             raise
+
+    async def _posted(self, part: Part, attempt_id: str, media_id: str | None) -> Accepted:
+        """Post a part; if its file is refused then once as a document, which may be nearly anything, and at last its words."""
+        try:
+            accepted = await self._graph.send(message_body(part, attempt_id, media_id))
+            if isinstance(accepted, HeldBack):
+                self._tell_held_back(part, accepted.standing)
+            return accepted
+        except FileRefused:
+            others = [form for form in (forms.document_of(part), forms.words_of(part)) if form is not None]
+            if not others:
+                raise
+        log.warning("file_refused", channel=self._name, part=part.id, kind=part.kind)
+        for form in others[:-1]:
+            with suppress(Refused):
+                return await self._graph.send(message_body(form, attempt_id, media_id))
+        return await self._graph.send(message_body(others[-1], attempt_id, media_id))
+
+    def _tell_held_back(self, part: Part, standing: str) -> None:
+        name, language = part.content.get("name", part.kind), part.content.get("language", "")
+        told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
+        self._context.problems.report(
+            f"template:{self._name}",
+            f"{self._name}: the template {name} ({language}) was taken and does not go out: {told}",
+            "Look at the template in WhatsApp Manager; name another one if it stays so.",
+            severity="warning",
+            lasts=24 * _HOUR,
+        )
 
     def outside_window(self) -> Draft | None:
         return self._outside
@@ -175,7 +219,8 @@ class WhatsAppChannel(Channel):
             return None
         content = {"name": template.name, "language": template.language, "parameters": list(template.parameters)}
         told = ", ".join((f"{template.name} ({template.language})", *template.parameters))
-        return next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+        draft = next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+        return replace(draft, content={**draft.content, "category": template.category})
 
     async def mark_read(self, external_id: str) -> None:
         # Where typing is shown, the call for it follows and marks the message as read by itself.

@@ -6,20 +6,24 @@ asks to go by the code alone, since texts, subcodes and HTTP statuses change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara import Failure, InDoubt, Millis, NotSent, Refused, SaraError, Unavailable
+from sara import Failure, InDoubt, Millis, NotSent, Refused, SaraError, Unavailable, WindowClosed
 from sara_whatsapp.wire import mapping, words
 
 Action = Literal[
     "retry",  # refused for now, for this message
+    "retry_own",  # the same, or the message itself is wrong: Meta does not tell which
     "later_pair",  # this customer has to wait
     "later_number",  # the whole business number has to wait
     "later_app",  # the whole app or account has to wait
+    "later_templates",  # templates have to wait, and nothing else
     "recipient",  # this person cannot be reached
     "message",  # this message as it stands is wrong
+    "file",  # this file as it stands is wrong; the words beside it are not
     "template",  # the template cannot be used
     "template_window",  # only a template may be sent now
     "config_token",  # the access token is no good
@@ -31,6 +35,14 @@ Action = Literal[
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 _PAUSE: Millis = 5 * _SECOND
 _LONGEST = 300
+
+
+class FileRefused(Refused):
+    """WhatsApp does not take this file, or not as what it was sent as."""
+
+
+class TemplatesPaused(NotSent):
+    """No template can be sent for a while; anything else can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +61,14 @@ _NUMBER_ID = "Compare phone_number_id with WhatsApp > API Setup; the token's sys
 _REGISTER = "Register the number for the Cloud API in WhatsApp Manager, with its two-step PIN."
 _SUPPORT = "Look at Account Quality in Meta Business Suite; appeal there if the reason is wrong."
 _TEMPLATE = "Look at the template in WhatsApp Manager."
+_CATEGORY = "Correct the categories of the templates in WhatsApp Manager; utility is for what the customer has asked for."
 _WAIT = "Wait; trying again sooner makes it longer."
 
 _GRANTED = Code("config", "The app lacks a permission.", _PERMISSION)
 
 CODES: Mapping[int, Code] = {
     0: Code("config_token", "Meta cannot tell who is calling.", _TOKEN),
-    1: Code("retry", "Meta could not handle the request: malformed, or trouble on its side."),
+    1: Code("retry_own", "Meta could not handle the request: malformed, or trouble on its side."),
     2: Code("retry", "Meta is overloaded or down for a moment."),
     3: Code("config", "The app may not use this function.", _PERMISSION),
     4: Code("later_app", "The app has used up its calls for now.", after=_PAUSE),
@@ -90,14 +103,16 @@ CODES: Mapping[int, Code] = {
     131050: Code("recipient", "The person wants no marketing messages from this business."),
     131051: Code("message", "WhatsApp does not support this kind of message."),
     131052: Code("inbound", "The customer's file could not be fetched.", "Ask them to send it again."),
-    131053: Code("message", "Our file could not be uploaded; most often its type is not what it claims to be."),
+    131053: Code("file", "Our file could not be uploaded; most often its type is not what it claims to be."),
     131056: Code("later_pair", "Too many messages to this person in a short time.", after=6 * _SECOND),
     131057: Code("retry", "Meta is moving the number to another throughput.", after=_MINUTE),
     131059: Code("message", "A paging cursor is no longer valid."),
     131060: Code("inbound", "A customer's message was not available.", "Ask them to send it again."),
     131062: Code("message", "This message needs a phone number; a business-scoped user id is not enough."),
     131063: Code("template", "Marketing templates are switched off for this account on the Cloud API.", _TEMPLATE),
-    131064: Code("retry", "Too many templates were filed under the wrong category; Meta limits the account.", _TEMPLATE, _HOUR),
+    131064: Code(
+        "later_templates", "Too many templates were filed under the wrong category; Meta limits them.", _CATEGORY, _HOUR
+    ),
     132000: Code("message", "The template wants another number of parameters."),
     132001: Code("template", "There is no such template in this language.", _TEMPLATE),
     132005: Code("message", "The template's text is too long with these parameters."),
@@ -106,7 +121,7 @@ CODES: Mapping[int, Code] = {
     132015: Code("template", "The template is paused for low quality.", _TEMPLATE),
     132016: Code("template", "The template is disabled for low quality.", _TEMPLATE),
     132068: Code("message", "The flow is blocked."),
-    132069: Code("retry", "The flow is slowed down.", after=_MINUTE),
+    132069: Code("later_pair", "The flow is slowed down.", after=_MINUTE),
     133000: Code("config", "An earlier removal of the number did not finish.", _REGISTER),
     133004: Code("retry", "Meta's server is not available for a moment."),
     133005: Code("config", "The two-step PIN is wrong.", _REGISTER),
@@ -132,11 +147,19 @@ CODES: Mapping[int, Code] = {
 
 _WRONG_OBJECT = Code("config", "Meta finds no such business number, or this token may not see it.", _NUMBER_ID)
 _WRONG_SUBCODE = 33  # of code 100; seen, not documented
+_NO_OBJECT = re.compile(
+    r"object with id .{1,80} does not exist", re.IGNORECASE | re.DOTALL
+)  # the same where the subcode is missing
 _UNKNOWN_TOKEN = Code("config_token", "Meta refused the access token.", _TOKEN)
 _WRONG_PLACE = Code("config", "What answered is not Meta's Graph API.", "Check graph_url and whatever stands between.")
 
-# What goes by with time. Of a message that has failed there is no doubt, whatever its code leaves open in an answer.
-_PASSING = frozenset({"retry", "later_pair", "later_number", "later_app", "doubt"})
+# What follows a message that was taken and has failed. Of that there is no doubt, whatever its code leaves open in an answer.
+_AFTERWARDS: Mapping[Action, Literal["later", "window", "plain", "channel"]] = {
+    **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "later"),
+    **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "channel"),
+    "template_window": "window",
+    "file": "plain",
+}
 
 # Without a code from Meta: these say that somebody in between, or another server, answered.
 _ELSEWHERE = frozenset({401, 403, 404, 405, 407})
@@ -155,9 +178,7 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
     `error` is the `error` object of the answer, None where there is none; `retry_after` is what the header of that name says.
     """
     code = _code(error)
-    row = look_up(code)
-    if error is not None and code == 100 and _number(error.get("error_subcode")) == _WRONG_SUBCODE:
-        row = _WRONG_OBJECT
+    row = _row(error)
     if row is None:
         return _unknown(http_status, code, error, retry_after)
     return _consequence(row, f"{code}: {_sentence(row, error)}", retry_after)
@@ -166,24 +187,42 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
 def explain(error: Mapping[str, Any]) -> Failure:
     """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
     code = _code(error)
-    row = look_up(code)
+    row = _row(error)
     reason = _sentence(row, error)
     told = "unknown" if code is None else str(code)
     if row is None:
         return Failure(told, reason, then="later" if error.get("is_transient") is True else "end")
-    if row.action == "template_window":
-        return Failure(told, reason, then="window")
-    return Failure(told, reason, then="later", after=row.after) if row.action in _PASSING else Failure(told, reason)
+    return Failure(told, reason, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row))
+
+
+def _row(error: Mapping[str, Any] | None) -> Code | None:
+    """The row for an error; of code 100 there are two."""
+    code = _code(error)
+    if error is None or code != 100:
+        return look_up(code)
+    missing = _number(error.get("error_subcode")) == _WRONG_SUBCODE or _NO_OBJECT.search(words(error.get("message")))
+    return _WRONG_OBJECT if missing else look_up(code)
+
+
+def _alert(row: Code) -> str:
+    """What a person has to be told; nothing of a limit that soon passes by itself."""
+    return "" if row.action in ("later_number", "later_app") and (row.after or 0) < _HOUR else row.remedy
 
 
 def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:
     match row.action:
-        case "retry":
-            return NotSent(text, after=retry_after or row.after, scope="message")
+        case "retry" | "retry_own":
+            return NotSent(text, after=retry_after or row.after, scope="message", own_fault=row.action == "retry_own")
         case "later_pair":
             return NotSent(text, after=retry_after or row.after, scope="conversation")
+        case "later_templates":
+            return TemplatesPaused(text, after=retry_after or row.after, scope="conversation", remedy=row.remedy)
         case "later_number" | "later_app":
-            return NotSent(text, after=retry_after or row.after, scope="channel")
+            return NotSent(text, after=retry_after or row.after, scope="channel", remedy=_alert(row))
+        case "template_window":
+            return WindowClosed(text)
+        case "file":
+            return FileRefused(text)
         case "config" | "config_token":
             return Unavailable(text, remedy=row.remedy)
         case "doubt":

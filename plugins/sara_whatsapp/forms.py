@@ -13,10 +13,12 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from sara import Draft, plain, utf16_length
+from sara import Draft, Part, plain, utf16_length
 from sara_whatsapp.choices import form_of, shortened
-from sara_whatsapp.content import address, degrees, items, line, said, tidy
+from sara_whatsapp.content import address, degrees, items, line, said
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
+from sara_whatsapp.formatting.marks import FENCE
+from sara_whatsapp.templates import components_of, texts_of
 from sara_whatsapp.wire import scrub
 
 _BODY = 1024
@@ -26,6 +28,8 @@ _LABEL = 20
 # A form needs a body: signs for those without words.
 _BELOW, _PLACE, _NUMBER = "👇", "📍", "📞"
 _CAPTIONED = frozenset({"image", "video", "document"})
+_WRITTEN = {"mime": "text/plain", "name": "answer.txt"}
+_FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 TYPES: Mapping[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png"}),
     "video": frozenset({"video/mp4", "video/3gpp"}),
@@ -85,6 +89,29 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
     if kind in _CAPTIONED and utf16_length(caption) <= min(_BODY, limit):
         return [Draft(caption, kind, content)]
     return [*_texts(draft.text, limit), Draft("", kind, content)]
+
+
+def file_of(draft: Draft) -> Draft:
+    """A text as a file of its own, its first paragraph beside it. The part's text stays what was said."""
+    text = to_whatsapp(scrub(draft.text))
+    beginning = split(text, _BODY - 1)[0]
+    first, more, _ = beginning.partition("\n\n")
+    if first.count(FENCE) % 2:
+        first, more = beginning, ""  # a paragraph within code is none
+    caption = first if more or beginning == text else f"{first}…"
+    return Draft(text, "document", {"written": True, "caption": caption, **_WRITTEN}, draft.reply_to)
+
+
+def document_of(part: Part) -> Part | None:
+    """A part with a file as a document; None where it is one, or has no file."""
+    return replace(part, kind="document") if part.kind in _FILES and part.kind != "document" else None
+
+
+def words_of(part: Part) -> Part | None:
+    """What a part with a file says beside it, as text; None where that is nothing."""
+    if part.kind not in _FILES or not part.text.strip() or part.content.get("written"):
+        return None  # a text that was made a file is too long for a message
+    return replace(part, kind="text", content={})
 
 
 def _kind(kind: str, mime: str) -> str:
@@ -170,17 +197,18 @@ def _template(draft: Draft, limit: int) -> list[Draft] | None:
     if not _TEMPLATE.fullmatch(name) or not _LANGUAGE.fullmatch(language):
         return None
     content: dict[str, Any] = {"name": name, "language": language.replace("-", "_")}
-    components = [tidy(each) for each in items(draft.content, "components") if isinstance(each, Mapping) and each.get("type")]
+    components = components_of(draft.content)
     if components:
         content["components"] = components
-    elif parameters := items(draft.content, "parameters"):
-        # Meta takes no line breaks in a parameter, and no empty one.
-        content["parameters"] = [" ".join(said(each).split()) or "–" for each in parameters]
+    elif parameters := texts_of(draft.content):
+        content["parameters"] = parameters
+    elif components is None and draft.text.strip():
+        return None
     return [Draft(draft.text, "template", content)]
 
 
 _MAKERS: Mapping[str, _Maker] = {
-    **dict.fromkeys(("image", "video", "audio", "document", "sticker"), _file),
+    **dict.fromkeys(_FILES, _file),
     **dict.fromkeys(("buttons", "list"), _choices),
     **dict.fromkeys(("ask_location", "ask_contact"), _ask),
     "link": _link,

@@ -15,13 +15,14 @@ import aiohttp
 from sara import Accepted, InDoubt, Millis, NotSent, SaraError, Secret
 from sara_whatsapp.codes import classify
 from sara_whatsapp.pace import Pace
-from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of
+from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of, words
 
 CONNECT_S = 10.0
 _LARGEST_ANSWER = 1 << 20
 _KEEPALIVE_S = 10.0  # a connection that was idle for longer may be half closed: a false doubt on every POST
 _CONNECTIONS = 200
 _LONGEST_WAIT_S = 3_600
+_USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage")
 _TELL_S = 8.0  # nothing depends on these calls, and the customer sees the answer soon
 _UPLOAD_S = 600.0
 _PACED_S = 3.0  # longer than this a message does not wait here for the number's pace: then the whole lane is to wait
@@ -32,11 +33,14 @@ _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aio
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, read to its end. `value` is its JSON; None where it is not JSON."""
+    """An HTTP answer, read to its end. `value` is its JSON; None where it is not JSON. `used` is how many percent of the calls that
+    Meta allows in an hour are used up, `rest` how long to call no more."""
 
     status: int
     value: Any
     retry_after: Millis | None = None
+    used: int = 0
+    rest: Millis = 0
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -46,6 +50,13 @@ class Answer:
     def failure(self) -> SaraError:
         """What follows from this answer, which is no success."""
         return classify(self.status, self.error, self.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack(Accepted):
+    """Meta took a template and does not send it yet; `standing` is its word for why."""
+
+    standing: str = ""
 
 
 class GraphClient:
@@ -90,7 +101,8 @@ class GraphClient:
         await asyncio.sleep(self._pace.reserve(now))
         answer = await self._post(body, self._timeout)
         if answer.status == 200 and (external_id := _message_id(answer.value)):
-            return Accepted(external_id)
+            standing = words(_message(answer.value).get("message_status"))
+            return Accepted(external_id) if standing in ("", "accepted") else HeldBack(external_id, standing)
         if answer.status == 200 and not answer.error:
             raise InDoubt("Meta answered 200 without a message id.")
         raise answer.failure()
@@ -167,7 +179,7 @@ class GraphClient:
                 allow_redirects=False,
             ) as response:
                 value = hide(await _json(response), self._token.reveal())
-                return Answer(response.status, value, retry_after(response.headers))
+                return Answer(response.status, value, retry_after(response.headers), *usage(response.headers))
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -191,6 +203,25 @@ def retry_after(headers: Mapping[str, str]) -> Millis | None:
     return max(0, min(int(asked), _LONGEST_WAIT_S)) * 1_000 or None
 
 
+def usage(headers: Mapping[str, str]) -> tuple[int, Millis]:
+    """What the headers say of the calls that Meta allows: how many percent are used up, and how long it says to wait."""
+    used, rest = 0, 0
+    for name in _USAGE:
+        try:
+            told = mapping(decode(headers.get(name, "{}").encode()))
+        except Unreadable:
+            continue
+        # One of the headers has a list of such figures for each account.
+        for figures in (told, *(mapping(each) for group in told.values() for each in listed(group))):
+            used = max(used, *(_percent(figures.get(key)) for key in ("call_count", "total_cputime", "total_time")))
+            rest = max(rest, _percent(figures.get("estimated_time_to_regain_access")))
+    return used, rest * 60_000
+
+
+def _percent(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000 else 0
+
+
 async def _json(response: aiohttp.ClientResponse) -> Any:
     body = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
@@ -204,9 +235,12 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
         return None
 
 
+def _message(value: Any) -> dict[str, Any]:
+    return mapping(next(iter(listed(mapping(value).get("messages"))), None))
+
+
 def _message_id(value: Any) -> str | None:
-    first = next(iter(listed(mapping(value).get("messages"))), None)
-    found = mapping(first).get("id")
+    found = _message(value).get("id")
     return found if isinstance(found, str) and found else None
 
 

@@ -16,11 +16,11 @@ from sara_whatsapp.wire import listed, mapping, words
 MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
 """Kinds that bring a file."""
 
-TOO_LARGE = 131052
-"""Meta's code for a customer's file that it does not hand on."""
+LOST: Mapping[str, str] = {"131052": "file", "131060": "message"}
+"""Meta's codes for what a customer sent and it does not hand on."""
 
 _GROUP = "in a group"
-_LOST = "file not received"
+_LOST = "not received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ def kind_of(kind: str, message: Mapping[str, Any]) -> Kind:
     return KINDS[row_of(kind, message)]
 
 
-def lost(message: Mapping[str, Any]) -> bool:
-    """Whether the customer sent a file that Meta could not hand on."""
-    return any(words(mapping(error).get("code")) == str(TOO_LARGE) for error in listed(message.get("errors")))
+def lost(message: Mapping[str, Any]) -> str:
+    """What the customer sent that Meta could not hand on, one of `LOST`; empty where it is all there."""
+    codes = [words(mapping(error).get("code")) for error in listed(message.get("errors"))]
+    return next((LOST[code] for code in codes if code in LOST), "")

@@ -28,6 +28,7 @@ _CONNECTIONS = 16
 _HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
+_PAGE = "text/html"
 _MISSING = 100  # the code for an object that is not there
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _HOST = re.compile(r"[a-z0-9.-]+")
@@ -36,7 +37,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class Downloads:
-    """Fetches files from Meta's hosts, and from a simulator's where `graph_url` is `loopback`."""
+    """Fetches files from Meta's hosts; where `graph_url` is `loopback`, from that simulator and from nowhere else."""
 
     def __init__(self, graph: GraphClient, graph_url: str, phone_number_id: str, token: Secret, *, loopback: bool) -> None:
         self._graph = graph
@@ -48,7 +49,7 @@ class Downloads:
     async def open(self) -> None:
         """Make the session. No connection is opened yet."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, socket_factory=_guard(self._own is not None)),
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, socket_factory=_guard(self._own)),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=_TOTAL_S, connect=None, sock_connect=CONNECT_S, sock_read=_SILENT_S),
             headers={"User-Agent": "SARA", "Accept-Encoding": "identity"},
@@ -80,12 +81,14 @@ class Downloads:
         raise outcome
 
     async def _opened(self, attachment: Attachment) -> aiohttp.ClientResponse:
-        """The answer whose body is the file. An address that has grown old is replaced once."""
+        """The answer whose body is the file. An address that has grown old is replaced once; whatever is wrong with the one that
+        came with the message, the id leads to the file."""
         hint = self._allowed(attachment.url) if attachment.url else None
+        if hint is not None and (response := await self._hinted(hint, attachment.mime)) is not None:
+            return response
         status = 0
-        for turn in (1, 2):
-            url = hint if hint and turn == 1 else await self._look_up(attachment.reference)
-            response = await self._get(url)
+        for _ in range(2 if hint is None else 1):
+            response = await self._get(await self._look_up(attachment.reference))
             if response.status == 200 and (response.content_length or 0) <= LARGEST:
                 return response
             response.close()
@@ -95,6 +98,18 @@ class Downloads:
         if status in _GONE:
             raise GiveUp("The file is not there any more.")
         raise TryLater(f"Meta's file host answered {status}.")
+
+    async def _hinted(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
+        """The answer at the address that came with the message, if the file is there."""
+        try:
+            response = await self._get(hint)
+        except SaraError:
+            return None
+        page = response.content_type == _PAGE and mime != _PAGE  # somebody asks for a login, say
+        if response.status == 200 and (response.content_length or 0) <= LARGEST and not page:
+            return response
+        response.close()
+        return None
 
     async def _look_up(self, reference: str) -> URL:
         """Where the file lies just now, by its media id."""
@@ -166,8 +181,8 @@ class Downloads:
             url = base.join(url) if base else url
             if not url.raw_host or url.raw_user is not None or url.raw_password is not None:
                 return None
-            if self._own is not None and url.origin() == self._own:
-                return url
+            if self._own is not None:
+                return url if url.origin() == self._own else None
         except ValueError:
             return None
         host = url.raw_host.lower()
@@ -189,14 +204,14 @@ def _read(failure: SaraError) -> SaraError:
     return GiveUp(str(failure))
 
 
-def _guard(loopback: bool) -> Callable[[tuple[Any, ...]], socket.socket]:
-    """Makes sockets, but none to an address that is not public: a name is no proof of where it leads. Checked here, at the
-    address that is dialled, since a name asked for twice may lead to two places."""
+def _guard(simulator: URL | None) -> Callable[[tuple[Any, ...]], socket.socket]:
+    """Makes sockets, but none to an address that is not public, or not the simulator's: a name is no proof of where it leads.
+    Checked here, at the address that is dialled, since a name asked for twice may lead to two places."""
 
     def make(dialled: tuple[Any, ...]) -> socket.socket:
-        family, kind, proto, _, (host, *_) = dialled
+        family, kind, proto, _, (host, port, *_) = dialled
         address = ip_address(str(host).partition("%")[0])
-        if not public(address) and not (loopback and address.is_loopback):
+        if not public(address) if simulator is None else not (address.is_loopback and port == simulator.port):
             raise PermissionError(errno.EACCES, "the host's address is not a public one")
         return socket.socket(family, kind, proto)
 

@@ -64,6 +64,10 @@ class TemplateOptions(Options):
         pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$", description="Its language, exactly as approved: en_US, de, pt_BR."
     )
     parameters: tuple[Filled, ...] = Field((), description="What takes the places of {{1}}, {{2}} … in its body, in their order.")
+    category: Literal["utility", "marketing"] = Field(
+        "utility",
+        description="As what Meta approved it. One for marketing goes to nobody who told WhatsApp that they want no offers.",
+    )
 
 
 class WhatsAppOptions(Options):
@@ -103,6 +107,12 @@ class WhatsAppOptions(Options):
         description="Approved template that asks the customer to write again, once the 24 hours in which Meta lets us answer are "
         "over. It is sent once; what could not be said waits. Without one it only waits.",
     )
+    long_answers: Literal["split", "document"] = Field(
+        "split",
+        description="What becomes of an answer that is too long for one message: several messages, each of which costs, or a text "
+        "file with the first paragraph beside it, from `document_from` messages on.",
+    )
+    document_from: int = Field(4, ge=2, description="From how many messages on a long answer becomes a file, if it does at all.")
     monthly_budget: int | None = Field(
         None,
         ge=1,

@@ -175,8 +175,8 @@ def _revoke(_: dict[str, Any], __: Mapping[str, Any]) -> str:
 
 def _unsupported(own: dict[str, Any], message: Mapping[str, Any]) -> str:
     kind = words(own.get("type"))
-    if lost(message):
-        return _not_received(kind if kind in MEDIA else "file", message)
+    if what := lost(message):
+        return _not_received(kind if kind in MEDIA else what, message)
     if kind == "edit":
         return "[changed an earlier message; WhatsApp does not say how]"
     detail = _join("; ", _ours(_spaced(kind)), _trouble(message))

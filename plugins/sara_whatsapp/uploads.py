@@ -9,14 +9,16 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import structlog
 
 from sara import NotSent, Part, Refused, SaraError
 from sara_whatsapp.forms import TYPES
 from sara_whatsapp.graph import GraphClient
+from sara_whatsapp.wire import scrub
 
 log = structlog.get_logger("sara_whatsapp")
 
@@ -59,15 +61,31 @@ class LocalFile:
     animated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A text that is sent as a file."""
+
+    text: str
+    mime: str = "text/plain"
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes. The sign at the beginning tells telephones that guess how it is written."""
+        return scrub(self.text).encode("utf-8-sig")
+
+
+File: TypeAlias = LocalFile | WrittenFile
+
+
 class Uploads:
-    """Uploads files out of `folder` and remembers under which id Meta has them."""
+    """Uploads files out of `folder`, and texts as files, and remembers under which id Meta has them."""
 
     def __init__(self, graph: GraphClient, folder: Path, *, within: float = _WITHIN_S) -> None:
         self._graph = graph
         self._folder = folder
         self._within = within
-        self._known: dict[LocalFile, tuple[str, float]] = {}
-        self._running: dict[LocalFile, asyncio.Task[str]] = {}
+        self._known: dict[File, tuple[str, float]] = {}
+        self._running: dict[File, asyncio.Task[str]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def close(self) -> None:
@@ -85,6 +103,8 @@ class Uploads:
             NotSent, Unavailable: as for a message. The conversation waits while an upload takes its time.
         """
         content = part.content
+        if content.get("written"):
+            return part, await self._uploaded(WrittenFile(part.text))
         if not (part.kind in _LARGEST or part.kind == "document") or not content.get("path"):
             return part, None
         name = str(content.get("name") or "")
@@ -98,7 +118,7 @@ class Uploads:
         """Meta did not take a message with this file: next time it is uploaded anew."""
         self._known = {file: known for file, known in self._known.items() if known[0] != media_id}
 
-    async def _uploaded(self, file: LocalFile) -> str:
+    async def _uploaded(self, file: File) -> str:
         """Meta's id of the file. Who asks while it is being uploaded waits for the same upload, or comes again later."""
         now = asyncio.get_running_loop().time()
         known, until = self._known.get(file, ("", now))
@@ -123,9 +143,9 @@ class Uploads:
         self._known[file] = (task.result(), now + _KEPT_S)
         return task.result()
 
-    async def _upload(self, file: LocalFile) -> str:
+    async def _upload(self, file: File) -> str:
         async with self._gate:
-            handle = await asyncio.to_thread(_opened, file.path)
+            handle = BytesIO(file.data) if isinstance(file, WrittenFile) else await asyncio.to_thread(_opened, file.path)
             try:
                 return await self._graph.upload(handle, file.mime, f"file{_extension(file.mime)}")
             finally:

@@ -85,7 +85,7 @@ class Shop:
         *,
         attempt: str | None = None,
         external_id: str | None = None,
-        then: Literal["end", "later", "window"] = "end",
+        then: Literal["end", "later", "window", "plain", "channel"] = "end",
         after: Millis | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,
@@ -116,11 +116,16 @@ class Shop:
         ids = [line.id for line in (await self.reading(conversation)).waiting]
         return await self.store.begin_reply(conversation, ids, self.clock(), reserve), ids
 
-    async def answer(self, conversation: str, *texts: str) -> OpenWork:
+    async def answer(self, conversation: str, *says: str | Draft) -> OpenWork:
         """Answer what waits in a conversation."""
         attempt, ids = await self.call(conversation)
         [work] = await self.store.save_reply(
-            conversation, attempt, ids, [Draft(text) for text in texts], Usage(10, 5, "test"), self.clock()
+            conversation,
+            attempt,
+            ids,
+            [each if isinstance(each, Draft) else Draft(each) for each in says],
+            Usage(10, 5, "test"),
+            self.clock(),
         )
         return work
 

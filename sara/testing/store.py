@@ -212,6 +212,24 @@ class StoreContract(
         assert await shop.asked(new, "in-3") == ana
         assert await shop.asked(old, "in-4") == newcomer
 
+    async def test_two_changes_told_in_reverse_leave_the_last_identity(self, shop: Shop) -> None:
+        first = Person(user_id="US.1", phone="111")
+        second, third = Person(user_id="US.2", phone="222"), Person(user_id="US.3", phone="333")
+        ana = await shop.asked(first, "in-1")
+        announcing = arrival(message("in-2", second), Verdict(skip="recorded"))
+        await shop.store.accept(
+            Intake(ACCOUNT, (announcing,), changes=(IdentityChange(ACCOUNT, second, third, 8),)), shop.clock()
+        )
+        await shop.change(IdentityChange(ACCOUNT, first, second, 7))
+        to = await self._delivery(shop, ana)
+        assert (to.user_id, to.phone) == ("US.3", "333")
+        assert await shop.asked(third, "in-3") == ana
+        # Late ones under any of the names are theirs, and teach nothing.
+        for n, late in enumerate((first, second)):
+            assert await shop.asked(late, f"late-{n}") == ana
+        to = await self._delivery(shop, ana)
+        assert (to.user_id, to.phone) == ("US.3", "333")
+
     async def test_who_takes_over_a_number_does_not_become_its_former_owner(self, shop: Shop) -> None:
         bob = await shop.asked(Person(phone="222"), "in-1")
         ana = await shop.asked(Person(user_id="US.A", phone="111"), "in-2")

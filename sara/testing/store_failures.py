@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from sara import OpenWork, Outcome, Stale
+from sara import Draft, OpenWork, Outcome, Stale
 from sara.testing.shop import ACCOUNT, STOP, Shop, later, message
 
 
@@ -15,7 +15,9 @@ class FailuresExam:
 
     # failures that a receipt tells of
 
-    async def fail(self, shop: Shop, attempt: str, then: Literal["end", "later", "window"], after: int | None = None) -> None:
+    async def fail(
+        self, shop: Shop, attempt: str, then: Literal["end", "later", "window", "plain", "channel"], after: int | None = None
+    ) -> None:
         """A receipt says that an attempt's message was not delivered."""
         await shop.receipt("failed", attempt=attempt, external_id=f"out-{attempt}", then=then, after=after)
 
@@ -224,6 +226,64 @@ class FailuresExam:
         assert await shop.state(part) == "parked"
         await shop.receipt("delivered", attempt="a1", external_id="out-a1")
         assert await shop.state(part) == "delivered"
+
+    async def test_a_failure_of_the_channel_is_not_held_against_the_part(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        for n in range(10):
+            part = await shop.send(conversation, f"a{n}", f"out-a{n}")
+            for _ in range(2):
+                await self.fail(shop, f"a{n}", "channel")
+            view = await shop.next(conversation)
+            assert (view.part.id, view.state, view.not_before) == (part, "queued", shop.clock())
+        assert (await shop.told(part)).count("reopened") == 10, "once for each attempt that failed"
+        await shop.send(conversation, "a10", "out-a10")
+        await self.fail(shop, "a10", "later")
+        assert (await shop.next(conversation)).not_before == shop.clock() + 60_000, "the first of its own failures"
+
+    @pytest.mark.parametrize("after", [None, 3_600_000], ids=["until it is mended", "for an hour"])
+    async def test_a_whole_answer_that_the_channel_did_not_deliver_goes_back_whole_and_in_order(
+        self, shop: Shop, after: int | None
+    ) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.send(conversation, "a1", "out-a1")
+        await shop.send(conversation, "a2", "out-a2")
+        await self.fail(shop, "a1", "channel", after)
+        await self.fail(shop, "a2", "channel", after)
+        assert await shop.states(conversation) == ["answered", "queued", "queued"]
+        assert (await shop.next(conversation)).part.text == "one"
+
+    async def test_what_was_overtaken_during_a_short_rest_of_the_channel_is_not_sent_again(self, shop: Shop) -> None:
+        conversation = await shop.answered("one", "two")
+        await shop.send(conversation, "a1", "out-a1")
+        await shop.send(conversation, "a2", "out-a2")
+        await self.fail(shop, "a1", "channel", 5_000)
+        assert await shop.states(conversation) == ["answered", "failed", "accepted"]
+
+    async def test_a_failure_of_the_channel_told_before_the_answer_to_the_request_puts_back_too(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        part = await shop.begin(conversation, "a1")
+        await shop.receipt("failed", external_id="out-a1", then="channel")
+        await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-a1"), shop.clock())
+        assert await shop.state(part) == "queued"
+
+    async def test_a_form_that_was_refused_gives_way_to_its_words_once(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.answer(conversation, Draft("Soup: 5 EUR", "image", {"path": "menu"}), Draft("Anything else?"))
+        part = await shop.send(conversation, "a1", "out-a1")
+        await shop.send(conversation, "a2", "out-a2")
+        await self.fail(shop, "a1", "plain")
+        view = await shop.next(conversation)
+        assert (view.part.id, view.part.kind, view.part.text, view.part.content) == (part, "text", "Soup: 5 EUR", {})
+        await shop.send(conversation, "a3", "out-a3")
+        await self.fail(shop, "a3", "plain")
+        assert await shop.state(part) == "failed"
+
+    async def test_a_form_without_words_that_was_refused_has_failed(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        await shop.answer(conversation, Draft("", "image", {"path": "menu"}))
+        part = await shop.send(conversation, "a1", "out-a1")
+        await self.fail(shop, "a1", "plain")
+        assert await shop.state(part) == "failed"
 
     async def test_a_part_put_back_wakes_whoever_sends(self, shop: Shop) -> None:
         conversation = await shop.answered("one")

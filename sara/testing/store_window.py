@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Echo, Instant, Verdict
+from sara import Echo, Instant, Outcome, Person, Verdict
 from sara.testing.shop import ACCOUNT, ANA, INVITATION, STOP, Shop, later, message
 
 DAY = 86_400_000
@@ -113,6 +113,27 @@ class WindowExam:
         await shop.take(later(shop, "in-2"))
         assert (await shop.states(conversation))[1:4] == ["failed", "accepted", "cancelled"]
 
+    @pytest.mark.parametrize("older", [True, False], ids=["in the older", "in the younger"])
+    async def test_what_was_parked_in_either_of_two_conversations_of_one_person_comes_back(self, shop: Shop, older: bool) -> None:
+        numbered, named = Person(phone="15550006666"), Person(user_id="US.6")
+        texts: dict[str, str] = {}
+        for n, person in enumerate((numbered, named)):
+            texts[await shop.answered(f"to {n}", person=person, external_id=f"in-{n}")] = f"to {n}"
+        shop.clock.forward(2 * DAY)
+        for conversation in texts:
+            await shop.park(conversation, None)
+        both = Person(user_id="US.6", phone="15550006666")
+        if older:
+            taken = await shop.take(message("in-3", both, at=shop.clock()))
+        else:
+            # Known to be one before anything that opens the window comes.
+            await shop.take(replace(message("in-3", both, at=shop.clock()), opens_window=False))
+            taken = await shop.take(message("in-4", named, at=shop.clock()))
+        assert {work.conversation for work in taken.work} == texts.keys(), "whoever sends is woken for both"
+        for conversation, text in texts.items():
+            view = await shop.next(conversation)
+            assert (view.part.text, view.state, view.customer_at) == (text, "queued", shop.clock())
+
     async def test_parts_parked_for_another_reason_stay_parked(self, shop: Shop) -> None:
         conversation = await shop.answered("one")
         await shop.store.end_part((await shop.next(conversation)).part.id, "parked", "other", shop.clock())
@@ -133,6 +154,27 @@ class WindowExam:
         await shop.change(Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
         await shop.take(later(shop, "in-2"))
         assert (await shop.states(conversation))[1] == "cancelled"
+
+    @pytest.mark.parametrize("wrote", [False, True], ids=["silent", "wrote since"])
+    async def test_a_send_that_found_the_window_closed_closes_it_unless_the_customer_wrote_since(
+        self, shop: Shop, wrote: bool
+    ) -> None:
+        conversation = await shop.answered("one")
+        shop.clock.forward(1_000)
+        part = await shop.begin(conversation, "a1")
+        shop.clock.forward(1_000)
+        if wrote:
+            await shop.take(later(shop, "in-2"))
+        outcome = Outcome("not_sent", "queued", shop.clock() + 6_000, charged=False, error="131047", closes_window=True)
+        work = await shop.store.settle("a1", outcome, shop.clock())
+        view = await shop.next(conversation)
+        assert (view.part.id, view.state, view.attempts) == (part, "queued", 0)
+        assert (view.customer_at is None, work.deliver_due) == (not wrote, shop.clock() + (6_000 if wrote else 0))
+        if not wrote:
+            await shop.park(conversation)
+            shop.clock.forward(1_000)
+            await shop.take(later(shop, "in-2"))
+            assert await shop.state(part) == "queued"
 
     async def test_what_was_parked_can_be_sent_or_dropped_by_hand(self, shop: Shop) -> None:
         conversation = await self.parked(shop, "one")

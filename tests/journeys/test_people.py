@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_whatsapp.simulator import Bubble, WhatsAppSimulator
+from sara_whatsapp.simulator.state import new_wamid
+from sara_whatsapp.simulator.webhooks import inbound, wire
 
 from sara.model import StoredMessage
 
 from .conftest import Town
+from .test_window import ALMOST_A_DAY
 
 NOX_ID = "DE.40000000000000000444"
 
@@ -105,3 +108,44 @@ async def test_somebody_who_changes_number_and_id_goes_on_in_the_same_conversati
     # Whoever gets the old number next is somebody else.
     await town.phone.say(town.phone.add_customer("Next", phone=ana.phone, user_id="US.88800000000000000888"), "hi")
     assert len({message.conversation for message in await said(town, 3)}) == 2
+
+
+async def test_what_was_parked_for_one_name_of_a_person_comes_when_they_write_under_another(town: Town) -> None:
+    town.config["conversation"]["max_age"] = "30d"
+    await town.start()
+    lee = town.phone.add_customer("Lee", phone="15550006666", user_id="US.66600000000000000666")
+    await town.phone.say(replace(lee, user_id=None), "by number")
+    await said(town, 1)
+    hidden, phone = replace(lee, phone=None), town.phone
+    content = {"type": "text", "text": {"body": "late, by id"}}
+    at = phone.settings.clock() - ALMOST_A_DAY
+    bubble = Bubble(new_wamid("0", outbound=False), "lee", "customer", "text", content, "late, by id", at, "sent")
+    assert await phone.post(wire(inbound(phone.settings, [(hidden, bubble)])))
+    [parked] = await town.stored(1, state="parked")
+
+    async def a_second_later() -> bool:  # the customer's times are whole seconds
+        return phone.settings.clock() // 1_000 > parked.at // 1_000
+
+    await town.until(a_second_later)
+    await phone.say(lee, "both")
+    answers = await town.answers(3)
+    assert sorted(answers) == ["echo: both", "echo: by number", "echo: late, by id"]
+    assert len({message.conversation for message in await town.messages()}) == 2
+
+
+async def test_two_changes_of_number_told_in_reverse_leave_the_last_one(town: Town) -> None:
+    await town.start()
+    first = town.phone.customers["ana"]
+    await town.phone.say(first, "hello")
+    await said(town, 1)
+    second = replace(first, phone="15550001199", user_id="US.10000000000000000199")
+    third = replace(first, phone="15550001299", user_id="US.10000000000000000299")
+    for n, (before, after) in enumerate(((second, third), (first, second)), 1):
+        moved = {"type": "user_changed_number", "body": "moved", "wa_id": after.phone, "user_id": after.user_id}
+        await town.phone.say(before, {"type": "system", "system": {**moved, "previous_user_id": before.user_id}})
+        await town.stored(n + 1, direction="in")
+    await town.phone.say(third, "it is me")
+    await said(town, 2)
+    assert town.phone.accepted[-1].to == f"+{third.phone}"
+    asked = [message for message in await town.messages(direction="in") if message.kind == "text"]
+    assert len({message.conversation for message in asked}) == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from sara_whatsapp.simulator import Bubble
 from sara_whatsapp.simulator.state import new_wamid
 from sara_whatsapp.simulator.webhooks import inbound, wire
@@ -36,6 +39,39 @@ async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_
     await town.phone.say("ana", "hello again")
     await town.phone.wait_for(lambda phone: len(phone.accepted) == 3, timeout=20)
     assert [send.text for send in town.phone.accepted[1:]] == ["echo: are you open?", "echo: hello again"]
+
+
+@pytest.mark.parametrize(("category", "asked"), [("marketing", 0), ("utility", 1)])
+async def test_who_wants_no_offers_gets_no_template_that_is_one(town: Town, category: str, asked: int) -> None:
+    town.config["conversation"]["max_age"] = "30d"
+    town.config["channels"]["whatsapp"]["template"] = {**TEMPLATE, "category": category}
+    await town.start()
+    assert await town.phone.post(no_offers(town))
+    await wrote(town, "are you open?", ALMOST_A_DAY)
+    await town.stored(1, state="parked")
+    await town.stored(1, direction="out", purpose="template", state="read" if asked else "cancelled")
+    assert len(town.phone.accepted) == asked
+
+
+def no_offers(town: Town) -> dict[str, Any]:
+    """Ana tells WhatsApp that she wants no advertisements."""
+    settings, ana = town.phone.settings, town.phone.customers["ana"]
+    wish = {
+        "wa_id": ana.phone,
+        "user_id": ana.user_id,
+        "category": "marketing_messages",
+        "detail": "User requested to stop marketing messages",
+        "value": "stop",
+        "timestamp": settings.clock() // 1_000,
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": settings.display_number, "phone_number_id": settings.phone_number_id},
+        "contacts": [{"profile": {"name": ana.name}, "wa_id": ana.phone, "user_id": ana.user_id}],
+        "user_preferences": [wish],
+    }
+    change = {"field": "user_preferences", "value": value}
+    return {"object": "whatsapp_business_account", "entry": [{"id": settings.business_account_id, "changes": [change]}]}
 
 
 async def test_without_a_template_it_waits_all_the_same(town: Town) -> None:

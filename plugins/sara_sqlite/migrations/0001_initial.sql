@@ -15,6 +15,7 @@ CREATE TABLE contacts (
     opted_out    INTEGER NOT NULL DEFAULT 0,
     opted_out_at INTEGER,
     marketing    INTEGER NOT NULL DEFAULT 1,
+    marketing_at INTEGER,
     -- The older contact that this one turned out to be.
     linked       INTEGER REFERENCES contacts (id),
     created_at   INTEGER NOT NULL

@@ -65,8 +65,8 @@ def _silence(heard: Mapping[str, Said]) -> Finding | None:
     """One finding instead of many where Meta answered nothing at all."""
     if any(said.status for said in heard.values()):
         return None
-    trouble = next(iter(heard.values())).trouble
-    return Finding("meta", "bad", f"Meta's Graph API cannot be asked. {trouble}", judging.REACH)
+    said = next(iter(heard.values()))
+    return Finding("meta", "bad", f"Meta's Graph API cannot be asked. {said.trouble}", said.remedy or judging.REACH)
 
 
 async def _way_in(options: WhatsAppOptions, address: str | None) -> list[Finding]:

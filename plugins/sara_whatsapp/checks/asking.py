@@ -23,8 +23,15 @@ from sara_whatsapp.wire import mapping, words
 
 log = structlog.get_logger("sara_whatsapp")
 
-KEPT: Millis = 60_000
-"""How long an answer of Meta's may be used again."""
+KEPT: Millis = 300_000
+REFUSAL_KEPT: Millis = 60_000
+"""How long a good answer of Meta's may be used again, and a refusal. A new account may ask 200 things an hour, a look asks a dozen."""
+
+NEARLY = 90
+"""From so many percent of the calls that Meta allows on, what was heard before has to do."""
+
+OLDEST: Millis = 86_400_000
+"""Even then nothing older than this is used."""
 
 _TIMEOUT_S = 15.0
 _NUMBER = "id,display_phone_number,verified_name,quality_rating,code_verification_status,name_status,throughput"
@@ -50,6 +57,8 @@ class Said:
     trouble: str = ""
     at: Instant = 0
     cached: bool = False
+    remedy: str = ""
+    rest: Millis = 0
 
     @property
     def good(self) -> bool:
@@ -114,7 +123,8 @@ class Meta:
     def _said(self, answer: Answer) -> Said:
         value = hide(answer.value, self._options.access_token.reveal())
         trouble = "" if isinstance(value, dict) else f"HTTP {answer.status}: what answered is not Meta's Graph API."
-        return Said(answer.status if not trouble else 0, mapping(value), trouble, self._clock())
+        rest = max(answer.rest, KEPT) if answer.used >= NEARLY else 0
+        return Said(answer.status if not trouble else 0, mapping(value), trouble, self._clock(), rest=rest)
 
     def _client(self, token: Secret) -> GraphClient:
         options = self._options
@@ -130,13 +140,15 @@ class Meta:
         await self._stack.aclose()
 
     async def ask(self, names: Iterable[str] | None = None, *, anew: bool = False) -> dict[str, Said]:
-        """Ask everything, or what is named, at the same time. Unless it is to be asked `anew`, an answer of the last minute is
-        taken instead."""
+        """Ask everything, or what is named, at the same time. Unless it is to be asked `anew`, an answer of the last minutes is
+        taken instead, and where Meta's limit is near any that there is."""
         asked = questions(self._options)
         wanted = {name: asked[name] for name in (names or asked) if name in asked}
         now = self._clock()
         known = {} if anew else self._memory.recall(now)
         open_names = [name for name in wanted if name not in known]
+        if open_names and not anew and (rest := self._memory.rests(now)):
+            return known | dict.fromkeys(open_names, _unasked(rest))
         answers = await asyncio.gather(*(self._ask(wanted[name]) for name in open_names))
         heard = {name: known[name] for name in wanted if name in known} | dict(zip(open_names, answers, strict=True))
         if open_names:
@@ -157,36 +169,64 @@ class Meta:
             return Said(0, trouble=str(error))
 
 
+def _unasked(rest: Millis) -> Said:
+    minutes = -(-rest // 60_000)
+    return Said(
+        0, trouble="The questions that Meta allows in an hour are nearly used up.", remedy=f"Run this again in {minutes} minutes."
+    )
+
+
 class Memory:
-    """The latest good answers, in a file that holds no secret. They are for one set of ids and credentials alone."""
+    """The latest answers, in a file that holds no secret. They are for one set of ids and credentials alone."""
 
     def __init__(self, path: Path, key: str) -> None:
         self._path = path
         self._key = key
 
     def recall(self, now: Instant) -> dict[str, Said]:
-        """What was heard within the last minute."""
+        """What was heard a short while ago."""
+        found, rested = self._read()
+        longest = OLDEST if now < rested else KEPT
+        return {
+            name: said
+            for name, said in found.items()
+            if 0 <= now - said.at < (longest if said.good else min(longest, REFUSAL_KEPT))
+        }
+
+    def rests(self, now: Instant) -> Millis:
+        """How long Meta is not to be asked, because its limit is near."""
+        return max(0, self._read()[1] - now)
+
+    def _read(self) -> tuple[dict[str, Said], Instant]:
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             if found["key"] != self._key:
-                return {}
-            kept = {name: Said(200, mapping(each["value"]), "", int(each["at"]), True) for name, each in found["said"].items()}
+                return {}, 0
+            said = {
+                name: Said(int(each["status"]), mapping(each["value"]), "", int(each["at"]), True)
+                for name, each in found["said"].items()
+            }
+            return said, int(found["rested"])
         except FileNotFoundError:
-            return {}
+            return {}, 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.debug("doctor_memory_unreadable", error=type(error).__name__)
-            return {}
-        return {name: said for name, said in kept.items() if 0 <= now - said.at < KEPT}
+            return {}, 0
 
     def keep(self, heard: Mapping[str, Said], now: Instant) -> None:
-        """Remember what was good; what was not is asked again. Without a state directory nothing is remembered."""
-        # What a former run heard beside this and is still fresh stays.
-        kept = {**self.recall(now), **heard}
-        said = {name: {"at": each.at, "value": each.value} for name, each in kept.items() if each.good}
+        """Remember what was answered. Without a state directory nothing is remembered."""
+        # What a former run heard beside this stays: it may be needed.
+        former, rested = self._read()
+        said = {
+            name: {"at": each.at, "status": each.status, "value": each.value}
+            for name, each in {**former, **heard}.items()
+            if each.status
+        }
+        rested = max(rested, now + max((each.rest for each in heard.values()), default=0))
         fresh = self._path.with_suffix(".new")
         try:
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump({"key": self._key, "said": said}, file)
+                json.dump({"key": self._key, "rested": rested, "said": said}, file)
             fresh.replace(self._path)
         except OSError as error:
             log.debug("doctor_memory_not_kept", error=error.strerror)

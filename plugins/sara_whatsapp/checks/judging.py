@@ -34,7 +34,7 @@ _PUNISHED = frozenset({"BANNED", "RESTRICTED"})
 def unanswered(check: str, said: Said, what: str, gone: str) -> Finding:
     """The finding for a question that got no good answer. `what` it was about; `gone` is the remedy where Meta does not know it."""
     if said.status == 0:
-        return Finding(check, "bad", f"Meta could not be asked about {what}: {said.trouble}", REACH)
+        return Finding(check, "bad", f"Meta could not be asked about {what}: {said.trouble}", said.remedy or REACH)
     if said.token_refused:
         return Finding(check, "warning", f"Meta tells nothing about {what} as long as it refuses the access token.", _NEW_TOKEN)
     if said.code in _GONE:
@@ -75,7 +75,7 @@ def _refused_token() -> Finding:
 
 def _no_inspection(said: Said) -> Finding:
     if said.status == 0:
-        return Finding("app", "bad", f"Meta could not be asked: {said.trouble}", REACH)
+        return Finding("app", "bad", f"Meta could not be asked: {said.trouble}", said.remedy or REACH)
     if said.token_refused or said.code in _GONE or said.code == 101:
         return Finding(
             "app", "bad", "Meta does not accept app_id and app_secret together, so no event of this app can be verified.", _APP
@@ -180,7 +180,8 @@ def _standing(node: Mapping[str, Any]) -> Iterator[Finding]:
             "See WhatsApp Manager > Insights; fewer unasked messages and an easy way out help.",
         )
     else:
-        yield Finding("quality", "good", f"Meta rates the number {quality.lower() or 'not yet'}.")
+        rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few have written"
+        yield Finding("quality", "good", f"Meta rates the number {rated}.")
     if verified and verified != "VERIFIED":
         yield Finding(
             "verification",
@@ -255,7 +256,7 @@ def sending(heard: Mapping[str, Said]) -> list[Finding]:
     if said is None or not heard["number"].good:
         return []
     if not said.good:
-        remedy = "Nothing needs to be done; a message to a phone of your own tells."
+        remedy = said.remedy or "Nothing needs to be done; a message to a phone of your own tells."
         return [Finding("sending", "warning", f"Meta does not say whether the number can send. {said.reason()}", remedy)]
     health = mapping(said.value.get("health_status"))
     able = words(health.get("can_send_message"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sara import Finding
 from sara_whatsapp.checks.asking import Meta, Said
-from sara_whatsapp.checks.wiring import ACCOUNT, ALL, ESSENTIAL, same, subscribed, subscribed_callback
+from sara_whatsapp.checks.wiring import ACCOUNT, ALL, ECHOES, ESSENTIAL, same, subscribed, subscribed_callback
 from sara_whatsapp.options import WhatsAppOptions
 
 NOT_VERIFIED = 2200
@@ -24,7 +24,7 @@ async def mend(meta: Meta, options: WhatsAppOptions, heard: Mapping[str, Said], 
     settings = heard.get("subscriptions")
     if settings is not None and settings.good and address is not None:
         there = subscribed_callback(settings)
-        if there is None or not same(there[0], address) or not set(ESSENTIAL) <= there[1]:
+        if there is None or not same(there[0], address) or not {*ESSENTIAL, ECHOES} <= there[1]:
             found.append(await _set_callback(meta, options, address, there))
     return found
 
@@ -39,12 +39,11 @@ async def _subscribe(meta: Meta, options: WhatsAppOptions) -> Finding:
 
 async def _set_callback(meta: Meta, options: WhatsAppOptions, address: str, there: tuple[str, set[str]] | None) -> Finding:
     former, held = there or ("", set())
-    said = await _post(meta, options, address, [*ALL, *sorted(held - set(ALL))])
-    if not _done(said) and said.code == 100:
-        # A field that this app may not have makes Meta refuse them all.
-        said = await _post(meta, options, address, [*ESSENTIAL, *sorted(held - set(ESSENTIAL))])
-    if not _done(said) and said.code == 100:
-        said = await _post(meta, options, address, ["messages", *sorted(held - {"messages"})])
+    # A field that this app may not have makes Meta refuse them all.
+    for wanted in (ALL, ALL[:-1], (*ESSENTIAL, ECHOES), ESSENTIAL, ("messages",)):
+        said = await _post(meta, options, address, [*wanted, *sorted(held - set(wanted))])
+        if _done(said) or said.code != 100:
+            break
     if _done(said):
         was = f" (it was {former})" if former and not same(former, address) else ""
         return Finding("fix", "good", f"Set the app's callback to {address}{was}, and its fields.")

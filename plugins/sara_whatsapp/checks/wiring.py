@@ -17,8 +17,10 @@ from sara_whatsapp.wire import listed, mapping, words
 ACCOUNT = "whatsapp_business_account"
 ESSENTIAL = ("messages", "user_preferences", *sorted(field for field, serious in SERIOUS.items() if serious))
 """The fields without which something that matters is never heard of."""
-ALL = (*ESSENTIAL, *sorted(field for field, reading in FIELDS.items() if reading == "news" and field not in ESSENTIAL))
-"""Every field that is read and that any app may have."""
+ECHOES = "smb_message_echoes"
+"""What a person answers from the phone app, for numbers that are used there as well. Not every app may have it."""
+ALL = (*ESSENTIAL, *sorted(field for field, reading in FIELDS.items() if reading == "news" and field not in ESSENTIAL), ECHOES)
+"""Every field that is read."""
 
 _FIX = "`sara doctor --fix` does it."
 _WABA = "Compare business_account_id with WhatsApp > API Setup; the token's system user needs access to that account."
@@ -129,6 +131,13 @@ def _callback_fields(fields: set[str]) -> Finding:
         return Finding("fields", "bad", "The app does not subscribe to the field messages: no message arrives.", _FIX)
     if missing := [field for field in ESSENTIAL if field not in fields]:
         return Finding("fields", "warning", f"Messages arrive, but SARA never hears of {', '.join(missing)}.", _FIX)
+    if ECHOES not in fields:
+        return Finding(
+            "fields",
+            "note",
+            f"Messages, receipts and warnings are delivered; not what is answered from the phone app ({ECHOES}).",
+            f"{_FIX} It matters only where the number is used in the WhatsApp Business app, too.",
+        )
     return Finding("fields", "good", "Messages, receipts and warnings about the account are delivered.")
 
 

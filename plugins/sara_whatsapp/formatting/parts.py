@@ -6,6 +6,7 @@ import re
 
 from sara import split_text, utf16_length
 from sara_whatsapp.formatting.marks import FENCE
+from sara_whatsapp.formatting.seams import ROOM, seam
 
 _BLOCK = re.compile(r"```(\n?)(.*?)```", re.DOTALL)
 _SMALLEST = 32  # below this there is no room for closing and opening code blocks
@@ -14,7 +15,8 @@ _GAPS = (re.compile(r"\n[^\S\n]*\n\s*"), re.compile(r"\n\s*"), re.compile(r"(?<=
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Cut WhatsApp text into parts of at most `limit` UTF-16 units; a code block that is cut is closed and opened again.
+    """Cut WhatsApp text into parts of at most `limit` UTF-16 units. What is cut is closed and opened again: a code block, emphasis,
+    a quote.
 
     Cuts fall where `split_text` puts them, but before an address or a code block that would fit as a whole.
     """
@@ -36,12 +38,12 @@ def split_end(text: str, limit: int) -> tuple[str, str]:
     for gap in _GAPS:
         for match in gap.finditer(text):
             end = match.end()
-            if (
-                len(text) - limit <= end < len(text)
-                and utf16_length(text[end:]) <= limit
-                and not any(start < end < stop for start, stop in blocks)
-            ):
-                return text[: match.start()].rstrip(), text[end:]
+            if not len(text) - limit <= end < len(text) or any(start < end < stop for start, stop in blocks):
+                continue
+            cut, closing, opening = seam(text, end)
+            head, tail = text[:cut].rstrip() + closing, opening + text[cut:].lstrip()
+            if tail and head and utf16_length(tail) <= limit:
+                return head, tail
     return text, ""
 
 
@@ -56,7 +58,22 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
             return _cut_code(text, limit, block)
     else:
         end = _before_address(text, end, limit)
+        if limit >= _SMALLEST and (found := _sewn(text, end, limit)):
+            return found
     return text[:end].rstrip(), text[end:].lstrip()
+
+
+def _sewn(text: str, end: int, limit: int) -> tuple[str, str] | None:
+    """The two pieces where the cut at `end` would leave something open; None where it leaves nothing."""
+    if not any(seam(text, end)[1:]):
+        return None
+    short = _end(text, limit - ROOM)
+    for place in (_before_address(text, short, limit - ROOM), short):
+        cut, closing, opening = seam(text, place)
+        # With nothing but marks before the cut, there would be no end to it.
+        if len(text[:cut].rstrip()) > len(opening):
+            return text[:cut].rstrip() + closing, opening + text[cut:].lstrip()
+    return None
 
 
 def _cut_code(text: str, limit: int, block: re.Match[str]) -> tuple[str, str]:

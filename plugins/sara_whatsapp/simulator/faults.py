@@ -133,6 +133,13 @@ class Faults:
         )
         self.media_gone = fault("media_gone", "Files cannot be fetched", "Answer 404 where a file should be; its id still works")
         self.media_damaged = fault("media_damaged", "Files arrive damaged", "Send other bytes than the hash was made of")
+        self.held_back = fault(
+            "held_back",
+            "Hold templates back",
+            "Take a template, and say that it does not go out yet",
+            "paused",
+            ("paused", "held_for_quality_assessment"),
+        )
         self.redeliver = fault("redeliver", "Deliver webhooks again", "Post every webhook so many times", 2)
 
     def __iter__(self) -> Iterator[Fault]:

@@ -42,6 +42,9 @@ class Front:
         self.refusal: Callable[[], GraphError | None] = lambda: None
         """What every send is refused with as things are set up; None where nothing stands against it."""
 
+        self.used: Callable[[], int] = lambda: 0
+        """How many percent of the calls that Meta allows in an hour are used up."""
+
     def recorded(self, answer: Answer, *, form: bool = False) -> Handler:
         """An answer as a handler: what is raised becomes an error in Meta's shape, and the request is remembered. With `form`
         the body is left for the answer to read, and is not remembered."""
@@ -60,6 +63,9 @@ class Front:
                 _reset(request)
                 response = web.Response()
             finally:
+                if status and (used := self.used()):
+                    figures = {"type": "whatsapp", "call_count": used, "estimated_time_to_regain_access": 0}
+                    response.headers["X-Business-Use-Case-Usage"] = json.dumps({self.settings.business_account_id: [figures]})
                 self.world.requests.append(GraphRequest(self.world.clock(), request.method, request.path, raw, status))
                 self.world.changed()
             return response

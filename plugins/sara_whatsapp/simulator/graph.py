@@ -74,7 +74,9 @@ class _Graph:
             return _broken("html")
         await asyncio.sleep((self._faults.slow.value if self._faults.slow.strikes() else self._settings.latency) / 1000)
         who = {"user_id": wanted.user_id} if wanted.user_id else {"wa_id": wanted.phone}
-        message = {"id": taken.wamid} | ({"message_status": "accepted"} if wanted.kind == "template" else {})
+        message = {"id": taken.wamid}
+        if wanted.kind == "template":
+            message["message_status"] = self._faults.held_back.value if self._faults.held_back.strikes() else "accepted"
         return told({"messaging_product": "whatsapp", "contacts": [{"input": wanted.input, **who}], "messages": [message]})
 
     def _mark_read(self, mark: MarkRead) -> web.Response:

@@ -28,6 +28,7 @@ def routes(front: Front, setup: Setup, postman: Postman) -> list[web.RouteDef]:
         "webhook_configuration": setup.addresses,
     }
     front.refusal = setup.refusal
+    front.used = lambda: setup.used
     desk = _Desk(front, setup, postman)
     answers = [
         ("GET", r"/{version:v\d+\.\d+}/debug_token", desk.inspect),

@@ -27,6 +27,7 @@ FIELDS = (
     "account_update",
     "business_capability_update",
     "business_username_updates",
+    "calls",
     "message_template_components_update",
     "message_template_quality_update",
     "message_template_status_update",
@@ -48,7 +49,8 @@ class Setup:
     `expires_at` is Unix seconds, 0 for never. `scopes` is what the token lists, `manages` whether it really may look after the
     account. `numbers` are the account's phone numbers by id. `apps` are the subscribed apps' names by id. `callback` and `fields`
     are the app's, `number_override` and `account_override` the addresses that stand above it. `refused_fields` are those that
-    this app may not have. `hurdles` are what keeps the number from sending, as Meta's `errors`.
+    this app may not have. `hurdles` are what keeps the number from sending, as Meta's `errors`. `used` is how many percent of the
+    calls allowed in an hour are used up; 0 is not told.
     """
 
     def __init__(self, settings: Settings, postman: Postman) -> None:
@@ -71,6 +73,7 @@ class Setup:
         self.name_status = "APPROVED"
         self.mode = "LIVE"
         self.hurdles: list[dict[str, Any]] = []
+        self.used = 0
 
     async def connect(self, webhook: str) -> None:
         """Set everything up so that events go to `webhook`, as who owns the business would. Raises `NotVerified`."""

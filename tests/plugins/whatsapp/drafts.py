@@ -97,11 +97,42 @@ CONTENT = st.fixed_dictionaries(
     },
 )
 DRAFTS = st.builds(Draft, TEXT, st.sampled_from([*sorted(KINDS), "poll"]), CONTENT, st.sampled_from([None, "m1"]))
+FILE = st.fixed_dictionaries({}, optional={"id": ID, "link": st.just(URL), "filename": TEXT})
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "text": TEXT,
+    "payload": TEXT,
+    "action": st.dictionaries(st.sampled_from(["flow_token", "thumbnail_product_retailer_id"]), TEXT),
+    "currency": st.fixed_dictionaries(
+        {"fallback_value": TEXT, "code": st.sampled_from(["EUR", "euro"]), "amount_1000": usually(st.integers(-(2**40), 2**40))}
+    ),
+    "date_time": st.fixed_dictionaries({}, optional={"fallback_value": TEXT}),
+    **dict.fromkeys(("image", "video", "document"), FILE),
+    "nonsense": TEXT,
+}
+
+
+def parameter_of(kind: str) -> st.SearchStrategy[Any]:
+    value = {kind: usually(VALUES[kind])}
+    return usually(st.fixed_dictionaries({"type": st.just(kind)}, optional={**value, "parameter_name": usually(ID)}))
+
+
+PARAMETERS = st.lists(st.sampled_from(sorted(VALUES)).flatmap(parameter_of), max_size=3)
+COMPONENT = usually(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["header", "body", "BODY", "button", "footer"])},
+        optional={
+            "sub_type": usually(st.sampled_from(["quick_reply", "url", "catalog", "flow", "nonsense"])),
+            "index": usually(st.sampled_from([0, "1", 9, 10, "x"])),
+            "parameters": usually(PARAMETERS),
+        },
+    )
+)
 TEMPLATES = st.builds(
     Draft,
     TEXT,
     st.just("template"),
     st.fixed_dictionaries(
-        {"name": st.just("hello"), "language": st.just("en")}, optional={"parameters": usually(st.lists(TEXT))}
+        {"name": st.just("hello"), "language": st.just("en")},
+        optional={"parameters": usually(st.lists(TEXT)), "components": usually(st.lists(COMPONENT, max_size=3))},
     ),
 )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sara_whatsapp import forms, register_channels
 from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.formatting import to_whatsapp
 from sara_whatsapp.simulator import WhatsAppSimulator
 from structlog.testing import capture_logs
 
 from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
 from tests.plugins.whatsapp.provider import Receiver
+from tests.plugins.whatsapp.schema import faults_of_body
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 
@@ -178,7 +181,7 @@ def test_a_draft_takes_the_form_that_the_limits_allow(draft: Draft, channel: Wha
 def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Callable[..., WhatsAppChannel]) -> None:
     template = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna ", "two\nlines"]}
     draft = make_channel(template=template).outside_window()
-    content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"]}
+    content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"], "category": "utility"}
     assert draft is not None
     assert (draft.kind, draft.content) == ("template", content)
     assert "we_have_news" in draft.text
@@ -191,6 +194,38 @@ def test_without_a_template_nothing_is_said_outside_the_window(channel: WhatsApp
 
 def test_the_budget_is_that_of_the_file(make_channel: Callable[..., WhatsAppChannel]) -> None:
     assert (make_channel().monthly_budget, make_channel(monthly_budget=1_000).monthly_budget) == (None, 1_000)
+
+
+ANSWER = "**Our prices**, in short.\n\n" + "\n\n".join(f"{n}. " + "A loaf of bread, baked this morning. " * 60 for n in range(8))
+
+
+def test_a_long_answer_is_split_unless_the_file_says_otherwise(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    parts = make_channel().compose(Draft(ANSWER))
+    assert len(parts) > 4
+    assert {part.kind for part in parts} == {"text"}
+
+
+def test_a_long_answer_may_be_a_document_with_its_first_paragraph_as_caption(
+    make_channel: Callable[..., WhatsAppChannel],
+) -> None:
+    [part] = make_channel(long_answers="document").compose(Draft(ANSWER, reply_to="m1"))
+    assert (part.kind, part.reply_to) == ("document", "m1")
+    assert part.content["caption"] == "*Our prices*, in short."
+    assert part.content["name"].endswith(".txt")
+    assert part.text == to_whatsapp(ANSWER), "what was said stands in the history as a whole"
+
+
+def test_an_answer_of_fewer_parts_stays_text(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    count = len(make_channel().compose(Draft(ANSWER)))
+    for least, kinds in ((count, ["document"]), (count + 1, ["text"] * count)):
+        channel = make_channel(long_answers="document", document_from=least)
+        assert [part.kind for part in channel.compose(Draft(ANSWER))] == kinds
+
+
+def test_a_first_paragraph_that_is_no_caption_is_cut_to_one(make_channel: Callable[..., WhatsAppChannel]) -> None:
+    [part] = make_channel(long_answers="document").compose(Draft("A loaf of bread, baked this morning. " * 600))
+    assert len(part.content["caption"]) <= 1_024
+    assert part.content["caption"].endswith("…")
 
 
 # with the other end
@@ -232,6 +267,21 @@ async def test_a_file_of_ours_is_uploaded_and_sent_once(
     (media,) = simulator.media
     assert (media.data, media.mime) == (PNG, "image/png")
     assert [sent.body["image"] for sent in simulator.accepted] == [{"id": media.id, "caption": "Our shop"}] * 2
+
+
+async def test_a_long_answer_is_uploaded_as_the_text_that_it_is(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel(long_answers="document")
+    [draft] = channel.compose(Draft(ANSWER))
+    for n in (1, 2):
+        await channel.send(part(n, draft.kind, draft.text, **draft.content), f"p{n}.1")
+    (media,) = simulator.media
+    assert media.mime == "text/plain"
+    assert media.data.decode("utf-8-sig") == to_whatsapp(ANSWER)
+    body = simulator.accepted[0].body
+    assert body["document"] == {"id": media.id, "caption": "*Our prices*, in short.", "filename": draft.content["name"]}
+    assert faults_of_body(body) == []
 
 
 async def test_a_file_from_elsewhere_is_sent_as_a_link(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
@@ -287,6 +337,55 @@ async def test_a_burst_to_one_person_waits_here_and_not_at_meta(
     assert 4_000 < caught.value.after <= 6_100
     assert len(simulator.requests) == asked
     await channel.send(part(46, conversation="c2"), "p46.1")
+
+
+async def test_the_pace_is_kept_for_a_person_whatever_conversation_they_are_in(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel(throughput=1_000)
+    for n in range(45):
+        await channel.send(replace(part(n), conversation=f"c{n % 2}"), f"p{n}.1")
+    for conversation in ("c0", "c1"):
+        with pytest.raises(NotSent):
+            await channel.send(replace(part(45), conversation=conversation), "p45.1")
+
+
+async def test_a_limit_on_templates_makes_templates_wait_and_nothing_else(
+    simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    asking = {"name": "answer_waiting", "language": "en"}
+    simulator.faults.error_code.on(131064, times=1)
+    with pytest.raises(NotSent) as caught:
+        await channel.send(part(1, "template", "", **asking), "p1.1")
+    assert caught.value.scope == "conversation"
+    assert "categories" in caught.value.remedy
+    asked = len(simulator.requests)
+    with pytest.raises(NotSent) as caught:
+        await channel.send(part(2, "template", "", "c2", **asking), "p2.1")
+    assert caught.value.scope == "conversation"
+    assert caught.value.after is not None
+    assert 3_590_000 < caught.value.after <= 3_600_000
+    assert len(simulator.requests) == asked
+    await channel.send(part(3), "p3.1")
+    assert [send.kind for send in simulator.accepted] == ["text"]
+
+
+@pytest.mark.parametrize(("standing", "told"), [("paused", "paused"), ("held_for_quality_assessment", "quality assessment")])
+async def test_a_template_that_is_taken_and_held_back_is_told(
+    standing: str, told: str, simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
+) -> None:
+    channel = await open_channel()
+    asking = {"name": "answer_waiting", "language": "en"}
+    await channel.send(part(1, "template", "", **asking), "p1.1")
+    assert len(channel._context.problems) == 0
+    simulator.faults.held_back.on(standing)
+    assert (await channel.send(part(2, "template", "", **asking), "p2.1")).external_id
+    [problem] = channel._context.problems
+    assert (problem.key, problem.severity) == ("template:whatsapp", "warning")
+    assert "answer_waiting" in problem.message
+    assert told in problem.message
+    assert problem.remedy
 
 
 # signs of life

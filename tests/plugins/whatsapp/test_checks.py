@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.checks.asking import KEPT
-from sara_whatsapp.checks.wiring import ALL, ESSENTIAL
+from sara_whatsapp.checks.asking import KEPT, NEARLY, OLDEST, REFUSAL_KEPT
+from sara_whatsapp.checks.wiring import ALL, ECHOES, ESSENTIAL
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.probe import is_probe, probe
 from sara_whatsapp.simulator import WhatsAppSimulator
@@ -216,6 +216,13 @@ async def test_each_defect_is_found_and_comes_with_its_remedy(shop: Shop, defect
     assert remedy in found.remedy
 
 
+@pytest.mark.parametrize(("quality", "told"), [("GREEN", "green."), ("NA", "not yet"), ("UNKNOWN", "not yet")])
+async def test_a_number_that_was_not_rated_yet_is_said_to_be_so(shop: Shop, quality: str, told: str) -> None:
+    shop.simulator.setup.quality = quality
+    [rating] = [finding for finding in await shop.look() if finding.check == "quality"]
+    assert f"rates the number {told}" in rating.message
+
+
 async def test_everything_that_is_wrong_says_what_to_do(shop: Shop) -> None:
     for act, *_ in DEFECTS.values():
         act(shop)
@@ -374,7 +381,7 @@ async def test_each_thing_is_asked_once(shop: Shop) -> None:
     assert {request.method for request in shop.simulator.requests} == {"GET"}
 
 
-async def test_a_second_look_within_a_minute_asks_nothing_and_says_so(shop: Shop) -> None:
+async def test_a_second_look_within_minutes_asks_nothing_and_says_so(shop: Shop) -> None:
     await shop.look()
     shop.simulator.setup.unsubscribe()
     before = len(shop.simulator.requests)
@@ -386,11 +393,62 @@ async def test_a_second_look_within_a_minute_asks_nothing_and_says_so(shop: Shop
     assert list(await shop.wrong()) == ["subscription"]
 
 
-async def test_what_was_refused_is_asked_again_at_once(shop: Shop) -> None:
+async def test_what_was_refused_is_asked_again_after_a_minute(shop: Shop) -> None:
     shop.simulator.setup.manages = False
     assert {"account", "subscription"} == set(await shop.wrong())
+    asked = len(shop.simulator.requests)
     shop.simulator.setup.manages = True
+    shop.now += REFUSAL_KEPT - 1
+    assert all(finding.cached for finding in (await shop.wrong()).values())
+    assert len(shop.simulator.requests) == asked
+    shop.now += 1
     assert await shop.wrong() == {}
+    assert len(shop.simulator.requests) == asked + 2
+
+
+async def test_who_looks_once_a_minute_stays_within_what_meta_allows_a_new_account(shop: Shop) -> None:
+    shop.public_url = None
+    for _ in range(60):
+        await shop.look()
+        shop.now += 60_000
+    assert len(shop.simulator.requests) < 200
+
+
+async def test_near_metas_limit_what_was_heard_before_has_to_do(shop: Shop) -> None:
+    shop.simulator.setup.used = NEARLY
+    await shop.look()
+    asked = len(shop.simulator.requests)
+    shop.simulator.setup.used = 0
+    shop.simulator.setup.unsubscribe()
+    shop.now += KEPT - 1
+    assert await shop.wrong() == {}
+    assert len(shop.simulator.requests) == asked
+    shop.now += 1
+    assert list(await shop.wrong()) == ["subscription"]
+
+
+async def test_near_metas_limit_what_was_never_heard_is_said_to_be_unasked(shop: Shop) -> None:
+    shop.changes = {"app_id": None, "business_account_id": None}
+    shop.simulator.setup.used = NEARLY
+    await shop.look()
+    [file] = shop.state.iterdir()
+    file.write_text(file.read_text(encoding="utf-8").replace('"health_status"', '"another"', 1), encoding="utf-8")
+    asked = len(shop.simulator.requests)
+    found = (await shop.wrong())["sending"]
+    assert "nearly used up" in found.message
+    assert "in 5 minutes" in found.remedy
+    assert len(shop.simulator.requests) == asked
+
+
+async def test_nothing_older_than_a_day_is_used_however_near_the_limit_is(shop: Shop) -> None:
+    await shop.look()
+    shop.now += OLDEST - 60_000
+    shop.simulator.setup.used = NEARLY
+    await shop.look()
+    [file] = shop.state.iterdir()
+    file.write_text(file.read_text(encoding="utf-8").replace('"rested": ', '"rested": 9', 1), encoding="utf-8")
+    shop.now += OLDEST
+    assert (await shop.wrong())["meta"].remedy.startswith("Run this again in")
 
 
 async def test_what_is_remembered_is_for_the_same_credentials_alone(shop: Shop) -> None:
@@ -459,20 +517,33 @@ async def test_fixing_an_address_alone_keeps_the_overrides_of_the_account(shop: 
 
 
 async def test_fixing_keeps_the_fields_that_were_subscribed_before(shop: Shop) -> None:
-    shop.simulator.setup.point_elsewhere(ELSEWHERE, ["smb_message_echoes"])
+    shop.simulator.setup.point_elsewhere(ELSEWHERE, ["calls"])
     await shop.look(fix=True)
-    assert set(shop.simulator.setup.fields) == {*ALL, "smb_message_echoes"}
+    assert set(shop.simulator.setup.fields) == {*ALL, "calls"}
 
 
 async def test_a_field_that_the_app_may_not_have_does_not_keep_it_from_the_others(shop: Shop) -> None:
     shop.simulator.setup.refused_fields = {"security"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE, [])
     assert await shop.wrong(fix=True) == {}
-    assert set(shop.simulator.setup.fields) == set(ESSENTIAL)
+    assert set(shop.simulator.setup.fields) == {*ESSENTIAL, ECHOES}
     shop.simulator.setup.refused_fields = {"account_alerts"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE, [])
     assert list(await shop.wrong(fix=True)) == ["fields"]
     assert shop.simulator.setup.fields == ["messages"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_what_is_answered_from_the_phone_app_is_asked_for_where_the_app_may_have_it(shop: Shop, refused: bool) -> None:
+    before = [field for field in ALL if field != ECHOES]
+    shop.simulator.setup.refused_fields = {ECHOES} if refused else set()
+    shop.simulator.setup.point_elsewhere(shop.street.url + HOOK, before)
+    [noted] = [finding for finding in await shop.look() if finding.check == "fields"]
+    assert noted.state == "note"
+    assert ECHOES in noted.message
+    assert "--fix" in noted.remedy
+    assert await shop.wrong(fix=True) == {}
+    assert set(shop.simulator.setup.fields) == {*before, *(() if refused else (ECHOES,))}
 
 
 async def test_a_callback_that_does_not_pass_the_handshake_stays_as_it_was_and_says_why(shop: Shop) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_whatsapp.codes import CODES, classify, explain, look_up
+from sara_whatsapp.codes import CODES, FileRefused, TemplatesPaused, classify, explain, look_up
 
-from sara import InDoubt, NotSent, Refused, SaraError, Unavailable
+from sara import InDoubt, NotSent, Refused, SaraError, Unavailable, WindowClosed
 
 ROWS: dict[str, set[int]] = {
-    "retry": {1, 2, 131016, 131057, 131064, 132069, 133004},
-    "later_pair": {131056},
+    "retry": {2, 131016, 131057, 133004},
+    "retry_own": {1},
+    "later_pair": {131056, 132069},
     "later_number": {130429, 131048, 133008, 133009, 133015, 133016},
     "later_app": {4, 80007},
+    "later_templates": {131064},
     "recipient": {130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000},
     "message": {
-        *(100, 130501, 131008, 131009, 131051, 131053, 131059, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
+        *(100, 130501, 131008, 131009, 131051, 131059, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
         *(139100, 139101, 139102, 139103, 147001, 147002, 147003, 147004, 147005),
     },
+    "file": {131053},
     "template": {131063, 132001, 132015, 132016},
     "template_window": {131047},
     "config_token": {0, 104, 190},
@@ -26,23 +29,65 @@ ROWS: dict[str, set[int]] = {
     "doubt": {131000},
     "inbound": {131052, 131060},
 }
-SCOPES = {"retry": "message", "later_pair": "conversation", "later_number": "channel", "later_app": "channel"}
+SCOPES = {
+    "retry": "message",
+    "retry_own": "message",
+    "later_pair": "conversation",
+    "later_number": "channel",
+    "later_app": "channel",
+    "later_templates": "conversation",
+}
 CLASSES: dict[str, type[SaraError]] = {
     "retry": NotSent,
+    "retry_own": NotSent,
     "later_pair": NotSent,
     "later_number": NotSent,
     "later_app": NotSent,
+    "later_templates": TemplatesPaused,
+    "file": FileRefused,
+    "template_window": WindowClosed,
     "config": Unavailable,
     "config_token": Unavailable,
     "doubt": InDoubt,
 }
 AFTERWARDS = {
     "retry": "later",
+    "retry_own": "later",
     "later_pair": "later",
-    "later_number": "later",
-    "later_app": "later",
+    "later_number": "channel",
+    "later_app": "channel",
+    "later_templates": "later",
+    "file": "plain",
+    "config": "channel",
+    "config_token": "channel",
     "doubt": "later",
     "template_window": "window",
+}
+FACTS: dict[str, tuple[set[int], set[str]]] = {
+    # The classes of the facts that SARA is built on, their codes, and what may follow: by answer/by status.
+    "RETRY": ({1, 2, 131000, 131016, 131057, 133004}, {"NotSent message/later", "InDoubt/later"}),
+    "LATER": (
+        {4, 80007, 130429, 131048, 131056, 131064, 132069, 133008, 133009, 133015, 133016},
+        {"NotSent conversation/later", "NotSent channel/channel"},
+    ),
+    "RECIPIENT": ({130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000}, {"Refused/end"}),
+    "MESSAGE": (
+        {
+            *(100, 130501, 131008, 131009, 131051, 131053, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
+            *(139100, 139101, 139102, 139103),
+        },
+        {"Refused/end", "Refused/plain"},
+    ),
+    "TEMPLATE": ({131047}, {"WindowClosed/window"}),
+    "CONFIG": (
+        {
+            *(0, 3, 10, 33, 104, 190, 200, 299, 368, 131005, 131031, 131037, 131042, 131045),
+            *(133000, 133005, 133006, 133010, 134011),
+        },
+        {"Unavailable/channel"},
+    ),
+    # Only that template is no good: the channel goes on, and a person is told.
+    "CONFIG (template)": ({131063, 132001, 132015, 132016}, {"Refused/end"}),
 }
 
 
@@ -60,6 +105,33 @@ def test_every_code_leads_to_what_its_action_says(code: int) -> None:
         assert (error.scope, error.after) == (SCOPES[action], CODES[code].after)
     if isinstance(error, Unavailable):
         assert error.remedy == CODES[code].remedy
+
+
+@pytest.mark.parametrize(("name", "code"), [(name, code) for name, (codes, _) in FACTS.items() for code in sorted(codes)])
+def test_every_row_of_the_facts_has_its_class_by_answer_and_by_status(name: str, code: int) -> None:
+    error, failure = classify(400, {"code": code}), explain({"code": code})
+    kind = next(each for each in (NotSent, Refused, Unavailable, InDoubt, WindowClosed) if isinstance(error, each))
+    scope = f" {error.scope}" if isinstance(error, NotSent) else ""
+    assert f"{kind.__name__}{scope}/{failure.then}" in FACTS[name][1]
+    if name.startswith("CONFIG"):
+        assert failure.remedy
+
+
+def test_the_facts_name_every_code_that_can_be_about_a_message_of_ours() -> None:
+    told = {code for codes, _ in FACTS.values() for code in codes}
+    assert CODES.keys() - told == {131052, 131059, 131060, 147001, 147002, 147003, 147004, 147005}
+
+
+def test_a_limit_that_takes_hours_is_told_to_a_person_and_a_short_one_is_not() -> None:
+    for code, alert in ((131048, True), (131064, True), (130429, False), (131056, False), (80007, False)):
+        error, failure = classify(400, {"code": code}), explain({"code": code})
+        assert isinstance(error, NotSent)
+        assert (bool(error.remedy), bool(failure.remedy)) == (alert, alert)
+
+
+def test_only_what_may_be_the_messages_own_fault_ends_with_its_attempts() -> None:
+    own = {code for code in CODES if getattr(classify(400, {"code": code}), "own_fault", False)}
+    assert own == {1}
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -103,6 +175,15 @@ def test_a_wrong_phone_number_id_is_a_matter_for_a_person() -> None:
     assert isinstance(error, Unavailable)
     assert "phone_number_id" in error.remedy
     assert isinstance(classify(400, {"code": 100, "error_subcode": 2494010}), Refused)
+
+
+def test_an_object_that_does_not_exist_is_one_also_without_its_subcode() -> None:
+    said = "Unsupported post request. Object with ID '109' does not exist, cannot be loaded due to missing permissions"
+    error, failure = classify(400, {"code": 100, "message": said}), explain({"code": 100, "message": said})
+    assert isinstance(error, Unavailable)
+    assert "phone_number_id" in error.remedy
+    assert failure.then == "channel"
+    assert isinstance(classify(400, {"code": 100, "message": "The parameter to does not exist"}), Refused)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +253,13 @@ def test_what_follows_a_failed_receipt_is_what_its_action_says(code: int) -> Non
     failure, row = explain({"code": code, "title": "said by Meta"}), CODES[code]
     assert failure.code == str(code)
     assert failure.then == AFTERWARDS.get(row.action, "end")
-    assert failure.after == (row.after if failure.then == "later" else None)
+    assert failure.after == (row.after if failure.then in ("later", "channel") else None)
 
 
 def test_a_closed_window_is_told_from_a_message_that_failed() -> None:
     assert (explain({"code": 131047}).then, explain({"code": 131026}).then) == ("window", "end")
     assert (explain({"code": 131056}).then, explain({"code": 131056}).after) == ("later", 6_000)
-    assert (explain({"code": 131048}).then, explain({"code": 131048}).after) == ("later", 3_600_000)
+    assert (explain({"code": 131048}).then, explain({"code": 131048}).after) == ("channel", 3_600_000)
 
 
 def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_a_receipt() -> None:
@@ -195,7 +276,7 @@ def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_
         ({"code": 999_999, "is_transient": "true"}, "end"),
         ({"is_transient": True}, "later"),
         ({"code": 131026, "is_transient": True}, "end"),
-        ({"code": 250}, "end"),
+        ({"code": 250}, "channel"),
     ],
 )
 def test_an_unknown_failure_is_the_end_unless_meta_says_that_it_passes(error: dict[str, Any], then: str) -> None:

@@ -248,8 +248,8 @@ def test_marks_in_any_disorder_cost_no_letter(text: str) -> None:
 def test_no_part_is_blank_or_longer_than_the_limit(text: str, limit: int) -> None:
     parts = split(text, limit)
     assert all(part.strip() and utf16_length(part) <= limit for part in parts)
-    # White space and backticks come and go at the cuts; nothing else does.
-    assert re.sub(r"[\s`]", "", "".join(parts)) == re.sub(r"[\s`]", "", text)
+    # White space and marks come and go at the cuts; nothing else does.
+    assert re.sub(r"[\s`*_~>]", "", "".join(parts)) == re.sub(r"[\s`*_~>]", "", text)
 
 
 @given(st.lists(st.text("ab \n.", max_size=80)), st.integers(32, 90))
@@ -277,6 +277,61 @@ def test_an_address_that_fits_is_not_cut() -> None:
     address = "https://x.com/" + "a" * 60
     assert split(f"See {address}", 75) == ["See", address]
     assert "".join(split("https://x.com/" + "a" * 200, 75)) == "https://x.com/" + "a" * 200
+
+
+LONG = "word " * 30
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"), [(f"*{LONG}end*", "*"), (f"_{LONG}end_", "_"), (f"~{LONG}end~", "~"), (f"`{LONG}end`", "`")]
+)
+def test_emphasis_is_closed_in_every_part_and_opened_again(text: str, mark: str) -> None:
+    parts = split(text, 60)
+    assert len(parts) == 3
+    for part in parts:
+        assert part.startswith(mark + "w")
+        assert part.endswith(mark)
+        assert part.count(mark) == 2
+        assert utf16_length(part) <= 60
+    assert re.findall(r"\w+", " ".join(parts).replace("_", " ")) == [*LONG.split(), "end"]
+
+
+def test_nested_emphasis_is_closed_and_opened_in_its_order() -> None:
+    parts = split(f"Before it *some _{LONG}end_ more*", 60)
+    assert [part[:7] for part in parts] == ["Before ", *["*_word "] * (len(parts) - 1)]
+    assert [part[-2:] for part in parts[:-1]] == ["_*"] * (len(parts) - 1)
+    assert parts[-1].endswith("end_ more*")
+
+
+def test_a_quote_that_is_cut_goes_on_as_a_quote() -> None:
+    parts = split("> " + LONG + "*" + LONG + "end*", 60)
+    assert all(part.startswith("> ") for part in parts)
+    assert next(part for part in parts if "end" in part).startswith("> *")
+    assert all(part.count("*") % 2 == 0 for part in parts)
+
+
+@pytest.mark.parametrize(
+    "text", ["2 * 3 * 4 " * 20, "snake_case_word " * 20, "https://x.com/a_b_c " * 12, "*" * 200, "a *b " * 60]
+)
+def test_what_is_no_emphasis_is_not_closed(text: str) -> None:
+    parts = split(text, 60)
+    assert re.sub(r"\s", "", "".join(parts)) == re.sub(r"\s", "", text)
+
+
+def test_the_end_that_is_parted_off_keeps_its_emphasis_and_its_quote() -> None:
+    head, end = split_end(f"> *{LONG}end*", 60)
+    assert head.endswith("word*")
+    assert end.startswith("> *word")
+    assert end.endswith("end*")
+    assert utf16_length(end) <= 60
+
+
+@given(st.lists(st.tuples(WORDS, st.sampled_from(MARKED), st.sampled_from([" ", "\n"]), st.integers(1, 12))), st.integers(40, 90))
+def test_whatever_is_cut_each_part_wears_what_the_whole_wore(pieces: list[tuple[str, str, str, int]], limit: int) -> None:
+    text = to_whatsapp("".join(form.format((word + " ") * times + "z") + gap for word, form, gap, times in pieces))
+    for mark in "*_~`":
+        if all(line.count(mark) % 2 == 0 for line in text.split("\n")) and "](" not in text:
+            assert all(line.count(mark) % 2 == 0 for part in split(text, limit) for line in part.split("\n"))
 
 
 # one line without marks
@@ -328,4 +383,4 @@ def test_the_end_of_a_text_is_parted_off_at_the_best_place(text: str, end: str) 
 def test_only_white_space_is_lost_where_the_end_is_parted_off(text: str, limit: int) -> None:
     head, end = split_end(text, limit)
     assert utf16_length(end) <= limit
-    assert "".join((head + end).split()) == "".join(text.split())
+    assert re.sub(r"[\s`*_~>]", "", head + end) == re.sub(r"[\s`*_~>]", "", text)

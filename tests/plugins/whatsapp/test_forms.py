@@ -352,6 +352,59 @@ def test_components_of_a_template_are_passed_on_as_they_are() -> None:
     assert faults_of_body(body_of(part)) == []
 
 
+GOOD_BODY = {"type": "body", "parameters": [{"type": "text", "text": "Ana\nMaria"}, {"type": "text", "text": "5"}]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "nonsense"},
+        {"type": "header", "parameters": "x"},
+        {"type": "header", "parameters": [{"type": "image", "image": {}}]},
+        {"type": "header", "parameters": [{"type": "image", "image": {"id": "1", "link": "https://x.com/a.png"}}]},
+        {"type": "button", "parameters": [{"type": "payload", "payload": "x"}]},
+        {"type": "button", "sub_type": "url", "index": "10", "parameters": [{"type": "text", "text": "x"}]},
+        {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text"}]},
+        {"type": "header", "parameters": [{"type": "currency", "currency": {"fallback_value": "5 €"}}]},
+        "body",
+    ],
+)
+def test_components_that_meta_would_refuse_give_way_to_the_texts_of_the_body(wrong: Any) -> None:
+    part = only("template", "Hi", name="a", language="de", components=[wrong, GOOD_BODY])
+    assert part.content == {"name": "a", "language": "de", "parameters": ["Ana Maria", "5"]}
+    given = only("template", "Hi", name="a", language="de", components=[wrong, GOOD_BODY], parameters=["Kofi"])
+    assert given.content["parameters"] == ["Kofi"]
+    assert only("template", "Hi", name="a", language="de", components=[wrong]) == Draft("Hi")
+    assert faults_of_body(body_of(part)) == []
+
+
+def test_components_are_written_as_meta_wants_them() -> None:
+    price = {"fallback_value": "5 €", "code": "EUR", "amount_1000": 5_000}
+    components = [
+        {
+            "type": "BODY",
+            "parameters": [
+                {"type": "text", "parameter_name": "who", "text": "Ana\nMaria"},
+                {"type": "currency", "currency": price},
+            ],
+        },
+        {"type": "button", "sub_type": "URL", "index": 0, "parameters": [{"type": "text", "text": "order/5"}]},
+        {"type": "header"},
+    ]
+    part = only("template", "", name="a", language="de", components=components)
+    assert part.content["components"] == [
+        {
+            "type": "body",
+            "parameters": [
+                {"type": "text", "parameter_name": "who", "text": "Ana Maria"},
+                {"type": "currency", "currency": price},
+            ],
+        },
+        {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "order/5"}]},
+    ]
+    assert faults_of_body(body_of(part)) == []
+
+
 @pytest.mark.parametrize(
     "content", [{}, {"name": "Order Ready", "language": "en"}, {"name": "a"}, {"name": "a", "language": "English"}]
 )

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.graph import Answer, GraphClient
+from sara_whatsapp.codes import FileRefused
+from sara_whatsapp.graph import Answer, GraphClient, usage
 
-from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable
+from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
 
 TOKEN = "EAAinventedtoken"
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.accepted"}]}
@@ -121,7 +122,7 @@ async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: C
 
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
-    [(401, 190, Unavailable), (400, 131056, NotSent), (400, 131047, Refused), (500, 131000, InDoubt), (503, 2, NotSent)],
+    [(401, 190, Unavailable), (400, 131056, NotSent), (400, 131047, WindowClosed), (500, 131000, InDoubt), (503, 2, NotSent)],
 )
 async def test_an_error_of_meta_leads_to_what_its_code_says(
     status: int, code: int, expected: type[SaraError], graph: Graph, client: GraphClient
@@ -376,6 +377,27 @@ async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) 
     assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
 
 
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, (0, 0)),
+        ({"X-App-Usage": '{"call_count": 28, "total_time": 95, "total_cputime": 3}'}, (95, 0)),
+        (
+            {
+                "X-Business-Use-Case-Usage": '{"104": [{"type": "whatsapp", "call_count": 100, "estimated_time_to_regain_access": 7}]}'
+            },
+            (100, 420_000),
+        ),
+        ({"X-App-Usage": "{"}, (0, 0)),
+        ({"X-App-Usage": "[1]"}, (0, 0)),
+        ({"X-App-Usage": '{"call_count": "many", "total_time": true, "total_cputime": -1}'}, (0, 0)),
+        ({"X-Business-Use-Case-Usage": '{"104": 5, "105": [6, {"call_count": 9e99}]}'}, (0, 0)),
+    ],
+)
+def test_what_is_left_of_metas_limit_is_read_from_the_headers(headers: dict[str, str], expected: tuple[int, int]) -> None:
+    assert usage(headers) == expected
+
+
 # uploads
 
 
@@ -400,7 +422,7 @@ async def test_a_file_is_uploaded_with_its_type(graph: Graph, client: GraphClien
     [
         (200, {}, NotSent),
         (200, b"<html>", NotSent),
-        (200, {"error": {"code": 131053}}, Refused),
+        (200, {"error": {"code": 131053}}, FileRefused),
         (400, {"error": {"code": 100}}, Refused),
         (401, {"error": {"code": 190}}, Unavailable),
         (400, {"error": {"code": 80007}}, NotSent),

@@ -14,6 +14,7 @@ from sara import AccountEvent, Echo, IdentityChange, PreferenceChange
 
 OURS = Number("whatsapp:109000000000555", "109000000000555")
 TOO_LARGE = {"code": 131052, "title": "Media file size too big"}
+UNAVAILABLE = {"code": 131060, "title": "This message is currently unavailable."}
 MOVED = {"previous_user_id": "US.1", "user_id": "US.2"}
 
 # A message for each row: what is beside type and sender, whether it is answered, whether it opens the window.
@@ -46,7 +47,7 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     "system.user_changed_number": ({"type": "system", "system": {"type": "user_changed_number", **MOVED}}, False, False),
     "system.user_changed_user_id": ({"type": "system", "system": {"type": "user_changed_user_id", **MOVED}}, False, False),
     "unknown": ({"type": "hologram", "hologram": {}}, False, False),
-    "file not received": ({"type": "unsupported", "unsupported": {"type": "video"}, "errors": [TOO_LARGE]}, True, True),
+    "not received": ({"type": "unsupported", "unsupported": {"type": "video"}, "errors": [TOO_LARGE]}, True, True),
     "in a group": ({"type": "text", "text": {"body": "hello"}, "group_id": "Y2FwaV9ncm91cA"}, False, False),
 }
 
@@ -92,6 +93,14 @@ def test_a_file_that_never_came_is_answered_whatever_kind_meta_gives_it(kind: st
     (message,) = read("messages", messages=[{"from_user_id": "US.1", "type": kind, "errors": [TOO_LARGE]}]).messages
     assert (message.kind, message.answer, message.opens_window, message.attachments) == (kind, True, True, ())
     assert "not received: Media file size too big" in message.text
+
+
+@pytest.mark.parametrize("kind", ["unsupported", "hologram", "unknown"])
+def test_a_message_that_meta_could_not_hand_on_is_answered_too(kind: str) -> None:
+    own = {kind: {"type": "media_placeholder"}}
+    (message,) = read("messages", messages=[{"from_user_id": "US.1", "type": kind, **own, "errors": [UNAVAILABLE]}]).messages
+    assert (message.kind, message.answer, message.opens_window) == (kind, True, True)
+    assert "not received: This message is currently unavailable." in message.text
 
 
 @pytest.mark.parametrize("kind", ["system", "reaction", "edit", "revoke", "request_welcome"])

@@ -18,6 +18,7 @@ from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.graph import GraphClient
 from sara_whatsapp.media import Downloads, public
 from structlog.testing import capture_logs
+from yarl import URL
 
 from sara import Attachment, GiveUp, SaraError, Secret, TryLater
 
@@ -177,6 +178,46 @@ async def test_an_address_that_has_grown_old_is_replaced_by_a_fresh_one(status: 
     assert host.paths == ["/old", NODE, "/file"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(says(408), id="408"),
+        pytest.param(says(429), id="429"),
+        pytest.param(says(500), id="500"),
+        pytest.param(says(503), id="503"),
+        pytest.param(says(302, Location="https://www.facebook.com/login"), id="a redirect to a stranger"),
+        pytest.param(says(302, Location="/old"), id="a circle"),
+        pytest.param(says(200, b"<html>log in</html>", Content_Type="text/html"), id="a page"),
+    ],
+)
+async def test_whatever_is_wrong_with_the_address_that_came_along_the_id_leads_to_the_file(
+    answer: Handler, host: Host, downloads: Downloads
+) -> None:
+    host.on("/old", answer)
+    assert await fetched(downloads, with_url(f"{host.url}/old")) == BYTES
+    assert host.paths[-2:] == [NODE, "/file"]
+
+
+async def test_where_the_address_that_came_along_is_not_to_be_reached_the_id_leads_to_the_file(
+    host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = downloads._ask
+
+    async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        if url.path == "/old":
+            raise TryLater("no connection")
+        return await really(url, headers)
+
+    monkeypatch.setattr(downloads, "_ask", ask)
+    assert await fetched(downloads, with_url(f"{host.url}/old")) == BYTES
+
+
+async def test_a_page_is_a_file_where_a_page_was_sent(host: Host, downloads: Downloads) -> None:
+    host.on("/old", says(200, b"<html>", Content_Type="text/html"))
+    page = Attachment("document", "text/html", PHOTO.reference, url=f"{host.url}/old")
+    assert await fetched(downloads, page) == b"<html>"
+
+
 async def test_an_address_that_is_not_metas_is_not_tried(
     host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
 ) -> None:
@@ -328,7 +369,11 @@ async def test_a_file_that_grows_too_large_is_given_up(host: Host, downloads: Do
         "https://mmg.whatsapp.net/a",
     ],
 )
-async def test_metas_own_hosts_are_asked(url: str, host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metas_own_hosts_are_asked(
+    url: str, host: Host, make_downloads: Callable[..., Awaitable[Downloads]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads = await make_downloads(host.url, loopback=False)
+    host.on(NODE, error(400, 100))
     asked: list[tuple[str, dict[str, str]]] = []
 
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
@@ -387,6 +432,27 @@ async def test_any_other_address_is_neither_asked_nor_shown_the_token(
     assert type(await failure(downloads)) is (GiveUp if url else TryLater)
 
 
+@pytest.mark.parametrize("url", ["https://lookaside.fbsbx.com/a", "https://scontent.fbcdn.net/a"])
+async def test_with_a_simulator_nothing_but_its_own_address_is_asked_not_even_meta(
+    url: str, host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        raise AssertionError(url)
+
+    monkeypatch.setattr(downloads, "_ask", ask)
+    host.on(NODE, node(url))
+    assert type(await failure(downloads, with_url(url))) is GiveUp
+
+
+async def test_with_a_simulator_nothing_but_its_own_port_is_dialled(
+    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
+) -> None:
+    other = await make_host()
+    with pytest.raises(TryLater, match="not a public one"):
+        await downloads._ask(URL(other.url), {})
+    assert other.calls == []
+
+
 async def test_without_a_simulator_loopback_is_like_any_other_stranger(
     host: Host, make_downloads: Callable[..., Awaitable[Downloads]]
 ) -> None:
@@ -407,9 +473,8 @@ async def test_a_name_of_metas_that_leads_to_a_private_address_is_not_dialled(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lead)
     downloads = await make_downloads("https://graph.facebook.com", loopback=False)
-    caught = await failure(downloads, with_url("https://lookaside.fbsbx.com/a"))
-    assert isinstance(caught, TryLater)
-    assert "not a public one" in str(caught)
+    with pytest.raises(TryLater, match="not a public one"):
+        await downloads._ask(URL("https://lookaside.fbsbx.com/a"), {})
 
 
 @pytest.mark.parametrize("address", ["31.13.92.1", "157.240.0.1", "2a03:2880:f0::1", "64:ff9b::1f0d:5c01"])
@@ -447,20 +512,23 @@ async def test_a_redirect_to_another_host_is_not_followed(
 
 
 async def test_a_redirect_to_another_host_of_metas_takes_no_token_along(
-    host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+    host: Host, make_downloads: Callable[..., Awaitable[Downloads]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really, asked = downloads._ask, list[tuple[str, bool]]()
+    downloads = await make_downloads(host.url, loopback=False)
+    asked: list[tuple[str, bool]] = []
 
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         asked.append((url.host, "Authorization" in headers))
         if url.host.endswith(".fbcdn.net"):
             raise TryLater("seen")
-        return await really(url, headers)
+        return await really.get(f"{host.url}/moved", allow_redirects=False)
 
     monkeypatch.setattr(downloads, "_ask", ask)
-    host.on("/file", says(302, Location="https://scontent.fbcdn.net/a"))
-    await failure(downloads)
-    assert asked == [("127.0.0.1", True), ("scontent.fbcdn.net", False)]
+    host.on(NODE, node("https://lookaside.fbsbx.com/a"))
+    host.on("/moved", says(302, Location="https://scontent.fbcdn.net/a"))
+    async with aiohttp.ClientSession() as really:
+        await failure(downloads)
+    assert asked == [("lookaside.fbsbx.com", True), ("scontent.fbcdn.net", False)]
 
 
 async def test_redirects_in_a_circle_end(host: Host, downloads: Downloads) -> None:

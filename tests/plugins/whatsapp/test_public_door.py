@@ -61,7 +61,7 @@ class Door:
         channel = WhatsAppChannel(whatsapp_options(), context)
         self.store = SqliteStore(SqliteOptions(), context)
         routes = Routes([Route("whatsapp", channel, Conversation(responder="assistant"), {})])
-        self.inbox = Inbox(self.store, house.queue, routes, house.hooks, house.problems, house.clock, house.rules)
+        self.inbox = Inbox(self.store, house.queue, routes, house.lanes, house.hooks, house.problems, house.clock, house.rules)
         self._parsing = ParseLog(state, house.problems)
         watch = Watch(state, self.store, house.problems)
         app = PublicApp({channel.webhook: list(routes)}, set(), self.inbox, watch, self._parsing, house.problems)

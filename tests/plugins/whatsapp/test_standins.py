@@ -93,6 +93,8 @@ def test_cards_are_read_as_names_and_numbers() -> None:
         ("[video, not received: Too big]", "unsupported", {"type": "video"}, {"code": 131052, "title": "Too big"}),
         ("[file, not received: Too big]", "unsupported", None, {"code": "131052", "title": "Too big"}),
         ("[hologram, not received: Too big]", "hologram", None, {"code": 131052, "title": "Too big"}),
+        ("[message, not received: Gone]", "unsupported", {"type": "media_placeholder"}, {"code": 131060, "title": "Gone"}),
+        ("[image, not received: Gone]", "unsupported", {"type": "image"}, {"code": 131060, "title": "Gone"}),
         ("[unsupported message: media placeholder; Gone]", "unsupported", {"type": "media_placeholder"}, {"title": "Gone"}),
     ],
 )
