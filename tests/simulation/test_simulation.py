@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.simulation.loop import SimulatedLoop, Stuck
 from tests.simulation.world import World
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 200
+SEEDS = 600 if os.environ.get("SARA_FAULTS") == "full" else 120
 KINDS = {
     "crash",
     "restart",
