@@ -601,7 +601,8 @@ class Store(PluginObject):
 
     @abstractmethod
     async def counts(self) -> Mapping[str, int]:
-        """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`."""
+        """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`,
+        and `skipped:<reason>` for messages that a gate left unanswered."""
 
     async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
         """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""

@@ -80,6 +80,13 @@ async def test_every_figure_says_what_it_is() -> None:
     assert all(family.documentation for family in text_string_to_metric_families(text))
 
 
+async def test_messages_that_a_gate_left_unanswered_are_counted_by_its_reason() -> None:
+    text = render(QUEUE, {"skipped:over_limit": 3, "skipped:v1.spam": 1, "in.skipped": 4}, 0).decode()
+    assert 'sara_skipped_total{reason="over_limit"} 3.0' in text
+    assert 'sara_skipped_total{reason="v1.spam"} 1.0' in text
+    assert text.count("sara_messages{") == 1
+
+
 async def test_unhealthy_conversations_are_counted_by_what_ails_them() -> None:
     text = render(QUEUE, {}, 0, unhealthy={"unanswered": 2, "failing": 0}).decode()
     assert 'sara_unhealthy_conversations{what="unanswered"} 2.0' in text

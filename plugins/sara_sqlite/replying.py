@@ -16,6 +16,7 @@ from sara_sqlite.rows import (
     MESSAGE,
     SAID,
     Connection,
+    count,
     event,
     head_of,
     ident,
@@ -238,6 +239,8 @@ def end(
             event(db, now, state, reason, conversation=key, message=each)
     if state == "dead":
         spending.give_back(db, key)
+    elif ended:
+        count(db, f"skipped:{reason}", ended)
     # Since it was decided the person may have asked for silence, or somebody of the business may have taken over.
     if (ended or not answers) and row["mode"] != "human" and not head_of(db, key)["opted_out"]:
         if notices and state == "dead":

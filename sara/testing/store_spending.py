@@ -202,6 +202,7 @@ class SpendingExam:
         await shop.asked(ANA, "in-2")
         said = Said("limit", (Draft("That was a lot."),), shop.clock())
         work = await shop.store.end_reply(conversation, [await shop.id("in-2")], "skipped", "over_limit", shop.clock(), said=said)
+        assert (await shop.store.counts())["skipped:over_limit"] == 1
         assert await shop.states(conversation) == ["waiting", "skipped", "queued"]
         assert (work.reply_due is not None, work.deliver_due) == (True, shop.clock())
 

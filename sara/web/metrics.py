@@ -39,9 +39,14 @@ class _Figures:
         messages = GaugeMetricFamily("sara_messages", "Stored messages by direction and state.", labels=["direction", "state"])
         for name, value in self._counts.items():
             direction, dot, state = name.partition(".")
-            if dot:
+            if dot and direction in ("in", "out"):
                 messages.add_metric([direction, state], value)
         yield messages
+        skipped = CounterMetricFamily("sara_skipped", "Messages that a gate left unanswered, by its reason.", labels=["reason"])
+        for name, value in self._counts.items():
+            if name.startswith("skipped:"):
+                skipped.add_metric([name.removeprefix("skipped:")], value)
+        yield skipped
         for name, about in (
             ("duplicate_sends", "Parts that a provider accepted more than once."),
             ("blind", "Doubts ended without proof of the receipts' way."),
