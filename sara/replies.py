@@ -13,7 +13,7 @@ from sara.bounds import Strays
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
 from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.files import Files
-from sara.handing import Handing
+from sara.handing import Handing, spoken
 from sara.lanes import Lanes
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
 from sara.parts import storable
@@ -275,6 +275,8 @@ class Replies:
                 "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
             )
             raise
+        except (Stale, StoreUnavailable, StoreLost):
+            raise  # of a tool that it called: that is not the responder's fault
         except TimeoutError as error:
             log.warning("responder_hung", responder=name, conversation=turn.conversation)
             raise TryLater(f"{name} did not answer within {responder.timeout} ms") from error
@@ -322,7 +324,7 @@ class Replies:
             )
             key = "fallback" if isinstance(error, GiveUp) else "apology"
             words = self._manners.texts.say(key, view.contact.language or route.policy.language)
-            sorry = [Draft(words)] if route.policy.apologise and not view.apologised else []
+            sorry = [spoken(route.channel, words)] if route.policy.apologise and not view.apologised else []
             reason = f"{decision.reason}: {error}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)

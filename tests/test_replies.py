@@ -895,9 +895,21 @@ async def test_a_turn_that_moved_on_while_a_tool_was_wanted_is_dropped() -> None
     house, book = with_tools(Using([BOOK_SIX], "See you at six."))
     house.store.fails["begin_tool"] = [Stale("moved on")]
     house.store.fails["save_reply"] = [Stale("moved on")]
-    await run(house)
+    assert isinstance(await run(house), Again)
     assert book.ran == []
     assert house.store.called("save_reply") == []
+    # Nobody failed: no attempt was wasted, and no responder is blamed.
+    assert house.store.called("postpone_reply") == []
+    assert house.listed() == {}
+
+
+async def test_a_store_that_is_away_while_a_tool_is_wanted_is_not_the_responders_fault() -> None:
+    house, book = with_tools(Using([BOOK_SIX], "See you at six."))
+    house.store.fails["begin_tool"] = [StoreUnavailable("disk full")]
+    with pytest.raises(StoreUnavailable):
+        await run(house)
+    assert book.ran == []
+    assert house.listed() == {}
 
 
 async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> None:
