@@ -33,7 +33,7 @@ MOST_OLDER = 1_000
 _WAITING = "state = 'waiting'"
 _UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
 _THEIRS = "direction = 'in'"
-_OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND {LEFT}"
+_OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND about IS NULL AND {LEFT}"
 """What breaks a silence, and what does not: our own notices, and what did not leave."""
 
 _NEAR = 20

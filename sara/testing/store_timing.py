@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Also, Draft, Echo, HandOver, Millis, Outcome, Purpose, Stale
+from sara import Also, Draft, Echo, HandOver, Millis, Outcome, Purpose, Stale, Tell
 from sara.testing.shop import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, Shop, later, message
 
 HOUR = 3_600_000
@@ -52,6 +52,16 @@ class TimingExam:
         await shop.store.set_timer(conversation, None, shop.clock())
         assert await shop.store.open_work(None, 10) == []
         assert await shop.store.unsettled_accounts() == {}
+
+    async def test_who_is_told_that_a_customer_needs_a_person_owes_no_answer(self, shop: Shop) -> None:
+        boss = await shop.answered("one", person=KOFI, external_id="in-0")
+        await shop.send(boss, "a0", "out-0")
+        silence = await since(shop, boss)
+        shop.clock.forward(HOUR)
+        call = HandOver("customer", tell=Tell(ACCOUNT, KOFI, Draft("{conversation} needs you")))
+        await shop.store.hand_over(await shop.asked(), call, shop.clock())
+        await shop.send(boss, "a1", "out-1")
+        assert await since(shop, boss) == silence
 
     async def test_open_work_comes_in_pages_whatever_is_due(self, shop: Shop) -> None:
         with_timer = await shop.answered("one")
