@@ -113,7 +113,7 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
 
 
 async def test_an_answer_from_the_phone_app_silences_the_ai_while_it_thinks(town: Town) -> None:
-    town.ai.delay_ms = 500
+    town.ai.delay_ms = 1_500
     await town.start()
     await town.phone.say("ana", "are you open?")
     await town.ai.wait_for(lambda calls: len(calls) == 1)

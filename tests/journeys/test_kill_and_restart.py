@@ -23,7 +23,7 @@ def crowd(phone: WhatsAppSimulator, size: int) -> list[str]:
 
 
 async def test_restart_with_work_pending(town: Town, process: Process) -> None:
-    town.ai.delay_ms = 300
+    town.ai.delay_ms = 1_500
     await process.start()
     await town.phone.say("ana", "before the crash")
     await town.ai.wait_for(lambda calls: len(calls) == 1)

@@ -167,7 +167,7 @@ async def test_the_businesss_own_words_and_texts_count(town: Town) -> None:
 
 async def test_a_message_that_comes_while_the_ai_thinks_is_thought_about_too(town: Town) -> None:
     town.config["conversation"] |= {"while_thinking": "think_again"}
-    town.ai.delay_ms = 400
+    town.ai.delay_ms = 1_500
     await town.start()
     await town.phone.say("ana", "a cake")
     await town.ai.wait_for(lambda calls: len(calls) == 1)

@@ -98,7 +98,7 @@ async def test_the_month_is_counted_across_a_restart_and_its_budget_warned_of(to
 
 
 async def test_the_customer_sees_that_an_answer_is_being_written(town: Town) -> None:
-    town.ai.delay_ms = 500
+    town.ai.delay_ms = 1_500
     await town.start()
     said = await town.phone.say("ana", "hello")
     [shown] = await town.phone.wait_for(lambda phone: phone.typings, timeout=20)
