@@ -238,7 +238,7 @@ def killing(point: Point) -> tuple[str, ...]:
     return "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}"
 
 
-async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], sample: int = 7) -> None:
+async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], sample: int = 12) -> None:
     """Make a trip for each of these points, two beside each other. It returns whether it was struck: in full, one goes on past
     the last point until nothing is."""
     chosen = dict.fromkeys(found if FULL else [found[0], *found[OFFSET % sample :: sample], found[-1]])

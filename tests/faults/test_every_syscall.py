@@ -105,7 +105,7 @@ async def test_a_message_survives_a_kill_anywhere_on_its_way(
         return struck
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, sample=1 if names is None else 7)
+    await at_each(points(tmp_path / "calls"), trip, sample=1 if names is None else 12)
 
 
 @pytest.mark.parametrize("names", [DATABASE, OTHERS], ids=["writing the database", "writing other files"])
@@ -135,4 +135,4 @@ async def test_a_kill_anywhere_in_the_first_start_leaves_a_state_that_serves(
         return struck
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, sample=14)
+    await at_each(points(tmp_path / "calls"), trip, sample=20)
