@@ -281,7 +281,16 @@ const events = {
     usual();
   },
   bubble({ bubble }) { showBubble(bubble); showPeople(); showHeader(); },
-  customer({ customer }) { customers.set(customer.id, customer); showPeople(); if (customer.id === active) { showHeader(); showDots(); } },
+  customer({ customer }) {
+    const known = customers.has(customer.id);
+    customers.set(customer.id, customer);
+    showPeople();
+    if (customer.id !== active) return;
+    // A chat may be opened before this told of its customer: only now is there somebody to write as.
+    if (!known) { showChat(); composer.focus(); }
+    showHeader();
+    showDots();
+  },
   faults({ faults }) { showFaults(faults); },
   connected(told) { connected = told.connected; usual(); },
 };

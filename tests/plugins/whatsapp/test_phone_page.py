@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from sara_whatsapp.simulator import WhatsAppSimulator, samples
 from sara_whatsapp.simulator.samples import picture
 
 try:
-    from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+    from playwright.async_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, async_playwright, expect
 except ImportError:
     async_playwright = None  # type: ignore[assignment]  # said by the fixture that needs it
 
@@ -527,6 +528,32 @@ async def test_a_new_customer_can_write_at_once(simulator: WhatsAppSimulator, op
     await write(page, "hello")
     await expect(page.get_by_test_id("bubble-in")).to_contain_text("hello")
     assert simulator.accepted[0].to == "+15550007777"
+
+
+async def test_a_new_customer_can_write_also_where_the_page_hears_of_them_late(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
+    page = await open_page()
+
+    def late(socket: WebSocketRoute) -> None:
+        def relay(told: str | bytes) -> None:
+            if "Zoe Quill" in str(told):
+                asyncio.get_running_loop().call_later(0.5, socket.send, told)
+            else:
+                socket.send(told)
+
+        socket.connect_to_server().on_message(relay)
+
+    await page.route_web_socket(re.compile("/phone/live"), late)
+    await page.reload()
+    await expect(page.get_by_test_id("customer")).to_have_count(4)
+    await page.get_by_test_id("add-customer").click()
+    await page.get_by_test_id("new-name").fill("Zoe Quill")
+    await page.get_by_test_id("new-phone").fill("+1 555 000 7777")
+    await page.get_by_test_id("new-save").click()
+    await expect(page.get_by_test_id("presence")).to_contain_text("You are Zoe Quill")
+    await write(page, "hello")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("hello")
 
 
 async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
