@@ -111,6 +111,8 @@ async def test_a_conversation_that_was_closed_begins_a_new_chapter_and_what_was_
         return view is not None and view.closed
 
     await town.until(closed)
+    await town.stop()
+    await start(town, ahead)
     await town.phone.say("ana", "what do I like?")
     await town.answers(3)
     assert "rye" not in str(town.ai.calls[-1].messages)
@@ -144,6 +146,8 @@ async def test_older_turns_are_summed_up_and_the_summary_is_read_on(town: Town, 
         return view is not None and bool(view.summary)
 
     await town.until(summed_up)
+    await town.stop()
+    await start(town, ahead)
     await town.phone.say("ana", "how many was that?")
     await town.answers(6)
     asked = [call for call in town.ai.calls if not call.sums_up][-1]
