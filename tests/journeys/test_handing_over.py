@@ -177,13 +177,15 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
     assert said_to(town.phone, "ana") == ["echo: hello", "echo: one more thing"]
 
 
-async def test_a_customer_who_waits_long_for_a_person_is_shown(town: Town) -> None:
+@pytest.mark.parametrize("words", ["human", "atendente"])
+async def test_a_customer_who_waits_long_for_a_person_is_shown_also_after_a_restart(town: Town, words: str) -> None:
     town.config["conversation"]["hand_over"] = {"late_after": "1s"}
     await town.start()
-    await town.phone.say("ana", "human")
+    await town.phone.say("ana", words)
     await town.answers(1)
-    assert town.daemon is not None
-    daemon = town.daemon
+    await at_rest(town)
+    await town.stop()
+    daemon = await town.start()
 
     async def ill() -> list[str]:
         return [each.what for each in await daemon.health.look()]
