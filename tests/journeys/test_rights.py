@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from .conftest import Process, Town, exported
 from .test_running import as_json, sara
@@ -75,6 +76,26 @@ async def ask(town: Town, method: str, path: str, **more: Any) -> tuple[int, Any
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.request(method, where + path, **more) as response:
         return response.status, await response.json()
+
+
+@pytest.mark.parametrize(
+    ("said", "looked_for"),
+    [
+        ("Queria um pão de açúcar, por favor", "pao acucar"),
+        ("Schöne Grüße, eine Torte bitte", "gruße TORTE"),
+        ("أريد كعكة من فضلك", "كعكة"),
+    ],
+)
+async def test_words_are_found_in_any_language_with_and_without_their_accents_also_after_a_kill(
+    town: Town, process: Process, said: str, looked_for: str
+) -> None:
+    await process.start()
+    await town.phone.say("ana", said)
+    await town.answers(1)
+    await settled(town)
+    await process.kill()
+    hits = await as_json(town, "conversations", "search", *looked_for.split())
+    assert [each["direction"] for each in hits] == ["out", "in"]
 
 
 async def test_words_are_found_and_what_happened_is_listed_with_a_daemon_and_without(town: Town, process: Process) -> None:
