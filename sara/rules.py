@@ -5,13 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, TypeAlias
 
 from sara.languages import LANGUAGES
 from sara.languages.spelling import plain
 
-Consent: TypeAlias = Literal["opt_out", "opt_in"]
 Order: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
 
 LONGEST = 64
@@ -54,17 +52,6 @@ def normalised(text: str) -> str:
     while end > start and not _speaks(words[end - 1]):
         end -= 1
     return words[start:end]
-
-
-def consent_of(text: str) -> Consent | None:
-    """What a whole message says about consent, or None, by SARA's own words alone."""
-    meaning = _own_words().meaning(text)
-    return meaning.what if meaning and meaning.what != "hand_over" else None
-
-
-@cache
-def _own_words() -> Words:
-    return Words()
 
 
 def _meanings(what: Order, added: Iterable[str], known: Mapping[str, Iterable[str]]) -> dict[str, Meaning]:

@@ -54,11 +54,6 @@ class Texts:
         return ENGLISH[key]
 
 
-def text(key: str) -> str:
-    """The English sentence under `key`. Raises KeyError for one that does not exist."""
-    return ENGLISH[key]
-
-
 def faults(changes: Mapping[str, Mapping[str, str]]) -> list[str]:
     """What is wrong with a business's texts: one sentence each, with the language, the key and what to do."""
     return [fault for code, texts in changes.items() for fault in _faults_of_language(code, texts)]

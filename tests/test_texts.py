@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara.languages import LANGUAGES
-from sara.rules import consent_of
-from sara.texts import ENGLISH, Texts, faults, text
+from sara.rules import Words
+from sara.texts import ENGLISH, Texts, faults
 from tests.fakes import steady
 
 DUTCH = {key: f"{key} in het Nederlands {' '.join(re.findall('{.*?}', said))}".strip() for key, said in ENGLISH.items()}
@@ -18,18 +18,20 @@ DUTCH = {key: f"{key} in het Nederlands {' '.join(re.findall('{.*?}', said))}".s
 
 @pytest.mark.parametrize("key", ENGLISH)
 def test_every_text_says_something(key: str) -> None:
-    assert text(key).strip() == text(key) != ""
+    assert ENGLISH[key].strip() == ENGLISH[key] != ""
 
 
 def test_a_text_that_does_not_exist_is_an_error() -> None:
-    for say in (text, Texts().say, Texts().everywhere):
+    for say in (Texts().say, Texts().everywhere):
         with pytest.raises(KeyError):
             say("no_such_text")
 
 
 def test_the_word_that_brings_people_back_works() -> None:
-    [word] = re.findall(r"Send ([A-Z]+)", text("opted_out"))
-    assert consent_of(word) == "opt_in"
+    [word] = re.findall(r"Send ([A-Z]+)", ENGLISH["opted_out"])
+    meaning = Words().meaning(word)
+    assert meaning is not None
+    assert meaning.what == "opt_in"
 
 
 # ── which language ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sara.cli.opening import guarded, opened, read, usable
-from sara.cli.output import fail, iso, local, print_json, printable
+from sara.cli.output import agreed, fail, iso, local, print_json, printable
 from sara.contracts import Context, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
@@ -75,17 +75,9 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
     if not yes:
         if code := guarded(ask):
             return code
-        if not _agreed():
+        if not agreed("Restore it?"):
             return fail("nothing was changed")
     return guarded(put_back)
-
-
-def _agreed() -> bool:
-    try:
-        return input("Restore it? Type yes: ").strip().lower() == "yes"
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False
 
 
 @asynccontextmanager

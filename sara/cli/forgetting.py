@@ -11,7 +11,7 @@ from typing import Any
 from sara.bounds import Strays
 from sara.cli.exporting import PAGE, attachments_of
 from sara.cli.opening import AdminApi, daemon_of, guarded, opened, read, usable
-from sara.cli.output import fail, iso, local, print_json, printable
+from sara.cli.output import agreed, fail, iso, local, print_json, printable
 from sara.daemon import files_of, wall_clock
 from sara.erasing import Erasing
 from sara.errors import SaraError
@@ -43,7 +43,7 @@ def forget(config: Path, who: str, *, yes: bool, as_json: bool) -> int:
     if not yes:
         if code := guarded(ask):
             return code
-        if not _agreed():
+        if not agreed("Erase all of it?"):
             return fail("nothing was changed")
     return guarded(erase)
 
@@ -78,14 +78,6 @@ async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SaraError("the daemon gave no answer; if it had begun, it finishes that, at its next start if need be") from error
     return found
-
-
-def _agreed() -> bool:
-    try:
-        return input("Erase all of it? Type yes: ").strip().lower() == "yes"
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -77,3 +77,12 @@ def pairs(values: Mapping[str, object]) -> None:
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         print(f"{name.ljust(width)}  {printable(value)}")
+
+
+def agreed(question: str) -> bool:
+    """Whether whoever sits at the terminal says yes."""
+    try:
+        return input(f"{question} Type yes: ").strip().lower() == "yes"
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
