@@ -20,15 +20,33 @@ class SaraError(Exception):
 
 
 class TryLater(SaraError):
-    """The other side is busy or away; the same call may work after `after` milliseconds."""
+    """The other side is busy or away; the same call may work after `after` milliseconds. `detail` is what the other side said, without
+    keys and without the customer's words: it is shown to operators and never logged."""
 
-    def __init__(self, message: str = "", *, after: Millis | None = None) -> None:
+    def __init__(self, message: str = "", *, after: Millis | None = None, detail: str = "") -> None:
         super().__init__(message)
         self.after = after
+        self.detail = detail
+
+
+class ResponderUnavailable(TryLater):
+    """This responder can answer nobody until a person mends it, e.g. a refused key; `remedy` says how. No message is at fault."""
+
+    def __init__(self, message: str = "", *, after: Millis | None = None, detail: str = "", remedy: str = "") -> None:
+        super().__init__(message, after=after, detail=detail)
+        self.remedy = remedy
 
 
 class GiveUp(SaraError):
-    """This will never be answered by this responder; asking again cannot help."""
+    """This will never be answered by this responder; asking again cannot help. `detail` is as for TryLater."""
+
+    def __init__(self, message: str = "", *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class ContentRefused(GiveUp):
+    """The responder's provider does not let these messages pass, e.g. its content filter. The customer is told once."""
 
 
 # ── raised by channels ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,8 +11,14 @@ from typing import Any
 from sara import TryLater, Usage
 from sara_openai.prompt import encodable
 
+LONGEST_MODEL = 200
+"""Characters of a model's name that are kept."""
+
 LONGEST = 32_000
 """Characters after which an answer is cut: no customer reads more, and every part of it is paid for."""
+
+MOST_TOKENS = 10**12
+"""More tokens than any call takes; what a server counts beyond is not believed."""
 
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]*_]*(?=\s|$)|[。！？]|\n(?=[ \t]*\n)")
 _LONGEST_WORD = 40
@@ -145,7 +151,7 @@ def usage_of(answered: object, model: str, asked: str, said: str) -> Usage | Non
     if usage is None:
         return None
     used = field(answered, "model")
-    name = used if isinstance(used, str) and used else model
+    name = encodable(used).replace("\x00", "")[:LONGEST_MODEL] if isinstance(used, str) and used else model
     return Usage(_count(field(usage, asked)), _count(field(usage, said)), name)
 
 
@@ -166,4 +172,7 @@ def _part(part: object, kinds: tuple[str, ...]) -> str:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    """A count of tokens as every store takes it, whatever a server counts."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        return 0
+    return min(int(value), MOST_TOKENS)

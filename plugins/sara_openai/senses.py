@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sara import Attachment, Line
 from sara_openai.failures import Failed, understand
+from sara_openai.picture import Picture, data_url
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -37,15 +37,19 @@ _SOUNDS: Mapping[str, str] = {
 }
 
 
-async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """The newest pictures of the lines as data URLs, by line."""
-    found = [(line, each) for line in lines for each in line.attachments if _mime(each) in PICTURES and each.kind == "image"]
-    seen: dict[str, list[str]] = {}
-    for line, each in found[-MOST_PICTURES:]:
-        content = await _content(each, LARGEST_PICTURE)
-        if content is not None:
-            url = f"data:{_mime(each)};base64,{base64.b64encode(content).decode('ascii')}"
-            seen.setdefault(line.id, []).append(url)
+async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
+    """The newest pictures of the lines, by line. What is empty, broken at its beginning or no picture at all takes nobody's place."""
+    seen: dict[str, list[Picture]] = {}
+    count = 0
+    for line in reversed(lines):
+        for number, each in reversed(list(enumerate(line.attachments))):
+            if count == MOST_PICTURES or each.kind != "image" or _mime(each) not in PICTURES:
+                continue
+            content = await _content(each, LARGEST_PICTURE)
+            url = None if content is None else await asyncio.to_thread(data_url, content)
+            if url is not None:
+                seen.setdefault(line.id, []).insert(0, Picture(each.id or f"{line.id}:{number}", url))
+                count += 1
     return seen
 
 
