@@ -7,6 +7,7 @@ from typing import Literal
 from sara.model import Millis
 
 Scope = Literal["message", "conversation", "channel"]
+Extent = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
@@ -20,21 +21,29 @@ class SaraError(Exception):
 
 
 class TryLater(SaraError):
-    """The other side is busy or away; the same call may work after `after` milliseconds. `detail` is what the other side said, without
-    keys and without the customer's words: it is shown to operators and never logged."""
+    """The same call may work after `after` milliseconds.
 
-    def __init__(self, message: str = "", *, after: Millis | None = None, detail: str = "") -> None:
+    `scope` is what the failure tells about. *conversation*: of this call alone, e.g. an empty answer; each wait is twice as long.
+    *responder*: of the whole other side, e.g. a refused connection, a time-out, a 503 or a rate limit; it is asked again every few
+    seconds, by one conversation at a time once several have failed. With `until_mended` a person has to mend something first,
+    e.g. a refused key: messages wait for it as long as `max_age` lets them. `detail` is what the other side said, without keys and
+    without the customer's words: operators see it, and it is never logged.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        after: Millis | None = None,
+        scope: Extent | None = None,
+        until_mended: bool = False,
+        detail: str = "",
+    ) -> None:
         super().__init__(message)
         self.after = after
+        self.scope: Extent = scope or ("responder" if until_mended else "conversation")
+        self.until_mended = until_mended
         self.detail = detail
-
-
-class ResponderUnavailable(TryLater):
-    """This responder can answer nobody until a person mends it, e.g. a refused key; `remedy` says how. No message is at fault."""
-
-    def __init__(self, message: str = "", *, after: Millis | None = None, detail: str = "", remedy: str = "") -> None:
-        super().__init__(message, after=after, detail=detail)
-        self.remedy = remedy
 
 
 class GiveUp(SaraError):

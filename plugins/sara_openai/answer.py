@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,6 @@ LONGEST_MODEL = 200
 
 LONGEST = 32_000
 """Characters after which an answer is cut: no customer reads more, and every part of it is paid for."""
-
-MOST_TOKENS = 10**12
-"""More tokens than any call takes; what a server counts beyond is not believed."""
 
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]*_]*(?=\s|$)|[。！？]|\n(?=[ \t]*\n)")
 _LONGEST_WORD = 40
@@ -172,7 +170,7 @@ def _part(part: object, kinds: tuple[str, ...]) -> str:
 
 
 def _count(value: object) -> int:
-    """A count of tokens as every store takes it, whatever a server counts."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    """A count of tokens, whatever a server counts; whether it can be believed is for the core to judge."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         return 0
-    return min(int(value), MOST_TOKENS)
+    return int(value)

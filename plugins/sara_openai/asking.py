@@ -13,7 +13,7 @@ from sara_openai.answer import Answer, added
 from sara_openai.completions import Completions
 from sara_openai.dialect import Dialect
 from sara_openai.excerpts import excerpt
-from sara_openai.failures import Failed, Sent, refusal, understand, unsettled
+from sara_openai.failures import Extent, Failed, Sent, refusal, understand, unsettled
 from sara_openai.learnt import Learnt
 from sara_openai.options import OpenAIOptions
 from sara_openai.question import Question
@@ -97,7 +97,9 @@ class Asker:
         read = self._dialect.read(answered, self._options.model)
         if isinstance(read, Answer):
             return read
-        return refusal(read.status or ANSWERED_BADLY, read, {}, host, now, sent)
+        # An answer that broke off, or an error that names no status, may be of this conversation alone.
+        scope: Extent = "conversation" if read.status is None else "responder"
+        return refusal(read.status or ANSWERED_BADLY, read, {}, host, now, sent, scope=scope)
 
     def _excerpt(self, said: str, question: Question) -> str:
         lines = (*question.history, *question.messages)

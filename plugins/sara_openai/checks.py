@@ -75,7 +75,7 @@ async def _answered(client: AsyncOpenAI, options: OpenAIOptions, context: Contex
     except (TryLater, GiveUp) as error:
         problem = next(iter(aside.problems), None)
         kind = problem.key.rpartition(":")[2] if problem is not None else "answer"
-        remedy = getattr(error, "remedy", "") or (problem.remedy if problem is not None else _REACH)
+        remedy = problem.remedy if problem is not None else _REACH
         said = f' (it said: "{error.detail}")' if error.detail else ""
         return [Finding(kind, "bad", f"{error}{said}.", remedy)]
     return [Finding("server", "good", f"{options.host} answers and takes the key."), _model(listed, options)]

@@ -57,7 +57,7 @@ def withheld(finish: str) -> ErrorBody | None:
     reason = finish.strip().lower()
     if reason.startswith(_WITHHELD):
         return FILTERED
-    return ErrorBody(codes=frozenset({reason}), status=502) if reason in _BROKE_OFF else None
+    return ErrorBody(codes=frozenset({reason})) if reason in _BROKE_OFF else None
 
 
 def error_in(answered: object) -> ErrorBody | None:

@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from sara import ContentRefused, GiveUp, Instant, Millis, ResponderUnavailable, TryLater
+from sara import ContentRefused, GiveUp, Instant, Millis, TryLater
 from sara_openai.error_body import ErrorBody, read_error, read_text
 from sara_openai.error_kinds import ErrorKind, kind_of, parameter_of
-
-MENDING: Millis = 60_000
-"""How long to wait while a person has to mend something."""
 
 LONGEST_WAIT: Millis = 600_000
 """Servers that ask for a longer wait are asked again after this: limits are often lifted early."""
 
+Extent = Literal["conversation", "responder"]
 Kind = Literal["credentials", "quota", "model", "settings", "timeout"]
 
 _MEANINGS: Mapping[ErrorKind, str] = {
@@ -81,13 +79,20 @@ def understand(error: BaseException, host: str, now: Instant, sent: Sent | None 
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int) and not 200 <= status < 300:
         return refusal(status, _body(error), response.headers, host, now, sent)
-    return Failed(TryLater(_broken(error, host)))
+    return Failed(TryLater(_broken(error, host), scope="responder"))
 
 
 def refusal(
-    status: int, body: ErrorBody, headers: Mapping[str, str], host: str, now: Instant, sent: Sent | None = None
+    status: int,
+    body: ErrorBody,
+    headers: Mapping[str, str],
+    host: str,
+    now: Instant,
+    sent: Sent | None = None,
+    *,
+    scope: Extent = "responder",
 ) -> Failed:
-    """What follows from an error that a server answered with."""
+    """What follows from an error that a server answered with; `scope` is whom it concerns where the server is said to be unwell."""
     sent = sent or Sent()
     kind = kind_of(status, body, tools=sent.tools, pictures=sent.pictures)
     codes = sorted(code for code in body.codes if re.fullmatch(r"[a-z][a-z0-9_]{2,39}", code))
@@ -95,12 +100,14 @@ def refusal(
     detail = sent.excerpt(body.said)
     trouble = _trouble(kind, status, body, where, detail)
     if trouble is not None:
-        unavailable = ResponderUnavailable(f"{trouble.message}", after=MENDING, detail=detail, remedy=trouble.remedy)
-        return Failed(unavailable, kind, trouble, status, body.said, detail)
+        outcome = TryLater(trouble.message, until_mended=True, detail=detail)
+        return Failed(outcome, kind, trouble, status, body.said, detail)
     if kind == "busy" or status in (402, 429) or status >= 500:
         waits = wait_asked_for(headers, now)
         after = waits if waits is not None else _stated_wait(body.said)
-        return Failed(TryLater(where, after=after, detail=detail), kind, None, status, body.said, detail)
+        # What was refused of one request says nothing about the next one.
+        concerns: Extent = scope if kind == "busy" else "conversation"
+        return Failed(TryLater(where, after=after, scope=concerns, detail=detail), kind, None, status, body.said, detail)
     message = f"{where}: {_MEANINGS[kind]}" if kind in _MEANINGS else where
     error = ContentRefused(message, detail=detail) if kind == "filter" else GiveUp(message, detail=detail)
     return Failed(error, kind, None, status, body.said, detail)
@@ -109,7 +116,7 @@ def refusal(
 def unsettled(failed: Failed, host: str, what: str, remedy: str) -> Failed:
     """A refusal that is no message's fault: the same would be refused in every conversation."""
     message = f"{host} refuses {what}"
-    outcome = ResponderUnavailable(message, after=MENDING, detail=failed.detail, remedy=remedy)
+    outcome = TryLater(message, until_mended=True, detail=failed.detail)
     trouble = Trouble("settings", message, remedy, failed.detail)
     return Failed(outcome, failed.kind, trouble, failed.status, failed.said, failed.detail)
 

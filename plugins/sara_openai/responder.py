@@ -106,7 +106,7 @@ class OpenAIResponder(Responder):
                 raise  # it is a tool's own
             message = f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s"
             self._troubles.report(Trouble("timeout", message, SLOW))
-            raise TryLater(message) from None
+            raise TryLater(message, scope="responder") from None
         except RanOut as error:
             if self.options.max_output_tokens is not None:
                 self._troubles.report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))

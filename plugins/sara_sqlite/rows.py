@@ -140,8 +140,9 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     )
 
 
-SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
-"""The states of messages that are history: what was said, and what was read."""
+SAID = "('answered', 'skipped', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
+"""The states of messages that are history: what was said, and what was read. What is dead is left out: it was refused, and would be
+refused again with everything that is asked after it."""
 
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 """Parts that have left us."""

@@ -49,7 +49,7 @@ class OpenAISimulator(Simulator):
     a summary by the plugin's own instructions gets one, and uses up no reply, unless a function answers.
 
     `transcript` is what every sound says, `heard` the sounds that came, by file name and content; while `deaf` none is turned
-    into words. While `toolless` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
+    into words. `models` are the names that are listed instead of `model`, or the status with which the list is refused. While `toolless` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
     shows in Responses alone.
     """
 
@@ -65,6 +65,7 @@ class OpenAISimulator(Simulator):
         self.deaf = False
         self.toolless = False
         self.reasons = True
+        self.models: list[str] | int | None = None
         self.heard: list[tuple[str, bytes]] = []
         self.base_url: str | None = None
         self._faults = Faults()
@@ -160,8 +161,11 @@ class OpenAISimulator(Simulator):
             authorize(request.headers.get("Authorization"), self.api_key)
         except Rejected as error:
             return web.json_response(error.body, status=error.status)
-        model = {"id": self.model, "object": "model", "created": 0, "owned_by": "simulator"}
-        return web.json_response({"object": "list", "data": [model]})
+        if isinstance(self.models, int):
+            return web.json_response(error_body(self.models, "There is nothing here."), status=self.models)
+        names = [self.model] if self.models is None else self.models
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
+        return web.json_response({"object": "list", "data": data})
 
     async def _transcribe(self, request: web.Request) -> web.Response:
         """Take a sound and say what `transcript` makes of it."""

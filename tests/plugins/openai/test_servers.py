@@ -15,20 +15,7 @@ from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import Call, OpenAISimulator
 from sara_openai.simulator.servers import ASPECTS, Aspect, Refusal, Server, servers
 
-from sara import (
-    Attachment,
-    Contact,
-    ContentRefused,
-    Context,
-    Line,
-    Problems,
-    Reply,
-    ResponderUnavailable,
-    SaraError,
-    ToolSpec,
-    TryLater,
-    Turn,
-)
+from sara import Attachment, Contact, ContentRefused, Context, Line, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -46,6 +33,10 @@ USUAL: dict[Aspect, str] = {
     "roles": "joined",
     "system": "folded",
 }
+
+
+def content_of(number: int) -> bytes:
+    return PNG + number.to_bytes(2, "big")
 
 
 class Box:
@@ -67,12 +58,14 @@ class House:
     now: list[int]
     folder: Path
 
-    def picture(self, number: int, content: bytes = PNG) -> Attachment:
+    def picture(self, number: int) -> Attachment:
         path = self.folder / f"picture-{number}"
-        path.write_bytes(content + number.to_bytes(2, "big"))
+        path.write_bytes(content_of(number))
         return Attachment("image", "image/png", "media", id=f"p{number}", path=path)
 
-    def turn(self, *texts: str, history: tuple[Line, ...] = (), conversation: str = "c1", files: tuple[Attachment, ...] = ()) -> Turn:
+    def turn(
+        self, *texts: str, history: tuple[Line, ...] = (), conversation: str = "c1", files: tuple[Attachment, ...] = ()
+    ) -> Turn:
         asked = tuple(Line(f"m{number}", "customer", text, NOW) for number, text in enumerate(texts))
         asked = (*asked[:-1], replace(asked[-1], attachments=files))
         return Turn(conversation, "whatsapp:1", Contact("p1"), asked, history, NOW, tools=Box())
@@ -139,7 +132,7 @@ async def without_pictures(at: House, refuse: Callable[..., Refusal]) -> None:
 
 async def without_the_picture(at: House, refuse: Callable[..., Refusal]) -> None:
     bad, good = at.picture(0), at.picture(1)
-    refuse(picture=base64.b64encode(Path(str(bad.path)).read_bytes()).decode())
+    refuse(picture=base64.b64encode(content_of(0)).decode())
     first = Line("h0", "customer", "[image]", NOW, attachments=(bad,))
     said(await at.ask(at.turn("[image] And this?", history=(first,), files=(good,))))
     assert len(at.simulator.calls[-1].pictures) == 1, "one bad picture hides no other"
@@ -177,8 +170,8 @@ async def without_tools_this_once(at: House, refuse: Callable[..., Refusal]) -> 
 async def held(at: House, refuse: Callable[..., Refusal], key: str) -> None:
     refuse()
     error = await at.ask(at.turn("Hello"))
-    assert isinstance(error, ResponderUnavailable), f"{error!r}"
-    assert error.remedy
+    assert isinstance(error, TryLater), f"{error!r}"
+    assert error.until_mended, f"{error!r}"
     assert [problem.key for problem in at.problems] == [f"responder:assistant:{key}"]
     at.simulator.relent()
     assert said(await at.ask(at.turn("Hello"))) == "echo: Hello"
@@ -188,7 +181,8 @@ async def held(at: House, refuse: Callable[..., Refusal], key: str) -> None:
 async def waits(at: House, refuse: Callable[..., Refusal]) -> None:
     refusal = refuse()
     error = await at.ask(at.turn("Hello"))
-    assert type(error) is TryLater, f"{error!r}"
+    assert isinstance(error, TryLater), f"{error!r}"
+    assert not error.until_mended, f"{error!r}"
     if "Retry-After" in refusal.headers or "retry in" in str(refusal.body):
         assert error.after
         assert error.after >= 26_000
@@ -320,7 +314,9 @@ def words_of(body: Any) -> str:
 def test_the_manual_shows_the_recorded_refusals() -> None:
     manual = MANUAL.read_text(encoding="utf-8")
     aspects: tuple[Aspect, ...] = ("length", "pictures", "tools", "keys", "quota", "filters")
-    rows = [f"| {server.name} | " + " | ".join(cell(server, aspect) for aspect in aspects) + " |" for server in servers().values()]
+    rows = [
+        f"| {server.name} | " + " | ".join(cell(server, aspect) for aspect in aspects) + " |" for server in servers().values()
+    ]
     strict = [
         f"| {server.name} | {cell(server, 'roles')} | {cell(server, 'system')} |"
         for server in servers().values()
