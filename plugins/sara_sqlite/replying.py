@@ -14,6 +14,7 @@ from sara_sqlite.rows import (
     CONVERSATION,
     LINES,
     MESSAGE,
+    REFUSED,
     SAID,
     Connection,
     count,
@@ -50,7 +51,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         # A late message may stand before an answer; whatever we said already is history, wherever it stands. What a customer
         # did after the waiting messages and needs no answer, such as a reaction, is not put before them: it is history next time.
         history = db.execute(
-            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ?"
+            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND NOT {REFUSED} AND m.at >= ?"
             " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
             (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()

@@ -140,9 +140,12 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     )
 
 
-SAID = "('answered', 'skipped', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
-"""The states of messages that are history: what was said, and what was read. What is dead is left out: it was refused, and would be
-refused again with everything that is asked after it."""
+SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
+"""The states of messages that are history: what was said, and what was read."""
+
+REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
+"""What no responder could answer is no history: it would be refused again, with all that is asked after it. What only a restored
+backup left unanswered is."""
 
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 """Parts that have left us."""
