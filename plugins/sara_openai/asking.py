@@ -75,6 +75,8 @@ class Asker:
             simpler = asked.simpler(answered)
             if simpler is None:
                 raise self._troubles.outcome(await self._verdict(client, asked, answered, steps))
+            if answered.kind == "length" and not simpler.since:
+                self._learnt.fits(simpler.size)  # at once: should the time run out, the next try goes on from here
             steps.append(Step(asked, answered, simpler))
             asked = simpler
         self._learnt.answered()
@@ -104,7 +106,7 @@ class Asker:
     def _excerpt(self, said: str, question: Question) -> str:
         lines = (*question.history, *question.messages)
         texts = [question.heard.get(line.id, "") + " " + line.text for line in lines]
-        return excerpt(said, [self._options.key], [question.private, *texts])
+        return excerpt(said, [self._options.key], [question.private, *texts], question.names)
 
     async def _verdict(self, client: AsyncOpenAI, asked: Question, last: Failed, steps: Sequence[Step]) -> Failed:
         """What to make of a question that was refused in every form: whether the message or a setting is at fault."""
@@ -112,6 +114,7 @@ class Asker:
             return last
         first = steps[0].failed if steps else last
         if last.kind == "length":
+            self._learnt.fits(None)
             what = "even a short message: the instructions alone are longer than the model takes"
             return unsettled(last, self._options.host, what, "Shorten `instructions`, or choose a `model` with a larger context.")
         probed = await self._call(client, asked.probe())
@@ -132,8 +135,6 @@ class Asker:
             # The same refusal once more says that what was left out in between was not what the server minded.
             if number == len(steps) or not step.failed.repeats(steps[number].failed):
                 self._learn_from(step)
-        if any(step.failed.kind == "length" for step in steps) and not answered.since:
-            self._learnt.fits(answered.size)
         if answered.tools and not answered.closing:
             self._troubles.has("tools")
         if answered.shown:

@@ -67,6 +67,8 @@ class Completions:
             return error_in(choices[0]) or error_in(answered) or refused
         text = text_of(field(message, "content"), "text", "output_text")
         calls, asked = _calls(message)
+        if not text and not calls and (field(choices[0], "error") or field(answered, "error")):
+            return error_in(choices[0]) or error_in(answered) or ErrorBody()
         return Answer(
             text=without_reasoning(text).strip(),
             refusal=text_of(field(message, "refusal")).strip(),

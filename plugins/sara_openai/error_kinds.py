@@ -83,7 +83,7 @@ _BAD_PICTURE = re.compile(
     r"(?:invalid|corrupt|broken|unreadable|malformed|bad|empty)[^.]{0,20}(?:image|picture|base64)"
     r"|(?:image|picture)[^.]{0,40}(?:invalid|not valid|corrupt|too (?:large|small|big)|exceeds|below the minimum|dimension|size)"
     r"|(?:unable|failed|could not|cannot|can't|fail) (?:to )?(?:process|decode|load|parse|read|open|identify|download)[^.]{0,30}(?:image|picture|multimodal)"
-    r"|unsupported (?:image|mime|media)|uploaded an unsupported|image_parse|invalid_image|图片输入格式|图片解析",
+    r"|unsupported (?:image|mime|media)|uploaded an unsupported|图片输入格式|图片解析",
     re.IGNORECASE,
 )
 _ROLES = re.compile(
@@ -229,8 +229,9 @@ def _part(status: int, body: ErrorBody, tools: bool, pictures: bool) -> ErrorKin
         return "system"
     if status < 500 and (param == "include" or _SEALING.search(said)):
         return "sealing"
-    if pictures and (_PICTURES.search(f"{said} {param}") or codes & {"invalid_image_format", "image_parse_error"}):
-        if _BAD_PICTURE.search(f"{said} {' '.join(codes)}") and not re.search(r"not support|unsupported image input", said, re.I):
+    unreadable = any(re.match(r"image_|invalid_image|invalid_base64", code) for code in codes)
+    if pictures and (unreadable or _PICTURES.search(f"{said} {param}")):
+        if (unreadable or _BAD_PICTURE.search(said)) and not re.search(r"not support|unsupported image input", said, re.I):
             return "picture"
         if status < 500 or _NO_SUPPORT.search(said):
             return "no_pictures" if _NO_SUPPORT.search(said) else "picture"

@@ -10,7 +10,7 @@ LONGEST = 200
 
 HIDDEN = "…"
 
-_LONGEST_TEXT = 50_000
+_LONGEST_TEXT = 20_000
 """Characters of the customer's texts that an excerpt is compared with, the newest."""
 
 _SHINGLE = 8
@@ -43,12 +43,14 @@ _USUAL = re.compile(
 )
 
 
-def excerpt(said: str, secrets: Iterable[str], texts: Iterable[str]) -> str:
-    """What a server said, in one short line, without `secrets` and without what it repeats of `texts`."""
+def excerpt(said: str, secrets: Iterable[str], texts: Iterable[str], names: Iterable[str] = ()) -> str:
+    """What a server said, in one short line, without `secrets`, without what it repeats of `texts`, and without a word of `names`."""
     line = " ".join(said.split())[: LONGEST * 4]
     for secret in secrets:
         if secret:
             line = line.replace(secret, HIDDEN)
+    for part in {part for name in names for part in name.split() if len(part) > 1}:
+        line = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", HIDDEN, line, flags=re.IGNORECASE)
     line = _QUERY.sub(r"\1", _SECRETS.sub(HIDDEN, line))
     line = re.sub(rf"{HIDDEN}(?:[\s,;:]*{HIDDEN})+", HIDDEN, _without(line, " ".join(texts)[-_LONGEST_TEXT:]))
     return line if len(line) <= LONGEST else line[:LONGEST].rstrip() + HIDDEN

@@ -50,9 +50,9 @@ class Learnt:
         for fact in facts:
             self._facts[fact] = self._clock() + LASTS[fact]
 
-    def fits(self, size: int) -> None:
-        """So many tokens were taken after more were not."""
-        self._fits = size, self._clock() + DAY
+    def fits(self, size: int | None) -> None:
+        """No more tokens than so many are taken; None for nobody knows."""
+        self._fits = None if size is None else (size, self._clock() + DAY)
 
     def leave_out(self, conversation: str, ids: Iterable[str]) -> None:
         """These pictures or lines of a conversation are not sent again."""

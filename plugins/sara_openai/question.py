@@ -20,7 +20,8 @@ LEFT_OUT = "\n[… the middle of this message is left out: it was too long …]\
 class Question:
     """A question to the model.
 
-    `briefing` comes before everything, `plain` is what it says in every conversation, and `private` what nobody else may read of it. `pictures` and the transcripts `heard`
+    `briefing` comes before everything, `plain` is what it says in every conversation, `private` what nobody
+    else may read of it, and `names` what the customer is called. `pictures` and the transcripts `heard`
     are by the line's id; pictures whose id is `hidden` are not shown. `tools` are what the model may call. `since` is what was said
     since the question was first put, in the API's own form: the model's calls and their results. `closing` says that it has to
     answer now, without calling anything. `sealed` asks for its reasoning in a form that can be handed back. `joined` makes one
@@ -39,6 +40,7 @@ class Question:
     conversation: str = ""
     plain: str | None = None
     private: str = ""
+    names: Sequence[str] = ()
     hidden: frozenset[str] = frozenset()
     joined: bool = False
     folded: bool = False

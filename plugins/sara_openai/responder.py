@@ -92,7 +92,8 @@ class OpenAIResponder(Responder):
             heard,
             conversation=turn.conversation,
             plain=brief(instructions, replace(turn, contact=Contact(contact.id), summary=""), zone, facts=False),
-            private=" ".join(each for each in (contact.name, contact.username, contact.notes, turn.summary) if each),
+            private=" ".join(each for each in (contact.notes, turn.summary) if each),
+            names=[each for each in (contact.name, contact.username) if each],
         )
 
     @asynccontextmanager

@@ -188,6 +188,8 @@ def test_an_error_in_a_200_is_read_as_one() -> None:
         ({"code": 401, "msg": "令牌已过期", "success": False}, "令牌已过期"),
         ({"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "upstream died"}}]}, "upstream died"),
         ({"id": "x", "choices": [], "error": {"message": "No output"}}, "No output"),
+        ({"choices": [{"message": {"content": ""}}], "error": {"message": "upstream died"}}, "upstream died"),
+        ({"choices": [{"message": {"content": None}, "finish_reason": "stop", "error": {"message": "gone"}}]}, "gone"),
     ):
         failed = Completions().read(body, "asked")
         assert isinstance(failed, ErrorBody), body

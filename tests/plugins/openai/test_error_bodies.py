@@ -165,6 +165,13 @@ def test_a_refusal_is_told_by_what_it_talks_about() -> None:
     ]
     for status, said, kind in rows:
         assert kind_of(status, read_text(said), tools=True, pictures=True) == kind, (status, said)
+    for order in range(20):  # codes have no order, and none of them may change what the words say
+        body = {
+            "message": "Image input is not enabled for this model",
+            "type": "invalid_request_error",
+            "code": f"{order}invalid",
+        }
+        assert kind_of(400, read_error(body), pictures=True) == "no_pictures"
     # What a request does not hold cannot be what is refused of it.
     assert kind_of(400, read_text("this model does not support image input")) == "unknown"
     assert kind_of(400, read_text("llama2 does not support tools")) == "unknown"
@@ -207,5 +214,6 @@ def test_an_excerpt_shows_what_helps_and_nothing_that_is_anybodys() -> None:
     ):
         assert excerpt(said, [key], texts) == said
     assert excerpt("maximum context length", [key], ["the maximum context length, please"]) == "maximum context length"
+    assert excerpt("no such user: Al O'Hara, alone", [], [], ["Al O'Hara"]) == "no such user: …, alone"
     assert len(excerpt("word " * 1_000, [], [])) <= LONGEST + 1
     assert "\n" not in excerpt("two\nlines", [], [])

@@ -283,6 +283,53 @@ async def test_no_refusal_of_any_server_ends_a_conversation(tmp_path: Path) -> N
     assert tried > 120
 
 
+async def test_the_order_of_roles_is_mended_in_either_api(tmp_path: Path) -> None:
+    for server, aspect, mended in (
+        ("vllm", "roles", joined),
+        ("gemini", "system", folded),
+        ("vllm", "pictures", without_pictures),
+    ):
+        async with house(tmp_path, api="responses") as at:
+            refuse: Callable[..., Refusal] = lambda **when: at.simulator.refuse(server, aspect, **when)  # type: ignore[arg-type]  # noqa: B023, E731
+            await mended(at, refuse)
+
+
+async def test_neighbours_are_joined_with_their_pictures(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.simulator.refuse("mistral", "roles")
+        at.simulator.refuse("lmstudio", "system")
+        turn = at.turn("One", "[image]", files=(at.picture(1),))
+        said(await at.ask(turn))
+        (message,) = at.simulator.calls[-1].messages
+        kinds = [part["type"] for part in message["content"]]
+        assert kinds == ["text", "text", "text", "image_url"]
+        assert "bakery" in message["content"][0]["text"]
+
+
+async def test_a_body_too_large_loses_its_pictures_before_its_words(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.simulator.fault("status", status=413, text="Payload too large")
+        lines = history("Hi", "Hello!")
+        said(await at.ask(at.turn("[image]", history=lines, files=(at.picture(1),))))
+        first, second = at.simulator.calls
+        assert (len(first.pictures), len(second.pictures)) == (1, 0)
+        assert len(first.messages) == len(second.messages)
+
+
+async def test_what_was_learnt_while_time_ran_out_is_not_lost(tmp_path: Path) -> None:
+    async with house(tmp_path, timeout="700ms") as at:
+        await at.responder.open()
+        at.simulator.refuse("openai", "length", longest=300)
+        at.simulator.delay_ms = 0
+        at.simulator.fault("hang")  # the first request that fits
+        long = at.turn("What about this?", history=history(*[LONG] * 8))
+        assert isinstance(await at.ask(long), TryLater)
+        tries = len(at.simulator.calls)
+        assert tries > 2
+        said(await at.ask(long))
+        assert len(at.simulator.calls) == tries + 1
+
+
 # the manual
 
 
