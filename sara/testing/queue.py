@@ -10,7 +10,7 @@ import pytest
 from sara import Again, Done, Instant, Job, JobEnd, JobEvent, Queue, Wake
 from sara.testing.clock import HandClock
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Recorder:

@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.patience import patience
+
 from .conftest import Town
 
 BODIES = Path(__file__).parent.parent / "data" / "webhooks"
@@ -213,7 +215,7 @@ async def test_status_updates_never_go_back(town: Town) -> None:
     await town.start()
     await town.phone.say("ana", "hello")
     [said] = await town.stored(1, direction="out", state="read")
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(10))
     assert [message.state for message in await town.messages(direction="out")] == ["read"]
     assert town.daemon is not None
     told = [event.what for event in await town.daemon.store.timeline(said.id) if event.actor == "provider"]
@@ -225,7 +227,7 @@ async def test_redelivered_webhook_is_answered_once(town: Town) -> None:
     await town.start()
     await town.phone.say("ana", "hello")
     await town.stored(1, direction="out", state="read")
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(10))
     assert len(await town.messages(direction="in")) == 1
     assert len(town.phone.accepted) == 1
 
