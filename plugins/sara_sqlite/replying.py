@@ -195,8 +195,10 @@ def _read(db: Connection, conversation: int, message: int, text: str, now: Insta
         event(db, now, "reading", f"{len(text)} characters", conversation=conversation, message=message)
 
 
-def postpone(db: Connection, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant) -> OpenWork:
-    """Look again at `due`; a failed call stays counted."""
+def postpone(
+    db: Connection, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool
+) -> OpenWork:
+    """Look again at `due`; a failed call stays counted where it is charged."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["reply_due"] is None:
@@ -209,6 +211,12 @@ def postpone(db: Connection, conversation: str, attempt: int | None, due: Instan
         survived(db, key)
         spending.give_back(db, key)
         db.execute("UPDATE conversations SET attempt_open = 0, error = ? WHERE id = ?", (error, key))
+        if not charged:
+            db.execute(
+                "UPDATE conversations SET attempts = max(0, attempts - 1),"
+                " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
+                (key,),
+            )
         for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
             event(db, now, "asking_failed", error or "", conversation=key, message=waiting["id"])
     db.execute("UPDATE conversations SET reply_due = ? WHERE id = ?", (due, key))

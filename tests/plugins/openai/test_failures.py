@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sara_openai.failures import LONGEST_WAIT, MENDING, Failed, understand, wait_asked_for
+from sara_openai.failures import LONGEST_WAIT, Failed, understand, wait_asked_for
 
 from sara import GiveUp, TryLater
 
@@ -63,7 +63,7 @@ def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
 def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, codes: dict[str, Any], kind: str) -> None:
     failed = answered(status, **codes)
     assert isinstance(failed.outcome, TryLater)
-    assert failed.outcome.after == MENDING
+    assert (failed.outcome.until_mended, failed.outcome.scope) == (True, "responder")
     assert failed.trouble
     assert failed.trouble.kind == kind
     assert failed.trouble.remedy
