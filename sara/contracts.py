@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -723,9 +723,9 @@ class Queue(PluginObject):
         """Start no more jobs; wait up to `grace` for those that run, then cancel them. Their entries stay."""
 
     @abstractmethod
-    def hold(self, lane: str, until: Instant | None = None) -> None:
+    def hold(self, lane: str, until: Instant | None = None, tried: Collection[str] = ()) -> None:
         """Start no jobs of a lane until `until`, or until `release`. Afterwards the lane starts slowly: one job at a time,
-        doubling with each success reported by `went_well`."""
+        doubling with each success reported by `went_well`. The first is one whose key is not among `tried`, if there is any."""
 
     @abstractmethod
     def release(self, lane: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,8 +26,11 @@ BREAK: Millis = 6_000
 SEND_WITHIN: Millis = 60_000
 """A send that takes longer than this many milliseconds is in doubt."""
 
+FORGOTTEN_AFTER: Millis = 1_800_000
+"""A failure that is longer ago tells nothing about the next one."""
+
 FAILURES_KEPT = 10_000
-"""At most so many conversations are remembered at which a lane failed."""
+"""Of each lane at most so many conversations are remembered at which it failed."""
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ class _Streak:
 
 
 class Lanes:
-    """Holds a lane when nothing can go through it; the oldest waiting message is the probe that finds it mended."""
+    """Holds a lane when nothing can go through it; a waiting message is the probe that finds it mended: the oldest, or where it
+    may be the message itself that fails, the oldest of a conversation that was not tried yet."""
 
     def __init__(self, queue: Queue, problems: Problems, clock: Callable[[], Instant]) -> None:
         self._queue = queue
@@ -54,10 +58,11 @@ class Lanes:
         self._refusals: dict[str, tuple[int, Instant]] = {}
         self._streaks: dict[str, _Streak] = {}
         self._successes: dict[str, int] = {}
-        # By lane and conversation: the lane's successes when it last failed there, and how often it failed there in spite of some.
-        self._failed_at: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
-        # By lane: the reply jobs that wait for it, and until when at the latest; and those that need not wait any longer.
-        self._waiting: dict[str, dict[str, Instant]] = {}
+        # By lane and conversation at which it failed and was not well since: the lane's successes at that time, how often it
+        # failed there in spite of some, and when.
+        self._failed_at: dict[str, dict[str, tuple[int, int, Instant]]] = {}
+        # By lane: the reply jobs that wait for it, since and until when; and those that need not wait any longer.
+        self._waiting: dict[str, dict[str, tuple[Instant, Instant]]] = {}
         self._let_go: dict[str, Instant] = {}
         # Lanes whose other end takes what it then does not deliver, and the names in which receipts will speak of what it took.
         self._unproven: dict[str, deque[str]] = {}
@@ -74,7 +79,7 @@ class Lanes:
             return until  # one of many that were on their way when the first was refused: the same refusal, not another probe
         until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
         self._refusals[lane] = (refusals + 1, until)
-        self._queue.hold(lane, until)
+        self._queue.hold(lane, until, self._failed_at.get(lane, ()))
         self._problems.report(f"lane:{lane}", message, remedy)
         return until
 
@@ -85,15 +90,24 @@ class Lanes:
         if remedy:
             self._problems.report(f"paused:{lane}", message, remedy)
 
+    def refused(self, lane: str, message: str, remedy: str, conversation: str) -> int:
+        """As `unavailable`, told at this conversation: another one is the next probe. Returns how often it was refused although
+        the lane was well in between; where it was just now, that tells about this conversation, and nothing is held."""
+        alone, is_own = self._failed_alone(lane, conversation)
+        if is_own:
+            return alone
+        self.unavailable(lane, message, remedy)
+        return 0
+
     def stumbled(self, lane: str, message: str, conversation: str, *, is_first: bool = False) -> int:
         """The other end failed at something of this conversation; `is_first` says that it is the first failure of that.
 
         One that fails again and again is given rest: the breaker opens, and one try at a time finds out whether it is back, so
-        that a storm is not answered with a herd. Returns how often it has failed here although it was well in between: if it
-        has, that tells about this conversation, opens no breaker, and keeps nobody else waiting.
+        that a storm is not answered with a herd. Returns how often it has failed here although it was well in between: what has
+        just done so tells about this conversation, opens no breaker, and keeps nobody else waiting.
         """
-        alone = self._failed_alone(lane, conversation, is_first)
-        if alone:
+        alone, is_own = self._failed_alone(lane, conversation, is_first=is_first)
+        if is_own:
             return alone
         streak = self._streaks.setdefault(lane, _Streak())
         streak.failures += 1
@@ -101,23 +115,26 @@ class Lanes:
         if len(streak.conversations) < STUMBLES:
             streak.conversations.add(conversation)
         if streak.is_breaking and not self._queue.held(lane):
-            self._queue.hold(lane, self._clock() + BREAK)
+            self._queue.hold(lane, self._clock() + BREAK, self._failed_at[lane])
             self._problems.report(
                 f"breaker:{lane}",
                 f"{lane} fails again and again: {message}",
                 "nothing is lost; one try is made every 6 s until it works",
             )
-        return 0
-
-    def _failed_alone(self, lane: str, conversation: str, is_first: bool) -> int:
-        """Note a failure; how many there were here in spite of successes elsewhere."""
-        successes = self._successes.get(lane, 0)
-        before, alone = self._failed_at.pop((lane, conversation), (successes, 0))
-        alone = 0 if is_first else alone + int(before != successes)
-        self._failed_at[lane, conversation] = successes, alone
-        if len(self._failed_at) > FAILURES_KEPT:
-            self._failed_at.popitem(last=False)
         return alone
+
+    def _failed_alone(self, lane: str, conversation: str, *, is_first: bool = False) -> tuple[int, bool]:
+        """Note a failure. How many there were here in spite of successes elsewhere, and whether this is one of them."""
+        now, successes = self._clock(), self._successes.get(lane, 0)
+        failed_at = self._failed_at.setdefault(lane, {})
+        before, alone, at = failed_at.pop(conversation, (successes, 0, now))
+        if is_first or abs(now - at) > FORGOTTEN_AFTER:
+            before, alone = successes, 0
+        is_own = before != successes
+        failed_at[conversation] = successes, alone + is_own, now
+        if len(failed_at) > FAILURES_KEPT:
+            del failed_at[next(iter(failed_at))]
+        return alone + is_own, is_own
 
     def sends(self, lane: str, *names: str) -> None:
         """Something is about to leave of which receipts will speak by one of these names."""
@@ -128,7 +145,7 @@ class Lanes:
         """Something went through, of this conversation: whatever waits for the lane goes on, in order."""
         self._successes[lane] = self._successes.get(lane, 0) + 1
         if conversation is not None:
-            self._failed_at.pop((lane, conversation), None)
+            self._failed_at.get(lane, {}).pop(conversation, None)
         streak = self._streaks.pop(lane, None)
         if streak is not None and streak.is_breaking:
             self._problems.clear(f"breaker:{lane}")
@@ -142,8 +159,8 @@ class Lanes:
             self._problems.clear(f"lane:{lane}")
         self._queue.went_well(lane)
         if waiting := self._waiting.pop(lane, None):
-            self._let_go |= waiting
-            self._queue.hasten([("reply", conversation) for conversation in waiting])
+            self._let_go |= {conversation: until for conversation, (_, until) in waiting.items()}
+            self._queue.hasten([("reply", conversation) for conversation in sorted(waiting, key=waiting.__getitem__)])
 
     def arrived(self, lane: str, *names: str) -> None:
         """A receipt proves that something got through, by these names."""
@@ -153,9 +170,10 @@ class Lanes:
         self._queue.release(lane)
         self.well(lane)
 
-    def wait(self, lane: str, conversation: str, until: Instant) -> None:
-        """A reply waits until `until` for nothing but this lane: let it go on when something goes through there."""
-        self._waiting.setdefault(lane, {})[conversation] = until
+    def wait(self, lane: str, conversation: str, since: Instant, until: Instant) -> None:
+        """A reply to what was said at `since` waits until `until` for nothing but this lane: let it go on when something goes
+        through there, the longest waiting first."""
+        self._waiting.setdefault(lane, {})[conversation] = since, until
 
     def let_go(self, conversation: str, until: Instant | None) -> bool:
         """Whether a reply that waits until then, and is looked at now, waited for a lane that works again. Asked once each time

@@ -222,7 +222,7 @@ class Outbox:
         failures = calls
         if not error.own_fault:
             alone = self._stumbled(view, route, str(error))
-            failures, most = (alone + 1, None) if alone else (calls, PROBE_LONGEST)
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
             self._policy,
             calls,

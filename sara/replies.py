@@ -151,7 +151,7 @@ class Replies:
         if not wait.blocked:
             return Again(wait.until)
         if on is not None:
-            self._lanes.wait(on, view.conversation, wait.until)
+            self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
         await self._store.look_again(view.conversation, "reply", wait.until, now)
         if view.delivery != "clear":
             # What was in the way may have gone before that was written, and then nobody will wake us.
@@ -326,15 +326,14 @@ class Replies:
         lane = route.reply_lane
         if _is_refused(error):
             told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
-            self._lanes.unavailable(
-                lane, told, "mend what is wrong there; waiting messages are answered by themselves afterwards"
-            )
-            # Due now, and so the last of those that wait: each time the lane opens another one is the probe.
-            return retry.RetryAt(now)
+            remedy = "mend what is wrong there; waiting messages are answered by themselves afterwards"
+            alone = self._lanes.refused(lane, told, remedy, view.conversation)
+            # Where the lane is held: due now, and so the last of those that wait; another one is the next probe.
+            return retry.RetryAt(now + retry.back_off(self._policy, alone + 1) if alone else now)
         failures, most = calls, None
         if error.scope == "responder":
             alone = self._lanes.stumbled(lane, str(error), view.conversation, is_first=calls == 1)
-            failures, most = (alone + 1, None) if alone else (calls, PROBE_LONGEST)
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
             self._policy,
             calls,
@@ -348,7 +347,7 @@ class Replies:
             until_mended=error.until_mended,
         )
         if most is not None and isinstance(decision, retry.RetryAt):
-            self._lanes.wait(lane, view.conversation, decision.at)
+            self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision
 
     async def _wake_delivery(self, *work: OpenWork) -> None:

@@ -11,14 +11,14 @@ import heapq
 import itertools
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from sara.contracts import Clock, Handler, Listener, Queue
-from sara.entries import Entry, Id, job_of, merged
+from sara.entries import Entry, Id, LaneState, job_of, merged
 from sara.errors import StoreUnavailable
 from sara.model import Again, Instant, Job, JobEvent, JobKind, Millis, Wake
 
@@ -42,26 +42,6 @@ CANCELLED_WITHIN = 1.0
 """Seconds that a job which is cut off is given to end."""
 
 
-@dataclass(slots=True)
-class _Lane:
-    limit: int = 64
-    running: int = 0
-    waiting: int = 0
-    ready: list[tuple[int, Instant, int, Id]] = field(default_factory=list)
-    held: bool = False
-    held_until: Instant | None = None
-    held_for: Millis = 0
-    allowance: int | None = None
-    more_kept: bool = False
-    look_at: Instant | None = None
-
-    def room(self) -> int:
-        if self.held:
-            return 0
-        cap = self.limit if self.allowance is None else min(self.limit, self.allowance)
-        return cap - self.running
-
-
 class ScheduledQueue(Queue):
     """Runs jobs from memory. Subclasses keep the entries by overriding the five `_keep…`, `_forget`, `_fetch` methods."""
 
@@ -72,7 +52,7 @@ class ScheduledQueue(Queue):
         self._rewoken: dict[Id, Entry] = {}
         self._hastened: set[Id] = set()
         self._future: list[tuple[Instant, int, Id]] = []
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, LaneState] = {}
         self._stamps = itertools.count(clock() * 1_000)
         self._order = itertools.count()
         self._changed = asyncio.Event()
@@ -142,12 +122,12 @@ class ScheduledQueue(Queue):
             if late:
                 await asyncio.wait(late, timeout=CANCELLED_WITHIN)
 
-    def hold(self, lane: str, until: Instant | None = None) -> None:
+    def hold(self, lane: str, until: Instant | None = None, tried: Collection[str] = ()) -> None:
         state = self._lane(lane)
         if state.held and until is not None:
             # A short hold never cuts a longer one.
             until = None if state.held_until is None else max(state.held_until, until)
-        state.held, state.held_until, state.allowance = True, until, 1
+        state.held, state.held_until, state.allowance, state.tried = True, until, 1, tried
         state.held_for = 0 if until is None else until - self._clock()
         self._changed.set()
 
@@ -208,8 +188,8 @@ class ScheduledQueue(Queue):
 
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _lane(self, name: str) -> _Lane:
-        return self._lanes.setdefault(name, _Lane())
+    def _lane(self, name: str) -> LaneState:
+        return self._lanes.setdefault(name, LaneState())
 
     def _merge(self, entry: Entry) -> None:
         """Bring a kept entry into the window, or leave it outside if it is far off or its lane is full."""
@@ -234,7 +214,7 @@ class ScheduledQueue(Queue):
                 self._future = [(entry.wake.due, next(self._order), job) for job, entry in self._pending.items()]
                 heapq.heapify(self._future)
 
-    def _admit(self, lane: _Lane, entry: Entry) -> bool:
+    def _admit(self, lane: LaneState, entry: Entry) -> bool:
         """Whether an entry comes into the window. Half of a lane's places are kept for what is due about now, so that many
         that wait for later never keep one waiting that could run."""
         now = self._clock()
@@ -279,7 +259,7 @@ class ScheduledQueue(Queue):
     def _start_ready(self, handler: Handler, now: Instant) -> None:
         for name, lane in self._lanes.items():
             while lane.ready and lane.room() > 0:
-                _, due, _, job = heapq.heappop(lane.ready)
+                _, due, _, job = lane.pop()
                 entry = self._pending.get(job)
                 if entry is None or entry.wake.due != due or entry.wake.lane != name:
                     continue
@@ -309,7 +289,7 @@ class ScheduledQueue(Queue):
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _work(self, handler: Handler, entry: Entry, lane: _Lane) -> None:
+    async def _work(self, handler: Handler, entry: Entry, lane: LaneState) -> None:
         job = job_of(entry)
         identity = (job.kind, job.key)
         following: Entry | None = entry

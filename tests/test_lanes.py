@@ -140,7 +140,12 @@ def test_one_conversation_at_which_a_lane_fails_keeps_nobody_else_waiting(house:
         ("five, of two", ["a", "a", "b", "a", "a"], True),
         ("one alone, however often", ["a"] * 50, False),
         ("a success in between", ["a", "b", "c", "d", "ok", "a", "b", "c", "d"], False),
-        ("twelve that fail again while others pass", [*"abcd", "ok", *"efgh", "ok", *"ijkl", "ok", *"abcdefghijkl" * 9], False),
+        (
+            "twelve that fail again while others pass",
+            [*"abcd", "ok", *"efgh", "ok", *"ijkl", *["ok", *"abcdefghijkl"] * 9],
+            False,
+        ),
+        ("the same, while nobody passes", [*"abcd", "ok", *"abcdabcde"], True),
         ("one that fails again, beside a real outage", ["a", "ok", "a", "b", "c", "d", "e", "f"], True),
         ("the same, one fewer", ["a", "ok", "a", "b", "c", "d", "e"], False),
         ("a real outage after one", [*"abcde", "ok", *"vwxyz"], True),
@@ -176,8 +181,8 @@ def test_failures_in_spite_of_successes_are_counted_until_it_works(house: House)
 async def test_what_waits_for_a_lane_goes_on_in_order_when_something_goes_through(house: House) -> None:
     async with Running(house.queue, house.clock) as running:
         await house.queue.wake([Wake("reply", name, NOW + 5_000, "reply:assistant") for name in ("c3", "c1", "c2", "c4")])
-        for name in ("c1", "c2", "c3"):
-            house.lanes.wait(LANE, name, NOW + 5_000)
+        for name, since in (("c2", NOW - 2), ("c3", NOW - 1), ("c1", NOW - 3)):
+            house.lanes.wait(LANE, name, since, NOW + 5_000)
         house.lanes.well("deliver:sales")
         await running.settled()
         assert running.keys("reply") == []

@@ -30,6 +30,9 @@ from sara_sqlite.rows import (
     the,
 )
 
+CALLS_TOLD = 10
+"""After so many calls those that fail alike are not told one by one."""
+
 
 def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView | None:
     """All that the decision needs."""
@@ -217,10 +220,22 @@ def postpone(
                 " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
                 (key,),
             )
-        for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
-            event(db, now, "asking_failed", error or "", conversation=key, message=waiting["id"])
+        _tell_failure(db, key, error or "", now, shorten=not charged or row["attempts"] > CALLS_TOLD)
     db.execute("UPDATE conversations SET reply_due = ? WHERE id = ?", (due, key))
     return open_work(db, key)
+
+
+def _tell_failure(db: Connection, conversation: int, error: str, now: Instant, *, shorten: bool) -> None:
+    """Tell each waiting message's history of a failed call. An outage takes hundreds of them: to `shorten` it, only the first
+    and the latest of those that failed alike are kept. The newest event stays, so that no id is given twice."""
+    for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall():
+        event(db, now, "asking_failed", error, conversation=conversation, message=row["id"])
+        if not shorten:
+            continue
+        last = db.execute("SELECT * FROM events WHERE message = ? ORDER BY id DESC LIMIT 6", (row["id"],)).fetchall()
+        alike = [each["what"] if each["what"] == "asked" else (each["what"], each["detail"]) for each in last]
+        if alike == [("asking_failed", error), "asked"] * 3:
+            db.executemany("DELETE FROM events WHERE id = ?", [(each["id"],) for each in last[2:4]])
 
 
 def end(
