@@ -280,11 +280,14 @@ class FakeStore(Store):
         return [OpenWork(conversation, ACCOUNT, self.reply_due, now)]
 
     async def postpone_reply(
-        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
         self._note("postpone_reply", conversation, attempt, due, error, now)
         assert self.replying is not None
         self.replying = replace(self.replying, due=due)
+        if not charged:
+            calls = self.replying.attempts - 1
+            self.replying = replace(self.replying, attempts=calls, first_at=self.replying.first_at if calls else None)
         return OpenWork(conversation, ACCOUNT, due, None)
 
     async def end_reply(
