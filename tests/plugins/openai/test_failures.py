@@ -131,3 +131,14 @@ def test_causes_that_run_in_a_circle_end() -> None:
     first, second = OSError(), RuntimeError()
     first.__cause__, second.__cause__ = second, first
     assert understand(first, "host", NOW).outcome
+
+
+def test_what_tells_about_the_server_says_so_and_opens_the_breaker_for_everybody() -> None:
+    for status in (408, 409, 425, 429, 500, 502, 503, 504, 529):
+        outcome = answered(status).outcome
+        assert isinstance(outcome, TryLater), status
+        assert (outcome.scope, outcome.until_mended) == ("responder", False), status
+    for error in (ConnectionRefusedError(), ConnectionResetError(), TimeoutError(), socket.gaierror(), ssl.SSLError()):
+        outcome = understand(error, "ai.example.org", NOW).outcome
+        assert isinstance(outcome, TryLater), error
+        assert (outcome.scope, outcome.until_mended) == ("responder", False), error
