@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara.config import Retry, RetryPolicy
-from sara.errors import GiveUp, TryLater
+from sara.errors import ContentRefused, GiveUp, TryLater
 from sara.retry import Broke, Dead, RetryAt, back_off, combine, decide
 from tests.fakes import steady
 
