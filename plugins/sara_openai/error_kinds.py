@@ -56,7 +56,7 @@ _LENGTH = re.compile(
     r"|(?:prompt|input|conversation|request|message)s?(?: token length)? (?:is |are )?too (?:long|large)|too many (?:input |prompt )?tokens"
     r"|(?:reduce|shorten)[^.]{0,40}(?:length|size|prompt|input|message)|input or output tokens must be reduced"
     r"|token (?:count|limit)[^.]{0,40}exceed|exceed[^.]{0,40}(?:token limit|maximum number of tokens|tokens allowed|limit of \d+)"
-    r"|range of input length|prompt exceeds max|prompt tokens limit exceeded|`inputs`[^.]{0,40}must (?:be <=|have less)"
+    r"|string too long|range of input length|prompt exceeds max|prompt tokens limit exceeded|`inputs`[^.]{0,40}must (?:be <=|have less)"
     r"|prompt (?:超长|过长)|(?:输入|上下文)[^。]{0,12}(?:超长|过长|超过|超出)|input length|(?:entity|payload|body) too large",
     re.IGNORECASE,
 )
@@ -70,12 +70,12 @@ _TOO_LARGE_AT_ONCE = re.compile(
 )
 _PICTURES = re.compile(
     r"image|picture|vision|multi-?modal|\bvlm\b|mmproj|input_image|图片|图像|item type in content|content elements? of type"
-    r"|content must be a (?:string|str)|content\.type|single `?text`? element|content[^.]{0,30}(?:should be a valid|expected a) string",
+    r"|content must be a (?:string|str)|content\.type|single `?text`? element|content[^.]{0,30}(?:should be a valid|expected a) string|be a valid string",
     re.IGNORECASE,
 )
 _NO_SUPPORT = re.compile(
     r"not (?:currently )?(?:support|enabl|allow|accept|a multi-?modal|a vlm|available)|n't support|unsupported (?:input|content|modality|type)"
-    r"|only (?:be )?support|only supported|no endpoints|not multi-?modal|text[- ]only|unknown variant|must be a (?:string|str)|mmproj"
+    r"|only (?:be )?support|only supported|no endpoints|not multi-?modal|text[- ]only|unknown variant|be a (?:valid )?(?:string|str)|mmproj"
     r"|item type in content|invalid content type|expects a single|参数非法|不支持|not met|missing data required",
     re.IGNORECASE,
 )
@@ -95,6 +95,7 @@ _ROLES = re.compile(
 _SYSTEM = re.compile(
     r"(?:system|developer)[ '\"`]*(?:role|message|instruction|prompt)s?[^.]{0,30}(?:not|n't|un)[ -]?(?:support|enabl|allow|accept|permit)"
     r"|(?:not|n't)[ -]support[^.]{0,30}(?:system|developer)[ '\"`]*(?:role|message|instruction|prompt)"
+    r"|role[ '\"`]*does not support[ '\"`]*(?:system|developer)"
     r"|only user and assistant roles|system messages? must be at the (?:beginning|start)|unexpected (?:message )?role[^.]{0,10}system",
     re.IGNORECASE,
 )
@@ -121,7 +122,7 @@ _FILTER_CODES = frozenset(
 _FILTER = re.compile(
     r"content[ _](?:management|filter|polic|moderation)|safety[ _](?:system|check|polic|filter)|usage (?:guideline|polic)|content exists risk"
     r"|inappropriate|considered high risk|(?:unsafe|sensitive|prohibited|harmful) content|不安全|敏感内容|违规|was flagged|requires moderation"
-    r"|flagged (?:as|for)|policy violation|contentpolicy|guardrail|sensitive_words",
+    r"|(?:was|been) filtered|flagged (?:as|for)|policy violation|contentpolicy|guardrail|sensitive_words",
     re.IGNORECASE,
 )
 _QUOTA_CODES = frozenset(

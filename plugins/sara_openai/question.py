@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,8 @@ from sara_openai.picture import Picture
 
 SHORTEST = 200
 """Characters of a message that are never cut."""
+
+_TOO_MANY = re.compile(r"too many|at most \d|more than \d|maximum number", re.IGNORECASE)
 
 LEFT_OUT = "\n[… the middle of this message is left out: it was too long …]\n"
 
@@ -79,7 +82,7 @@ class Question:
             case "no_pictures" if self.shown:
                 return self.without_pictures()
             case "picture" if self.shown:
-                return self._without_one_picture()
+                return self._with_half_the_pictures() if _TOO_MANY.search(failed.said) else self._without_one_picture()
             case "filter":
                 return self._without_what_others_lack()
         return self._plainer() if isinstance(failed.outcome, GiveUp) else None
@@ -126,6 +129,11 @@ class Question:
     def _without_tools(self) -> Question:
         # Without tools the server could make nothing of former calls, save where it only minds that there may be no more.
         return replace(self, tools=(), since=self.since if self.closing else ())
+
+    def _with_half_the_pictures(self) -> Question:
+        """The newer half of the pictures that are shown."""
+        shown = [each for each in self.picture_ids if each not in self.hidden]
+        return replace(self, hidden=self.hidden | set(shown[len(shown) // 2 :]))
 
     def _without_one_picture(self) -> Question:
         """One picture after the other is left out, the newest first; all of them where it is none of them alone."""

@@ -306,6 +306,15 @@ async def test_neighbours_are_joined_with_their_pictures(tmp_path: Path) -> None
         assert "bakery" in message["content"][0]["text"]
 
 
+async def test_too_many_pictures_lose_the_older_ones(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.simulator.fault("status", status=400, text="At most 1 image(s) may be provided in one request.", times=2)
+        older = tuple(Line(f"h{n}", "customer", "[image]", NOW, attachments=(at.picture(n),)) for n in range(3))
+        said(await at.ask(at.turn("[image]", history=older, files=(at.picture(3),))))
+        assert [len(call.pictures) for call in at.simulator.calls] == [4, 2, 1]
+        assert base64.b64encode(content_of(3)).decode() in at.simulator.calls[-1].pictures[0]
+
+
 async def test_a_body_too_large_loses_its_pictures_before_its_words(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         at.simulator.fault("status", status=413, text="Payload too large")
