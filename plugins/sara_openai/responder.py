@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -64,8 +65,18 @@ class OpenAIResponder(Responder):
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
-            briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
-            question = Question(briefing, turn.messages, turn.history, pictures, heard)
+            code = secrets.token_hex(8)
+            briefing = brief(self.options.instructions, turn, self.options.zone, code, facts=self.options.facts)
+            question = Question(
+                briefing,
+                turn.messages,
+                turn.history,
+                pictures,
+                heard,
+                sees=self.options.shows_images,
+                hears=self.options.transcribe_with is not None,
+                code=code,
+            )
             answer = await self._asker.ask(client, question, turn.tools)
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 
