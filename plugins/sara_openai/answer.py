@@ -69,20 +69,24 @@ class Answer:
     usage: Usage | None = None
 
 
+_UNREADABLE = "?"
 NO_SUCH_CALL = "This call could not be read, and nothing was done: it names no tool."
 ODD_ARGUMENTS = "This call could not be read, and nothing was done: its arguments are no JSON object."
 
 
-def tool_calls(asked: Iterable[tuple[object, object, object]]) -> tuple[ToolCall, ...]:
-    """The calls in what a server sent as (id, name, arguments) each.
+def tool_calls(asked: Iterable[tuple[object, object, object]]) -> tuple[ToolCall | None, ...]:
+    """The calls in what a server sent as (id, name, arguments) each; None for what names no tool at all.
 
     Small servers leave the id out, or give the same one twice: then it gets one, so that its result can be told from others. Some
     send the arguments as an object, or none where the tool needs none. Names are as every server takes them back: what a template
     left before or behind them is dropped. Of a call that cannot be made, the model is told why.
     """
-    calls: list[ToolCall] = []
+    calls: list[ToolCall | None] = []
     taken: set[str] = set()
     for number, (given, name, arguments) in enumerate(asked, start=1):
+        if not isinstance(name, str) or not name:
+            calls.append(None)
+            continue
         known = encodable(given) if isinstance(given, str) and given else ""
         identity = known if known and known not in taken else f"call_sara_{number}"
         taken.add(identity)
@@ -101,15 +105,15 @@ def interpreted(answer: Answer, offered: Sequence[ToolSpec]) -> Answer:
     if answer.calls or not answer.text:
         return answer
     read = unmark(answer.text)
-    written: list[tuple[object, object, object]] = [(None, name, arguments) for name, arguments in read.named]
+    written: list[tuple[None, str, str]] = [(None, name, arguments) for name, arguments in read.named]
     if read.call:
         found = marked_calls(read.call, offered)
-        written += [(None, call.name, call.arguments) for call in found] or [(None, None, None)]
+        written += [(None, call.name, call.arguments) for call in found] or [(None, _UNREADABLE, "")]
     if not written:
         written = [(None, call.name, call.arguments) for call in unmarked_calls(read.text, offered)]
     # Where none may be called, the call is dropped all the same: nobody but a program can read it.
     calls = tool_calls(written) if offered else ()
-    return replace(answer, text=read.text, calls=calls, unfinished=read.unfinished)
+    return replace(answer, text=read.text, calls=tuple(call for call in calls if call is not None), unfinished=read.unfinished)
 
 
 def echoed(call: ToolCall) -> str:
@@ -223,11 +227,9 @@ def shape(answered: object) -> str:
     return "a page of text instead of JSON" if isinstance(answered, str) else f"a {type(answered).__name__}"
 
 
-def _tool_name(name: object) -> str:
-    """A name as every server takes it back; empty where there is none. Namespaces before it, and numbers and tokens behind it, are a
-    template's."""
-    if not isinstance(name, str):
-        return ""
+def _tool_name(name: str) -> str:
+    """A name as every server takes it back; empty where nothing is left of it. Namespaces before it, and numbers and tokens behind it,
+    are a template's."""
     bare = re.sub(r":\d+$", "", name.partition("<")[0].strip())
     return re.sub(r"\W+", "_", re.split(r"[./:]", bare)[-1], flags=re.ASCII).strip("_")[:64]
 

@@ -61,20 +61,28 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co"})
 _JOINERS = "\u200c\u200d"
 
 
-def brief(instructions: str, turn: Turn, zone: tzinfo, code: str, *, facts: bool = True) -> str:
-    """All that comes before the conversation: the instructions with their placeholders filled in, with `facts` what is known and
-    they hold no placeholder for, how to read the conversation, and in a block what customers themselves have said of it: their name and
-    the summary of what was said before the history."""
+def brief(instructions: str, turn: Turn, zone: tzinfo, *, facts: bool = True) -> str:
+    """What the business tells: the instructions with their placeholders filled in, and with `facts` what is known and they hold no
+    placeholder for."""
     values = _values(turn, zone)
     # In one pass: what a value holds is never looked through again.
     filled = _PLACEHOLDER.sub(lambda found: values[found[1]], instructions)
-    claims = _claims(instructions, turn, facts=facts)
-    paragraphs = [
-        filled,
-        _facts(instructions, values, turn.contact) if facts else "",
-        RULES.format(code=code),
-        f"{_OF_THE_CUSTOMER}\n{block(claims, code)}" if claims else "",
-    ]
+    return _paragraphs(filled, _facts(instructions, values, turn.contact) if facts else "")
+
+
+def preface(briefing: str, instructions: str, turn: Turn, code: str, *, facts: bool = True) -> str:
+    """All that comes before the conversation: the briefing, how to read what follows, and in a block what comes from customers
+    themselves: their name, where it is told at all, and the summary of what was said before the history."""
+    claims: dict[str, str] = {}
+    if (facts or "name" in _PLACEHOLDER.findall(instructions)) and (name := _name(turn.contact)):
+        claims["customer_name"] = name
+    if turn.summary.strip():
+        claims["earlier_conversation"] = turn.summary.strip()
+    told = f"{_OF_THE_CUSTOMER}\n{block(claims, code)}" if claims else ""
+    return _paragraphs(briefing, RULES.format(code=code), told)
+
+
+def _paragraphs(*paragraphs: str) -> str:
     return encodable("\n\n".join(paragraph for paragraph in paragraphs if paragraph.strip()))
 
 
@@ -132,13 +140,3 @@ def _facts(instructions: str, values: Mapping[str, str], contact: Contact) -> st
             facts.append(f"So far they wrote in {language}.")
         facts.append(SAME_LANGUAGE)
     return "\n".join(facts)
-
-
-def _claims(instructions: str, turn: Turn, *, facts: bool) -> dict[str, str]:
-    """What customers call themselves, where it is told at all, and what was said before the history."""
-    claims: dict[str, str] = {}
-    if (facts or "name" in _PLACEHOLDER.findall(instructions)) and (name := _name(turn.contact)):
-        claims["customer_name"] = name
-    if turn.summary.strip():
-        claims["earlier_conversation"] = turn.summary.strip()
-    return claims

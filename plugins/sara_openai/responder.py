@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sara import Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
-from sara_openai.briefing import brief
+from sara_openai.briefing import brief, preface
 from sara_openai.failures import Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
@@ -66,9 +66,9 @@ class OpenAIResponder(Responder):
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
             code = secrets.token_hex(8)
-            briefing = brief(self.options.instructions, turn, self.options.zone, code, facts=self.options.facts)
+            briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
             question = Question(
-                briefing,
+                preface(briefing, self.options.instructions, turn, code, facts=self.options.facts),
                 turn.messages,
                 turn.history,
                 pictures,

@@ -114,7 +114,7 @@ def _calls(output: list[Any]) -> tuple[tuple[ToolCall, ...], tuple[Mapping[str, 
             echo.append({**_as_sent(item), "call_id": call.id, "name": call.name, "arguments": echoed(call)})
         elif field(item, "type") in ("message", "reasoning") and _can_go_back(item):
             echo.append(_as_sent(item))
-    return read, tuple(echo)
+    return tuple(call for call in read if call is not None), tuple(echo)
 
 
 def _can_go_back(item: object) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
-from sara_openai.senses import MOST_PICTURES
 from sara_openai.simulator import OpenAISimulator
+from sara_openai.visibility import MOST_PICTURES
 
 from sara import Attachment, Line, Problems, Turn
 
@@ -159,25 +159,3 @@ async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
 ) -> None:
     await responder_with(transcribe_with="whisper-1").answer(with_file(turn("hello"), voice, "audio", "audio/amr"))
     assert simulator.heard == []
-
-
-# quotes
-
-
-async def test_the_model_reads_what_a_message_replies_to(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
-) -> None:
-    asked = turn("This one, please.")
-    await responder.answer(replace(asked, messages=(replace(asked.messages[0], quoted="Red\nor " + "blue? " * 100),)))
-    said = content(simulator)
-    assert said.startswith("[in reply to: Red or blue? blue?")
-    assert said.endswith("…]\nThis one, please.")
-    assert len(said) < 350
-
-
-async def test_the_model_reads_what_the_channel_knows_beside_the_words(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
-) -> None:
-    asked = turn("Is that true?")
-    await responder.answer(replace(asked, messages=(replace(asked.messages[0], content={"note": "[forwarded]"}),)))
-    assert content(simulator) == "[forwarded]\nIs that true?"
