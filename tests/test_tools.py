@@ -237,7 +237,9 @@ async def test_texts_are_cut_and_converted_as_the_schema_wants() -> None:
 async def test_a_reason_for_handing_over_may_be_long_and_need_not_be_a_text() -> None:
     for reason, wanted in (("x" * 5_000, "x" * 500), (7, "7"), (["wants Ana", "is upset"], "wants Ana, is upset")):
         box = toolbox(hands_over=True)
-        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith("A colleague")
+        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith(
+            "A colleague"
+        )
         assert box.wanted == wanted
 
 
@@ -249,7 +251,9 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
 @pytest.mark.parametrize(
     ("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")]
 )
-@pytest.mark.parametrize("name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"])
+@pytest.mark.parametrize(
+    "name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"]
+)
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
     told = await toolbox(tool, house=house, hands_over=hands_over).call(name, '{"number": 7}')

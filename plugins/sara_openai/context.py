@@ -19,6 +19,7 @@ LONGEST_VALUE = 500
 """Characters of one value that a block holds."""
 
 LONGEST_QUOTE = 300
+LONGEST_NAME = 200
 LONGEST_BLOCK = 6_000
 MOST_ITEMS = 40
 _DEEPEST = 6
@@ -55,11 +56,11 @@ def as_json(value: object) -> str:
 
 def words_of(line: Line, text: str) -> str:
     """The customer's own words in a message, whose text is `text`; empty where it brings only something else."""
-    if line.kind == "text" or line.role != "customer":
+    if line.role != "customer":
         return text
     if line.attachments or line.kind in _FILE_KINDS:
         return _FILE_MARK.sub("", text, count=1) if _FILE_MARK.match(text) else text
-    return "" if text.startswith("[") else text
+    return "" if line.kind != "text" and text.startswith("[") else text
 
 
 def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any]:
@@ -70,9 +71,9 @@ def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any
         said = _SPEAKERS.get(line.quoted_by or "", "unknown")
         facts["in_reply_to"] = {"said_by": said, "text": _shortened(line.quoted, LONGEST_QUOTE)}
     if isinstance(note := line.content.get("note"), str) and note:
-        facts["note"] = note
+        facts["note"] = _shortened(note, 2_000)
     if line.kind != "text":
-        facts["kind"] = line.kind
+        facts["kind"] = _shortened(line.kind, LONGEST_NAME)
         words = words_of(line, text)
         if not words and not line.attachments:
             facts["shown_to_people_as"] = _shortened(text, 2_000)
@@ -98,7 +99,7 @@ _SPEAKERS = {
 
 
 def _file(attachment: Attachment, why: str) -> dict[str, Any]:
-    named = {"name": attachment.name} if attachment.name else {}
+    named = {"name": _shortened(attachment.name, LONGEST_NAME)} if attachment.name else {}
     kind = "voice message" if attachment.voice else attachment.kind
     return {"kind": kind, **named, **({"not_available_to_you": why} if why else {})}
 

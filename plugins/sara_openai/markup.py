@@ -47,7 +47,7 @@ _WRAPPED = re.compile(r"\s*<(answer|response|final|final_answer|final_response)>
 
 _CALL = (
     r"<(?:[\w-]+:)?(?:\w+_)?(?:tool_?calls?|function_?calls?|tool_use)(?:\s[^<>]{0,80})?>|<function=|<function\s+name="
-    r"|<(?:[\w-]+:)?invoke\s+name=|\[TOOL_CALLS?\]|\bfunctools(?=\[)|<\|tool_call>"
+    r"|<(?:[\w-]+:)?invoke\s+name=|\[TOOL_CALLS?\]|\bfunctools(?=\[\s*\{)|<\|tool_call>"
     rf"|<{_BAR}(?:DSML{_BAR}[\w ]{{1,40}}|tool[_▁]calls?(?:[_▁]section)?(?:[_▁](?:begin|start))?|python_tag|start_action|action_start"
     rf"|tools_prefix)(?:{_BAR})?>"
 )

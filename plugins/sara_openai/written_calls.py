@@ -25,7 +25,7 @@ _SEPARATOR, _QUOTE = "\x1f", "\x1e"
 _ESCAPE = re.compile(r'<escape>|<\|"\|>')
 _DSML = re.compile(r"(</?)[|｜]{1,2}DSML[|｜]{1,2}\s?")
 _TOKEN = re.compile(
-    r"<[|｜]{1,2}/?[\w▁ ]{1,40}[|｜]{1,2}>|<\|[a-z_]{1,20}>|<[a-z_]{1,20}\|>|\[(?:TOOL_CALLS?|ARGS|CALL_ID)\]|\bfunctools(?=\[)"
+    r"<[|｜]{1,2}/?[\w▁ ]{1,40}[|｜]{1,2}>|<\|[a-z_]{1,20}>|<[a-z_]{1,20}\|>|\[(?:TOOL_CALLS?|ARGS|CALL_ID)\]|\bfunctools(?=\[\s*\{)"
     r"|</?(?:[\w-]+:)?(?:\w+_)?(?:tool_?calls?|function_?calls?|tool_use)(?:\s[^<>]{0,80})?>",
     re.IGNORECASE,
 )

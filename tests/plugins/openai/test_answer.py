@@ -4,17 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sara_openai.answer import (
-    LONGEST,
-    Answer,
-    RanOut,
-    ToolCall,
-    added,
-    tool_calls,
-    usage_of,
-    whole_sentences,
-    words,
-)
+from sara_openai.answer import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
 
 from sara import TryLater, Usage
 

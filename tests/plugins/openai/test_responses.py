@@ -257,10 +257,7 @@ def test_reasoning_that_is_not_sealed_cannot_go_back() -> None:
     assert read(response(thought, function_call())).echo == (function_call(),)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"name": None}, {"name": 5}, {"type": "custom_tool_call", "input": "x"}],
-)
+@pytest.mark.parametrize("fields", [{"name": None}, {"name": 5}, {"type": "custom_tool_call", "input": "x"}])
 def test_a_call_that_cannot_be_made_is_no_call(fields: dict[str, Any]) -> None:
     answer = read(response(message(text("Yes.")), function_call(**fields)))
     assert (answer.text, answer.calls, answer.echo) == ("Yes.", (), ())
