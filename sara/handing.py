@@ -57,8 +57,8 @@ class Handing:
 
 
 def one_line(text: str) -> str:
-    """A stranger's text as a value within a sentence of ours: without breaks and without the braces of our placeholders."""
-    return " ".join(text.replace("{", "(").replace("}", ")").split())
+    """A stranger's text as a value within a sentence of ours."""
+    return " ".join(text.split())
 
 
 def person_of(written: str) -> Person:

@@ -161,7 +161,7 @@ def _parsed(model: type[Options], arguments: str) -> Options | str:
         return f"{_WRONG}{_faults(error)}"
     given = argument_repair.read(arguments)
     for _ in range(_MOST_REPAIRS):
-        if given is None or not (mended := argument_repair.mended(given, fault)):
+        if given is None or (mended := argument_repair.mended(given, fault)) is None:
             break
         try:
             # As JSON, so that the rules for JSON hold and not those for Python's values.

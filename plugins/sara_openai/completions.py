@@ -89,8 +89,12 @@ def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]
         (field(each, "id"), field(function, "name"), field(function, "arguments"))
         for each, function in zip(given, functions, strict=True)
     )
-    asked = [{**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)} for call, each in zip(read, given, strict=True)]
-    return read, asked
+    asked = [
+        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)}
+        for call, each in zip(read, given, strict=True)
+        if call is not None
+    ]
+    return tuple(call for call in read if call is not None), asked
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
