@@ -90,9 +90,7 @@ def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]
         for each, function in zip(given, functions, strict=True)
     )
     asked = [
-        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)}
-        for call, each in zip(read, given, strict=True)
-        if call is not None
+        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)} for call, each in zip(read, given, strict=True) if call is not None
     ]
     return tuple(call for call in read if call is not None), asked
 

@@ -54,10 +54,7 @@ async def test_a_picture_is_shown_beside_the_words(
 ) -> None:
     await responder_with(images=True).answer(with_file(turn("hello"), cat, mime="image/jpeg; q=1"))
     url = "data:image/jpeg;base64," + base64.b64encode(b"a cat").decode()
-    assert content(simulator) == [
-        {"type": "text", "text": "What is this?"},
-        {"type": "image_url", "image_url": {"url": url}},
-    ]
+    assert content(simulator) == [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 @pytest.mark.parametrize(
