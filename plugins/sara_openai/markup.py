@@ -181,7 +181,7 @@ class _Reading:
     def _set_apart(self, token: re.Match[str]) -> int | None:
         """A call ends the words: whatever follows is the call, or made up by the model."""
         name = re.escape(token[0].strip("<>[]| ").partition(" ")[0].partition("=")[0])
-        closed = self._calls < _MOST_CALLS and re.search(rf"[/\[<]{name}|end|suffix", self._text[token.end() :], re.IGNORECASE)
+        closed = self._calls < _MOST_CALLS and re.search(f"</{name}", self._text[token.end() :], re.IGNORECASE)
         self._calls += 1
         if not closed and not self._begins_line and token[0].startswith("<") and "|" not in token[0]:
             self._say(token[0])

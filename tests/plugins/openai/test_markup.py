@@ -110,6 +110,7 @@ UNTOUCHED = [
     "The name is hand_over, as in `hand_over(reason)`.",
     'The JSON `{"name": "hand_over", "arguments": {}}` is an example.',
     "functools[0] is Python.",
+    "Some models write <tool_call> in the end.",
 ]
 
 
