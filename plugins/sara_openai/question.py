@@ -23,12 +23,13 @@ LEFT_OUT = "\n[… the middle of this message is left out: it was too long …]\
 class Question:
     """A question to the model.
 
-    `briefing` comes before everything, `plain` is what it says in every conversation, `private` what nobody
-    else may read of it, and `names` what the customer is called. `pictures` and the transcripts `heard`
-    are by the line's id; pictures whose id is `hidden` are not shown. `tools` are what the model may call. `since` is what was said
-    since the question was first put, in the API's own form: the model's calls and their results. `closing` says that it has to
-    answer now, without calling anything. `sealed` asks for its reasoning in a form that can be handed back. `joined` makes one
-    message of neighbours of one role, `folded` puts the briefing into the first message.
+    `briefing` comes before everything, `plain` is what it says in every conversation, `private` what nobody else may read of it, and
+    `names` what the customer is called. `pictures` and the transcripts `heard` are by the line's id, and pictures whose id is `hidden`
+    are not shown; `sees` and `hears` say whether there could be any. `code` tells the blocks of context from what customers write; it is
+    made for this question. `tools` are what the model may call. `since` is what was said since the question was first put, in the
+    API's own form: the model's calls and their results. `closing` says that it has to answer now, without calling anything. `sealed`
+    asks for its reasoning in a form that can be handed back. `whole` forbids to cut the messages. `joined` makes one message of neighbours of one role, `folded` puts the
+    briefing into the first message.
     """
 
     briefing: str
@@ -36,6 +37,9 @@ class Question:
     history: Sequence[Line] = ()
     pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     heard: Mapping[str, str] = field(default_factory=dict)
+    sees: bool = False
+    hears: bool = False
+    code: str = ""
     tools: Sequence[ToolSpec] = ()
     since: tuple[Mapping[str, Any], ...] = ()
     closing: bool = False
@@ -45,6 +49,7 @@ class Question:
     private: str = ""
     names: Sequence[str] = ()
     hidden: frozenset[str] = frozenset()
+    whole: bool = False
     joined: bool = False
     folded: bool = False
 
@@ -95,6 +100,8 @@ class Question:
             return replace(self, history=self.history[(len(self.history) + 1) // 2 :])
         if self.shown:
             return self.without_pictures()
+        if self.whole:
+            return None
         longest = max((len(self.heard.get(line.id, line.text)) for line in self.messages), default=0)
         if longest > SHORTEST:
             most = max(SHORTEST, longest // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from sara import Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
-from sara_openai.briefing import brief
+from sara_openai.briefing import brief, preface
 from sara_openai.failures import Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
@@ -79,22 +80,31 @@ class OpenAIResponder(Responder):
         async with self._bounded() as client:
             text = material(lines, former, now, self.options.zone)
             instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)]))
+            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)], whole=True))
             return Summary(summed_up(answer), answer.usage)
 
     def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> Question:
-        instructions, zone, contact = self.options.instructions, self.options.zone, turn.contact
+        contact, code = turn.contact, secrets.token_hex(8)
+        anybody = replace(turn, contact=Contact(contact.id), summary="")
         return Question(
-            brief(instructions, turn, zone, facts=self.options.facts),
+            self._told(turn, code, facts=self.options.facts),
             turn.messages,
             turn.history,
             pictures,
             heard,
+            sees=self.options.shows_images,
+            hears=self.options.transcribe_with is not None,
+            code=code,
             conversation=turn.conversation,
-            plain=brief(instructions, replace(turn, contact=Contact(contact.id), summary=""), zone, facts=False),
+            plain=self._told(anybody, code, facts=False),
             private=" ".join(each for each in (contact.notes, turn.summary) if each),
             names=[each for each in (contact.name, contact.username) if each],
         )
+
+    def _told(self, turn: Turn, code: str, *, facts: bool) -> str:
+        """All that comes before the conversation."""
+        instructions = self.options.instructions
+        return preface(brief(instructions, turn, self.options.zone, facts=facts), instructions, turn, code, facts=facts)
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:

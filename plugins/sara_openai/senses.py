@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 from sara import Attachment, Line
 from sara_openai.failures import Failed, understand
 from sara_openai.picture import Picture, data_url
+from sara_openai.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from sara import Clock
 
-PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-MOST_PICTURES = 4
-"""So many pictures of a conversation are shown, the newest: each costs as much as a page of text."""
-
-LARGEST_PICTURE = 10_000_000
 LARGEST_SOUND = 25_000_000
 
 # The names by which the audio endpoint tells formats apart; it looks at nothing else.
@@ -43,7 +39,7 @@ async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
     count = 0
     for line in reversed(lines):
         for number, each in reversed(list(enumerate(line.attachments))):
-            if count == MOST_PICTURES or each.kind != "image" or _mime(each) not in PICTURES:
+            if count == MOST_PICTURES or not is_picture(each):
                 continue
             content = await _content(each, LARGEST_PICTURE)
             url = None if content is None else await asyncio.to_thread(data_url, content)
@@ -59,7 +55,7 @@ def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
         (line, each)
         for line in lines
         for each in line.attachments
-        if each.kind == "audio" and each.path is not None and _mime(each) in _SOUNDS
+        if each.kind == "audio" and each.path is not None and mime_of(each) in _SOUNDS
     ]
 
 
@@ -71,17 +67,13 @@ async def hear(client: AsyncOpenAI, model: str, sound: Attachment, host: str, cl
     content = await _content(sound, LARGEST_SOUND)
     if content is None:
         return None
-    mime = _mime(sound)
+    mime = mime_of(sound)
     try:
         answer = await client.audio.transcriptions.create(model=model, file=(_SOUNDS[mime], content, mime))
     except (OpenAIError, ClientError, OSError, ValueError) as error:
         return understand(error, host, clock())
     text = getattr(answer, "text", None)
     return text.strip() if isinstance(text, str) else None
-
-
-def _mime(attachment: Attachment) -> str:
-    return attachment.mime.partition(";")[0].strip().lower()
 
 
 async def _content(attachment: Attachment, most: int) -> bytes | None:
