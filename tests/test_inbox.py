@@ -218,6 +218,6 @@ async def test_an_answer_from_the_phone_app_hands_the_conversation_over_quietly(
     echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW)
     await inbox.accept(house.route, Reception(verified=True, changes=(echo,)))
     [(intake, _)] = house.store.called("accept")
-    assert intake.echoed is not None
-    assert (intake.echoed.by, intake.echoed.mode, intake.echoed.notice, intake.echoed.tell) == ("operator", "human", {}, None)
+    over = intake.echoed["echo-1"]
+    assert (over.by, over.mode, over.notice, over.tell) == ("operator", "human", {}, None)
     await inbox.close()

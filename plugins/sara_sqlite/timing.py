@@ -10,10 +10,10 @@ from sara_sqlite import parts, spending
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
+    IN_HISTORY,
     LEFT,
     LINES,
     MESSAGE,
-    SAID,
     Connection,
     event,
     head_of,
@@ -98,7 +98,7 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
     """The oldest messages of this chapter that no summary holds and that are not among the newest `shown`, in order."""
     newest = one(
         db,
-        f"SELECT id FROM messages WHERE conversation = ? AND state IN {SAID} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
+        f"SELECT id FROM messages WHERE conversation = ? AND {IN_HISTORY} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
         conversation,
         shown,
     )
@@ -106,7 +106,7 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
         return []
     rows = db.execute(
         "SELECT m.id FROM conversations c JOIN messages m ON m.conversation = c.id WHERE c.id = ?"  # noqa: S608  # the same
-        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND m.state IN {SAID} ORDER BY m.id LIMIT ?",
+        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND {IN_HISTORY} ORDER BY m.id LIMIT ?",
         (conversation, newest["id"], limit),
     )
     return [row["id"] for row in rows]

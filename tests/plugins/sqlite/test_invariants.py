@@ -138,7 +138,8 @@ class Life:
         person = self.random.choice(PEOPLE)
         echo = Echo(ACCOUNT, f"echo-{self.count}", person, "text", "me", self.shop.clock() - self.random.choice((0, HOUR)))
         await self.shop.store.accept(
-            Intake(ACCOUNT, changes=(echo,), echoed=HandOver("operator", until=self.until())), self.shop.clock()
+            Intake(ACCOUNT, changes=(echo,), echoed={echo.external_id: HandOver("operator", until=self.until())}),
+            self.shop.clock(),
         )
 
     async def do_consent(self, conversation: str) -> None:
