@@ -96,9 +96,21 @@ def _withdraw(db: Connection, message: sqlite3.Row, by: sqlite3.Row, correction:
         db.execute("UPDATE messages SET state = 'skipped', reason = ? WHERE id = ?", (WITHDRAWN, message["id"]))
         _tell(db, message, "skipped", now, WITHDRAWN)
     if message["state"] == "waiting":
+        _hand_tool_calls_on(db, message)
         turns.settle_turn(db, message["conversation"], now)
     elif message["state"] == "answered":
         _take_answer_back(db, message, now)
+    # What was called with its words is not kept either.
+    db.execute("DELETE FROM tool_calls WHERE turn = ?", (message["id"],))
+
+
+def _hand_tool_calls_on(db: Connection, message: sqlite3.Row) -> None:
+    """What was called for the turn is not called again for the rest of it."""
+    db.execute(
+        "UPDATE OR IGNORE tool_calls SET turn = (SELECT min(id) FROM messages WHERE conversation = ?1 AND state = 'waiting')"
+        " WHERE turn = ?2 AND EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND state = 'waiting')",
+        (message["conversation"], message["id"]),
+    )
 
 
 def _take_answer_back(db: Connection, message: sqlite3.Row, now: Instant) -> None:

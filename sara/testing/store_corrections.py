@@ -234,6 +234,21 @@ class CorrectionsExam:
             assert await shop.due(conversation) == (None, None), order
             assert SECRET not in await everything(shop, conversation), order
 
+    async def test_a_tool_that_was_called_is_not_called_again_for_the_rest_of_the_turn(self, shop: Shop) -> None:
+        conversation = (await shop.take(secret("in-1", shop.clock()))).stored[0].conversation
+        await shop.asked(ANA, "in-2", "and a taxi")
+        attempt, _ = await shop.call(conversation)
+        record, is_new = await shop.store.begin_tool(conversation, attempt, "taxi", "{}", 1, shop.clock())
+        await shop.store.end_tool(record.id, "ordered", shop.clock())
+        await corrected(shop, deletion("d-1", "in-1", shop.clock()))
+        attempt, _ = await shop.call(conversation)
+        again, is_new_again = await shop.store.begin_tool(conversation, attempt, "taxi", "{}", 1, shop.clock())
+        assert (is_new, is_new_again, again.result) == (True, False, "ordered")
+        # What was called with nothing but deleted words is not kept.
+        await shop.store.begin_tool(conversation, attempt, "note", SECRET, 1, shop.clock())
+        await corrected(shop, deletion("d-2", "in-2", shop.clock()))
+        assert SECRET not in await everything(shop, conversation)
+
     async def test_a_deleted_message_takes_its_files_along(self, shop: Shop) -> None:
         taken = await shop.take(replace(with_files("in-1", PHOTO, PHOTO), at=shop.clock()))
         conversation = taken.stored[0].conversation
