@@ -617,7 +617,7 @@ class ToolRecord:
 class TimerView:
     """All that a timer job needs to decide.
 
-    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
     more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
     said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
     """

@@ -32,8 +32,9 @@ def note(db: Connection, event_id: int, correction: Correction, quiet: tuple[Mil
         (correction.target, to_json(asdict(correction)), event_id),
     )
     row = the(db, "SELECT * FROM messages WHERE id = ?", event_id)
-    target = one(db, _OF_PERSON + " AND m.external_id = ?", *_whose(db, row), correction.target)
-    return [] if target is None else _apply(db, target, quiet, now)
+    latest = _latest(db, row, correction.target)
+    message = one(db, _OF_PERSON + " AND m.external_id = ?", *_whose(db, row), correction.target)
+    return [] if message is None or latest is None else _apply(db, message, *latest, quiet, now)
 
 
 def catch_up(
@@ -41,21 +42,31 @@ def catch_up(
 ) -> list[int]:
     """Apply to a message that was just stored what its author had corrected before it arrived; the conversations that it touched."""
     early = external_id and one(db, "SELECT 1 FROM messages WHERE account = ? AND corrects = ? LIMIT 1", account, external_id)
-    return _apply(db, the(db, "SELECT * FROM messages WHERE id = ?", message), quiet, now) if early else []
-
-
-def _apply(db: Connection, message: sqlite3.Row, quiet: tuple[Millis, Millis], now: Instant) -> list[int]:
-    """Bring a message into the form in which its author left it, if they corrected it; the conversations that it touched."""
-    events = db.execute(
-        _OF_PERSON + " AND m.corrects = ? ORDER BY m.at, m.id", (*_whose(db, message), message["external_id"])
-    ).fetchall()
-    known = [(row, Correction(**json.loads(row["correction"]))) for row in events if row["correction"] is not None]
-    if not known:
+    if not early:
         return []
-    latest, correction = next(((row, each) for row, each in known if each.withdrawn), known[-1])
-    for row in events:
-        if row["id"] != latest["id"]:
-            _overwrite(db, row["id"], latest)
+    row = the(db, "SELECT * FROM messages WHERE id = ?", message)
+    latest = _latest(db, row, row["external_id"])
+    return [] if latest is None else _apply(db, row, *latest, quiet, now)
+
+
+def _latest(db: Connection, row: sqlite3.Row, target: str) -> tuple[sqlite3.Row, Correction] | None:
+    """The event that says how a message is to be read: its deletion, or the edit that was made last. The others say the same from
+    now on. `row` is any message of the author."""
+    events = db.execute(_OF_PERSON + " AND m.corrects = ? ORDER BY m.at, m.id", (*_whose(db, row), target)).fetchall()
+    known = [(each, Correction(**json.loads(each["correction"]))) for each in events if each["correction"] is not None]
+    if not known:
+        return None
+    latest = next((each for each in known if each[1].withdrawn), known[-1])
+    for each in events:
+        if each["id"] != latest[0]["id"]:
+            _overwrite(db, each["id"], latest[0])
+    return latest
+
+
+def _apply(
+    db: Connection, message: sqlite3.Row, latest: sqlite3.Row, correction: Correction, quiet: tuple[Millis, Millis], now: Instant
+) -> list[int]:
+    """Bring a message into the form in which its author left it; the conversations that it touched."""
     if message["withdrawn_at"] is not None:
         db.execute("UPDATE messages SET reason = ? WHERE id = ?", (APPLIED, latest["id"]))
         return []

@@ -178,7 +178,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         json.loads(row["content"]),
         row["external_id"],
         row["revived_at"],
-        attachments,
+        attachments if row["withdrawn_at"] is None else (),
         row["quoted"],
     )
 

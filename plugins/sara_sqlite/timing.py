@@ -34,7 +34,8 @@ _WAITING = "state = 'waiting'"
 _UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
 _THEIRS = "direction = 'in'"
 _OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND about IS NULL AND {LEFT}"
-"""What breaks a silence, and what does not: our own notices, and what did not leave."""
+"""What breaks a silence, and what does not: our own notices, and what did not leave. The customer breaks it when their words
+arrive; what a person said outside SARA counts from when it was said."""
 
 _NEAR = 20
 """What was given a time stands before what was said since it was written down; the latest of ours is among so many."""
@@ -86,7 +87,7 @@ def _count(db: Connection, where: str, conversation: int) -> int:
 def _last(db: Connection, conversation: int, where: str, among: int) -> Instant | None:
     row = one(
         db,
-        "SELECT max(created_at) AS at FROM (SELECT created_at FROM messages"  # noqa: S608  # the same
+        "SELECT max(at) AS at FROM (SELECT CASE direction WHEN 'in' THEN created_at ELSE min(at, created_at) END AS at FROM messages"  # noqa: S608  # the same
         f" WHERE conversation = ? AND {where} ORDER BY id DESC LIMIT ?)",
         conversation,
         among,

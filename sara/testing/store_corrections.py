@@ -214,13 +214,17 @@ class CorrectionsExam:
             "edit": edit("e-1", "in-1", f"it is {SECRET}", at + 2_000),
             "deletion": deletion("d-1", "in-1", at + 1_000),
         }
-        for order in (
+        orders: list[tuple[str, ...]] = [
             ("deletion", "original", "edit"),
             ("deletion", "edit", "original"),
             ("edit", "deletion", "original"),
             ("original", "deletion", "edit"),
             ("original", "edit", "deletion"),
-        ):
+            # The original never arrives.
+            ("deletion", "edit"),
+            ("edit", "deletion"),
+        ]
+        for order in orders:
             person = replace(ANA, user_id=f"US.{'-'.join(order)}", phone=None)
             name = "-".join(order)
             for each in order:
@@ -252,13 +256,17 @@ class CorrectionsExam:
     async def test_a_deleted_message_takes_its_files_along(self, shop: Shop) -> None:
         taken = await shop.take(replace(with_files("in-1", PHOTO, PHOTO), at=shop.clock()))
         conversation = taken.stored[0].conversation
-        (first, second) = (file for _, file in await shop.store.attachments(conversation, None, 10))
+        first, second = (file for _, file in await shop.store.attachments(conversation, None, 10))
+        await shop.answer(conversation, "A nice picture.")
         await shop.store.keep_attachment(first.id, "kept", "00" * 32, 3, None, shop.clock())
         await corrected(shop, deletion("d-1", "in-1", shop.clock()))
         assert list(await shop.store.old_files(shop.clock() - HOUR, 10)) == ["kept"]
         found = {file.id: file for _, file in await shop.store.attachments(conversation, None, 10)}
         assert {file.name for file in found.values()} == {None}
         assert found[second.id].error == "withdrawn"
+        await shop.asked(ANA, "in-2")
+        [shown, *_] = (await shop.reading(conversation)).history
+        assert (shown.text, shown.attachments) == (PLACEHOLDER, ())
 
     async def test_nobody_changes_what_somebody_else_said(self, shop: Shop) -> None:
         ana, kofi = await shop.answered("one"), await shop.asked(KOFI, "in-2", "mine")
@@ -347,6 +355,16 @@ class CorrectionsExam:
         assert (found.what, found.since) == ("waiting_for_person", written)
         await shop.change(Echo(ACCOUNT, "echo-2", ANA, "text", "Now", written))
         assert await shop.store.unhealthy(shop.clock(), HOUR * 9, 1, 10) == []
+
+    async def test_the_silence_after_a_late_echo_counts_from_when_it_was_said(self, shop: Shop) -> None:
+        conversation = await shop.answered("one")
+        await shop.send(conversation, "a1", "out-1")
+        answered = shop.clock()
+        shop.clock.forward(HOUR)
+        await shop.change(Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", answered - HOUR))
+        assert (await shop.tending(conversation)).ours_at == answered
+        await shop.change(Echo(ACCOUNT, "echo-2", ANA, "text", "And now", answered + 1_000))
+        assert (await shop.tending(conversation)).ours_at == answered + 1_000
 
     # words about consent
 
