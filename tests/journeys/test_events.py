@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sara.texts import Texts
+from tests.patience import slowness
 
 from .conftest import Town
 
@@ -82,7 +83,7 @@ async def test_what_a_customer_deleted_after_the_answer_is_in_no_later_prompt_an
 
 
 async def test_an_answer_to_words_that_were_edited_meanwhile_is_not_sent(town: Town) -> None:
-    town.ai.delay_ms = 1_500
+    town.ai.delay_ms = int(2_000 * slowness())
     await town.start()
     await post(town, event(town, 1, 3, **text("Two pizzas please")))
     await town.ai.wait_for(lambda calls: len(calls) == 1)
