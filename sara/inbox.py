@@ -68,6 +68,8 @@ class Inbox:
         self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
+        # Who reads later what the store knows must not be overtaken by who has read it earlier.
+        self._telling = asyncio.Lock()
 
     async def accept(self, route: Route, reception: Reception) -> None:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
@@ -138,6 +140,10 @@ class Inbox:
 
     async def _tell_account_news(self, route: Route) -> None:
         """Report what is wrong with the account of a channel now, and clear what is over: the store knows it in order."""
+        async with self._telling:
+            await self._tell_standing(route)
+
+    async def _tell_standing(self, route: Route) -> None:
         now = self._clock()
         try:
             events = await self._store.account_events(route.channel.account, now - account_events.STANDS)

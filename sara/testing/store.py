@@ -27,6 +27,7 @@ from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
 from sara.testing.store_back import BackExam
 from sara.testing.store_corrections import CorrectionsExam
+from sara.testing.store_events import EventsExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
@@ -47,6 +48,7 @@ class StoreContract(
     ModesExam,
     BackExam,
     CorrectionsExam,
+    EventsExam,
     TimingExam,
     MemoryExam,
     SpendingExam,
