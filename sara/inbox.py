@@ -68,7 +68,7 @@ class Inbox:
         self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
-        # Who reads later what the store knows must not be overtaken by who has read it earlier.
+        # One at a time: a task that read the store earlier must not report after one that read it later.
         self._telling = asyncio.Lock()
 
     async def accept(self, route: Route, reception: Reception) -> None:

@@ -79,7 +79,7 @@ def _apply(
 
 
 def _whose(db: Connection, row: sqlite3.Row) -> tuple[str, str, int]:
-    """Nobody corrects anybody else's words: account, direction and person."""
+    """Return account, direction and person: a correction applies only to messages of its own author."""
     return row["account"], row["direction"], head_of(db, row["conversation"])["id"]
 
 
@@ -146,7 +146,7 @@ def _edit(
     )
     _tell(db, message, "edited", now)
     if message["direction"] == "in" and message["state"] in _OPEN:
-        # Whoever answers it reads it as it is now. Only behind an answer has it to be said that it was another one.
+        # The responder reads the message as it is now. Only behind an answer the edit is shown as well.
         db.execute("UPDATE messages SET reason = ? WHERE id = ?", (APPLIED, by["id"]))
     if message["state"] == "waiting":
         _ask_again(db, message["conversation"], quiet, now)

@@ -27,7 +27,7 @@ def take(db: Connection, echo: Echo, over: HandOver | None, touched: dict[int, N
     key = int(conversation["id"])
     touched[key] = None
     row = _keep(db, key, echo, now)
-    # Nobody waits for what is said to be finished.
+    # An edit of the business's own message begins no quiet window.
     if echo.corrects is not None:
         touched |= dict.fromkeys(corrections.note(db, row, echo.corrects, (0, 0), now))
     else:
