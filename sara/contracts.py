@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from sara.errors import GiveUp, SaraError
 from sara.model import (
     Accepted,
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
@@ -334,7 +335,12 @@ class Store(PluginObject):
     async def accept(self, intake: Intake, now: Instant) -> Taken:
         """Take in all that one request brought. Resolves people, dedupes by (account, external id), by content where there is
         none, applies the verdicts, moves parts forward by receipts. Known messages change nothing; their conversations' open
-        work is returned all the same."""
+        work is returned all the same.
+
+        Words about consent count by the time at which they were written: one that is older than the latest changes nothing. A
+        correction changes the message that it names if that is its author's own, also one that arrives after it: what waits is read
+        as corrected, an answer in the making to the former words is dropped, a withdrawn message is not answered, and what is
+        withdrawn or was edited away is not kept."""
 
     # a reply job
 
@@ -607,6 +613,11 @@ class Store(PluginObject):
 
     async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
         """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
+        return ()
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        """The news of an account that happened at or after `since`, each once however often it was told, in the order in which they
+        arrived."""
         return ()
 
     @abstractmethod

@@ -10,13 +10,28 @@ from typing import Any
 
 import structlog
 
-from sara import receipts
+from sara import account_events, receipts, timestamps
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
+from sara.gates import HOUR
 from sara.handing import Handing, wording
 from sara.lanes import Lanes
 from sara.language import language_of
-from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Millis, Reception, SetAside, Taken, Verdict
+from sara.model import (
+    AccountEvent,
+    Arrival,
+    Change,
+    Echo,
+    HandOver,
+    InboundMessage,
+    Instant,
+    Intake,
+    Millis,
+    Reception,
+    SetAside,
+    Taken,
+    Verdict,
+)
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
@@ -53,6 +68,8 @@ class Inbox:
         self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
+        # One at a time: a task that read the store earlier must not report after one that read it later.
+        self._telling = asyncio.Lock()
 
     async def accept(self, route: Route, reception: Reception) -> None:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
@@ -64,11 +81,15 @@ class Inbox:
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
+        if any(isinstance(change, AccountEvent) for change in reception.changes):
+            self._follow(self._tell_account_news(route))
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
     async def remember(self) -> None:
-        """After a start: what was kept aside within the last day is still to be seen."""
+        """After a start: what was kept aside within the last day is still to be seen, and what is wrong with an account still is."""
+        for each in self._routes:
+            await self._tell_account_news(each)
         now = self._clock()
         counts: Counter[str] = Counter()
         last: dict[str, SetAside] = {}
@@ -116,14 +137,32 @@ class Inbox:
     def _tell(self, route: Route, reception: Reception) -> None:
         for item in reception.set_aside:
             self._tell_aside(route.name, item, DAY)
-        for change in reception.changes:
-            if isinstance(change, AccountEvent) and change.serious:
-                self._problems.report(
-                    f"account:{route.name}:{change.kind}",
-                    f"{route.name}: {change.summary}",
-                    "see the provider's console",
-                    lasts=7 * DAY,
-                )
+
+    async def _tell_account_news(self, route: Route) -> None:
+        """Report what is wrong with the account of a channel now, and clear what is over: the store knows it in order."""
+        async with self._telling:
+            await self._tell_standing(route)
+
+    async def _tell_standing(self, route: Route) -> None:
+        now = self._clock()
+        try:
+            events = await self._store.account_events(route.channel.account, now - account_events.STANDS)
+        except SaraError as error:
+            log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
+            return
+        prefix = f"account:{route.name}:"
+        standing = {prefix + key: found for key, found in account_events.standing(events).items()}
+        for key in [problem.key for problem in self._problems if problem.key.startswith(prefix)]:
+            if key not in standing:
+                self._problems.clear(key)
+        for key, found in standing.items():
+            self._problems.report(
+                key,
+                f"{route.name}: {found.event.summary}",
+                "see the provider's console",
+                count=found.count,
+                lasts=timestamps.started_at(found.event.at, now) + account_events.STANDS - now,
+            )
 
     def _tell_aside(self, name: str, item: SetAside, lasts: Millis, count: int | None = None) -> None:
         self._problems.report(
@@ -146,6 +185,7 @@ class Rules:
     def intake(self, reception: Reception, route: Route, now: Instant) -> Intake:
         """What goes into the store: each message with its verdict, its language and its quiet window."""
         policy = route.policy
+        messages = (replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in map(kept_whole, reception.messages))
         arrivals = tuple(
             Arrival(
                 each,
@@ -155,29 +195,58 @@ class Rules:
                 language_of(each.text) if each.kind == "text" else None,
                 policy.close_after,
             )
-            for each in map(kept_whole, reception.messages)
+            for each in messages
         )
-        echoed = None
-        if any(isinstance(change, Echo) for change in reception.changes):
-            reason = self._texts.say("operator_reason_phone", policy.language)
-            echoed = self._handing.quietly(route, "operator", reason, now)
-        return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside, echoed)
+        changes: tuple[Change, ...] = tuple(
+            replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
+        )
+        echoed = {
+            each.external_id: over
+            for each in changes
+            if isinstance(each, Echo) and (over := self._echoed(each, route, now)) is not None
+        }
+        return Intake(route.channel.account, arrivals, reception.receipts, changes, reception.set_aside, echoed)
+
+    def _echoed(self, echo: Echo, route: Route, now: Instant) -> HandOver | None:
+        """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
+        if not echo.says:
+            return None
+        reason = self._texts.say("operator_reason_phone", route.policy.language)
+        return _unless_over(self._handing.quietly(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
 
     def judge(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
         """The immediate rules: they take effect with the message itself."""
-        if not message.answer:
-            return Verdict(skip="recorded")
-        meaning = self._words.meaning(message.text) if message.kind in ("text", "button") else None
+        if message.unreadable:
+            return self._unreadable(message, route, now)
+        edited = message.corrects if message.corrects is not None and not message.corrects.withdrawn else None
+        plain = Verdict(skip=None if message.answer else "recorded")
+        if not message.answer and edited is None:
+            return plain
+        kind, text = (message.kind, message.text) if edited is None else (edited.kind, edited.text)
+        meaning = self._words.meaning(text) if kind in ("text", "button") else None
         if meaning is None:
-            return Verdict()
+            return plain
         if meaning.what == "hand_over":
             if not route.policy.hand_over.words:
-                return Verdict()
+                return plain
             reason = self._texts.say("operator_reason_customer", route.policy.language)
-            over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
-            return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
+            name = message.person.name or message.person.username
+            since = timestamps.started_at(message.at, now)
+            over = _unless_over(self._handing.over(route, "customer", reason, name, since), now)
+            return plain if over is None else Verdict(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
+
+    def _unreadable(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
+        """The customer is told that a message could not be read, at most once an hour and not long afterwards."""
+        if message.at < now - route.policy.max_age:
+            return Verdict(skip="unreadable")
+        said = wording(self._texts, route.channel, "unreadable")
+        return Verdict(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
+
+
+def _unless_over(change: HandOver, now: Instant) -> HandOver | None:
+    return None if change.until is not None and change.until <= now else change
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:
@@ -188,8 +257,10 @@ def kept_whole(message: InboundMessage) -> InboundMessage:
         replace(each, mime=storable(each.mime), name=each.name and storable(each.name), url=each.url and storable(each.url))
         for each in message.attachments
     )
+    corrects = message.corrects and replace(message.corrects, text=storable(message.corrects.text))
     return replace(
         message,
+        corrects=corrects,
         text=storable(message.text),
         raw=storable(message.raw),
         kind=storable(message.kind),

@@ -130,6 +130,21 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+
+    `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
+    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    """
+
+    target: str
+    text: str
+    kind: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """One message from a customer.
 
@@ -138,6 +153,9 @@ class InboundMessage:
     `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
     freely, where a channel knows such a time.
+
+    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
+    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
     """
 
     account: str
@@ -152,6 +170,8 @@ class InboundMessage:
     raw: str = ""
     attachments: tuple[Attachment, ...] = ()
     opens_window: bool = True
+    unreadable: bool = False
+    corrects: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +232,11 @@ class PreferenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A person of the business answered the customer outside SARA, e.g. from the phone app."""
+    """A person of the business answered the customer outside SARA, e.g. from the phone app.
+
+    `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
+    answers nothing. `corrects` is set where it changes a message that the business sent earlier.
+    """
 
     account: str
     external_id: str
@@ -221,11 +245,18 @@ class Echo:
     text: str
     at: Instant
     raw: str = ""
+    says: bool = True
+    corrects: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """News about the account itself. `serious` ones become a problem for the operator."""
+    """News about the account itself. `serious` ones become a problem for the operator.
+
+    `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
+    problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
+    `kind`, `subject` and `raw` are one and the same, told twice.
+    """
 
     account: str
     kind: str
@@ -233,6 +264,8 @@ class AccountEvent:
     at: Instant
     serious: bool = False
     raw: str = ""
+    subject: str = ""
+    ends: tuple[str, ...] = ()
 
 
 Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
@@ -335,6 +368,7 @@ class Verdict:
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
     `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
+    `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
     skip: str | None = None
@@ -342,6 +376,8 @@ class Verdict:
     notice: Wording = field(default_factory=dict)
     language: str | None = None
     hand_over: HandOver | None = None
+    unreadable: Wording = field(default_factory=dict)
+    unreadable_since: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,15 +398,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that one verified request brings into the store, in one transaction. `echoed` is what follows where a person of the
-    business answered outside SARA."""
+    """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
+    that follows from it; an echo that is not named there is only recorded."""
 
     account: str
     arrivals: tuple[Arrival, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    echoed: HandOver | None = None
+    echoed: Mapping[str, HandOver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,7 +638,7 @@ class ToolRecord:
 class TimerView:
     """All that a timer job needs to decide.
 
-    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
     more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
     said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
     """

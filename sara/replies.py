@@ -105,6 +105,8 @@ class Replies:
         view = await self._store.reply_view(job.key, self._limits)
         if view is None:
             return Done()
+        ordered = history.in_order_of_writing
+        view = replace(view, waiting=ordered(view.waiting), history=ordered(view.history))
         if self._lanes.let_go(view.conversation, view.due):
             view = replace(view, due=now)
         route = self._routes.of(view.account)

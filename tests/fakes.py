@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from sara import (
     Accepted,
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
@@ -229,6 +230,7 @@ class FakeStore(Store):
         self.timing: TimerView | None = None
         self.ill: Sequence[Unhealthy] = ()
         self.older: tuple[str, Sequence[Line]] = ("", ())
+        self.events: list[AccountEvent] = []
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of every call of a method."""
@@ -249,7 +251,12 @@ class FakeStore(Store):
 
     async def accept(self, intake: Intake, now: Instant) -> Taken:
         self._note("accept", intake, now)
+        self.events += [each for each in intake.changes if isinstance(each, AccountEvent) and each not in self.events]
         return self.taken
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        self._note("account_events", account, since)
+        return [each for each in self.events if each.account == account and each.at >= since]
 
     async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
         self._note("reply_view", conversation, limits)

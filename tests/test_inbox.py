@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 
 from sara import (
     AccountEvent,
+    Change,
+    Correction,
     Echo,
     InboundMessage,
+    Intake,
     OpenWork,
     Person,
     PreferenceChange,
@@ -122,12 +126,42 @@ async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House,
     assert house.listed() == {"set-aside:support": 2}
 
 
-async def test_serious_news_of_the_account_is_a_problem_and_other_news_is_not(house: House, inbox: Inbox) -> None:
-    banned = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW, serious=True)
-    renamed = AccountEvent(ACCOUNT, "name", "the name was approved", NOW)
-    await inbox.accept(house.route, Reception(verified=True, changes=(banned, renamed)))
+async def told(house: House, inbox: Inbox, *events: AccountEvent) -> dict[str, int]:
+    await inbox.accept(house.route, Reception(verified=True, changes=events))
+    await asyncio.gather(*inbox._following)
+    return house.listed()
+
+
+async def test_serious_news_of_the_account_is_a_problem_until_it_is_over(house: House, inbox: Inbox) -> None:
+    banned = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW - 3, serious=True, raw="1")
+    renamed = AccountEvent(ACCOUNT, "name", "the name was approved", NOW - 3, raw="2")
+    lifted = AccountEvent(ACCOUNT, "lifted", "the ban is lifted", NOW - 2, raw="3", ends=("ban",))
+    again = replace(banned, at=NOW - 1, raw="4")
+    assert await told(house, inbox, banned, renamed) == {"account:support:ban": 1}
+    assert await told(house, inbox, banned) == {"account:support:ban": 1}, "delivered again it is no other event"
+    assert await told(house, inbox, lifted) == {}
+    assert await told(house, inbox, banned) == {}, "delivered again when it is over it raises nothing"
+    assert await told(house, inbox, again) == {"account:support:ban": 1}
+
+
+async def test_what_is_wrong_with_an_account_outlives_a_restart_and_not_its_time(house: House, inbox: Inbox) -> None:
+    day = 86_400_000
+    old = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW - 8 * day, serious=True, raw="1")
+    recent = AccountEvent(ACCOUNT, "flag", "the number is flagged", NOW - 5 * day, serious=True, raw="2")
+    house.store.events = [old, recent]
+    await inbox.remember()
+    assert house.listed() == {"account:support:flag": 1}
+    house.clock.forward(2 * day)
+    assert house.listed() == {}
+
+
+async def test_news_that_cannot_be_read_back_costs_no_message(house: House, inbox: Inbox) -> None:
+    house.store.fails["account_events"] = [StoreUnavailable("busy")]
+    await inbox.accept(
+        house.route, Reception(verified=True, messages=(message(),), changes=(AccountEvent(ACCOUNT, "x", "", NOW),))
+    )
     await inbox.close()
-    assert house.listed() == {"account:support:ban": 1}
+    assert house.queue.woken
 
 
 async def test_plugins_are_told_of_new_messages_and_of_receipts(house: House, inbox: Inbox) -> None:
@@ -218,6 +252,75 @@ async def test_an_answer_from_the_phone_app_hands_the_conversation_over_quietly(
     echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW)
     await inbox.accept(house.route, Reception(verified=True, changes=(echo,)))
     [(intake, _)] = house.store.called("accept")
-    assert intake.echoed is not None
-    assert (intake.echoed.by, intake.echoed.mode, intake.echoed.notice, intake.echoed.tell) == ("operator", "human", {}, None)
+    over = intake.echoed["echo-1"]
+    assert (over.by, over.mode, over.notice, over.tell) == ("operator", "human", {}, None)
     await inbox.close()
+
+
+# ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+def taken_in(house: House, *messages: InboundMessage, changes: tuple[Change, ...] = ()) -> Intake:
+    return house.rules.intake(Reception(verified=True, messages=messages, changes=changes), house.route, NOW)
+
+
+def test_a_hand_over_counts_from_the_event_and_not_from_its_arrival() -> None:
+    rows: list[tuple[int | None, int, int | None]] = [
+        # back_after, how long ago; until when from now, None for no hand-over at all
+        (12 * HOUR, 0, 12 * HOUR),
+        (12 * HOUR, HOUR, 11 * HOUR),
+        (12 * HOUR, 12 * HOUR - 1, 1),
+        (12 * HOUR, 12 * HOUR, None),
+        (12 * HOUR, 3 * DAY, None),
+        (12 * HOUR, 90 * DAY, None),
+        (12 * HOUR, -60_000, 12 * HOUR),
+        (12 * HOUR, -9 * DAY, 12 * HOUR),
+        (5 * DAY, 3 * DAY, 2 * DAY),
+    ]
+    for back_after, ago, until in rows:
+        house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=back_after)))
+        echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW - ago)
+        intake = taken_in(house, changes=(echo, replace(echo, external_id="echo-2", kind="revoke", says=False)))
+        expected = {} if until is None else {"echo-1": NOW + until}
+        assert {name: over.until for name, over in intake.echoed.items()} == expected, (back_after, ago)
+        assert len(intake.changes) == 2
+        if ago < 60 * DAY:
+            verdict = judge(replace(message("human"), at=NOW - ago), house)
+            assert (verdict.hand_over and verdict.hand_over.until) == (None if until is None else NOW + until), (back_after, ago)
+            assert verdict.skip == (None if until is None else "handed_over")
+    by_hand = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    assert taken_in(by_hand, changes=(Echo(ACCOUNT, "echo-1", ANA, "text", "x", NOW - 3 * DAY),)).echoed["echo-1"].until is None
+
+
+def test_a_stamp_that_cannot_be_right_is_the_time_of_arrival(house: House) -> None:
+    for at, kept in ((NOW - DAY, NOW - DAY), (NOW + DAY, NOW), (5, NOW), (NOW + 60_000, NOW + 60_000)):
+        [arrival] = taken_in(house, replace(message(), at=at)).arrivals
+        assert arrival.message.at == kept
+    wish = PreferenceChange(ACCOUNT, ANA, "marketing_messages", False, NOW + DAY)
+    assert [change.at for change in taken_in(house, changes=(wish,)).changes] == [NOW]
+
+
+# ── events about messages ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_edit_into_a_word_of_consent_or_for_a_person_means_it(house: House) -> None:
+    def edited(words: str, **changes: Any) -> Verdict:
+        now = Correction("in-0", words, changes.pop("kind", "text"), **changes)
+        return judge(message(f"[changed:] {words}", kind="edit", answer=False, corrects=now), house)
+
+    assert edited("three, please") == Verdict(skip="recorded")
+    assert (edited("STOP").consent, edited("start").consent) == ("opt_out", "opt_in")
+    assert edited("human").hand_over is not None
+    assert edited("STOP", kind="image") == Verdict(skip="recorded")
+    assert edited("STOP", withdrawn=True) == Verdict(skip="recorded")
+
+
+def test_who_sends_what_cannot_be_read_is_told_so_unless_it_was_long_ago(house: House) -> None:
+    poll = message("[unsupported message: poll]", kind="unsupported", answer=False, unreadable=True)
+    verdict = judge(poll, house)
+    assert (verdict.skip, verdict.notice, verdict.unreadable_since) == ("unreadable", {}, NOW - HOUR)
+    assert {code: draft.text for code, draft in verdict.unreadable.items()} == Texts().everywhere("unreadable")
+    assert judge(replace(poll, at=NOW - DAY), house) == Verdict(skip="unreadable")

@@ -523,6 +523,27 @@ def test_a_responder_sees_each_message_on_its_own_after_the_history() -> None:
     assert (asked.history, asked.messages) == ((Q1, A1), LINES)
 
 
+async def test_a_turn_is_read_in_the_order_in_which_it_was_written() -> None:
+    # As they arrived, with the seconds at which they were written; then as they are read.
+    rows = [
+        ((("Please cancel my order", 0), ("No wait, keep it", 4)), ["Please cancel my order", "No wait, keep it"]),
+        ((("No wait, keep it", 4), ("Please cancel my order", 0)), ["Please cancel my order", "No wait, keep it"]),
+        ((("c", 2), ("a", 0), ("b", 1)), ["a", "b", "c"]),
+        ((("b", 1), ("a", 1), ("c", 1)), ["b", "a", "c"]),
+        ((("late", 5), ("early", -7_200)), ["early", "late"]),
+    ]
+    for arrived, read in rows:
+        lines = [line(f"in-{n}", words, NOW + at * 1_000) for n, (words, at) in enumerate(arrived)]
+        responder = FakeResponder()
+        house = house_of(responder, view=reply_view(*lines, history=(line("q2", "2", NOW - 8), line("q1", "1", NOW - 9))))
+        await run(house)
+        [asked] = responder.turns
+        assert [each.text for each in asked.messages] == read
+        assert [each.text for each in asked.history] == ["1", "2"]
+        [(_, answers, _)] = house.store.called("begin_reply")
+        assert set(answers) == {each.id for each in lines}
+
+
 @pytest.mark.parametrize(("messages", "expected"), [(4, (Q1, A1, Q2, A2)), (2, (Q2, A2)), (0, ())])
 def test_history_is_cut_to_so_many_messages(messages: int, expected: tuple[object, ...]) -> None:
     assert turn(reply_view(*LINES, history=(Q1, A1, Q2, A2)), messages).history == expected

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
+from sara import AccountEvent, Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
@@ -172,6 +173,23 @@ def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> 
         "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
     )
     return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
+
+
+def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:
+    """The news of an account, in the order in which it arrived."""
+    rows = db.execute("SELECT * FROM account_events WHERE account = ? AND at >= ? ORDER BY id", (account, since))
+    return [
+        AccountEvent(
+            row["account"],
+            row["kind"],
+            row["summary"],
+            row["at"],
+            bool(row["serious"]),
+            subject=row["subject"],
+            ends=tuple(json.loads(row["ends"])),
+        )
+        for row in rows
+    ]
 
 
 def backlog(db: Connection, most: int) -> int:

@@ -143,6 +143,15 @@ def stored(row: sqlite3.Row) -> StoredMessage:
 SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
 """The states of messages that are history: what was said, and what was read."""
 
+WITHDRAWN = "withdrawn"
+"""The reason of messages whose author deleted them before anybody answered."""
+
+APPLIED = "applied"
+"""The reason of edits and deletions that are already seen in the message which they changed."""
+
+IN_HISTORY = f"state IN {SAID} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
+"""What a responder is shown as history."""
+
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 """Parts that have left us."""
 
@@ -170,7 +179,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         json.loads(row["content"]),
         row["external_id"],
         row["revived_at"],
-        attachments,
+        attachments if row["withdrawn_at"] is None else (),
         quoted,
         _role(direction, purpose) if direction is not None else None,
     )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
@@ -281,6 +282,9 @@ class SqliteStore(Store):
 
     async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
         return await self.database.read(lambda db: looking.set_aside(db, after, limit, since))
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        return await self.database.read(lambda db: looking.account_events(db, account, since))
 
     async def backlog(self, most: int) -> int:
         return await self.database.read(lambda db: looking.backlog(db, most))

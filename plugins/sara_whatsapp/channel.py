@@ -36,7 +36,7 @@ from sara_whatsapp.graph import GraphClient, HeldBack
 from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
-from sara_whatsapp.payloads import Number, parse
+from sara_whatsapp.payloads import UNKNOWN_KIND, Number, parse
 from sara_whatsapp.probe import is_probe
 from sara_whatsapp.simulator import WhatsAppSimulator
 from sara_whatsapp.uploads import Uploads
@@ -122,9 +122,20 @@ class WhatsAppChannel(Channel):
             return Reception(Response(200))
         for note in parsed.notes:
             log.info("webhook_left_out", channel=self._name, what=note.what, which=note.which, count=note.count)
+            if note.what == UNKNOWN_KIND:
+                self._tell_unknown_kind(note.which)
         if parsed.set_aside:
             log.warning("webhook_set_aside", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason)
         return Reception(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
+
+    def _tell_unknown_kind(self, kind: str) -> None:
+        self._context.problems.report(
+            f"channel:{self._name}:unknown_kind",
+            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; nobody answers them",
+            "`sara conversations show` has them; update SARA",
+            severity="warning",
+            lasts=24 * _HOUR,
+        )
 
     def _verification(self, request: Request) -> Response:
         """Meta's handshake, sent whenever the callback address or the verify token is entered."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sara_whatsapp.kinds import MEDIA, lost
+from sara_whatsapp.kinds import MEDIA, lost, type_of
 from sara_whatsapp.wire import Unreadable, decode, listed, mapping, words
 
 _LONGEST = 300
@@ -162,9 +162,9 @@ def _welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
 
 def _edit(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     edited = mapping(own.get("message"))
-    kind = words(edited.get("type"))
+    kind = type_of(edited)
     # An edit within an edit is not something Meta sends; not following it keeps this finite.
-    if not kind or kind == "edit":
+    if kind in ("edit", "unknown"):
         return "[changed an earlier message]"
     return f"[changed an earlier message to:] {stand_in(kind, edited)}"
 

@@ -26,6 +26,8 @@ from sara import (
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
 from sara.testing.store_back import BackExam
+from sara.testing.store_corrections import CorrectionsExam
+from sara.testing.store_events import EventsExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
@@ -45,6 +47,8 @@ class StoreContract(
     FailuresExam,
     ModesExam,
     BackExam,
+    CorrectionsExam,
+    EventsExam,
     TimingExam,
     MemoryExam,
     SpendingExam,
