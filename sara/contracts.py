@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from sara.model import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -194,6 +195,9 @@ class Channel(PluginObject):
     typing_lasts: Millis | None = None
     """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
 
+    media_lifetime_ms: Millis = 7 * 86_400_000
+    """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
+
     monthly_budget: int | None = None
     """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
 
@@ -260,6 +264,11 @@ class Responder(PluginObject):
             TryLater: the same call may work later.
             GiveUp: it never will.
         """
+
+    def select_attachments(self, turn: Turn) -> Iterable[Attachment]:
+        """Choose the files of a turn that `answer` opens: the answer waits for these, within one bound for the whole turn, and for
+        no others. By default all that the unanswered messages bring."""
+        return [attachment for line in turn.messages for attachment in line.attachments]
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         """Say in short what was said in `lines`, going on from the summary `former` of what was said before them (empty for
@@ -545,7 +554,25 @@ class Store(PluginObject):
     async def keep_attachment(
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
     ) -> None:
-        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`)."""
+        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`). Raises
+        `Stale` where there is none by that id, or its sender is being erased."""
+
+    @abstractmethod
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        """The files of an account that are still to be fetched, the soonest due first. A file is due from the moment its message
+        is stored, whoever answers it, until `keep_attachment`; those of people who are being erased are not."""
+
+    @abstractmethod
+    async def download(self, attachment: str) -> Download | None:
+        """The file with our id, fetched or not; None if there is none, or its sender is being erased."""
+
+    @abstractmethod
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        """Note that fetching a file failed and is tried again at `due`. Changes nothing for one that is settled meanwhile."""
+
+    @abstractmethod
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        """Which of these names in the media folder belong to an attachment."""
 
     @abstractmethod
     async def attachment_file(self, sha256: str) -> str | None:

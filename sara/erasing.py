@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -28,11 +29,19 @@ KINDS = ("reply", "deliver", "timer")
 class Erasing:
     """Forgets people. What a crash cut off is finished at the next start."""
 
-    def __init__(self, store: Store, queue: Queue, files: Files, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        files: Files,
+        clock: Clock,
+        end_downloads: Callable[[Collection[str]], Awaitable[None]] | None = None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._files = files
         self._clock = clock
+        self._end_downloads = end_downloads
         self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, who: str) -> Forgotten:
@@ -41,6 +50,8 @@ class Erasing:
             told = await self._store.forget(who, self._clock())
             log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
             await self._drop_jobs(told)
+            if self._end_downloads is not None:
+                await self._end_downloads(told.conversations)
             try:
                 await self._finish()
             except (SaraError, OSError) as error:
@@ -75,5 +86,9 @@ class Erasing:
 
     async def _finish(self) -> None:
         # Files first: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
+        erased = False
         while await self._files.drop_forgotten() or await self._store.erase(STEP):
+            erased = True
             await pause(BETWEEN)
+        if erased:
+            await self._files.remove_unnamed()

@@ -76,7 +76,7 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         house.clock,
         chance,
         house.strays,
-        house.files,
+        house.downloads,
         house.manners,
     )
 

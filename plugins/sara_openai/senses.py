@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,16 @@ _SOUNDS: Mapping[str, str] = {
 }
 
 
-async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """The newest pictures of the lines as data URLs, by line."""
+def visible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
+    """The pictures that a model is shown, here or not yet: the newest ones."""
     found = [(line, each) for line in lines for each in line.attachments if _mime(each) in PICTURES and each.kind == "image"]
+    return found[-MOST_PICTURES:]
+
+
+async def see(lines: Iterable[Line]) -> dict[str, list[str]]:
+    """The newest pictures of the lines as data URLs, by line."""
     seen: dict[str, list[str]] = {}
-    for line, each in found[-MOST_PICTURES:]:
+    for line, each in visible(lines):
         content = await _content(each, LARGEST_PICTURE)
         if content is not None:
             url = f"data:{_mime(each)};base64,{base64.b64encode(content).decode('ascii')}"
@@ -50,12 +55,12 @@ async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
 
 
 def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
-    """What could be turned into words: sound of a format that the endpoint takes, and that is here."""
+    """What could be turned into words, here or not yet: sound of a format and size that the endpoint takes."""
     return [
         (line, each)
         for line in lines
         for each in line.attachments
-        if each.kind == "audio" and each.path is not None and _mime(each) in _SOUNDS
+        if each.kind == "audio" and _mime(each) in _SOUNDS and (each.size or 0) <= LARGEST_SOUND
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from sara import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -239,6 +240,18 @@ class SqliteStore(Store):
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
     ) -> None:
         await self.database.write(lambda db: attachments.keep(db, attachment, file, sha256, size, error, now))
+
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        return await self.database.read(lambda db: attachments.downloads(db, account, limit))
+
+    async def download(self, attachment: str) -> Download | None:
+        return await self.database.read(lambda db: attachments.download(db, attachment))
+
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        await self.database.write(lambda db: attachments.postpone(db, attachment, due, reason, now))
+
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        return await self.database.read(lambda db: attachments.named(db, names))
 
     async def attachment_file(self, sha256: str) -> str | None:
         return await self.database.read(lambda db: attachments.file_of(db, sha256))
