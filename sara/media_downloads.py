@@ -148,6 +148,8 @@ class MediaDownloads:
                 return min(each.due - now, LOOK_EVERY)
             if room == 0 or not await self._has_room(each.attachment):
                 return LOOK_EVERY
+            if each.attachment.id in self._running:
+                continue  # an answer has begun it meanwhile
             self._begin(route, each.attachment.id, each.conversation, in_background=True)
             room -= 1
         return LOOK_EVERY

@@ -187,7 +187,7 @@ async def test_a_download_that_is_cancelled_leaves_a_noted_file_or_none(tmp_path
     """Cancelled at each moment: while bytes come, before the file has its name, while it is noted, and after."""
     for moment, stays in (("fetch", False), ("attachment_file", True), ("keep_attachment", True), ("never", True)):
         place = Place(tmp_path / moment)
-        place.shelf.moments[moment] = lambda: fetching.cancel()
+        place.shelf.moments[moment] = lambda: fetching.cancel()  # noqa: B023  # called before the next turn
         if moment == "fetch":
             place.source.moment = place.shelf.moments[moment]
         fetching = asyncio.ensure_future(place.fetched(picture()))
