@@ -133,11 +133,7 @@ class Files:
 
     def place(self, attachment: Attachment) -> Attachment:
         """The attachment with the path of its file, if that is here."""
-        if attachment.path is None:
-            return attachment
-        path = self.folder / attachment.path
-        # A database that was restored without its files may name some that are gone.
-        return replace(attachment, path=path) if path.is_file() else replace(attachment, path=None, error=MISSING)
+        return located(attachment, self.folder)
 
     async def expire(self, ended: asyncio.Event) -> None:
         """Remove, hour by hour and in small steps, what is older than the policy keeps."""
@@ -270,6 +266,15 @@ class Files:
                 "free some space or mend the folder; messages are answered without their files meanwhile",
             )
             raise DiskError(f"the media folder takes no file: {error.strerror}") from error
+
+
+def located(attachment: Attachment, folder: Path) -> Attachment:
+    """The attachment with the path of its file in the media folder; failed where that is not there."""
+    if attachment.path is None:
+        return attachment
+    path = folder / attachment.path
+    # A database that was restored without its files may name some that are gone.
+    return replace(attachment, path=path) if path.is_file() else replace(attachment, path=None, error=MISSING)
 
 
 def _pages(folder: Path, before: Instant | None) -> list[list[str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sara.cli.opening import guarded, opened, read, usable
-from sara.cli.output import agreed, fail, iso, local, print_json, printable
+from sara.cli.output import agreed, byte_count, fail, iso, local, print_json, printable
 from sara.contracts import Context, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
@@ -29,7 +29,7 @@ def backup(config: Path, file: Path | None, *, as_json: bool) -> int:
         if as_json:
             print_json({"file": str(target), **saved})
         else:
-            print(f"Saved and checked: {_amount(saved)}, {_size(saved['bytes'])}\n  {printable(target)}")
+            print(f"Saved and checked: {_amount(saved)}, {byte_count(saved['bytes'])}\n  {printable(target)}")
             print("Customers' messages stand in it in plain text. The configuration and its secrets do not: keep those too.")
         return 0
 
@@ -152,7 +152,3 @@ def _amount(held: Mapping[str, Any]) -> str:
 
 def _number(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{count / 1_000:,.1f} kB"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sara.bounds import Strays
-from sara.cli.exporting import PAGE, attachments_of
+from sara.cli.conversations import attachments_of
+from sara.cli.exporting import PAGE
 from sara.cli.opening import AdminApi, daemon_of, guarded, opened, read, usable
 from sara.cli.output import agreed, fail, iso, local, print_json, printable
 from sara.daemon import files_of, wall_clock
