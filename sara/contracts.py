@@ -692,10 +692,14 @@ class Store(PluginObject):
 
     # backup and restore: optional, as a store may be kept safe by other means
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
+    def key_files(self) -> Sequence[Path]:
+        """The files with keys of its own that are there and stand in no backup: to be kept apart from it, and moved with it."""
+        return ()
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
         """Write all that is kept to the new file `target`, while others read and write; return how much it holds: `messages`,
         `conversations`, `attempts`, `bytes`. It shows one moment, was read again and checked, and is there whole or not at all.
-        Raises SaraError where `target` exists."""
+        Raises SaraError where `target` exists. `kept_in` is the archive into which it goes from there: that is what `forget` is to name."""
         raise SaraError(f"the store of the plugin {_plugin_of(self)} makes no backups; see its manual")
 
     async def examine(self, backup: Path) -> Mapping[str, int]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 
 import structlog
 
+from sara.bounds import in_thread
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
 from sara.files import Files
@@ -60,6 +62,7 @@ class Erasing:
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)
+        told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
         log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 

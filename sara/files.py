@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,6 +38,9 @@ CLEAN_EVERY = 86_400.0
 PAGE = 200
 PARTIAL = ".part"
 EXPIRED = "expired"
+REPLACED = ".replaced-"
+"""Behind the media folder's name: a folder in which a restore keeps the files that were there before."""
+
 MISSING = "missing from the media folder"
 
 OWN_NAME = re.compile(r"[0-9a-f]{32}(\.part)?")
@@ -92,6 +95,11 @@ class Files:
         for left in self.folder.glob(f"*{PARTIAL}"):
             if OWN_NAME.fullmatch(left.name):
                 left.unlink(missing_ok=True)
+
+    def kept_aside(self) -> Mapping[str, Instant]:
+        """The folders with files from before a restore, and when each was made."""
+        found = self.folder.parent.glob(f"{self.folder.name}{REPLACED}*")
+        return {str(path.absolute()): path.stat().st_mtime_ns // 1_000_000 for path in found}
 
     async def fetch(self, route: Route, attachment: Attachment) -> Attachment:
         """Try once to fetch a file. Returns it with its place, or with the reason for which it cannot be had; either is noted.

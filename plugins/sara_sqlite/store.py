@@ -86,6 +86,7 @@ class SqliteStore(Store):
         self.lost = self.database.lost
         self._clock = context.clock
         self._backups = context.state / "backups"
+        self._key_file = key_in(context)
         self._cleaning = Cleaning(self.database)
 
     @property
@@ -333,8 +334,11 @@ class SqliteStore(Store):
             await aside(lambda _: self.database.key.make())
         return await self.database.write(lambda db: expiring.expire(db, before, limit, now))
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
-        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))
+    def key_files(self) -> Sequence[Path]:
+        return [self._key_file] if self._key_file.exists() else []
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
+        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop, kept_in))
 
     async def examine(self, backup: Path) -> Mapping[str, int]:
         return await aside(lambda stop: restore.examine(self.database.path, backup, stop))
