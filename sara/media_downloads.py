@@ -90,6 +90,7 @@ class MediaDownloads:
             await asyncio.gather(*(self._serve(route) for route in self._routes))
         finally:
             await self._cancel(list(self._running.values()))
+            await self._files.settled()
 
     async def prepare(self, route: Route, turn: Turn, responder: Responder, within: Millis) -> Turn:
         """The turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
