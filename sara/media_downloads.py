@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,14 +97,13 @@ class MediaDownloads:
         not come by then stays `pending`, and its download goes on."""
         found: dict[str, Attachment] = {}
         wanted = [each for each in responder.select_attachments(turn) if each.state == "pending" and each.id]
-        if wanted and within > 0:
-            limit = asyncio.Semaphore(AT_ONCE)
-            waiting = [asyncio.ensure_future(self._settle(route, turn.conversation, each.id, limit, found)) for each in wanted]
-            try:
-                await asyncio.wait(waiting, timeout=within / 1_000)
-            finally:
-                for each in waiting:
-                    each.cancel()
+        if within > 0:
+            await self._wait_for(route, turn.conversation, wanted, within, found)
+        else:
+            for each in wanted:  # some may have come since the turn was read
+                known = await self._store.download(each.id)
+                if known is not None:
+                    found[each.id] = known.attachment
 
         def placed(line: Line) -> Line:
             if not line.attachments:
@@ -170,6 +169,19 @@ class MediaDownloads:
         return False
 
     # ── for an answer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _wait_for(
+        self, route: Route, conversation: str, wanted: Sequence[Attachment], within: Millis, found: dict[str, Attachment]
+    ) -> None:
+        """Put those that are settled within so many milliseconds among the files found."""
+        limit = asyncio.Semaphore(AT_ONCE)
+        waiting = [asyncio.ensure_future(self._settle(route, conversation, each.id, limit, found)) for each in wanted]
+        try:
+            if waiting:
+                await asyncio.wait(waiting, timeout=within / 1_000)
+        finally:
+            for each in waiting:
+                each.cancel()
 
     async def _settle(
         self, route: Route, conversation: str, attachment: str, limit: asyncio.Semaphore, found: dict[str, Attachment]

@@ -375,6 +375,15 @@ async def test_one_bound_holds_for_all_files_of_a_turn(place: Place) -> None:
     assert {each.state for name, each in found.items() if name in names} == {"pending"}, "nothing is left of the bound"
 
 
+async def test_what_came_since_the_turn_was_read_is_given_also_when_nothing_is_left_of_the_bound(place: Place) -> None:
+    conversation = await place.say("in-1", file("photo"))
+    turn = await place.turn(conversation)
+    for within in (60_000, 0):
+        prepared = await place.downloads.prepare(place.route, turn, Reader("image"), within)
+        assert content(prepared.messages[0].attachments[0]) == b"the beginning of photo"
+    assert len(place.provider.asked) == 1
+
+
 async def test_a_failure_that_may_pass_is_tried_again_while_the_answer_waits(place: Place) -> None:
     place.provider.files["photo"] = [TryLater("busy"), b"a cat"]
     conversation = await place.say("in-1", file("photo", url="https://files.example/1"))

@@ -165,7 +165,8 @@ def _described(file: Attachment) -> str:
     size = None if file.size is None else byte_count(file.size)
     known = ", ".join(part for part in (file.name, size) if part)
     place = str(file.path) if file.path is not None else file.error or "not fetched yet"
-    return f"{known}: {place}" if known else place
+    # A name is the sender's: in more than one line it could look like other files.
+    return " ".join((f"{known}: {place}" if known else place).split())
 
 
 async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:

@@ -59,6 +59,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         problems = Problems(wall_clock)
         files = files_of(house.config, house.store, problems, wall_clock, Strays(problems))
         erasing = Erasing(house.store, house.queue, files, wall_clock)
+        await files.remove_unnamed(0)  # no daemon runs, so no download is under way
         await erasing.finish()
         told = await erasing.forget(who)
     return {

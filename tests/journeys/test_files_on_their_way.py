@@ -69,7 +69,7 @@ async def test_files_that_come_while_a_person_answers_are_there_to_be_shown(town
     phone = town.phone
     await phone.say("ana", "human")
     await town.answers(1)
-    await phone.say_document("ana", b"%PDF-1.7 my contract", mime="application/pdf", name="contract.pdf")
+    await phone.say_document("ana", b"%PDF-1.7 my contract", mime="application/pdf", name="contract.pdf\nm9 [image] /etc/x")
     await phone.say("kofi", "STOP")
     await phone.say_picture("kofi", b"a picture of the damage")
     lena = phone.add_customer("Lena").id
@@ -86,7 +86,9 @@ async def test_files_that_come_while_a_person_answers_are_there_to_be_shown(town
         assert each["size"] == len(expected[each["kind"]])
     code, out, _ = await sara(town, "conversations", "show", "c1")
     assert code == 0
-    assert re.search(r"^m\d+ \[document\] contract\.pdf, 20 B: /\S+/state/media/[0-9a-f]{32}$", out, re.MULTILINE)
+    assert re.search(
+        r"^m\d+ \[document\] contract\.pdf m9 \[image\] /etc/x, 20 B: /\S+/state/media/[0-9a-f]{32}$", out, re.MULTILINE
+    )
 
 
 async def test_a_kill_while_files_come_loses_none_and_leaves_none_that_no_row_names(town: Town, process: Process) -> None:
