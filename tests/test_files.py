@@ -15,6 +15,7 @@ from sara import Attachment, GiveUp, Stale, StoreLost, StoreUnavailable, TryLate
 from sara.config import Media
 from sara.files import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, Files
 from tests.fakes import NOW, FakeChannel, FakeStore, House
+from tests.patience import patience
 
 PICTURE = b"a picture of a cat"
 DIGEST = hashlib.sha256(PICTURE).hexdigest()
@@ -245,7 +246,7 @@ async def test_what_no_row_names_is_removed_unless_it_is_young_or_not_saras(tmp_
     assert names(tmp_path) == sorted(name for name, _, stays, _ in rows if stays)
     ended = asyncio.Event()
     cleaning = asyncio.create_task(place.files.clean(ended))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patience(10)):
         while named(0xA1) in names(tmp_path):
             await asyncio.wait([cleaning], timeout=0.01)
     ended.set()
@@ -269,7 +270,7 @@ async def test_old_files_are_removed_in_small_steps(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     ended = asyncio.Event()
     running = asyncio.create_task(place.files.expire(ended))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         while names(tmp_path) != ["young"]:
             await asyncio.wait([running], timeout=0.01)
     ended.set()

@@ -39,8 +39,9 @@ from sara.testing import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
 from sara.testing.store_files import DAY
 from tests.fakes import FakeChannel, FakeResponder, MemoryQueue
+from tests.patience import patience
 
-DEADLINE = 60.0
+DEADLINE = patience(20)
 Told = bytes | Exception
 
 

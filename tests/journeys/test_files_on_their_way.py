@@ -12,7 +12,7 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 
 from sara.files import OWN_NAME
 
-from .conftest import Process, Town
+from .conftest import DEADLINE, Process, Town
 from .test_running import as_json, sara
 
 Say = Callable[[WhatsAppSimulator], Awaitable[str]]
@@ -47,7 +47,7 @@ async def test_a_text_beside_a_file_that_nobody_opens_is_answered_while_the_medi
     async def fetched() -> bool:
         return [each["state"] for each in await files_of(town)] == ["fetched"] * len(UNREAD)
 
-    await town.until(fetched, timeout=60)
+    await town.until(fetched, DEADLINE)
 
 
 async def test_a_picture_that_the_model_is_shown_is_waited_for(town: Town) -> None:
@@ -55,7 +55,7 @@ async def test_a_picture_that_the_model_is_shown_is_waited_for(town: Town) -> No
     town.phone.faults.media_silent.on()
     await town.start()
     await town.phone.say_picture("ana", b"\x89PNG a cat", caption="Who is this?")
-    await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == 1)
+    await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == 1, timeout=DEADLINE)
     assert town.ai.calls == []
     town.phone.faults.media_silent.off()
     await town.answers(1)
@@ -81,7 +81,7 @@ async def test_files_that_come_while_a_person_answers_are_there_to_be_shown(town
         found = [each for n in (1, 2, 3) for each in await files_of(town, f"c{n}")]
         return found if [each["state"] for each in found] == ["fetched"] * 3 else None
 
-    for each in await town.until(shown, timeout=60):
+    for each in await town.until(shown, DEADLINE):
         assert await asyncio.to_thread(Path(each["path"]).read_bytes) == expected[each["kind"]]
         assert each["size"] == len(expected[each["kind"]])
     code, out, _ = await sara(town, "conversations", "show", "c1")
@@ -97,7 +97,7 @@ async def test_a_kill_while_files_come_loses_none_and_leaves_none_that_no_row_na
     await process.start()
     await town.phone.say_video("ana", b"a video")
     await town.phone.say_document("kofi", b"%PDF-1.7", mime="application/pdf")
-    await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == 2)
+    await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == 2, timeout=DEADLINE)
     await process.kill()
     assert await asyncio.to_thread(lambda: [path.name for path in media.iterdir()])
     orphan = media / "0123456789abcdef0123456789abcdef"
@@ -110,7 +110,7 @@ async def test_a_kill_while_files_come_loses_none_and_leaves_none_that_no_row_na
         states = [each["state"] for n in (1, 2) for each in await files_of(town, f"c{n}")]
         return states == ["fetched"] * 2 and not orphan.exists()
 
-    await town.until(fetched, timeout=60)
+    await town.until(fetched, DEADLINE)
     assert await process.end() == 0
     left = {path.name for path in media.iterdir()}
     named = {Path(each["path"]).name for n in (1, 2) for each in await files_of(town, f"c{n}")}
