@@ -17,12 +17,15 @@ from sara.bounds import Strays, in_thread
 from sara.contracts import Clock, Responder, Store
 from sara.errors import SaraError, Stale, TryLater
 from sara.files import EXPIRED, DiskError, Files
-from sara.model import Attachment, Download, Instant, Line, Millis, Turn
+from sara.model import Attachment, Download, Instant, Line, Millis, ReplyView, Turn
 from sara.pause import pause
 from sara.problems import Problems
 from sara.routes import Route, Routes
 
 log = structlog.get_logger("sara.media_downloads")
+
+FILES_WITHIN: Millis = 20_000
+"""An answer waits this long for the files that its responder opens, all of them and all responders together."""
 
 AT_ONCE = 4
 """Files that are fetched at the same time in the background for one channel, and for one answer beside these."""
@@ -266,6 +269,12 @@ class MediaDownloads:
             each.task.cancel()
         if running:
             await asyncio.wait([each.task for each in running])
+
+
+def wait_for_files(view: ReplyView, now: Instant) -> Millis:
+    """How long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
+    newest = max(line.at for line in view.waiting)
+    return left_of(FILES_WITHIN, None if view.first_at is None else max(view.first_at, newest), now)
 
 
 def left_of(within: Millis, since: Instant | None, now: Instant) -> Millis:

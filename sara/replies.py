@@ -15,24 +15,8 @@ from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
 from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
-from sara.media_downloads import MediaDownloads, left_of
-from sara.model import (
-    Again,
-    Also,
-    Done,
-    Draft,
-    HandOver,
-    Instant,
-    Job,
-    JobEnd,
-    Millis,
-    OpenWork,
-    Reply,
-    ReplyView,
-    Said,
-    ToolScope,
-    Turn,
-)
+from sara.media_downloads import MediaDownloads, wait_for_files
+from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.presence import Presence
@@ -63,9 +47,6 @@ _SKIPPED: Mapping[str, tuple[str, str]] = {
 GRACE = 5_000
 """How much longer than its own time-out, in milliseconds, a responder is waited for; at most as long again."""
 
-
-FILES_WITHIN: Millis = 20_000
-"""An answer waits this long for the files that its responder opens, all of them and all responders together."""
 
 MOST_RETHOUGHT = 2
 """So many answers to the same messages are dropped because more was written."""
@@ -192,7 +173,7 @@ class Replies:
             return await self._over_budget(view, route, error, now)
         try:
             async with self._presence.shown(route, view.waiting):
-                until = asyncio.get_running_loop().time() + _files_wait(view, now) / 1_000
+                until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
             drafts = _drafts(route, reply)
             cost = manners.spending.cost(reply.usage)
@@ -405,12 +386,6 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
         channel=route.name,
         summary=view.summary,
     )
-
-
-def _files_wait(view: ReplyView, now: Instant) -> Millis:
-    """How long files may be waited for now: of messages that were asked about before, only what is left of the bound."""
-    newest = max(line.at for line in view.waiting)
-    return left_of(FILES_WITHIN, None if view.first_at is None else max(view.first_at, newest), now)
 
 
 def _end(work: OpenWork) -> JobEnd:

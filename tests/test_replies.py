@@ -37,7 +37,7 @@ from sara import (
     Turn,
     Usage,
     Wake,
-    replies,
+    media_downloads,
 )
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
@@ -612,7 +612,7 @@ async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_h
             await asyncio.Event().wait()
             yield b""
 
-    monkeypatch.setattr(replies, "FILES_WITHIN", 100)
+    monkeypatch.setattr(media_downloads, "FILES_WITHIN", 100)
     first, second = FakeResponder(TryLater("busy")), FakeResponder(TryLater("busy"), "I cannot see it.")
     house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)), tmp_path)
     house.route = replace(house.route, channel=Silent())
