@@ -24,6 +24,7 @@ from sara.model import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -195,6 +196,9 @@ class Channel(PluginObject):
     typing_lasts: Millis | None = None
     """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
 
+    media_lifetime_ms: Millis = 7 * 86_400_000
+    """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
+
     monthly_budget: int | None = None
     """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
 
@@ -261,6 +265,11 @@ class Responder(PluginObject):
             TryLater: the same call may work later; its `scope` says whether the failure tells about the whole other side.
             GiveUp: it never will.
         """
+
+    def select_attachments(self, turn: Turn) -> Iterable[Attachment]:
+        """Choose the files of a turn that `answer` opens: the answer waits for these, within one bound for the whole turn, and for
+        no others. By default all that the unanswered messages bring."""
+        return [attachment for line in turn.messages for attachment in line.attachments]
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         """Say in short what was said in `lines`, going on from the summary `former` of what was said before them (empty for
@@ -552,7 +561,25 @@ class Store(PluginObject):
     async def keep_attachment(
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
     ) -> None:
-        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`)."""
+        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`). Raises
+        `Stale` where there is none by that id, or its sender is being erased."""
+
+    @abstractmethod
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        """The files of an account that are still to be fetched, the soonest due first. A file is due from the moment its message
+        is stored, whoever answers it, until `keep_attachment`; those of people who are being erased are not."""
+
+    @abstractmethod
+    async def download(self, attachment: str) -> Download | None:
+        """The file with our id, fetched or not; None if there is none, or its sender is being erased."""
+
+    @abstractmethod
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        """Note that fetching a file failed and is tried again at `due`. Changes nothing for one that is settled meanwhile."""
+
+    @abstractmethod
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        """Which of these names in the media folder belong to an attachment."""
 
     @abstractmethod
     async def attachment_file(self, sha256: str) -> str | None:
@@ -677,10 +704,14 @@ class Store(PluginObject):
 
     # backup and restore: optional, as a store may be kept safe by other means
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
+    def key_files(self) -> Sequence[Path]:
+        """The files with keys of its own that are there and stand in no backup: to be kept apart from it, and moved with it."""
+        return ()
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
         """Write all that is kept to the new file `target`, while others read and write; return how much it holds: `messages`,
         `conversations`, `attempts`, `bytes`. It shows one moment, was read again and checked, and is there whole or not at all.
-        Raises SaraError where `target` exists."""
+        Raises SaraError where `target` exists. `kept_in` is the archive into which it goes from there: that is what `forget` is to name."""
         raise SaraError(f"the store of the plugin {_plugin_of(self)} makes no backups; see its manual")
 
     async def examine(self, backup: Path) -> Mapping[str, int]:

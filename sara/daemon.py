@@ -33,6 +33,7 @@ from sara.handing import Handing
 from sara.health import Health
 from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
+from sara.media_downloads import MediaDownloads
 from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
@@ -188,6 +189,8 @@ class Daemon:
         self._run(self._watch_strays(), "stray-watch")
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
+        self._run(self._files.clean(self.ended), "file-cleaning")
+        self._run(self._downloads.run(), "downloads")
         self._run(self._budget.run(self.ended), "budget-watch")
         self._run(self._erasing.run(self.ended), "erasing")
         self._run(self._retention.run(self.ended), "retention")
@@ -207,12 +210,16 @@ class Daemon:
         handing = Handing(routes, texts)
         self._spending = Spending(config.budget)
         manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
-        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
-        self._stack.push_async_callback(self.inbox.close)
-        self._stack.push_async_callback(self.hooks.settle)
         files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
-        self._erasing = Erasing(self.store, self.queue, files, clock)
+        self._downloads = downloads = MediaDownloads(self.store, files, routes, self.problems, clock, self.strays)
+        rules = Rules(words, texts, handing)
+        self.inbox = Inbox(
+            self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
+        )
+        self._stack.push_async_callback(self.inbox.close)
+        self._stack.push_async_callback(self.hooks.settle)
+        self._erasing = Erasing(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
         self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
@@ -226,7 +233,7 @@ class Daemon:
             clock,
             chance,
             self.strays,
-            files,
+            downloads,
             manners,
         )
         tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)

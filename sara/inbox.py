@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -58,8 +58,10 @@ class Inbox:
         problems: Problems,
         clock: Clock,
         rules: Rules,
+        notice_files: Callable[[str], None] | None = None,
     ) -> None:
         self._rules = rules
+        self._notice_files = notice_files
         self._store = store
         self._queue = queue
         self._routes = routes
@@ -83,6 +85,8 @@ class Inbox:
         self._follow(self._wake(taken))
         if any(isinstance(change, AccountEvent) for change in reception.changes):
             self._follow(self._tell_account_news(route))
+        if self._notice_files is not None and any(message.attachments for message in reception.messages):
+            self._notice_files(route.channel.account)
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 

@@ -28,6 +28,7 @@ InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "qua
 PartState: TypeAlias = Literal[
     "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
 ]
+FileState: TypeAlias = Literal["fetched", "failed", "pending"]
 AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
 ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
 Mode: TypeAlias = Literal["bot", "human", "paused"]
@@ -110,7 +111,7 @@ class Attachment:
     A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
     sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
     question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
-    `error` why it never will be.
+    `error` why it never will be. A file with neither is still being fetched.
     """
 
     kind: str
@@ -124,6 +125,26 @@ class Attachment:
     id: str = ""
     path: PurePath | None = None
     error: str | None = None
+
+    @property
+    def state(self) -> FileState:
+        """Whether the file is here, never will be, or is still to come."""
+        if self.error is not None:
+            return "failed"
+        return "pending" if self.path is None else "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
+    is settled; `tries` is how often it failed so far."""
+
+    attachment: Attachment
+    conversation: str
+    account: str
+    at: Instant
+    due: Instant | None
+    tries: int = 0
 
 
 # ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import selectors
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from sara import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Entry,
     Forgotten,
@@ -72,6 +73,7 @@ from sara.files import Files
 from sara.handing import Handing
 from sara.inbox import Rules
 from sara.lanes import Lanes
+from sara.media_downloads import MediaDownloads
 from sara.plugins import Hooks, Plugins
 from sara.problems import Problems
 from sara.replies import Manners
@@ -354,6 +356,21 @@ class FakeStore(Store):
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
     ) -> None:
         self._note("keep_attachment", attachment, file, sha256, size, error, now)
+
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        return ()
+
+    async def download(self, attachment: str) -> Download | None:
+        view = self.replying
+        lines = (*view.waiting, *view.history) if view is not None else ()
+        found = [each for line in lines for each in line.attachments if each.id == attachment]
+        return Download(found[0], CONVERSATION, ACCOUNT, NOW, NOW) if found else None
+
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        self._note("postpone_download", attachment, due, reason, now)
+
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        return names
 
     async def attachment_file(self, sha256: str) -> str | None:
         self._note("attachment_file", sha256)
@@ -653,6 +670,11 @@ class House:
         self.manners = Manners(self.texts, Spending(Budget()), self.handing)
         self.rules = Rules(Words(), self.texts, self.handing)
         self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
+
+    @property
+    def downloads(self) -> MediaDownloads:
+        """The downloads of the routes of the moment."""
+        return MediaDownloads(self.store, self.files, self.routes, self.problems, self.clock, self.strays)
 
     def listens(self) -> Listener:
         """A plugin that is told of every moment."""

@@ -37,6 +37,7 @@ from sara import (
     Turn,
     Usage,
     Wake,
+    media_downloads,
 )
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
@@ -76,7 +77,7 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         house.clock,
         chance,
         house.strays,
-        house.files,
+        house.downloads,
         house.manners,
     )
 
@@ -619,6 +620,31 @@ async def test_files_are_fetched_before_the_responder_is_asked_and_once_the_call
     assert content(seen.path) == b"a cat"
     assert turn.history[0].attachments[0].path == tmp_path / "old"
     assert [name for name, *_ in house.store.called("keep_attachment")] == ["at1"]
+
+
+async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_however_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Silent(FakeChannel):
+        async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+            asked.append(attachment.id)
+            await asyncio.Event().wait()
+            yield b""
+
+    monkeypatch.setattr(media_downloads, "FILES_WITHIN", 100)
+    first, second = FakeResponder(TryLater("busy")), FakeResponder(TryLater("busy"), "I cannot see it.")
+    house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)), tmp_path)
+    house.route = replace(house.route, channel=Silent())
+    house.routes = Routes([house.route])
+    picture = Attachment("image", "image/jpeg", "media-1", id="at1")
+    house.store.replying = reply_view(replace(line("in-2", "[image]"), attachments=(picture,)))
+    assert isinstance(await run(house), Again)
+    house.clock.forward(60_000)
+    await run(house)
+    assert asked == ["at1"], "the second try found nothing left of the bound"
+    assert [turn.messages[0].attachments[0].state for turn in (*first.turns, *second.turns)] == ["pending"] * 4
 
 
 async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:

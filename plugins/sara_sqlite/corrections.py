@@ -99,7 +99,7 @@ def _withdraw(db: Connection, message: sqlite3.Row, by: sqlite3.Row, correction:
     db.execute("UPDATE messages SET reason = ? WHERE id = ?", (APPLIED, by["id"]))
     # What is here of its files is removed as if it were old; what is not here is not fetched any more.
     db.execute("UPDATE attachments SET name = NULL, url = NULL, at = 0 WHERE message = ?", (message["id"],))
-    db.execute("UPDATE attachments SET error = ? WHERE message = ? AND file IS NULL", (WITHDRAWN, message["id"]))
+    db.execute("UPDATE attachments SET error = ?, due = NULL WHERE message = ? AND file IS NULL", (WITHDRAWN, message["id"]))
     _tell(db, message, WITHDRAWN, now)
     if message["direction"] == "out":
         return

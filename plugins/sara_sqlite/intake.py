@@ -176,7 +176,7 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         or 0
     )
     if message.attachments:
-        attachments.add(db, row, message)
+        attachments.add(db, row, message, now)
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
     others = window.note(db, conversation, message, silent=silent, now=now)

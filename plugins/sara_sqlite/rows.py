@@ -14,6 +14,9 @@ Connection = sqlite3.Connection
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
+FORGOTTEN = "forgotten"
+"""The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
+
 
 def ident(letter: str, number: int) -> str:
     """A row's number as an id: `c17`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from sara import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -86,6 +87,7 @@ class SqliteStore(Store):
         self.lost = self.database.lost
         self._clock = context.clock
         self._backups = context.state / "backups"
+        self._key_file = key_in(context)
         self._cleaning = Cleaning(self.database)
 
     @property
@@ -241,6 +243,18 @@ class SqliteStore(Store):
     ) -> None:
         await self.database.write(lambda db: attachments.keep(db, attachment, file, sha256, size, error, now))
 
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        return await self.database.read(lambda db: attachments.downloads(db, account, limit))
+
+    async def download(self, attachment: str) -> Download | None:
+        return await self.database.read(lambda db: attachments.download(db, attachment))
+
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        await self.database.write(lambda db: attachments.postpone(db, attachment, due, reason, now))
+
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        return await self.database.read(lambda db: attachments.named(db, names))
+
     async def attachment_file(self, sha256: str) -> str | None:
         return await self.database.read(lambda db: attachments.file_of(db, sha256))
 
@@ -324,8 +338,11 @@ class SqliteStore(Store):
             await aside(lambda _: self.database.key.make())
         return await self.database.write(lambda db: expiring.expire(db, before, limit, now))
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
-        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))
+    def key_files(self) -> Sequence[Path]:
+        return [self._key_file] if self._key_file.exists() else []
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
+        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop, kept_in))
 
     async def examine(self, backup: Path) -> Mapping[str, int]:
         return await aside(lambda stop: restore.examine(self.database.path, backup, stop))

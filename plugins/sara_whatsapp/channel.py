@@ -57,6 +57,7 @@ class WhatsAppChannel(Channel):
     simulator = WhatsAppSimulator
     receipts_carry_attempt = True
     kinds = forms.KINDS
+    media_lifetime_ms = 7 * 24 * _HOUR
     reply_window = 24 * _HOUR - 10 * _MINUTE  # Meta's day, less what a message needs to get there and clocks may differ
 
     def __init__(self, options: WhatsAppOptions, context: Context) -> None:

@@ -156,10 +156,12 @@ CREATE INDEX messages_state ON messages (direction, state);
 CREATE INDEX messages_trouble ON messages (created_at) WHERE state IN ('dead', 'quarantined', 'failed', 'held', 'in_doubt');
 CREATE INDEX messages_reply ON messages (reply) WHERE reply IS NOT NULL;
 
--- Files that messages bring. `at` is the message's own; `file` is a name in the media folder.
+-- Files that messages bring. `at` is the message's own; `file` is a name in the media folder. `due` is when fetching it is tried
+-- next, after so many `tries` that failed; null once it is settled.
 CREATE TABLE attachments (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     message   INTEGER NOT NULL REFERENCES messages (id),
+    account   TEXT NOT NULL,
     position  INTEGER NOT NULL,
     at        INTEGER NOT NULL,
     kind      TEXT NOT NULL,
@@ -173,8 +175,11 @@ CREATE TABLE attachments (
     file      TEXT,
     error     TEXT,
     kept_at   INTEGER,
+    due       INTEGER,
+    tries     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (message, position)
 ) STRICT;
+CREATE INDEX attachments_due ON attachments (account, due) WHERE due IS NOT NULL;
 CREATE INDEX attachments_contents ON attachments (sha256) WHERE file IS NOT NULL;
 CREATE INDEX attachments_file ON attachments (file) WHERE file IS NOT NULL;
 CREATE INDEX attachments_age ON attachments (at, id) WHERE file IS NOT NULL;
