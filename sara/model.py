@@ -128,7 +128,8 @@ class InboundMessage:
     whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
     `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
-    freely, where a channel knows such a time.
+    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
+    more than they did.
     """
 
     account: str
@@ -143,6 +144,7 @@ class InboundMessage:
     raw: str = ""
     attachments: tuple[Attachment, ...] = ()
     opens_window: bool = True
+    choice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

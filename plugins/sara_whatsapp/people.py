@@ -21,6 +21,11 @@ def named(value: dict[str, Any]) -> Person:
     return Person(name_of(value.get("user_id")), name_of(value.get("parent_user_id")), phone_of(value.get("wa_id")))
 
 
+def person_after(own: dict[str, Any]) -> Person:
+    """The person whom a system message is about, as they are known after it. Older ones name the new number by `new_wa_id`."""
+    return replace(named(own), phone=phone_of(own.get("new_wa_id")) or phone_of(own.get("wa_id")))
+
+
 class Contacts:
     """The contacts beside messages. Their order says nothing about whose message is whose."""
 
@@ -64,7 +69,7 @@ def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Person:
 
 def person_before(message: dict[str, Any], own: dict[str, Any]) -> Person:
     """Whom a system message is about, under the names they had before it."""
-    after = named(own)
+    after = person_after(own)
     user_id, parent_id = name_of(message.get("from_user_id")), name_of(message.get("from_parent_user_id"))
     before = Person(
         # What the message gives as the sender's id may be the new one already: that names nobody's past.
