@@ -267,7 +267,8 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect.
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
+    `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
 
     `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
     people read, and `plain` turns the whole into text for channels that lack the kind:
@@ -290,6 +291,7 @@ class Draft:
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
+    markdown: bool = True
 
 
 Wording: TypeAlias = Mapping[str, Draft]
