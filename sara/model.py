@@ -329,7 +329,8 @@ class Verdict:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
+    `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
+    themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
     """
 
     skip: str | None = None

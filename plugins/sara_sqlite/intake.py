@@ -133,7 +133,10 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     elif verdict.consent == "opt_in":
         modes.speak_again(db, contact, key, "customer", "in a message", now)
     if arrival.language is not None:
-        db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
+        # An order is often a word of another language: it teaches nothing about somebody whose language is known.
+        order = verdict.consent is not None or verdict.hand_over is not None
+        learnt = "coalesce(language, ?)" if order else "?"
+        db.execute(f"UPDATE contacts SET language = {learnt} WHERE id = ?", (arrival.language, contact))  # noqa: S608  # our own words
     skip = verdict.skip or ("opted_out" if opted_out and verdict.consent is None else None) or _left_to_a_person(db, key, now)
     row = (
         db.execute(

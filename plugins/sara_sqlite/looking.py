@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
+from sara import Attempt, ConversationSummary, Instant, JobKind, Line, OpenWork, Person, SetAside, StoredMessage, TimelineEvent
+from sara_sqlite import people
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
@@ -17,6 +18,7 @@ from sara_sqlite.rows import (
     Connection,
     event,
     ident,
+    line,
     number,
     one,
     open_work,
@@ -62,6 +64,9 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     return reply + deliver
 
 
+_LATELY = 20
+"""How many of the newest messages are looked through for the last thing that was said."""
+
 _SUMMARY = (
     "SELECT c.*, h.name, h.username, h.opted_out, h.language, coalesce(p.phone, p.user_id) AS address,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
@@ -85,6 +90,22 @@ def conversations(db: Connection, limit: int, search: str | None) -> Sequence[Co
 def conversation(db: Connection, ident_: str) -> ConversationSummary:
     """One conversation."""
     return _summary(the(db, _SUMMARY + " WHERE c.id = ?", number(CONVERSATION, ident_)))
+
+
+def last_said(db: Connection, account: str, person: Person) -> Line | None:
+    """The last thing that a person was told, if it is among the newest messages of their conversation."""
+    contact = people.find(db, account.partition(":")[0], person)
+    row = one(
+        db,
+        "SELECT m.*, NULL AS quoted FROM (SELECT * FROM messages WHERE conversation ="
+        " (SELECT id FROM conversations WHERE account = ? AND contact = ?) ORDER BY id DESC LIMIT ?) m"
+        " WHERE m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
+        " ORDER BY m.id DESC LIMIT 1",
+        account,
+        contact,
+        _LATELY,
+    )
+    return None if row is None else line(row)
 
 
 def _summary(row: sqlite3.Row) -> ConversationSummary:

@@ -44,7 +44,7 @@ def apply(
     db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None, *, shortens: bool = False
 ) -> list[int]:
     """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
-    wish itself tells; unless it `shortens`, one that is handed over already stays so for at least as long."""
+    wish itself tells, for somebody whose own is not known; unless it `shortens`, one that is handed over already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
@@ -125,14 +125,15 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
 def say_in_their_language(
     db: Connection, conversation: sqlite3.Row, wording: Wording, now: Instant, language: str | None = None, always: bool = False
 ) -> None:
-    """Say one of SARA's own texts: in the language that `language` names, else in the one that the person writes. One who wants
+    """Say one of SARA's own texts: in the language that the person writes, while that is not known in `language`. One who wants
     silence is told nothing, unless it is about that (`always`)."""
     if not wording:
         return
     person = head_of(db, conversation["id"])
     if person["opted_out"] and not always:
         return
-    draft = wording.get(language or person["language"] or "") or wording[""]
+    spoken = (code for code in (person["language"], language) if code and code in wording)
+    draft = wording[next(spoken, "")]
     parts.add(db, conversation, [draft], "notice", None, now)
 
 

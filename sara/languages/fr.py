@@ -26,9 +26,6 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "arrêt",
-    "arrêter",
-    "arrêtez",
     "désabonner",
     "me désabonner",
     "désabonnement",
@@ -42,7 +39,14 @@ OPT_OUT: tuple[str, ...] = (
     "je ne veux plus de messages",
     "je ne veux plus recevoir de messages",
     "je ne souhaite plus recevoir de messages",
+    "arrêter les promotions",
+    "arrêter les promos",
+    "stopper les promotions",
+    "plus de promotions",
+    "plus de publicité",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("arrêt", "arrêter", "arrêtez")
 
 OPT_IN: tuple[str, ...] = (
     "start",
@@ -55,20 +59,9 @@ OPT_IN: tuple[str, ...] = (
 )
 
 HAND_OVER: tuple[str, ...] = (
-    "humain",
-    "un humain",
-    "agent",
     "agent humain",
-    "un agent",
     "personne réelle",
-    "une personne",
     "une vraie personne",
-    "conseiller",
-    "conseillère",
-    "un conseiller",
-    "conseiller svp",
-    "opérateur",
-    "opératrice",
     "service client",
     "parler à un humain",
     "parler avec un humain",
@@ -90,7 +83,68 @@ HAND_OVER: tuple[str, ...] = (
     "je souhaite parler à un conseiller",
     "puis-je parler à un conseiller",
     "puis-je parler à quelqu'un",
+    "un agent humain",
+    "une personne réelle",
+    "vraie personne",
+    "parler au service client",
+    "je veux un conseiller",
+    "je voudrais un conseiller",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "humain",
+    "un humain",
+    "agent",
+    "un agent",
+    "conseiller",
+    "un conseiller",
+    "conseillère",
+    "une conseillère",
+    "opérateur",
+    "un opérateur",
+    "opératrice",
+)
+
+POLITE: tuple[str, ...] = (
+    "s'il vous plaît",
+    "s'il te plaît",
+    "svp",
+    "stp",
+    "merci",
+    "merci beaucoup",
+    "maintenant",
+    "tout de suite",
+)
+
+GREETINGS: tuple[str, ...] = ("bonjour", "bonsoir", "salut", "coucou")
+
+QUESTION_WORDS: tuple[str, ...] = ("quel", "quelle", "quels", "quelles", "lequel", "laquelle", "qui", "quoi", "combien")
+
+REQUESTS: tuple[str, ...] = ("dites-moi", "dites-nous", "indiquez", "choisissez", "précisez", "sélectionnez", "donnez-moi")
+
+OFFERS_HELP: tuple[str, ...] = (
+    "aider",
+    "aide",
+    "autre chose",
+    "quoi d'autre",
+    "puis-je faire",
+    "que puis-je",
+    "pouvons-nous faire",
+)
+
+OFFERS_A_PERSON: tuple[str, ...] = (
+    "parler",
+    "mettre en relation",
+    "mise en relation",
+    "transfér",
+    "échanger avec",
+    "discuter",
+    "contacter",
+    "joindre",
+    "collègue",
+)
+
+ABOUT_MESSAGES: tuple[str, ...] = ("message", "abonn", "inscri", "notification", "newsletter", "publicité")
 
 COMMON = """
 je j' tu il elle on nous vous ils elles moi toi lui leur leurs mon ma mes ton ta tes son sa ses notre nos votre vos le la les l'

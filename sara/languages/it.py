@@ -33,33 +33,29 @@ OPT_OUT: tuple[str, ...] = (
     "disiscrizione",
     "cancellami",
     "cancella iscrizione",
-    "ferma",
     "basta messaggi",
     "niente più messaggi",
     "non scrivetemi più",
     "non voglio più messaggi",
     "non voglio più ricevere messaggi",
     "non voglio ricevere messaggi",
+    "interrompi promozioni",
+    "interrompi le promozioni",
+    "stop promozioni",
+    "blocca promozioni",
+    "basta promozioni",
+    "basta pubblicità",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ()
 
 OPT_IN: tuple[str, ...] = ("start", "inizia", "iscrivimi", "riprendi", "voglio ricevere i messaggi", "riattiva")
 
 HAND_OVER: tuple[str, ...] = (
-    "umano",
-    "un umano",
-    "essere umano",
-    "operatore",
     "operatore umano",
-    "operatore per favore",
-    "operatrice",
-    "un operatore",
-    "persona",
     "persona reale",
     "persona vera",
-    "una persona",
     "una persona vera",
-    "agente",
-    "consulente",
     "assistenza clienti",
     "servizio clienti",
     "parlare con un umano",
@@ -81,7 +77,62 @@ HAND_OVER: tuple[str, ...] = (
     "posso parlare con un operatore",
     "posso parlare con una persona",
     "posso parlare con qualcuno",
+    "una persona reale",
+    "un essere umano vero",
+    "un operatore umano",
+    "parlare con il servizio clienti",
+    "voglio un operatore",
+    "vorrei un operatore",
+    "posso avere un operatore",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "umano",
+    "un umano",
+    "operatore",
+    "un operatore",
+    "operatrice",
+    "un'operatrice",
+    "agente",
+    "un agente",
+    "consulente",
+    "un consulente",
+)
+
+POLITE: tuple[str, ...] = (
+    "per favore",
+    "perfavore",
+    "per piacere",
+    "per cortesia",
+    "grazie",
+    "grazie mille",
+    "adesso",
+    "ora",
+    "subito",
+)
+
+GREETINGS: tuple[str, ...] = ("ciao", "salve", "buongiorno", "buonasera", "buon giorno", "buona sera")
+
+QUESTION_WORDS: tuple[str, ...] = ("cosa", "quale", "quali", "qual", "chi", "quanti", "quante", "che tipo", "che taglia")
+
+REQUESTS: tuple[str, ...] = (
+    "mi dica",
+    "ci dica",
+    "dimmi",
+    "indichi",
+    "indica",
+    "scelga",
+    "scegli",
+    "selezioni",
+    "specifichi",
+    "precisi",
+)
+
+OFFERS_HELP: tuple[str, ...] = ("aiut", "altro", "posso fare", "possiamo fare", "essere utile", "esserle utile", "esserti utile")
+
+OFFERS_A_PERSON: tuple[str, ...] = ("parlare", "parli", "trasfer", "in contatto", "contattare", "metter", "passar", "collega")
+
+ABOUT_MESSAGES: tuple[str, ...] = ("messagg", "iscri", "iscrizione", "notific", "newsletter", "pubblicità", "promozioni")
 
 COMMON = """
 io tu lui lei noi voi loro mi ti ci vi mio mia miei mie tuo tua suo sua nostro nostra vostro vostra il lo la i gli le l' un' un

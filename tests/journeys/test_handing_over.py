@@ -70,6 +70,30 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     assert "hello?" in str(town.ai.calls[-1].messages)
 
 
+async def test_a_common_word_is_an_answer_where_the_ai_asked_and_an_order_where_it_did_not(town: Town) -> None:
+    """`Una persona` books a table, `agente` answers a question, and both go to the AI; `agente` out of the blue wants a person."""
+    questions = {
+        "Quisiera reservar una mesa": "¿Para cuántas personas?",
+        "Una persona": "¿Mediano o alto, el asiento?",
+        "Alto": "¿Es usted particular o agente?",
+        "Agente": "¿La planta alta o baja?",
+        "Baja": "Queda reservada.",
+    }
+    town.ai.mode = lambda call: questions.get(call.asked[-1], "Hasta pronto.")
+    await town.start()
+    for number, (said, answer) in enumerate(questions.items(), 1):
+        await town.phone.say("ana", said)
+        assert (await town.answers(number))[-1] == answer, said
+    await town.phone.say("ana", "Stop, please")
+    assert (await town.answers(6))[-1] == TEXTS.say("opted_out", "es"), "in the language that she writes"
+    await town.phone.say("kofi", "Guten Morgen, haben Sie am Sonntag offen?")
+    assert (await town.answers(7))[-1] == "Hasta pronto."
+    await town.phone.say("kofi", "agente por favor")
+    assert (await town.answers(8))[-1] == TEXTS.say("hand_over", "de"), "in the language that he writes"
+    reasons = [(each.text, each.reason) for each in await town.messages(direction="in") if each.state == "skipped"]
+    assert reasons == [("Stop, please", "opt_out"), ("agente por favor", "handed_over")]
+
+
 async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(town: Town) -> None:
     town.config["conversation"] |= {
         "tools": ["hand_over"],
@@ -149,15 +173,17 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await town.phone.say("ana", "hello")
     await town.answers(1)
     await act(town, "c1", "hand-over", reason="I know her", **{"for": 1_500})
-    await act(town, "c1", "send", text="Hi Ana, **Lena** here.")
+    await act(town, "c1", "send", text="Hi Ana, *Lena* here.")
     assert (await town.answers(2))[1] == "Hi Ana, *Lena* here."
     await town.phone.say("ana", "Lena!")
     await town.stored(1, direction="in", reason="human")
+    await act(town, "c1", "send", text="*I* am **back**.", markdown=True)
+    assert (await town.answers(3))[2] == "_I_ am *back*."
     # The operator's words have made it theirs for longer; handed over anew for a moment, it comes back by itself.
     await act(town, "c1", "hand-over", **{"for": 1_000})
-    assert (await town.answers(3))[2] == TEXTS.say("hand_back")
+    assert (await town.answers(4))[3] == TEXTS.say("hand_back")
     await town.phone.say("ana", "are you the bot again?")
-    assert (await town.answers(4))[3] == "echo: are you the bot again?"
+    assert (await town.answers(5))[4] == "echo: are you the bot again?"
 
 
 async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town, process: Process) -> None:
