@@ -642,9 +642,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message; it says nothing yet about delivery."""
+    """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
+    them: a number may have several spellings, and this is the one that they are known by."""
 
     external_id: str
+    recipient: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -706,7 +708,7 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to.
     """
 
     state: AttemptState
@@ -716,6 +718,7 @@ class Outcome:
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
+    recipient: Person | None = None
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

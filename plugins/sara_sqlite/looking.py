@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, Line, OpenWork, Person, SetAside, StoredMessage, TimelineEvent
+from sara import (
+    Attempt,
+    ConversationSummary,
+    Instant,
+    JobKind,
+    Line,
+    OpenWork,
+    Person,
+    SetAside,
+    StoredMessage,
+    TimelineEvent,
+    number_spellings,
+    read_number,
+)
 from sara_sqlite import people
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
@@ -76,14 +90,20 @@ _SUMMARY = (
 )
 
 
+_SEARCHED = (
+    " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
+    " OR p.user_id LIKE ? ESCAPE '\\' OR (? <> '' AND instr(p.phone, ?)) OR p.phone IN (SELECT value FROM json_each(?))"
+    " ORDER BY c.last_at DESC, c.id DESC LIMIT ?"
+)
+
+
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
     """The newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    rows = db.execute(
-        _SUMMARY + " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
-        " OR p.user_id LIKE ? ESCAPE '\\' ORDER BY c.last_at DESC, c.id DESC LIMIT ?",
-        (search, pattern, pattern, pattern, pattern, limit),
-    )
+    digits = (read_number(search or "") or "").lstrip("0")  # a number written for within the country ends like the whole one
+    spellings = number_spellings(digits) if digits else ()
+    given = (search, pattern, pattern, pattern, pattern, digits, digits, json.dumps(spellings), limit)
+    rows = db.execute(_SUMMARY + _SEARCHED, given)
     return [_summary(row) for row in rows]
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sara import Person
+from sara import Person, read_number
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")
@@ -81,6 +81,6 @@ def person_before(message: dict[str, Any], own: dict[str, Any]) -> Person:
 
 
 def phone_of(value: Any) -> str | None:
-    """Bare digits; None for anything else."""
-    digits = words(value).strip().removeprefix("+")
+    """Bare digits, also of a number that somebody wrote by hand; None for anything else."""
+    digits = read_number(words(value)) or ""
     return digits if _PHONE.fullmatch(digits) else None
