@@ -580,11 +580,10 @@ class Store(PluginObject):
     async def conversation(self, conversation: str) -> ConversationSummary:
         """One of them. Raises `Stale` if there is none by that id."""
 
+    @abstractmethod
     async def last_said(self, account: str, person: Person) -> Line | None:
-        """The last thing that a person was told on an account, if it is among the newest 20 messages; whoever is unknown was told
-        nothing. Asked for while a message is taken in: it must cost the same however long the conversation is. A store that has no
-        such view returns None, and then a common word is an order whatever was asked."""
-        return None
+        """The last thing that a person was told on an account, if it is among the newest 20 messages and has left; None otherwise, and
+        for somebody unknown. Asked for while a message is taken in: it costs the same however long the conversation is."""
 
     @abstractmethod
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:

@@ -297,3 +297,25 @@ def test_a_language_that_lacks_words_is_told_which(read: Read) -> None:
 )
 def test_good_words_texts_and_budgets_are_taken(read: Read, written: str) -> None:
     good(read(f"{CHANNELS}{written}\n"))
+
+
+def test_an_operators_number_that_cannot_be_right_is_a_warning_wherever_it_stands(read: Read) -> None:
+    rows = {
+        "0170 1234567": "conversation.hand_over.notify.to: 0170 1234567 begins with 0 and so lacks the country code",
+        "(011) 91234-5678": "lacks the country code",
+        "+49": "has 2 digits",
+        "+49 170 Rita": "is no telephone number",
+        "+55 (11) 91234-5678": None,
+        "00 55 11 91234 5678": None,
+        "5511912345678": None,
+        "rita": None,
+        "US.13491208655302741918": None,
+    }
+    for written, said in rows.items():
+        common = read(f"{CHANNELS}conversation:\n  hand_over: {{notify: {{channel: chat, to: '{written}'}}}}\n")
+        assert [finding.severity for finding in common.findings] == (["warning"] if said else []), written
+        assert common.config is not None, "it starts all the same"
+        assert said is None or said in common.findings[0].message, written
+    of_a_channel = "channels: {team: {plugin: x, conversation: {hand_over: {notify: {channel: team, to: '0170 12345'}}}}}"
+    messages = [each.message for each in read(of_a_channel).findings if each.severity == "warning"]
+    assert [each.partition(" begins")[0] for each in messages] == ["channels.team.conversation.hand_over.notify.to: 0170 12345"]

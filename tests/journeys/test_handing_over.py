@@ -136,6 +136,21 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
     assert any("Ana Duarte" in text for text in said_to(town.phone, "kofi"))
 
 
+async def test_an_operator_is_told_whose_number_the_provider_spells_in_another_way(town: Town) -> None:
+    """`+55 11 91234-5678` in the file, `551112345678` at Meta: one person, one conversation, one message."""
+    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
+    await town.start()
+    town.phone.add_customer("Bea", phone="551112345678", user_id="BR.77700000000000000777")
+    [bea] = [name for name, each in town.phone.customers.items() if each.phone == "551112345678"]
+    await town.phone.say(bea, "this is the shop's own phone")
+    await town.answers(1)
+    await town.phone.say("ana", "talk to a human, please")
+    await town.answers(3)
+    [_, told] = said_to(town.phone, bea)
+    assert "Ana Duarte" in told
+    assert len({message.conversation for message in await town.messages()}) == 2
+
+
 async def test_an_answer_from_the_phone_app_silences_the_ai_while_it_thinks(town: Town) -> None:
     town.ai.delay_ms = 1_500
     await town.start()
