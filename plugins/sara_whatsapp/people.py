@@ -60,6 +60,9 @@ class Contacts:
 def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Person:
     """Who is at `key` (`from` or `to`): with a number, a business-scoped user id, or both."""
     phone, user_id = phone_of(message.get(key)), name_of(message.get(f"{key}_user_id"))
+    if phone is None and key == "to":
+        # The number that somebody of the business dialled, as their phone has it.
+        phone = phone_of(read_number(words(message.get(key))))
     if user_id is None and phone is None:
         # Not documented, but unmistakable: a user id where the number used to be.
         claimed = words(message.get(key))
@@ -81,6 +84,6 @@ def person_before(message: dict[str, Any], own: dict[str, Any]) -> Person:
 
 
 def phone_of(value: Any) -> str | None:
-    """Bare digits, also of a number that somebody wrote by hand; None for anything else."""
-    digits = read_number(words(value)) or ""
+    """Bare digits; None for anything else."""
+    digits = words(value).strip().removeprefix("+")
     return digits if _PHONE.fullmatch(digits) else None

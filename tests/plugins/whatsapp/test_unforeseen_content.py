@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sara_whatsapp.payloads import Number, parse
 
-from sara import Attachment, IdentityChange, InboundMessage, Person
+from sara import Attachment, Echo, IdentityChange, InboundMessage, Person
 from tests.fakes import steady
 
 OURS = Number("whatsapp:109000000000555", "109000000000555")
@@ -180,3 +180,27 @@ def test_the_new_number_is_taken_from_wherever_a_system_message_names_it() -> No
         assert isinstance(change, IdentityChange)
         assert (change.before, change.after) == (Person(phone="15550001111"), Person(phone=number)), own
         assert number in parsed.messages[0].text
+
+
+def test_an_echo_names_its_customer_by_a_number_however_the_phone_has_it() -> None:
+    for to, phone in (
+        ("15550001111", "15550001111"),
+        ("+55 11 91234-5678", "5511912345678"),
+        ("0055 (11) 91234.5678", "5511912345678"),
+        (15550001111, "15550001111"),
+        ("US.13491208655302741918", None),
+    ):
+        echo = {
+            "from": "15550009000",
+            "to": to,
+            "id": "wamid.e",
+            "timestamp": "1795308000",
+            "type": "text",
+            "text": {"body": "hi"},
+        }
+        value = {"metadata": {"phone_number_id": "109000000000555"}, "message_echoes": [echo]}
+        body = {"entry": [{"changes": [{"field": "smb_message_echoes", "value": value}]}]}
+        [change] = parse(json.dumps(body).encode(), OURS, 1_795_400_000_000).changes
+        assert isinstance(change, Echo)
+        assert change.person.phone == phone, to
+        assert (change.person.user_id is None) is (phone is not None)
