@@ -1,7 +1,8 @@
 """Whether a common word answers what the business has just said, or orders something. Pure.
 
 `agent` alone asks for a person; after "Are you the owner or an agent?" it is an answer. What the business said decides: a choice or
-a question that names the word, or one that wants to know who or what, and is no open offer of help.
+a question that names the word, or one that wants to know who somebody is. Whoever answers "What is your order number?" with it has
+lost patience.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sara.model import Instant, Line
 STALE_AFTER = 24 * 3_600_000
 """Milliseconds after which nobody answers a question with a single word any more."""
 
-_SENTENCES = re.compile(r"[^.!?؟？।…\n]*(?:[.!…।]+(?=\s|$)|[?؟？]+|\n|$)|.")
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?؟？।…])\s+|\n")
 _ASKING = "?؟？"
 _UNBOUND = ("ar",)
 """Languages that write articles and pronouns onto the word: a stem may stand anywhere in it."""
@@ -40,31 +41,29 @@ def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], sai
     if said is None or said.role in ("customer", "notice") or now - said.at > STALE_AFTER:
         return False
     options = [folded(option) for option in _options(said.content)]
-    asking = [sentence for sentence in _SENTENCES.findall(said.text) if _asks(sentence)]
+    sentences = _BETWEEN_SENTENCES.split(said.text)
+    asking = [sentence for sentence in sentences if _asks(sentence)]
     if command == "opt_in" or _is_about(command, [*map(folded, asking), *options]):
         return False
-    named = re.compile(rf"(?<!\w){re.escape(folded(word))}(?!\w)")
-    if any(named.search(each) for each in (*options, *map(folded, asking))):
-        return True
-    if command == "opt_out":
-        # Whoever may have asked to be left alone is left alone: only a choice that names the word makes it an answer.
-        return False
     language = language_of(said.text)
-    return any(_wants_a_name(sentence, language) for sentence in asking)
+    # "We have A, B and C. Which one?" names its choices before it asks.
+    choices = sentences if any(_asks_with("which", language).search(each.casefold()) for each in asking) else asking
+    # `un agente` answers what names an `agente`.
+    noun = folded(word).split()[-1] if command == "hand_over" else folded(word)
+    named = re.compile(rf"(?<!\w){re.escape(noun)}(?!\w)")
+    if any(named.search(each) for each in (*options, *map(folded, choices))):
+        return True
+    # Whoever may have asked to be left alone is left alone: only a choice that names such a word makes it an answer.
+    return command == "hand_over" and any(_asks_for_somebody(sentence, language) for sentence in asking)
 
 
 def _asks(sentence: str) -> bool:
     return any(mark in sentence for mark in _ASKING) or _stems("requests").search(folded(sentence)) is not None
 
 
-def _wants_a_name(sentence: str, language: str | None) -> bool:
-    """Whether somebody or something is asked for, and not only a yes, and not what help is wanted."""
-    if _stems("offers_help").search(folded(sentence)):
-        return False
-    return (
-        _question_words(language).search(sentence.casefold()) is not None
-        or _stems("requests").search(folded(sentence)) is not None
-    )
+def _asks_for_somebody(sentence: str, language: str | None) -> bool:
+    """Whether it is asked who somebody is, or what they do: no other question is answered with `agent`."""
+    return bool(_asks_with("who", language).search(sentence.casefold()) or _stems("roles").search(folded(sentence)))
 
 
 def _is_about(command: str, texts: Iterable[str]) -> bool:
@@ -87,7 +86,7 @@ def _listed(value: Any) -> Iterable[Any]:
 
 
 @cache
-def _stems(name: Literal["requests", "offers_help", "offers_a_person", "about_messages"]) -> re.Pattern[str]:
+def _stems(name: Literal["roles", "requests", "offers_a_person", "about_messages"]) -> re.Pattern[str]:
     """Beginnings of words of all languages as one pattern."""
 
     def pattern(code: str, language: Language) -> str:
@@ -98,8 +97,8 @@ def _stems(name: Literal["requests", "offers_help", "offers_a_person", "about_me
 
 
 @cache
-def _question_words(code: str | None) -> re.Pattern[str]:
-    """The words of one language, or of all, as they are written: without its accent `qué` would be any `que`."""
+def _asks_with(name: Literal["who", "which"], code: str | None) -> re.Pattern[str]:
+    """Such words of one language, or of all, as they are written: without its accent `cuál` would be any `cual`."""
     languages = LANGUAGES.values() if code is None else (LANGUAGES[code],)
-    words = (re.escape(word) for language in languages for word in language.question_words)
+    words = (re.escape(word) for language in languages for word in getattr(language, name))
     return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)")

@@ -71,7 +71,7 @@ def test_a_person_can_be_asked_for_in_many_ways(language: Language) -> None:
 @EACH
 def test_what_surrounds_an_order_is_known_in_every_language(language: Language) -> None:
     words = Words()
-    for name in ("polite", "greetings", "question_words", "requests", "offers_help", "offers_a_person", "about_messages"):
+    for name in ("polite", "greetings", "roles", "requests", "offers_a_person", "about_messages"):
         found = getattr(language, name)
         assert len(found) >= 3, name
         assert len(set(found)) == len(found), name

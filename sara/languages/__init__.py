@@ -4,8 +4,10 @@ Each module holds the data of one language and nothing else. To add a language t
 `OPT_OUT`, `OPT_IN` and `HAND_OVER` are whole messages that mean nothing else, whatever was said before. `OPT_OUT_WORDS` and
 `HAND_OVER_WORDS` are common words that mean it unless they answer a question; an ordinary noun or adjective that a customer of any
 shop might answer with (a person, tall, still) belongs into none of them. `POLITE` and `GREETINGS` may stand around an order.
-`QUESTION_WORDS` ask who or what or how many. `REQUESTS`, `OFFERS_HELP`, `OFFERS_A_PERSON` and `ABOUT_MESSAGES` are beginnings of words by which a business asks for something,
-offers help, offers to pass the customer on, and speaks of its own messages.
+`WHO` and
+`WHICH` are words that ask for somebody, and for one of several. `ROLES`, `REQUESTS`, `OFFERS_A_PERSON` and `ABOUT_MESSAGES` are
+beginnings of words by which a business asks what somebody is, asks for something, offers to pass the customer on, and speaks of its
+own messages.
 `COMMON` are everyday words of customers; a word that several languages have may stand in all of them, a loan word in none.
 `LETTERS` and `ENDINGS` are what its words look like, for words that nobody listed.
 """
@@ -35,9 +37,10 @@ class Language:
     hand_over_words: tuple[str, ...]
     polite: tuple[str, ...]
     greetings: tuple[str, ...]
-    question_words: tuple[str, ...]
+    who: tuple[str, ...]
+    which: tuple[str, ...]
+    roles: tuple[str, ...]
     requests: tuple[str, ...]
-    offers_help: tuple[str, ...]
     offers_a_person: tuple[str, ...]
     about_messages: tuple[str, ...]
     common: frozenset[str]
@@ -57,9 +60,10 @@ class _Data(Protocol):
     HAND_OVER_WORDS: tuple[str, ...]
     POLITE: tuple[str, ...]
     GREETINGS: tuple[str, ...]
-    QUESTION_WORDS: tuple[str, ...]
+    WHO: tuple[str, ...]
+    WHICH: tuple[str, ...]
+    ROLES: tuple[str, ...]
     REQUESTS: tuple[str, ...]
-    OFFERS_HELP: tuple[str, ...]
     OFFERS_A_PERSON: tuple[str, ...]
     ABOUT_MESSAGES: tuple[str, ...]
     COMMON: str
@@ -79,9 +83,10 @@ def _language(code: str, data: _Data) -> Language:
         data.HAND_OVER_WORDS,
         data.POLITE,
         data.GREETINGS,
-        data.QUESTION_WORDS,
+        data.WHO,
+        data.WHICH,
+        data.ROLES,
         data.REQUESTS,
-        data.OFFERS_HELP,
         data.OFFERS_A_PERSON,
         data.ABOUT_MESSAGES,
         frozenset(data.COMMON.split()),

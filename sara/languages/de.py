@@ -96,7 +96,11 @@ POLITE: tuple[str, ...] = ("bitte", "danke", "dankeschön", "danke schön", "vie
 
 GREETINGS: tuple[str, ...] = ("hallo", "hi", "guten tag", "guten morgen", "guten abend", "moin", "servus")
 
-QUESTION_WORDS: tuple[str, ...] = ("was", "welche", "welcher", "welches", "welchen", "welchem", "wer", "wen", "wem", "wie viele")
+WHO: tuple[str, ...] = ("wer", "wen", "wem")
+
+WHICH: tuple[str, ...] = ("welche", "welcher", "welches", "welchen", "welchem")
+
+ROLES: tuple[str, ...] = ("beruf", "funktion", "rolle", "tätig", "position", "arbeiten sie als")
 
 REQUESTS: tuple[str, ...] = (
     "sagen sie",
@@ -108,18 +112,6 @@ REQUESTS: tuple[str, ...] = (
     "nenn mir",
     "gib mir",
     "wähle",
-)
-
-OFFERS_HELP: tuple[str, ...] = (
-    "helfen",
-    "hilfe",
-    "weiterhelf",
-    "behilflich",
-    "sonst noch",
-    "noch etwas",
-    "noch was",
-    "für sie tun",
-    "für dich tun",
 )
 
 OFFERS_A_PERSON: tuple[str, ...] = ("sprechen", "reden", "verbind", "weiterleit", "chatten", "übergeb", "kolleg")

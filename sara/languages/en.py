@@ -107,7 +107,11 @@ POLITE: tuple[str, ...] = ("please", "pls", "plz", "kindly", "thanks", "thank yo
 
 GREETINGS: tuple[str, ...] = ("hi", "hello", "hey", "good morning", "good afternoon", "good evening")
 
-QUESTION_WORDS: tuple[str, ...] = ("what", "which", "who", "whom", "whose", "how many")
+WHO: tuple[str, ...] = ("who", "whom", "whose")
+
+WHICH: tuple[str, ...] = ("which",)
+
+ROLES: tuple[str, ...] = ("job", "role", "profession", "occupation", "position", "title", "relationship", "for a living")
 
 REQUESTS: tuple[str, ...] = (
     "tell me",
@@ -121,18 +125,6 @@ REQUESTS: tuple[str, ...] = (
     "please give",
     "please state",
     "specify",
-)
-
-OFFERS_HELP: tuple[str, ...] = (
-    "help",
-    "assist",
-    "anything else",
-    "something else",
-    "what else",
-    "do for you",
-    "how can i",
-    "how can we",
-    "how may i",
 )
 
 OFFERS_A_PERSON: tuple[str, ...] = (

@@ -106,7 +106,11 @@ POLITE: tuple[str, ...] = ("por favor", "porfavor", "porfa", "gracias", "muchas 
 
 GREETINGS: tuple[str, ...] = ("hola", "buenas", "buenos días", "buenas tardes", "buenas noches")
 
-QUESTION_WORDS: tuple[str, ...] = ("qué", "cuál", "cuáles", "quién", "quiénes", "cuántos", "cuántas")
+WHO: tuple[str, ...] = ("quién", "quiénes")
+
+WHICH: tuple[str, ...] = ("cuál", "cuáles")
+
+ROLES: tuple[str, ...] = ("profesi", "cargo", "puesto", "ocupaci", "rol", "trabaja", "dedica", "oficio")
 
 REQUESTS: tuple[str, ...] = (
     "dígame",
@@ -121,17 +125,6 @@ REQUESTS: tuple[str, ...] = (
     "escoja",
     "seleccione",
     "especifique",
-)
-
-OFFERS_HELP: tuple[str, ...] = (
-    "ayud",
-    "algo más",
-    "qué más",
-    "en qué puedo",
-    "en qué podemos",
-    "servirle",
-    "servirte",
-    "atenderle",
 )
 
 OFFERS_A_PERSON: tuple[str, ...] = (

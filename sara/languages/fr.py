@@ -118,19 +118,13 @@ POLITE: tuple[str, ...] = (
 
 GREETINGS: tuple[str, ...] = ("bonjour", "bonsoir", "salut", "coucou")
 
-QUESTION_WORDS: tuple[str, ...] = ("quel", "quelle", "quels", "quelles", "lequel", "laquelle", "qui", "quoi", "combien")
+WHO: tuple[str, ...] = ("qui",)
+
+WHICH: tuple[str, ...] = ("lequel", "laquelle", "quel", "quelle", "quels", "quelles")
+
+ROLES: tuple[str, ...] = ("métier", "profession", "fonction", "poste", "rôle", "travaillez")
 
 REQUESTS: tuple[str, ...] = ("dites-moi", "dites-nous", "indiquez", "choisissez", "précisez", "sélectionnez", "donnez-moi")
-
-OFFERS_HELP: tuple[str, ...] = (
-    "aider",
-    "aide",
-    "autre chose",
-    "quoi d'autre",
-    "puis-je faire",
-    "que puis-je",
-    "pouvons-nous faire",
-)
 
 OFFERS_A_PERSON: tuple[str, ...] = (
     "parler",

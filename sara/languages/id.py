@@ -91,11 +91,13 @@ POLITE: tuple[str, ...] = ("tolong", "mohon", "terima kasih", "makasih", "ya", "
 
 GREETINGS: tuple[str, ...] = ("halo", "hai", "hallo", "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "permisi")
 
-QUESTION_WORDS: tuple[str, ...] = ("apa", "siapa", "berapa", "mana")
+WHO: tuple[str, ...] = ("siapa",)
+
+WHICH: tuple[str, ...] = ("mana",)
+
+ROLES: tuple[str, ...] = ("pekerjaan", "profesi", "jabatan", "peran")
 
 REQUESTS: tuple[str, ...] = ("sebutkan", "pilih", "beri tahu", "beritahu")
-
-OFFERS_HELP: tuple[str, ...] = ("bantu", "ada lagi", "yang lain", "apa lagi")
 
 OFFERS_A_PERSON: tuple[str, ...] = ("bicara", "ngobrol", "hubung", "chat dengan", "sambung", "dialihkan", "alihkan")
 

@@ -113,7 +113,11 @@ POLITE: tuple[str, ...] = (
 
 GREETINGS: tuple[str, ...] = ("ciao", "salve", "buongiorno", "buonasera", "buon giorno", "buona sera")
 
-QUESTION_WORDS: tuple[str, ...] = ("cosa", "quale", "quali", "qual", "chi", "quanti", "quante", "che tipo", "che taglia")
+WHO: tuple[str, ...] = ("chi",)
+
+WHICH: tuple[str, ...] = ("quale", "quali")
+
+ROLES: tuple[str, ...] = ("lavor", "profession", "ruolo", "mansion", "mestiere")
 
 REQUESTS: tuple[str, ...] = (
     "mi dica",
@@ -127,8 +131,6 @@ REQUESTS: tuple[str, ...] = (
     "specifichi",
     "precisi",
 )
-
-OFFERS_HELP: tuple[str, ...] = ("aiut", "altro", "posso fare", "possiamo fare", "essere utile", "esserle utile", "esserti utile")
 
 OFFERS_A_PERSON: tuple[str, ...] = ("parlare", "parli", "trasfer", "in contatto", "contattare", "metter", "passar", "collega")
 

@@ -114,21 +114,13 @@ POLITE: tuple[str, ...] = (
 
 GREETINGS: tuple[str, ...] = ("olá", "oi", "bom dia", "boa tarde", "boa noite")
 
-QUESTION_WORDS: tuple[str, ...] = ("o que", "qual", "quais", "quem", "quantos", "quantas", "que tipo", "que tamanho")
+WHO: tuple[str, ...] = ("quem",)
+
+WHICH: tuple[str, ...] = ("qual", "quais")
+
+ROLES: tuple[str, ...] = ("profiss", "cargo", "função", "ocupaç", "trabalha", "papel")
 
 REQUESTS: tuple[str, ...] = ("me diga", "diga-me", "nos diga", "informe", "escolha", "selecione", "indique", "especifique")
-
-OFFERS_HELP: tuple[str, ...] = (
-    "ajud",
-    "auxili",
-    "mais alguma",
-    "algo mais",
-    "o que mais",
-    "em que posso",
-    "em que podemos",
-    "como posso",
-    "como podemos",
-)
 
 OFFERS_A_PERSON: tuple[str, ...] = ("falar", "fale", "conversar", "transfer", "encaminh", "conectar", "contato com", "colega")
 
