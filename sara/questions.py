@@ -29,6 +29,8 @@ _UNBOUND = ("ar",)
 
 def folded(text: str) -> str:
     """Lower case, one spelling, no invisible marks, no doubled spaces."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
     return " ".join(plain(unicodedata.normalize("NFKC", visible).casefold()).split())
 

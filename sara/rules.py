@@ -77,11 +77,14 @@ class _Phrases:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self._known = frozenset(tuple(normalised(phrase).split()) for phrase in phrases)
+        self._first, self._last = {each[0] for each in self._known}, {each[-1] for each in self._known}
         self._longest = max(map(len, self._known))
 
     def taken_off(self, whole: str) -> str:
         """`whole` without those that stand at its beginning and its end."""
         written = whole.split()
+        if not written or (_trimmed(written[0]) not in self._first and _trimmed(written[-1]) not in self._last):
+            return whole
         spoken = [_trimmed(word) for word in written]
         start, end = 0, len(written)
         while length := next((n for n in self._lengths(end - start) if tuple(spoken[start : start + n]) in self._known), 0):

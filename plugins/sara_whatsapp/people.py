@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sara import Person, read_number
+from sara import Person, number_spellings, read_number
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")
@@ -45,7 +45,9 @@ class Contacts:
         number."""
         known = self._by_user_id.get(person.user_id or "")
         if known is None:
-            known = self._by_phone.get(person.phone or "")
+            # Meta may spell a number in one way beside a message and in another within it.
+            spellings = number_spellings(person.phone) if person.phone else ()
+            known = next((self._by_phone[each] for each in spellings if each in self._by_phone), None)
             if known is None or (person.user_id and known.user_id):
                 return person
         return Person(

@@ -182,6 +182,24 @@ def test_the_new_number_is_taken_from_wherever_a_system_message_names_it() -> No
         assert number in parsed.messages[0].text
 
 
+def test_the_contact_beside_a_message_is_found_by_any_spelling_of_its_number() -> None:
+    for number, wa_id in (
+        ("5511912345678", "551112345678"),
+        ("5215512345678", "525512345678"),
+        ("5491112345678", "541112345678"),
+    ):
+        for sent, known in ((number, wa_id), (wa_id, number)):
+            contacts = [
+                {"wa_id": "15550001111", "user_id": "US.1", "profile": {"name": "Ana"}},
+                {"wa_id": known, "user_id": "BR.1", "profile": {"name": "Bia"}},
+            ]
+            message = {"from": sent, "id": "wamid.1", "type": "text", "text": {"body": "oi"}}
+            value = {"metadata": {"phone_number_id": "109000000000555"}, "contacts": contacts, "messages": [message]}
+            body = {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
+            [inbound] = parse(json.dumps(body).encode(), OURS, 1_795_400_000_000).messages
+            assert inbound.person == Person(user_id="BR.1", phone=sent, name="Bia"), (sent, known)
+
+
 def test_an_echo_names_its_customer_by_a_number_however_the_phone_has_it() -> None:
     for to, phone in (
         ("15550001111", "15550001111"),
