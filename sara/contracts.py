@@ -39,6 +39,7 @@ from sara.model import (
     OpenWork,
     Outcome,
     Part,
+    Person,
     Purpose,
     Reception,
     Recovered,
@@ -612,6 +613,11 @@ class Store(PluginObject):
     @abstractmethod
     async def conversation(self, conversation: str) -> ConversationSummary:
         """One of them. Raises `Stale` if there is none by that id."""
+
+    @abstractmethod
+    async def last_said(self, account: str, person: Person) -> Line | None:
+        """The last thing that a person was told on an account, if it is among the newest 20 messages and has left; None otherwise, and
+        for somebody unknown. Asked for while a message is taken in: it costs the same however long the conversation is."""
 
     @abstractmethod
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:

@@ -236,6 +236,7 @@ class Daemon:
             downloads,
             manners,
         )
+        self._stack.push_async_callback(replies.close)
         tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)
         self.health = Health(self.store, routes, self.problems, clock)
         self._outbox = Outbox(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sara.model import Draft, HandOver, Instant, Person, Tell, Wording
+from sara.phone_numbers import read_number
 
 if TYPE_CHECKING:
     from sara.contracts import Channel
@@ -62,7 +63,6 @@ def one_line(text: str) -> str:
 
 
 def person_of(written: str) -> Person:
-    """Whom the file means by a number (with a plus, spaces or not) or an id."""
-    digits = "".join(char for char in written if char.isdigit())
-    bare = written.strip().replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
-    return Person(phone=digits) if bare.removeprefix("+") == digits and digits else Person(user_id=written.strip())
+    """Whom the file means by a number, however it is written, or an id."""
+    digits = read_number(written)
+    return Person(phone=digits) if digits else Person(user_id=written.strip())

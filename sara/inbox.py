@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from sara.model import (
     InboundMessage,
     Instant,
     Intake,
+    Line,
     Millis,
     Reception,
     SetAside,
@@ -35,11 +37,14 @@ from sara.model import (
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
+from sara.questions import is_answer
 from sara.routes import Route, Routes
-from sara.rules import Words
+from sara.rules import Meaning, Words
 from sara.texts import Texts
 
 log = structlog.get_logger("sara.inbox")
+
+_NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
 
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
@@ -78,7 +83,8 @@ class Inbox:
         if not reception.verified:
             return
         now = self._clock()
-        taken = await self._store.accept(self._rules.intake(reception, route, now), now)
+        intake = self._rules.intake(reception, route, now, await self._said_before(route, reception))
+        taken = await self._store.accept(intake, now)
         self._tell(route, reception)
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
@@ -89,6 +95,14 @@ class Inbox:
             self._notice_files(route.channel.account)
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
+
+    async def _said_before(self, route: Route, reception: Reception) -> Mapping[int, Line | None]:
+        """What customers were told last, by the place of their message in the reception: asked for only where a common word is an
+        order or an answer."""
+        unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
+        return {
+            number: await self._store.last_said(route.channel.account, reception.messages[number].person) for number in unclear
+        }
 
     async def remember(self) -> None:
         """After a start: what was kept aside within the last day is still to be seen, and what is wrong with an account still is."""
@@ -186,20 +200,21 @@ class Rules:
         self._texts = texts
         self._handing = handing
 
-    def intake(self, reception: Reception, route: Route, now: Instant) -> Intake:
-        """What goes into the store: each message with its verdict, its language and its quiet window."""
+    def intake(self, reception: Reception, route: Route, now: Instant, said: Mapping[int, Line | None] = _NOTHING_SAID) -> Intake:
+        """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
+        was told before a message, by its place in the reception."""
         policy = route.policy
         messages = (replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in map(kept_whole, reception.messages))
         arrivals = tuple(
             Arrival(
                 each,
-                self.judge(each, route, now),
+                self.judge(each, route, now, said.get(number)),
                 policy.quiet,
                 policy.quiet_longest,
                 language_of(each.text) if each.kind == "text" else None,
                 policy.close_after,
             )
-            for each in messages
+            for number, each in enumerate(messages)
         )
         changes: tuple[Change, ...] = tuple(
             replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
@@ -218,17 +233,18 @@ class Rules:
         reason = self._texts.say("operator_reason_phone", route.policy.language)
         return _unless_over(self._handing.quietly(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
 
-    def judge(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
-        """The immediate rules: they take effect with the message itself."""
+    def is_unclear(self, message: InboundMessage) -> bool:
+        """Whether a message is a common word that may be an order, or the answer to a question."""
+        meaning = self._meaning(message)
+        return meaning is not None and meaning.word is not None
+
+    def judge(self, message: InboundMessage, route: Route, now: Instant, said: Line | None = None) -> Verdict:
+        """The immediate rules: they take effect with the message itself. `said` is the last thing that the customer was told."""
         if message.unreadable:
             return self._unreadable(message, route, now)
-        edited = message.corrects if message.corrects is not None and not message.corrects.withdrawn else None
         plain = Verdict(skip=None if message.answer else "recorded")
-        if not message.answer and edited is None:
-            return plain
-        kind, text = (message.kind, message.text) if edited is None else (edited.kind, edited.text)
-        meaning = self._words.meaning(text) if kind in ("text", "button") else None
-        if meaning is None:
+        meaning = self._meaning(message)
+        if meaning is None or (meaning.word is not None and is_answer(meaning.word, meaning.what, said, now)):
             return plain
         if meaning.what == "hand_over":
             if not route.policy.hand_over.words:
@@ -247,6 +263,17 @@ class Rules:
             return Verdict(skip="unreadable")
         said = wording(self._texts, route.channel, "unreadable")
         return Verdict(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
+
+    def _meaning(self, message: InboundMessage) -> Meaning | None:
+        """What a message orders, written, chosen from what was offered, or written into an earlier message."""
+        if message.corrects is not None:
+            edited = message.corrects
+            return self._words.meaning(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
+        if not message.answer:
+            return None
+        if message.choice is not None:
+            return self._words.meaning(message.choice)
+        return self._words.meaning(message.text) if message.kind in ("text", "button") else None
 
 
 def _unless_over(change: HandOver, now: Instant) -> HandOver | None:

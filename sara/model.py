@@ -173,7 +173,8 @@ class InboundMessage:
     whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
     `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
-    freely, where a channel knows such a time.
+    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
+    more than they did.
 
     `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
     `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
@@ -193,6 +194,7 @@ class InboundMessage:
     opens_window: bool = True
     unreadable: bool = False
     corrects: Correction | None = None
+    choice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,8 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect.
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
+    `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
 
     `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
     people read, and `plain` turns the whole into text for channels that lack the kind:
@@ -351,6 +354,7 @@ class Draft:
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
+    markdown: bool = True
 
 
 Wording: TypeAlias = Mapping[str, Draft]
@@ -388,7 +392,8 @@ class Verdict:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
+    `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
+    themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
     `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
@@ -715,9 +720,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message; it says nothing yet about delivery."""
+    """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
+    them: a number may have several spellings, and this is the one that they are known by."""
 
     external_id: str
+    recipient: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -779,7 +786,7 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to.
     """
 
     state: AttemptState
@@ -789,6 +796,7 @@ class Outcome:
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
+    recipient: Person | None = None
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -100,6 +100,10 @@ class Replies:
         )
         self._manners = manners
 
+    async def close(self) -> None:
+        """Wait a moment for the read marks under way."""
+        await self._presence.close()
+
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the conversation `job.key` and do what is due."""
         now = self._clock()

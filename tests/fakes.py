@@ -231,6 +231,7 @@ class FakeStore(Store):
         self.journal: dict[tuple[Any, ...], ToolRecord] = {}
         self.timing: TimerView | None = None
         self.ill: Sequence[Unhealthy] = ()
+        self.said_before: Line | None = None
         self.older: tuple[str, Sequence[Line]] = ("", ())
         self.events: list[AccountEvent] = []
 
@@ -428,6 +429,10 @@ class FakeStore(Store):
         if conversation != CONVERSATION:
             raise Stale("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
+
+    async def last_said(self, account: str, person: Person) -> Line | None:
+        self._note("last_said", account, person)
+        return self.said_before
 
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return ()

@@ -15,6 +15,7 @@ from sara import (
     Echo,
     InboundMessage,
     Intake,
+    Line,
     OpenWork,
     Person,
     PreferenceChange,
@@ -200,8 +201,39 @@ def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, c
     assert {code: draft.text for code, draft in verdict.notice.items()} == Texts().everywhere(key)
 
 
-def test_a_tapped_button_that_says_stop_means_it() -> None:
-    assert judge(message("Stop", kind="button")).consent == "opt_out"
+def test_a_choice_that_says_stop_means_it_whatever_stands_beside_it() -> None:
+    for words, kind, choice in (
+        ("Stop", "button", None),
+        ("STOP [button: promo-77]", "button", "STOP"),
+        ("Stop promotions", "button", "Stop promotions"),
+        ("Parar promoções [button: x]", "button", "Parar promoções"),
+        ("STOP", "interactive", "STOP"),
+        ("Stop all: no more messages from us", "interactive", "Stop all"),
+        ("Darme de baja", "interactive", "Darme de baja"),
+    ):
+        assert judge(message(words, kind=kind, choice=choice)).consent == "opt_out", words
+    assert judge(message("Talk to a human: we answer within an hour", kind="interactive", choice="Talk to a human")).hand_over
+    assert judge(message("stop", kind="interactive", choice="Stop 12, Main Street")) == Verdict()
+
+
+async def test_a_common_word_is_judged_by_what_the_customer_was_told_before(house: House, inbox: Inbox) -> None:
+    asked = Line("m1", "assistant", "Are you the owner or an agent?", NOW - 5_000)
+    for said, verdicts in ((asked, [None, None, "opt_out"]), (None, [None, "handed_over", "opt_out"])):
+        house.store.calls.clear()
+        house.store.said_before = said
+        messages = (message("Hello!"), message("Agent"), message("STOP"))
+        await inbox.accept(house.route, Reception(verified=True, messages=messages))
+        [(intake, _)] = house.store.called("accept")
+        assert [arrival.verdict.skip for arrival in intake.arrivals] == verdicts
+        assert house.store.called("last_said") == [(ACCOUNT, ANA)], "only for the message that depends on it"
+    await inbox.close()
+
+
+async def test_where_the_store_cannot_be_asked_nothing_is_acknowledged(house: House, inbox: Inbox) -> None:
+    house.store.fails["last_said"] = [StoreUnavailable("disk full")]
+    with pytest.raises(StoreUnavailable):
+        await inbox.accept(house.route, Reception(verified=True, messages=(message("agent"),)))
+    assert house.store.called("accept") == []
 
 
 @pytest.mark.parametrize("kind", ["image", "contacts", "location"])

@@ -355,6 +355,7 @@ async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str
         ("opt-in", {"how": {}}, "how is a text"),
         ("send", {"text": ["Hello!"]}, "text is a text"),
         ("send", {"text": "Hello!", "at": "2027-01-01"}, "at is a whole number of milliseconds"),
+        ("send", {"text": "Hello!", "markdown": "yes"}, "markdown is true or false"),
         ("note", {"text": 7}, "text is a text"),
         ("note", {}, 'send {"text": "..."}; an empty one forgets what was noted'),
     ],

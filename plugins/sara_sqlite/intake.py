@@ -151,7 +151,10 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     elif verdict.consent == "opt_in":
         modes.speak_again(db, contact, key, "customer", "in a message", now, message.at)
     if arrival.language is not None:
-        db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
+        # An order is often a word of another language: it teaches nothing about somebody whose language is known.
+        order = verdict.consent is not None or verdict.hand_over is not None
+        learnt = "coalesce(language, ?)" if order else "?"
+        db.execute(f"UPDATE contacts SET language = {learnt} WHERE id = ?", (arrival.language, contact))  # noqa: S608  # our own words
     skip = _why_unanswered(db, conversation, arrival, verdict, opted_out=opted_out, now=now)
     row = (
         db.execute(

@@ -54,8 +54,8 @@ def apply(
     since: Instant | None = None,
 ) -> list[int]:
     """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
-    wish itself tells, `since` when it was written; unless it `shortens`, one that is handed over already stays so for at least as
-    long."""
+    wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one that is handed over
+    already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
@@ -139,7 +139,7 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
 def say_in_their_language(
     db: Connection, conversation: sqlite3.Row, wording: Wording, now: Instant, language: str | None = None, always: bool = False
 ) -> None:
-    """Say one of SARA's own texts: in the language that `language` names, else in the one that the person writes. One who wants
+    """Say one of SARA's own texts: in the language that the person writes, while that is not known in `language`. One who wants
     silence is told nothing, unless it is about that (`always`)."""
     if not wording or (not always and head_of(db, conversation["id"])["opted_out"]):
         return
@@ -147,8 +147,9 @@ def say_in_their_language(
 
 
 def in_their_language(db: Connection, conversation: int, wording: Wording, language: str | None = None) -> Draft:
-    """One of SARA's own texts in `language`, else in the one that the person writes."""
-    return wording.get(language or head_of(db, conversation)["language"] or "") or wording[""]
+    """One of SARA's own texts in the language that the person writes, while that is not known in `language`."""
+    spoken = (code for code in (head_of(db, conversation)["language"], language) if code and code in wording)
+    return wording[next(spoken, "")]
 
 
 def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:

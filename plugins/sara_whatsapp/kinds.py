@@ -70,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
     "interactive.call_permission_reply": _RECORDED,
     "system": _RECORDED,
     "system.user_changed_number": _CHANGES,
+    "system.customer_changed_number": _CHANGES,  # its name in older versions of the API
     "system.user_changed_user_id": _CHANGES,
     "unknown": _RECORDED,
     # Else the customer waits for an answer to something that never came.

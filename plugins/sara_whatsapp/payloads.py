@@ -15,15 +15,15 @@ from sara import Change, Echo, IdentityChange, InboundMessage, Instant, Preferen
 from sara_whatsapp.codes import explain
 from sara_whatsapp.corrections import correction_of
 from sara_whatsapp.files import attachments_of
+from sara_whatsapp.form_answers import answers_of, reply_of
 from sara_whatsapp.kinds import FIELDS, KINDS, is_said, kind_of, row_of, type_of
 from sara_whatsapp.news import account_event, trouble
-from sara_whatsapp.people import Contacts, named, person_at, person_before
-from sara_whatsapp.standins import note_on, stand_in
+from sara_whatsapp.people import Contacts, named, person_after, person_at, person_before
+from sara_whatsapp.standins import ENVELOPE, choice_of, note_on, stand_in
 from sara_whatsapp.wire import Unreadable, decode, encode, listed, mapping, name_of, words
 
 _STATUS: Mapping[str, Any] = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 _ALLOWED = {"stop": False, "resume": True, "signup": True}
-_KEPT = ("context", "referral", "errors", "group_id")
 _POINTERS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
 # Paid for, or taken from the month's free messages: either way one less.
 _COUNTING = frozenset({"regular", "free_customer_service"})
@@ -202,7 +202,9 @@ class _Reader:
         person = person_before(message, own) if kind == "system" else person_at(message, "from", contacts)
         if not person.nameable:
             raise _Odd("names nobody")
-        content = {key: message[key] for key in (kind, *_KEPT) if key in message}
+        content = {key: value for key, value in message.items() if key not in ENVELOPE}
+        if (form := reply_of(message)) is not None:
+            content["form"] = answers_of(form)
         if note := note_on(message):
             content["note"] = note
         inbound = InboundMessage(
@@ -220,9 +222,10 @@ class _Reader:
             opens_window=what.opens_window,
             unreadable=what.treatment == "unreadable",
             corrects=correction_of(kind, message),
+            choice=choice_of(kind, message),
         )
         self._messages.append(inbound)
-        after = named(own)
+        after = person_after(own) if kind == "system" else named(own)
         if what.treatment == "changes" and after.nameable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 

@@ -27,9 +27,6 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "arrêt",
-    "arrêter",
-    "arrêtez",
     "désabonner",
     "me désabonner",
     "désabonnement",
@@ -43,7 +40,14 @@ OPT_OUT: tuple[str, ...] = (
     "je ne veux plus de messages",
     "je ne veux plus recevoir de messages",
     "je ne souhaite plus recevoir de messages",
+    "arrêter les promotions",
+    "arrêter les promos",
+    "stopper les promotions",
+    "plus de promotions",
+    "plus de publicité",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("arrêt", "arrêter", "arrêtez")
 
 OPT_IN: tuple[str, ...] = (
     "start",
@@ -56,20 +60,9 @@ OPT_IN: tuple[str, ...] = (
 )
 
 HAND_OVER: tuple[str, ...] = (
-    "humain",
-    "un humain",
-    "agent",
     "agent humain",
-    "un agent",
     "personne réelle",
-    "une personne",
     "une vraie personne",
-    "conseiller",
-    "conseillère",
-    "un conseiller",
-    "conseiller svp",
-    "opérateur",
-    "opératrice",
     "service client",
     "parler à un humain",
     "parler avec un humain",
@@ -91,7 +84,62 @@ HAND_OVER: tuple[str, ...] = (
     "je souhaite parler à un conseiller",
     "puis-je parler à un conseiller",
     "puis-je parler à quelqu'un",
+    "un agent humain",
+    "une personne réelle",
+    "vraie personne",
+    "parler au service client",
+    "je veux un conseiller",
+    "je voudrais un conseiller",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "humain",
+    "un humain",
+    "agent",
+    "un agent",
+    "conseiller",
+    "un conseiller",
+    "conseillère",
+    "une conseillère",
+    "opérateur",
+    "un opérateur",
+    "opératrice",
+)
+
+POLITE: tuple[str, ...] = (
+    "s'il vous plaît",
+    "s'il te plaît",
+    "svp",
+    "stp",
+    "merci",
+    "merci beaucoup",
+    "maintenant",
+    "tout de suite",
+)
+
+GREETINGS: tuple[str, ...] = ("bonjour", "bonsoir", "salut", "coucou")
+
+WHO: tuple[str, ...] = ("qui",)
+
+WHICH: tuple[str, ...] = ("lequel", "laquelle", "quel", "quelle", "quels", "quelles")
+
+ROLES: tuple[str, ...] = ("métier", "profession", "fonction", "poste", "rôle", "travaillez")
+
+REQUESTS: tuple[str, ...] = ("dites-moi", "dites-nous", "indiquez", "choisissez", "précisez", "sélectionnez", "donnez-moi")
+
+OFFERS_A_PERSON: tuple[str, ...] = (
+    "parler",
+    "mettre en relation",
+    "mise en relation",
+    "transfér",
+    "échanger avec",
+    "discuter",
+    "contacter",
+    "joindre",
+    "collègue",
+)
+
+ABOUT_MESSAGES: tuple[str, ...] = ("message", "abonn", "inscri", "notification", "newsletter", "publicité")
 
 COMMON = """
 je j' tu il elle on nous vous ils elles moi toi lui leur leurs mon ma mes ton ta tes son sa ses notre nos votre vos le la les l'

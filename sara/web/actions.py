@@ -75,7 +75,7 @@ class ActionRoutes:
     async def _send(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         text = _text(body, "text")
         at: Instant | None = _whole(body, "at")
-        return await self._acting.send(conversation, text, at)
+        return await self._acting.send(conversation, text, at, markdown=_flag(body, "markdown"))
 
     async def _note(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         if "text" not in body:

@@ -53,6 +53,7 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     ),
     "system": ({"system": {"type": "something_new", **MOVED}}, False, False),
     "system.user_changed_number": ({"type": "system", "system": {"type": "user_changed_number", **MOVED}}, False, False),
+    "system.customer_changed_number": ({"type": "system", "system": {"type": "customer_changed_number", **MOVED}}, False, False),
     "system.user_changed_user_id": ({"type": "system", "system": {"type": "user_changed_user_id", **MOVED}}, False, False),
     "unknown": ({"type": "hologram", "hologram": {}}, False, False),
     "not received": ({"type": "unsupported", "unsupported": {"type": "video"}, "errors": [TOO_LARGE]}, True, True),
