@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sara_sqlite.options import SqliteOptions
@@ -31,7 +31,7 @@ from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
-from tests.fakes import House
+from tests.fakes import DoorServer, House
 from tests.plugins.whatsapp.conftest import signed, whatsapp_options
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text
 
@@ -70,7 +70,7 @@ class Door:
 
     async def open(self) -> None:
         await self.store.open()
-        self._client: TestClient[web.Request, web.Application] = TestClient(TestServer(self._application))
+        self._client: TestClient[web.Request, web.Application] = TestClient(DoorServer(self._application))
         await self._client.start_server()
 
     async def close(self) -> None:
