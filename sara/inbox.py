@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from sara import receipts
+from sara.bounds import in_thread
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
 from sara.handing import Handing, wording
@@ -28,6 +29,15 @@ log = structlog.get_logger("sara.inbox")
 
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
+
+SLICE = 100
+"""Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
+
+HEAVY = 16 * 1024
+"""Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
+
+MESSAGE_WEIGHT = 512
+"""What a message costs the rules beside its text, in characters."""
 
 
 class Inbox:
@@ -55,11 +65,22 @@ class Inbox:
         self._following: set[asyncio.Task[None]] = set()
 
     async def accept(self, route: Route, reception: Reception) -> None:
-        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
-        if not reception.verified:
-            return
+        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged.
+
+        A large reception is stored in slices, each in a transaction of its own, so that neither the loop nor the store is busy
+        with one body for long. If one of them fails the provider delivers the whole body again, and what is stored is known.
+        """
+        if reception.verified:
+            for slice_ in slices_of(reception):
+                await self._accept(route, slice_)
+
+    async def _accept(self, route: Route, reception: Reception) -> None:
         now = self._clock()
-        taken = await self._store.accept(self._rules.intake(reception, route, now), now)
+        if _is_heavy(reception):
+            intake = await in_thread(self._rules.intake, reception, route, now)
+        else:
+            intake = self._rules.intake(reception, route, now)
+        taken = await self._store.accept(intake, now)
         self._tell(route, reception)
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
@@ -178,6 +199,23 @@ class Rules:
             return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
+
+
+def slices_of(reception: Reception) -> Iterator[Reception]:
+    """Yield the reception in the order in which it takes effect: messages by the provider's time, then receipts, changes and what
+    was set aside. One with few items is yielded as it is."""
+    kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "set_aside")}
+    if sum(map(len, kinds.values())) <= SLICE:
+        yield reception
+        return
+    kinds["messages"] = sorted(reception.messages, key=lambda message: message.at)
+    for name, items in kinds.items():
+        for start in range(0, len(items), SLICE):
+            yield Reception(reception.response, verified=True, **{name: tuple(items[start : start + SLICE])})
+
+
+def _is_heavy(reception: Reception) -> bool:
+    return sum(MESSAGE_WEIGHT + len(message.text) for message in reception.messages) >= HEAVY
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:

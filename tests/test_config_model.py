@@ -128,7 +128,10 @@ def test_trusted_proxies_are_addresses_or_networks() -> None:
         ("::1", "::1/128"),
         ("10.1.2.3/8", "10.0.0.0/8"),
         ("2001:db8::/32", "2001:db8::/32"),
-        *((wrong, None) for wrong in ("", "localhost", "10.0.0", "10.0.0.0/33", "127.0.0.1:80", "*", 10, None, True, ["::1"], {})),
+        *(
+            (wrong, None)
+            for wrong in ("", "localhost", "10.0.0", "10.0.0.0/33", "127.0.0.1:80", "*", 10, None, True, ["::1"], {})
+        ),
     ]
     for written, network in rows:
         if network is not None:
