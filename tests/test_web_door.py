@@ -41,6 +41,9 @@ async def answer_to(port: int, request: bytes, peer: str = "127.0.0.1") -> bytes
         writer.close()
 
 
+async def nothing(_: web.Request) -> None: ...
+
+
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -56,6 +59,8 @@ class TestEveryAnswer:
         broken.channel.understands = lambda _: 1 / 0  # type: ignore[assignment,return-value]
         key = f"Authorization: {BEARER['Authorization']}\r\n"
         post = f"POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        forgetful = web.Application()
+        forgetful.router.add_get("/", nothing)  # type: ignore[arg-type]  # it returns no response
         rows: list[tuple[web.Application, str, int]] = [
             (front.app.application(), f"{post}Content-Length: 2\r\n\r\n{{}}", 200),
             (front.app.application(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
@@ -77,6 +82,7 @@ class TestEveryAnswer:
             (desk.app.application(), f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{key}\r\n", 404),
             (desk.app.application(), f"DELETE /api/v1/queue HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{key}\r\n", 405),
             (desk.app.application(), "GET / HTTP/9.9\r\n\r\n", 400),
+            (forgetful, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 500),
         ]
         for app, request, status in rows:
             async with listening(app, ConnectionLimits()) as port:
@@ -185,3 +191,12 @@ class TestConnections:
             await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.1)
             go_on.set()
             assert (await asked).endswith(b"done")
+
+    async def test_a_refused_body_is_not_waited_for(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(door_module, "LINGER_S", 0.1)
+        front_rows = [("Host: evil.example", b"421"), ("Host: localhost", b"401")]
+        async with listening(desk.app.application(), ConnectionLimits()) as port:
+            for header, status in front_rows:
+                head = f"POST /api/v1/forget HTTP/1.1\r\n{header}\r\nContent-Length: 60000\r\n\r\n".encode()
+                answer = await answer_to(port, head + b"x" * 100)
+                assert answer.split()[1] == status, "it is answered, and then closed, though the body never ends"

@@ -154,6 +154,8 @@ class _Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         # Every answer passes here, also aiohttp's own to a request that it could not parse.
+        if not isinstance(resp, web.StreamResponse):
+            resp = self.handle_error(request, 500, TypeError(f"the handler returned {type(resp).__name__} and no response"))
         if not resp.prepared:
             resp.headers.setdefault(*NOSNIFF)
         return await super().finish_response(request, resp, start_time)
