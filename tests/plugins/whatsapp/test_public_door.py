@@ -33,7 +33,7 @@ from sara.watch import Watch
 from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
 from tests.fakes import DoorServer, House
-from tests.journeys.test_strangers import LONGEST_STALL, stalls
+from tests.journeys.test_strangers import stalls
 from tests.plugins.whatsapp.conftest import signed, whatsapp_options
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text
 
@@ -53,6 +53,9 @@ raw = (
 
 wrong = anything | raw.map(lambda token: f"@{token}@")
 
+
+LONGEST_STALL = 0.3
+"""Seconds that one callback may take of the loop. Usual are some hundredths."""
 
 BULK = 5_000
 """Messages in one body. Without slices the rules alone would hold the loop for some two seconds."""
@@ -274,7 +277,7 @@ class TestFloods:
         body, ids = self.bulk(door, BULK)
 
         async def delivered_twice() -> tuple[list[int], float]:
-            async with stalls() as worst:
+            with stalls() as worst:
                 statuses = [await door.post(body), await door.post(body)]
             return statuses, worst[0]
 
@@ -312,7 +315,7 @@ class TestFloods:
             before = len(runner.run(door.set_aside()))
 
             async def delivered(body: bytes = body) -> tuple[int, float]:
-                async with stalls() as worst:
+                with stalls() as worst:
                     status = await door.post(body)
                 return status, worst[0]
 
