@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Tool,
         Toolbox,
     )
+    from sara.entries import Entry
     from sara.errors import (
         ConfigError,
         GiveUp,
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
     from sara.parts import plain, split_text, utf16_length
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
-    from sara.schedule import Entry, ScheduledQueue
+    from sara.schedule import ScheduledQueue
 
 # From light to heavy: a name is looked for in the light modules first.
 _HOMES = (
@@ -126,6 +127,7 @@ _HOMES = (
     "sara.reach",
     "sara.contracts",
     "sara.hookspecs",
+    "sara.entries",
     "sara.schedule",
     "sara.config.options",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +177,7 @@ def test_nesting_up_to_the_limit_is_fine() -> None:
     ids=range(9),
 )  # fmt: skip
 def test_deep_nesting_is_refused_at_once(text: str) -> None:
-    start = time.perf_counter()
     (fault,) = faults(text)
-    assert time.perf_counter() - start < 0.1
     assert "nested more than 50 levels deep" in fault
 
 

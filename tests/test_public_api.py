@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import sara
+from tests.patience import patience
 
 ROOT = Path(__file__).parents[1]
 MANUAL = ROOT / "plugins" / "README.md"
@@ -118,7 +119,7 @@ def test_a_plugin_can_write_every_signature_of_its_contract_with_public_names() 
 def imported_by(statement: str) -> set[str]:
     """The modules that a fresh interpreter has after a statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=patience(60))
     return set(json.loads(done.stdout))
 
 

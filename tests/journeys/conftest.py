@@ -19,8 +19,9 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 from sara.cli.opening import opened, read
 from sara.daemon import Daemon
 from sara.model import StoredMessage
+from tests.patience import patience
 
-DEADLINE = 20.0
+DEADLINE = patience(20)
 
 
 def configuration(phone: WhatsAppSimulator, ai: OpenAISimulator, **changes: Any) -> dict[str, Any]:

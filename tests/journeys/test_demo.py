@@ -17,8 +17,9 @@ from sara_openai.simulator import OpenAISimulator
 
 from sara.cli.demo import tell
 from sara.problems import Problems
+from tests.patience import patience
 
-DEADLINE = 30.0
+DEADLINE = patience(30)
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",

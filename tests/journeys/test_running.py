@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 
 from sara.errors import StoreLost, StoreUnavailable
+from tests.patience import patience
 
 from .conftest import DEADLINE, Process, Town, exported
 from .test_scenarios import post
@@ -426,7 +427,7 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
     await process.start()
     wamid = await town.phone.say("ana", "hello")
     await town.answers(1)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(10))
     for running in (True, False):
         if not running:
             await process.end()

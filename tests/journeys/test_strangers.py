@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
+from tests.patience import patience
+
 from .conftest import Town
 
-PATIENCE = 60.0
-LONGEST_STALL = 0.1
+PATIENCE = patience(20)
+LONGEST_STALL = patience(0.03)
 """Seconds. Usual are one or two thousandths; a piece of a bomb that is decompressed takes two tenths, and there are many."""
 
 

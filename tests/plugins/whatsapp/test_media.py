@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from sara import Attachment, GiveUp, SaraError, Secret, TryLater
+from tests.patience import patience
 
 TOKEN = "EAAinventedtoken"
 NUMBER = "109000000000555"
@@ -309,7 +310,7 @@ async def test_a_closed_channel_fetches_nothing(host: Host, downloads: Downloads
 
 async def test_a_reader_that_stops_halfway_frees_the_connection(host: Host, downloads: Downloads) -> None:
     for _ in range(40):  # more than there are connections
-        async with asyncio.timeout(5), aclosing(downloads.fetch(PHOTO)) as chunks:
+        async with asyncio.timeout(patience(5)), aclosing(downloads.fetch(PHOTO)) as chunks:
             async for _ in chunks:
                 break
 

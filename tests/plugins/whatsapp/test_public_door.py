@@ -34,6 +34,7 @@ from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
 from tests.fakes import DoorServer, House
 from tests.journeys.test_strangers import stalls
+from tests.patience import patience
 from tests.plugins.whatsapp.conftest import signed, whatsapp_options
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text
 
@@ -54,7 +55,7 @@ raw = (
 wrong = anything | raw.map(lambda token: f"@{token}@")
 
 
-LONGEST_STALL = 0.3
+LONGEST_STALL = patience(0.1)
 """Seconds that one callback may take of the loop. Usual are some hundredths."""
 
 BULK = 5_000

@@ -13,6 +13,7 @@ from sara_whatsapp import uploads as module
 from sara_whatsapp.uploads import LocalFile, Uploads, fitting, look_at
 
 from sara import NotSent, Part, Person, Refused, SaraError, Unavailable
+from tests.patience import patience
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 20
@@ -191,7 +192,7 @@ async def test_a_cancelled_send_takes_nobody_elses_upload_with_it(folder: Path, 
     wanted = part(path=put(folder, "a1", JPEG))
     meta.open.clear()
     first, second = (asyncio.ensure_future(uploads.ready(wanted)) for _ in range(2))
-    await asyncio.wait_for(meta.asked.wait(), 5)
+    await asyncio.wait_for(meta.asked.wait(), patience(5))
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -202,10 +203,10 @@ async def test_a_cancelled_send_takes_nobody_elses_upload_with_it(folder: Path, 
 async def test_closing_ends_what_is_being_uploaded(folder: Path, meta: Meta, uploads: Uploads) -> None:
     meta.open.clear()
     sending = asyncio.ensure_future(uploads.ready(part(path=put(folder, "a1", JPEG))))
-    await asyncio.wait_for(meta.asked.wait(), 5)
+    await asyncio.wait_for(meta.asked.wait(), patience(5))
     await uploads.close()
     with pytest.raises(NotSent):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, patience(5))
 
 
 async def test_uploads_that_nobody_came_back_for_are_not_piled_up(
@@ -216,7 +217,7 @@ async def test_uploads_that_nobody_came_back_for_are_not_piled_up(
     for n in range(6):
         with pytest.raises(NotSent):
             await uploads.ready(part(path=put(folder, f"a{n}", JPEG)))
-        await asyncio.wait(set(uploads._running.values()), timeout=5)
+        await asyncio.wait(set(uploads._running.values()), timeout=patience(5))
     assert len(uploads._running) <= 2
 
 
@@ -233,7 +234,7 @@ async def test_nothing_but_a_file_in_the_media_folder_is_ever_sent(path: str, fo
     os.mkfifo(folder / "pipe")
     put(folder, "a1", JPEG)
     with pytest.raises(Refused):
-        await asyncio.wait_for(uploads.ready(part(path=path)), 5)
+        await asyncio.wait_for(uploads.ready(part(path=path)), patience(5))
     assert meta.taken == []
 
 
