@@ -30,13 +30,13 @@ log = structlog.get_logger("sara.inbox")
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
 
-SLICE = 100
+SLICE = 50
 """Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
 
-HEAVY = 16 * 1024
+HEAVY = 32 * 1024
 """Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
 
-MESSAGE_WEIGHT = 512
+MESSAGE_WEIGHT = 256
 """What a message costs the rules beside its text, in characters."""
 
 
