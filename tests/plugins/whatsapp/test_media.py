@@ -22,6 +22,7 @@ from yarl import URL
 
 from sara import Attachment, GiveUp, SaraError, Secret, TryLater
 from tests.patience import patience
+from tests.rows import each_row
 
 TOKEN = "EAAinventedtoken"
 NUMBER = "109000000000555"
@@ -483,7 +484,7 @@ def test_an_address_on_the_internet_is_public(address: str) -> None:
     assert public(ip_address(address))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     [
         *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "198.18.0.1"),
