@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -156,26 +155,25 @@ class TestConnections:
     async def test_half_sent_headers_are_not_waited_for(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(door_module, "HEADERS_WITHIN_S", 0.2)
         beginnings = [b"", b"G", b"GET /healthz HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: y"]
-        async with listening(desk.app.application(), ConnectionLimits(len(beginnings))) as port:
+        async with listening(desk.app.application(), ConnectionLimits()) as port:
             assert await asyncio.gather(*(answer_to(port, each) for each in beginnings)) == [b""] * len(beginnings)
 
-            async def drip() -> bytes:
-                """Send one byte of a header at a time, for as long as it is taken."""
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"GET /healthz HTTP/1.1\r\nX: ")
-                while not reader.at_eof():
-                    writer.write(b"x")
-                    await asyncio.wait([asyncio.ensure_future(reader.read())], timeout=0.01)
-                writer.close()
-                return b""
-
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nX: ")
+            closed = asyncio.ensure_future(reader.read())
             async with asyncio.timeout(DEADLINE):
-                await drip()
-                async with aiohttp.ClientSession() as session, session.get(f"http://localhost:{port}/healthz") as answer:
-                    assert answer.status == 200
+                while not closed.done():  # one byte of a header at a time, for as long as it is taken
+                    writer.write(b"x")
+                    await asyncio.wait([closed], timeout=0.01)
+            # Closed while bytes were under way, it may end as a reset.
+            with suppress(ConnectionError):
+                assert await closed == b""
+            writer.close()
+            monkeypatch.setattr(door_module, "HEADERS_WITHIN_S", DEADLINE)
+            assert (await answer_to(port, HEALTH)).startswith(b"HTTP/1.1 200 ")
 
     async def test_a_request_whose_headers_came_in_time_may_take_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(door_module, "HEADERS_WITHIN_S", 0.05)
+        monkeypatch.setattr(door_module, "HEADERS_WITHIN_S", 0.3)
         arrived, go_on = asyncio.Event(), asyncio.Event()
 
         async def handle(_: web.Request) -> web.Response:
@@ -188,7 +186,7 @@ class TestConnections:
         async with listening(app, ConnectionLimits()) as port:
             asked = asyncio.create_task(answer_to(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
             await arrived.wait()
-            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.1)
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.5)
             go_on.set()
             assert (await asked).endswith(b"done")
 
