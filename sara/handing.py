@@ -45,10 +45,20 @@ class Handing:
         notify = route.policy.hand_over.notify
         if notify is None or (to := self._routes.named(notify.channel)) is None:
             return None
+        # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
         text = self._texts.say(
-            "operator_call", to.policy.language, name=name or "?", conversation="{conversation}", reason=reason
+            "operator_call",
+            to.policy.language,
+            name=one_line(name or "") or "?",
+            conversation="{conversation}",
+            reason=one_line(reason),
         )
         return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text))
+
+
+def one_line(text: str) -> str:
+    """A stranger's text as a value within a sentence of ours."""
+    return " ".join(text.split())
 
 
 def person_of(written: str) -> Person:

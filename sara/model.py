@@ -6,6 +6,7 @@ and messages are opaque strings that the store makes.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,14 @@ Role: TypeAlias = Literal["customer", "assistant", "operator", "notice"]
 
 RECEIPT_RANK: Mapping[str, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 """How far along a part is; a receipt only ever moves a part to a higher rank."""
+
+
+_NUMBERED = re.compile(r":\d+$")
+
+
+def _letters(name: str) -> str:
+    """A name as those compare that spell it differently."""
+    return re.sub(r"[\W_]+", "", name).casefold()
 
 
 # ── HTTP, as a channel sees it ────────────────────────────────────────────────────────────────────────────────────────────
@@ -415,7 +424,8 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
-    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it."""
+    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
+    that."""
 
     id: str
     role: Role
@@ -427,6 +437,7 @@ class Line:
     revived_at: Instant | None = None
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
+    quoted_by: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +466,16 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
+
+    def is_named(self, written: str) -> bool:
+        """Whether a model that wrote `written` means this tool: `functions.hand_over`, `Hand-Over`, `hand_over:0` and
+        `hand_over<|channel|>commentary` are all `hand_over`."""
+        bare = _NUMBERED.sub("", written.partition("<")[0].strip())
+        return written == self.name or _letters(re.split(r"[./:]", bare)[-1]) == (_letters(self.name) or self.name)
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether `text` holds the name of this tool in any spelling."""
+        return _letters(self.name) in _letters(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from sara import Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
-from sara_openai.briefing import brief
+from sara_openai.briefing import brief, preface
 from sara_openai.failures import Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
@@ -64,8 +65,18 @@ class OpenAIResponder(Responder):
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
+            code = secrets.token_hex(8)
             briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
-            question = Question(briefing, turn.messages, turn.history, pictures, heard)
+            question = Question(
+                preface(briefing, self.options.instructions, turn, code, facts=self.options.facts),
+                turn.messages,
+                turn.history,
+                pictures,
+                heard,
+                sees=self.options.shows_images,
+                hears=self.options.transcribe_with is not None,
+                code=code,
+            )
             answer = await self._asker.ask(client, question, turn.tools)
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 

@@ -148,7 +148,8 @@ LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 
 LINES = """
     SELECT m.*, (
-        SELECT q.text FROM messages q JOIN conversations c ON c.id = q.conversation JOIN contacts p ON p.id = c.contact
+        SELECT json_array(q.text, q.direction, q.purpose) FROM messages q JOIN conversations c ON c.id = q.conversation
+        JOIN contacts p ON p.id = c.contact
         WHERE q.account = m.account AND q.external_id = m.reply_to AND q.state <> 'quarantined' AND coalesce(p.linked, p.id) = ?
     ) AS quoted FROM messages m
 """
@@ -159,10 +160,10 @@ _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "not
 
 def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
     """A message as a responder reads it, from a row that also has what it quotes."""
-    role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
+    quoted, direction, purpose = json.loads(row["quoted"]) if row["quoted"] is not None else (None, None, None)
     return Line(
         ident(MESSAGE, row["id"]),
-        role,
+        _role(row["direction"], row["purpose"]),
         row["text"],
         row["at"],
         row["kind"],
@@ -170,8 +171,13 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         row["external_id"],
         row["revived_at"],
         attachments,
-        row["quoted"],
+        quoted,
+        _role(direction, purpose) if direction is not None else None,
     )
+
+
+def _role(direction: str, purpose: str | None) -> Role:
+    return "customer" if direction == "in" else _ROLE.get(purpose or "", "assistant")
 
 
 def head_of(db: Connection, conversation: int) -> sqlite3.Row:

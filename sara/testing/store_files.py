@@ -104,6 +104,7 @@ class FilesExam:
         await shop.take(quoting("in-2", "out-1"), quoting("in-3", "in-1"), quoting("in-4", "never-seen"), message("in-5"))
         view = await shop.reading(conversation)
         assert [line.quoted for line in view.waiting] == ["red or blue?", "hello", None, None]
+        assert [line.quoted_by for line in view.waiting] == ["assistant", "customer", None, None]
         await shop.answer(conversation, "fine")
         await shop.take(message("in-6"))
         assert [line.quoted for line in (await shop.reading(conversation)).history][2:4] == ["red or blue?", "hello"]

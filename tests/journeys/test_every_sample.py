@@ -142,9 +142,17 @@ def check_answers(town: Town, stored: list[StoredMessage], wanted: dict[str, Sai
             answer = wanted[each.external_id or ""].answer
             assert (each.state, each.reason) == (("answered", None) if answer else ("skipped", "recorded")), each
     asked = [text for call in town.ai.calls for text in call.asked]
+    context = [facts for call in town.ai.calls for facts in call.context]
+    shown = [facts["shown_to_people_as"] for facts in context if "shown_to_people_as" in facts]
     for each in stored:
         if each.state == "answered":
-            assert any(each.text in text for text in asked), each
+            # Of a file, the caption stands among the words, and what it is in the context.
+            caption = each.text.partition("] ")[2] if each.text.startswith("[") else ""
+            assert (
+                any(each.text in text for text in [*asked, *shown])
+                or (caption and any(caption in text for text in asked))
+                or (each.text.endswith("]") and any(facts.get("kind") == each.kind and "files" in facts for facts in context))
+            ), each
 
 
 async def check_people(town: Town, stored: list[StoredMessage], wanted: dict[str, Said]) -> None:
