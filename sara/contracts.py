@@ -203,10 +203,18 @@ class Channel(PluginObject):
     monthly_budget: int | None = None
     """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
 
+    def verify(self, request: Request) -> bool:
+        """Tell whether the provider itself sent this request, by its signature; nothing of the body is parsed for it.
+
+        Asked before `receive`. A verified body is noted while `receive` reads it: one that was being read when the process died,
+        twice, is set aside unread from then on. By default no body is verified, noted or set aside: those of strangers never are.
+        """
+        return False
+
     @abstractmethod
     def receive(self, request: Request) -> Reception:
-        """Make sense of a request at the webhook. Verifies before it parses; never raises for anything a stranger can send.
-        Pure: may be called in a thread, and again with the same request."""
+        """Make sense of a request at the webhook. Verifies before it parses, by `verify` where that is defined; never raises for
+        anything a stranger can send. Pure: may be called in a thread, and again with the same request."""
 
     @abstractmethod
     async def send(self, part: Part, attempt_id: str) -> Accepted:

@@ -48,7 +48,7 @@ from sara.tending import Tending
 from sara.texts import Texts
 from sara.watch import Watch
 from sara.web.admin import AdminApp
-from sara.web.door import Door, most_connections
+from sara.web.door import ConnectionLimits, Door, most_connections
 from sara.web.parsing import ParseLog
 from sara.web.public import PublicApp
 from sara.worker import DRAIN, Worker
@@ -73,9 +73,6 @@ CLOSE_WITHIN: Millis = 5_000
 ORPHANS_LOOKED_AT = 1_000
 ORPHANS_NAMED = 4
 """So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
-
-KEEPALIVE = 15.0
-"""Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
 
 START_AGAIN = 75
 """Exit code of a daemon that has to be started again: it cannot know whether its last write was kept, or plugin calls that
@@ -489,9 +486,8 @@ class Daemon:
         )
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
-        runner = Door(
-            app, most_connections(), access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1
-        )
+        server = self._config.server
+        runner = Door(app, ConnectionLimits(most_connections(), server.connections_per_address, server.trusted_proxies))
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from sara import account_events, receipts, timestamps
+from sara.bounds import in_thread
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
 from sara.gates import HOUR
@@ -49,6 +50,15 @@ _NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
 
+SLICE = 50
+"""Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
+
+HEAVY = 32 * 1024
+"""Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
+
+MESSAGE_WEIGHT = 256
+"""What a message costs the rules beside its text, in characters."""
+
 
 class Inbox:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
@@ -79,11 +89,22 @@ class Inbox:
         self._telling = asyncio.Lock()
 
     async def accept(self, route: Route, reception: Reception) -> None:
-        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
-        if not reception.verified:
-            return
+        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged.
+
+        A large reception is stored in slices, each in a transaction of its own, so that neither the loop nor the store is busy
+        with one body for long. If one of them fails the provider delivers the whole body again, and what is stored is known.
+        """
+        if reception.verified:
+            for slice_ in slices_of(reception):
+                await self._accept(route, slice_)
+
+    async def _accept(self, route: Route, reception: Reception) -> None:
         now = self._clock()
-        intake = self._rules.intake(reception, route, now, await self._said_before(route, reception))
+        said = await self._said_before(route, reception)
+        if _is_heavy(reception):
+            intake = await in_thread(self._rules.intake, reception, route, now, said)
+        else:
+            intake = self._rules.intake(reception, route, now, said)
         taken = await self._store.accept(intake, now)
         self._tell(route, reception)
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
@@ -278,6 +299,23 @@ class Rules:
 
 def _unless_over(change: HandOver, now: Instant) -> HandOver | None:
     return None if change.until is not None and change.until <= now else change
+
+
+def slices_of(reception: Reception) -> Iterator[Reception]:
+    """Yield the reception in the order in which it takes effect: messages by the provider's time, then receipts, changes and what
+    was set aside. One with few items is yielded as it is."""
+    kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "set_aside")}
+    if sum(map(len, kinds.values())) <= SLICE:
+        yield reception
+        return
+    kinds["messages"] = sorted(reception.messages, key=lambda message: message.at)
+    for name, items in kinds.items():
+        for start in range(0, len(items), SLICE):
+            yield Reception(reception.response, verified=True, **{name: tuple(items[start : start + SLICE])})
+
+
+def _is_heavy(reception: Reception) -> bool:
+    return sum(MESSAGE_WEIGHT + len(message.text) for message in reception.messages) >= HEAVY
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from aiohttp.test_utils import TestServer
 from hypothesis import settings
 
 from sara import (
@@ -82,6 +83,7 @@ from sara.rules import Words
 from sara.spending import Spending
 from sara.testing import HandClock
 from sara.texts import Texts
+from sara.web.door import ConnectionLimits, Door
 from tests.patience import patience
 
 T = TypeVar("T")
@@ -125,6 +127,18 @@ def without_waiting(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` on a loop whose time passes at once whenever everybody waits. For work without threads and sockets."""
     with asyncio.Runner(loop_factory=_SkippingLoop) as runner:
         return runner.run(work)
+
+
+# ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class DoorServer(TestServer):
+    """A listener on loopback as the daemon has it."""
+
+    __test__ = False
+
+    async def _make_runner(self, **_: Any) -> Door:
+        return Door(self.app, ConnectionLimits())
 
 
 # ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -587,6 +601,10 @@ class FakeChannel(Channel):
         self.sent: list[tuple[str, str]] = []
         self.asked: list[Request] = []
         self.understands: Callable[[Request], Reception] = lambda _: Reception(verified=True)
+        self.verifies: Callable[[Request], bool] = lambda _: True
+
+    def verify(self, request: Request) -> bool:
+        return self.verifies(request)
 
     def receive(self, request: Request) -> Reception:
         self.asked.append(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,7 @@ from sara import (
     Wake,
 )
 from sara.config import Conversation, HandOverPolicy, Notify
-from sara.inbox import Inbox
+from sara.inbox import HEAVY, MESSAGE_WEIGHT, SLICE, Inbox
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
 
@@ -82,6 +83,83 @@ async def test_nothing_unverified_is_ever_stored(house: House, inbox: Inbox) -> 
     assert house.store.calls == []
     assert house.queue.woken == []
     assert house.listed() == {}
+
+
+class TestLargeReceptions:
+    def large(self) -> Reception:
+        """More of everything than one slice holds; the messages in no order of time."""
+        return Reception(
+            verified=True,
+            messages=tuple(replace(message(str(n)), external_id=f"in-{n}", at=NOW + n * 7_919 % 11_000) for n in range(11_000)),
+            receipts=tuple(Receipt(ACCOUNT, "read", NOW, f"out-{n}") for n in range(SLICE + 1)),
+            changes=tuple(PreferenceChange(ACCOUNT, ANA, f"c{n}", False, NOW) for n in range(SLICE * 2)),
+            set_aside=tuple(SetAside(ACCOUNT, "odd", str(n).encode()) for n in range(3)),
+        )
+
+    async def test_they_are_stored_in_slices_and_in_order(self, house: House, inbox: Inbox) -> None:
+        reception = self.large()
+        await inbox.accept(house.route, reception)
+        await inbox.close()
+        intakes = [intake for intake, _ in house.store.called("accept")]
+        assert max(len(each.arrivals + each.receipts + each.changes + each.set_aside) for each in intakes) == SLICE
+        arrived = [arrival.message for each in intakes for arrival in each.arrivals]
+        assert arrived == sorted(reception.messages, key=lambda each: each.at)
+        assert tuple(receipt for each in intakes for receipt in each.receipts) == reception.receipts
+        assert tuple(change for each in intakes for change in each.changes) == reception.changes
+        assert tuple(item for each in intakes for item in each.set_aside) == reception.set_aside
+        kinds = ["arrivals", "receipts", "changes", "set_aside"]
+        first = [next(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
+        last = [max(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
+        assert all(before < after for before, after in zip(last, first[1:], strict=False)), "one kind after the other"
+        assert len(house.queue.woken) == len(intakes), "who was stored first is answered meanwhile"
+        assert house.listed() == {"set-aside:support": 3}
+
+    async def test_nothing_is_acknowledged_until_all_of_them_are_stored(self, house: House, inbox: Inbox) -> None:
+        accept, calls = house.store.accept, 0
+
+        async def third_fails(intake: Any, now: int) -> Taken:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise StoreUnavailable("disk full")
+            return await accept(intake, now)
+
+        house.store.accept = third_fails  # type: ignore[method-assign]  # the same, but for one call
+        with pytest.raises(StoreUnavailable):
+            await inbox.accept(house.route, self.large())
+        await inbox.close()
+        assert calls == 3
+        await inbox.accept(house.route, self.large())
+        await inbox.close()
+
+    async def test_a_usual_one_is_stored_in_one_transaction(self, house: House, inbox: Inbox) -> None:
+        reception = Reception(
+            verified=True,
+            messages=tuple(replace(message(str(n)), at=NOW - n) for n in range(SLICE - 2)),
+            receipts=(Receipt(ACCOUNT, "read", NOW, "out-1"),),
+            set_aside=(SetAside(ACCOUNT, "odd", b"1"),),
+        )
+        await inbox.accept(house.route, reception)
+        await inbox.close()
+        [(intake, _)] = house.store.called("accept")
+        assert tuple(arrival.message for arrival in intake.arrivals) == reception.messages
+
+    async def test_the_rules_do_not_hold_up_the_loop(self, house: House, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        inline: list[int] = []
+        intake = house.rules.intake
+
+        def noticed(reception: Reception, *rest: Any) -> Intake:
+            if threading.current_thread() is threading.main_thread():
+                inline.append(sum(MESSAGE_WEIGHT + len(each.text) for each in reception.messages))
+            return intake(reception, *rest)
+
+        monkeypatch.setattr(house.rules, "intake", noticed)
+        for messages in ((message(),), (message("x" * 4_000_000),), (message("x" * 4_096),) * 90, (message(),) * 99):
+            await inbox.accept(house.route, Reception(verified=True, messages=messages))
+        await inbox.accept(house.route, self.large())
+        await inbox.close()
+        assert inline
+        assert max(inline) < HEAVY
 
 
 async def test_whoever_has_work_is_woken(house: House, inbox: Inbox) -> None:

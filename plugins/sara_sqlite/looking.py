@@ -209,7 +209,7 @@ def counts(db: Connection) -> dict[str, int]:
 
 def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
     """A page of what was not understood."""
-    start = int(after) if after is not None and after.isdecimal() else 0
+    start = number("", after or "")
     rows = db.execute(
         "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
     )

@@ -84,7 +84,10 @@ class SqliteStore(Store):
 
     def __init__(self, options: SqliteOptions, context: Context) -> None:
         path = options.file(context)
-        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only, key=key_in(context)))
+        self.database = context.once(
+            ("database", path),
+            lambda: Database(path, read_only=context.read_only, key=key_in(context), problems=context.problems),
+        )
         self.lost = self.database.lost
         self._clock = context.clock
         self._backups = context.state / "backups"

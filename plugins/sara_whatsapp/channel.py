@@ -115,7 +115,7 @@ class WhatsAppChannel(Channel):
         # Meta sends no compressed bodies; the signature is over the bytes as they came.
         if request.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             return Reception(Response(415))
-        if not self._signed(request):
+        if not self.verify(request):
             self._tell_refusal()
             return Reception(Response(401))
         parsed = parse(request.body, self._number, self._clock())
@@ -147,8 +147,8 @@ class WhatsAppChannel(Channel):
             return Response(403)
         return Response(200, query["hub.challenge"].encode("utf-8", "replace"))
 
-    def _signed(self, request: Request) -> bool:
-        """Whether one of the secrets made the signature. Compared as bytes: compare_digest raises for text beyond ASCII."""
+    def verify(self, request: Request) -> bool:
+        """Tell whether one of the secrets made the signature. Compared as bytes: compare_digest raises for text beyond ASCII."""
         claimed = request.headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
         signatures = [f"sha256={hmac.new(key, request.body, hashlib.sha256).hexdigest()}".encode() for key in self._keys]
         matches = [hmac.compare_digest(claimed, signature) for signature in signatures]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sara import Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
@@ -31,6 +31,9 @@ UNKNOWN_KIND = "unknown_kind"
 """What a note says of messages whose type this version does not know."""
 
 _LONGEST_CALLBACK = 512
+# With more elements that make no sense the whole body is set aside once, in their place.
+_MOST_ODD = 200
+_MOST_NOTES = 50
 _END_OF_TIME_S = 10**11
 
 
@@ -78,7 +81,11 @@ def parse(body: bytes, number: Number, now: Instant) -> Parsed:
     else:
         for entry in document["entry"]:
             reader.guarded("entry", entry, reader.entry)
-    return reader.parsed()
+    parsed = reader.parsed()
+    if reader.odd > _MOST_ODD:
+        reason = f"{reader.odd} elements were not understood, the first: {parsed.set_aside[0].reason}"
+        return replace(parsed, set_aside=(SetAside(number.account, reason, body),))
+    return parsed
 
 
 class _Odd(ValueError):
@@ -96,6 +103,7 @@ class _Reader:
         self._changes: list[Change] = []
         self._aside: list[SetAside] = []
         self._notes: Counter[tuple[str, str]] = Counter()
+        self.odd = 0
 
     def parsed(self) -> Parsed:
         notes = tuple(Note(what, which, count) for (what, which), count in self._notes.items())
@@ -113,7 +121,8 @@ class _Reader:
             self._set_aside(f"{what}: {type(error).__name__}", element)
 
     def leave_out(self, what: str, which: str) -> None:
-        self._notes[what, which[:64]] += 1
+        known = (what, which[:64])
+        self._notes[known if known in self._notes or len(self._notes) < _MOST_NOTES else (what, "others")] += 1
 
     def entry(self, entry: dict[str, Any]) -> None:
         if not isinstance(entry.get("changes"), list):
@@ -288,7 +297,9 @@ class _Reader:
         )
 
     def _set_aside(self, reason: str, element: Any) -> None:
-        self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
+        self.odd += 1
+        if self.odd <= _MOST_ODD:
+            self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
 
 
 def _with_errors(element: Any, errors: list[Any]) -> Any:
