@@ -59,9 +59,11 @@ if TYPE_CHECKING:
         Change,
         Contact,
         ConversationSummary,
+        Correction,
         DeliveryView,
         Done,
         Dossier,
+        Download,
         Draft,
         Echo,
         Failure,
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
         Wording,
     )
     from sara.parts import plain, split_text, utf16_length
+    from sara.phone_numbers import number_spellings, read_number
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
     from sara.schedule import ScheduledQueue
@@ -122,6 +125,7 @@ _HOMES = (
     "sara.errors",
     "sara.model",
     "sara.parts",
+    "sara.phone_numbers",
     "sara.history",
     "sara.gates",
     "sara.problems",
@@ -150,9 +154,11 @@ __all__ = [
     "ContentRefused",
     "Context",
     "ConversationSummary",
+    "Correction",
     "DeliveryView",
     "Done",
     "Dossier",
+    "Download",
     "Draft",
     "Duration",
     "Echo",
@@ -242,8 +248,10 @@ __all__ = [
     "estimated_tokens",
     "format_duration",
     "hookimpl",
+    "number_spellings",
     "parse_duration",
     "plain",
+    "read_number",
     "split_text",
     "utf16_length",
     "why_unreachable",

@@ -28,6 +28,7 @@ InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "qua
 PartState: TypeAlias = Literal[
     "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
 ]
+FileState: TypeAlias = Literal["fetched", "failed", "pending"]
 AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
 ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
 Mode: TypeAlias = Literal["bot", "human", "paused"]
@@ -110,7 +111,7 @@ class Attachment:
     A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
     sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
     question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
-    `error` why it never will be.
+    `error` why it never will be. A file with neither is still being fetched.
     """
 
     kind: str
@@ -125,8 +126,43 @@ class Attachment:
     path: PurePath | None = None
     error: str | None = None
 
+    @property
+    def state(self) -> FileState:
+        """Whether the file is here, never will be, or is still to come."""
+        if self.error is not None:
+            return "failed"
+        return "pending" if self.path is None else "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
+    is settled; `tries` is how often it failed so far."""
+
+    attachment: Attachment
+    conversation: str
+    account: str
+    at: Instant
+    due: Instant | None
+    tries: int = 0
+
 
 # ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+
+    `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
+    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    """
+
+    target: str
+    text: str
+    kind: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +173,11 @@ class InboundMessage:
     whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
     `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
-    freely, where a channel knows such a time.
+    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
+    more than they did.
+
+    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
+    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
     """
 
     account: str
@@ -152,6 +192,9 @@ class InboundMessage:
     raw: str = ""
     attachments: tuple[Attachment, ...] = ()
     opens_window: bool = True
+    unreadable: bool = False
+    corrects: Correction | None = None
+    choice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +255,11 @@ class PreferenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A person of the business answered the customer outside SARA, e.g. from the phone app."""
+    """A person of the business answered the customer outside SARA, e.g. from the phone app.
+
+    `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
+    answers nothing. `corrects` is set where it changes a message that the business sent earlier.
+    """
 
     account: str
     external_id: str
@@ -221,11 +268,18 @@ class Echo:
     text: str
     at: Instant
     raw: str = ""
+    says: bool = True
+    corrects: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """News about the account itself. `serious` ones become a problem for the operator."""
+    """News about the account itself. `serious` ones become a problem for the operator.
+
+    `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
+    problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
+    `kind`, `subject` and `raw` are one and the same, told twice.
+    """
 
     account: str
     kind: str
@@ -233,6 +287,8 @@ class AccountEvent:
     at: Instant
     serious: bool = False
     raw: str = ""
+    subject: str = ""
+    ends: tuple[str, ...] = ()
 
 
 Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
@@ -274,7 +330,8 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect.
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
+    `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
 
     `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
     people read, and `plain` turns the whole into text for channels that lack the kind:
@@ -297,6 +354,7 @@ class Draft:
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
+    markdown: bool = True
 
 
 Wording: TypeAlias = Mapping[str, Draft]
@@ -334,7 +392,9 @@ class Verdict:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
+    `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
+    themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
+    `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
     skip: str | None = None
@@ -342,6 +402,8 @@ class Verdict:
     notice: Wording = field(default_factory=dict)
     language: str | None = None
     hand_over: HandOver | None = None
+    unreadable: Wording = field(default_factory=dict)
+    unreadable_since: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,15 +424,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that one verified request brings into the store, in one transaction. `echoed` is what follows where a person of the
-    business answered outside SARA."""
+    """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
+    that follows from it; an echo that is not named there is only recorded."""
 
     account: str
     arrivals: tuple[Arrival, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    echoed: HandOver | None = None
+    echoed: Mapping[str, HandOver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,7 +664,7 @@ class ToolRecord:
 class TimerView:
     """All that a timer job needs to decide.
 
-    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
     more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
     said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
     """
@@ -658,9 +720,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message; it says nothing yet about delivery."""
+    """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
+    them: a number may have several spellings, and this is the one that they are known by."""
 
     external_id: str
+    recipient: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -722,7 +786,7 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to.
     """
 
     state: AttemptState
@@ -732,6 +796,7 @@ class Outcome:
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
+    recipient: Person | None = None
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sara import Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
+from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
 from sara_openai.briefing import brief, preface
@@ -18,10 +18,11 @@ from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
 from sara_openai.picture import Picture
 from sara_openai.question import Question
-from sara_openai.senses import see
+from sara_openai.senses import audible, see
 from sara_openai.simulator import OpenAISimulator
 from sara_openai.summary import SUMMARY_INSTRUCTIONS, material, summed_up
 from sara_openai.troubles import Troubles
+from sara_openai.visibility import newest_pictures
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -65,6 +66,14 @@ class OpenAIResponder(Responder):
         from sara_openai.checks import examine
 
         return await examine(await self._ready(), self.options, self.context)
+
+    def select_attachments(self, turn: Turn) -> Sequence[Attachment]:
+        """The pictures that the model is shown and the voice messages that are written down. A picture of the history that has not
+        come by now is not waited for."""
+        pictures = newest_pictures([*turn.history, *turn.messages]) if self.options.shows_images else []
+        sounds = audible(turn.messages) if self.options.transcribe_with is not None else []
+        asked = {line.id for line in turn.messages}
+        return [each for line, each in (*pictures, *sounds) if line.id in asked]
 
     async def answer(self, turn: Turn) -> Reply:
         """Ask the model, and again after each round of tools that it wants called; with less (of the history, without pictures

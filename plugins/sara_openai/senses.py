@@ -50,12 +50,12 @@ async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
 
 
 def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
-    """What could be turned into words: sound of a format that the endpoint takes, and that is here."""
+    """What could be turned into words, here or not yet: sound of a format and size that the endpoint takes."""
     return [
         (line, each)
         for line in lines
         for each in line.attachments
-        if each.kind == "audio" and each.path is not None and mime_of(each) in _SOUNDS
+        if each.kind == "audio" and mime_of(each) in _SOUNDS and (each.size or 0) <= LARGEST_SOUND
     ]
 
 

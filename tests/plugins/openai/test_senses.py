@@ -182,3 +182,41 @@ async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
 ) -> None:
     await responder_with(transcribe_with="whisper-1").answer(with_file(turn("hello"), voice, "audio", "audio/amr"))
     assert simulator.heard == []
+
+
+# which files the answer waits for
+
+
+async def test_an_answer_waits_for_the_files_that_the_model_is_given_and_for_no_others(
+    responder_with: Responders, turn: Turns
+) -> None:
+    """A row per file: whether it is opened where there are eyes and ears; by a model without them none is."""
+    rows: tuple[tuple[str, str, int | None, bool], ...] = (
+        ("image", "image/jpeg", None, True),
+        ("image", "image/png; q=1", 5, True),
+        ("image", "image/heic", None, False),
+        ("sticker", "image/webp", None, False),
+        ("video", "video/mp4", None, False),
+        ("document", "application/pdf", None, False),
+        ("audio", "audio/ogg; codecs=opus", None, True),
+        ("audio", "audio/mpeg", 25_000_001, False),
+        ("audio", "audio/amr", None, False),
+        ("unheard-of", "x/y", None, False),
+    )
+    able, unable = responder_with(images=True, transcribe_with="t"), responder_with(images=False)
+    for kind, mime, size, opened in rows:
+        asked = with_file(turn("hello"), None, kind, mime)
+        [attachment] = asked.messages[-1].attachments
+        asked = replace(asked, messages=(replace(asked.messages[-1], attachments=(replace(attachment, size=size),)),))
+        assert bool(list(able.select_attachments(asked))) is opened, (kind, mime, size)
+        assert list(unable.select_attachments(asked)) == [], (kind, mime)
+
+
+async def test_pictures_that_are_not_shown_are_not_waited_for(responder_with: Responders, turn: Turns) -> None:
+    many = tuple(Attachment("image", "image/png", f"media-{n}", id=f"a{n}") for n in range(MOST_PICTURES + 2))
+    asked, before = turn("hello"), replace(turn("earlier").messages[0], id="h1", attachments=many[:1])
+    asked = replace(asked, messages=(replace(asked.messages[0], attachments=many),), history=(before,))
+    chosen = [each.id for each in responder_with(images=True).select_attachments(asked)]
+    assert chosen == [f"a{n}" for n in range(2, MOST_PICTURES + 2)]
+    asked = replace(asked, messages=(replace(asked.messages[0], attachments=()),))
+    assert list(responder_with(images=True).select_attachments(asked)) == [], "one of the history is shown if it is here"
