@@ -247,7 +247,7 @@ class FakeStore(Store):
         self.ill: Sequence[Unhealthy] = ()
         self.said_before: Line | None = None
         self.older: tuple[str, Sequence[Line]] = ("", ())
-        self.events: list[AccountEvent] = []
+        self.account_news: list[AccountEvent] = []
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of every call of a method."""
@@ -268,12 +268,12 @@ class FakeStore(Store):
 
     async def accept(self, intake: Intake, now: Instant) -> Taken:
         self._note("accept", intake, now)
-        self.events += [each for each in intake.changes if isinstance(each, AccountEvent) and each not in self.events]
+        self.account_news += [each for each in intake.changes if isinstance(each, AccountEvent) and each not in self.account_news]
         return self.taken
 
     async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
         self._note("account_events", account, since)
-        return [each for each in self.events if each.account == account and each.at >= since]
+        return [each for each in self.account_news if each.account == account and each.at >= since]
 
     async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
         self._note("reply_view", conversation, limits)

@@ -227,7 +227,7 @@ async def test_what_is_wrong_with_an_account_outlives_a_restart_and_not_its_time
     day = 86_400_000
     old = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW - 8 * day, serious=True, raw="1")
     recent = AccountEvent(ACCOUNT, "flag", "the number is flagged", NOW - 5 * day, serious=True, raw="2")
-    house.store.events = [old, recent]
+    house.store.account_news = [old, recent]
     await inbox.remember()
     assert house.listed() == {"account:support:flag": 1}
     house.clock.forward(2 * day)
