@@ -33,6 +33,7 @@ from sara.config import Conversation, HandOverPolicy, Notify
 from sara.inbox import HEAVY, MESSAGE_WEIGHT, SLICE, Inbox
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
+from tests.rows import each_row
 
 
 def message(words: str = "hello", **changes: Any) -> InboundMessage:
@@ -268,7 +269,7 @@ def test_a_message_calls_for_an_answer() -> None:
     assert judge(message("Hello, do you open on Sunday?")) == Verdict()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("words", "consent", "language"),
     [("STOP", "opt_out", None), ("Arrêt", "opt_out", "fr"), ("start", "opt_in", None), ("ابدأ", "opt_in", "ar")],
 )

@@ -52,6 +52,7 @@ from sara.spending import Spending
 from sara.texts import ENGLISH as TEXTS
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
+from tests.rows import each_row
 
 JOB: Job = job("reply", lane="reply:assistant")
 LINES = (line("in-1", "hello"), line("in-2", "anybody there?"))
@@ -311,10 +312,10 @@ async def test_what_all_give_up_is_dead_at_once() -> None:
     assert house.listed()["replies:dead"] == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("apologise", "apologised", "says"), [(True, False, True), (True, True, False), (False, False, False), (False, True, False)]
 )
-@pytest.mark.parametrize(("error", "key"), [(GiveUp("too long"), "fallback"), (RuntimeError("a bug"), "apology")])
+@each_row(("error", "key"), [(GiveUp("too long"), "fallback"), (RuntimeError("a bug"), "apology")])
 async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     apologise: bool, apologised: bool, says: bool, error: Exception, key: str
 ) -> None:
@@ -742,7 +743,7 @@ async def test_as_many_messages_are_counted_as_the_limits_need() -> None:
     assert limits.counted == 90 + SPARE
 
 
-@pytest.mark.parametrize(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
+@each_row(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
 async def test_saras_own_words_are_in_the_customers_language_or_else_in_the_files(language: str | None, code: str) -> None:
     house = house_of(FakeResponder(), view=in_language(TOO_MUCH, language), limits=ONE_A_MINUTE, language="de")
     house.manners = replace(house.manners, texts=Texts(default="de"))
@@ -857,10 +858,9 @@ async def test_a_gate_of_a_plugin_decides_whether_and_when_and_what_is_said() ->
     assert said_of(house) == [("busy", TEXTS["busy"])]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "decision",
     [ValueError("it rains"), None, Skip((), "nothing"), Skip(("m99",), "another's"), Wait(NOW), Say("greeting", Proceed())],
-    ids=repr,
 )
 async def test_a_gate_that_fails_or_says_nonsense_keeps_nobody_from_an_answer(decision: Any) -> None:
     house, end = await gated(decision)
@@ -1140,8 +1140,8 @@ async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], t
     assert house.store.also.timer == timer
 
 
-@pytest.mark.parametrize(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
-@pytest.mark.parametrize(("language", "code"), [(None, "en"), ("es", "es")])
+@each_row(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
+@each_row(("language", "code"), [(None, "en"), ("es", "es")])
 async def test_an_apology_is_in_the_customers_language(error: Exception, key: str, language: str | None, code: str) -> None:
     notices: list[Draft] = []
     house = house_of(FakeResponder(error), view=in_language(reply_view(*LINES), language), apologise=True)

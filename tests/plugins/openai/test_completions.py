@@ -20,6 +20,7 @@ from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import OpenAISimulator
 
 from sara import Context, GiveUp, Line, Problems, Reply, ToolSpec, TryLater, Turn, Usage
+from tests.rows import each_row
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -145,15 +146,13 @@ def test_the_usage_is_read() -> None:
     assert read(completion("Yes.", usage=usage)).usage == Usage(12, 3, "served")
 
 
-@pytest.mark.parametrize(
-    "answered", ["<html>", None, 5, [], SimpleNamespace(choices=None), SimpleNamespace(choices=[]), SimpleNamespace()]
-)
+@each_row("answered", ["<html>", None, 5, [], SimpleNamespace(choices=None), SimpleNamespace(choices=[]), SimpleNamespace()])
 def test_an_answer_without_a_choice_is_asked_for_again(answered: object) -> None:
     with pytest.raises(TryLater, match="without a choice"):
         read(answered)
 
 
-@pytest.mark.parametrize("content", [None, "", " \n", [], 5, [{"type": "thinking", "thinking": "hm"}]])
+@each_row("content", [None, "", " \n", [], 5, [{"type": "thinking", "thinking": "hm"}]])
 def test_an_answer_without_words_has_no_text(content: object) -> None:
     assert read(completion(content)) == Answer()
 
@@ -244,7 +243,7 @@ def test_thoughts_without_which_a_server_refuses_to_go_on_go_back_with_the_call(
     assert set(echo["tool_calls"][0]) == {"id", "type", "function", "extra_content"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "broken",
     [
         None,

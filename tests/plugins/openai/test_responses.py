@@ -20,6 +20,7 @@ from sara_openai.responses import Responses
 from sara_openai.simulator import OpenAISimulator
 
 from sara import Attachment, GiveUp, Line, ToolSpec, TryLater, Turn, Usage
+from tests.rows import each_row
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -161,13 +162,13 @@ def test_a_refusal_is_no_text() -> None:
     assert read(answered) == Answer(refusal="I can't help with that.")
 
 
-@pytest.mark.parametrize("answered", ["<html>", None, 5, [], SimpleNamespace(), SimpleNamespace(output=None), {"output": "x"}])
+@each_row("answered", ["<html>", None, 5, [], SimpleNamespace(), SimpleNamespace(output=None), {"output": "x"}])
 def test_an_answer_without_an_output_is_asked_for_again(answered: object) -> None:
     with pytest.raises(TryLater, match="without an output"):
         read(answered)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "item",
     [
         None,
