@@ -33,6 +33,7 @@ from sara.handing import Handing
 from sara.health import Health
 from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
+from sara.logs import redact_with
 from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
@@ -121,7 +122,9 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._shared: dict[str, dict[Hashable, Any]] = {}
         self._plugged: list[tuple[str, PluginObject]] = []
-        self.problems = Problems(self._with.clock)
+        self._redact = self._config.redactor
+        redact_with(self._redact)
+        self.problems = Problems(self._with.clock, self._redact)
         self.strays = Strays(self.problems)
         self.hooks = Hooks(plugins, self.problems, strays=self.strays)
         self.public_url = ""

@@ -9,6 +9,7 @@ from typing import Literal
 import structlog
 
 from sara.model import Instant, Millis
+from sara.redaction import Redactor
 
 log = structlog.get_logger("sara.problems")
 
@@ -31,8 +32,9 @@ DAY: Millis = 86_400_000
 class Problems:
     """The problems of this moment. Reporting a known one counts it; clearing an unknown one does nothing."""
 
-    def __init__(self, clock: Callable[[], Instant]) -> None:
+    def __init__(self, clock: Callable[[], Instant], redactor: Redactor | None = None) -> None:
         self._clock = clock
+        self._redact = redactor or Redactor()
         self._now: dict[str, Problem] = {}
         self._until: dict[str, Instant] = {}
 
@@ -49,6 +51,7 @@ class Problems:
         """Say that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened and
         cannot be mended any more is shown for `lasts` milliseconds after it was last reported."""
         self._forget_old()
+        message, remedy = self._redact(message), self._redact(remedy)
         known = self._now.get(key)
         if lasts is not None:
             self._until[key] = self._clock() + lasts

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-
-from pydantic import BaseModel
 
 from sara.bounds import bounded
 from sara.cli import examining
@@ -18,12 +16,12 @@ from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
 from sara.config import Config, Loaded, Section
-from sara.config.options import Secret
 from sara.contracts import Context, Finding, PluginObject, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.plugins import Kind, Plugins
 from sara.problems import Problems
+from sara.redaction import Redactor
 
 MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}
 WITHIN = 60_000
@@ -31,9 +29,6 @@ WITHIN = 60_000
 
 WITHIN_FIXING = 120_000
 CLOSE_WITHIN = 5_000
-SHORTEST_HIDDEN = 6
-"""Secrets shorter than this are not looked for in what is printed: they would turn up in ordinary words."""
-
 CORE = "sara"
 
 
@@ -190,29 +185,6 @@ def _verdict(states: Mapping[str, int]) -> str:
 def _without_secrets(chapter: Chapter, loaded: Loaded) -> Chapter:
     """No plugin is meant to put a secret into a finding; should one do so, it goes no further."""
     config = loaded.config or loaded.partial
-    sections = [] if config is None else [config.store, config.queue, *config.channels.values(), *config.responders.values()]
-    secrets = {each for section in sections for each in _secrets_in(section.options) if len(each) >= SHORTEST_HIDDEN}
-
-    def hide(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
-
+    hide = Redactor() if config is None else config.redactor
     findings = (replace(each, message=hide(each.message), remedy=hide(each.remedy)) for each in chapter.findings)
     return replace(chapter, findings=tuple(findings))
-
-
-def _secrets_in(value: Any) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield value.reveal()
-    elif isinstance(value, BaseModel):
-        yield from _secrets_among(getattr(value, name) for name in type(value).model_fields)
-    elif isinstance(value, Mapping):
-        yield from _secrets_among(value.values())
-    elif isinstance(value, tuple | list | set | frozenset):
-        yield from _secrets_among(value)
-
-
-def _secrets_among(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        yield from _secrets_in(value)

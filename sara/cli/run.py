@@ -20,7 +20,7 @@ from sara.cli.opening import EX_CONFIG, read
 from sara.cli.output import fail
 from sara.daemon import Daemon
 from sara.errors import ConfigError, SaraError
-from sara.logs import LEVELS, set_up
+from sara.logs import LEVELS, report_loop_error, set_up
 
 if TYPE_CHECKING:
     from sara.config import Loaded
@@ -73,6 +73,7 @@ def refuse(loaded: Loaded) -> int:
 
 async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     """Serve, beginning anew with the file as it then is at each SIGHUP."""
+    asyncio.get_running_loop().set_exception_handler(report_loop_error)
     signals = _Signals()
     watching = asyncio.create_task(_watch_loop(), name="loop-watch")
     try:

@@ -16,10 +16,11 @@ from sara.config.model import Basics, Config, Section
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
 from sara.config.policy import Conversation
-from sara.config.shapes import Revealed
+from sara.config.shapes import Revealed, scalars
 from sara.config.tags import Document, read_document
 from sara.errors import PluginError
 from sara.languages import LANGUAGES
+from sara.redaction import Redactor
 from sara.texts import faults
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
@@ -87,7 +88,9 @@ def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, 
     def order(finding: Finding) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
-    findings = sorted(dict.fromkeys(checker.findings), key=order)
+    redact = Redactor(checker.revealed.secrets)
+    told = (replace(each, message=redact(each.message)) if each.kind == "plugin" else each for each in checker.findings)
+    findings = sorted(dict.fromkeys(told), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
@@ -211,7 +214,9 @@ class _Reading:
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
         owner = f"the {readable(plugin)} plugin"
         options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
-        return Section(name, plugin, options) if options is not None else None
+        found = (scalar for scalar in scalars(node) if scalar.origin in ("secret", "env") and isinstance(scalar.value, str))
+        looked_up = frozenset(scalar.text for scalar in found)
+        return Section(name, plugin, options, looked_up=looked_up) if options is not None else None
 
     def _plugin(self, node: MapNode, default: str | None, path: str, place: Place) -> str | None:
         entry = node.entries.get("plugin")
