@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         Wording,
     )
     from sara.parts import plain, split_text, utf16_length
+    from sara.private_files import open_private, read_private, refuse_link, write_private
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
     from sara.schedule import Entry, ScheduledQueue
@@ -120,6 +121,7 @@ _HOMES = (
     "sara.errors",
     "sara.model",
     "sara.parts",
+    "sara.private_files",
     "sara.history",
     "sara.gates",
     "sara.problems",
@@ -238,11 +240,15 @@ __all__ = [
     "estimated_tokens",
     "format_duration",
     "hookimpl",
+    "open_private",
     "parse_duration",
     "plain",
+    "read_private",
+    "refuse_link",
     "split_text",
     "utf16_length",
     "why_unreachable",
+    "write_private",
 ]
 
 

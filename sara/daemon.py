@@ -37,6 +37,7 @@ from sara.logs import redact_with
 from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
+from sara.private_files import open_private, read_private, write_private
 from sara.problems import Problems
 from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
@@ -556,7 +557,7 @@ def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], Non
     who later holds the port is taken for it. Returns what undoes it."""
     path = state / "listening.json"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _unwritable(f"{path} cannot be written", error) from error
     try:
@@ -610,19 +611,18 @@ def _admin_token(state: Path) -> str:
     """The admin API's token, made at first start and readable by the owner only."""
     path = state / "admin-token"
     try:
-        token = path.read_text(encoding="ascii").strip()
+        token = read_private(path).decode("ascii").strip()
     except FileNotFoundError:
         token = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: it does not hold plain text; remove it, and a new token is made") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     if len(token) >= 32:
         return token
     token = secrets.token_urlsafe(32)
-    fresh = path.with_name(path.name + ".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        fresh.replace(path)
+        write_private(path, f"{token}\n".encode())
     except OSError as error:
         raise _unwritable(f"{path} cannot be written", error) from error
     return token

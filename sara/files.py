@@ -18,6 +18,7 @@ from sara.contracts import Channel, Clock, Store
 from sara.errors import GiveUp, SaraError, Stale, TryLater
 from sara.model import Attachment, Line
 from sara.pause import pause
+from sara.private_files import refuse_foreign_link
 from sara.problems import Problems
 from sara.routes import Route
 
@@ -77,7 +78,11 @@ class Files:
 
     def open(self) -> None:
         """Make the folder, and clear it of what a former life had not fetched whole."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            refuse_foreign_link(self.folder)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SaraError(f"{self.folder} cannot be used: {error.strerror}") from error
         for left in self.folder.glob(f"*{PARTIAL}"):
             left.unlink(missing_ok=True)
 

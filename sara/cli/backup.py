@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from sara.cli.identity import become_owner, has_changed, user_named
 from sara.cli.opening import guarded, opened, read, usable
 from sara.cli.output import agreed, fail, iso, local, print_json, printable
 from sara.contracts import Context, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import Instant
+from sara.private_files import refuse_link
 from sara.problems import Problems
 
 
@@ -41,12 +44,27 @@ def _target(file: Path | None, state: Path, now: Instant) -> Path:
     folder = state / "backups" if file is None else file
     try:
         if file is None:
+            refuse_link(folder)
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise SaraError(f"{folder} cannot be created: {error.strerror}") from error
+    place = folder if folder.is_dir() else folder.absolute().parent
+    if place.is_dir() and has_changed() and not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        raise SaraError(
+            f"{place} cannot be written by {user_named(os.geteuid())}, who owns {state} and makes the backup;"
+            " leave the file out, and copy the backup there afterwards"
+        )
     if not folder.is_dir():
         return folder
     return folder / f"sara-{datetime.fromtimestamp(now / 1_000, UTC):%Y%m%dT%H%M%SZ}.db"
+
+
+def _check_readable(file: Path) -> None:
+    if has_changed() and file.is_file() and not os.access(file, os.R_OK, effective_ids=True):
+        raise SaraError(
+            f"{file} cannot be read by {user_named(os.geteuid())}, who owns the data and restores them; copy it to where that user may"
+            " read it"
+        )
 
 
 def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
@@ -57,6 +75,7 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
 
     async def ask() -> int:
         async with _unopened(config) as store:
+            _check_readable(file)
             held = await store.examine(file)
         print(_before(file, held, wall_clock()))
         return 0
@@ -64,6 +83,7 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
     async def put_back() -> int:
         now = wall_clock()
         async with _unopened(config) as store:
+            _check_readable(file)
             done = await store.restore(file, now)
         missing = _missing(done, now)
         if as_json:
@@ -85,6 +105,7 @@ async def _unopened(config: Path) -> AsyncIterator[Store]:
     """The store of a configuration, not opened."""
     loaded, plugins = await asyncio.to_thread(read, config)
     checked = usable(loaded)
+    become_owner(checked.state)
     section = checked.store
     context = Context("store", checked.state, wall_clock, Problems(wall_clock))
     store: Store = cast("Callable[..., Any]", plugins.bring("store", section.plugin))(section.options, context)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sara.bounds import bounded
 from sara.cli import examining
+from sara.cli.identity import become_owner
 from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
@@ -100,6 +101,7 @@ async def _core(loaded: Loaded) -> list[Finding]:
     found = examining.of_file(loaded)
     if (config := loaded.config or loaded.partial) is None:
         return found
+    become_owner(config.state)
     daemon, public = await asyncio.gather(examining.of_daemon(config), examining.of_public_url(config))
     return [*found, *examining.of_state(config), *daemon, examining.of_admin(config), *public]
 

@@ -43,7 +43,7 @@ def of_state(config: Config) -> Iterator[Finding]:
     place = config.state
     while not place.exists() and place != place.parent:
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         remedy = "Let the user that runs SARA own the directory, and run this as that user."
         yield Finding("state", "bad", f"{config.state} cannot be written by this user.", remedy)
         return

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import systemd
+from sara.cli.identity import become_owner
 from sara.cli.leaving import exit_now, what_stays
-from sara.cli.opening import EX_CONFIG, read
+from sara.cli.opening import EX_CONFIG, read, read_file
 from sara.cli.output import fail
 from sara.daemon import Daemon
 from sara.errors import ConfigError, SaraError
@@ -48,6 +49,7 @@ def run(config: Path, log_level: str) -> int:
     if loaded.config is None:
         return refuse(loaded)
     try:
+        become_owner(loaded.config.state)
         return asyncio.run(_serve(config, loaded, plugins))
     except ConfigError as error:
         return fail(str(error), EX_CONFIG)
@@ -100,7 +102,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
     while await signals.wait(daemon):
         systemd.reloading()
         # Read before anything is stopped: an error in the file must not take the service down.
-        fresh, fresh_plugins = await asyncio.to_thread(read, config)
+        fresh, fresh_plugins = await asyncio.to_thread(read_file, config)
         if fresh.config is None:
             for finding in fresh.errors:
                 log.error("reload_refused", finding=finding.render().splitlines()[0])
