@@ -442,9 +442,9 @@ class Daemon:
         await asyncio.gather(*(self._closed(name, plugin) for name, plugin in self._plugged))
 
     def _report_findings(self) -> None:
-        for finding in self._loaded.findings:
+        for finding in (*self._loaded.findings, *self._loaded.cautions):
             self.problems.report(
-                f"config:{finding.line}:{finding.column}",
+                f"config:{finding.line}:{finding.column}" if finding.line else f"config:{finding.file}",
                 finding.render().splitlines()[0],
                 "correct the file; `sara check` shows the place",
                 severity="warning",

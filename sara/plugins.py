@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from sara import hookspecs
 from sara.bounds import Strays, begin
 from sara.errors import PluginError
 from sara.problems import Problems
+from sara.writers import writable_by_others
 
 if TYPE_CHECKING:
     from sara.config.options import Options
@@ -140,6 +142,8 @@ class Plugins:
             known = ", ".join(found) or "none"
             raise PluginError(f"there is no plugin {name}; {f'{near} Those' if near else 'those'} found are: {known}")
         winner = places[0]
+        if winner.origin == "folder" and os.geteuid() == 0 and (found := writable_by_others(Path(winner.where), root=True)):
+            raise PluginError(f"the plugin {name} is not loaded: {found}, and this is root; {found.mend}")
         if len(places) > 1:
             log.info(
                 "plugin_shadows",

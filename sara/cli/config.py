@@ -56,6 +56,7 @@ def _twins(loaded: Loaded, plugins: Plugins, file: Path) -> Iterator[Finding]:
 
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
     """What works, and is not as it should be."""
+    yield from loaded.cautions
     config = loaded.config or loaded.partial
     if config is None:
         return

@@ -25,7 +25,7 @@ _TIMEOUT_S = 10.0
 
 def of_file(loaded: Loaded) -> list[Finding]:
     """What `sara check` says."""
-    if not loaded.findings:
+    if not loaded.findings and not loaded.cautions:
         return [Finding("file", "good", "The configuration is right.")]
     return [
         Finding(
@@ -34,7 +34,7 @@ def of_file(loaded: Loaded) -> list[Finding]:
             f"{each.where}: {each.message}",
             each.hint or "Correct the file.",
         )
-        for each in loaded.findings
+        for each in (*loaded.findings, *loaded.cautions)
     ]
 
 

@@ -17,11 +17,12 @@ from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, eve
 from sara.config.options import Options
 from sara.config.policy import Conversation
 from sara.config.shapes import Revealed, scalars
-from sara.config.tags import Document, read_document
+from sara.config.tags import SECRETS, Document, read_document
 from sara.errors import PluginError
 from sara.languages import LANGUAGES
 from sara.redaction import Redactor
 from sara.texts import faults
+from sara.writers import first_writable
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
@@ -50,13 +51,15 @@ class Loaded:
     """What became of the file. `config` is there exactly if there are no `errors`; `partial` is as much of it as can be had with
     errors, enough for looking at data.
 
-    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`.
+    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`. `cautions`
+    are what works, and is not as it should be.
     """
 
     config: Config | None
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
+    cautions: tuple[Finding, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -67,6 +70,9 @@ class Loaded:
 def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read the configuration. Never raises for anything that a file can hold; reads nothing but files and `environ`."""
     document = read_document(path, environ)
+    cautions = _written_by_others(path, document, root=os.geteuid() == 0)
+    if any(each.severity == "error" for each in cautions):  # and then no plugin is even imported
+        return Loaded(None, cautions)
     checker = Checker(document.findings, Revealed(secrets=document.secrets))
     config: Config | None = None
     skipped: list[Skipped] = []
@@ -78,8 +84,20 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
     findings = _finish(path, document, checker)
-    loaded = Loaded(config, findings, tuple(skipped), config)
+    loaded = Loaded(config, findings, tuple(skipped), config, cautions)
     return replace(loaded, config=None) if loaded.errors else loaded
+
+
+def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Finding, ...]:
+    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    home = path.resolve().parent
+    places = (path, *document.sources, home / SECRETS, home / "plugins")
+    severity: Literal["error", "warning"] = "error" if root else "warning"
+    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    return tuple(
+        Finding("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
+        for found in first_writable(dict.fromkeys(places), root=root)
+    )
 
 
 def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:

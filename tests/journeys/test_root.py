@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sara.cli.config import check
 
 from .conftest import Process, Town
 from .test_running import sara
@@ -135,3 +138,53 @@ async def test_the_state_folder_itself_may_be_a_link_of_roots_and_of_nobody_else
         # What it leads to is the property of root, so only the link itself can be refused.
         assert code != 0, out
         assert f"{state} is a link" in err, err
+
+
+async def test_root_runs_nothing_that_others_may_write(town: Town) -> None:
+    plugins = town.folder / "plugins"
+    plugins.mkdir()
+    ran = town.folder / "ran"
+    (plugins / "sara_spy.py").write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="ascii")
+    town.config["plugins"] = ["spy"]
+    town.write()
+    include = town.folder / "retry.yaml"
+    include.write_text("{}", encoding="ascii")
+    text = town.file.read_text(encoding="utf-8").rstrip().removesuffix("}")
+    town.file.write_text(text + ', "words": !include retry.yaml}', encoding="utf-8")
+    rows = (
+        # (what others may write, in which way, the commands that must not run it)
+        (town.file, 0o002, ("check",)),
+        (town.file, 0o020, ("run",)),
+        (include, 0o002, ("check",)),
+        (plugins, 0o002, ("run",)),
+        (plugins, 0o020, ("plugin", "list")),
+        (plugins / "sara_spy.py", 0o002, ("plugin", "list")),
+        (plugins / "sara_spy.py", 0o020, ("check",)),
+        (town.folder, 0o002, ("check",)),
+    )
+    for place, bits, words in rows:
+        mode = place.stat().st_mode
+        place.chmod(mode | bits)
+        os.chown(place, -1, NOBODY)
+        code, out, err = await sara(town, *words)
+        told = f"{place} {oct(bits)} {words}\n{out}{err}"
+        assert not ran.exists(), told
+        assert code != 0 or words[0] == "plugin", told
+        assert f"chmod {'o' if bits == 0o002 else 'g'}-w {place}" in re.sub(r"\s+", " ", out + err) or words[0] == "plugin", told
+        os.chown(place, -1, 0)
+        place.chmod(mode)
+    code, out, err = await sara(town, "plugin", "list")
+    assert ran.exists(), out + err
+
+
+async def test_a_user_is_warned_of_what_others_may_write(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town.write()
+    town.file.chmod(0o666)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    assert check(town.file, strict=False, as_json=False) == 0
+    assert f"chmod o-w {town.file}" in capsys.readouterr().out
+    assert check(town.file, strict=True, as_json=False) == 1
+    daemon = await town.start()
+    assert any(str(town.file) in problem.message for problem in daemon.problems)
