@@ -103,6 +103,13 @@ class StoreLocked(SaraError):
     """Another process has this store open."""
 
 
+# ── found at the boundary of plugins ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class WrongType(Exception):
+    """A plugin handed over something of another type than was agreed."""
+
+
 # ── raised while starting ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -415,7 +415,8 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
-    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it."""
+    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it. `deferred` is for how
+    long gates of plugins have put it off."""
 
     id: str
     role: Role
@@ -427,6 +428,7 @@ class Line:
     revived_at: Instant | None = None
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
+    deferred: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,7 +510,8 @@ class ReplyView:
     `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
     answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
     account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
-    the answers to these messages that were dropped because more was written.
+    the answers to these messages that were dropped because more was written. `deferred` is since and until when a gate of a plugin
+    puts the turn off; what it put off before stands with each line.
     """
 
     conversation: str
@@ -529,6 +532,7 @@ class ReplyView:
     said: Mapping[str, Instant] = field(default_factory=dict)
     rethought: int = 0
     summary: str = ""
+    deferred: tuple[Instant, Instant] | None = None
 
 
 @dataclass(frozen=True, slots=True)

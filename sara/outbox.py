@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from sara import doubt, gates, retry
-from sara.bounds import Strays
+from sara.bounds import Strays, told_of
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
 from sara.lanes import SEND_WITHIN, Lanes
@@ -194,8 +194,9 @@ class Outbox:
             return in_doubt(route, self._clock(), str(error))
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
-            self._lanes.stumbled(route.deliver_lane, f"{type(error).__name__} in the channel")
-            return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
+            told = f"the channel {told_of(error)}"
+            self._lanes.stumbled(route.deliver_lane, told)
+            return in_doubt(route, self._clock(), told)
 
     def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
         self._problems.report(

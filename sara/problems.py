@@ -38,6 +38,11 @@ class Problems:
         self._now: dict[str, Problem] = {}
         self._until: dict[str, Instant] = {}
 
+    @property
+    def redact(self) -> Redactor:
+        """Replaces the secrets of the configuration in a text."""
+        return self._redact
+
     def report(
         self,
         key: str,

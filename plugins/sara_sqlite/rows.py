@@ -171,6 +171,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         row["revived_at"],
         attachments,
         row["quoted"],
+        row["deferred_ms"],
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from sara.bounds import bounded_method
+from sara.call_guard import build
 from sara.cli.identity import become_owner, has_changed, user_named
 from sara.cli.opening import guarded, opened, read, usable
 from sara.cli.output import agreed, fail, iso, local, print_json, printable
@@ -107,12 +109,12 @@ async def _unopened(config: Path) -> AsyncIterator[Store]:
     checked = usable(loaded)
     become_owner(checked.state)
     section = checked.store
-    context = Context("store", checked.state, wall_clock, Problems(wall_clock))
-    store: Store = cast("Callable[..., Any]", plugins.bring("store", section.plugin))(section.options, context)
+    context = Context("store", checked.state, wall_clock, Problems(wall_clock, checked.redactor))
+    store: Store = build(plugins, "store", section, context)
     try:
         yield store
     finally:
-        await store.close()
+        await bounded_method(store.close, None)
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sara.bounds import bounded
+from sara.bounds import bounded, bounded_method, told_of
+from sara.call_guard import build
 from sara.cli import examining
 from sara.cli.identity import become_owner
 from sara.cli.leaving import exit_now, what_stays
@@ -89,7 +90,7 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             section.name,
             config.state,
             wall_clock,
-            Problems(wall_clock),
+            Problems(wall_clock, config.redactor),
             shared.setdefault(section.plugin, {}),
             read_only=True,
             public_url=config.server.public_url,
@@ -123,7 +124,7 @@ async def _examined(kind: Kind, section: Section, context: Context, plugins: Plu
     remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
-        made = cast("Callable[..., PluginObject]", plugins.bring(kind, section.plugin))(section.options, context)
+        made = build(plugins, kind, section, context)
         return await bounded(_checked(made, context, fix=fix), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
         return [Finding("plugin", "bad", "The checks did not end in time.", remedy)]
@@ -131,7 +132,7 @@ async def _examined(kind: Kind, section: Section, context: Context, plugins: Plu
         return [Finding("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
     except Exception as error:
         # Only the error's type: its text may hold anything.
-        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: {type(error).__name__}.", remedy)]
+        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
     finally:
         if made is not None:
             await _closed(made)
@@ -142,21 +143,21 @@ async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[F
         return [Finding("store", "note", "Nothing is stored yet.")]
     await made.open()
     counts = await made.counts() if isinstance(made, Store) else None
-    found = list(await made.checks(fix))
-    if not all(isinstance(each, Finding) and each.state in MARKS for each in found):
+    found = await made.checks(fix)
+    if not isinstance(found, list | tuple) or not all(isinstance(each, Finding) and each.state in MARKS for each in found):
         return [
             Finding(
                 "plugin", "bad", "The plugin's checks brought something that is no finding.", "Report it to the plugin's author."
             )
         ]
     if counts is not None:
-        found.insert(0, Finding("store", "good", "The store can be read."))
-    return found or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+        found = [Finding("store", "good", "The store can be read."), *found]
+    return list(found) or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
 
 
 async def _closed(made: PluginObject) -> None:
     try:
-        await bounded(cast("Any", made.close()), CLOSE_WITHIN)
+        await bounded_method(made.close, CLOSE_WITHIN)
     except Exception as error:
         print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
 

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sara.acting import Acting
+from sara.bounds import bounded_method, told_of
+from sara.call_guard import build
 from sara.cli.identity import become_owner, has_changed
 from sara.config import Config, Loaded, load
 from sara.contracts import Channel, Context, Queue, Store
@@ -105,12 +107,16 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
         made: list[Any] = []
         sections: list[tuple[Kind, Any]] = [("store", checked.store), ("queue", checked.queue)]
         for kind, section in sections:
-            context = Context(
-                kind, checked.state, wall_clock, Problems(wall_clock), shared.setdefault(section.plugin, {}), read_only
-            )
-            built = cast("Callable[..., Any]", plugins.bring(kind, section.plugin))(section.options, context)
-            stack.push_async_callback(built.close)
-            await built.open()
+            problems = Problems(wall_clock, checked.redactor)
+            context = Context(kind, checked.state, wall_clock, problems, shared.setdefault(section.plugin, {}), read_only)
+            built = build(plugins, kind, section, context)
+            stack.push_async_callback(bounded_method, built.close, None)
+            try:
+                await bounded_method(built.open, None)
+            except SaraError:
+                raise
+            except Exception as error:
+                raise SaraError(f"the plugin {section.plugin} {told_of(error)} when it was opened") from error
             made.append(built)
         yield House(checked, made[0], made[1], channels_of(checked, plugins))
 
@@ -134,9 +140,9 @@ def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
     """The channels by their names in the file; one whose plugin cannot be had is left out."""
     channels = {}
     for section in config.channels.values():
-        context = Context(section.name, config.state, wall_clock, Problems(wall_clock), read_only=True)
+        context = Context(section.name, config.state, wall_clock, Problems(wall_clock, config.redactor), read_only=True)
         try:
-            channel = cast("Callable[..., Any]", plugins.bring("channel", section.plugin))(section.options, context)
+            channel: Channel = build(plugins, "channel", section, context)
         except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
             continue
         channels[section.name] = channel

@@ -33,17 +33,22 @@ _EXAMPLES = {
     "responder": "responders: {assistant: {plugin: openai, …}}",
 }
 _MOST_FINDINGS = 200
+WEBHOOK_KEYS = ("webhook", "path")
+"""What options call the path of their webhook, for when there is no plugin to ask."""
+
 _SECTIONS = ("store", "queue", "channels", "responders")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal."""
+    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal. `webhook` is the path at which
+    its events arrive, where the section says so."""
 
     kind: SectionKind
     name: str
     plugin: str
     reason: str
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ class _Reading:
         try:
             model = self.options_of(kind, plugin)
         except PluginError as error:
-            self._no_plugin(kind, name, plugin, path, place, error)
+            self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
@@ -251,11 +256,11 @@ class _Reading:
             self.checker.note("value", f"{path}.plugin must be the name of a plugin", entry.place)
         return None
 
-    def _no_plugin(self, kind: SectionKind, name: str, plugin: str, path: str, place: Place, error: PluginError) -> None:
+    def _no_plugin(self, skipped: Skipped, path: str, place: Place, error: PluginError) -> None:
         reason = readable(" ".join(str(error).split()), 400)
-        optional = kind in ("channel", "responder")
+        optional = skipped.kind in ("channel", "responder")
         if optional:
-            self.skipped.append(Skipped(kind, name, plugin, reason))
+            self.skipped.append(replace(skipped, reason=reason))
         self.checker.note("plugin", f"{path}: {reason}", place, warning=optional)
 
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -351,6 +356,15 @@ class _Reading:
                 name = readable(scalar.text) if scalar.origin == "file" else "what it names"
                 listed = f"there is {', '.join(map(readable_key, self.responders[:15]))}"
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
+
+
+def _webhook_in(node: MapNode) -> str | None:
+    """The path that a section names for its webhook."""
+    for key in WEBHOOK_KEYS:
+        entry = node.entries.get(key)
+        if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":
+            return f"/{entry.node.text.lstrip('/')}"
+    return None
 
 
 def _empty(node: Node) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence, Set
 import structlog
 from aiohttp import web
 
-from sara.bounds import in_thread
+from sara.bounds import guarded_call, in_thread, told_of
 from sara.errors import StoreLost, StoreUnavailable
 from sara.inbox import Inbox
 from sara.model import Reception, Request, Response, SetAside
 from sara.problems import Problems
 from sara.routes import Route
+from sara.type_check import wrong
 from sara.watch import Watch
 from sara.web.bodies import BODY_LIMIT, Bodies, Crowded, TooLarge, TooSlow
 from sara.web.parsing import ParseLog
@@ -21,6 +22,10 @@ log = structlog.get_logger("sara.web")
 
 IN_THREAD_FROM = 64 * 1024
 """Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
+
+ANY_PATH = "*"
+"""Among the paths of channels that are not running: one of which nobody knows the path. Then nothing that no channel serves is
+answered with 404, which could tell a provider to deliver no more."""
 
 RETRY_AFTER = {"Retry-After": "5"}
 
@@ -54,7 +59,7 @@ class PublicApp:
 
     async def _handle(self, request: web.Request) -> web.Response:
         routes = self._routes.get(request.path, ())
-        if not routes and request.path not in self._down:
+        if not routes and not {request.path, ANY_PATH} & self._down:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
@@ -89,7 +94,7 @@ class PublicApp:
                 answer = reception.response
         if answer is None or (asked.path in self._down and answer.status < 400):
             return web.Response(status=503, headers=RETRY_AFTER)
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
     async def _receive(self, route: Route, asked: Request) -> Reception | None:
         """What the channel makes of it; None where the channel broke."""
@@ -102,12 +107,14 @@ class PublicApp:
                 if len(asked.body) >= IN_THREAD_FROM:
                     reception = await in_thread(route.channel.receive, asked)
                 else:
-                    reception = route.channel.receive(asked)
+                    reception = guarded_call(route.channel.receive, asked)
+            if not isinstance(reception, Reception):
+                raise wrong("its result", reception, "a Reception")
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
-                f"{route.name} could not read a request: {type(error).__name__}",
+                f"{route.name} could not read a request: its plugin {told_of(error)}",
                 "report it to the plugin's author; the provider delivers it again",
             )
             return None
