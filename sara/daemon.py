@@ -22,7 +22,7 @@ from aiohttp import web
 
 from sara import gates, systemd, tools
 from sara.acting import Acting
-from sara.bounds import Misbehaved, Strays, bounded_method, told_of
+from sara.bounds import Misbehaved, Strays, bounded_method, guarded_call, told_of
 from sara.budget import Budget
 from sara.call_guard import build, clean_error
 from sara.caution import Caution
@@ -297,7 +297,11 @@ class Daemon:
     def _tools(self, routes: Routes) -> dict[str, Tool]:
         brought: dict[str, Tool] = {}
         for name, tool in self._brought("register_tools"):
-            if fault := tools.fault_of(tool, brought):
+            try:
+                fault = guarded_call(tools.fault_of, tool, brought)
+            except Exception as error:
+                fault = f"it {told_of(error)}"
+            if fault:
                 self.problems.report(
                     f"plugin:{name}:tool",
                     f"the plugin {name} brings a tool that cannot be used: {fault}",

@@ -10,7 +10,13 @@ Scope = Literal["message", "conversation", "channel"]
 
 
 class SaraError(Exception):
-    """Something went wrong in SARA."""
+    """Something went wrong in SARA.
+
+    `details` are the words of whoever refused. They may repeat what was sent and to whom: they are kept with the message, for
+    `sara why`, and stand in no log, problem or finding.
+    """
+
+    details: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())

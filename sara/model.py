@@ -152,7 +152,8 @@ class Failure:
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
     time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
     no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
-    `remedy` tells that person how.
+    `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
+    with the message and stand in no log and no problem.
     """
 
     code: str
@@ -160,6 +161,13 @@ class Failure:
     then: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Millis | None = None
     remedy: str = ""
+    details: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is kept of it: with the code and the provider's own words."""
+        said = f"{self.code}: {self.reason}" if self.code else self.reason
+        return f"{said} ({self.details})" if self.details else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -705,7 +713,7 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once.
+    it since, it is, and the part may be looked at at once. `details` are the provider's own words, for the store alone.
     """
 
     state: AttemptState
@@ -715,6 +723,12 @@ class Outcome:
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
+    details: str = ""
+
+    @property
+    def told(self) -> str | None:
+        """What is kept of the error: with the provider's own words."""
+        return f"{self.error} ({self.details})" if self.error and self.details else self.error
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,8 +9,10 @@ import faulthandler
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -50,11 +52,33 @@ def run(config: Path, log_level: str) -> int:
         return refuse(loaded)
     try:
         become_owner(loaded.config.state)
-        return asyncio.run(_serve(config, loaded, plugins))
+        return _run(_serve(config, loaded, plugins))
     except ConfigError as error:
         return fail(str(error), EX_CONFIG)
     except SaraError as error:
         return fail(str(error))
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    """Run to the end. A plugin's own task that tries to end the process only ends itself: the loop goes on, and the plugin is
+    named."""
+    with asyncio.Runner() as runner:
+        serving = runner.get_loop().create_task(main, name="main")
+        while True:
+            try:
+                return runner.get_loop().run_until_complete(serving)
+            except (SystemExit, KeyboardInterrupt) as error:
+                pressed = isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+                if serving.done() or pressed:
+                    raise
+                log.error("task_tried_to_end_the_process", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
+
+
+def _plugin_in(error: BaseException) -> str:
+    """The plugin whose code raised an error, as far as its frames tell."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    plugins = [name.partition(".")[0].removeprefix("sara_") for name in names if name.startswith("sara_")]
+    return plugins[-1] if plugins else "unknown"
 
 
 def _steady_memory() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
-from .conftest import DEADLINE, Process, Town
+from sara.model import StoredMessage
+
+from .conftest import DEADLINE, Process, Town, exported
+from .test_running import sara
 
 TOKEN = "tok_5b1e7f0cfa8e"
 WORDS = "my saxophone is broken"
@@ -62,3 +65,26 @@ async def test_requests_that_are_no_http_are_counted_and_never_quoted(town: Town
     assert sum(each["count"] for each in told) > 300
     assert all(json.loads(line)["event"] for line in log), "a line that did not come through structlog"
     assert sum(map(len, log)) < 20_000
+
+
+async def test_what_the_provider_says_of_a_refusal_stands_in_the_store_and_nowhere_else(town: Town, process: Process) -> None:
+    said = "Switched on in the simulator."
+    await process.start()
+    for number, code in enumerate((131009, 131026, 4711), 1):
+        town.phone.faults.error_code.on(code, times=1)
+        await town.phone.say("ana", f"hello {code}")
+        await town.phone.wait_for(lambda phone, number=number: phone.faults.error_code.hits >= number, timeout=DEADLINE)
+
+    async def refused() -> list[StoredMessage]:
+        return [each for each in await exported(town) if each.state == "failed"]
+
+    failed = await town.until(refused)
+    code, out, err = await sara(town, "why", failed[0].id)
+    assert code == 0, err
+    assert said in out
+    for words in (("queue", "stats"), ("doctor",)):
+        _, out, err = await sara(town, *words)
+        assert said not in out + err, words
+    assert await process.end() == 0
+    assert said not in "".join(process.output)
+    assert "131009" in "".join(process.output)

@@ -18,7 +18,7 @@ from sara import Clock, Instant, Millis, SaraError, Secret, read_private, write_
 from sara_whatsapp.codes import Code, look_up
 from sara_whatsapp.graph import Answer, GraphClient, hide
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.wire import mapping, words
+from sara_whatsapp.wire import mapping
 
 log = structlog.get_logger("sara_whatsapp")
 
@@ -87,10 +87,13 @@ class Said:
         """Why there is no good answer, for people."""
         if self.trouble:
             return self.trouble
-        said = words(self.error.get("message"))
         if self.row is not None and self.code != 100:
             return f"{self.code}: {self.row.meaning}"
-        return " ".join(said.split())[:300] or f"HTTP {self.status} without a reason."
+        subcode = self.error.get("error_subcode")
+        more = f", subcode {subcode}" if isinstance(subcode, int) and not isinstance(subcode, bool) else ""
+        return (
+            f"HTTP {self.status} without a reason." if self.code is None else f"Meta refused it with its code {self.code}{more}."
+        )
 
 
 def questions(options: WhatsAppOptions) -> dict[str, Question]:
