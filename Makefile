@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Tests start hundreds of processes: each finds its modules compiled.
+export PYTHONDONTWRITEBYTECODE =
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal

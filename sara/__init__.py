@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Tool,
         Toolbox,
     )
+    from sara.entries import Entry
     from sara.errors import (
         ConfigError,
         GiveUp,
@@ -114,7 +115,7 @@ if TYPE_CHECKING:
     from sara.private_files import open_private, read_private, refuse_link, write_private
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
-    from sara.schedule import Entry, ScheduledQueue
+    from sara.schedule import ScheduledQueue
 
 # From light to heavy: a name is looked for in the light modules first.
 _HOMES = (
@@ -128,6 +129,7 @@ _HOMES = (
     "sara.reach",
     "sara.contracts",
     "sara.hookspecs",
+    "sara.entries",
     "sara.schedule",
     "sara.config.options",
 )

@@ -15,7 +15,7 @@ import structlog
 
 from sara.bounds import guarded_call, told_of
 from sara.contracts import Channel, Context, Finding, PluginObject, Responder
-from sara.errors import GiveUp, PluginError, SaraError, Scope, WrongType
+from sara.errors import Extent, GiveUp, NotSent, PluginError, SaraError, Scope, WrongType
 from sara.model import (
     Accepted,
     Attachment,
@@ -92,20 +92,19 @@ def clean_error(error: SaraError, redact: Callable[[str], str]) -> SaraError:
     text = redact(storable(said))[:LONGEST_ERROR]
     if said != text:
         error.args = (text,)
-    values: dict[str, Any] = {
-        name: getattr(error, name) for name in ("after", "scope", "own_fault", "remedy", "details") if hasattr(error, name)
-    }
-    for name, value in values.items():
-        setattr(error, name, _clean_value(name, value, redact))
+    for name in ("after", "scope", "own_fault", "until_mended", "remedy", "details"):
+        if hasattr(error, name):
+            setattr(error, name, _clean_value(error, name, getattr(error, name), redact))
     return error
 
 
-def _clean_value(name: str, value: Any, redact: Callable[[str], str]) -> Any:
+def _clean_value(error: SaraError, name: str, value: Any, redact: Callable[[str], str]) -> Any:
     if name in ("remedy", "details"):
         return redact(storable(value))[:LONGEST_ERROR] if isinstance(value, str) else ""
     if name == "scope":
-        return value if value in get_args(Scope) else "message"
-    if name == "own_fault":
+        allowed = get_args(Scope if isinstance(error, NotSent) else Extent)
+        return value if value in allowed else allowed[0]
+    if name in ("own_fault", "until_mended"):
         return value is True
     try:
         return max(0, conform(value, int, "after"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -257,7 +257,7 @@ class Responder(PluginObject):
         """Answer the customer's unanswered messages. A responder whose model can call tools offers it those of `turn.tools`.
 
         Raises:
-            TryLater: the same call may work later.
+            TryLater: the same call may work later; its `scope` says whether the failure tells about the whole other side.
             GiveUp: it never will.
         """
 
@@ -385,9 +385,10 @@ class Store(PluginObject):
 
     @abstractmethod
     async def postpone_reply(
-        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
-        """Look again at `due`. With an attempt: it failed with `error`, and stays counted."""
+        """Look again at `due`. With an attempt: it failed with `error`, and stays counted, unless it was not `charged`: then
+        neither the number of calls nor the time of the first says anything about these messages."""
 
     @abstractmethod
     async def end_reply(
@@ -723,9 +724,9 @@ class Queue(PluginObject):
         """Start no more jobs; wait up to `grace` for those that run, then cancel them. Their entries stay."""
 
     @abstractmethod
-    def hold(self, lane: str, until: Instant | None = None) -> None:
+    def hold(self, lane: str, until: Instant | None = None, tried: Collection[str] = ()) -> None:
         """Start no jobs of a lane until `until`, or until `release`. Afterwards the lane starts slowly: one job at a time,
-        doubling with each success reported by `went_well`."""
+        doubling with each success reported by `went_well`. The first is one whose key is not among `tried`, if there is any."""
 
     @abstractmethod
     def release(self, lane: str) -> None:
@@ -734,6 +735,10 @@ class Queue(PluginObject):
     @abstractmethod
     def went_well(self, lane: str) -> None:
         """The other end of a lane answered: let more run at once."""
+
+    def hasten(self, jobs: Iterable[tuple[JobKind, str]]) -> None:
+        """What these pending jobs wait for is there: make them due now, in this order, as far as they are held in memory. A queue
+        that cannot lets them wait for their due."""
 
     @abstractmethod
     def limit(self, lane: str, concurrency: int) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from sara.model import Millis
 
 Scope = Literal["message", "conversation", "channel"]
+Extent = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
@@ -26,11 +27,21 @@ class SaraError(Exception):
 
 
 class TryLater(SaraError):
-    """The other side is busy or away; the same call may work after `after` milliseconds."""
+    """The same call may work after `after` milliseconds.
 
-    def __init__(self, message: str = "", *, after: Millis | None = None) -> None:
+    `scope` is what the failure tells about. *conversation*: of this call alone, e.g. an empty answer; each wait is twice as long.
+    *responder*: of the whole other side, e.g. a refused connection, a time-out, a 503 or a rate limit; it is asked again every few
+    seconds, by one conversation at a time once several have failed. With `until_mended` a person has to mend something first,
+    e.g. a refused key: messages wait for it as long as `max_age` lets them.
+    """
+
+    def __init__(
+        self, message: str = "", *, after: Millis | None = None, scope: Extent | None = None, until_mended: bool = False
+    ) -> None:
         super().__init__(message)
         self.after = after
+        self.scope: Extent = scope or ("responder" if until_mended else "conversation")
+        self.until_mended = until_mended
 
 
 class GiveUp(SaraError):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from sara.contracts import Queue
 from sara.model import Instant, Millis
 from sara.problems import Problems
 
 PROBE_FIRST: Millis = 2_000
-PROBE_LONGEST: Millis = 30_000
+PROBE_LONGEST: Millis = 8_000
+"""While the other end is away it is tried at least this often, so that its return is noticed within seconds."""
+
 PROBES_KEPT = 256
 """Of so many of the latest probes a receipt is proof."""
 
 STUMBLES = 5
-"""After this many failures in a row a lane's breaker opens."""
+"""After this many failures in a row, at more than one conversation, a lane's breaker opens."""
 
 BREAK: Millis = 6_000
 """While the breaker is open one try is made each time this has passed."""
@@ -23,21 +26,49 @@ BREAK: Millis = 6_000
 SEND_WITHIN: Millis = 60_000
 """A send that takes longer than this many milliseconds is in doubt."""
 
+FORGOTTEN_AFTER: Millis = 1_800_000
+"""A failure that is longer ago tells nothing about the next one."""
+
+FAILURES_KEPT = 10_000
+"""Of each lane at most so many conversations are remembered at which it failed."""
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Failures of a lane since anything went through, as far as they tell about its other end."""
+
+    failures: int = 0
+    at: Instant = 0
+    conversations: set[str] = field(default_factory=set)
+
+    @property
+    def is_breaking(self) -> bool:
+        """Whether they are enough to open the breaker. One conversation alone may be the cause itself."""
+        return self.failures >= STUMBLES and len(self.conversations) > 1
+
 
 class Lanes:
-    """Holds a lane when nothing can go through it; the oldest waiting message is the probe that finds it mended."""
+    """Holds a lane when nothing can go through it; a waiting message is the probe that finds it mended: the oldest, or where it
+    may be the message itself that fails, the oldest of a conversation that was not tried yet."""
 
     def __init__(self, queue: Queue, problems: Problems, clock: Callable[[], Instant]) -> None:
         self._queue = queue
         self._problems = problems
         self._clock = clock
         self._refusals: dict[str, tuple[int, Instant]] = {}
-        self._stumbles: dict[str, tuple[int, Instant]] = {}
+        self._streaks: dict[str, _Streak] = {}
+        self._successes: dict[str, int] = {}
+        # By lane and conversation at which it failed and was not well since: the lane's successes at that time, how often it
+        # failed there in spite of some, and when.
+        self._failed_at: dict[str, dict[str, tuple[int, int, Instant]]] = {}
+        # By lane: the reply jobs that wait for it, since and until when; and those that need not wait any longer.
+        self._waiting: dict[str, dict[str, tuple[Instant, Instant]]] = {}
+        self._let_go: dict[str, Instant] = {}
         # Lanes whose other end takes what it then does not deliver, and the names in which receipts will speak of what it took.
         self._unproven: dict[str, deque[str]] = {}
 
     def unavailable(self, lane: str, message: str, remedy: str, *, told_later: bool = False) -> Instant:
-        """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 30 s. Returns the next probe.
+        """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 8 s. Returns the next probe.
 
         `told_later` says that a receipt told so of something that had been taken: then only a receipt is proof of the contrary.
         """
@@ -48,7 +79,7 @@ class Lanes:
             return until  # one of many that were on their way when the first was refused: the same refusal, not another probe
         until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
         self._refusals[lane] = (refusals + 1, until)
-        self._queue.hold(lane, until)
+        self._queue.hold(lane, until, self._failed_at.get(lane, ()))
         self._problems.report(f"lane:{lane}", message, remedy)
         return until
 
@@ -59,27 +90,64 @@ class Lanes:
         if remedy:
             self._problems.report(f"paused:{lane}", message, remedy)
 
-    def stumbled(self, lane: str, message: str) -> None:
-        """The other end failed. One that fails again and again is given rest: the breaker opens, and one try at a time finds
-        out whether it is back, so that a storm is not answered with a herd."""
-        stumbles = self._stumbles.get(lane, (0, 0))[0] + 1
-        self._stumbles[lane] = stumbles, self._clock()
-        if stumbles >= STUMBLES and not self._queue.held(lane):
-            self._queue.hold(lane, self._clock() + BREAK)
+    def refused(self, lane: str, message: str, remedy: str, conversation: str) -> int:
+        """As `unavailable`, told at this conversation: another one is the next probe. Returns how often it was refused although
+        the lane was well in between; where it was just now, that tells about this conversation, and nothing is held."""
+        alone, is_own = self._failed_alone(lane, conversation)
+        if is_own:
+            return alone
+        self.unavailable(lane, message, remedy)
+        return 0
+
+    def stumbled(self, lane: str, message: str, conversation: str, *, is_first: bool = False) -> int:
+        """The other end failed at something of this conversation; `is_first` says that it is the first failure of that.
+
+        One that fails again and again is given rest: the breaker opens, and one try at a time finds out whether it is back, so
+        that a storm is not answered with a herd. Returns how often it has failed here although it was well in between: what has
+        just done so tells about this conversation, opens no breaker, and keeps nobody else waiting.
+        """
+        alone, is_own = self._failed_alone(lane, conversation, is_first=is_first)
+        if is_own:
+            return alone
+        streak = self._streaks.setdefault(lane, _Streak())
+        streak.failures += 1
+        streak.at = self._clock()
+        if len(streak.conversations) < STUMBLES:
+            streak.conversations.add(conversation)
+        if streak.is_breaking and not self._queue.held(lane):
+            self._queue.hold(lane, self._clock() + BREAK, self._failed_at[lane])
             self._problems.report(
                 f"breaker:{lane}",
                 f"{lane} fails again and again: {message}",
                 "nothing is lost; one try is made every 6 s until it works",
             )
+        return alone
+
+    def _failed_alone(self, lane: str, conversation: str, *, is_first: bool = False) -> tuple[int, bool]:
+        """Note a failure. How many there were here in spite of successes elsewhere, and whether this is one of them."""
+        now, successes = self._clock(), self._successes.get(lane, 0)
+        failed_at = self._failed_at.setdefault(lane, {})
+        before, alone, at = failed_at.pop(conversation, (successes, 0, now))
+        if is_first or abs(now - at) > FORGOTTEN_AFTER:
+            before, alone = successes, 0
+        is_own = before != successes
+        failed_at[conversation] = successes, alone + is_own, now
+        if len(failed_at) > FAILURES_KEPT:
+            del failed_at[next(iter(failed_at))]
+        return alone + is_own, is_own
 
     def sends(self, lane: str, *names: str) -> None:
         """Something is about to leave of which receipts will speak by one of these names."""
         if lane in self._unproven:
             self._unproven[lane].extend(names)
 
-    def well(self, lane: str) -> None:
-        """Something went through."""
-        if self._stumbles.pop(lane, (0, 0))[0] >= STUMBLES:
+    def well(self, lane: str, conversation: str | None = None) -> None:
+        """Something went through, of this conversation: whatever waits for the lane goes on, in order."""
+        self._successes[lane] = self._successes.get(lane, 0) + 1
+        if conversation is not None:
+            self._failed_at.get(lane, {}).pop(conversation, None)
+        streak = self._streaks.pop(lane, None)
+        if streak is not None and streak.is_breaking:
             self._problems.clear(f"breaker:{lane}")
         self._problems.clear(f"paused:{lane}")
         if lane in self._unproven:
@@ -90,6 +158,9 @@ class Lanes:
         if self._refusals.pop(lane, None) is not None:
             self._problems.clear(f"lane:{lane}")
         self._queue.went_well(lane)
+        if waiting := self._waiting.pop(lane, None):
+            self._let_go |= {conversation: until for conversation, (_, until) in waiting.items()}
+            self._queue.hasten([("reply", conversation) for conversation in sorted(waiting, key=waiting.__getitem__)])
 
     def arrived(self, lane: str, *names: str) -> None:
         """A receipt proves that something got through, by these names."""
@@ -99,6 +170,18 @@ class Lanes:
         self._queue.release(lane)
         self.well(lane)
 
+    def wait(self, lane: str, conversation: str, since: Instant, until: Instant) -> None:
+        """A reply to what was said at `since` waits until `until` for nothing but this lane: let it go on when something goes
+        through there, the longest waiting first."""
+        self._waiting.setdefault(lane, {})[conversation] = since, until
+
+    def let_go(self, conversation: str, until: Instant | None) -> bool:
+        """Whether a reply that waits until then, and is looked at now, waited for a lane that works again. Asked once each time
+        it is looked at."""
+        for waiting in self._waiting.values():
+            waiting.pop(conversation, None)
+        return until is not None and self._let_go.pop(conversation, None) == until
+
     def held(self, lane: str) -> bool:
         """Whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane
         that nobody has probed for a while counts as free: otherwise one without waiting messages would never be tried again."""
@@ -107,5 +190,5 @@ class Lanes:
         refused = self._refusals.get(lane)
         if refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST:
             return True
-        stumbles, at = self._stumbles.get(lane, (0, 0))
-        return stumbles >= STUMBLES and abs(self._clock() - at) < BREAK + SEND_WITHIN
+        streak = self._streaks.get(lane)
+        return streak is not None and streak.is_breaking and abs(self._clock() - streak.at) < BREAK + SEND_WITHIN

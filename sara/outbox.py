@@ -11,7 +11,7 @@ from sara import doubt, gates, retry
 from sara.bounds import Strays, told_of
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
-from sara.lanes import SEND_WITHIN, Lanes
+from sara.lanes import PROBE_LONGEST, SEND_WITHIN, Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
 from sara.pause import pause
 from sara.plugins import Hooks
@@ -158,7 +158,7 @@ class Outbox:
             # A refusal is an answer too: the other end is there.
             if outcome.external_id is not None:
                 self._lanes.sends(route.deliver_lane, outcome.external_id)
-            self._lanes.well(route.deliver_lane)
+            self._lanes.well(route.deliver_lane, view.part.conversation)
         if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
@@ -198,12 +198,12 @@ class Outbox:
             self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
             return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
         except InDoubt as error:
-            self._lanes.stumbled(route.deliver_lane, str(error))
+            self._stumbled(view, route, str(error))
             return in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
             told = f"the channel {told_of(error)}"
-            self._lanes.stumbled(route.deliver_lane, told)
+            self._stumbled(view, route, told)
             return in_doubt(route, self._clock(), told)
 
     def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
@@ -227,16 +227,21 @@ class Outbox:
         if error.scope == "conversation":
             wait = self._conversation_pause(view, error.after)
             return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
+        calls, most = view.attempts + 1, None
+        failures = calls
         if not error.own_fault:
-            self._lanes.stumbled(route.deliver_lane, str(error))
+            alone = self._stumbled(view, route, str(error))
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
             self._policy,
-            view.attempts + 1,
+            calls,
             view.first_at or now,
             now,
             own_fault=error.own_fault,
             after=error.after,
             chance=self._chance(),
+            failures=failures,
+            most=most,
         )
         if isinstance(decision, retry.Dead):
             self._problems.report(
@@ -247,6 +252,10 @@ class Outbox:
             )
             return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
         return Outcome("not_sent", "queued", decision.at, error=str(error), details=error.details)
+
+    def _stumbled(self, view: DeliveryView, route: Route, how: str) -> int:
+        is_first = view.attempts == 0 and view.doubts == 0
+        return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first)
 
     def _conversation_pause(self, view: DeliveryView, after: Millis | None) -> Millis:
         """How long a conversation has to wait now; twice as long each time in a row."""

@@ -14,12 +14,13 @@ from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
 from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.files import Files
 from sara.handing import Handing, spoken
-from sara.lanes import Lanes
+from sara.lanes import PROBE_LONGEST, Lanes
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.presence import Presence
 from sara.problems import DAY, Problems
+from sara.retry import Broke
 from sara.routes import Route, Routes
 from sara.spending import Spending
 from sara.texts import Texts
@@ -59,10 +60,6 @@ class Manners:
     handing: Handing
     gates: Sequence[gates.Gate] = gates.CORE
     tools: Mapping[str, Tool] = field(default_factory=dict)
-
-
-class Broke(TryLater):
-    """A responder raised what it must not; the message itself may be the cause."""
 
 
 class Replies:
@@ -108,6 +105,8 @@ class Replies:
         view = await self._store.reply_view(job.key, self._limits)
         if view is None:
             return Done()
+        if self._lanes.let_go(view.conversation, view.due):
+            view = replace(view, due=now)
         route = self._routes.of(view.account)
         if route is None:
             return Done()
@@ -122,7 +121,8 @@ class Replies:
         """Do what the gates said."""
         match decision:
             case gates.Wait():
-                return await self._wait(view, decision, now)
+                held = view.delivery == "clear" and self._lanes.held(route.deliver_lane)
+                return await self._wait(view, decision, now, route.deliver_lane if held else None)
             case gates.Skip():
                 return await self._skip(view, decision, None, now)
             case gates.Say():
@@ -146,9 +146,12 @@ class Replies:
         await self._wake_delivery(work)
         return _end(work)
 
-    async def _wait(self, view: ReplyView, wait: gates.Wait, now: Instant) -> JobEnd:
+    async def _wait(self, view: ReplyView, wait: gates.Wait, now: Instant, on: str | None = None) -> JobEnd:
+        """Look again later, or as soon as something goes through the lane that it waits for."""
         if not wait.blocked:
             return Again(wait.until)
+        if on is not None:
+            self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
         why = (wait.reason,) if wait.reason else ()
         await self._store.look_again(view.conversation, "reply", wait.until, now, *why)
         if view.delivery != "clear":
@@ -201,7 +204,7 @@ class Replies:
                 view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
             )
         await self._wake_delivery(work, *others)
-        self._lanes.well(route.reply_lane)
+        self._lanes.well(route.reply_lane, view.conversation)
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
         return _end(work)
 
@@ -249,25 +252,20 @@ class Replies:
 
         Raises TryLater if any of them may answer later, otherwise GiveUp.
         """
-        later: TryLater | None = None
-        gave_up: GiveUp | None = None
+        failed: list[TryLater | GiveUp] = []
         for name, responder in route.responders:
             tools = toolbox()
             try:
                 return await self._ask_one(name, responder, replace(turn, tools=tools)), tools
-            except TryLater as error:
-                later = error if later is None or isinstance(later, Broke) else later
-            except GiveUp as error:
-                gave_up = error
-        if later is not None:
-            raise later
-        raise gave_up or TryLater("no responder is running")
+            except (TryLater, GiveUp) as error:
+                failed.append(error)
+        raise retry.combine(failed)
 
     async def _ask_one(self, name: str, responder: Responder, turn: Turn) -> Reply:
         called = f"responder:{name}"
         if self._strays.blocked(called):
             log.warning("responder_not_called", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} is not called: too many of its calls do not end")
+            raise TryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
             within = responder.timeout + min(GRACE, responder.timeout)
             reply = await self._strays.call(called, responder.answer(turn), within)
@@ -280,7 +278,7 @@ class Replies:
             raise  # of a tool that it called: that is not the responder's fault
         except TimeoutError as error:
             log.warning("responder_hung", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} did not answer within {responder.timeout} ms") from error
+            raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
             raise self._broke(name, told_of(error)) from error
@@ -300,21 +298,7 @@ class Replies:
     async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()
         calls = view.attempts + 1
-        decision: retry.RetryAt | retry.Dead
-        if isinstance(error, GiveUp):
-            decision = retry.Dead("given_up")
-        else:
-            if not isinstance(error, Broke):
-                self._lanes.stumbled(route.reply_lane, str(error))
-            decision = retry.decide(
-                self._policy,
-                calls,
-                view.first_at or now,
-                now,
-                own_fault=isinstance(error, Broke),
-                after=error.after,
-                chance=self._chance(),
-            )
+        decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
         if isinstance(decision, retry.Dead):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
@@ -330,14 +314,50 @@ class Replies:
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
             return _end(work)
+        # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
+        charged = isinstance(error, TryLater) and not _is_refused(error)
         try:
-            await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now)
+            await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now, charged)
         except Stale:
             return Again(now)
         return Again(decision.at)
 
+    def _again(self, view: ReplyView, route: Route, error: TryLater, calls: int, now: Instant) -> retry.RetryAt | retry.Dead:
+        """When to ask again, and what the failure means for everybody who waits for the same responder."""
+        lane = route.reply_lane
+        if _is_refused(error):
+            told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
+            remedy = "mend what is wrong there; waiting messages are answered by themselves afterwards"
+            alone = self._lanes.refused(lane, told, remedy, view.conversation)
+            # Where the lane is held: due now, and so the last of those that wait; another one is the next probe.
+            return retry.RetryAt(now + retry.back_off(self._policy, alone + 1) if alone else now)
+        failures, most = calls, None
+        if error.scope == "responder":
+            alone = self._lanes.stumbled(lane, str(error), view.conversation, is_first=calls == 1)
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
+        decision = retry.decide(
+            self._policy,
+            calls,
+            view.first_at or now,
+            now,
+            own_fault=isinstance(error, Broke),
+            after=error.after,
+            chance=self._chance(),
+            failures=failures,
+            most=most,
+            until_mended=error.until_mended,
+        )
+        if most is not None and isinstance(decision, retry.RetryAt):
+            self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
+        return decision
+
     async def _wake_delivery(self, *work: OpenWork) -> None:
         await self._queue.wake([wake for wake in self._routes.wakes(work) if wake.kind != "reply"])
+
+
+def _is_refused(error: TryLater) -> bool:
+    """Whether nobody can be answered until a person mends something."""
+    return error.until_mended and error.scope == "responder"
 
 
 def _drafts(route: Route, reply: Reply) -> list[Draft]:

@@ -11,13 +11,14 @@ import heapq
 import itertools
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from sara.contracts import Clock, Handler, Listener, Queue
+from sara.entries import Entry, Id, LaneState, job_of, merged
 from sara.errors import StoreUnavailable
 from sara.model import Again, Instant, Job, JobEvent, JobKind, Millis, Wake
 
@@ -40,37 +41,6 @@ KEPT_AGAIN: Millis = 1_000
 CANCELLED_WITHIN = 1.0
 """Seconds that a job which is cut off is given to end."""
 
-Id: TypeAlias = tuple[JobKind, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A pending wake as it is kept. `stamp` names the last change, so that finishing a job cannot undo a newer wake."""
-
-    wake: Wake
-    stamp: int
-    failures: int = 0
-
-
-@dataclass(slots=True)
-class _Lane:
-    limit: int = 64
-    running: int = 0
-    waiting: int = 0
-    ready: list[tuple[int, Instant, int, Id]] = field(default_factory=list)
-    held: bool = False
-    held_until: Instant | None = None
-    held_for: Millis = 0
-    allowance: int | None = None
-    more_kept: bool = False
-    look_at: Instant | None = None
-
-    def room(self) -> int:
-        if self.held:
-            return 0
-        cap = self.limit if self.allowance is None else min(self.limit, self.allowance)
-        return cap - self.running
-
 
 class ScheduledQueue(Queue):
     """Runs jobs from memory. Subclasses keep the entries by overriding the five `_keep…`, `_forget`, `_fetch` methods."""
@@ -80,8 +50,9 @@ class ScheduledQueue(Queue):
         self._pending: dict[Id, Entry] = {}
         self._running: dict[Id, asyncio.Task[None]] = {}
         self._rewoken: dict[Id, Entry] = {}
+        self._hastened: set[Id] = set()
         self._future: list[tuple[Instant, int, Id]] = []
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, LaneState] = {}
         self._stamps = itertools.count(clock() * 1_000)
         self._order = itertools.count()
         self._changed = asyncio.Event()
@@ -123,7 +94,7 @@ class ScheduledQueue(Queue):
         await self._keep(entries)
         for entry in entries:
             self._merge(entry)
-            self._tell("woken", _job(entry))
+            self._tell("woken", job_of(entry))
         self._changed.set()
 
     async def run(self, handler: Handler, listener: Listener | None = None) -> None:
@@ -151,12 +122,12 @@ class ScheduledQueue(Queue):
             if late:
                 await asyncio.wait(late, timeout=CANCELLED_WITHIN)
 
-    def hold(self, lane: str, until: Instant | None = None) -> None:
+    def hold(self, lane: str, until: Instant | None = None, tried: Collection[str] = ()) -> None:
         state = self._lane(lane)
         if state.held and until is not None:
             # A short hold never cuts a longer one.
             until = None if state.held_until is None else max(state.held_until, until)
-        state.held, state.held_until, state.allowance = True, until, 1
+        state.held, state.held_until, state.allowance, state.tried = True, until, 1, tried
         state.held_for = 0 if until is None else until - self._clock()
         self._changed.set()
 
@@ -173,6 +144,14 @@ class ScheduledQueue(Queue):
             if state.allowance >= state.limit:
                 state.allowance = None
             self._changed.set()
+
+    def hasten(self, jobs: Iterable[Id]) -> None:
+        for job in jobs:
+            if job in self._running:
+                self._hastened.add(job)  # it is about to say until when it waits, for what is there already
+            else:
+                self._bring_forward(job)
+        self._changed.set()
 
     def limit(self, lane: str, concurrency: int) -> None:
         self._lane(lane).limit = concurrency
@@ -209,33 +188,33 @@ class ScheduledQueue(Queue):
 
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _lane(self, name: str) -> _Lane:
-        return self._lanes.setdefault(name, _Lane())
+    def _lane(self, name: str) -> LaneState:
+        return self._lanes.setdefault(name, LaneState())
 
     def _merge(self, entry: Entry) -> None:
         """Bring a kept entry into the window, or leave it outside if it is far off or its lane is full."""
         job = (entry.wake.kind, entry.wake.key)
         if job in self._running:
             known = self._rewoken.get(job)
-            self._rewoken[job] = entry if known is None else _merged(known, entry)
+            self._rewoken[job] = entry if known is None else merged(known, entry)
             return
         known = self._pending.get(job)
         lane = self._lane(entry.wake.lane)
         if known is None and not self._admit(lane, entry):
             return
-        merged = entry if known is None else _merged(known, entry)
+        joined = entry if known is None else merged(known, entry)
         if known is not None:
             self._lane(known.wake.lane).waiting -= 1
-        self._pending[job] = merged
-        self._lane(merged.wake.lane).waiting += 1
-        if known is None or merged.wake != known.wake:
-            heapq.heappush(self._future, (merged.wake.due, next(self._order), job))
+        self._pending[job] = joined
+        self._lane(joined.wake.lane).waiting += 1
+        if known is None or joined.wake != known.wake:
+            heapq.heappush(self._future, (joined.wake.due, next(self._order), job))
             if len(self._future) > 64 + 4 * len(self._pending):
                 # Entries that were moved leave records behind; make the heap anew before they outweigh the rest.
                 self._future = [(entry.wake.due, next(self._order), job) for job, entry in self._pending.items()]
                 heapq.heapify(self._future)
 
-    def _admit(self, lane: _Lane, entry: Entry) -> bool:
+    def _admit(self, lane: LaneState, entry: Entry) -> bool:
         """Whether an entry comes into the window. Half of a lane's places are kept for what is due about now, so that many
         that wait for later never keep one waiting that could run."""
         now = self._clock()
@@ -249,6 +228,12 @@ class ScheduledQueue(Queue):
             left_out = entry.wake.due - SOON
             lane.look_at = left_out if lane.look_at is None else min(lane.look_at, left_out)
         return False
+
+    def _bring_forward(self, job: Id) -> None:
+        """Make a pending job due now. Only in memory: a process that ends loses nothing but the haste."""
+        entry, now = self._pending.get(job), self._clock()
+        if entry is not None and entry.wake.due > now:
+            self._merge(replace(entry, wake=replace(entry.wake, due=now)))
 
     def _remove(self, job: Id) -> Entry | None:
         entry = self._pending.pop(job, None)
@@ -274,7 +259,7 @@ class ScheduledQueue(Queue):
     def _start_ready(self, handler: Handler, now: Instant) -> None:
         for name, lane in self._lanes.items():
             while lane.ready and lane.room() > 0:
-                _, due, _, job = heapq.heappop(lane.ready)
+                _, due, _, job = lane.pop()
                 entry = self._pending.get(job)
                 if entry is None or entry.wake.due != due or entry.wake.lane != name:
                     continue
@@ -304,8 +289,8 @@ class ScheduledQueue(Queue):
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _work(self, handler: Handler, entry: Entry, lane: _Lane) -> None:
-        job = _job(entry)
+    async def _work(self, handler: Handler, entry: Entry, lane: LaneState) -> None:
+        job = job_of(entry)
         identity = (job.kind, job.key)
         following: Entry | None = entry
         try:
@@ -321,6 +306,9 @@ class ScheduledQueue(Queue):
             rewoken = self._rewoken.pop(identity, None)
             if rewoken is not None:
                 self._merge(rewoken)
+            if identity in self._hastened:
+                self._hastened.discard(identity)
+                self._bring_forward(identity)
             self._changed.set()
 
     async def _run_one(self, handler: Handler, entry: Entry, job: Job) -> Entry | None:
@@ -387,13 +375,3 @@ class ScheduledQueue(Queue):
         self._counts[what] += 1
         if self._listener is not None:
             self._listener(JobEvent(what, job, error))  # type: ignore[arg-type]  # callers pass the event's own words
-
-
-def _merged(known: Entry, new: Entry) -> Entry:
-    wake = replace(new.wake, due=min(known.wake.due, new.wake.due), priority=max(known.wake.priority, new.wake.priority))
-    return Entry(wake, max(known.stamp, new.stamp), known.failures)
-
-
-def _job(entry: Entry) -> Job:
-    wake = entry.wake
-    return Job(wake.kind, wake.key, wake.lane, wake.due, wake.priority, entry.failures)

@@ -10,6 +10,16 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 from hypothesis import settings
+from sara_openai.simulator import OpenAISimulator
+from sara_whatsapp.simulator import WhatsAppSimulator
+
+from tests.patience import patience
+
+# A test that hangs ends its process, whose stacks are printed. An exception would be caught inside the task that it strikes.
+os.environ.setdefault("PYTEST_TIMEOUT", f"{patience(120):.0f}")
+
+# The simulators' own deadline, for every `wait_for` without one.
+WhatsAppSimulator.patience_s = OpenAISimulator.patience_s = patience(30)
 
 # The same examples each time; `HYPOTHESIS_PROFILE=wild` looks for new ones.
 settings.register_profile("steady", derandomize=True, deadline=None)

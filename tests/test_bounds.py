@@ -19,6 +19,7 @@ from sara.outbox import Outbox
 from sara.replies import Replies
 from sara.testing import HandClock
 from tests.fakes import DEADLINE, FakeResponder, House, delivery_view, job, line, reply_view, without_waiting
+from tests.patience import patience
 
 
 async def test_what_ends_in_time_gives_its_result() -> None:
@@ -182,7 +183,7 @@ def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> 
         "except TimeoutError:\n"
         "    print('on time')\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=patience(30), check=True)
     assert ended.stdout == "on time\n"
 
 

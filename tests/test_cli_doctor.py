@@ -18,6 +18,7 @@ from sara.cli.doctor import doctor
 from sara.config import Config, Section
 from sara.config.model import Admin, Listen
 from sara.config.options import Options
+from tests.patience import patience
 
 SHELF = Path(__file__).parent / "data" / "plugins"
 KEY = "a-key-that-nobody-may-see"
@@ -127,7 +128,7 @@ def test_checks_that_do_not_end_are_given_up(
 def test_checks_that_do_not_even_end_when_told_to_keep_nobody_waiting(file: Path) -> None:
     write(file, "clings", channels=PIGEON)
     code = f"import sara.cli.doctor as d; d.WITHIN = 50; raise SystemExit(d.doctor(d.Path({str(file)!r}), None, fix=False, as_json=True))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(30))
     assert done.returncode == 1
     assert json.loads(done.stdout)["ok"] is False
 

@@ -11,6 +11,7 @@ import pytest
 from sara import SaraError, StoreUnavailable, Wake
 from sara.erasing import STEP, Erasing
 from tests.fakes import CONVERSATION, NOW, House
+from tests.patience import patience
 
 
 class Place:
@@ -63,7 +64,7 @@ async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path
         await place.erasing.forget("p1")
     ended = asyncio.Event()
     running = asyncio.create_task(place.erasing.run(ended))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         while place.store.erasing >= 0:
             await asyncio.wait([running], timeout=0.01)
     ended.set()

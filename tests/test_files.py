@@ -15,6 +15,7 @@ from sara import Attachment, GiveUp, Line, Stale, TryLater, files
 from sara.config import Media
 from sara.files import EXPIRE_PAGE, MEGABYTE, Files
 from tests.fakes import NOW, FakeChannel, FakeStore, House, line
+from tests.patience import patience
 
 PICTURE = b"a picture of a cat"
 DIGEST = hashlib.sha256(PICTURE).hexdigest()
@@ -232,7 +233,7 @@ async def test_old_files_are_removed_in_small_steps(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     ended = asyncio.Event()
     running = asyncio.create_task(place.files.expire(ended))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         while names(tmp_path) != ["young"]:
             await asyncio.wait([running], timeout=0.01)
     ended.set()

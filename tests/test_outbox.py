@@ -30,8 +30,10 @@ from sara import (
     WindowClosed,
 )
 from sara.config import RetryPolicy
+from sara.lanes import PROBE_LONGEST
 from sara.outbox import Outbox
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
+from tests.rows import each_row
 
 JOB: Job = job()
 HOUR = 3_600_000
@@ -42,7 +44,7 @@ LONGEST = 300_000
 MINUTE = 60_000
 
 
-def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0) -> Outbox:
+def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: RetryPolicy = POLICY) -> Outbox:
     ids = itertools.count(1)
     return Outbox(
         house.store,
@@ -51,7 +53,7 @@ def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0) -> Outbox
         house.lanes,
         house.hooks,
         house.problems,
-        POLICY,
+        policy,
         house.clock,
         chance,
         lambda: f"a{next(ids)}",
@@ -327,9 +329,7 @@ async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() 
     assert house.listed() == {}
 
 
-@pytest.mark.parametrize(
-    "error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")]
-)
+@each_row("error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")])
 async def test_whatever_else_happens_the_message_is_in_doubt(error: Exception) -> None:
     outcome, house = await outcome_of(error)
     assert (outcome.state, outcome.part, outcome.not_before) == ("in_doubt", "in_doubt", NOW + HOLD)
@@ -398,17 +398,17 @@ async def _run(outbox: Outbox) -> JobEnd:
 # ── trying again ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_then_at_the_longest_for_a_day() -> None:
-    house = house_of(*[NotSent("connection refused") for _ in range(1_000)])
-    outbox = outbox_of(house)
+async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_then_every_eight() -> None:
+    house = house_of(*[NotSent("connection refused") for _ in range(HOUR // PROBE_LONGEST + 9)])
+    outbox = outbox_of(house, policy=RetryPolicy(outlast=HOUR))
     waits: list[Instant] = []
     while isinstance(end := await outbox(JOB), Again):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
-        house.queue.release("deliver:support")  # its breaker's pause is over long before
     assert waits[:3] == [1_000, 2_000, 4_000]
-    assert set(waits[3:]) == {LONGEST}
-    assert house.clock() - NOW >= DAY > house.clock() - NOW - LONGEST
+    assert set(waits[3:]) == {PROBE_LONGEST}
+    assert house.clock() - NOW >= HOUR > house.clock() - NOW - PROBE_LONGEST
+    assert not house.queue.held("deliver:support"), "one conversation alone keeps nobody else waiting"
     outcome = house.store.called("settle")[-1][1]
     assert (outcome.state, outcome.part) == ("not_sent", "failed")
     assert outcome.error.startswith("outlasted")
@@ -428,7 +428,19 @@ async def test_limits_never_use_up_the_attempts() -> None:
 
 async def test_chance_spreads_the_long_waits() -> None:
     house = house_of(NotSent("away"), attempts=6, first_at=NOW)
-    assert await outbox_of(house, lambda: 0.5)(JOB) == Again(NOW + LONGEST * 95 // 100)
+    assert await outbox_of(house, lambda: 0.5)(JOB) == Again(NOW + PROBE_LONGEST * 95 // 100)
+
+
+async def test_a_send_that_fails_while_others_pass_waits_twice_as_long_each_time_and_opens_no_breaker() -> None:
+    house = house_of(*[NotSent("131016") for _ in range(30)])
+    outbox = outbox_of(house)
+    waits: list[Instant] = []
+    while len(waits) < 12 and isinstance(end := await outbox(JOB), Again):
+        waits.append(end.at - house.clock())
+        house.clock.now = end.at
+        house.lanes.well("deliver:support", "somebody else")
+    assert waits == [1_000 << n for n in range(9)] + [LONGEST] * 3
+    assert house.listed() == {}
 
 
 def test_an_outcome_is_kept_although_the_store_is_busy_for_a_moment() -> None:
@@ -594,7 +606,8 @@ def test_a_channel_that_hangs_or_breaks_again_and_again_is_given_rest(hangs: boo
         house.channel.send = send  # type: ignore[method-assign]  # a channel that does not come back
         for number in range(5):
             assert not house.queue.held("deliver:support")
-            house.store.delivering = [delivery_view(f"out-{number}")]
+            view = delivery_view(f"out-{number}")
+            house.store.delivering = [replace(view, part=replace(view.part, conversation=f"c{number}"))]
             await outbox_of(house)(job(key=f"c{number}"))
         return house
 
@@ -616,8 +629,8 @@ async def test_an_answer_does_not_go_out_where_somebody_else_answers_or_nobody(m
     assert [wake.kind for wake in house.queue.woken] == ["reply"]
 
 
-@pytest.mark.parametrize("mode", ["human", "paused"])
-@pytest.mark.parametrize("purpose", ["notice", "operator", "template"])
+@each_row("mode", ["human", "paused"])
+@each_row("purpose", ["notice", "operator", "template"])
 async def test_a_persons_words_and_notices_go_out_whoever_answers(mode: str, purpose: str) -> None:
     house = house_of(mode=mode, purpose=purpose)
     assert await outbox_of(house)(JOB) == Done()

@@ -20,6 +20,7 @@ from sara.cli.opening import read
 from sara.daemon import Daemon
 from sara.plugins import HOOKS_AT_ONCE, Found, Hooks, Plugins
 from sara.testing import HandClock, QueueContract
+from tests.patience import patience
 
 ROOT = Path(__file__).parents[1]
 SHELF = ROOT / "tests" / "data" / "plugins"
@@ -377,7 +378,7 @@ async def test_a_hook_that_fails_is_named_and_the_others_are_called(bench: Bench
     bench.add("before", started)
     bench.add("clumsy", failures(release)[how])
     bench.add("after", lambda_of(started))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         try:
             await bench.hooks.fire("started")
         except BaseException as error:  # a CancelledError would look like the end of the test itself
@@ -389,7 +390,7 @@ async def test_a_hook_that_fails_is_named_and_the_others_are_called(bench: Bench
 
 async def until(what: Callable[[], bool]) -> None:
     """Wait for what a thread does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         while not what():
             await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.002)
 

@@ -41,7 +41,7 @@ from sara import (
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
 from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
-from sara.lanes import BREAK, STUMBLES
+from sara.lanes import BREAK, PROBE_LONGEST, STUMBLES
 from sara.languages import LANGUAGES
 from sara.replies import GRACE, MOST_RETHOUGHT, Replies, turn_of
 from sara.routes import Routes
@@ -239,8 +239,8 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
 async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_under_way() -> None:
     responder = FakeResponder()
     house = house_of(responder)
-    for _ in range(STUMBLES):
-        house.lanes.stumbled("deliver:support", "no answer")
+    for number in range(STUMBLES):
+        house.lanes.stumbled("deliver:support", "no answer", f"c{number}", is_first=True)
     house.queue.release("deliver:support")
     house.clock.forward(BREAK)
     assert house.store.replying is not None
@@ -322,20 +322,84 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     assert house.store.notices == ([Draft(house.texts.say(key, None))] if says else [])
 
 
-async def test_a_responder_that_is_away_is_asked_after_one_two_and_four_seconds_then_at_the_longest_until_it_outlasts() -> None:
-    house = house_of(FakeResponder(TryLater("connection refused")))
+async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away_every_eight_seconds_until_it_outlasts() -> None:
+    """Each row: what is raised, and how long is waited; a success elsewhere in between says that it is not the responder."""
+    doubling = [1_000 << n for n in range(9)]
+    rows: list[tuple[Exception, bool, list[int], int]] = [
+        (TryLater("empty"), False, doubling, LONGEST),
+        (TryLater("empty"), True, doubling, LONGEST),
+        (TryLater("refused", scope="responder"), False, doubling[:4], PROBE_LONGEST),
+        (TryLater("refused", scope="responder"), True, doubling, LONGEST),
+    ]
+    for error, others_pass, first, longest in rows:
+        house = house_of(FakeResponder(error))
+        replies = replies_of(house)
+        waits = []
+        while isinstance(end := await replies(JOB), Again):
+            waits.append(end.at - house.clock())
+            house.clock.now = end.at
+            if others_pass:
+                house.lanes.well("reply:assistant", "somebody else")
+        row = (str(error), others_pass)
+        assert waits[: len(first)] == first, row
+        assert set(waits[len(first) :]) == {longest}, row
+        assert 30 * MINUTE <= house.clock() - NOW < 30 * MINUTE + longest, row
+        [(_, _, state, reason, _)] = house.store.called("end_reply")
+        assert (state, reason) == ("dead", f"outlasted: {error}"), row
+        assert house.listed() == {"replies:dead": 1}, row
+
+
+async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_it_and_counts_against_nothing() -> None:
+    house = house_of(FakeResponder(TryLater("the key is refused", until_mended=True)), max_age=2 * HOUR)
     replies = replies_of(house)
-    waits = []
+    probes = []
     while isinstance(end := await replies(JOB), Again):
-        waits.append(end.at - house.clock())
-        house.clock.now = end.at
-    assert waits == [1_000, 2_000, 4_000, *[LONGEST] * 6]
-    assert house.clock() - NOW >= 30 * MINUTE
+        assert end.at == house.clock(), "it keeps its place; the lane is what waits"
+        assert house.queue.held("reply:assistant")
+        assert house.store.replying is not None
+        assert (house.store.replying.attempts, house.store.replying.first_at) == (0, None)
+        house.clock.forward(PROBE_LONGEST)
+        house.queue.release("reply:assistant")
+        probes.append(house.clock())
+    assert 2 * HOUR <= house.clock() - NOW <= 2 * HOUR + PROBE_LONGEST
     [(_, _, state, reason, _)] = house.store.called("end_reply")
-    assert state == "dead"
-    assert reason.startswith("outlasted")
-    assert "connection refused" in reason
-    assert house.listed()["replies:dead"] == 1
+    assert (state, reason) == ("skipped", "too_old")
+    assert house.listed()["lane:reply:assistant"] == len(probes)
+
+
+async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time() -> None:
+    key, away = TryLater("the key is refused", until_mended=True), TryLater("refused", scope="responder")
+    house = house_of(FakeResponder(key, away, away, away, away, away, "Here I am."))
+    replies = replies_of(house, RetryPolicy(attempts=2, outlast=MINUTE))
+    await replies(JOB)
+    house.clock.forward(5 * HOUR)
+    while isinstance(end := await replies(JOB), Again):
+        house.clock.now = max(end.at, house.clock())
+    assert house.store.called("end_reply") == []
+    assert house.listed() == {}
+
+
+async def test_a_reply_that_waits_for_a_lane_is_looked_at_as_soon_as_something_goes_through() -> None:
+    """Each row: which lane it waits for, how it is made to, and what the AI says meanwhile."""
+    away = TryLater("refused", after=MINUTE, scope="responder")
+    rows: list[tuple[str, Callable[[House], object], list[Exception]]] = [
+        ("deliver:support", lambda house: house.lanes.unavailable("deliver:support", "the token has expired", ""), []),
+        ("deliver:support", lambda house: house.queue.hold("deliver:support", NOW + HOUR), []),
+        ("reply:assistant", lambda house: None, [away]),
+    ]
+    for lane, hold, says in rows:
+        for goes_through in (True, False):
+            house = house_of(FakeResponder(*says, "Hi!"))
+            replies = replies_of(house)
+            hold(house)
+            end = await replies(JOB)
+            assert isinstance(end, Again), lane
+            assert house.store.replying is not None
+            house.store.replying = replace(house.store.replying, due=end.at)
+            house.clock.forward(1)
+            house.queue.release(lane)
+            (house.lanes.well if goes_through else house.queue.hold)(lane)
+            assert (await replies(JOB) == Done()) == goes_through, lane
 
 
 async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say() -> None:
@@ -357,7 +421,7 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
 async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> None:
     view = reply_view(*LINES, attempts=3, first_at=NOW)
     house = house_of(FakeResponder(RuntimeError("a bug")), FakeResponder(TryLater("connection refused")), view=view)
-    assert await run(house) == Again(NOW + LONGEST)
+    assert await run(house) == Again(NOW + 8_000)
     assert house.store.called("end_reply") == []
 
 
@@ -371,7 +435,7 @@ async def test_a_wait_that_the_responder_asked_for_is_kept() -> None:
 
 async def test_chance_spreads_the_long_waits() -> None:
     house = house_of(FakeResponder(TryLater("busy")), view=reply_view(*LINES, attempts=5, first_at=NOW))
-    assert await replies_of(house, chance=lambda: 0.5)(JOB) == Again(NOW + LONGEST * 95 // 100)
+    assert await replies_of(house, chance=lambda: 0.5)(JOB) == Again(NOW + 32_000 * 95 // 100)
 
 
 async def test_a_failure_that_was_overtaken_is_dropped() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara.config import Retry, RetryPolicy
-from sara.retry import Dead, RetryAt, back_off, decide
+from sara.errors import GiveUp, TryLater
+from sara.retry import Broke, Dead, RetryAt, back_off, combine, decide
 from tests.fakes import steady
 
 START = 1_800_000_000_000
@@ -34,10 +35,49 @@ def test_what_is_the_messages_own_fault_ends_with_the_attempts() -> None:
     assert decide(DEFAULT, 4, START, START + 7 * SECOND, own_fault=True) == Dead("attempts_used_up")
 
 
-@pytest.mark.parametrize(("calls", "passed"), [(4, 7 * SECOND), (5, 6 * MINUTE), (30, 30 * MINUTE - 1)])
-def test_while_the_other_side_is_away_it_goes_on_at_the_longest_wait(calls: int, passed: int) -> None:
-    now = START + passed
-    assert decide(DEFAULT, calls, START, now, own_fault=False) == RetryAt(now + 5 * MINUTE)
+def test_while_the_other_side_is_away_the_waits_go_on_doubling_up_to_the_longest() -> None:
+    rows = [(4, 8), (5, 16), (6, 32), (7, 64), (8, 128), (9, 256), (10, 300), (30, 300)]
+    for calls, wait in rows:
+        now = START + 30 * MINUTE - 1
+        assert decide(DEFAULT, calls, START, now, own_fault=False) == RetryAt(now + wait * SECOND), calls
+
+
+def test_a_wait_may_be_counted_by_other_failures_and_have_a_bound_of_its_own() -> None:
+    rows = [(9, 1, None, 1), (9, 3, None, 4), (1, 30, None, 300), (9, None, 8_000, 8), (2, None, 8_000, 2), (9, 2, 8_000, 2)]
+    for calls, failures, most, wait in rows:
+        decision = decide(DEFAULT, calls, START, START, own_fault=False, failures=failures, most=most)
+        assert decision == RetryAt(START + wait * SECOND), (calls, failures, most)
+
+
+def test_what_a_person_has_to_mend_is_waited_for_without_end() -> None:
+    now = START + 9 * 24 * HOUR
+    assert decide(DEFAULT, 900, START, now, own_fault=False, until_mended=True) == RetryAt(now + 5 * MINUTE)
+
+
+def test_what_follows_where_none_of_several_answered() -> None:
+    """Each row: what they raised; of what kind the outcome is, of which scope, whether a person has to mend it, and its wait."""
+    empty, away, key = TryLater("empty"), TryLater("away", scope="responder", after=9), TryLater("key", until_mended=True)
+    never, bug = GiveUp("never"), Broke("a bug")
+    rows: list[tuple[list[TryLater | GiveUp], type, str, bool, str, int | None]] = [
+        ([empty], TryLater, "conversation", False, "empty", None),
+        ([away], TryLater, "responder", False, "away", 9),
+        ([key], TryLater, "responder", True, "key", None),
+        ([away, away], TryLater, "responder", False, "away", 9),
+        ([away, empty], TryLater, "conversation", False, "away", None),
+        ([away, key], TryLater, "responder", True, "key", None),
+        ([key, empty], TryLater, "conversation", True, "key", None),
+        ([key, bug], TryLater, "conversation", True, "key", None),
+        ([key, never], TryLater, "conversation", True, "key", None),
+        ([never, away], TryLater, "conversation", False, "away", 9),
+        ([bug, empty], TryLater, "conversation", False, "empty", None),
+        ([never, bug], Broke, "conversation", False, "a bug", None),
+    ]
+    for errors, kind, scope, until_mended, words, after in rows:
+        outcome = combine(errors)
+        assert isinstance(outcome, TryLater)
+        told = (type(outcome), outcome.scope, outcome.until_mended, str(outcome), outcome.after)
+        assert told == (kind, scope, until_mended, words, after), errors
+    assert combine([GiveUp("too long"), GiveUp("for me too")]).args == ("for me too",)
 
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
@@ -78,7 +118,7 @@ def test_chance_spreads_the_long_waits_by_at_most_a_tenth_and_no_others(policy: 
         assert spread == plain
     else:
         assert isinstance(spread, RetryAt)
-        assert 0.9 * policy.longest - 1 <= spread.at - START <= policy.longest
+        assert 0.9 * (plain.at - START) - 1 <= spread.at - START <= plain.at - START
 
 
 def test_chance_keeps_long_waits_from_ending_together() -> None:

@@ -14,6 +14,7 @@ from sara.config.model import Ceiling as Allowed
 from sara.history import estimated_tokens
 from sara.spending import ANSWER, INSTRUCTIONS, MILLION, Spending
 from tests.fakes import NOW, line, steady
+from tests.rows import each_row
 
 PRICES = {
     "gpt-5": Price(input=1.25, output=10),
@@ -31,7 +32,7 @@ def spending(**changes: Any) -> Spending:
 # ── what a call cost ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("model", "cost"),
     [
         ("gpt-5", 11_250_000),
@@ -109,7 +110,7 @@ def test_days_and_months_change_by_utc(now: int, expected: tuple[str, str]) -> N
 # ── ceilings ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("budget", "bounded"),
     [
         ({}, False),
@@ -123,7 +124,7 @@ def test_one_ceiling_is_enough_to_be_bounded(budget: dict[str, Any], bounded: bo
     assert spending(**budget).bounded is bounded
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("day", "month", "used_up"),
     [
         ({}, {}, False),
@@ -145,7 +146,7 @@ def test_without_ceilings_nothing_is_ever_used_up() -> None:
     assert not Spending(Budget()).used_up([{"calls": 1 << 40}, {"money": 1 << 60}])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("budget", "usage", "unpriced"),
     [
         ({"day": Allowed(money=1)}, Usage(1, 1, "gpt-5"), False),

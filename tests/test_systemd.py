@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sara import systemd
+from tests.patience import patience
 
 UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
 EXPOSURE = 2.5
@@ -21,7 +22,11 @@ EXPOSURE = 2.5
 def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], figure: Callable[[str], None]) -> None:
     analyze = need("systemd-analyze", "it judges the service unit")
     judged = subprocess.run(
-        [analyze, "security", "--offline=true", "--no-pager", str(UNIT)], capture_output=True, text=True, check=False, timeout=60
+        [analyze, "security", "--offline=true", "--no-pager", str(UNIT)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patience(60),
     )
     found = re.search(r"Overall exposure level for sara\.service: ([\d.]+)", judged.stdout)
     assert found is not None, judged.stdout + judged.stderr
@@ -33,7 +38,7 @@ def test_a_figure_is_printed_also_where_tests_run_beside_each_other(need: Callab
     need("systemd-analyze", "its figure is to be printed")
     judged = f"{Path(__file__)}::test_the_unit_is_well_sandboxed"
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "1", judged]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, cwd=UNIT.parent.parent)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=patience(120), cwd=UNIT.parent.parent)
     assert re.search(r"^systemd-analyze security: exposure [\d.]+ of at most", done.stdout, re.MULTILINE), done.stdout
 
 

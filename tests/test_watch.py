@@ -10,6 +10,7 @@ import pytest
 from sara.errors import StoreUnavailable
 from sara.watch import LEAST_FREE, MOST_WAITING, Watch
 from tests.fakes import House
+from tests.patience import patience
 
 
 def watch_of(house: House, free: list[int]) -> Watch:
@@ -72,5 +73,5 @@ async def test_it_ends_with_the_daemon() -> None:
     house, ended = House(), asyncio.Event()
     running = asyncio.create_task(watch_of(house, [LEAST_FREE]).run(ended))
     ended.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         await running

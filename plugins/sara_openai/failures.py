@@ -17,9 +17,6 @@ from typing import Any, Literal
 
 from sara import GiveUp, Instant, Millis, TryLater
 
-MENDING: Millis = 60_000
-"""How long to wait while a person has to mend something."""
-
 LONGEST_WAIT: Millis = 600_000
 """Servers that ask for a longer wait are asked again after this: limits are often lifted early."""
 
@@ -82,7 +79,7 @@ def understand(error: BaseException, host: str, now: Instant, *, tools: bool = F
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int) and not 200 <= status < 300:
         return _answered(status, _body(error), response.headers, host, now, tools)
-    return Failed(TryLater(_broken(error, host)))
+    return Failed(TryLater(_broken(error, host), scope="responder"))
 
 
 def _answered(status: int, body: Mapping[str, Any], headers: Mapping[str, str], host: str, now: Instant, tools: bool) -> Failed:
@@ -96,9 +93,9 @@ def _answered(status: int, body: Mapping[str, Any], headers: Mapping[str, str], 
     if tools and _tools_refused(status, f"{code} {parameter} {said}"):
         return Failed(GiveUp(f"{where}: it takes no tools"), no_tools=True)
     if trouble := _trouble(status, {code, kind}, parameter, where):
-        return Failed(TryLater(where, after=MENDING), trouble)
+        return Failed(TryLater(where, until_mended=True), trouble)
     if status in (408, 409, 425, 429) or status >= 500:
-        return Failed(TryLater(where, after=wait_asked_for(headers, now)))
+        return Failed(TryLater(where, after=wait_asked_for(headers, now), scope="responder"))
     return Failed(GiveUp(where))
 
 

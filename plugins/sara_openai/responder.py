@@ -86,7 +86,9 @@ class OpenAIResponder(Responder):
         except TimeoutError:
             if not bound.expired():
                 raise  # it is a tool's own
-            raise TryLater(f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s") from None
+            raise TryLater(
+                f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s", scope="responder"
+            ) from None
         except RanOut as error:
             if self.options.max_output_tokens is not None:
                 self._troubles.report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))

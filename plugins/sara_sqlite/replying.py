@@ -30,6 +30,9 @@ from sara_sqlite.rows import (
     the,
 )
 
+CALLS_TOLD = 10
+"""After so many calls those that fail alike are not told one by one."""
+
 
 def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView | None:
     """All that the decision needs."""
@@ -197,8 +200,10 @@ def _read(db: Connection, conversation: int, message: int, text: str, now: Insta
         event(db, now, "reading", f"{len(text)} characters", conversation=conversation, message=message)
 
 
-def postpone(db: Connection, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant) -> OpenWork:
-    """Look again at `due`; a failed call stays counted."""
+def postpone(
+    db: Connection, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool
+) -> OpenWork:
+    """Look again at `due`; a failed call stays counted where it is charged."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["reply_due"] is None:
@@ -211,10 +216,28 @@ def postpone(db: Connection, conversation: str, attempt: int | None, due: Instan
         survived(db, key)
         spending.give_back(db, key)
         db.execute("UPDATE conversations SET attempt_open = 0, error = ? WHERE id = ?", (error, key))
-        for waiting in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (key,)).fetchall():
-            event(db, now, "asking_failed", error or "", conversation=key, message=waiting["id"])
+        if not charged:
+            db.execute(
+                "UPDATE conversations SET attempts = max(0, attempts - 1),"
+                " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
+                (key,),
+            )
+        _tell_failure(db, key, error or "", now, shorten=not charged or row["attempts"] > CALLS_TOLD)
     db.execute("UPDATE conversations SET reply_due = ? WHERE id = ?", (due, key))
     return open_work(db, key)
+
+
+def _tell_failure(db: Connection, conversation: int, error: str, now: Instant, *, shorten: bool) -> None:
+    """Tell each waiting message's history of a failed call. An outage takes hundreds of them: to `shorten` it, only the first
+    and the latest of those that failed alike are kept. The newest event stays, so that no id is given twice."""
+    for row in db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting'", (conversation,)).fetchall():
+        event(db, now, "asking_failed", error, conversation=conversation, message=row["id"])
+        if not shorten:
+            continue
+        last = db.execute("SELECT * FROM events WHERE message = ? ORDER BY id DESC LIMIT 6", (row["id"],)).fetchall()
+        alike = [each["what"] if each["what"] == "asked" else (each["what"], each["detail"]) for each in last]
+        if alike == [("asking_failed", error), "asked"] * 3:
+            db.executemany("DELETE FROM events WHERE id = ?", [(each["id"],) for each in last[2:4]])
 
 
 def end(

@@ -136,9 +136,9 @@ class SqliteStore(Store):
         await self.database.write(lambda db: tooling.end(db, record, result, now))
 
     async def postpone_reply(
-        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant
+        self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
-        return await self.database.write(lambda db: replying.postpone(db, conversation, attempt, due, error, now))
+        return await self.database.write(lambda db: replying.postpone(db, conversation, attempt, due, error, now, charged))
 
     async def end_reply(
         self,

@@ -81,9 +81,7 @@ class RetryPolicy(Options):
     first: Duration = Field(default=1_000, ge=1, description="The wait after the first call.")
     factor: float = Field(default=2, ge=1, le=10, allow_inf_nan=False, description="What each wait is multiplied by.")
     longest: Duration = Field(default=300_000, ge=1, description="The longest wait between two calls.")
-    outlast: Duration = Field(
-        default=1_800_000, ge=0, description="How long to go on at the longest wait while the other side is away."
-    )
+    outlast: Duration = Field(default=1_800_000, ge=0, description="How long to go on while the other side is away.")
 
     @model_validator(mode="after")
     def _waits_fit(self) -> Self:

@@ -10,7 +10,7 @@ import pytest
 from sara import Again, Done, Instant, Job, JobEnd, JobEvent, Queue, Wake
 from sara.testing.clock import HandClock
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Recorder:
@@ -297,6 +297,32 @@ class QueueContract:
         await running.seen.ran(2)
         assert running.keys() == ["c0"]
         release.set()
+
+    async def test_what_is_hastened_runs_now_in_the_order_given(self, running: Running) -> None:
+        later = running.clock() + 200_000
+        await running.queue.wake([wake("reply", key, later) for key in ("a", "b", "c", "d")])
+        running.queue.hasten([("reply", "c"), ("reply", "a"), ("reply", "unknown")])
+        await running.settled()
+        assert running.keys() == ["c", "a"]
+        await running.forward(200_000)
+        await running.settled()
+        assert running.keys() == ["c", "a", "b", "d"]
+
+    async def test_what_is_hastened_while_it_runs_runs_once_more_now(self, running: Running) -> None:
+        ends: list[JobEnd] = [Again(running.clock() + 200_000), Done()]
+
+        async def end(job: Job) -> JobEnd:
+            if job.kind != "reply":
+                return Done()
+            if len(ends) == 2:
+                running.queue.hasten([("reply", "c1")])
+            return ends.pop(0)
+
+        running.seen.ends = end
+        await running.queue.wake([wake("reply", "c1", running.clock())])
+        await running.seen.ran(2)
+        await running.settled()
+        assert running.keys() == ["c1", "c1"]
 
     async def test_events_and_counters_tell_what_happened(self, running: Running) -> None:
         await running.queue.wake([wake("reply", "c1", running.clock())])

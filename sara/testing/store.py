@@ -375,6 +375,17 @@ class StoreContract(
             await shop.store.postpone_reply(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
         assert await shop.due(conversation) == (shop.clock() + 1_000, None)
 
+    async def test_a_call_that_says_nothing_about_the_messages_counts_for_nothing(self, shop: Shop) -> None:
+        conversation = await shop.asked()
+        first = shop.clock()
+        for charged, calls, since in ((False, 0, None), (True, 1, first + 1_000), (False, 1, first + 1_000)):
+            attempt = await shop.store.begin_reply(conversation, (), shop.clock())
+            await shop.store.postpone_reply(conversation, attempt, shop.clock(), "no key", shop.clock(), charged)
+            view = await shop.store.reply_view(conversation, HistoryLimits())
+            assert view is not None
+            assert (view.attempts, view.first_at, view.due) == (calls, since, shop.clock())
+            shop.clock.forward(1_000)
+
     async def test_a_message_that_comes_during_a_back_off_does_not_cut_it_short(self, shop: Shop) -> None:
         conversation = await shop.asked()
         attempt = await shop.store.begin_reply(conversation, (), shop.clock())

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.rig import Strace
 from tests.journeys.conftest import ai, phone, town
+from tests.patience import patience
 
 HERE = Path(__file__).parent
 __all__ = ["ai", "phone", "town"]
@@ -18,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is tried here takes its time, most of all in full."""
     for item in items:
         if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(patience(300)))
 
 
 @pytest.fixture

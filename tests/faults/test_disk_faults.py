@@ -29,10 +29,11 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 
 from tests.faults.rig import Died, Fork, Point, Strace, at_each, built, check_end, look, points, read_through
 from tests.journeys.conftest import DEADLINE, Town
+from tests.patience import patience
 
 START_AGAIN = 75
 SYNCING = "fsync,fdatasync"
-SWEPT = 60.0
+SWEPT = patience(60)
 """Seconds in which the sweep has seen to whatever could not be woken."""
 
 
@@ -179,14 +180,14 @@ async def test_a_sync_that_fails_anywhere_ends_the_process_and_the_next_one_find
 
 async def test_a_sync_that_fails_ends_the_process_within_seconds_whatever_is_under_way(strace: Strace, place: Town) -> None:
     fork = await Fork.serving(place)
-    place.ai.delay_ms = 4_000
+    place.ai.delay_ms = 3_600_000
     await place.phone.say("ana", "hello")
     await fork.alive(place.ai.wait_for(lambda calls: calls))
     fault = ("-e", f"trace={SYNCING}", "-e", f"inject={SYNCING}:error=EIO:when=1")
     async with strace.beside(fork.pid, *fault, paths=log_of(place)):
         await place.phone.say("kofi", "me too")
         await refused(place, fork, "me too")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(patience(5)):
             assert await fork.ended() == START_AGAIN
     place.ai.delay_ms = 0
     await settled_and_ended(place, await Fork.serving(place))
@@ -201,7 +202,7 @@ async def test_a_slow_disk_slows_everybody_down_and_blocks_nobody(strace: Strace
         for who in people:
             await place.phone.say(who, f"{who} speaks")
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=patience(1))) as session,
             session.get(fork.admin_url + "/healthz") as answer,
         ):
             assert answer.status == 200

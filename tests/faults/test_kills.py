@@ -24,6 +24,8 @@ from sara.model import Attempt, StoredMessage, TimelineEvent
 from tests.faults.invariants import CANARY, Evidence, Findings, Ledger, Said, examine, gather
 from tests.journeys.conftest import Process, Town, configuration
 from tests.journeys.test_kill_and_restart import crowd
+from tests.patience import patience
+from tests.rows import each_row
 
 FULL = os.environ.get("SARA_FAULTS") == "full"
 RATE = 30.0
@@ -93,7 +95,7 @@ class Scene:
         could say in which order they ought to be answered.
         """
         while not enough():
-            idle = await self.town.phone.wait_for(lambda _: self._idle(), timeout=60)
+            idle = await self.town.phone.wait_for(lambda _: self._idle(), timeout=patience(60))
             size = self.chance.choices((1, 2, 4), (7, 2, 1))[0]
             chosen = self.chance.sample(idle, min(size, len(idle)))
             if self.chance.random() < 0.1:
@@ -105,7 +107,7 @@ class Scene:
         waiting = self.ledger.waiting
         return [who for who in self.people if who not in waiting]
 
-    async def rest(self, timeout: float = 60) -> None:
+    async def rest(self, timeout: float = patience(60)) -> None:
         """Wait until everything was answered and reported, and nobody has anything left to do. What is left after that time is for
         the checker to name."""
         phone = self.town.phone
@@ -310,6 +312,6 @@ FALSIFIED: list[tuple[str, str, Callable[[Evidence], Evidence]]] = [
 ]
 
 
-@pytest.mark.parametrize(("invariant", "falsify"), [pytest.param(*rest, id=name) for name, *rest in FALSIFIED])
+@each_row(("invariant", "falsify"), [pytest.param(*rest, id=name) for name, *rest in FALSIFIED])
 def test_the_checker_sees_each_kind_of_violation(invariant: str, falsify: Callable[[Evidence], Evidence]) -> None:
     assert invariant in examine(falsify(honest())).ids

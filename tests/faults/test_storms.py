@@ -23,6 +23,7 @@ from sara.cli.opening import opened
 from sara.model import RECEIPT_RANK
 from tests.faults.invariants import Findings, Said
 from tests.faults.test_kills import PROMPT, RATE, Scene, fresh_seed, scene
+from tests.patience import patience
 
 FULL = os.environ.get("SARA_FAULTS") == "full"
 CASES, FEWER = (300, 100) if FULL else (30, 30)
@@ -125,11 +126,11 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
             phone.faults.error_code.on(131016)
         over = asyncio.Event()
         writing = asyncio.create_task(here.write(10, over.is_set))
-        await phone.wait_for(lambda _: len(failures(here)) >= lanes.STUMBLES, timeout=20)
+        await phone.wait_for(lambda _: len(failures(here)) >= lanes.STUMBLES, timeout=patience(20))
         opened_at = failures(here)[lanes.STUMBLES - 1]
         # Those that were on their way when it opened.
         calm = opened_at + lanes.BREAK // 2
-        await phone.wait_for(lambda _: len([at for at in failures(here) if at > calm]) >= tries, timeout=60)
+        await phone.wait_for(lambda _: len([at for at in failures(here) if at > calm]) >= tries, timeout=patience(60))
         probes = [at for at in failures(here) if at > calm]
         gaps = [after - before for before, after in itertools.pairwise([opened_at, *probes])]
         assert min(gaps) >= lanes.BREAK * 0.9, f"SARA_SEED={here.seed}: tries came {gaps} ms apart"
@@ -179,7 +180,7 @@ async def settled(here: Scene, cases: int = FEWER) -> Findings:
 
 async def everybody_answered(here: Scene, timeout: float) -> None:
     """Wait until the provider has accepted an answer to everything."""
-    await here.town.phone.wait_for(lambda _: not here.ledger.unanswered, timeout=timeout)
+    await here.town.phone.wait_for(lambda _: not here.ledger.unanswered, timeout=patience(timeout))
 
 
 def acceptances(here: Scene) -> dict[str, list[str]]:

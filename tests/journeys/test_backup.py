@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import opened
+from tests.patience import patience
 
 from .conftest import Process, Town, exported
 from .test_kill_and_restart import all_answered, crowd
@@ -44,7 +45,7 @@ async def test_a_restored_daemon_answers_and_sends_nothing_twice(town: Town, pro
     await town.answers(3)
     await phone.say(noor, "not in the backup")
     await town.answers(4)
-    await phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     code, _, err = await sara(town, "restore", saved["file"], "--yes")
     assert code == 1
     assert f"process {process.process.pid}" in err
@@ -61,7 +62,7 @@ async def test_a_restored_daemon_answers_and_sends_nothing_twice(town: Town, pro
         assert (await phone.post(delivery.body)).statuses == [200]
     await phone.say(noor, "and I again")
     await town.answers(5)
-    await phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     given_up = (await as_json(town, "queue", "list"))["given_up"]
     assert sorted((each["state"], each["reason"], each["text"]) for each in given_up) == [
         ("dead", "restored", "answered after the backup"),
@@ -102,13 +103,13 @@ async def test_backups_under_load_lose_nothing_and_each_is_whole(town: Town, pro
         for turn in range(4):
             for start in range(0, len(people), 4):
                 await town.phone.post_messages([(who, f"{who} says {turn}") for who in people[start : start + 4]])
-                await town.phone.wait_for(lambda phone: phone.under_way < 40, timeout=20)
+                await town.phone.wait_for(lambda phone: phone.under_way < 40, timeout=patience(20))
 
     writing = asyncio.create_task(write())
     saved = [await as_json(town, "backup", str(town.folder / f"{n}.db")) for n in range(3)]
     await writing
-    await town.phone.wait_for(lambda phone: all_answered(phone, people), timeout=60)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: all_answered(phone, people), timeout=patience(60))
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert await process.end() == 0
     stored = await exported(town)
     assert Counter(message.state for message in stored if message.direction == "in") == {"answered": 160}
@@ -129,7 +130,7 @@ async def test_a_broken_backup_changes_nothing(town: Town, process: Process) -> 
     await process.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert await process.end() == 0
     broken = town.folder / "broken.db"
     broken.write_bytes((town.folder / "state" / "sara.db").read_bytes()[:20_000])
@@ -148,7 +149,7 @@ async def test_a_damaged_database_is_not_served_until_a_backup_is_restored(town:
     await process.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     code, out, err = await sara(town, "backup", str(town.folder))
     assert code == 0, err
     assert "Saved and checked: 2 messages in 1 conversation, 1 attempt to send" in out

@@ -11,6 +11,7 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 
 from sara.cli.opening import daemon_of, read, usable
 from sara.texts import Texts
+from tests.patience import patience
 
 from .conftest import Process, Town, exported
 
@@ -26,7 +27,7 @@ async def act(town: Town, conversation: str, action: str, **body: Any) -> Any:
 
 async def at_rest(town: Town) -> None:
     """Nothing is under way at the provider: whatever is killed now has heard of everything."""
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
 
 
 def said_to(phone: WhatsAppSimulator, customer: str) -> list[str]:
@@ -108,7 +109,7 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
     [asked] = [send for send in town.phone.accepted if send.customer == "kofi"]
     assert asked.kind == "template"
     await town.phone.say("kofi", "yes?")
-    await town.phone.wait_for(lambda phone: len(said_to(phone, "kofi")) >= 3, timeout=20)
+    await town.phone.wait_for(lambda phone: len(said_to(phone, "kofi")) >= 3, timeout=patience(20))
     assert any("Ana Duarte" in text for text in said_to(town.phone, "kofi"))
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 
 from sara_whatsapp.simulator import WhatsAppSimulator
 
+from tests.patience import patience
+
 from .conftest import Process, Town, exported
 
 PEOPLE = 60
@@ -31,7 +33,7 @@ async def test_restart_with_work_pending(town: Town, process: Process) -> None:
     town.ai.delay_ms = 0
     await process.start()
     assert await town.answers(1) == ["echo: before the crash"]
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert len(town.phone.accepted) == 1
 
 
@@ -40,7 +42,7 @@ async def test_a_burst_that_a_kill_falls_into_is_still_one_turn(town: Town, proc
     await process.start()
     for text in ("Bom dia", "queria um bolo", "para sábado"):
         await town.phone.say("ana", text)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     await process.kill()
     await process.start()
     assert await town.answers(1) == ["echo: Bom dia | queria um bolo | para sábado"]
@@ -52,12 +54,12 @@ async def test_a_send_cut_off_by_a_crash_is_settled_by_its_receipt_and_not_sent_
     town.phone.faults.slow.on(1_500, times=1)
     await town.phone.say("ana", "hello")
     # The provider has accepted and reports back, but its answer does not arrive any more.
-    await town.phone.wait_for(lambda phone: len(phone.accepted) == 1, timeout=20)
+    await town.phone.wait_for(lambda phone: len(phone.accepted) == 1, timeout=patience(20))
     await process.kill()
     await process.start()
     await town.phone.say("kofi", "hello too")
     await town.answers(2)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert await process.end() == 0
     ana = [message for message in await exported(town) if message.text == "echo: hello"]
     assert [message.state for message in ana] == ["read"]
@@ -73,11 +75,11 @@ async def test_every_acknowledged_message_is_answered_once_and_in_order_across_k
         for start in range(0, PEOPLE, 6):
             await town.phone.post_messages([(who, f"{who} says {turn}") for who in people[start : start + 6]])
         if turn in (1, 2):
-            await town.phone.wait_for(lambda phone, turn=turn: len(phone.accepted) >= PEOPLE * turn // 2, timeout=30)
+            await town.phone.wait_for(lambda phone, turn=turn: len(phone.accepted) >= PEOPLE * turn // 2, timeout=patience(30))
             await process.kill()
             await process.start()
-    await town.phone.wait_for(lambda phone: all_answered(phone, people), timeout=60)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=30)
+    await town.phone.wait_for(lambda phone: all_answered(phone, people), timeout=patience(60))
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(30))
     assert await process.end() == 0
 
     stored = await exported(town)

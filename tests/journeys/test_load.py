@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from sara.web.bodies import BODY_LIMIT
+from tests.patience import patience
 
 from .conftest import Process, Town
 from .test_kill_and_restart import all_answered, answered, crowd
@@ -24,8 +25,8 @@ async def test_two_hundred_conversations_at_once_are_answered_once_and_in_order(
     for turn in range(ROUNDS):
         for start in range(0, PEOPLE, 5):
             await town.phone.post_messages([(who, f"{who} says {turn}") for who in people[start : start + 5]])
-    await town.phone.wait_for(lambda phone: all_answered(phone, people[:], ROUNDS), timeout=90)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=60)
+    await town.phone.wait_for(lambda phone: all_answered(phone, people[:], ROUNDS), timeout=patience(90))
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(60))
     inbound = await town.messages(direction="in")
     assert len(inbound) == PEOPLE * ROUNDS
     assert {message.state for message in inbound} == {"answered"}
@@ -57,7 +58,7 @@ async def test_many_large_bodies_of_strangers_do_not_fill_the_memory_and_custome
         writer.write(head + b"x" * (BODY_LIMIT - 10))
         await writer.drain()
 
-    async with asyncio.timeout(9):
+    async with asyncio.timeout(patience(9)):
         await asyncio.gather(*(unfinished() for _ in range(100)))
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]

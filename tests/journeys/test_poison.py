@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from sara.cli.opening import opened
+from tests.patience import patience
 
 from .conftest import Process, Town, exported
 
@@ -118,8 +119,8 @@ async def test_a_message_that_kills_the_process_is_set_aside_after_three_times_a
     await town.phone.connect(await process.served() + "/webhook/messages")
     await town.answers(1)
     await town.phone.say("mei", "and me?")
-    await town.phone.wait_for(lambda phone: any(send.text == "ok: and me?" for send in phone.accepted), timeout=20)
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=20)
+    await town.phone.wait_for(lambda phone: any(send.text == "ok: and me?" for send in phone.accepted), timeout=patience(20))
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert await process.end() == 0
     stored = await exported(town)
     assert [(message.text, message.reason) for message in stored if message.state == "quarantined"] == [

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sara_whatsapp.simulator.samples import picture
 
+from tests.patience import patience
+
 from .conftest import Town
 
 TEMPLATE = {"name": "answer_waiting", "language": "en"}
@@ -143,7 +145,7 @@ async def test_a_window_that_is_closed_after_all_parks_the_answer_until_the_cust
     assert parked.reason == "window_closed"
     assert "parked:whatsapp" in problems(town)
     if template:
-        await town.phone.wait_for(lambda phone: [send.kind for send in phone.accepted] == ["template"], timeout=20)
+        await town.phone.wait_for(lambda phone: [send.kind for send in phone.accepted] == ["template"], timeout=patience(20))
     assert town.daemon is not None
     assert [each.state for each in await town.daemon.store.attempts(parked.id)] == ["not_sent"]
     asked = len(town.phone.accepted)
@@ -154,7 +156,7 @@ async def test_a_window_that_is_closed_after_all_parks_the_answer_until_the_cust
 
     await town.until(a_second_later)
     await town.phone.say("ana", "hello again")
-    await town.phone.wait_for(lambda phone: len(phone.accepted) == asked + 2, timeout=20)
+    await town.phone.wait_for(lambda phone: len(phone.accepted) == asked + 2, timeout=patience(20))
     assert [send.text for send in town.phone.accepted[asked:]] == ["echo: are you open?", "echo: hello again"]
 
 

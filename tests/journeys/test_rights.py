@@ -13,12 +13,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.patience import patience
+
 from .conftest import Process, Town, exported
 from .test_running import as_json, sara
 
 ANA = re.compile(b"Ana Duarte|15550001111|US.10000000000000000111|saxophone", re.IGNORECASE)
 DAY = 86_400_000
-SEEN = 20.0
+SEEN = patience(20)
 
 
 def traces(town: Town) -> dict[str, set[bytes]]:

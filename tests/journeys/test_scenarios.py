@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.patience import patience
+
 from .conftest import Town
 
 BODIES = Path(__file__).parent.parent / "data" / "webhooks"
@@ -119,6 +121,38 @@ async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
     assert len(town.ai.calls) == 7
 
 
+async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_again_or_is_back(town: Town) -> None:
+    """Each row: what the AI's server says, how often, and which problem is shown meanwhile. Nothing may be outlasted here."""
+    town.config["retry"]["reply"] = {"attempts": 1, "first": "50ms", "longest": "100ms", "outlast": "1h"}
+    await town.start()
+    names = ("ana", "kofi", "mei")
+    rows: list[tuple[dict[str, Any], str]] = [
+        ({"kind": "unauthorized"}, "lane:reply:assistant"),
+        ({"kind": "quota"}, "lane:reply:assistant"),
+        ({"kind": "status", "status": 503}, "breaker:reply:assistant"),
+    ]
+    answered = 0
+    for fault, problem in rows:
+
+        async def shown(problem: str = problem) -> bool:
+            return problem in problems(town)
+
+        async def over(problem: str = problem) -> bool:
+            return problem not in problems(town)
+
+        town.ai.fault(**fault, times=None)
+        for name in names:
+            await town.phone.say(name, f"{fault} {name}")
+        await town.until(shown)
+        tried = len(town.ai.calls)
+        town.ai.heal()
+        answered += len(names)
+        said = await town.answers(answered)
+        assert sorted(said[-3:]) == sorted(f"echo: {fault} {name}" for name in names)
+        assert len(town.ai.calls) <= tried + 2 * len(names), "few calls find out that it is back"
+        await town.until(over)
+
+
 async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_when_retried(town: Town) -> None:
     town.ai.fault("status", status=400)
     await town.start()
@@ -213,7 +247,7 @@ async def test_status_updates_never_go_back(town: Town) -> None:
     await town.start()
     await town.phone.say("ana", "hello")
     [said] = await town.stored(1, direction="out", state="read")
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(10))
     assert [message.state for message in await town.messages(direction="out")] == ["read"]
     assert town.daemon is not None
     told = [event.what for event in await town.daemon.store.timeline(said.id) if event.actor == "provider"]
@@ -225,7 +259,7 @@ async def test_redelivered_webhook_is_answered_once(town: Town) -> None:
     await town.start()
     await town.phone.say("ana", "hello")
     await town.stored(1, direction="out", state="read")
-    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=10)
+    await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(10))
     assert len(await town.messages(direction="in")) == 1
     assert len(town.phone.accepted) == 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
 from pathlib import Path
 
 from .conftest import Process, Town, exported
@@ -43,9 +42,9 @@ async def test_a_clean_end_is_no_crash(town: Town, process: Process) -> None:
 
 
 async def thinks_for_long(town: Town, process: Process) -> None:
-    """Ana has written, and the AI takes longer than anybody waits for."""
-    town.config["responders"]["assistant"]["timeout"] = "60s"
-    town.ai.delay_ms = 50_000
+    """Ana has written, and the AI takes an hour: what ends before has not waited for it."""
+    town.config["responders"]["assistant"]["timeout"] = "2h"
+    town.ai.delay_ms = 3_600_000
     await process.start()
     await town.phone.say("ana", "hello")
     await town.ai.wait_for(lambda calls: calls)
@@ -56,9 +55,8 @@ async def test_a_second_signal_ends_it_at_once(town: Town, process: Process) -> 
     assert process.process is not None
     process.process.send_signal(signal.SIGTERM)
     await process.logged('"stopping"')
-    begun = time.monotonic()
     assert await process.end() == 130
-    assert time.monotonic() - begun < 2
+    assert not any('"stopped"' in line for line in process.output), "the first signal's way to the end was not cut short"
 
 
 async def test_it_is_gone_within_thirty_seconds_although_the_ai_and_a_plugin_hang(town: Town, process: Process) -> None:
@@ -66,9 +64,7 @@ async def test_it_is_gone_within_thirty_seconds_although_the_ai_and_a_plugin_han
     shutil.copy(SHELF / "sara_hanging.py", town.folder / "plugins")
     town.config["channels"]["second"] = {"plugin": "hanging", "at": "close"}
     await thinks_for_long(town, process)
-    begun = time.monotonic()
     assert await process.end() == 0
-    assert time.monotonic() - begun < 30
     assert [message.state for message in await exported(town)] == ["waiting"]
     town.config["channels"].pop("second")
     town.ai.delay_ms = 0

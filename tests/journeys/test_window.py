@@ -9,6 +9,8 @@ from sara_whatsapp.simulator import Bubble
 from sara_whatsapp.simulator.state import new_wamid
 from sara_whatsapp.simulator.webhooks import inbound, wire
 
+from tests.patience import patience
+
 from .conftest import Town
 
 MINUTE = 60_000
@@ -31,13 +33,13 @@ async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_
     town.config["channels"]["whatsapp"]["template"] = TEMPLATE
     await town.start()
     await wrote(town, "are you open?", ALMOST_A_DAY)
-    [asked] = await town.phone.wait_for(lambda phone: phone.accepted, timeout=20)
+    [asked] = await town.phone.wait_for(lambda phone: phone.accepted, timeout=patience(20))
     assert asked.kind == "template"
     await town.stored(1, state="parked")
     assert town.daemon is not None
     assert "parked:whatsapp" in town.daemon.problems
     await town.phone.say("ana", "hello again")
-    await town.phone.wait_for(lambda phone: len(phone.accepted) == 3, timeout=20)
+    await town.phone.wait_for(lambda phone: len(phone.accepted) == 3, timeout=patience(20))
     assert [send.text for send in town.phone.accepted[1:]] == ["echo: are you open?", "echo: hello again"]
 
 
@@ -101,7 +103,7 @@ async def test_the_customer_sees_that_an_answer_is_being_written(town: Town) -> 
     town.ai.delay_ms = 1_500
     await town.start()
     said = await town.phone.say("ana", "hello")
-    [shown] = await town.phone.wait_for(lambda phone: phone.typings, timeout=20)
+    [shown] = await town.phone.wait_for(lambda phone: phone.typings, timeout=patience(20))
     assert shown.message_id == said
     assert town.phone.accepted == []
     await town.answers(1)

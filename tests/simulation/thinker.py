@@ -36,8 +36,10 @@ class SimulatedResponder(Responder):
             if row["state"] == "answered":
                 world.broken("I2", f"the AI is asked for {ident}, whose answer is stored")
         await asyncio.sleep(weather.thinks * chance.random())
+        if (refusal := world.refusal(turn)) is not None:
+            raise refusal
         if world.happens(weather.later, "try later"):
-            raise TryLater("busy", after=chance.choice((None, None, 3_000)))
+            raise TryLater("busy", after=chance.choice((None, None, 3_000)), scope=chance.choice((None, "responder")))
         if world.happens(weather.gives_up, "gives up"):
             raise GiveUp("never")
         if world.happens(weather.hangs, "hangs"):

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sara_sqlite.options import SqliteOptions
 
-from sara import Options, Request
+from sara import Options, Request, Turn
 from sara.config import Config, Conversation, Loaded, Retry, RetryPolicy, Section
 from tests.simulation import promises
 from tests.simulation.disk import Died, Disk, Fault
@@ -82,6 +82,10 @@ class World:
             return False
         self.faults[what] += 1
         return True
+
+    def refusal(self, turn: Turn) -> Exception | None:
+        """What the AI raises for a turn, where a test says so."""
+        return None
 
     def note(self, *what: object) -> None:
         """Write down what happened: the same seed writes the same."""

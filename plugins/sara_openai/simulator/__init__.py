@@ -52,6 +52,9 @@ class OpenAISimulator(Simulator):
     shows in Responses alone.
     """
 
+    patience_s = 30.0
+    """How long `wait_for` waits, in seconds, where its caller does not say."""
+
     def __init__(
         self, *, api_key: str | None = "sk-simulated", model: str = "gpt-5-mini", mode: Mode = "script", delay_ms: int = 0
     ) -> None:
@@ -111,18 +114,18 @@ class OpenAISimulator(Simulator):
         """Let nothing go wrong any more; calls that hang go on hanging."""
         self._faults.clear()
 
-    async def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float = 5.0) -> list[Call]:
+    async def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float | None = None) -> list[Call]:
         """Return the calls once `predicate` holds for them; it is asked whenever a call comes in or is answered.
 
         Raises:
-            TimeoutError: it did not hold within `timeout` seconds.
+            TimeoutError: it did not hold within `timeout` seconds, by default `patience_s`.
         """
         if not predicate(self.calls):
             future = asyncio.get_running_loop().create_future()
             entry = (predicate, future)
             self._waiting.append(entry)
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(self.patience_s if timeout is None else timeout):
                     await future
             finally:
                 self._waiting.remove(entry)

@@ -39,6 +39,9 @@ class WhatsAppSimulator(Saying, Simulator):
     `say` something (`Saying` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
     """
 
+    patience_s = 30.0
+    """How long `wait_for` waits, in seconds, where its caller does not say."""
+
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
@@ -277,9 +280,10 @@ class WhatsAppSimulator(Saying, Simulator):
         """How many webhooks and reports are not settled yet."""
         return self._postman.under_way
 
-    async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float = 5) -> T:
+    async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float | None = None) -> T:
         """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
-        Raises `TimeoutError`, which says how things stood."""
+        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`; it says how things stood."""
+        timeout = self.patience_s if timeout is None else timeout
         try:
             async with asyncio.timeout(timeout):
                 while not (found := condition(self)):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from sara import Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Turn, hookimpl
+
+
+log = structlog.get_logger("sara_hanging")
 
 
 class HangingOptions(Options):
@@ -13,6 +18,7 @@ class HangingOptions(Options):
 
 async def hang(where: str, options: HangingOptions) -> None:
     if options.at == where:
+        log.info("hangs", where=where)
         await asyncio.Event().wait()
 
 

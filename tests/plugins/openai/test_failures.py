@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sara_openai.failures import LONGEST_WAIT, MENDING, Failed, understand, wait_asked_for
+from sara_openai.failures import LONGEST_WAIT, Failed, understand, wait_asked_for
 
 from sara import GiveUp, TryLater
 
@@ -63,7 +63,7 @@ def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
 def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, codes: dict[str, Any], kind: str) -> None:
     failed = answered(status, **codes)
     assert isinstance(failed.outcome, TryLater)
-    assert failed.outcome.after == MENDING
+    assert (failed.outcome.until_mended, failed.outcome.scope) == (True, "responder")
     assert failed.trouble
     assert failed.trouble.kind == kind
     assert failed.trouble.remedy
@@ -171,3 +171,14 @@ def test_causes_that_run_in_a_circle_end() -> None:
     first, second = OSError(), RuntimeError()
     first.__cause__, second.__cause__ = second, first
     assert understand(first, "host", NOW).outcome
+
+
+def test_what_tells_about_the_server_says_so_and_opens_the_breaker_for_everybody() -> None:
+    for status in (408, 409, 425, 429, 500, 502, 503, 504, 529):
+        outcome = answered(status).outcome
+        assert isinstance(outcome, TryLater), status
+        assert (outcome.scope, outcome.until_mended) == ("responder", False), status
+    for error in (ConnectionRefusedError(), ConnectionResetError(), TimeoutError(), socket.gaierror(), ssl.SSLError()):
+        outcome = understand(error, "ai.example.org", NOW).outcome
+        assert isinstance(outcome, TryLater), error
+        assert (outcome.scope, outcome.until_mended) == ("responder", False), error

@@ -8,12 +8,16 @@ import sara_openai
 from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import OpenAISimulator
 
+from tests.patience import patience
+
 ROOT = Path(__file__).parents[3]
 
 
 def loaded_by(statement: str) -> set[str]:
     script = f"import sys; sys.path[:0] = ['plugins', '.']; {statement}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=patience(60), cwd=ROOT
+    )
     return set(done.stdout.split())
 
 

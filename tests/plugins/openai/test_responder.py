@@ -344,7 +344,7 @@ async def test_what_a_person_has_to_mend_waits_is_a_problem_and_is_cleared_by_th
     simulator.fault(**fault)
     error = await refused_with(responder, turn())
     assert isinstance(error, TryLater)
-    assert error.after == 60_000
+    assert error.until_mended
     (problem,) = problems
     assert problem.key == f"responder:assistant:{key}"
     assert problem.remedy

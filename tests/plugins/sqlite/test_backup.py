@@ -23,8 +23,9 @@ from sara_sqlite.store import SqliteStore
 from sara import Attachment, Context, HistoryLimits, Outcome, Person, Problems, SaraError, StoreLocked, StoreUnavailable
 from sara.testing import HandClock
 from sara.testing.shop import ANA, KOFI, Shop, later, message
+from tests.patience import patience
 
-DEADLINE = 30.0
+DEADLINE = patience(30)
 
 
 @pytest.fixture
@@ -287,7 +288,9 @@ backup.save(Path(sys.argv[1]), Path(sys.argv[2]), 1, Stop())
 
 
 def killed(source: Path, target: Path, at: str) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, source, target, at], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, source, target, at], capture_output=True, check=False, timeout=patience(60)
+    )
     assert done.returncode == -9, done.stderr.decode()
 
 

@@ -21,8 +21,9 @@ from sara_sqlite.store import SqliteStore
 from sara import Context, Problems, SaraError, StoreUnavailable
 from sara.testing import HandClock
 from sara.testing.shop import Shop, message
+from tests.patience import patience
 
-DEADLINE = 30.0
+DEADLINE = patience(30)
 PAGE = 4096
 
 

@@ -19,6 +19,7 @@ from sara_sqlite.connection import GroupConnection
 from sara_sqlite.database import Database
 
 from sara import StoreLocked, StoreLost, StoreUnavailable
+from tests.patience import patience
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ async def test_a_second_process_is_refused_with_the_name_of_the_first(database: 
         "asyncio.run(Database(Path(sys.argv[1])).open())"
     )
     other = subprocess.run(  # noqa: ASYNC221  # nothing else runs in this test
-        [sys.executable, "-c", program, str(database.path)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program, str(database.path)], capture_output=True, text=True, check=False, timeout=patience(60)
     )
     assert "StoreLocked" in other.stderr
     assert f"process {os.getpid()}" in other.stderr

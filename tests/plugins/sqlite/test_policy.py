@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
 from sara import Also, Ceiling, Draft, HandOver, HistoryLimits, Person, Reserve, Said, Usage
@@ -175,3 +176,26 @@ async def test_a_tool_that_may_have_been_called_is_not_called_again_after_a_rest
     assert (record.result, new) == (None, False)
     await store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
     assert await store.spent("2027-01") == {"calls": 1, "tokens": 10, "money": 10}, "what was set aside then stays spent"
+
+
+async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: Shop) -> None:
+    """Each row: the errors of calls in turn, which of them are charged, and what the message's history then says."""
+    rows: list[tuple[list[str], bool, list[str]]] = [
+        (["no key"] * 50, False, ["no key"] * 2),
+        (["no key"] * 20 + ["away"] * 20 + ["no key"], False, ["no key", "no key", "away", "away", "no key"]),
+        (["away"] * 3, True, ["away"] * 3),
+        (["away"] * 300, True, ["away"] * CALLS_TOLD),
+    ]
+    for number, (errors, charged, told) in enumerate(rows):
+        conversation = await shop.asked(Person(phone=f"4915100000{number}"), f"in-{number}")
+        for error in errors:
+            shop.clock.forward(1_000)
+            attempt, _ = await shop.call(conversation)
+            await store.postpone_reply(conversation, attempt, shop.clock(), error, shop.clock(), charged)
+        await shop.call(conversation)
+        view = await store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        events = await store.timeline(view.waiting[0].id)
+        calls = [line for error in told for line in ("asked", error)]
+        assert [each.detail if each.what == "asking_failed" else each.what for each in events] == ["received", *calls, "asked"]
+        assert events[-2].at == shop.clock(), "the latest failure is told"

@@ -18,6 +18,7 @@ from sara_whatsapp.codes import FileRefused
 from sara_whatsapp.graph import Answer, GraphClient, usage
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
+from tests.patience import patience
 
 TOKEN = "EAAinventedtoken"
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.accepted"}]}
@@ -314,7 +315,7 @@ async def test_a_cancelled_send_stays_cancelled(graph: Graph, client: GraphClien
 
     graph.answer = never
     sending = asyncio.ensure_future(client.send(BODY))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), patience(5))
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending

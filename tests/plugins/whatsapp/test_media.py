@@ -21,6 +21,8 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from sara import Attachment, GiveUp, SaraError, Secret, TryLater
+from tests.patience import patience
+from tests.rows import each_row
 
 TOKEN = "EAAinventedtoken"
 NUMBER = "109000000000555"
@@ -309,7 +311,7 @@ async def test_a_closed_channel_fetches_nothing(host: Host, downloads: Downloads
 
 async def test_a_reader_that_stops_halfway_frees_the_connection(host: Host, downloads: Downloads) -> None:
     for _ in range(40):  # more than there are connections
-        async with asyncio.timeout(5), aclosing(downloads.fetch(PHOTO)) as chunks:
+        async with asyncio.timeout(patience(5)), aclosing(downloads.fetch(PHOTO)) as chunks:
             async for _ in chunks:
                 break
 
@@ -482,7 +484,7 @@ def test_an_address_on_the_internet_is_public(address: str) -> None:
     assert public(ip_address(address))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     [
         *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "198.18.0.1"),

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 from sara_whatsapp.options import WhatsAppOptions
 
+from tests.rows import each_row
+
 NEEDED: dict[str, Any] = {
     "phone_number_id": "109000000000555",
     "app_secret": "s3cret",
@@ -36,8 +38,8 @@ def test_what_is_needed_is_asked_for(key: str) -> None:
         WhatsAppOptions.model_validate({name: value for name, value in NEEDED.items() if name != key})
 
 
-@pytest.mark.parametrize("key", ["app_secret", "access_token", "verify_token"])
-@pytest.mark.parametrize("empty", ["", "   ", "\n", None])
+@each_row("key", ["app_secret", "access_token", "verify_token"])
+@each_row("empty", ["", "   ", "\n", None])
 def test_an_empty_secret_is_refused(key: str, empty: str | None) -> None:
     with pytest.raises(ValidationError):
         options(**{key: empty})
@@ -70,13 +72,13 @@ def test_an_id_may_be_written_as_a_number() -> None:
     assert options(phone_number_id=109000000000555).phone_number_id == "109000000000555"
 
 
-@pytest.mark.parametrize("number", ["+15550009000", "109 000", "", True, 1.5, "١٢٣", None])
+@each_row("number", ["+15550009000", "109 000", "", True, 1.5, "١٢٣", None])
 def test_what_is_no_id_is_refused(number: Any) -> None:
     with pytest.raises(ValidationError):
         options(phone_number_id=number)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "kept"),
     [
         ("https://graph.facebook.com/", "https://graph.facebook.com"),
@@ -99,7 +101,7 @@ def test_plain_http_beyond_loopback_is_refused_with_the_reason(url: str) -> None
         options(graph_url=url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     ["", "graph.facebook.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "https://a#b", "https://a:x", "https://[x"],
 )
@@ -108,7 +110,7 @@ def test_what_is_no_graph_address_is_refused(url: str) -> None:
         options(graph_url=url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"api_version": "26.0"},

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from sara_whatsapp.simulator import NotVerified, WhatsAppSimulator
 
+from tests.patience import patience
 from tests.plugins.whatsapp.provider import GAPS, TEXT, Client, Receiver, settled, shape
 
 SAMPLES = Path(__file__).parents[2] / "data" / "webhooks"
@@ -416,7 +417,7 @@ async def test_stopping_ends_what_is_still_to_be_delivered(receiver: Receiver) -
     receiver.answers = [503]
     await simulator.say("ana", "hi")
     await simulator.wait_for(lambda s: bool(s.deliveries and s.deliveries[0].statuses))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         await simulator.stop()
     assert simulator.under_way == 0
 

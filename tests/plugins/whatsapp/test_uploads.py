@@ -13,6 +13,8 @@ from sara_whatsapp import uploads as module
 from sara_whatsapp.uploads import LocalFile, Uploads, fitting, look_at
 
 from sara import NotSent, Part, Person, Refused, SaraError, Unavailable
+from tests.patience import patience
+from tests.rows import each_row
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 20
@@ -191,7 +193,7 @@ async def test_a_cancelled_send_takes_nobody_elses_upload_with_it(folder: Path, 
     wanted = part(path=put(folder, "a1", JPEG))
     meta.open.clear()
     first, second = (asyncio.ensure_future(uploads.ready(wanted)) for _ in range(2))
-    await asyncio.wait_for(meta.asked.wait(), 5)
+    await asyncio.wait_for(meta.asked.wait(), patience(5))
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -202,10 +204,10 @@ async def test_a_cancelled_send_takes_nobody_elses_upload_with_it(folder: Path, 
 async def test_closing_ends_what_is_being_uploaded(folder: Path, meta: Meta, uploads: Uploads) -> None:
     meta.open.clear()
     sending = asyncio.ensure_future(uploads.ready(part(path=put(folder, "a1", JPEG))))
-    await asyncio.wait_for(meta.asked.wait(), 5)
+    await asyncio.wait_for(meta.asked.wait(), patience(5))
     await uploads.close()
     with pytest.raises(NotSent):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, patience(5))
 
 
 async def test_uploads_that_nobody_came_back_for_are_not_piled_up(
@@ -216,7 +218,7 @@ async def test_uploads_that_nobody_came_back_for_are_not_piled_up(
     for n in range(6):
         with pytest.raises(NotSent):
             await uploads.ready(part(path=put(folder, f"a{n}", JPEG)))
-        await asyncio.wait(set(uploads._running.values()), timeout=5)
+        await asyncio.wait(set(uploads._running.values()), timeout=patience(5))
     assert len(uploads._running) <= 2
 
 
@@ -233,7 +235,7 @@ async def test_nothing_but_a_file_in_the_media_folder_is_ever_sent(path: str, fo
     os.mkfifo(folder / "pipe")
     put(folder, "a1", JPEG)
     with pytest.raises(Refused):
-        await asyncio.wait_for(uploads.ready(part(path=path)), 5)
+        await asyncio.wait_for(uploads.ready(part(path=path)), patience(5))
     assert meta.taken == []
 
 
@@ -293,7 +295,7 @@ def test_a_sticker_that_moves_is_known(folder: Path) -> None:
 MB = 1_000_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "mime", "size", "animated", "sent_as"),
     [
         ("image", "image/jpeg", 5 * MB, False, "image"),
@@ -321,8 +323,8 @@ def test_a_file_goes_as_what_it_is_meant_for_or_as_a_document(
     assert fitting(kind, LocalFile(Path("a"), mime, size, 0, animated)) == sent_as
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "document", "sticker"])
-@pytest.mark.parametrize("size", [0, 100 * MB + 1])
+@each_row("kind", ["image", "video", "audio", "document", "sticker"])
+@each_row("size", [0, 100 * MB + 1])
 def test_a_file_that_is_empty_or_too_large_for_anything_is_refused(kind: str, size: int) -> None:
     with pytest.raises(Refused):
         fitting(kind, LocalFile(Path("a"), "image/jpeg", size, 0))
