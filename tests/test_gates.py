@@ -478,3 +478,22 @@ def test_saras_own_gates_come_first() -> None:
 
     gates: list[Gate] = [*CORE, never]
     assert decide(reply_view(FRESH, opted_out=True), POLICY, FACTS, gates) == Skip(("fresh",), "opted_out")
+
+
+def test_the_time_for_which_a_gate_put_a_message_off_does_not_make_it_old() -> None:
+    policy = POLICY.model_copy(update={"max_age": HOUR, "too_old": "store"})
+    written = NOW - 3 * HOUR
+    rows = (
+        # (put off before, since and until when now, whether it is too old)
+        (0, None, True),
+        (2 * HOUR, None, False),
+        (2 * HOUR - 1, None, True),
+        (0, (NOW - 2 * HOUR, NOW + HOUR), False),
+        (0, (NOW - 2 * HOUR, NOW - HOUR), True),
+        (HOUR, (NOW - HOUR, NOW), False),
+        (0, (NOW - 5 * HOUR, NOW), False),
+    )
+    for before, now_too, is_old in rows:
+        view = replace(reply_view(replace(FRESH, at=written, deferred=before)), deferred=now_too)
+        skipped = isinstance(decide(view, policy, Facts(NOW)), Skip)
+        assert skipped == is_old, (before, now_too)
