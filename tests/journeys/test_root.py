@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -183,8 +184,8 @@ async def test_a_user_is_warned_of_what_others_may_write(
     town.write()
     town.file.chmod(0o666)
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    assert check(town.file, strict=False, as_json=False) == 0
+    assert await asyncio.to_thread(check, town.file, strict=False, as_json=False) == 0
     assert f"chmod o-w {town.file}" in capsys.readouterr().out
-    assert check(town.file, strict=True, as_json=False) == 1
+    assert await asyncio.to_thread(check, town.file, strict=True, as_json=False) == 1
     daemon = await town.start()
     assert any(str(town.file) in problem.message for problem in daemon.problems)
