@@ -58,9 +58,11 @@ if TYPE_CHECKING:
         Change,
         Contact,
         ConversationSummary,
+        Correction,
         DeliveryView,
         Done,
         Dossier,
+        Download,
         Draft,
         Echo,
         Failure,
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
         Wording,
     )
     from sara.parts import plain, split_text, utf16_length
+    from sara.phone_numbers import number_spellings, read_number
     from sara.private_files import open_private, read_private, refuse_link, write_private
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
@@ -123,6 +126,7 @@ _HOMES = (
     "sara.model",
     "sara.parts",
     "sara.private_files",
+    "sara.phone_numbers",
     "sara.history",
     "sara.gates",
     "sara.problems",
@@ -150,9 +154,11 @@ __all__ = [
     "Contact",
     "Context",
     "ConversationSummary",
+    "Correction",
     "DeliveryView",
     "Done",
     "Dossier",
+    "Download",
     "Draft",
     "Duration",
     "Echo",
@@ -242,9 +248,11 @@ __all__ = [
     "estimated_tokens",
     "format_duration",
     "hookimpl",
+    "number_spellings",
     "open_private",
     "parse_duration",
     "plain",
+    "read_number",
     "read_private",
     "refuse_link",
     "split_text",

@@ -7,7 +7,7 @@ their texts; everything else becomes a problem that names the plugin.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -25,6 +25,7 @@ from sara.model import (
     Instant,
     Line,
     Part,
+    Person,
     Receipt,
     Reception,
     Reply,
@@ -60,10 +61,11 @@ _CHANNEL_VALUES: dict[str, Any] = {
     "kinds": frozenset[str],
     "reply_window": int | None,
     "typing_lasts": int | None,
+    "media_lifetime_ms": int,
     "monthly_budget": int | None,
 }
 _RECEPTION: dict[str, Any] = {"messages": InboundMessage, "receipts": Receipt, "changes": Change, "set_aside": SetAside}
-_POSITIVE = ("text_limit", "doubt_hold", "reply_window", "typing_lasts", "monthly_budget", "timeout")
+_POSITIVE = ("text_limit", "doubt_hold", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
 
 
 def build(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
@@ -209,6 +211,10 @@ class GuardedChannel(_Guarded, Channel):
     def _take_values(self) -> None:
         self._values(_CHANNEL_VALUES)
 
+    def verify(self, request: Request) -> bool:
+        verified: bool = conform(guarded_call(self._plugin.verify, request), bool, "the result of `verify`")
+        return verified
+
     def receive(self, request: Request) -> Reception:
         """What the channel understood. What of it is not as agreed is set aside with the whole body, and the rest taken. Raises what
         the plugin raises, WrongType and Misbehaved."""
@@ -268,6 +274,8 @@ class GuardedChannel(_Guarded, Channel):
             self._caller.report("send", error, "; whether the message left is not known")
             raise
         external_id = given.external_id
+        if (recipient := _or_none(given.recipient, Person | None)) is not given.recipient:
+            given = replace(given, recipient=recipient)
         if isinstance(external_id, str) and external_id:
             self._caller.well("send")
             clean = storable(external_id)
@@ -329,6 +337,17 @@ class GuardedResponder(_Guarded, Responder):
         if reply is None:
             raise GiveUp(f"{self._caller.called} handed over a wrong value ({faults[0]})")
         return reply
+
+    def select_attachments(self, turn: Turn) -> Iterable[Attachment]:
+        """The files that the plugin chooses; all of them where it fails."""
+        try:
+            chosen = guarded_call(lambda: tuple(self._plugin.select_attachments(turn)))
+            selected: Iterable[Attachment] = conform(chosen, tuple[Attachment, ...], "its result")
+        except Exception as error:
+            self._caller.report("select_attachments", error, "; the answer waits for all files")
+            return super().select_attachments(turn)
+        self._caller.well("select_attachments")
+        return selected
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         given = await self._caller.awaited(self._plugin.summarise, lines, former, now)

@@ -36,6 +36,7 @@ from sara.health import Health
 from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
 from sara.logs import redact_with
+from sara.media_downloads import MediaDownloads
 from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
@@ -51,7 +52,7 @@ from sara.tending import Tending
 from sara.texts import Texts
 from sara.watch import Watch
 from sara.web.admin import AdminApp
-from sara.web.door import Door, most_connections
+from sara.web.door import ConnectionLimits, Door, most_connections
 from sara.web.parsing import ParseLog
 from sara.web.public import ANY_PATH, PublicApp
 from sara.worker import DRAIN, Worker
@@ -76,9 +77,6 @@ CLOSE_WITHIN: Millis = 5_000
 ORPHANS_LOOKED_AT = 1_000
 ORPHANS_NAMED = 4
 """So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
-
-KEEPALIVE = 15.0
-"""Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
 
 START_AGAIN = 75
 """Exit code of a daemon that has to be started again: it cannot know whether its last write was kept, or plugin calls that
@@ -194,6 +192,8 @@ class Daemon:
         self._run(self._watch_strays(), "stray-watch")
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
+        self._run(self._files.clean(self.ended), "file-cleaning")
+        self._run(self._downloads.run(), "downloads")
         self._run(self._budget.run(self.ended), "budget-watch")
         self._run(self._erasing.run(self.ended), "erasing")
         self._run(self._retention.run(self.ended), "retention")
@@ -213,12 +213,16 @@ class Daemon:
         handing = Handing(routes, texts)
         self._spending = Spending(config.budget)
         manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
-        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
-        self._stack.push_async_callback(self.inbox.close)
-        self._stack.push_async_callback(self.hooks.settle)
         files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
-        self._erasing = Erasing(self.store, self.queue, files, clock)
+        self._downloads = downloads = MediaDownloads(self.store, files, routes, self.problems, clock, self.strays)
+        rules = Rules(words, texts, handing)
+        self.inbox = Inbox(
+            self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
+        )
+        self._stack.push_async_callback(self.inbox.close)
+        self._stack.push_async_callback(self.hooks.settle)
+        self._erasing = Erasing(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
         self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
@@ -232,9 +236,10 @@ class Daemon:
             clock,
             chance,
             self.strays,
-            files,
+            downloads,
             manners,
         )
+        self._stack.push_async_callback(replies.close)
         tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)
         self.health = Health(self.store, routes, self.problems, clock)
         self._outbox = Outbox(
@@ -502,9 +507,8 @@ class Daemon:
         )
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
-        runner = Door(
-            app, most_connections(), access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1
-        )
+        server = self._config.server
+        runner = Door(app, ConnectionLimits(most_connections(), server.connections_per_address, server.trusted_proxies))
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)

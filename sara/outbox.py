@@ -175,7 +175,7 @@ class Outbox:
             accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, Accepted):
                 raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
-            return Outcome("accepted", "accepted", external_id=accepted.external_id)
+            return Outcome("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
         except NotSent as error:
             return self._not_sent(view, route, error)
         except WindowClosed as error:

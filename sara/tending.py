@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sara import timers
+from sara import history, timers
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
@@ -125,7 +125,7 @@ class Tending:
         if not lines:
             return now + NOT_NOW
         try:
-            summary = await self._sum_up(route, lines, former, now)
+            summary = await self._sum_up(route, history.in_order_of_writing(lines), former, now)
         except (StoreUnavailable, StoreLost):
             raise
         except SaraError as error:

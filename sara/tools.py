@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import Field, ValidationError
 
+from sara import argument_repair
 from sara.bounds import Strays, guarded_call, told_of
 from sara.config.options import Options
 from sara.contracts import Clock, Store, Tool
@@ -30,6 +31,9 @@ MOST_CALLS = 12
 
 LONGEST = 8_000
 """Characters of a result that the model is given."""
+
+_WRONG = "The arguments are wrong, and nothing was done: "
+_MOST_REPAIRS = 4
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
@@ -92,6 +96,7 @@ class TurnTools:
         """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
+        name = next((spec.name for spec in self.specs if spec.is_named(name)), name)
         if name == HAND_OVER and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
@@ -173,11 +178,24 @@ def _as_text(result: object) -> str:
 
 
 def _parsed(model: type[Options], arguments: str) -> Options | str:
-    """The arguments, or what the model did wrong."""
+    """The arguments, mended where it is plain what was meant, or what the model did wrong."""
     try:
         return model.model_validate_json(arguments.strip() or "{}")
-    except (ValidationError, ValueError) as error:
-        return f"The arguments are wrong, and nothing was done: {_faults(error)}"
+    except ValidationError as error:
+        fault = error
+    except ValueError as error:
+        return f"{_WRONG}{_faults(error)}"
+    given = argument_repair.read(arguments)
+    for _ in range(_MOST_REPAIRS):
+        if given is None or (mended := argument_repair.mended(given, fault)) is None:
+            break
+        try:
+            # As JSON, so that the rules for JSON hold and not those for Python's values.
+            return model.model_validate_json(json.dumps(mended))
+        except ValidationError as error:
+            fault = error
+        given = mended
+    return f"{_WRONG}{_faults(fault)}"
 
 
 def _faults(error: ValueError) -> str:

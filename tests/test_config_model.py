@@ -122,6 +122,28 @@ def test_a_public_url_loses_the_slash_at_its_end() -> None:
     assert Server(public_url="https://bot.example.org/").public_url == "https://bot.example.org"
 
 
+def test_trusted_proxies_are_addresses_or_networks() -> None:
+    rows = [
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("::1", "::1/128"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        *(
+            (wrong, None)
+            for wrong in ("", "localhost", "10.0.0", "10.0.0.0/33", "127.0.0.1:80", "*", 10, None, True, ["::1"], {})
+        ),
+    ]
+    for written, network in rows:
+        if network is not None:
+            assert [str(each) for each in Server(trusted_proxies=(written,)).trusted_proxies] == [network], written
+            continue
+        with pytest.raises(ValidationError, match="an IP address or network is needed"):
+            Server(trusted_proxies=(written,))  # type: ignore[arg-type]
+    for share in (0, -1, 65_536):
+        with pytest.raises(ValidationError):
+            Server(connections_per_address=share)
+
+
 def test_a_configuration_can_be_built_by_hand_from_the_least() -> None:
     sqlite = Section("store", "sqlite", Options())
     config = Config(state=Path("/tmp/state"), store=sqlite, queue=sqlite)

@@ -37,6 +37,7 @@ from sara import (
     Turn,
     Usage,
     Wake,
+    media_downloads,
 )
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
@@ -76,7 +77,7 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         house.clock,
         chance,
         house.strays,
-        house.files,
+        house.downloads,
         house.manners,
     )
 
@@ -523,6 +524,27 @@ def test_a_responder_sees_each_message_on_its_own_after_the_history() -> None:
     assert (asked.history, asked.messages) == ((Q1, A1), LINES)
 
 
+async def test_a_turn_is_read_in_the_order_in_which_it_was_written() -> None:
+    # As they arrived, with the seconds at which they were written; then as they are read.
+    rows = [
+        ((("Please cancel my order", 0), ("No wait, keep it", 4)), ["Please cancel my order", "No wait, keep it"]),
+        ((("No wait, keep it", 4), ("Please cancel my order", 0)), ["Please cancel my order", "No wait, keep it"]),
+        ((("c", 2), ("a", 0), ("b", 1)), ["a", "b", "c"]),
+        ((("b", 1), ("a", 1), ("c", 1)), ["b", "a", "c"]),
+        ((("late", 5), ("early", -7_200)), ["early", "late"]),
+    ]
+    for arrived, read in rows:
+        lines = [line(f"in-{n}", words, NOW + at * 1_000) for n, (words, at) in enumerate(arrived)]
+        responder = FakeResponder()
+        house = house_of(responder, view=reply_view(*lines, history=(line("q2", "2", NOW - 8), line("q1", "1", NOW - 9))))
+        await run(house)
+        [asked] = responder.turns
+        assert [each.text for each in asked.messages] == read
+        assert [each.text for each in asked.history] == ["1", "2"]
+        [(_, answers, _)] = house.store.called("begin_reply")
+        assert set(answers) == {each.id for each in lines}
+
+
 @pytest.mark.parametrize(("messages", "expected"), [(4, (Q1, A1, Q2, A2)), (2, (Q2, A2)), (0, ())])
 def test_history_is_cut_to_so_many_messages(messages: int, expected: tuple[object, ...]) -> None:
     assert turn(reply_view(*LINES, history=(Q1, A1, Q2, A2)), messages).history == expected
@@ -598,6 +620,31 @@ async def test_files_are_fetched_before_the_responder_is_asked_and_once_the_call
     assert content(seen.path) == b"a cat"
     assert turn.history[0].attachments[0].path == tmp_path / "old"
     assert [name for name, *_ in house.store.called("keep_attachment")] == ["at1"]
+
+
+async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_however_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Silent(FakeChannel):
+        async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+            asked.append(attachment.id)
+            await asyncio.Event().wait()
+            yield b""
+
+    monkeypatch.setattr(media_downloads, "FILES_WITHIN", 100)
+    first, second = FakeResponder(TryLater("busy")), FakeResponder(TryLater("busy"), "I cannot see it.")
+    house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)), tmp_path)
+    house.route = replace(house.route, channel=Silent())
+    house.routes = Routes([house.route])
+    picture = Attachment("image", "image/jpeg", "media-1", id="at1")
+    house.store.replying = reply_view(replace(line("in-2", "[image]"), attachments=(picture,)))
+    assert isinstance(await run(house), Again)
+    house.clock.forward(60_000)
+    await run(house)
+    assert asked == ["at1"], "the second try found nothing left of the bound"
+    assert [turn.messages[0].attachments[0].state for turn in (*first.turns, *second.turns)] == ["pending"] * 4
 
 
 async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:

@@ -252,7 +252,7 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     budget = Budget(prices={"m": Price(input=1, output=2)})
     house.manners = replace(house.manners, spending=Spending(budget))
     assert await run(house) == Done()
-    assert scribe.summed == [(lines, "Ana is new.", NOW)]
+    assert scribe.summed == [(tuple(lines), "Ana is new.", NOW)]
     assert house.store.called("older_lines") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
     saved = (CONVERSATION, "They spoke about bread.", "m2", Usage(1_000, 100, "m"), 1_200, ("2027-01-15", "2027-01"), NOW)
     assert house.store.called("save_summary") == [saved]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import Context, Toolbox
-from sara_openai.answer import Answer, added
+from sara_openai.answer import Answer, added, interpreted
 from sara_openai.completions import Completions
 from sara_openai.dialect import Dialect
 from sara_openai.failures import Failed, understand
@@ -46,13 +46,15 @@ class Asker:
         while True:
             question, answer = await self._reach(client, question)
             usage = added(usage, answer.usage)
+            answer = interpreted(answer, question.tools)
             if tools is None or not answer.calls or not question.tools or question.closing:
                 return replace(answer, usage=usage)
-            results = [self._dialect.result(call, await tools.call(call.name, call.arguments)) for call in answer.calls]
+            results = [
+                self._dialect.result(call, call.fault or await tools.call(call.name, call.arguments)) for call in answer.calls
+            ]
+            echo = answer.echo or self._dialect.echo(answer.calls)
             rounds += 1
-            question = replace(
-                question, since=(*question.since, *answer.echo, *results), closing=rounds >= self._options.tool_rounds
-            )
+            question = replace(question, since=(*question.since, *echo, *results), closing=rounds >= self._options.tool_rounds)
 
     async def _reach(self, client: AsyncOpenAI, question: Question) -> tuple[Question, Answer]:
         """An answer, and the question that got it: what the server did not take is left out of it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara import GiveUp, TryLater
-from sara_openai.answer import Answer, ToolCall, field, shape, text_of, tool_calls, usage_of, without_reasoning
+from sara_openai.answer import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of, was_cut
 from sara_openai.failures import Failed
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt import compose, sendable
@@ -32,7 +32,7 @@ class Completions:
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
-        prompt = compose(question.briefing, question.history, question.messages, question.pictures, question.heard)
+        prompt = compose(question)
         request: dict[str, Any] = {"model": options.model, "messages": [*prompt, *question.since]}
         if question.tools:
             request["tools"] = [
@@ -63,13 +63,17 @@ class Completions:
         text = text_of(field(message, "content"), "text", "output_text")
         calls, asked = _calls(message)
         return Answer(
-            text=without_reasoning(text).strip(),
+            text=text.strip(),
             refusal=text_of(field(message, "refusal")).strip(),
             calls=calls,
             echo=(_echo(message, text, asked),) if asked else (),
-            cut=finish == "length",
+            cut=was_cut(finish),
             usage=usage_of(answered, model, "prompt_tokens", "completion_tokens"),
         )
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """A message of the model with the calls in it."""
+        return ({"role": "assistant", "content": None, "tool_calls": [_call(call) for call in calls]},)
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
         """A message of the role `tool`."""
@@ -86,16 +90,13 @@ def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]
         for each, function in zip(given, functions, strict=True)
     )
     asked = [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-            **_kept(each, _HANDED_BACK_IN_CALLS),
-        }
-        for call, each in zip(read, given, strict=True)
-        if call is not None
+        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)} for call, each in zip(read, given, strict=True) if call is not None
     ]
     return tuple(call for call in read if call is not None), asked
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": echoed(call)}}
 
 
 def _echo(message: object, text: str, asked: list[dict[str, Any]]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sara_openai.answer import Answer, ToolCall
@@ -30,6 +30,9 @@ class Dialect(Protocol):
             TryLater: it has no shape that an answer could be in.
             GiveUp: the provider withheld the answer.
         """
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Calls that the model wrote as text, as the API would have told of them."""
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
         """What a call came to, in the form in which the model is told."""

@@ -14,8 +14,9 @@ from sara_openai.failures import Failed
 class Question:
     """A question to the model.
 
-    `briefing` comes before everything; `pictures` are data URLs and `heard` are transcripts, both by the line's id. `tools` are what
-    the model may call. `since` is what was said since the question was first put, in the API's own form: the model's calls
+    `briefing` comes before everything; `pictures` are data URLs and `heard` are transcripts, both by the line's id; `sees` and `hears`
+    say whether there could be any. `code` tells the blocks of context from what customers write; it is made for this question.
+    `tools` are what the model may call. `since` is what was said since the question was first put, in the API's own form: the model's calls
     and their results. `closing` says that it has to answer now, without calling anything. `sealed` asks for its reasoning in a form
     that can be handed back.
     """
@@ -25,6 +26,9 @@ class Question:
     history: Sequence[Line] = ()
     pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
     heard: Mapping[str, str] = field(default_factory=dict)
+    sees: bool = False
+    hears: bool = False
+    code: str = ""
     tools: Sequence[ToolSpec] = ()
     since: tuple[Mapping[str, Any], ...] = ()
     closing: bool = False

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sara import Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
+from sara import Attachment, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
-from sara_openai.briefing import brief
+from sara_openai.briefing import brief, preface
 from sara_openai.failures import Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
 from sara_openai.question import Question
-from sara_openai.senses import see
+from sara_openai.senses import audible, see
 from sara_openai.simulator import OpenAISimulator
 from sara_openai.summary import SUMMARY_INSTRUCTIONS, material, summed_up
 from sara_openai.troubles import Troubles
+from sara_openai.visibility import newest_pictures
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -58,14 +60,32 @@ class OpenAIResponder(Responder):
 
         return await examine(await self._ready(), self.options, self.context.clock())
 
+    def select_attachments(self, turn: Turn) -> Sequence[Attachment]:
+        """The pictures that the model is shown and the voice messages that are written down. A picture of the history that has not
+        come by now is not waited for."""
+        pictures = newest_pictures([*turn.history, *turn.messages]) if self.options.shows_images else []
+        sounds = audible(turn.messages) if self.options.transcribe_with is not None else []
+        asked = {line.id for line in turn.messages}
+        return [each for line, each in (*pictures, *sounds) if line.id in asked]
+
     async def answer(self, turn: Turn) -> Reply:
         """Ask the model, and again after each round of tools that it wants called; with less (half the history, no pictures, no
         tools) where the server refuses more."""
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
+            code = secrets.token_hex(8)
             briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
-            question = Question(briefing, turn.messages, turn.history, pictures, heard)
+            question = Question(
+                preface(briefing, self.options.instructions, turn, code, facts=self.options.facts),
+                turn.messages,
+                turn.history,
+                pictures,
+                heard,
+                sees=self.options.shows_images,
+                hears=self.options.transcribe_with is not None,
+                code=code,
+            )
             answer = await self._asker.ask(client, question, turn.tools)
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 

@@ -5,11 +5,11 @@ Nothing is left with the provider (`store` is off), so the model's own items go 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara import GiveUp, TryLater
-from sara_openai.answer import Answer, ToolCall, field, shape, text_of, tool_calls, usage_of, without_reasoning
+from sara_openai.answer import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of
 from sara_openai.failures import Failed
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt import Message, compose, encodable, sendable
@@ -31,7 +31,7 @@ class Responses:
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent; sealed reasoning is asked for only where it may have to be handed back."""
-        prompt = compose("", question.history, question.messages, question.pictures, question.heard)
+        prompt = compose(question, told=False)
         items = [_item(message) for message in prompt]
         request: dict[str, Any] = {"model": options.model, "input": [*items, *question.since], "store": False}
         if question.briefing.strip():
@@ -70,12 +70,18 @@ class Responses:
         calls, echo = _calls(output)
         contents = [field(item, "content") for item in output if field(item, "type") == "message"]
         return Answer(
-            text=without_reasoning("".join(text_of(content, "output_text", "text") for content in contents)).strip(),
+            text="".join(text_of(content, "output_text", "text") for content in contents).strip(),
             refusal="".join(_refusal(content) for content in contents).strip(),
             calls=calls,
             echo=echo if calls else (),
             cut=incomplete,
             usage=usage_of(answered, model, "input_tokens", "output_tokens"),
+        )
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Items of the type `function_call`."""
+        return tuple(
+            {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": echoed(call)} for call in calls
         )
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
@@ -105,7 +111,7 @@ def _calls(output: list[Any]) -> tuple[tuple[ToolCall, ...], tuple[Mapping[str, 
     for item in output:
         call = by_item.get(id(item))
         if call is not None:
-            echo.append({**_as_sent(item), "call_id": call.id, "name": call.name, "arguments": call.arguments})
+            echo.append({**_as_sent(item), "call_id": call.id, "name": call.name, "arguments": echoed(call)})
         elif field(item, "type") in ("message", "reasoning") and _can_go_back(item):
             echo.append(_as_sent(item))
     return tuple(call for call in read if call is not None), tuple(echo)

@@ -24,8 +24,8 @@ COUNTED = ("messages", "conversations", "attempts")
 UNFINISHED = ".sara-unfinished"
 
 
-def save(source: Path, target: Path, now: Instant, stop: Stop) -> dict[str, int]:
-    """Copy the database `source` to the new file `target`; what it holds.
+def save(source: Path, target: Path, now: Instant, stop: Stop, kept_in: Path | None = None) -> dict[str, int]:
+    """Copy the database `source` to the new file `target`; what it holds. `kept_in` is the file that it becomes a part of.
 
     Raises SaraError where `target` exists already, StoreUnavailable for what cannot be read, written or trusted.
     """
@@ -37,7 +37,7 @@ def save(source: Path, target: Path, now: Instant, stop: Stop) -> dict[str, int]
             _seal(copy, counted, now, stop)
             sync(copy)
             _publish(copy, target)
-            copies.note(source, target, now)
+            copies.note(source, kept_in or target, now)
             return {**counted, "bytes": target.stat().st_size}
     except sqlite3.Error as error:
         stop.check()

@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import StoreLost, StoreUnavailable, open_private, refuse_link
+from sara import Problems, StoreLost, StoreUnavailable, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
 from sara_sqlite.keyed import Key
 from sara_sqlite.lock import Lock
 from sara_sqlite.migrate import check_known, migrate
+from sara_sqlite.wal import WalMonitor
 
 T = TypeVar("T")
 log = structlog.get_logger("sara_sqlite")
@@ -103,8 +104,9 @@ class Database:
     `lost` is set once it must not be used any longer; `corrupt` then says what is damaged, if that is why.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None, problems: Problems | None = None) -> None:
         self.path = path
+        self._problems = problems
         self.read_only = read_only
         self.key = Key(key or path.with_name(keyed.NAME))
         self.lost = asyncio.Event()
@@ -113,6 +115,7 @@ class Database:
         self._opening = asyncio.Lock()
         self._lock: Lock | None = None
         self._check: asyncio.Task[None] | None = None
+        self._wal: asyncio.Task[None] | None = None
         self._writer: Gathering | None = None
         self._reader: Gathering | None = None
         self._handle: int | None = None
@@ -188,6 +191,8 @@ class Database:
         self._reader = await self._connect(ReadConnection)
         self._lock.remember_data()
         self._check = asyncio.create_task(self._look_through(), name="sqlite-check")
+        if self._problems is not None:
+            self._wal = asyncio.create_task(WalMonitor(self.path, self._problems, self.alone).run(), name="sqlite-wal")
 
     async def _connect(self, factory: type[GroupConnection]) -> Gathering:
         made: list[GroupConnection] = []
@@ -241,10 +246,11 @@ class Database:
         log.critical("database_damaged", error=self.corrupt)
 
     async def _shut(self) -> None:
-        if self._check is not None:
-            check, self._check = self._check, None
-            check.cancel()
-            await asyncio.wait([check])
+        for task in (self._check, self._wal):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        self._check = self._wal = None
         # The reader first: the last connection to close cleans up the write-ahead log, and that must be the writer.
         for name in ("_reader", "_writer"):
             gathering: Gathering | None = getattr(self, name)

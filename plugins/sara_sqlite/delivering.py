@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
-from sara_sqlite import parts, receipts, window
+from sara_sqlite import parts, people, receipts, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -115,6 +115,8 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     else:
         # Its time runs from the first attempt that counts: a token refused for a week uses up none of it.
         db.execute("UPDATE messages SET attempts_first = NULL WHERE id = ? AND attempts = 0", (part["id"],))
+    if outcome.recipient is not None:
+        people.learn_recipient(db, part["conversation"], outcome.recipient, now)
     if known["state"] == "accepted":
         _complete(db, known, part, outcome, now)
         return refresh_delivery(db, part["conversation"], now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sara import Instant
-from sara_sqlite.rows import Connection, event, the
+from sara_sqlite.rows import Connection, event, one, the
 
 TAKEN_ALONG = "state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
 """What nobody could answer at the time, and a later message takes along; not what no responder wants."""
@@ -51,4 +51,19 @@ def close_turn(db: Connection, conversation: int) -> None:
         "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
         " reply_blocked = 0, rethought = 0, error = NULL, deferred_at = NULL, deferred_until = NULL WHERE id = ?",
         (conversation,),
+    )
+
+
+def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
+    """After messages were settled: close the turn, or leave one for those that came in the meantime."""
+    first = one(
+        db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
+    )
+    if first is None:
+        close_turn(db, conversation)
+        return
+    db.execute(
+        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
+        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
+        (first["created_at"], now, conversation),
     )

@@ -64,6 +64,10 @@ _REGISTER = "Register the number for the Cloud API in WhatsApp Manager, with its
 _SUPPORT = "Look at Account Quality in Meta Business Suite; appeal there if the reason is wrong."
 _TEMPLATE = "Look at the template in WhatsApp Manager."
 _CATEGORY = "Correct the categories of the templates in WhatsApp Manager; utility is for what the customer has asked for."
+_ALLOW_LIST = (
+    "Add it under WhatsApp > API Setup. Numbers from Argentina and Mexico fail although they are on the list, because WhatsApp names"
+    " them with one digit more (+54 9 …, +52 1 …) than the list holds (+54 …, +52 …): use a number of your own, which has no list."
+)
 _WAIT = "Wait; trying again sooner makes it longer."
 
 _GRANTED = Code("config", "The app lacks a permission.", _PERMISSION)
@@ -94,7 +98,7 @@ CODES: Mapping[int, Code] = {
     131016: Code("retry", "A service at Meta is down for a moment."),
     131021: Code("recipient", "The recipient is the business number itself."),
     131026: Code("recipient", "WhatsApp cannot deliver to this person: not on WhatsApp, an old version, or terms not accepted."),
-    131030: Code("recipient", "A test number may only write to numbers on its list.", "Add it under WhatsApp > API Setup."),
+    131030: Code("recipient", "A test number may only write to numbers on its list.", _ALLOW_LIST),
     131031: Code("config", "The account is locked or restricted.", _SUPPORT),
     131037: Code("config", "The number's display name is not approved.", "Set one in WhatsApp Manager; wait for approval."),
     131042: Code("config", "There is trouble with the payment method.", "Check the payment method in WhatsApp Manager."),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sara.bounds import bounded, bounded_method, told_of
 from sara.call_guard import build
@@ -18,7 +18,7 @@ from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
 from sara.config import Config, Loaded, Section
-from sara.contracts import Context, Finding, PluginObject, Store
+from sara.contracts import Channel, Context, Finding, PluginObject, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.plugins import Kind, Plugins
@@ -32,6 +32,8 @@ WITHIN = 60_000
 WITHIN_FIXING = 120_000
 CLOSE_WITHIN = 5_000
 CORE = "sara"
+
+Check: TypeAlias = Callable[[PluginObject, Context], Coroutine[Any, Any, list[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,10 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             remedy = f"Install the plugin {skipped.plugin} or put it into plugins/ beside the file; `sara plugin list` shows those found."
             yield Chapter(skipped.kind, skipped.name, (Finding("plugin", "bad", skipped.reason, remedy),))
     shared: dict[str, dict[Hashable, Any]] = {}
-    for kind, section in _sections(config, channel):
-        context = Context(
+    channels: dict[str, Channel] = {}
+
+    def context_of(section: Section) -> Context:
+        return Context(
             section.name,
             config.state,
             wall_clock,
@@ -95,7 +99,26 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             read_only=True,
             public_url=config.server.public_url,
         )
-        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context, plugins, fix=fix)))
+
+    for kind, section in _sections(config, channel):
+
+        async def check(made: PluginObject, context: Context, name: str = section.name) -> list[Finding]:
+            if isinstance(made, Channel):
+                channels[name] = made
+            return await _checked(made, context, fix=fix)
+
+        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context_of(section), plugins, check, fix=fix)))
+
+    async def operators(made: PluginObject, context: Context) -> list[Finding]:
+        if not isinstance(made, Store) or not _is_started(context):
+            return []
+        await made.open()
+        return await examining.of_operators(config, made, channels)
+
+    if examining.operators_of(config):
+        found = await _examined("store", config.store, context_of(config.store), plugins, operators, fix=False)
+        if found:
+            yield Chapter("operators", "operators", tuple(found))
 
 
 async def _core(loaded: Loaded) -> list[Finding]:
@@ -119,13 +142,15 @@ def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Secti
         yield "responder", section
 
 
-async def _examined(kind: Kind, section: Section, context: Context, plugins: Plugins, *, fix: bool) -> list[Finding]:
-    """Build and open a plugin object and run its checks. Whatever goes wrong with it is a finding about it."""
+async def _examined(
+    kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
+) -> list[Finding]:
+    """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
     remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
         made = build(plugins, kind, section, context)
-        return await bounded(_checked(made, context, fix=fix), WITHIN_FIXING if fix else WITHIN)
+        return await bounded(check(made, context), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
         return [Finding("plugin", "bad", "The checks did not end in time.", remedy)]
     except SaraError as error:
@@ -139,7 +164,7 @@ async def _examined(kind: Kind, section: Section, context: Context, plugins: Plu
 
 
 async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[Finding]:
-    if isinstance(made, Store) and not (context.state / "admin-token").exists():  # no daemon was ever started here
+    if isinstance(made, Store) and not _is_started(context):
         return [Finding("store", "note", "Nothing is stored yet.")]
     await made.open()
     counts = await made.counts() if isinstance(made, Store) else None
@@ -153,6 +178,11 @@ async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[F
     if counts is not None:
         found = [Finding("store", "good", "The store can be read."), *found]
     return list(found) or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+
+
+def _is_started(context: Context) -> bool:
+    """Whether a daemon was ever started here."""
+    return (context.state / "admin-token").exists()
 
 
 async def _closed(made: PluginObject) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -90,6 +91,14 @@ def _steady_memory() -> None:
             mallopt(parameter, 128 * 1024)
 
 
+def _shorten_collections() -> None:
+    """Exclude everything that exists after a start from garbage collection: a full collection stops every thread, for 50 ms and
+    more with all modules and plugins in it."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def refuse(loaded: Loaded) -> int:
     """Say all that is wrong with a configuration."""
     for finding in loaded.errors:
@@ -123,6 +132,7 @@ async def _watch_loop() -> None:
 async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, signals: _Signals) -> int:
     daemon = Daemon(loaded, plugins)
     await daemon.start()
+    _shorten_collections()
     while await signals.wait(daemon):
         systemd.reloading()
         # Read before anything is stopped: an error in the file must not take the service down.
@@ -141,6 +151,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
+        _shorten_collections()
     systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code

@@ -20,6 +20,7 @@ from sara.config.shapes import Revealed, scalars
 from sara.config.tags import SECRETS, Document, read_document
 from sara.errors import PluginError
 from sara.languages import LANGUAGES
+from sara.phone_numbers import fault_of
 from sara.redaction import Redactor
 from sara.texts import faults
 from sara.writers import first_writable
@@ -317,7 +318,11 @@ class _Reading:
             self.checker.note("value", f"texts.{fault}", place)
 
     def _somebody_is_told(self, *above: str) -> None:
-        """Say which channel is named for telling people of the business that does not exist."""
+        """Say which channel is named for telling people of the business that does not exist, and which number cannot be right."""
+        to = _scalar(self.entries, *above, "hand_over", "notify", "to")
+        if to is not None and (fault := fault_of(to.text)):
+            path = ".".join((*map(readable_key, above), "hand_over.notify.to"))
+            self.checker.note("value", f"{path}: {readable(to.text)} {fault}", to.place, warning=True)
         named = _scalar(self.entries, *above, "hand_over", "notify", "channel")
         channels = self._block("channels")
         if named is None or not named.text or named.text in channels:

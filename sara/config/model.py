@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Self
@@ -52,10 +53,25 @@ def _public_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError('an IP address or network is needed, e.g. 127.0.0.1, "::1" or 10.0.0.0/8') from None
+
+
 Address = Annotated[
     InstanceOf[Listen],
     BeforeValidator(_listen),
     WithJsonSchema({"type": "string", "pattern": r"^.+:\d{1,5}$", "examples": ["127.0.0.1:8080", "[::1]:8080"]}),
+]
+
+Network = Annotated[
+    InstanceOf[IPv4Network] | InstanceOf[IPv6Network],
+    BeforeValidator(_network),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1", "::1", "10.0.0.0/8"]}),
 ]
 
 
@@ -65,6 +81,15 @@ class Server(Options):
     listen: Address = Field(default=Listen("127.0.0.1", 8080), description="Host and port of the public listener.")
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
         default=None, description="How the internet reaches this listener. Only `sara doctor` uses it."
+    )
+    connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        le=65_535,
+        description="Maximum number of the 1,024 connections of a listener that one address may hold at a time.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Addresses or networks of your web server; `connections_per_address` does not apply to them."
     )
 
 

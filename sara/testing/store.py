@@ -26,12 +26,15 @@ from sara import (
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
 from sara.testing.store_back import BackExam
+from sara.testing.store_corrections import CorrectionsExam
+from sara.testing.store_events import EventsExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
 from sara.testing.store_health import HealthExam
 from sara.testing.store_memory import MemoryExam
 from sara.testing.store_modes import ModesExam
+from sara.testing.store_numbers import NumbersExam
 from sara.testing.store_rights import RightsExam
 from sara.testing.store_spending import SpendingExam
 from sara.testing.store_timing import TimingExam
@@ -44,7 +47,10 @@ class StoreContract(
     WindowExam,
     FailuresExam,
     ModesExam,
+    NumbersExam,
     BackExam,
+    CorrectionsExam,
+    EventsExam,
     TimingExam,
     MemoryExam,
     SpendingExam,

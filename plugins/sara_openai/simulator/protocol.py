@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -68,13 +69,25 @@ class Call:
     @property
     def asked(self) -> tuple[str, ...]:
         """The customer's messages that want an answer: all that come after the last thing said to them. Calls of tools and their
-        results are no part of the conversation."""
+        results are no part of the conversation, nor are the blocks that describe messages (see `context`)."""
         asked: list[str] = []
         for message in reversed([message for message in self.messages if not _about_tools(message)]):
             if message.get("role") != "user":
                 break
-            asked.append(text_of(message.get("content")))
+            text = text_of(message.get("content"))
+            if not self._is_context(text):
+                asked.append(text)
         return tuple(reversed(asked))
+
+    @property
+    def context(self) -> tuple[Mapping[str, Any], ...]:
+        """What the blocks say that describe messages, in order: those only that name the code which the model was told."""
+        texts = [text_of(message.get("content")) for message in self.messages if message.get("role") == "user"]
+        return tuple(json.loads(text.split("\n")[1]) for text in texts if self._is_context(text))
+
+    def _is_context(self, text: str) -> bool:
+        code = _CODE.search(self.system)
+        return code is not None and text.startswith(f"{code[0]}\n") and text.endswith(f"</{code[0][1:]}")
 
     @property
     def first(self) -> bool:
@@ -104,6 +117,9 @@ class Call:
     def tokens(self) -> int:
         """About how many tokens came in."""
         return sum(estimated_tokens(text_of(message.get("content"))) for message in self.messages)
+
+
+_CODE = re.compile(r'<context id="[0-9a-f]+">')
 
 
 def tokens_of(saying: Saying) -> int:

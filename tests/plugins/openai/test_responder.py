@@ -51,14 +51,17 @@ async def test_the_model_is_told_the_time_and_whom_it_talks_to(
     zoe = Contact("p1", name="Zoe\nStrange", language="es")
     responder = responder_with(instructions="Greet {name} of {channel}.", timezone="Europe/Lisbon")
     await responder.answer(replace(turn(), contact=zoe, channel="shop"))
-    assert simulator.calls[0].system == (
-        "Greet Zoe Strange of shop.\n\n"
+    told = simulator.calls[0].system
+    assert told.startswith(
+        "Greet `customer_name` of shop.\n\n"
         "It is now Friday, 15 January 2027, 08:00 (Europe/Lisbon).\n"
         "So far they wrote in Spanish.\n"
-        "Answer in the language the customer writes in."
+        "Answer in the language the customer writes in.\n\n"
+        "How to read this conversation"
     )
+    assert '{"customer_name": "Zoe Strange"}' in told.splitlines()
     await responder_with(facts=False).answer(turn())
-    assert simulator.calls[1].system == ""
+    assert simulator.calls[1].system.startswith("How to read this conversation")
 
 
 async def test_nothing_is_taken_from_the_environment(
@@ -94,7 +97,7 @@ async def test_a_truncated_answer_ends_with_a_sentence(
 
 
 async def test_a_flood_of_an_answer_is_cut(responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns) -> None:
-    simulator.mode = ["All of it is true. " * 600_000]
+    simulator.mode = [" ".join(f"All of {number} are true." for number in range(100_000))]
     assert 10_000 < len(said(await responder.answer(turn()))) <= 32_001
 
 

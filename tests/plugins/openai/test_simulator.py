@@ -232,7 +232,10 @@ async def test_a_server_without_tools_takes_none(session: aiohttp.ClientSession,
 
 async def test_a_summary_uses_up_no_reply(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
     simulator.mode = ["one", "two"]
-    told = [{"role": "system", "content": SUMMARY_INSTRUCTIONS}, {"role": "user", "content": "[2026-11-27 13:45] Customer: Hi"}]
+    told = [
+        {"role": "system", "content": SUMMARY_INSTRUCTIONS},
+        {"role": "user", "content": '{"at": "2026-11-27 13:45", "from": "customer", "text": "Hi"}'},
+    ]
     answers = [
         (await post(session, simulator, body))[1]["choices"][0]["message"]["content"]
         for body in (GOOD, {**GOOD, "messages": told}, GOOD)

@@ -162,7 +162,7 @@ async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
 async def test_a_call_that_cannot_be_made_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("hand over!", {})])]
+    simulator.mode = [Calls([("", {})])]
     with pytest.raises(TryLater, match="nothing"):
         await responder.answer(asked)
     assert box.calls == []

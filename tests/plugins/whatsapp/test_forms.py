@@ -39,6 +39,32 @@ def test_text_is_formatted_and_the_first_part_quotes() -> None:
     assert [part.reply_to for part in long] == ["m1", None, None]
 
 
+def test_what_a_person_wrote_keeps_its_marks_in_every_form() -> None:
+    """Whoever types on WhatsApp writes in WhatsApp's own marks; only the AI writes Markdown."""
+    rows = [
+        ("*Sale today*", "*Sale today*", "_Sale today_"),
+        ("**Sale**", "**Sale**", "*Sale*"),
+        ("_now_ ~9~ 7 €", "_now_ ~9~ 7 €", "_now_ ~9~ 7 €"),
+        ("# 1 at the door", "# 1 at the door", "*1 at the door*"),
+        ("2 * 3 * 4 = 24", "2 * 3 * 4 = 24", "2 * 3 * 4 = 24"),
+        ("[menu](https://a.example.invalid)", "[menu](https://a.example.invalid)", "menu (https://a.example.invalid)"),
+        ("a\nb", "a\nb", "a\nb"),
+    ]
+    for written, own, translated in rows:
+        assert compose(Draft(written, markdown=False)) == [Draft(own)], written
+        assert compose(Draft(written)) == [Draft(translated)], written
+        for kind, content in (
+            ("image", {"url": URL}),
+            ("link", {"url": URL}),
+            ("buttons", buttons("Yes")),
+            ("ask_location", {}),
+            ("poll", {}),
+        ):
+            assert compose(Draft(written, kind, content, markdown=False))[-1].text == own, (kind, written)
+    long = compose(Draft("*word* " * 1_000, markdown=False))
+    assert "".join(part.text.replace(" ", "") for part in long) == "*word*" * 1_000
+
+
 @pytest.mark.parametrize("kind", [*sorted(KINDS - {"ask_location", "ask_contact"}), "poll"])
 def test_a_draft_that_says_nothing_gives_no_parts(kind: str) -> None:
     assert compose(Draft(" \n", kind)) == []

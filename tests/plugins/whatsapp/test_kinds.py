@@ -34,7 +34,15 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     "reaction": ({"reaction": {"message_id": "wamid.0", "emoji": "👍"}}, False, False),
     "edit": ({"edit": {"original_message_id": "wamid.0", "message": {"type": "text", "text": {"body": "x"}}}}, False, False),
     "revoke": ({"revoke": {"original_message_id": "wamid.0"}}, False, False),
-    "unsupported": ({"unsupported": {"type": "poll_creation"}, "errors": [{"code": 131051}]}, False, False),
+    "unsupported": ({"unsupported": {"type": "poll_creation"}, "errors": [{"code": 131051}]}, False, True),
+    **{
+        f"unsupported.{sort}": (
+            {"type": "unsupported", "unsupported": {"type": sort}, "errors": [{"code": 131051}]},
+            False,
+            False,
+        )
+        for sort in ("edit", "revoke", "reaction", "pin", "keep_in_chat", "poll_update")
+    },
     "interactive.call_permission_reply": (
         {
             "type": "interactive",
@@ -45,6 +53,7 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     ),
     "system": ({"system": {"type": "something_new", **MOVED}}, False, False),
     "system.user_changed_number": ({"type": "system", "system": {"type": "user_changed_number", **MOVED}}, False, False),
+    "system.customer_changed_number": ({"type": "system", "system": {"type": "customer_changed_number", **MOVED}}, False, False),
     "system.user_changed_user_id": ({"type": "system", "system": {"type": "user_changed_user_id", **MOVED}}, False, False),
     "unknown": ({"type": "hologram", "hologram": {}}, False, False),
     "not received": ({"type": "unsupported", "unsupported": {"type": "video"}, "errors": [TOO_LARGE]}, True, True),
@@ -73,6 +82,7 @@ def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     parsed = read("messages", messages=[sent])
     (message,) = parsed.messages
     assert (message.kind, message.answer, message.opens_window) == (sent["type"], answered, opens)
+    assert message.unreadable is (row == "unsupported")
     assert [type(change) for change in parsed.changes] == ([IdentityChange] if KINDS[row].treatment == "changes" else [])
     assert parsed.set_aside == ()
 

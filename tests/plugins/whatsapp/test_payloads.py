@@ -118,13 +118,6 @@ def test_a_missing_or_absurd_time_becomes_the_time_of_receipt(timestamp: Any) ->
     assert message.at == NOW
 
 
-@pytest.mark.parametrize("kind", [None, "", 7.5, [], {"type": "text"}])
-def test_a_message_without_a_type_is_of_an_unknown_kind_and_only_recorded(kind: Any) -> None:
-    (message,) = read(messages(text(type=kind))).messages
-    assert not message.answer
-    assert message.kind in {"unknown", "7.5"}
-
-
 @pytest.mark.parametrize("kind", sorted(kind for kind in KINDS if kind.isidentifier()))
 @pytest.mark.parametrize("own", [None, 1, "x", [], [None], {}, {"type": {}}, {"body": [1]}, {"message": {"type": "edit"}}])
 def test_a_kind_keeps_its_name_and_gets_a_text_though_its_content_is_broken(kind: str, own: Any) -> None:
