@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sara.entries import Entry
     from sara.errors import (
         ConfigError,
+        ContentRefused,
         GiveUp,
         InDoubt,
         NotSent,
@@ -152,6 +153,7 @@ __all__ = [
     "Clock",
     "ConfigError",
     "Contact",
+    "ContentRefused",
     "Context",
     "ConversationSummary",
     "Correction",

@@ -12,7 +12,7 @@ import structlog
 from sara import gates, history, retry, timers, tools
 from sara.bounds import Strays, told_of
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
-from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.errors import ContentRefused, GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
@@ -23,7 +23,7 @@ from sara.presence import Presence
 from sara.problems import DAY, Problems
 from sara.retry import Broke
 from sara.routes import Route, Routes
-from sara.spending import Spending
+from sara.spending import Spending, counted
 from sara.texts import Texts
 from sara.tools import TurnTools
 
@@ -295,7 +295,7 @@ class Replies:
         if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
             raise TryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
-        return reply
+        return replace(reply, usage=counted(reply.usage))
 
     def _broke(self, name: str, how: str) -> Broke:
         self._problems.report(
@@ -314,18 +314,20 @@ class Replies:
                 f"messages could not be answered: {error}",
                 "`sara queue list` names them, `sara queue retry` asks again",
                 lasts=DAY,
+                detail=error.detail,
             )
             key = "fallback" if isinstance(error, GiveUp) else "apology"
             words = self._manners.texts.say(key, view.contact.language or route.policy.language)
-            sorry = [spoken(route.channel, words)] if route.policy.apologise and not view.apologised else []
-            reason = f"{decision.reason}: {error}"
+            tells = route.policy.apologise or isinstance(error, ContentRefused)
+            sorry = [spoken(route.channel, words)] if tells and not view.apologised else []
+            reason = f"{decision.reason}: {_in_full(error)}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
             return _end(work)
         # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
         charged = isinstance(error, TryLater) and not _is_refused(error)
         try:
-            await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now, charged)
+            await self._store.postpone_reply(view.conversation, attempt, decision.at, _in_full(error), now, charged)
         except Stale:
             return Again(now)
         return Again(decision.at)
@@ -393,6 +395,11 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
         channel=route.name,
         summary=view.summary,
     )
+
+
+def _in_full(error: TryLater | GiveUp) -> str:
+    """What failed, with what the other side said of it: for the store, never for the log."""
+    return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
 
 
 def _end(work: OpenWork) -> JobEnd:

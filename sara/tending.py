@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,6 +17,7 @@ from sara.parts import storable
 from sara.problems import DAY, Problems
 from sara.replies import GRACE, Manners
 from sara.routes import Route, Routes
+from sara.spending import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,6 +164,6 @@ class Tending:
                 failed = GiveUp(f"{name} broke: {type(error).__name__}")
             else:
                 if isinstance(summary, Summary) and summary.text.strip():
-                    return summary
+                    return replace(summary, usage=counted(summary.usage))
                 failed = GiveUp(f"{name} brought no summary")
         raise failed

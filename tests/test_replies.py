@@ -9,11 +9,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+import structlog
 
 from sara import (
     Again,
     Attachment,
     Contact,
+    ContentRefused,
     Done,
     Draft,
     GiveUp,
@@ -321,6 +323,50 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     assert await replies(JOB) == Done()
     assert house.store.wrote()[-1] == "end_reply"
     assert house.store.notices == ([Draft(house.texts.say(key, None))] if says else [])
+
+
+async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None:
+    for apologised in (False, True):
+        house = house_of(FakeResponder(ContentRefused("no")), view=reply_view(*LINES, apologised=apologised), apologise=False)
+        assert await run(house) == Done()
+        assert house.store.notices == ([] if apologised else [Draft(house.texts.say("fallback", None))])
+        [(_, _, state, reason, _)] = house.store.called("end_reply")
+        assert (state, reason) == ("dead", "given_up: no")
+
+
+async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> None:
+    said = "too many candles"
+    kept = f'no (it said: "{said}")'
+    for error in (TryLater("no", detail=said), GiveUp("no", detail=said), ContentRefused("no", detail=said)):
+        house = house_of(FakeResponder(error))
+        with structlog.testing.capture_logs() as logged:
+            await run(house)
+        wrote = house.store.called("postpone_reply") or house.store.called("end_reply")
+        assert kept in str(wrote), error
+        assert said not in str(logged), error
+        shown = [problem.message for problem in house.problems if problem.key == "replies:dead"]
+        assert all(said in message for message in shown)
+        assert bool(shown) == isinstance(error, GiveUp)
+
+
+async def test_an_answer_is_kept_whatever_it_is_said_to_cost() -> None:
+    odd: list[tuple[Any, Any]] = [
+        (Usage(2**70, 5, "m"), None),
+        (Usage(10**9 + 1, 5, "m"), None),
+        (Usage(-(2**70), 5, "m"), Usage(0, 5, "m")),
+        (Usage(float("nan"), 5, "m"), Usage(0, 5, "m")),  # type: ignore[arg-type]
+        (Usage(float("inf"), 5, "m"), None),  # type: ignore[arg-type]
+        (Usage(7.9, True, "m"), Usage(7, 0, "m")),  # type: ignore[arg-type]
+        (Usage("7", None, None), Usage(0, 0, "None")),  # type: ignore[arg-type]
+        (Usage(1, 2, "m\x00\ud83d" + "x" * 500), Usage(1, 2, "m\ufffd" + "x" * 198)),
+        ({"input_tokens": 5}, None),
+        (None, None),
+    ]
+    for usage, kept in odd:
+        house = house_of(FakeResponder(Reply((Draft("Yes!"),), usage)))
+        assert await run(house) == Done()
+        [(*_, stored, _)] = house.store.called("save_reply")
+        assert stored == kept, usage
 
 
 async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away_every_eight_seconds_until_it_outlasts() -> None:

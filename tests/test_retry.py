@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara.config import Retry, RetryPolicy
-from sara.errors import GiveUp, TryLater
+from sara.errors import ContentRefused, GiveUp, TryLater
 from sara.retry import Broke, Dead, RetryAt, back_off, combine, decide
 from tests.fakes import steady
 
@@ -78,6 +78,8 @@ def test_what_follows_where_none_of_several_answered() -> None:
         told = (type(outcome), outcome.scope, outcome.until_mended, str(outcome), outcome.after)
         assert told == (kind, scope, until_mended, words, after), errors
     assert combine([GiveUp("too long"), GiveUp("for me too")]).args == ("for me too",)
+    assert isinstance(combine([ContentRefused("no"), GiveUp("for me too")]), ContentRefused), "the customer is told"
+    assert combine([TryLater("no", detail="said"), GiveUp("for me too")]).detail == "said"
 
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])

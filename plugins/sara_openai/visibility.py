@@ -53,7 +53,7 @@ def _reason(
     if attachment.kind == "audio":
         return _unheard(line, attachment, heard, hears)
     shown = len(pictures.get(line.id, ()))
-    if newest and shown and shown == sum(map(is_picture, line.attachments)):
+    if shown and shown == sum(map(is_picture, line.attachments)):
         return ""
     if missing := _missing(attachment):
         return missing

@@ -146,13 +146,17 @@ def stored(row: sqlite3.Row) -> StoredMessage:
 SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
 """The states of messages that are history: what was said, and what was read."""
 
+REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
+"""What no responder could answer is no history: it would be refused again, with all that is asked after it. What only a restored
+backup left unanswered is."""
+
 WITHDRAWN = "withdrawn"
 """The reason of messages whose author deleted them before anybody answered."""
 
 APPLIED = "applied"
 """The reason of edits and deletions that are already seen in the message which they changed."""
 
-IN_HISTORY = f"state IN {SAID} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
+IN_HISTORY = f"state IN {SAID} AND NOT {REFUSED} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
 """What a responder is shown as history."""
 
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"

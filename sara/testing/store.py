@@ -822,6 +822,18 @@ class StoreContract(
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["dead", "waiting"]
 
+    async def test_what_is_dead_is_no_history(self, shop: Shop) -> None:
+        """It was refused, and what is asked after it would be refused with it."""
+        conversation = await shop.asked(text="poison")
+        await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: filtered", shop.clock(), [Draft("Sorry.")])
+        await shop.take(message("in-2", text="fine"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert ([line.text for line in view.waiting], [line.text for line in view.history]) == (["fine"], ["Sorry."])
+        await shop.answer(conversation, "Yes.")
+        _, lines = await shop.store.older_lines(conversation, 0, 10)
+        assert [line.text for line in lines] == ["Sorry.", "fine", "Yes."], "nor is it summed up"
+
     async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: Shop) -> None:
         conversation = await shop.asked()
         await shop.store.end_reply(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [Draft("Sorry.")])

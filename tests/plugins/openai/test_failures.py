@@ -33,7 +33,7 @@ def answered(status: int, *, code: str | None = None, type: str | None = None, p
 def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
     failed = answered(status)
     assert isinstance(failed.outcome, TryLater)
-    assert (failed.outcome.after, failed.trouble) == (None, None)
+    assert (failed.outcome.after, failed.outcome.scope, failed.trouble) == (None, "responder", None)
 
 
 @pytest.mark.parametrize("status", [400, 413, 418, 422])
@@ -67,46 +67,6 @@ def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, co
     assert failed.trouble
     assert failed.trouble.kind == kind
     assert failed.trouble.remedy
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"code": "context_length_exceeded"},
-        {"type": "exceed_context_size_error", "message": "the request exceeds the available context size"},
-        {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000.", "param": "max_tokens"},
-        "prompt is too long: 9000 tokens",
-    ],
-)
-def test_a_conversation_that_is_too_long_is_told_from_other_wrong_requests(body: Any) -> None:
-    failed = understand(Answered(400, body, {}), "host", NOW)
-    assert failed.too_long
-    assert isinstance(failed.outcome, GiveUp)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "refused"),
-    [
-        (400, {"message": "llama2 does not support tools"}, True),
-        (404, {"message": "No endpoints found that support tool use."}, True),
-        (422, {"message": "Extra inputs are not permitted", "param": "tools"}, True),
-        (400, {"message": "bad", "param": "tools[0].function.parameters"}, True),
-        (400, {"message": "Unrecognized request argument: function_call"}, True),
-        (500, {"message": "tools param requires --jinja flag"}, True),
-        (500, {"message": "the tools broke"}, False),
-        (429, {"message": "too many tools"}, False),
-        (400, {"message": "stools and toolboxes"}, False),
-        (400, {"message": "prompt is too long: tools included"}, False),
-    ],
-)
-def test_a_refusal_of_tools_is_told_from_other_errors_where_some_were_offered(status: int, body: Any, refused: bool) -> None:
-    assert understand(Answered(status, body, {}), "host", NOW, tools=True).no_tools is refused
-    assert not understand(Answered(status, body, {}), "host", NOW).no_tools
-
-
-@pytest.mark.parametrize("body", [{"param": "include"}, {"message": "Encrypted content is not supported with this model."}])
-def test_a_model_that_seals_no_reasoning_is_told_from_other_errors(body: Any) -> None:
-    assert understand(Answered(400, body, {}), "host", NOW, tools=True).no_sealing
 
 
 @pytest.mark.parametrize("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])

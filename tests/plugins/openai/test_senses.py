@@ -19,6 +19,8 @@ from sara import Attachment, Line, Problems, Turn
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 VOICE = b"OggS, a voice"
+CAT = b"\xff\xd8\xff, a cat, as small as they come"
+PNG = b"\x89PNG\r\n\x1a\n, another cat, not larger"
 
 
 def with_file(turn: Turn, path: Path | None, kind: str = "image", mime: str = "image/jpeg") -> Turn:
@@ -31,7 +33,7 @@ def with_file(turn: Turn, path: Path | None, kind: str = "image", mime: str = "i
 @pytest.fixture
 def cat(tmp_path: Path) -> Path:
     path = tmp_path / "cat"
-    path.write_bytes(b"a cat")
+    path.write_bytes(CAT)
     return path
 
 
@@ -53,7 +55,7 @@ async def test_a_picture_is_shown_beside_the_words(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
 ) -> None:
     await responder_with(images=True).answer(with_file(turn("hello"), cat, mime="image/jpeg; q=1"))
-    url = "data:image/jpeg;base64," + base64.b64encode(b"a cat").decode()
+    url = "data:image/jpeg;base64," + base64.b64encode(CAT).decode()
     assert content(simulator) == [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
 
 
@@ -88,6 +90,30 @@ async def test_only_the_newest_pictures_are_shown(
     await responder_with(images=True).answer(replace(turn("hello"), history=history))
     shown = [isinstance(message["content"], list) for message in simulator.calls[-1].messages if message["role"] != "system"]
     assert shown == [False, False, *[True] * MOST_PICTURES, False]
+
+
+async def test_files_that_are_no_pictures_are_not_sent_and_hide_no_other(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
+) -> None:
+    responder = responder_with(images=True)
+    contents = {
+        "good": CAT,
+        "other": PNG,
+        "empty": b"",
+        "cut": CAT[:4],
+        "page": b"<!doctype html><title>Sign in</title>",
+        "zeros": bytes(99),
+    }
+    for name, content_of in contents.items():
+        (tmp_path / name).write_bytes(content_of)
+    sent = [Attachment("image", "image/jpeg", name, id=name, path=tmp_path / name) for name in contents]
+    history = tuple(Line(f"h{n}", "customer", "[image]", 0, attachments=(each,)) for n, each in enumerate(sent))
+    many = tuple(replace(line, id=f"b{n}", attachments=(sent[2],)) for n, line in enumerate(history))
+    await responder.answer(replace(turn("hello"), history=(*history, *many)))
+    urls = simulator.calls[-1].pictures
+    assert [url.partition(";")[0] for url in urls] == ["data:image/jpeg", "data:image/png"], (
+        "told by its content, not by its name"
+    )
 
 
 async def test_a_server_that_takes_no_pictures_is_asked_without_them(
