@@ -460,8 +460,9 @@ class Store(PluginObject):
         something that opens the window, within seven days."""
 
     @abstractmethod
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
-        """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue."""
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+        """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue. With a `reason` somebody puts
+        the waiting messages off until `due`: that is an event of each of them, and counted (`Line.deferred`, `ReplyView.deferred`)."""
 
     # who answers, and what is said out of turn
 

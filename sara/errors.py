@@ -11,7 +11,13 @@ Extent = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
-    """Something went wrong in SARA."""
+    """Something went wrong in SARA.
+
+    `details` are the words of whoever refused. They may repeat what was sent and to whom: they are kept with the message, for
+    `sara why`, and stand in no log, problem or finding.
+    """
+
+    details: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -128,6 +134,13 @@ class StoreLost(SaraError):
 
 class StoreLocked(SaraError):
     """Another process has this store open."""
+
+
+# ── found at the boundary of plugins ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class WrongType(Exception):
+    """A plugin handed over something of another type than was agreed."""
 
 
 # ── raised while starting ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from sara.bounds import Strays, in_thread
 from sara.contracts import Channel, Clock, Store
 from sara.errors import GiveUp, SaraError, StoreLost, TryLater
 from sara.model import Attachment, Instant, Millis
+from sara.private_files import refuse_foreign_link
 from sara.problems import Problems
 from sara.routes import Route
 
@@ -91,7 +92,11 @@ class Files:
 
     def open(self) -> None:
         """Make the folder, and clear it of what a former process had not fetched whole."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            refuse_foreign_link(self.folder)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SaraError(f"{self.folder} cannot be used: {error.strerror}") from error
         for left in self.folder.glob(f"*{PARTIAL}"):
             if OWN_NAME.fullmatch(left.name):
                 left.unlink(missing_ok=True)

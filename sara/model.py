@@ -204,7 +204,8 @@ class Failure:
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
     time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
     no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
-    `remedy` tells that person how.
+    `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
+    with the message and stand in no log and no problem.
     """
 
     code: str
@@ -212,6 +213,13 @@ class Failure:
     then: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Millis | None = None
     remedy: str = ""
+    details: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is kept of it: with the code and the provider's own words."""
+        said = f"{self.code}: {self.reason}" if self.code else self.reason
+        return f"{said} ({self.details})" if self.details else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,7 +495,7 @@ class Taken:
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
     chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
-    that."""
+    that. `deferred` is for how long gates of plugins have put it off."""
 
     id: str
     role: Role
@@ -500,6 +508,7 @@ class Line:
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
     quoted_by: Role | None = None
+    deferred: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -591,7 +600,8 @@ class ReplyView:
     `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
     answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
     account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
-    the answers to these messages that were dropped because more was written.
+    the answers to these messages that were dropped because more was written. `deferred` is since and until when a gate of a plugin
+    puts the turn off; what it put off before stands with each line.
     """
 
     conversation: str
@@ -612,6 +622,7 @@ class ReplyView:
     said: Mapping[str, Instant] = field(default_factory=dict)
     rethought: int = 0
     summary: str = ""
+    deferred: tuple[Instant, Instant] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -786,7 +797,8 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to. `details` are
+    the provider's own words, for the store alone.
     """
 
     state: AttemptState
@@ -797,6 +809,12 @@ class Outcome:
     error: str | None = None
     closes_window: bool = False
     recipient: Person | None = None
+    details: str = ""
+
+    @property
+    def told(self) -> str | None:
+        """What is kept of the error: with the provider's own words."""
+        return f"{self.error} ({self.details})" if self.error and self.details else self.error
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import gates, history, retry, timers, tools
-from sara.bounds import Strays
+from sara.bounds import Strays, told_of
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
 from sara.errors import ContentRefused, GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
@@ -159,7 +159,8 @@ class Replies:
             return Again(wait.until)
         if on is not None:
             self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
-        await self._store.look_again(view.conversation, "reply", wait.until, now)
+        why = (wait.reason,) if wait.reason else ()
+        await self._store.look_again(view.conversation, "reply", wait.until, now, *why)
         if view.delivery != "clear":
             # What was in the way may have gone before that was written, and then nobody will wake us.
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
@@ -288,9 +289,9 @@ class Replies:
             raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            raise self._broke(name, type(error).__name__) from error
+            raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
-            raise self._broke(name, f"it answered with a {type(reply).__name__}")
+            raise self._broke(name, f"answered with a {type(reply).__name__}")
         if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
             raise TryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
@@ -298,9 +299,9 @@ class Replies:
 
     def _broke(self, name: str, how: str) -> Broke:
         self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: {how}", "see the log; report it to its author"
+            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
         )
-        return Broke(f"{name} broke: {how}")
+        return Broke(f"{name} broke: it {how}")
 
     async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()

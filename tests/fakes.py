@@ -402,7 +402,7 @@ class FakeStore(Store):
         self._note("billed", account, month)
         return {}
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         self._note("look_again", conversation, kind, due, now)
         if kind == "deliver" and self.delivering:
             self.delivering[0] = replace(self.delivering[0], not_before=due)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sara import Instant, SaraError, StoreUnavailable
+from sara import Instant, SaraError, StoreUnavailable, open_private
 from sara_sqlite import copies, damage
 from sara_sqlite.aside import Stop
 from sara_sqlite.rows import event, one
@@ -105,7 +105,7 @@ def newest(connection: sqlite3.Connection) -> Instant | None:
 
 def sync(path: Path) -> None:
     """Have a file or a folder on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
@@ -145,7 +145,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
         _remove_if_left(left)
     copy = target.with_name(f".{target.name}{UNFINISHED}")
     try:
-        handle = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = open_private(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError as error:
         raise SaraError(f"another backup to {target} is under way") from error
     try:
@@ -159,7 +159,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
 def _remove_if_left(copy: Path) -> None:
     """Remove an unfinished copy whose process is gone: one that lives holds a lock on it."""
     with suppress(OSError):
-        handle = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
+        handle = open_private(copy, os.O_RDWR)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(copy)

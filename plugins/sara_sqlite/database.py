@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import Problems, StoreLost, StoreUnavailable
+from sara import Problems, StoreLost, StoreUnavailable, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
@@ -159,7 +159,7 @@ class Database:
         """The bare file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays open until
         those are not needed any more."""
         if self._handle is None:
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self._handle = open_private(self.path, os.O_RDWR)
         return self._handle
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
@@ -267,6 +267,11 @@ class Database:
 
 def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> GroupConnection:
     looking = factory is ReadConnection
+    try:
+        for beside in ("", "-wal", "-shm", "-journal"):
+            refuse_link(path.with_name(path.name + beside))
+    except OSError as error:
+        raise StoreUnavailable(f"{error.filename} cannot be opened: {error.strerror}") from error
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw' if looking else 'rwc'}",
         uri=True,
@@ -284,7 +289,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
             connection.execute("PRAGMA query_only = ON")
             check_known(connection, path)
             return connection
-        os.chmod(path, 0o600)
+        _close_to_others(path)
         connection.execute("PRAGMA auto_vacuum = NONE")  # whatever this SQLite was built for: `cleaning` knows its pages
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut must not take a message that was acknowledged: only FULL syncs the log at every commit.
@@ -300,6 +305,16 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
         connection.close()
         raise
     return connection
+
+
+def _close_to_others(path: Path) -> None:
+    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks of the
+    process from it."""
+    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.chmod(f"/proc/self/fd/{handle}", 0o600)
+    finally:
+        os.close(handle)
 
 
 __all__ = ["Database", "StoreLost"]

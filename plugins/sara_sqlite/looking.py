@@ -41,7 +41,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
-from sara_sqlite.turns import close_turn
+from sara_sqlite.turns import close_turn, defer
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
@@ -308,10 +308,12 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
     return replace(refresh_delivery(db, key, now), changed=changed)
 
 
-def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:
+def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant, reason: str) -> OpenWork:
     """Write a later look at work that stays open."""
     key = number(CONVERSATION, conversation)
     if kind == "reply":
+        if reason:
+            defer(db, key, at, reason, now)
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
     first = one(

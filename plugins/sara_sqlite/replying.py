@@ -7,7 +7,7 @@ from typing import Literal
 
 from sara import Also, Draft, HistoryLimits, Instant, OpenWork, ReplyView, Reserve, Said, Stale, Usage
 from sara import Contact as Customer
-from sara_sqlite import attachments, modes, parts, saying, spending
+from sara_sqlite import attachments, modes, parts, saying, spending, turns
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -77,6 +77,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM said WHERE conversation = ?", (key,))},
         rethought=row["rethought"],
         summary=row["summary"],
+        deferred=None if row["deferred_at"] is None else (row["deferred_at"], row["deferred_until"]),
     )
 
 
@@ -107,6 +108,7 @@ def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt",
 def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant, wanted: Reserve | None) -> int:
     """Count the call before it is made, and set aside what it may cost."""
     key = number(CONVERSATION, conversation)
+    turns.end_deferral(db, key, now)
     spending.reserve(db, key, wanted)
     db.execute(
         "UPDATE conversations SET attempt = attempt + 1, attempt_open = 1, attempts = attempts + 1,"

@@ -189,6 +189,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         attachments if row["withdrawn_at"] is None else (),
         quoted,
         _role(direction, purpose) if direction is not None else None,
+        row["deferred_ms"],
     )
 
 

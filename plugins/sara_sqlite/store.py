@@ -176,8 +176,8 @@ class SqliteStore(Store):
     ) -> OpenWork:
         return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now, instead))
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
-        return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+        return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now, reason))
 
     async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
         return await self.database.write(lambda db: modes.hand_over(db, conversation, change, now))

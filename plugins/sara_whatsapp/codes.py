@@ -35,6 +35,8 @@ Action = Literal[
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 _PAUSE: Millis = 5 * _SECOND
 _LONGEST = 300
+_NO_REASON = "Meta gave no reason."
+_NO_MEANING = "SARA does not know this code; `sara why` shows what Meta said."
 
 
 class FileRefused(Refused):
@@ -184,19 +186,26 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
     code = _code(error)
     row = _row(error)
     if row is None:
-        return _unknown(http_status, code, error, retry_after)
-    return _consequence(row, f"{code}: {_sentence(row, error)}", retry_after)
+        told = _unknown(http_status, code, error, retry_after)
+    else:
+        told = _consequence(row, f"{code}: {row.meaning}", retry_after)
+    told.details = _details(row, error)
+    return told
 
 
 def explain(error: Mapping[str, Any]) -> Failure:
     """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
     code = _code(error)
     row = _row(error)
-    reason = _sentence(row, error)
-    told = "unknown" if code is None else str(code)
+    told, details = "unknown" if code is None else str(code), _details(row, error)
     if row is None:
-        return Failure(told, reason, then="later" if error.get("is_transient") is True else "end")
-    return Failure(told, reason, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row))
+        return Failure(
+            told,
+            _NO_MEANING if details else _NO_REASON,
+            then="later" if error.get("is_transient") is True else "end",
+            details=details,
+        )
+    return Failure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)
 
 
 def _row(error: Mapping[str, Any] | None) -> Code | None:
@@ -237,7 +246,7 @@ def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:
 
 def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None, retry_after: Millis | None) -> SaraError:
     """An answer that the table does not know: only what certainly names a refusal counts as one."""
-    text = f"HTTP {http_status}" if code is None else f"{code}: {_sentence(None, error)}"
+    text = f"HTTP {http_status}" if code is None else f"{code}: {_NO_MEANING if _details(None, error) else _NO_REASON}"
     if http_status == 429:
         return NotSent(text, after=retry_after or _PAUSE, scope="channel")
     if 300 <= http_status <= 399 or (code is None and http_status in _ELSEWHERE):
@@ -251,14 +260,10 @@ def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None
     return Refused(text)
 
 
-def _sentence(row: Code | None, error: Mapping[str, Any] | None) -> str:
-    said = "" if error is None else _said(error)
-    if row is None:
-        return said or "Meta gave no reason."
-    # Meta's words about a token can repeat the token.
-    if not said or row.action == "config_token":
-        return row.meaning
-    return f"{row.meaning} (Meta: {said})"
+def _details(row: Code | None, error: Mapping[str, Any] | None) -> str:
+    """Meta's own words, which may repeat a number and a text; those about a token can repeat the token, and are dropped."""
+    said = "" if error is None or (row is not None and row.action == "config_token") else _said(error)
+    return f"Meta: {said}" if said else ""
 
 
 def _said(error: Mapping[str, Any]) -> str:

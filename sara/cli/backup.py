@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sara.bounds import in_thread
+from sara.bounds import bounded_method, in_thread
+from sara.call_guard import build
 from sara.cli import archive
+from sara.cli.identity import become_owner, has_changed, user_named
 from sara.cli.opening import House, guarded, opened, read, usable
 from sara.cli.output import agreed, byte_count, fail, iso, local, print_json, printable
 from sara.contracts import Context, Store, media_in
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import Instant
+from sara.private_files import refuse_link
 from sara.problems import Problems
 
 NO_FILES = "It holds no files of customers: those in the media folder stay."
@@ -74,9 +78,16 @@ def _target(file: Path | None, state: Path, now: Instant) -> Path:
     folder = state / "backups" if file is None else file
     try:
         if file is None:
+            refuse_link(folder)
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise SaraError(f"{folder} cannot be created: {error.strerror}") from error
+    place = folder if folder.is_dir() else folder.absolute().parent
+    if place.is_dir() and has_changed() and not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        raise SaraError(
+            f"{place} cannot be written by {user_named(os.geteuid())}, who owns {state} and makes the backup;"
+            " leave the file out, and copy the backup there afterwards"
+        )
     if not folder.is_dir():
         return folder
     return folder / f"sara-{_stamp(now)}.tar"
@@ -84,6 +95,14 @@ def _target(file: Path | None, state: Path, now: Instant) -> Path:
 
 def _stamp(now: Instant) -> str:
     return f"{datetime.fromtimestamp(now / 1_000, UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _check_readable(file: Path) -> None:
+    if has_changed() and file.is_file() and not os.access(file, os.R_OK, effective_ids=True):
+        raise SaraError(
+            f"{file} cannot be read by {user_named(os.geteuid())}, who owns the data and restores them; copy it to where that user may"
+            " read it"
+        )
 
 
 def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
@@ -139,6 +158,7 @@ async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dic
 @asynccontextmanager
 async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterator[tuple[Path, archive.Contents | None]]:
     """The store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
+    _check_readable(file)
     if not await in_thread(archive.is_archive, file):
         yield file, None
         return
@@ -169,13 +189,14 @@ async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
     """The store of a configuration, not opened, and the state folder."""
     loaded, plugins = await asyncio.to_thread(read, config)
     checked = usable(loaded)
+    become_owner(checked.state)
     section = checked.store
-    context = Context("store", checked.state, wall_clock, Problems(wall_clock))
-    store: Store = cast("Callable[..., Any]", plugins.bring("store", section.plugin))(section.options, context)
+    context = Context("store", checked.state, wall_clock, Problems(wall_clock, checked.redactor))
+    store: Store = build(plugins, "store", section, context)
     try:
         yield store, checked.state
     finally:
-        await store.close()
+        await bounded_method(store.close, None)
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────

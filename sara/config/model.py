@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from sara.config.options import Duration, Options, format_duration
+from sara.config.options import Duration, Options, format_duration, secrets_in
 from sara.config.policy import Conversation
+from sara.redaction import Redactor
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -206,13 +207,20 @@ class Basics(Options):
 class Section:
     """A channel, a responder, the store or the queue: which plugin, and that plugin's own checked options.
 
-    `conversation` is there for channels: the common policy with this channel's overrides.
+    `conversation` is there for channels: the common policy with this channel's overrides. `looked_up` are the texts in the section
+    that `!secret` and `!env` brought.
     """
 
     name: str
     plugin: str
     options: Options
     conversation: Conversation | None = None
+    looked_up: frozenset[str] = frozenset()
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not stand in any log, problem or finding."""
+        return self.looked_up | frozenset(secrets_in(self.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,3 +246,9 @@ class Config:
     budget: Budget = field(default_factory=Budget)
     words: MoreWords = field(default_factory=MoreWords)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def redactor(self) -> Redactor:
+        """Replaces the secrets of every section."""
+        sections = (self.store, self.queue, *self.channels.values(), *self.responders.values())
+        return Redactor(secret for section in sections for secret in section.secrets)

@@ -682,6 +682,24 @@ class StoreContract(
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert taken.work == (OpenWork(conversation, ACCOUNT, shop.clock(), None),)
 
+    async def test_the_time_for_which_messages_are_put_off_is_counted_and_its_reason_kept(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        begun = shop.clock()
+        await shop.store.look_again(conversation, "reply", begun + 60_000, begun, "bakery: the oven is cold")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (view.deferred, view.waiting[0].deferred) == ((begun, begun + 60_000), 0)
+        # Asked again before that, as somebody wrote more: what is over counts, and the reason is told once.
+        shop.clock.forward(20_000)
+        await shop.store.look_again(conversation, "reply", begun + 90_000, shop.clock(), "bakery: the oven is cold")
+        shop.clock.forward(100_000)
+        await shop.store.begin_reply(conversation, [view.waiting[0].id], shop.clock())
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (view.deferred, view.waiting[0].deferred) == (None, 90_000)
+        told = [each for each in await shop.store.timeline(view.waiting[0].id) if each.what == "deferred"]
+        assert [each.detail for each in told] == ["bakery: the oven is cold"]
+
     async def test_a_look_at_a_doubt_that_has_ended_puts_nothing_off(self, shop: Shop) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")

@@ -10,12 +10,13 @@ from typing import TypeVar
 import structlog
 from aiohttp import web
 
-from sara.bounds import in_thread
+from sara.bounds import guarded_call, in_thread, told_of
 from sara.errors import StoreLost, StoreUnavailable
 from sara.inbox import Inbox
 from sara.model import Reception, Request, Response, SetAside
 from sara.problems import Problems
 from sara.routes import Route
+from sara.type_check import wrong
 from sara.watch import Watch
 from sara.web.bodies import BODY_LIMIT, Bodies, Broken, Crowded, TooLarge, TooSlow
 from sara.web.parsing import ParseLog
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 IN_THREAD_FROM = 64 * 1024
 """Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
+
+ANY_PATH = "*"
+"""Among the paths of channels that are not running: one of which nobody knows the path. Then nothing that no channel serves is
+answered with 404, which could tell a provider to deliver no more."""
 
 MOST_SET_ASIDE = 200
 """Beyond this number of elements that a channel did not understand, the whole body is set aside once in their place."""
@@ -62,7 +67,7 @@ class PublicApp:
 
     async def _handle(self, request: web.Request) -> web.Response:
         routes = self._routes_at(request.path)
-        if not routes and not self._is_down(request.path):
+        if not routes and not self._is_down(request.path) and ANY_PATH not in self._down:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
@@ -106,7 +111,7 @@ class PublicApp:
                 answer = reception.response
         if answer is None or (self._is_down(asked.path) and answer.status < 400):
             return web.Response(status=503, headers=RETRY_AFTER)
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
     async def _receive(self, route: Route, asked: Request) -> Reception | None:
         """What the channel makes of it; None where the channel broke.
@@ -122,11 +127,13 @@ class PublicApp:
                 return Reception(verified=True, set_aside=(aside,))
             with self._parsing.noted(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
+            if not isinstance(reception, Reception):
+                raise wrong("its result", reception, "a Reception")
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
-                f"{route.name} could not read a request: {type(error).__name__}",
+                f"{route.name} could not read a request: its plugin {told_of(error)}",
                 "report it to the plugin's author; the provider delivers it again",
             )
             return None
@@ -138,7 +145,7 @@ class PublicApp:
 
     async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
         """Call a channel's method, in a thread where the body is large."""
-        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else method(asked)
+        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
     async def _keep(self, route: Route, reception: Reception) -> bool:
         """Whether all that was received is stored."""

@@ -80,6 +80,9 @@ CREATE TABLE conversations (
     summary_to       INTEGER NOT NULL DEFAULT 0,
     -- Answers to the waiting messages that were dropped because more was written; what was set aside for the call under way.
     rethought        INTEGER NOT NULL DEFAULT 0,
+    -- Since and until when a gate of a plugin puts the waiting messages off.
+    deferred_at      INTEGER,
+    deferred_until   INTEGER,
     reserved         TEXT,
     created_at       INTEGER NOT NULL,
     UNIQUE (account, contact)
@@ -133,6 +136,8 @@ CREATE TABLE messages (
     -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, how many
     -- of its doubts ended without proof that receipts come in, and how often it was put back after the provider had failed it.
     revived_at    INTEGER,
+    -- Inbound: for how long gates of plugins have put it off.
+    deferred_ms   INTEGER NOT NULL DEFAULT 0,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
