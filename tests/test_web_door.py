@@ -91,6 +91,34 @@ class TestEveryAnswer:
             assert "x-content-type-options: nosniff" in head, (request[:80], head)
         await front.inbox.close()
 
+    async def test_it_repeats_nothing_of_the_request(self, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+        front = Front(tmp_path_factory.mktemp("front"))
+        begun = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        rows = [
+            "SECRET\r\n\r\n",
+            "SECRET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "GET / SECRET/1.1\r\n\r\n",
+            "GET /SECRET\udcff HTTP/1.1\r\n\r\n",
+            f"GET /{'SECRET' * 2_000} HTTP/1.1\r\n\r\n",
+            "GET http://SECRET[/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "GET /SECRET<b> HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            f"{begun}Authorization Bearer SECRET\r\n\r\n",
+            f"{begun}X: SECRET\0\r\n\r\n",
+            f"{begun}X: {'SECRET' * 2_000}\r\n\r\n",
+            f"{begun}Content-Length: SECRET\r\n\r\n",
+            f"{begun}Transfer-Encoding: SECRET\r\n\r\n",
+            f"{begun}Transfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+            f"{begun}Expect: SECRET\r\n\r\n",
+            f"{begun}Content-Encoding: SECRET\r\n\r\n",
+        ]
+        for app in (front.app.application(), desk.app.application()):
+            async with listening(app, ConnectionLimits()) as port:
+                for row in rows:
+                    answer = await answer_to(port, row.encode("utf-8", "surrogateescape"))
+                    assert answer.startswith(b"HTTP/1."), row[:80]
+                    assert b"SECRET" not in answer, (row[:80], answer)
+        await front.inbox.close()
+
     async def test_also_the_one_for_want_of_room(self, desk: Desk) -> None:
         async with listening(desk.app.application(), ConnectionLimits(0)) as port:
             answer = await answer_to(port, b"")

@@ -7,6 +7,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 
@@ -150,12 +151,20 @@ class _Connection(web.RequestHandler):
         if self._request_count == 0:
             self.force_close()
 
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        # aiohttp's own message quotes the bytes that it could not parse, which may hold a token.
+        return super().handle_error(request, status, exc, message and HTTPStatus(status).phrase)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         # Every answer passes here, also aiohttp's own to a request that it could not parse.
         if not isinstance(resp, web.StreamResponse):
             resp = self.handle_error(request, 500, TypeError(f"the handler returned {type(resp).__name__} and no response"))
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp.text = resp.reason  # aiohttp's own text quotes the header
         if not resp.prepared:
             resp.headers.setdefault(*NOSNIFF)
         return await super().finish_response(request, resp, start_time)
