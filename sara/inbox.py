@@ -47,6 +47,9 @@ log = structlog.get_logger("sara.inbox")
 
 _NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
 
+MOST_NEWS = 50
+"""Problems of one account that are shown, the latest; the store keeps all of them."""
+
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
 
@@ -87,6 +90,7 @@ class Inbox:
         self._following: set[asyncio.Task[None]] = set()
         # One at a time: a task that read the store earlier must not report after one that read it later.
         self._telling = asyncio.Lock()
+        self._news_due: set[str] = set()
 
     async def accept(self, route: Route, reception: Reception) -> None:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged.
@@ -110,7 +114,8 @@ class Inbox:
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
-        if any(isinstance(change, AccountEvent) for change in reception.changes):
+        if any(isinstance(change, AccountEvent) for change in reception.changes) and route.name not in self._news_due:
+            self._news_due.add(route.name)
             self._follow(self._tell_account_news(route))
         if self._notice_files is not None and any(message.attachments for message in reception.messages):
             self._notice_files(route.channel.account)
@@ -180,6 +185,7 @@ class Inbox:
     async def _tell_account_news(self, route: Route) -> None:
         """Report what is wrong with the account of a channel now, and clear what is over: the store knows it in order."""
         async with self._telling:
+            self._news_due.discard(route.name)  # what is stored from now on may not be seen by this reading
             await self._tell_standing(route)
 
     async def _tell_standing(self, route: Route) -> None:
@@ -190,7 +196,9 @@ class Inbox:
             log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
             return
         prefix = f"account:{route.name}:"
-        standing = {prefix + key: found for key, found in account_events.standing(events).items()}
+        every = (await in_thread(account_events.standing, events)).items()
+        latest = sorted(every, key=lambda entry: entry[1].event.at, reverse=True)[:MOST_NEWS]
+        standing = {prefix + key: found for key, found in latest}
         for key in [problem.key for problem in self._problems if problem.key.startswith(prefix)]:
             if key not in standing:
                 self._problems.clear(key)

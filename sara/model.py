@@ -286,7 +286,8 @@ class AccountEvent:
 
     `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
     problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
-    `kind`, `subject` and `raw` are one and the same, told twice.
+    `kind`, `subject` and `raw` are one and the same, told twice. `summary` is shown and logged; `details` are the provider's own
+    words, which may repeat what somebody wrote: they stay in the store.
     """
 
     account: str
@@ -297,6 +298,7 @@ class AccountEvent:
     raw: str = ""
     subject: str = ""
     ends: tuple[str, ...] = ()
+    details: str = ""
 
 
 Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent

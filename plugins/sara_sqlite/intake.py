@@ -120,7 +120,7 @@ def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, l
 def _digest_of_change(change: object) -> str:
     if isinstance(change, AccountEvent) and change.raw:
         # Where the provider gives no time, that of arrival stands there.
-        change = replace(change, at=0, summary="", serious=False, ends=())
+        change = replace(change, at=0, summary="", details="", serious=False, ends=())
     return hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -314,7 +314,8 @@ def _change(db: Connection, change: object, echoed: Mapping[str, HandOver], touc
                     json.dumps(change.ends),
                 ),
             )
-            event(db, now, "account", f"{change.account}: {change.summary}", actor="provider")
+            said = f" ({change.details})" if change.details else ""
+            event(db, now, "account", f"{change.account}: {change.summary}{said}", actor="provider")
 
 
 def _set_aside(db: Connection, item: SetAside, now: Instant) -> None:

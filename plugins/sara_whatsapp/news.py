@@ -5,6 +5,7 @@ Fields and event words are those of Meta's webhook reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from sara_whatsapp.codes import explain
 from sara_whatsapp.wire import encode, mapping, words
 
 _LONGEST = 300
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+"""Meta's constants, such as FLAGGED or TIER_1K. Other values are words, which may quote a message."""
+
 _DAY = 86_400_000
 
 SERIOUS: Mapping[str, frozenset[str]] = {
@@ -77,17 +81,20 @@ def account_event(account: str, field: str, change: dict[str, Any], at: Instant,
     # The same event says that an account is disabled and that it is not any more, or that an alert is over.
     is_relief = words(mapping(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
     is_relief = is_relief or words(alert.get("alert_status")) in _RESOLVED
-    said = ", ".join(f"{key} {text}" for key, text in _leaves(value))
+    leaves = list(_leaves(value))
+    subject = _subject(value, alert)
+    codes = ", ".join([f"{key} {text}" for key, text in leaves if _CODE.fullmatch(text)] + ([subject] if subject else []))
     is_serious = word in SERIOUS[field] and not is_relief
     return AccountEvent(
         account=account,
         kind=f"{field}.{word[:64]}" if word else field,
-        summary=f"{field.replace('_', ' ')}: {said}"[:_LONGEST] if said else field.replace("_", " "),
+        summary=f"{field.replace('_', ' ')}: {codes}"[:_LONGEST] if codes else field.replace("_", " "),
         at=at,
         serious=is_serious,
         raw=encode({"time": stamp, **change}),
-        subject=_subject(value, alert),
+        subject=subject,
         ends=tuple(f"{field}.{ended}" for ended in sorted(_ended(field, word, is_relief=is_relief, is_serious=is_serious))),
+        details=", ".join(f"{key} {text}" for key, text in leaves)[:_LONGEST],
     )
 
 
@@ -122,6 +129,7 @@ def trouble(account: str, error: dict[str, Any], at: Instant, stamp: str | None)
         at=at,
         serious=True,
         raw=encode({"time": stamp or f"day {at // _DAY}", **error}),
+        details=failure.details[:_LONGEST],
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sara import Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
+from sara import AccountEvent, Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
 from sara_whatsapp.codes import explain
 from sara_whatsapp.corrections import correction_of
 from sara_whatsapp.files import attachments_of
@@ -34,6 +34,8 @@ _LONGEST_CALLBACK = 512
 # With more elements that make no sense the whole body is set aside once, in their place.
 _MOST_ODD = 200
 _MOST_NOTES = 50
+# News of the account beyond so many counts as not understood: Meta puts at most a thousand events into a body.
+_MOST_NEWS = 1_000
 _END_OF_TIME_S = 10**11
 
 
@@ -103,6 +105,7 @@ class _Reader:
         self._changes: list[Change] = []
         self._aside: list[SetAside] = []
         self._notes: Counter[tuple[str, str]] = Counter()
+        self._news = 0
         self.odd = 0
 
     def parsed(self) -> Parsed:
@@ -171,7 +174,7 @@ class _Reader:
         self._each(value, "statuses", self._status)
         stamp = name_of(entry.get("time"))
         at = _instant(stamp, self._now)
-        self._each(value, "errors", lambda error: self._changes.append(trouble(self._number.account, error, at, stamp)))
+        self._each(value, "errors", lambda error: self._news_of(trouble(self._number.account, error, at, stamp)))
 
     def _with_own_errors(self, value: dict[str, Any]) -> dict[str, Any]:
         """Meta repeats beside a message what is wrong with it. Only errors beside nothing are about the number or the account."""
@@ -197,7 +200,13 @@ class _Reader:
             self.leave_out("foreign_account", whose)
             return
         stamp = name_of(entry.get("time"))
-        self._changes.append(account_event(self._number.account, field, change, _instant(stamp, self._now), stamp))
+        self._news_of(account_event(self._number.account, field, change, _instant(stamp, self._now), stamp))
+
+    def _news_of(self, event: AccountEvent) -> None:
+        self._news += 1
+        if self._news > _MOST_NEWS:
+            raise _Odd("too much news of the account")
+        self._changes.append(event)
 
     # the elements
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
+import aiohttp
+
+from sara.inbox import MOST_NEWS
 from sara.texts import Texts
 from tests.patience import slowness
 
-from .conftest import Town
+from .conftest import Process, Town
 
 CARD = "4111 1111 1111 1111"
 DAY = 86_400
@@ -163,3 +169,73 @@ async def test_what_is_wrong_with_the_account_stands_until_it_is_over_also_acros
     await problems(["DOWNGRADE"])
     await quality("FLAGGED", 100)
     await problems(["DOWNGRADE", "FLAGGED"])
+
+
+async def problems_of(town: Town) -> str:
+    """What the admin API of a running process lists, as it is sent."""
+    state = town.folder / "state"
+    url = json.loads((state / "listening.json").read_text())["admin"]
+    headers = {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{url}/api/v1/problems") as answer:
+        return await answer.text()
+
+
+WORDS = "Ana wrote 4111 1111 1111 1111 from +15550001111"
+"""What Meta may repeat of a message in its news."""
+
+
+async def test_news_of_the_account_is_told_in_codes_and_metas_words_stay_in_the_store(town: Town, process: Process) -> None:
+    """Each row: a field, its value, and what must be told of it."""
+    number = town.phone.settings.display_number
+    template = {"message_template_id": 7, "message_template_name": "reminder", "message_template_language": "en"}
+    alert = {"alert_severity": "CRITICAL", "alert_type": "OBA", "alert_description": WORDS}
+    rows: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+        ("account_update", {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": WORDS}}, ("ACCOUNT_VIOLATION",)),
+        ("account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE", "x": [WORDS]}}, ("DISABLE",)),
+        ("account_update", {"event": "ACCOUNT_RESTRICTION", "restriction_info": [{"why": {"a": [[WORDS], WORDS]}}]}, ("RESTRICTION",)),
+        ("account_alerts", {"entity_type": "WABA", "entity_id": "1", "alert_info": alert}, ("CRITICAL", "OBA")),
+        ("account_review_update", {"decision": "REJECTED", "reason": WORDS}, ("REJECTED",)),
+        ("message_template_status_update", {"event": "PAUSED", "reason": WORDS, **template}, ("PAUSED", "7 en")),
+        ("message_template_status_update", {"event": "DISABLED", "reason": "SCAM", "other_info": {"d": WORDS}, **template}, ("SCAM",)),
+        ("phone_number_quality_update", {"event": "FLAGGED", "display_phone_number": number, "note": WORDS}, ("FLAGGED", number)),
+        ("messages", {"errors": [{"code": 131_031, "title": WORDS, "error_data": {"details": WORDS}}]}, ("131031",)),
+        ("messages", {"errors": [{"code": 987_654, "message": WORDS}]}, ("987654",)),
+    ]  # fmt: skip
+    stamp = town.phone.settings.clock() // 1_000 - 600
+    await process.start()
+    for second, (field, value, _) in enumerate(rows):
+        assert (await town.phone.post(body(town, field, stamp + second, **value))).taken
+    told = await process.logged('"problem": "whatsapp: ', len(rows))
+    for field, _, codes in rows:
+        assert any(all(code in line for code in codes) for line in told), (field, codes, told)
+    listed = await problems_of(town)
+    assert await process.end() == 0
+    for secret in ("4111", "15550001111", "Ana wrote"):
+        assert secret not in listed
+        assert secret not in "".join(process.output)
+    with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
+        kept = [row[0] for row in db.execute("SELECT detail FROM events WHERE what = 'account'")]
+    assert len([each for each in kept if WORDS in each]) == len(rows)
+
+
+async def test_a_flood_of_news_does_not_hold_up_the_daemon(town: Town, process: Process) -> None:
+    """Each row: the field, its value, and how much of it is understood."""
+    stamp = town.phone.settings.clock() // 1_000 - 600
+    whose = {"id": town.phone.settings.business_account_id, "time": stamp}
+    alerts = [{"alert_info": {"alert_severity": "CRITICAL", "alert_type": f"T{number}"}} for number in range(15_000)]
+    rows: list[dict[str, Any]] = [
+        body(town, "messages", stamp, errors=[{"code": number} for number in range(90_000)]),
+        body(town, "messages", stamp + 1, errors=[{}] * 90_000),
+        {"entry": [{**whose, "changes": [{"field": "account_alerts", "value": alert} for alert in alerts]}]},
+        {"entry": [{**whose, "changes": [{"field": "account_alerts", "value": alert}]} for alert in alerts]},
+    ]
+    await process.start()
+    for row in rows:
+        assert (await town.phone.post(row)).taken
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+    found = json.loads(await problems_of(town))["problems"]
+    assert 0 < len([each for each in found if each["key"].startswith("account:")]) <= MOST_NEWS
+    assert await process.end() == 0
+    with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
+        assert db.execute("SELECT count(*) FROM set_aside").fetchone() == (len(rows),)

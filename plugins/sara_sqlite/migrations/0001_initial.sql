@@ -153,6 +153,7 @@ CREATE INDEX messages_corrects ON messages (account, corrects) WHERE corrects IS
 CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest IS NOT NULL;
 CREATE INDEX messages_conversation ON messages (conversation, id);
 CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
+CREATE INDEX messages_dead ON messages (conversation, id) WHERE state = 'dead';
 -- What counts towards the limits of a person: however much of a flood was skipped, it is not read to count what was not.
 CREATE INDEX messages_counted ON messages (conversation, id) WHERE direction = 'in' AND state IN ('waiting', 'answered', 'dead');
 CREATE INDEX messages_unsettled ON messages (conversation, id) WHERE state IN ('queued', 'sending', 'in_doubt');

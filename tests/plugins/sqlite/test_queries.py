@@ -127,3 +127,19 @@ async def test_a_plain_message_costs_no_query_for_what_it_does_not_bring(store: 
     await shop.take(later(shop, "in-2"))
     assert not [each for each in spy.statements() if "attachments" in each or "reply_to =" in each]
     assert len(spy.statements()) <= 25
+
+
+async def test_what_a_message_costs_does_not_grow_with_what_its_conversation_holds(store: SqliteStore, shop: Shop) -> None:
+    steps = [0]
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    await store.database.write(lambda db: db.set_progress_handler(count, 10))
+    taken = []
+    for n in range(40):
+        steps[0] = 0
+        await shop.take(*(later(shop, f"in-{n}-{each}") for each in range(50)))
+        taken.append(steps[0])
+    assert taken[-1] < 1.5 * taken[2], taken
