@@ -34,9 +34,9 @@ from sara.model import (
     SetAside,
     Summary,
     Turn,
-    Usage,
 )
 from sara.parts import plain, split_text, storable
+from sara.plugin_values import answerable, fault_of_value, list_parts, take_items, usable_reply, value_or_none
 from sara.plugins import CONTRACTS, Kind, Plugins
 from sara.type_check import conform, wrong
 
@@ -65,7 +65,6 @@ _CHANNEL_VALUES: dict[str, Any] = {
     "monthly_budget": int | None,
 }
 _RECEPTION: dict[str, Any] = {"messages": InboundMessage, "receipts": Receipt, "changes": Change, "set_aside": SetAside}
-_POSITIVE = ("text_limit", "doubt_hold", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
 
 
 def build(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
@@ -94,14 +93,14 @@ def clean_error(error: SaraError, redact: Callable[[str], str]) -> SaraError:
     text = redact(storable(said))[:LONGEST_ERROR]
     if said != text:
         error.args = (text,)
-    for name in ("after", "scope", "own_fault", "until_mended", "remedy", "details"):
+    for name in ("after", "scope", "own_fault", "until_mended", "remedy", "details", "detail"):
         if hasattr(error, name):
             setattr(error, name, _clean_value(error, name, getattr(error, name), redact))
     return error
 
 
 def _clean_value(error: SaraError, name: str, value: Any, redact: Callable[[str], str]) -> Any:
-    if name in ("remedy", "details"):
+    if name in ("remedy", "details", "detail"):
         return redact(storable(value))[:LONGEST_ERROR] if isinstance(value, str) else ""
     if name == "scope":
         allowed = get_args(Scope if isinstance(error, NotSent) else Extent)
@@ -185,19 +184,9 @@ class _Guarded:
                 raise PluginError(
                     f"the {self._caller.kind} of the plugin {self._caller.plugin} cannot be used: {error}"
                 ) from error
-            if fault := _fault_of_value(name, value):
+            if fault := fault_of_value(name, value):
                 raise PluginError(f"the {self._caller.kind} of the plugin {self._caller.plugin} cannot be used: `{name}` {fault}")
             setattr(self, name, value)
-
-
-def _fault_of_value(name: str, value: Any) -> str:
-    if name == "account" and not value.strip():
-        return "is empty; it must name the account, such as webform:shop"
-    if name == "webhook" and value is not None and (not value.startswith("/") or any(char in value for char in "?# \t\r\n")):
-        return "is no path; it must begin with a slash, such as /webhook/shop"
-    if name in _POSITIVE and value is not None and value <= 0:
-        return f"is {value}; it must be more than 0"
-    return ""
 
 
 class GuardedChannel(_Guarded, Channel):
@@ -225,9 +214,9 @@ class GuardedChannel(_Guarded, Channel):
         faults: list[str] = []
         taken: dict[str, tuple[Any, ...]] = {}
         for name, kind in _RECEPTION.items():
-            taken[name] = _taken(getattr(reception, name), kind, name, faults)
+            taken[name] = take_items(getattr(reception, name), kind, name, faults)
         try:
-            response = _answerable(conform(reception.response, Response, "response"))
+            response = answerable(conform(reception.response, Response, "response"))
         except WrongType as error:
             if not reception.verified:
                 raise
@@ -244,8 +233,8 @@ class GuardedChannel(_Guarded, Channel):
     def compose(self, draft: Draft) -> Sequence[Draft]:
         """The parts for a draft; as plain text where the plugin cannot make them: what was said is said."""
         try:
-            parts = guarded_call(_listed, self._plugin.compose, draft)
-            if not parts and plain(draft).strip():
+            parts = guarded_call(list_parts, self._plugin.compose, draft)
+            if not any(part.kind != "text" or part.text.strip() for part in parts) and plain(draft).strip():
                 raise WrongType("nothing, of a text that is not empty")
         except Exception as error:
             self._caller.report("compose", error, "; the text goes out as it is")
@@ -274,7 +263,7 @@ class GuardedChannel(_Guarded, Channel):
             self._caller.report("send", error, "; whether the message left is not known")
             raise
         external_id = given.external_id
-        if (recipient := _or_none(given.recipient, Person | None)) is not given.recipient:
+        if (recipient := value_or_none(given.recipient, Person | None)) is not given.recipient:
             given = replace(given, recipient=recipient)
         if isinstance(external_id, str) and external_id:
             self._caller.well("send")
@@ -358,72 +347,3 @@ class GuardedResponder(_Guarded, Responder):
             raise GiveUp(f"{self._caller.called} {told_of(error)}") from error
         self._caller.well("summarise")
         return summary
-
-
-def usable_reply(given: Any, faults: list[str]) -> Reply | None:
-    """What of an answer can be sent; None for nothing. What is not as agreed is named in `faults`."""
-    if isinstance(given, str | Draft):
-        faults.append(str(wrong("its result", given, "a Reply")))
-        given = Reply((given if isinstance(given, Draft) else Draft(given),))
-    if not isinstance(given, Reply):
-        faults.append(str(wrong("its result", given, "a Reply")))
-        return None
-    try:
-        reply: Reply = conform(given, Reply, "reply")
-        return reply
-    except WrongType as error:
-        faults.append(str(error))
-    several = given.parts if isinstance(given.parts, list | tuple) else [given.parts]
-    parts = [each for number, part in enumerate(several) for each in _as_drafts(part, f"parts[{number}]")]
-    readings = given.readings if isinstance(given.readings, dict) else {}
-    usage = _or_none(given.usage, Usage | None)
-    known = {line: text for line, text in readings.items() if isinstance(line, str) and isinstance(text, str)}
-    return Reply(tuple(parts), usage, known) if parts else None
-
-
-def _as_drafts(part: Any, name: str) -> list[Draft]:
-    if isinstance(part, str):
-        return [Draft(storable(part))]
-    drafted = _or_none(part, Draft)
-    if drafted is None and isinstance(text := getattr(part, "text", None), str):
-        drafted = Draft(storable(text))
-    return [] if drafted is None else [drafted]
-
-
-def _or_none(value: Any, kind: Any) -> Any:
-    try:
-        return conform(value, kind, "")
-    except WrongType:
-        return None
-
-
-def _listed(compose: Callable[[Draft], Any], draft: Draft) -> list[Draft]:
-    """What `compose` made, a generator's values too."""
-    made = compose(draft)
-    if isinstance(made, Draft | str) or not hasattr(made, "__iter__"):
-        raise wrong("its result", made, "a list of Drafts")
-    return [conform(part, Draft, f"entry {number + 1} of its result") for number, part in enumerate(made)]
-
-
-def _taken(items: Any, kind: Any, name: str, faults: list[str]) -> tuple[Any, ...]:
-    """The items that are as agreed; the others are named in `faults`."""
-    if not isinstance(items, list | tuple):
-        faults.append(str(wrong(name, items, "a tuple or a list")))
-        return ()
-    taken = []
-    for number, item in enumerate(items):
-        try:
-            taken.append(conform(item, kind, f"{name}[{number}]"))
-        except WrongType as error:
-            faults.append(str(error))
-    same = isinstance(items, tuple) and len(taken) == len(items) and all(a is b for a, b in zip(taken, items, strict=True))
-    return items if same else tuple(taken)  # type: ignore[return-value]  # `same` says that it is a tuple
-
-
-def _answerable(response: Response) -> Response:
-    """A response that can be sent as it is."""
-    if not 200 <= response.status <= 599:
-        raise WrongType("response.status is none of HTTP's")
-    if not response.content_type.isascii() or not response.content_type.isprintable():
-        raise WrongType("response.content_type holds characters that no header can")
-    return response

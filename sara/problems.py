@@ -58,7 +58,7 @@ class Problems:
         cannot be mended any more is shown for `lasts` milliseconds after it was last reported. `detail` is what another side said
         of it: shown behind the message, and never logged."""
         self._forget_old()
-        message, remedy = self._redact(message), self._redact(remedy)
+        message, remedy, detail = self._redact(message), self._redact(remedy), self._redact(detail)
         known = self._now.get(key)
         shown = f'{message} It said: "{detail}"' if detail else message
         if lasts is not None:

@@ -7,17 +7,17 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sara.bounds import bounded
+from sara.call_guard import build
 from sara.cli.opening import EX_CONFIG, plugins_beside
 from sara.cli.output import fail, printable
 from sara.cli.simulate import interruption, simulator_of, started
 from sara.config import Config, load
-from sara.contracts import Context, Responder
+from sara.contracts import Context
 from sara.daemon import Daemon, wall_clock
 from sara.errors import SaraError
 from sara.logs import LEVELS, set_up
@@ -107,7 +107,7 @@ async def _tried(plugins: Plugins, config: Config, where: str) -> str:
     context = Context(section.name, config.state, wall_clock, problems)
     made: Any = None
     try:
-        made = cast("Callable[..., Responder]", plugins.bring("responder", section.plugin))(section.options, context)
+        made = build(plugins, "responder", section, context)
         await made.open()
         turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
         await bounded(made.answer(turn), made.timeout * 2)

@@ -12,6 +12,7 @@ from sara.cli.config import check
 
 from .conftest import Process, Town
 from .test_plugins import nothing_left_imported, problems, serve
+from .test_running import sara
 
 __all__ = ["nothing_left_imported"]
 
@@ -82,6 +83,9 @@ class Odd(Channel):
             case "compose-exit": sys.exit(3)
             case "compose-cancelled": raise asyncio.CancelledError
             case "compose-generator": return (each for each in [draft])
+            case "compose-blank": return [Draft(""), Draft(" \\n")]
+            case "compose-endless": return iter(lambda: draft, None)
+            case "compose-later-exit": return map(lambda each: sys.exit(3) if each is None else each, [draft, None])
         return super().compose(draft)
 
     async def send(self, part, attempt_id):
@@ -102,7 +106,8 @@ def register_channels():
 """
 )
 
-COUNTING = """
+COUNTING = (
+    """
 import sys
 from sara import *
 
@@ -121,12 +126,17 @@ class Counting(Responder):
             case "reply-usage": return Reply((Draft("echo: " + said),), usage={"tokens": 1}, readings=[1])
             case "reply-empty": return Reply(None)
             case "reply-exit": sys.exit(3)
+            case "reply-leaks": raise GiveUp("no", detail="no to """
+    + SECRET
+    + """")
+            case "reply-detail": raise GiveUp("no", detail=[1])
         return Reply((Draft("echo: " + said),))
 
 @hookimpl
 def register_responders():
     return [Counting]
 """
+)
 
 
 def lay(town: Town, **sources: str) -> None:
@@ -177,10 +187,11 @@ async def test_what_receive_hands_over_is_checked_before_it_is_stored(town: Town
 ANSWERED = (
     *("compose-none", "compose-text", "compose-empty", "compose-nones", "compose-draft", "compose-content", "compose-raises"),
     *("compose-exit", "compose-cancelled", "compose-generator"),
+    *("compose-blank", "compose-endless", "compose-later-exit"),
     *("reply-text", "reply-parts", "reply-strings", "reply-usage"),
     *("send-number", "send-no-id"),
 )
-UNANSWERED = {"reply-none": "dead", "reply-empty": "dead"}
+UNANSWERED = {"reply-none": "dead", "reply-empty": "dead", "reply-leaks": "dead", "reply-detail": "dead"}
 UNSENT = {"send-none": "held", "send-true": "held", "send-exit": "held", "send-leaks": "failed", "send-after": "failed"}
 
 
@@ -263,6 +274,59 @@ async def test_a_task_of_a_plugin_that_ends_the_process_only_ends_itself(town: T
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
     assert await process.end() == 0
+
+
+DEFERRING = """
+from pathlib import Path
+from sara import Proceed, Wait, hookimpl
+
+REASONS = {
+    "kitchen": "the kitchen is closed, 厨房关门了",
+    "lines": "first\\nsecond\\x1b[31m",
+    "half": "half \\ud83d",
+    "long": "x" * 10_000,
+    "none": "",
+}
+
+def gate(view, policy, facts):
+    words = view.waiting[0].text if view.waiting else ""
+    if (Path(__file__).parent / "open").exists() or words not in REASONS:
+        return Proceed()
+    return Wait(facts.now + 100, reason=REASONS[words])
+
+@hookimpl
+def register_gates():
+    return [gate]
+"""
+SAID_OF = {
+    "kitchen": "deferring: the kitchen is closed, 厨房关门了",
+    "lines": "deferring: first",
+    "half": "deferring: half \ufffd",
+    "long": "xxx",
+    "none": "by the plugin deferring",
+}
+
+
+async def test_why_tells_for_what_reason_a_gate_puts_a_message_off(town: Town) -> None:
+    lay(town, deferring=DEFERRING)
+    town.config["plugins"] = ["deferring"]
+    await town.start()
+    for customer, words in zip(town.phone.customers, SAID_OF, strict=False):
+        await town.phone.say(customer, words)
+        [message] = await town.stored(1, direction="in", text=words)
+
+        async def told(ident: str = message.id, said: str = SAID_OF[words]) -> bool:
+            code, out, err = await sara(town, "why", ident)
+            assert code == 0, err
+            assert "\x1b" not in out
+            assert out.count("x") <= 510
+            return said in out and "deferred" in out
+
+        await town.until(told)
+    assert not town.phone.accepted
+    (town.folder / "plugins" / "open").touch()
+    count = min(len(SAID_OF), len(town.phone.customers))
+    assert sorted(await town.answers(count)) == sorted(f"echo: {words}" for words in list(SAID_OF)[:count])
 
 
 BARE = ODD.replace('self.account = f"odd:{context.name}"', "pass")
