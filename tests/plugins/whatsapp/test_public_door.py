@@ -250,6 +250,23 @@ def test_a_sound_message_among_three_megabytes_of_broken_ones_is_stored(runner: 
     assert runner.run(door.holds(sound))
 
 
+def test_braces_and_commas_that_customers_write_are_no_elements(runner: Run, door: Door) -> None:
+    for words in (
+        "{" * 3_000,
+        "[" * 3_000,
+        "," * 12_000,
+        '{"' * 2_000,
+        '\\"[' * 1_000,
+        '"' * 4_000,
+        "]}" * 2_000,
+        "😀{," * 1_500,
+    ):
+        sound = door.sound()
+        others = [text(words, id=f"wamid.{ord(words[0])}.{len(words)}.{number}") for number in range(45)]
+        assert runner.run(door.post(json.dumps(messages(*others, sound)).encode())) == 200, words[:4]
+        assert runner.run(door.holds(sound)), words[:4]
+
+
 def test_of_two_keys_of_the_same_name_the_latter_counts_and_the_next_message_is_stored(runner: Run, door: Door) -> None:
     twice, sound = door.sound(), door.sound()
     body = json.dumps(messages(twice, sound)).replace('"id": "wamid', '"id": [], "id": "wamid').encode()
