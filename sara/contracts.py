@@ -468,8 +468,8 @@ class Store(PluginObject):
         nobody waiting."""
 
     @abstractmethod
-    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
-        """Replace what is noted about the person of a conversation."""
+    async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
+        """Replace what is noted about the person of a conversation; with `append` write it in a line below that."""
 
     @abstractmethod
     async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:

@@ -188,7 +188,16 @@ class Rules:
         if any(isinstance(change, Echo) for change in reception.changes):
             reason = self._texts.say("operator_reason_phone", policy.language)
             echoed = self._handing.quietly(route, "operator", reason, now)
-        return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside, echoed)
+        return Intake(
+            route.channel.account,
+            arrivals,
+            reception.receipts,
+            reception.changes,
+            reception.set_aside,
+            echoed,
+            operators=self._handing.operators(route),
+            operator_notice=wording(self._texts, route.channel, "operator_notice") if arrivals else {},
+        )
 
     def is_unclear(self, message: InboundMessage) -> bool:
         """Whether a message is a common word that may be an order, or the answer to a question."""

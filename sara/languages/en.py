@@ -18,7 +18,15 @@ TEXTS: Mapping[str, str] = {
     "away": "We are closed at the moment. We are back: {opens}. Your message is kept and will be answered then.",
     "fallback": "Sorry, I did not understand that or cannot help with it. Could you put it in other words?",
     "follow_up": "Are you still there? Can we help you with anything else?",
-    "operator_call": "{name} ({conversation}) asks for a person: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) asks for a person: {reason}\n\n{words}\n\n"
+        'Answer with: sara send {conversation} "…"\n'
+        "What you write here does not reach them."
+    ),
+    "operator_notice": (
+        "You are told here when a customer needs a person. What you write here reaches neither customers nor the "
+        "assistant. To answer a customer, use the command that stands in the message about them."
+    ),
     "operator_reason_customer": "the customer asked for it",
     "operator_reason_assistant": "the assistant asked for it",
     "operator_reason_phone": "somebody answered from the phone app",

@@ -18,7 +18,16 @@ TEXTS: Mapping[str, str] = {
     "away": "Nous sommes fermés pour le moment. De retour : {opens}. Votre message est conservé et recevra alors une réponse.",
     "fallback": "Pardon, je n'ai pas compris ou je ne peux pas vous aider sur ce point. Pouvez-vous le dire autrement ?",
     "follow_up": "Êtes-vous toujours là ? Pouvons-nous vous aider pour autre chose ?",
-    "operator_call": "{name} ({conversation}) demande à parler à une personne : {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) demande à parler à une personne : {reason}\n\n{words}\n\n"
+        'Répondre avec : sara send {conversation} "…"\n'
+        "Ce que vous écrivez ici ne parvient pas au client."
+    ),
+    "operator_notice": (
+        "Vous êtes averti ici quand un client a besoin d'une personne. Ce que vous écrivez ici ne parvient ni aux "
+        "clients ni à l'assistant. Pour répondre à un client, utilisez la commande qui figure dans le message à son "
+        "sujet."
+    ),
     "operator_reason_customer": "à la demande du client",
     "operator_reason_assistant": "à la demande de l'assistant",
     "operator_reason_phone": "quelqu'un a répondu depuis l'application du téléphone",
