@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal
 
-.PHONY: demo test faults chaos soak overload lint bench lock format clean
+.PHONY: demo test faults chaos soak overload fuzz lint bench lock format clean
 
 demo: $(VENV)/.run  ## the whole system on this machine, without any account
 	$(BIN)/sara demo
@@ -27,6 +27,9 @@ soak: $(VENV)/.dev  ## half an hour of load; prints memory, descriptors and task
 
 overload: $(VENV)/.dev  ## ten times more than can be answered; prints memory, and what was refused
 	$(BIN)/python bench/overload.py
+
+fuzz: $(VENV)/.dev  ## 100,000 mutated signed webhook bodies; prints how they were answered (200)
+	$(BIN)/python bench/fuzz.py
 
 lint: $(VENV)/.dev  ## style, types and architecture
 	$(BIN)/ruff check .

@@ -30,17 +30,17 @@ class Handing:
         self._routes = routes
         self._texts = texts
 
-    def over(self, route: Route, by: str, reason: str, name: str | None, now: Instant, *, announced: bool = False) -> HandOver:
-        """A person answers from now on. `announced` says that the customer is told already."""
+    def over(self, route: Route, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False) -> HandOver:
+        """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
         policy = route.policy.hand_over
-        until = None if policy.back_after is None else now + policy.back_after
+        until = None if policy.back_after is None else since + policy.back_after
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return HandOver(by, reason, "human", until, notice, self._tell(route, reason, name))
 
-    def quietly(self, route: Route, by: str, reason: str, now: Instant) -> HandOver:
-        """A person answers already: nobody has to be told."""
+    def quietly(self, route: Route, by: str, reason: str, since: Instant) -> HandOver:
+        """A person answers already since `since`: nobody has to be told."""
         policy = route.policy.hand_over
-        return HandOver(by, reason, "human", None if policy.back_after is None else now + policy.back_after)
+        return HandOver(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
 
     def _tell(self, route: Route, reason: str, name: str | None) -> Tell | None:
         notify = route.policy.hand_over.notify

@@ -28,6 +28,7 @@ InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "qua
 PartState: TypeAlias = Literal[
     "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
 ]
+FileState: TypeAlias = Literal["fetched", "failed", "pending"]
 AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
 ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
 Mode: TypeAlias = Literal["bot", "human", "paused"]
@@ -110,7 +111,7 @@ class Attachment:
     A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
     sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
     question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
-    `error` why it never will be.
+    `error` why it never will be. A file with neither is still being fetched.
     """
 
     kind: str
@@ -125,8 +126,43 @@ class Attachment:
     path: PurePath | None = None
     error: str | None = None
 
+    @property
+    def state(self) -> FileState:
+        """Whether the file is here, never will be, or is still to come."""
+        if self.error is not None:
+            return "failed"
+        return "pending" if self.path is None else "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
+    is settled; `tries` is how often it failed so far."""
+
+    attachment: Attachment
+    conversation: str
+    account: str
+    at: Instant
+    due: Instant | None
+    tries: int = 0
+
 
 # ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+
+    `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
+    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    """
+
+    target: str
+    text: str
+    kind: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +175,9 @@ class InboundMessage:
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
     freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
     more than they did.
+
+    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
+    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
     """
 
     account: str
@@ -153,6 +192,8 @@ class InboundMessage:
     raw: str = ""
     attachments: tuple[Attachment, ...] = ()
     opens_window: bool = True
+    unreadable: bool = False
+    corrects: Correction | None = None
     choice: str | None = None
 
 
@@ -163,7 +204,8 @@ class Failure:
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
     time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
     no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
-    `remedy` tells that person how.
+    `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
+    with the message and stand in no log and no problem.
     """
 
     code: str
@@ -171,6 +213,13 @@ class Failure:
     then: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Millis | None = None
     remedy: str = ""
+    details: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is kept of it: with the code and the provider's own words."""
+        said = f"{self.code}: {self.reason}" if self.code else self.reason
+        return f"{said} ({self.details})" if self.details else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +263,11 @@ class PreferenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A person of the business answered the customer outside SARA, e.g. from the phone app."""
+    """A person of the business answered the customer outside SARA, e.g. from the phone app.
+
+    `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
+    answers nothing. `corrects` is set where it changes a message that the business sent earlier.
+    """
 
     account: str
     external_id: str
@@ -223,11 +276,18 @@ class Echo:
     text: str
     at: Instant
     raw: str = ""
+    says: bool = True
+    corrects: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """News about the account itself. `serious` ones become a problem for the operator."""
+    """News about the account itself. `serious` ones become a problem for the operator.
+
+    `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
+    problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
+    `kind`, `subject` and `raw` are one and the same, told twice.
+    """
 
     account: str
     kind: str
@@ -235,6 +295,8 @@ class AccountEvent:
     at: Instant
     serious: bool = False
     raw: str = ""
+    subject: str = ""
+    ends: tuple[str, ...] = ()
 
 
 Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
@@ -345,6 +407,7 @@ class Verdict:
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
     `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
     themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
+    `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
     skip: str | None = None
@@ -352,6 +415,8 @@ class Verdict:
     notice: Wording = field(default_factory=dict)
     language: str | None = None
     hand_over: HandOver | None = None
+    unreadable: Wording = field(default_factory=dict)
+    unreadable_since: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +437,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that one verified request brings into the store, in one transaction. `echoed` is what follows where a person of the
-    business answered outside SARA.
+    """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
+    that follows from it; an echo that is not named there is only recorded.
 
     `operators` are the people of the business who are told of customers on this account. What they write is `skipped (operator)`, as
     is a message that quotes what a person was told (`Tell`): no responder gets it. `operator_notice` tells them so, at most once an
@@ -385,7 +450,7 @@ class Intake:
     receipts: tuple[Receipt, ...] = ()
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    echoed: HandOver | None = None
+    echoed: Mapping[str, HandOver] = field(default_factory=dict)
     operators: tuple[Person, ...] = ()
     operator_notice: Wording = field(default_factory=dict)
 
@@ -443,7 +508,7 @@ class Taken:
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
     chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
-    that."""
+    that. `deferred` is for how long gates of plugins have put it off."""
 
     id: str
     role: Role
@@ -456,6 +521,7 @@ class Line:
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
     quoted_by: Role | None = None
+    deferred: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,7 +613,8 @@ class ReplyView:
     `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
     answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
     account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
-    the answers to these messages that were dropped because more was written.
+    the answers to these messages that were dropped because more was written. `deferred` is since and until when a gate of a plugin
+    puts the turn off; what it put off before stands with each line.
     """
 
     conversation: str
@@ -568,6 +635,7 @@ class ReplyView:
     said: Mapping[str, Instant] = field(default_factory=dict)
     rethought: int = 0
     summary: str = ""
+    deferred: tuple[Instant, Instant] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -620,7 +688,7 @@ class ToolRecord:
 class TimerView:
     """All that a timer job needs to decide.
 
-    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
     more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
     said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
     """
@@ -743,7 +811,8 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to. `details` are
+    the provider's own words, for the store alone.
     """
 
     state: AttemptState
@@ -754,6 +823,12 @@ class Outcome:
     error: str | None = None
     closes_window: bool = False
     recipient: Person | None = None
+    details: str = ""
+
+    @property
+    def told(self) -> str | None:
+        """What is kept of the error: with the provider's own words."""
+        return f"{self.error} ({self.details})" if self.error and self.details else self.error
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -128,9 +128,12 @@ EXPECTED = {
         noted(ANA, "[deleted an earlier message]", "revoke"),
     ),
     "33_group_text": said(noted(ANA, "What do you all think?", "text"), noted(KOFI, "Fine for me", "text")),
-    "34_unknown_type_and_keys": said(
-        noted(ANA, "[hologram message] hologram.id: h1; hologram.frames.n: 1; presence.mood: curious", "hologram"),
-        Said(ANA, "did you get my hologram?"),
+    "34_unknown_type_and_keys": Expected(
+        (
+            noted(ANA, "[hologram message] hologram.id: h1; hologram.frames.n: 1; presence.mood: curious", "hologram"),
+            Said(ANA, "did you get my hologram?"),
+        ),
+        left_out=Counter({"unknown_kind hologram": 1}),
     ),
     "35_text_stop": said(Said(KOFI, "STOP")),
     "36_text_identity_hash": said(Said(IDA, "It is still me")),
@@ -163,7 +166,7 @@ EXPECTED = {
         ("delivered:sara-out-000010", "sent:sara-out-000011", "read:sara-out-000011"),
     ),
     "62_batch_messages_and_statuses_same_value": Expected(
-        (Said(MEI, "mixed bag"),), ("delivered:sara-out-000012",), (AccountEvent,)
+        (Said(MEI, "mixed bag"),), ("delivered:sara-out-000012",), left_out=Counter({"error_beside_message 131000": 1})
     ),
     "63_redelivery_of_01_and_new": said(
         Said(ANA, "Hi, are you open on Sunday?"), Said(ANA, "Anybody there?"), Said(ANA, "Anybody there?")

@@ -103,7 +103,7 @@ def test_an_unknown_channel_is_named_with_those_there_are(file: Path, capsys: py
     [
         ("", "good", "None True False"),
         ("nothing", "note", "no checks of its own"),
-        ("raises", "bad", "broke: RuntimeError"),
+        ("raises", "bad", "broke: it raised RuntimeError"),
         ("rubbish", "bad", "no finding"),
         ("talks", "bad", "… is wrong."),
         ("close", "good", ""),
@@ -263,7 +263,7 @@ def test_a_state_directory_that_is_a_file_is_bad(tmp_path: Path) -> None:
 
 
 def test_a_state_directory_that_cannot_be_written_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # root may write everywhere
     assert states(tmp_path) == {"state": "bad"}
 
 

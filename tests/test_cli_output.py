@@ -30,7 +30,7 @@ def test_what_is_the_matter_goes_to_standard_error_with_a_code(capsys: pytest.Ca
     assert capsys.readouterr() == ("", "sara: there is no such file\nsara: a wrong option\n")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("at", "text"),
     [
         (None, None),
@@ -75,7 +75,7 @@ def test_the_spaces_and_joiners_of_other_scripts_are_printed_as_they_are(text: s
     assert printable(text) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, ""), (0, "0"), (7, "7"), (True, "True")])
+@each_row(("value", "text"), [(None, ""), (0, "0"), (7, "7"), (True, "True")])
 def test_values_are_printed_and_nothing_is_blank(value: object, text: str) -> None:
     assert printable(value) == text
 

@@ -71,7 +71,7 @@ def test_each_further_doubt_is_given_twice_as_long_up_to_fifteen_minutes(doubts:
     assert ending(hold, doubts=doubts, webhook_at=NOW + 1) == End("resend", blind=False)
 
 
-@pytest.mark.parametrize(("blind", "action"), [(0, "resend"), (2, "resend"), (3, "hold"), (4, "hold")])
+@each_row(("blind", "action"), [(0, "resend"), (2, "resend"), (3, "hold"), (4, "hold")])
 def test_where_nothing_tells_a_customer_gets_no_more_copies_than_there_are_attempts(
     blind: int, action: Literal["resend", "hold"]
 ) -> None:

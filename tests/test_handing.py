@@ -14,6 +14,7 @@ from sara.languages import LANGUAGES
 from sara.routes import Route, Routes
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, NOW, FakeChannel
+from tests.rows import each_row
 
 HOUR = 3_600_000
 TEXTS = Texts()
@@ -114,7 +115,7 @@ def test_the_operators_of_a_channel_are_those_whom_any_channel_has_told_there() 
         assert handing(support, sales, own, team).operators(each) == operators
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "person"),
     [
         ("+49 170 1234567", Person(phone="491701234567")),

@@ -87,7 +87,7 @@ def test_it_opens_by_the_clocks_of_the_shop(zone: str, now: str, expected: str) 
     assert opens(hours(zone, week="9:00-17:00"), at(now)) == at(expected)
 
 
-@pytest.mark.parametrize("year", [1971, 2038, 2100, 2999])
+@each_row("year", [1971, 2038, 2100, 2999])
 def test_moments_far_away_are_moments_like_others(year: int) -> None:
     open_always, never_now = hours(BERLIN, daily="0:00-24:00"), hours(BERLIN, daily="9:00-9:01")
     now = at(f"{year}-06-15T12:00", BERLIN)
@@ -196,7 +196,7 @@ def test_nobody_counts_further_back_than_is_asked_for() -> None:
 # ── how it is said ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("opening", "now", "said"),
     [
         ("2027-01-04T09:00", "2027-01-04T08:00", "09:00"),

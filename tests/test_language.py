@@ -67,9 +67,7 @@ def test_portuguese_and_spanish_are_told_apart(portuguese: str, spanish: str) ->
     assert (language_of(portuguese), language_of(spanish)) == ("pt", "es")
 
 
-@pytest.mark.parametrize(
-    "message", ["kak order saya sudah dikirim belum", "mau refund dong", "size L ready gak?", "bisa cancel booking?"]
-)
+@each_row("message", ["kak order saya sudah dikirim belum", "mau refund dong", "size L ready gak?", "bisa cancel booking?"])
 def test_indonesian_with_english_loan_words_is_indonesian(message: str) -> None:
     assert language_of(message) == "id"
 
@@ -98,7 +96,7 @@ def test_names_and_links_around_a_sentence_do_not_matter() -> None:
     assert language_of("https://shop.example/de/schuhe @anna where is my order #4711 12.05.") == "en"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("message", "code"),
     [("nao recebi o codigo", "pt"), ("cuanto cuesta el envio", "es"), ("ou est ma commande", "fr"), ("WO IST MEIN PAKET", "de")],
 )

@@ -10,6 +10,7 @@ import pytest
 from sara.languages import LANGUAGES, Language
 from sara.languages.spelling import plain
 from sara.rules import LONGEST, Words, normalised
+from tests.rows import each_row
 
 ENGLISH = LANGUAGES["en"]
 EACH = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
@@ -104,7 +105,7 @@ def test_no_word_stands_twice(language: Language) -> None:
         assert len(set(words)) == len(words)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "spelt"),
     [
         ("ação", "acao"),

@@ -558,7 +558,7 @@ async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> N
 TEMPLATE = Draft("We have an answer for you.", "template", {"name": "answer_ready", "language": "en"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "sent"),
     [
         ({"customer_at": NOW - HOUR + 1}, True),
@@ -676,9 +676,7 @@ async def test_who_wants_no_advertisements_gets_none(purpose: str) -> None:
     assert house.store.called("end_part") == [("out-1", "cancelled", "no_marketing", NOW)]
 
 
-@pytest.mark.parametrize(
-    ("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)]
-)
+@each_row(("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)])
 async def test_everything_else_goes_out(category: object, marketing: bool) -> None:
     house = advertising(category, marketing=marketing)
     assert await outbox_of(house)(JOB) == Done()

@@ -50,7 +50,7 @@ def test_a_text_that_fits_is_left_as_it_is(text: str) -> None:
     assert split_text(text, 10_000) == ([text.strip()] if text.strip() else [])
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n \t", "\u00a0"])
+@each_row("text", ["", " ", "\n\n \t", "\u00a0"])
 def test_blank_text_gives_no_piece(text: str) -> None:
     assert split_text(text, 10) == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,7 +93,7 @@ def test_a_call_that_reads_what_was_estimated_never_costs_more_than_was_set_asid
     assert spending().reserve([*lines, line("m", more)], NOW).money >= aside.money
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("now", "expected"),
     [
         (1_796_083_199_999, ("2026-11-30", "2026-11")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,7 +142,7 @@ def test_a_conversation_is_closed_so_long_after_the_last_word(changes: dict[str,
 # ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("older", "expected"), [(0, None), (4, None), (5, Due(NOW, "summarise")), (500, Due(NOW, "summarise"))])
+@each_row(("older", "expected"), [(0, None), (4, None), (5, Due(NOW, "summarise")), (500, Due(NOW, "summarise"))])
 def test_what_is_older_is_summed_up_once_it_is_worth_it(older: int, expected: Due | None) -> None:
     assert due(SUMMARISE, older=older) == expected
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,9 @@ from sara import ToolSpec, TryLater, Usage
 from sara_openai.markup import unmark
 from sara_openai.prompt import encodable
 from sara_openai.written_calls import marked_calls, unmarked_calls
+
+LONGEST_MODEL = 200
+"""Characters of a model's name that are kept."""
 
 LONGEST = 32_000
 """Characters after which an answer is cut: no customer reads more, and every part of it is paid for."""
@@ -119,9 +123,14 @@ def interpreted(answer: Answer, offered: Sequence[ToolSpec]) -> Answer:
 def echoed(call: ToolCall) -> str:
     """The arguments of a call as they go back to the server: some refuse a conversation in which these are no JSON object."""
     try:
-        return call.arguments if isinstance(json.loads(call.arguments), dict) else "{}"
+        read = json.loads(call.arguments, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return "{}"
+    return call.arguments if isinstance(read, dict) else "{}"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def was_cut(finish: object) -> bool:
@@ -218,7 +227,7 @@ def usage_of(answered: object, model: str, asked: str, said: str) -> Usage | Non
     if usage is None:
         return None
     used = field(answered, "model")
-    name = used if isinstance(used, str) and used else model
+    name = encodable(used).replace("\x00", "")[:LONGEST_MODEL] if isinstance(used, str) and used else model
     return Usage(_count(field(usage, asked)), _count(field(usage, said)), name)
 
 
@@ -246,4 +255,7 @@ def _part(part: object, kinds: tuple[str, ...]) -> str:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    """A count of tokens, whatever a server counts; whether it can be believed is for the core to judge."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        return 0
+    return int(value)

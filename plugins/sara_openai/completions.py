@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sara import GiveUp, TryLater
+from sara import TryLater
 from sara_openai.answer import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of, was_cut
-from sara_openai.failures import Failed
+from sara_openai.arrangement import arranged
+from sara_openai.error_body import ErrorBody, error_in, withheld
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt import compose, sendable
 from sara_openai.question import Question
@@ -32,8 +33,8 @@ class Completions:
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
-        prompt = compose(question)
-        request: dict[str, Any] = {"model": options.model, "messages": [*prompt, *question.since]}
+        messages = arranged(compose(question), joined=question.joined, folded=question.folded)
+        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.since]}
         if question.tools:
             request["tools"] = [
                 {
@@ -52,16 +53,20 @@ class Completions:
             request[word] = options.max_output_tokens
         return request
 
-    def read(self, answered: object, model: str) -> Answer | Failed:
+    def read(self, answered: object, model: str) -> Answer | ErrorBody:
         """What the first choice says. The legacy `function_call` was never offered and is not looked at."""
         choices = field(answered, "choices")
         if not isinstance(choices, list) or not choices:
+            if (error := error_in(answered)) is not None:
+                return error
             raise TryLater(f"the server answered without a choice ({shape(answered)})")
         message, finish = field(choices[0], "message"), field(choices[0], "finish_reason")
-        if finish == "content_filter":
-            raise GiveUp("the provider's content filter withheld the answer")
+        if isinstance(finish, str) and (refused := withheld(finish)) is not None:
+            return error_in(choices[0]) or error_in(answered) or refused
         text = text_of(field(message, "content"), "text", "output_text")
         calls, asked = _calls(message)
+        if not text and not calls and (field(choices[0], "error") or field(answered, "error")):
+            return error_in(choices[0]) or error_in(answered) or ErrorBody()
         return Answer(
             text=text.strip(),
             refusal=text_of(field(message, "refusal")).strip(),

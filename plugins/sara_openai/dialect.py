@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sara_openai.answer import Answer, ToolCall
-from sara_openai.failures import Failed
+from sara_openai.error_body import ErrorBody
 from sara_openai.options import OpenAIOptions
 from sara_openai.question import Question
 
@@ -23,12 +23,12 @@ class Dialect(Protocol):
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """The request for a question."""
 
-    def read(self, answered: object, model: str) -> Answer | Failed:
-        """The answer in what the server sent, which may be anything. Empty words are an answer too: it is not this one's to judge.
+    def read(self, answered: object, model: str) -> Answer | ErrorBody:
+        """The answer in what the server sent, which may be anything, or the error that it sent instead. Empty words are an answer,
+        too: it is not this one's to judge.
 
         Raises:
             TryLater: it has no shape that an answer could be in.
-            GiveUp: the provider withheld the answer.
         """
 
     def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:

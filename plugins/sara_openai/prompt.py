@@ -30,7 +30,7 @@ def compose(question: Question, *, told: bool = True) -> list[Message]:
     if told and question.briefing.strip():
         prompt.append({"role": "system", "content": encodable(question.briefing)})
     lines = [*question.history, *question.messages]
-    unseen = unavailable(lines, question.pictures, question.heard, sees=question.sees, hears=question.hears)
+    unseen = unavailable(lines, question.shown, question.heard, sees=question.sees, hears=question.hears)
     for line in lines:
         prompt += _messages(question, line, unseen.get(line.id, ()))
     return prompt
@@ -62,7 +62,7 @@ def _messages(question: Question, line: Line, unseen: Sequence[str]) -> Iterator
             yield {"role": "assistant", "content": encodable(text)}
         return
     facts, words = facts_of(line, text, unseen), encodable(words_of(line, text))
-    shown = question.pictures.get(line.id, ())
+    shown = question.shown.get(line.id, ())
     told = encodable(block(facts, question.code)) if facts else ""
     if told and words.strip():
         yield {"role": "user", "content": told}

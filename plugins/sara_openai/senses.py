@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sara import Attachment, Line
 from sara_openai.failures import Failed, understand
-from sara_openai.visibility import LARGEST_PICTURE, mime_of, newest_pictures
+from sara_openai.picture import Picture, data_url
+from sara_openai.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -33,24 +33,29 @@ _SOUNDS: Mapping[str, str] = {
 }
 
 
-async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """The newest pictures of the lines as data URLs, by line."""
-    seen: dict[str, list[str]] = {}
-    for line, each in newest_pictures(lines):
-        content = await _content(each, LARGEST_PICTURE)
-        if content is not None:
-            url = f"data:{mime_of(each)};base64,{base64.b64encode(content).decode('ascii')}"
-            seen.setdefault(line.id, []).append(url)
+async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
+    """The newest pictures of the lines, by line. What is empty, broken at its beginning or no picture at all takes nobody's place."""
+    seen: dict[str, list[Picture]] = {}
+    count = 0
+    for line in reversed(lines):
+        for number, each in reversed(list(enumerate(line.attachments))):
+            if count == MOST_PICTURES or not is_picture(each):
+                continue
+            content = await _content(each, LARGEST_PICTURE)
+            url = None if content is None else await asyncio.to_thread(data_url, content)
+            if url is not None:
+                seen.setdefault(line.id, []).insert(0, Picture(each.id or f"{line.id}:{number}", url))
+                count += 1
     return seen
 
 
 def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
-    """What could be turned into words: sound of a format that the endpoint takes, and that is here."""
+    """What could be turned into words, here or not yet: sound of a format and size that the endpoint takes."""
     return [
         (line, each)
         for line in lines
         for each in line.attachments
-        if each.kind == "audio" and each.path is not None and mime_of(each) in _SOUNDS
+        if each.kind == "audio" and mime_of(each) in _SOUNDS and (each.size or 0) <= LARGEST_SOUND
     ]
 
 

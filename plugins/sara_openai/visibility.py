@@ -53,7 +53,7 @@ def _reason(
     if attachment.kind == "audio":
         return _unheard(line, attachment, heard, hears)
     shown = len(pictures.get(line.id, ()))
-    if newest and shown and shown == sum(map(is_picture, line.attachments)):
+    if shown and shown == sum(map(is_picture, line.attachments)):
         return ""
     if missing := _missing(attachment):
         return missing
@@ -81,6 +81,8 @@ def _unheard(line: Line, attachment: Attachment, heard: Mapping[str, str], hears
 
 
 def _missing(attachment: Attachment) -> str:
+    if attachment.state == "pending":
+        return "it has not arrived yet"
     if attachment.error is not None:
         return "it could not be downloaded"
     return "it is not here: it was not downloaded, or was deleted since" if attachment.path is None else ""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sara import (
+    AccountEvent,
     Attempt,
     ConversationSummary,
     Instant,
@@ -40,7 +41,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
-from sara_sqlite.turns import close_turn
+from sara_sqlite.turns import close_turn, defer
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
@@ -217,11 +218,28 @@ def counts(db: Connection) -> dict[str, int]:
 
 def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
     """A page of what was not understood."""
-    start = int(after) if after is not None and after.isdecimal() else 0
+    start = number("", after or "")
     rows = db.execute(
         "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
     )
     return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
+
+
+def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:
+    """The news of an account, in the order in which it arrived."""
+    rows = db.execute("SELECT * FROM account_events WHERE account = ? AND at >= ? ORDER BY id", (account, since))
+    return [
+        AccountEvent(
+            row["account"],
+            row["kind"],
+            row["summary"],
+            row["at"],
+            bool(row["serious"]),
+            subject=row["subject"],
+            ends=tuple(json.loads(row["ends"])),
+        )
+        for row in rows
+    ]
 
 
 def backlog(db: Connection, most: int) -> int:
@@ -299,10 +317,12 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
     return replace(refresh_delivery(db, key, now), changed=changed)
 
 
-def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:
+def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant, reason: str) -> OpenWork:
     """Write a later look at work that stays open."""
     key = number(CONVERSATION, conversation)
     if kind == "reply":
+        if reason:
+            defer(db, key, at, reason, now)
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
     first = one(

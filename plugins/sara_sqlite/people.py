@@ -251,7 +251,7 @@ def _take_alias(db: Connection, provider: str, contact: int, scheme: str, value:
     since = silenced(db, provider, scheme, value)
     if since is not None:
         for each in circle(db, contact):
-            db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ? WHERE id = ?", (since, each))
+            db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ?, consent_at = ? WHERE id = ?", (since, since, each))
 
 
 def conversation_of(db: Connection, account: str, contact: int, now: Instant) -> sqlite3.Row:

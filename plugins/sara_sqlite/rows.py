@@ -14,6 +14,9 @@ Connection = sqlite3.Connection
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
+FORGOTTEN = "forgotten"
+"""The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
+
 
 def ident(letter: str, number: int) -> str:
     """A row's number as an id: `c17`."""
@@ -143,6 +146,19 @@ def stored(row: sqlite3.Row) -> StoredMessage:
 SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
 """The states of messages that are history: what was said, and what was read."""
 
+REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
+"""What no responder could answer is no history: it would be refused again, with all that is asked after it. What only a restored
+backup left unanswered is."""
+
+WITHDRAWN = "withdrawn"
+"""The reason of messages whose author deleted them before anybody answered."""
+
+APPLIED = "applied"
+"""The reason of edits and deletions that are already seen in the message which they changed."""
+
+IN_HISTORY = f"state IN {SAID} AND NOT {REFUSED} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
+"""What a responder is shown as history."""
+
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 """Parts that have left us."""
 
@@ -170,9 +186,10 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         json.loads(row["content"]),
         row["external_id"],
         row["revived_at"],
-        attachments,
+        attachments if row["withdrawn_at"] is None else (),
         quoted,
         _role(direction, purpose) if direction is not None else None,
+        row["deferred_ms"],
     )
 
 

@@ -147,7 +147,9 @@ class GraphClient:
         except InDoubt as error:
             outcome = error
         if isinstance(outcome, InDoubt):
-            raise NotSent(f"A file was not uploaded: {outcome}")
+            told = NotSent(f"A file was not uploaded: {outcome}")
+            told.details = outcome.details
+            raise told
         raise outcome
 
     async def _post(self, body: Mapping[str, Any], timeout: float) -> Answer:

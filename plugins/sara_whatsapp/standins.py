@@ -12,7 +12,7 @@ from typing import Any
 
 from sara_whatsapp.flat_text import flatten, say
 from sara_whatsapp.form_answers import answers_of
-from sara_whatsapp.kinds import MEDIA, lost
+from sara_whatsapp.kinds import MEDIA, lost, type_of
 from sara_whatsapp.wire import listed, mapping, words
 
 _LONGEST = 300
@@ -206,9 +206,9 @@ def _welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
 
 def _edit(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     edited = mapping(own.get("message"))
-    kind = words(edited.get("type"))
+    kind = type_of(edited)
     # An edit within an edit is not something Meta sends; not following it keeps this finite.
-    if not kind or kind == "edit":
+    if kind in ("edit", "unknown"):
         return "[changed an earlier message]"
     return f"[changed an earlier message to:] {stand_in(kind, edited)}"
 

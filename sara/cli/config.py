@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sara.cli import examining
-from sara.cli.opening import channels_of, plugins_beside, read
+from sara.cli import examining, plugin_checks
+from sara.cli.opening import plugins_beside, read
 from sara.cli.output import print_json
 from sara.config import Finding, Loaded
 from sara.config import schema as schema_of
-from sara.config.findings import readable
 from sara.config.tags import SECRETS
 from sara.errors import PluginError
-from sara.plugins import REGISTERS, Kind, Plugins
+from sara.plugins import REGISTERS, Kind
 
 if TYPE_CHECKING:
     from sara.config.options import Options
@@ -24,7 +23,7 @@ def check(config: Path, *, strict: bool, as_json: bool) -> int:
     """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. What
     could be had better is a warning, which counts with `strict`."""
     loaded, plugins = read(config)
-    wrong = [*loaded.findings, *_twins(loaded, plugins, config)]
+    wrong = [*loaded.findings, *plugin_checks.findings(loaded, plugins, config)]
     warnings = list(_warnings(loaded, config))
     if as_json:
         bad = bool(wrong or (strict and warnings))
@@ -43,19 +42,9 @@ def _verdict(errors: int, warnings: int) -> str:
     return ", ".join(counted) or "all is well"
 
 
-def _twins(loaded: Loaded, plugins: Plugins, file: Path) -> Iterator[Finding]:
-    """Two channels of one account would answer everybody twice; the daemon leaves the later one out."""
-    config = loaded.config or loaded.partial
-    first: dict[str, str] = {}
-    for name, channel in channels_of(config, plugins).items() if config is not None else ():
-        other = first.setdefault(channel.account, name)
-        if other != name:
-            message = f"the channels {other} and {name} serve the same account, {readable(channel.account)}"
-            yield Finding("value", message, file, hint="remove one of the two")
-
-
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
     """What works, and is not as it should be."""
+    yield from loaded.cautions
     config = loaded.config or loaded.partial
     if config is None:
         return

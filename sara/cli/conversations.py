@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, looking
-from sara.cli.output import Cell, Column, age, fail, is_wide, iso, lines, local, number_of, print_json, printable, table
+from sara.cli.output import (
+    Cell,
+    Column,
+    age,
+    byte_count,
+    fail,
+    is_wide,
+    iso,
+    lines,
+    local,
+    number_of,
+    print_json,
+    printable,
+    table,
+)
+from sara.contracts import media_in
 from sara.daemon import wall_clock
+from sara.files import located
 from sara.health import WORDS
-from sara.model import ConversationSummary, Instant, StoredMessage
+from sara.model import Attachment, ConversationSummary, Instant, StoredMessage
 
 PAGE = 1_000
 
@@ -141,11 +157,13 @@ def show(config: Path, conversation: str, limit: int, *, full: bool = False, as_
     """Print a conversation's newest messages, in their order."""
 
     async def look(house: House) -> int:
-        found = deque([message async for message in _all(house, conversation)], limit)
+        found = list(deque([message async for message in _all(house, conversation)], limit))
         if not found:
             return unknown(conversation)
+        files = await _files(house, conversation)
         if as_json:
-            print_json([exported(message, house) for message in found])
+            shown = [(exported(each, house), files.get(each.id, ())) for each in found]
+            print_json([{**message, "attachments": [_exported_file(file) for file in brought]} for message, brought in shown])
             return 0
         now, summary = wall_clock(), await house.store.conversation(conversation)
         told, _ = _styled(standing(summary, now))
@@ -153,15 +171,15 @@ def show(config: Path, conversation: str, limit: int, *, full: bool = False, as_
         print(printable(f"{conversation}  {summary.name or ''}".rstrip()))
         print(printable(" · ".join(each for each in facts if each)) + "\n")
         if full:
-            _print_whole(found)
+            _print_whole(found, files)
         else:
-            _print_lines(found, now)
+            _print_lines(found, files, now)
         return 0
 
     return looking(config, look)
 
 
-def _print_lines(found: Iterable[StoredMessage], now: Instant) -> None:
+def _print_lines(found: Sequence[StoredMessage], files: Mapping[str, Sequence[Attachment]], now: Instant) -> None:
     columns = [Column("id", 8), Column("ago", 10, right=True), Column("", 1), Column("message", None), Column("state", 24)]
     rows: list[list[Cell]] = [
         [
@@ -174,13 +192,19 @@ def _print_lines(found: Iterable[StoredMessage], now: Instant) -> None:
         for each in found
     ]
     lines(columns, rows, "")
+    # Not among the lines: a path that is cut short cannot be copied.
+    for each in found:
+        for file in files.get(each.id, ()):
+            print(printable(f"{each.id} [{file.kind}] {_described(file)}"))
 
 
-def _print_whole(found: Iterable[StoredMessage]) -> None:
+def _print_whole(found: Iterable[StoredMessage], files: Mapping[str, Sequence[Attachment]]) -> None:
     for each in found:
         print(printable(f"{each.id}  {local(each.at)}  {ARROWS[each.direction]}  {each.kind}, {_state(each)}"))
         for line in each.text.splitlines():
             print(printable(f"  {line}"))
+        for file in files.get(each.id, ()):
+            print(printable(f"  [{file.kind}] {_described(file)}"))
 
 
 def _words(message: StoredMessage) -> str:
@@ -222,6 +246,45 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
         return 0
 
     return looking(config, look)
+
+
+async def _files(house: House, conversation: str) -> Mapping[str, Sequence[Attachment]]:
+    """The files of a conversation by their messages."""
+    folder = media_in(house.config.state)
+    found: defaultdict[str, list[Attachment]] = defaultdict(list)
+    async for message, attachment in attachments_of(house, conversation):
+        found[message].append(located(attachment, folder))
+    return found
+
+
+def _exported_file(file: Attachment) -> dict[str, Any]:
+    return {
+        "kind": file.kind,
+        "mime": file.mime,
+        "name": file.name,
+        "size": file.size,
+        "state": file.state,
+        "path": None if file.path is None else str(file.path),
+        "error": file.error,
+    }
+
+
+def _described(file: Attachment) -> str:
+    """`invoice.pdf, 20.5 kB: /var/lib/sara/media/…`, as far as it is known."""
+    size = None if file.size is None else byte_count(file.size)
+    known = ", ".join(part for part in (file.name, size) if part)
+    place = str(file.path) if file.path is not None else file.error or "not fetched yet"
+    # A name is the sender's: in more than one line it could look like other files.
+    return " ".join((f"{known}: {place}" if known else place).split())
+
+
+async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:
+    """The files of a conversation, each with its message."""
+    after: str | None = None
+    while page := await house.store.attachments(conversation, after, PAGE):
+        for each in page:
+            yield each
+        after = page[-1][1].id
 
 
 async def _all(house: House, conversation: str) -> AsyncIterator[StoredMessage]:

@@ -26,7 +26,7 @@ _FIRST_MESSAGES = 1_000
 
 def of_file(loaded: Loaded) -> list[Finding]:
     """What `sara check` says."""
-    if not loaded.findings:
+    if not loaded.findings and not loaded.cautions:
         return [Finding("file", "good", "The configuration is right.")]
     return [
         Finding(
@@ -35,7 +35,7 @@ def of_file(loaded: Loaded) -> list[Finding]:
             f"{each.where}: {each.message}",
             each.hint or "Correct the file.",
         )
-        for each in loaded.findings
+        for each in (*loaded.findings, *loaded.cautions)
     ]
 
 
@@ -44,7 +44,7 @@ def of_state(config: Config) -> Iterator[Finding]:
     place = config.state
     while not place.exists() and place != place.parent:
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         remedy = "Let the user that runs SARA own the directory, and run this as that user."
         yield Finding("state", "bad", f"{config.state} cannot be written by this user.", remedy)
         return

@@ -16,12 +16,14 @@ from sara.config.model import Basics, Config, Section
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
 from sara.config.policy import Conversation
-from sara.config.shapes import Revealed
-from sara.config.tags import Document, read_document
+from sara.config.shapes import Revealed, scalars
+from sara.config.tags import SECRETS, Document, read_document
 from sara.errors import PluginError
 from sara.languages import LANGUAGES
 from sara.phone_numbers import fault_of
+from sara.redaction import Redactor
 from sara.texts import faults
+from sara.writers import first_writable
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
@@ -32,17 +34,22 @@ _EXAMPLES = {
     "responder": "responders: {assistant: {plugin: openai, …}}",
 }
 _MOST_FINDINGS = 200
+WEBHOOK_KEYS = ("webhook", "path")
+"""What options call the path of their webhook, for when there is no plugin to ask."""
+
 _SECTIONS = ("store", "queue", "channels", "responders")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal."""
+    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal. `webhook` is the path at which
+    its events arrive, where the section says so."""
 
     kind: SectionKind
     name: str
     plugin: str
     reason: str
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,15 @@ class Loaded:
     """What became of the file. `config` is there exactly if there are no `errors`; `partial` is as much of it as can be had with
     errors, enough for looking at data.
 
-    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`.
+    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`. `cautions`
+    are what works, and is not as it should be.
     """
 
     config: Config | None
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
+    cautions: tuple[Finding, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -67,6 +76,9 @@ class Loaded:
 def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read the configuration. Never raises for anything that a file can hold; reads nothing but files and `environ`."""
     document = read_document(path, environ)
+    cautions = _written_by_others(path, document, root=os.geteuid() == 0)
+    if any(each.severity == "error" for each in cautions):  # and then no plugin is even imported
+        return Loaded(None, cautions)
     checker = Checker(document.findings, Revealed(secrets=document.secrets))
     config: Config | None = None
     skipped: list[Skipped] = []
@@ -78,8 +90,20 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
     findings = _finish(path, document, checker)
-    loaded = Loaded(config, findings, tuple(skipped), config)
+    loaded = Loaded(config, findings, tuple(skipped), config, cautions)
     return replace(loaded, config=None) if loaded.errors else loaded
+
+
+def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Finding, ...]:
+    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    home = path.resolve().parent
+    places = (path, *document.sources, home / SECRETS, home / "plugins")
+    severity: Literal["error", "warning"] = "error" if root else "warning"
+    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    return tuple(
+        Finding("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
+        for found in first_writable(dict.fromkeys(places), root=root)
+    )
 
 
 def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:
@@ -88,7 +112,9 @@ def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, 
     def order(finding: Finding) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
-    findings = sorted(dict.fromkeys(checker.findings), key=order)
+    redact = Redactor(checker.revealed.secrets)
+    told = (replace(each, message=redact(each.message)) if each.kind == "plugin" else each for each in checker.findings)
+    findings = sorted(dict.fromkeys(told), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
@@ -206,13 +232,15 @@ class _Reading:
         try:
             model = self.options_of(kind, plugin)
         except PluginError as error:
-            self._no_plugin(kind, name, plugin, path, place, error)
+            self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
         owner = f"the {readable(plugin)} plugin"
         options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
-        return Section(name, plugin, options) if options is not None else None
+        found = (scalar for scalar in scalars(node) if scalar.origin in ("secret", "env") and isinstance(scalar.value, str))
+        looked_up = frozenset(scalar.text for scalar in found)
+        return Section(name, plugin, options, looked_up=looked_up) if options is not None else None
 
     def _plugin(self, node: MapNode, default: str | None, path: str, place: Place) -> str | None:
         entry = node.entries.get("plugin")
@@ -229,11 +257,11 @@ class _Reading:
             self.checker.note("value", f"{path}.plugin must be the name of a plugin", entry.place)
         return None
 
-    def _no_plugin(self, kind: SectionKind, name: str, plugin: str, path: str, place: Place, error: PluginError) -> None:
+    def _no_plugin(self, skipped: Skipped, path: str, place: Place, error: PluginError) -> None:
         reason = readable(" ".join(str(error).split()), 400)
-        optional = kind in ("channel", "responder")
+        optional = skipped.kind in ("channel", "responder")
         if optional:
-            self.skipped.append(Skipped(kind, name, plugin, reason))
+            self.skipped.append(replace(skipped, reason=reason))
         self.checker.note("plugin", f"{path}: {reason}", place, warning=optional)
 
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,6 +361,15 @@ class _Reading:
                 name = readable(scalar.text) if scalar.origin == "file" else "what it names"
                 listed = f"there is {', '.join(map(readable_key, self.responders[:15]))}"
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
+
+
+def _webhook_in(node: MapNode) -> str | None:
+    """The path that a section names for its webhook."""
+    for key in WEBHOOK_KEYS:
+        entry = node.entries.get(key)
+        if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":
+            return f"/{entry.node.text.lstrip('/')}"
+    return None
 
 
 def _empty(node: Node) -> bool:

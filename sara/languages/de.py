@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Unser Assistent antwortet Ihnen wieder. Wie können wir helfen?",
     "away": "Wir haben gerade geschlossen. Wir sind wieder da: {opens}. Ihre Nachricht ist gespeichert und wird dann beantwortet.",
     "fallback": "Entschuldigung, das habe ich nicht verstanden oder kann dabei nicht helfen. Können Sie es anders sagen?",
+    "unreadable": "Diese Art von Nachricht können wir hier leider nicht lesen. Können Sie es als Text schreiben?",
     "follow_up": "Sind Sie noch da? Können wir Ihnen sonst noch helfen?",
     "operator_call": (
         "{name} ({number}, {conversation}) möchte mit einem Menschen sprechen: {reason}\n\n{words}\n\n"

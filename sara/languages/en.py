@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Our assistant is answering again. How can we help you?",
     "away": "We are closed at the moment. We are back: {opens}. Your message is kept and will be answered then.",
     "fallback": "Sorry, I did not understand that or cannot help with it. Could you put it in other words?",
+    "unreadable": "Sorry, we cannot read this kind of message here. Could you write it as text?",
     "follow_up": "Are you still there? Can we help you with anything else?",
     "operator_call": (
         "{name} ({number}, {conversation}) asks for a person: {reason}\n\n{words}\n\n"

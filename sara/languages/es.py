@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Nuestro asistente vuelve a responder. ¿En qué podemos ayudarle?",
     "away": "En este momento estamos cerrados. Volvemos: {opens}. Su mensaje queda guardado y se responderá entonces.",
     "fallback": "Perdón, no lo he entendido o no puedo ayudarle con eso. ¿Podría decirlo de otra manera?",
+    "unreadable": "Lo sentimos, aquí no podemos leer este tipo de mensaje. ¿Podría escribirlo como texto?",
     "follow_up": "¿Sigue ahí? ¿Podemos ayudarle en algo más?",
     "operator_call": (
         "{name} ({number}, {conversation}) pide hablar con una persona: {reason}\n\n{words}\n\n"

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Notre assistant vous répond à nouveau. Comment pouvons-nous vous aider ?",
     "away": "Nous sommes fermés pour le moment. De retour : {opens}. Votre message est conservé et recevra alors une réponse.",
     "fallback": "Pardon, je n'ai pas compris ou je ne peux pas vous aider sur ce point. Pouvez-vous le dire autrement ?",
+    "unreadable": "Désolés, nous ne pouvons pas lire ce type de message ici. Pouvez-vous l'écrire sous forme de texte ?",
     "follow_up": "Êtes-vous toujours là ? Pouvons-nous vous aider pour autre chose ?",
     "operator_call": (
         "{name} ({number}, {conversation}) demande à parler à une personne : {reason}\n\n{words}\n\n"

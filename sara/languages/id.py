@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Asisten kami kembali menjawab. Ada yang bisa kami bantu?",
     "away": "Saat ini kami sedang tutup. Kami kembali: {opens}. Pesan Anda kami simpan dan akan dijawab saat itu.",
     "fallback": "Maaf, saya tidak mengerti atau tidak bisa membantu soal itu. Bisa disampaikan dengan cara lain?",
+    "unreadable": "Maaf, kami tidak bisa membaca jenis pesan ini di sini. Bisa ditulis sebagai teks?",
     "follow_up": "Apakah Anda masih di sana? Ada lagi yang bisa kami bantu?",
     "operator_call": (
         "{name} ({number}, {conversation}) ingin berbicara dengan petugas: {reason}\n\n{words}\n\n"

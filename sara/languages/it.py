@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Il nostro assistente ha ripreso a rispondere. Come possiamo aiutarla?",
     "away": "In questo momento siamo chiusi. Torniamo: {opens}. Il suo messaggio è conservato e avrà risposta allora.",
     "fallback": "Mi scusi, non ho capito o non posso aiutarla in questo. Può dirlo in un altro modo?",
+    "unreadable": "Ci dispiace, qui non possiamo leggere questo tipo di messaggio. Può scriverlo come testo?",
     "follow_up": "È ancora lì? Possiamo aiutarla in altro?",
     "operator_call": (
         "{name} ({number}, {conversation}) chiede di parlare con una persona: {reason}\n\n{words}\n\n"

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Nosso assistente voltou a responder. Como podemos ajudar?",
     "away": "Estamos fechados no momento. Voltamos: {opens}. Sua mensagem está guardada e será respondida então.",
     "fallback": "Desculpe, não entendi ou não posso ajudar com isso. Pode dizer de outra forma?",
+    "unreadable": "Desculpe, não conseguimos ler este tipo de mensagem aqui. Pode escrever em texto?",
     "follow_up": "Você ainda está por aí? Podemos ajudar em mais alguma coisa?",
     "operator_call": (
         "{name} ({number}, {conversation}) pede atendimento humano: {reason}\n\n{words}\n\n"

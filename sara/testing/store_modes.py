@@ -245,7 +245,7 @@ class ModesExam:
     async def echo(self, shop: Shop, name: str = "echo-1", until: int | None = None) -> None:
         """A person of the business answers from the phone app."""
         echo = Echo(ACCOUNT, name, ANA, "text", "I called you", shop.clock())
-        await shop.store.accept(Intake(ACCOUNT, changes=(echo,), echoed=HandOver("operator", until=until)), shop.clock())
+        await shop.store.accept(Intake(ACCOUNT, changes=(echo,), echoed={name: HandOver("operator", until=until)}), shop.clock())
 
     async def test_an_answer_from_the_phone_app_hands_over_once_and_told_again_changes_nothing(self, shop: Shop) -> None:
         conversation = await shop.answered("one")

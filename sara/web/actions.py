@@ -14,6 +14,7 @@ from sara.errors import SaraError, Stale, StoreLost, StoreUnavailable
 from sara.model import Instant, Millis, OpenWork
 from sara.routes import Routes
 from sara.send_outcomes import SendOutcomes
+from sara.web.json_bodies import read_object
 
 LONGEST_WAIT: Millis = 10_000
 """How long an answer may wait for what becomes of a message."""
@@ -46,14 +47,7 @@ class ActionRoutes:
 
     def _handler(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            body: Any = {}
-            if request.can_read_body:
-                try:
-                    body = await request.json()
-                except (ValueError, LookupError) as error:
-                    raise web.HTTPBadRequest(reason="send a JSON object, or nothing") from error
-            if not isinstance(body, dict):
-                raise web.HTTPBadRequest(reason="send a JSON object, or nothing")
+            body = await read_object(request, "send a JSON object, or nothing")
             within_s = min(_whole(body, "wait") or 0, LONGEST_WAIT) / 1_000
             try:
                 work = await act(request.match_info["conversation"], body)

@@ -95,6 +95,13 @@ class Call:
         return all(message.get("role") != "assistant" or _about_tools(message) for message in self.messages)
 
     @property
+    def pictures(self) -> tuple[str, ...]:
+        """The data URLs of the pictures that are shown."""
+        parts = [part for message in self.messages for part in _parts(message.get("content"))]
+        shown = [part.get("image_url") for part in parts if part.get("type") in ("image_url", "input_image")]
+        return tuple(str(each.get("url") if isinstance(each, dict) else each) for each in shown)
+
+    @property
     def tools(self) -> tuple[str, ...]:
         """The names of the tools that may be called now."""
         tools = self.body.get("tools")
@@ -132,6 +139,10 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
+
+
+def _parts(content: Any) -> list[Mapping[str, Any]]:
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
 
 
 def _about_tools(message: Mapping[str, Any]) -> bool:

@@ -179,8 +179,8 @@ async def test_the_model_is_told_what_it_does_not_see_and_why(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
 ) -> None:
     here = tmp_path / "file"
-    here.write_bytes(b"bytes")
-    gone = "it is not here: it was not downloaded, or was deleted since"
+    here.write_bytes(b"\xff\xd8\xff" + bytes(30))
+    awaited = "it has not arrived yet"
 
     def file(kind: str, mime: str, **more: Any) -> Attachment:
         return Attachment(kind, mime, "r", **{"path": here, **more})
@@ -190,7 +190,7 @@ async def test_the_model_is_told_what_it_does_not_see_and_why(
     rows: list[tuple[OpenAIResponder, Attachment, str, str | None]] = [
         (seeing, picture, "[image] What is this?", None),
         (blind, picture, "[image] What is this?", "you cannot see pictures"),
-        (seeing, replace(picture, path=None), "[image]", gone),
+        (seeing, replace(picture, path=None), "[image]", awaited),
         (seeing, replace(picture, path=None, error="larger than 20 MB"), "[image]", "it could not be downloaded"),
         (seeing, file("image", "image/heic"), "[image]", "not a kind of picture that you can see"),
         (
@@ -203,7 +203,7 @@ async def test_the_model_is_told_what_it_does_not_see_and_why(
         (seeing, file("video", "video/mp4"), "[video] Look", "you cannot see videos"),
         (seeing, file("sticker", "image/webp"), "[sticker]", "you cannot see stickers"),
         (seeing, file("audio", "audio/ogg", voice=True), "[voice message]", "you cannot hear it: sound is not written down here"),
-        (blind, file("audio", "audio/ogg", path=None), "[audio]", gone),
+        (blind, file("audio", "audio/ogg", path=None), "[audio]", awaited),
     ]
     for responder, attachment, text, why in rows:
         line = message(kind=attachment.kind, text=text, attachments=(attachment,))
@@ -226,7 +226,7 @@ async def test_older_and_refused_pictures_are_named(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
 ) -> None:
     here = tmp_path / "file"
-    here.write_bytes(b"bytes")
+    here.write_bytes(b"\xff\xd8\xff" + bytes(30))
     picture = Attachment("image", "image/png", "r", path=here)
     history = tuple(
         Line(f"h{n}", "customer", f"[image] number {n}", 0, kind="image", attachments=(replace(picture),))

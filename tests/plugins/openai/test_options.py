@@ -70,7 +70,7 @@ def test_without_a_word_about_it_the_new_is_off_and_the_time_is_utc() -> None:
     assert options.zone is UTC
 
 
-@pytest.mark.parametrize("name", ["Europe/Lisbon", "America/Sao_Paulo", "Asia/Kolkata", " Europe/Lisbon\n"])
+@each_row("name", ["Europe/Lisbon", "America/Sao_Paulo", "Asia/Kolkata", " Europe/Lisbon\n"])
 def test_a_time_zone_is_named_as_iana_does(name: str) -> None:
     assert OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": name}).zone == ZoneInfo(name.strip())
 

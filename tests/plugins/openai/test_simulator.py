@@ -10,6 +10,8 @@ from sara_openai.simulator import Call, Calls, OpenAISimulator
 from sara_openai.simulator.script import language_of, recite, topics_of
 from sara_openai.summary import SUMMARY_INSTRUCTIONS
 
+from tests.rows import each_row
+
 GOOD = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]}
 KEY = {"Authorization": "Bearer sk-simulated"}
 
@@ -352,7 +354,7 @@ def test_the_script_says_at_first_that_it_is_one() -> None:
     assert "a script" in recite(call("Are you a bot?", earlier=("Hi", "Hello")))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "topic"),
     [
         ("Are you open on Sunday?", "hours"),
@@ -375,7 +377,7 @@ def test_the_script_knows_what_is_asked(text: str, topic: str) -> None:
     assert topic in topics_of(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("texts", "language"),
     [
         (["Are you open?"], "en"),

@@ -60,7 +60,7 @@ def test_an_answer_quotes_the_message_it_answers() -> None:
     assert "context" not in message_body(part(), "a")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "preview"),
     [("see https://example.org", True), ("HTTP://example.org", True), ("https://", False), ("mail me@example.org", False)],
 )

@@ -281,9 +281,7 @@ def test_an_address_that_fits_is_not_cut() -> None:
 LONG = "word " * 30
 
 
-@pytest.mark.parametrize(
-    ("text", "mark"), [(f"*{LONG}end*", "*"), (f"_{LONG}end_", "_"), (f"~{LONG}end~", "~"), (f"`{LONG}end`", "`")]
-)
+@each_row(("text", "mark"), [(f"*{LONG}end*", "*"), (f"_{LONG}end_", "_"), (f"~{LONG}end~", "~"), (f"`{LONG}end`", "`")])
 def test_emphasis_is_closed_in_every_part_and_opened_again(text: str, mark: str) -> None:
     parts = split(text, 60)
     assert len(parts) == 3

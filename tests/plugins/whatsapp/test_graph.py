@@ -19,6 +19,7 @@ from sara_whatsapp.graph import Answer, GraphClient, usage
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
 from tests.patience import patience
+from tests.rows import each_row
 
 TOKEN = "EAAinventedtoken"
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.accepted"}]}
@@ -400,7 +401,7 @@ async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) 
     assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "expected"),
     [
         ({}, (0, 0)),

@@ -32,7 +32,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     assert (defaults.template, defaults.monthly_budget) == (None, None)
 
 
-@pytest.mark.parametrize("key", NEEDED)
+@each_row("key", NEEDED)
 def test_what_is_needed_is_asked_for(key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         WhatsAppOptions.model_validate({name: value for name, value in NEEDED.items() if name != key})
@@ -56,7 +56,7 @@ def test_one_secret_or_several_are_read_alike() -> None:
     assert [secret.reveal() for secret in options(app_secret=["new", "old"]).app_secrets] == ["new", "old"]
 
 
-@pytest.mark.parametrize("token", ["two words", "line\nend", "tokén", "\x00"])
+@each_row("token", ["two words", "line\nend", "tokén", "\x00"])
 def test_a_token_that_fits_no_header_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(ValidationError) as caught:
         options(access_token=token)
@@ -93,9 +93,7 @@ def test_a_safe_graph_address_is_taken(url: str, kept: str) -> None:
     assert options(graph_url=url).graph_url == kept
 
 
-@pytest.mark.parametrize(
-    "url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"]
-)
+@each_row("url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"])
 def test_plain_http_beyond_loopback_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ValidationError, match="the access token would travel in clear"):
         options(graph_url=url)
@@ -144,7 +142,7 @@ def test_a_template_is_named_as_it_was_approved() -> None:
     assert (template.name, template.language, template.parameters) == ("we_have_news", "pt_BR", ("Anna",))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "loopback"),
     [
         ("http://127.0.0.1:9000", True),
