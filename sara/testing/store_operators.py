@@ -106,7 +106,7 @@ class OperatorsExam:
         assert (listed.mode, listed.person_since) == ("human", None)
         assert (listed.last_direction, listed.last_text) == ("out", "Rita")
         shop.clock.forward(60_000)
-        await shop.take(message("in-2", text="thanks"))
+        await shop.take(message("in-2", text="thanks", at=shop.clock()))
         assert (await shop.store.conversation(conversation)).person_since == shop.clock()
         await shop.store.hand_back(conversation, "operator", shop.clock(), {})
         assert (await shop.store.conversation(conversation)).person_since is None
