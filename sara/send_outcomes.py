@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import structlog
+
 from sara import gates
 from sara.contracts import Clock, Store
 from sara.model import OpenWork, StoredMessage
 from sara.pause import pause
 from sara.problems import Problem, Problems
 from sara.routes import Route, Routes
+
+log = structlog.get_logger("sara.send_outcomes")
 
 SendState: TypeAlias = Literal["sent", "on_its_way", "scheduled", "waits", "failed"]
 
@@ -55,7 +59,15 @@ class SendOutcomes:
         return outcome
 
     async def look(self, work: Sequence[OpenWork]) -> SendOutcome:
-        """The outcome as it is now; `work` is what sending returned."""
+        """The outcome as it is now; `work` is what sending returned. Raises nothing: the message is stored, and an error would have
+        somebody send it twice."""
+        try:
+            return await self._look(work)
+        except Exception as error:
+            log.warning("send_outcome_unknown", conversation=work[0].conversation, error=type(error).__name__)
+            return SendOutcome("on_its_way", "stored; what became of it cannot be looked up now")
+
+    async def _look(self, work: Sequence[OpenWork]) -> SendOutcome:
         conversation = work[0].conversation
         summary = await self._store.conversation(conversation)
         ids = [part for each in work for part in each.parts]

@@ -88,7 +88,7 @@ def send(
             return to.send(conversation, text, moment, markdown=markdown)
 
         done = await _done(config, conversation, "send", body, act)
-        outcome = SendOutcome(**done["outcome"])
+        outcome = SendOutcome(**done["outcome"]) if "outcome" in done else SendOutcome("on_its_way", "on its way")
         if as_json:
             print_json({"action": "send", "conversation": conversation, **done})
         else:
