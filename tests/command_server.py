@@ -32,6 +32,10 @@ PRELOADED = (
     "sara_whatsapp.channel",
     "sara_openai.responder",
     "sara_sqlite.store",
+    "sara_sqlite.queue",
+    "markdown_it",
+    "openai.resources.chat.completions",
+    "openai.resources.responses",
 )
 _server: tuple[int, str] | None = None
 
@@ -52,7 +56,8 @@ class Command:
 
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended, and that is still on its way here
+                os.kill(self.pid, number)
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

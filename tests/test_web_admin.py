@@ -410,7 +410,9 @@ async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str
         ("send", {"text": "Hello!", "at": "2027-01-01"}, "at is a whole number of milliseconds"),
         ("send", {"text": "Hello!", "markdown": "yes"}, "markdown is true or false"),
         ("note", {"text": 7}, "text is a text"),
-        ("note", {}, 'send {"text": "..."}; an empty one forgets what was noted'),
+        ("note", {}, 'send {"text": "..."}, and "replace": true to put it in the place of what was noted'),
+        ("note", {"text": "x", "replace": 1}, "replace is true or false"),
+        ("send", {"text": "x", "wait": "long"}, "wait is a whole number of milliseconds"),
     ],
 )
 async def test_a_value_of_the_wrong_type_is_a_bad_request(desk: Desk, action: str, body: dict[str, Any], said: str) -> None:
@@ -464,12 +466,12 @@ async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
     await desk.ask("POST", path_of("hand-over"), json={"reason": "I know her", "for": 5, "pause": True})
     await desk.ask("POST", path_of("opt-out"), json={"how": "by phone"})
     await desk.ask("POST", path_of("send"), json={"text": "Later.", "at": NOW + 7})
-    await desk.ask("POST", path_of("note"), json={"text": ""})
+    await desk.ask("POST", path_of("note"), json={"text": "", "replace": True})
     store = desk.house.store
     assert store.called("hand_over") == [(CONVERSATION, HandOver("operator", "I know her", "paused", NOW + 5), NOW)]
     assert store.called("consent") == [(CONVERSATION, True, "operator", "by phone", NOW)]
     assert store.called("say") == [(CONVERSATION, (Draft("Later."),), "operator", "operator", NOW, NOW + 7)]
-    assert store.called("note") == [(CONVERSATION, "", "operator", NOW)]
+    assert store.called("note") == [(CONVERSATION, "", "operator", NOW, False)]
 
 
 # ── health and spending ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -485,6 +487,7 @@ async def test_conversations_that_somebody_should_look_at_are_listed_with_the_re
         "what": "unanswered",
         "since": NOW - 5,
         "detail": "2 messages",
+        "phone": None,
     }
     assert await desk.ask("GET", "/api/v1/conversations?unhealthy=1") == (200, {"conversations": [listed]})
     for whole in ("", "?unhealthy=", "?unhealthy=0", "?unhealthy=false"):
