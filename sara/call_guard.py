@@ -184,6 +184,10 @@ class _Guarded:
                 raise PluginError(
                     f"the {self._caller.kind} of the plugin {self._caller.plugin} cannot be used: {error}"
                 ) from error
+            except Exception as error:
+                raise PluginError(
+                    f"the {self._caller.kind} of the plugin {self._caller.plugin} {told_of(error)} when its `{name}` was read"
+                ) from error
             if fault := fault_of_value(name, value):
                 raise PluginError(f"the {self._caller.kind} of the plugin {self._caller.plugin} cannot be used: `{name}` {fault}")
             setattr(self, name, value)

@@ -104,9 +104,8 @@ class Plugins:
     def bring(self, kind: Kind, name: str) -> type[PluginObject]:
         """The class that the plugin `name` brings for a section of `kind`. Raises PluginError."""
         module = self.load(name)
-        register = getattr(module, REGISTERS[kind], None)
         try:
-            classes = guarded_call(_listed, register) if callable(register) else []
+            classes = guarded_call(_registered, module, REGISTERS[kind])
         except (Misbehaved, WrongType) as error:
             raise PluginError(f"the plugin {name} {told_of(error)} in `{REGISTERS[kind]}`") from error
         except Exception as error:
@@ -114,7 +113,11 @@ class Plugins:
         if len(classes) != 1:
             brings = "no" if not classes else str(len(classes))
             raise PluginError(f"the plugin {name} brings {brings} {kind}; it must bring one to be named here")
-        if fault := _fault_of_class(kind, classes[0]):
+        try:
+            fault = guarded_call(_fault_of_class, kind, classes[0])
+        except Exception as error:
+            raise PluginError(f"the {kind} of the plugin {name} {told_of(error)} when its class was looked at") from error
+        if fault:
             raise PluginError(f"the {kind} of the plugin {name} {fault}")
         brought: type[PluginObject] = classes[0]
         return brought
@@ -265,6 +268,12 @@ def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> 
     return [
         each for name in names if (caller := getattr(manager.hook, name, None)) is not None for each in caller.get_hookimpls()
     ]
+
+
+def _registered(module: ModuleType, hook: str) -> list[Any]:
+    """What a module brings by a hook; nothing where it has none."""
+    register = getattr(module, hook, None)
+    return _listed(register) if callable(register) else []
 
 
 def _listed(register: Callable[[], Any]) -> list[Any]:

@@ -497,7 +497,7 @@ def test_other_sections_are_checked_though_a_plugin_is_missing(read: Read) -> No
 def test_a_plugin_whose_validator_crashes_is_named_and_nothing_more(read: Read, tmp_path: Path) -> None:
     loaded = read(AI + "channels: {c: {plugin: talkative, token: a, note: whisper}}\n")
     assert lines(loaded, tmp_path) == [
-        "sara.yaml:3:12: channels.c: the talkative plugin could not check its options (KeyError); this is a fault of the plugin"
+        "sara.yaml:3:12: channels.c: the talkative plugin could not check its options: it raised KeyError; this is a fault of the plugin"
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from sara.bounds import guarded_call, told_of
 from sara.config.findings import Finding, Kind, readable, readable_key, suggest
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
 from sara.config.options import FROM_FILE, Options
@@ -69,11 +70,12 @@ class Checker:
         errors: list[ErrorDetails] = []
         for _ in range(_MOST_ROUNDS):
             try:
-                return model.model_validate(_value(subject.node, as_text, dropped), context={FROM_FILE: True})
+                value = _value(subject.node, as_text, dropped)
+                return guarded_call(model.model_validate, value, context={FROM_FILE: True})
             except ValidationError as error:
                 errors = error.errors(include_url=False)
             except Exception as error:  # a plugin's validator may raise anything; its text may hold anything
-                what = f"{subject.path}: {subject.owner or 'SARA'} could not check its options ({type(error).__name__})"
+                what = f"{subject.path}: {subject.owner or 'SARA'} could not check its options: it {told_of(error)}"
                 self.note("value", what, subject.place, "this is a fault of the plugin")
                 return None
             # Try again without unknown keys, and with numbers as the text that was written where text is wanted.

@@ -330,8 +330,38 @@ async def test_why_tells_for_what_reason_a_gate_puts_a_message_off(town: Town) -
 
 
 BARE = ODD.replace('self.account = f"odd:{context.name}"', "pass")
+LEAVING = "import sys\n"
+OPTIONS = LEAVING + ODD.replace(
+    "class Settings(Options):\n",
+    "from typing import Annotated\nfrom pydantic import AfterValidator, BeforeValidator, Field\n"
+    "def leave(_=None): sys.exit(3)\nclass Settings(Options):\n    strange: @TYPE@\n",
+).replace("{", "{{").replace("}", "}}").replace("@TYPE@", "{}")
+OPTED = {"channels": {"a": {"plugin": "odd", "strange": "x"}}}
 UNFIT = (
     # (files, changes to the configuration, what `sara check` says)
+    ({"odd": LEAVING + "def __getattr__(name): sys.exit(3)"}, {"channels": {"a": {"plugin": "odd"}}}, "odd"),
+    (
+        {"odd": OPTIONS.format("Secret = Field(default_factory=lambda: sys.exit(3))")},
+        {"channels": {"a": {"plugin": "odd"}}},
+        "odd plugin could not",
+    ),
+    (
+        {"odd": OPTIONS.format("Annotated[str, AfterValidator(leave)]")},
+        OPTED,
+        "odd plugin could not check its options: it tried to end",
+    ),
+    ({"odd": OPTIONS.format("Annotated[str, AfterValidator(lambda x: {}[x])]")}, OPTED, "it raised KeyError"),
+    ({"odd": OPTIONS.format("Annotated[str, BeforeValidator(lambda x: 1 / 0)]")}, OPTED, "it raised ZeroDivisionError"),
+    (
+        {"odd": BARE + "\nOdd.account = property(lambda self: sys.exit(3))"},
+        {"channels": {"a": {"plugin": "odd"}}},
+        "tried to end",
+    ),
+    (
+        {"odd": BARE + "\nOdd.account = property(lambda self: 1 / 0)"},
+        {"channels": {"a": {"plugin": "odd"}}},
+        "raised ZeroDivisionE",
+    ),
     ({"odd": BARE}, {"channels": {"a": {"plugin": "odd"}}}, "has no `account`"),
     ({"odd": ODD.replace("async def send", "async def sned")}, {"channels": {"a": {"plugin": "odd"}}}, "lacks `send`"),
     ({"odd": ODD}, {"channels": {"a": {"plugin": "odd", "webhook": "odd"}}}, "`webhook` is no path"),
