@@ -78,7 +78,11 @@ async def test_what_a_customer_deleted_after_the_answer_is_in_no_later_prompt_an
     await post(town, event(town, 3, 1, **text("what did I send you?")))
     await town.answers(2)
     assert CARD not in str(town.ai.calls[1].messages)
-    assert "[deleted message]" in str(town.ai.calls[1].messages)
+    # That it was deleted is told where no customer can write.
+    assert ["deleted" in facts for facts in town.ai.calls[1].context] == [True]
+    await post(town, event(town, 4, 0, **text("[deleted message]")))
+    await town.answers(3)
+    assert (len(town.ai.calls[2].context), town.ai.calls[2].asked) == (1, ("[deleted message]",))
     assert CARD not in str(await town.messages())
 
 
