@@ -38,6 +38,8 @@ _FILE_KINDS = frozenset({"image", "video", "audio", "document", "sticker", "voic
 _FILE_MARK = re.compile(
     r"\A\[(?:image|video|voice message|audio|document|sticker|animated sticker)(?:, not received)?(?:: [^\[\]\n]*)?\](?: |$)"
 )
+# What the business put behind a button: the customer tapped its label.
+_BUTTON_MARK = re.compile(r" \[button: [^\[\]\n]*\]\Z")
 # What a channel needs to fetch a file: it says nothing to a reader, and the block names the file itself.
 _OF_A_FILE = frozenset({"id", "sha256", "url", "mime_type"})
 _SAID_OTHERWISE = frozenset({"context", "note"})
@@ -66,6 +68,8 @@ def words_of(line: Line, text: str) -> str:
         return ""
     if line.kind in _FILE_KINDS or (line.kind == "text" and line.attachments):
         return _FILE_MARK.sub("", text, count=1)
+    if line.kind == "button":
+        text = _BUTTON_MARK.sub("", text)
     return "" if line.kind != "text" and text.startswith("[") else text
 
 

@@ -216,7 +216,7 @@ async def test_a_block_says_what_the_channel_knows(responder: OpenAIResponder, s
             [],
         ),
         (
-            message(kind="button", text="Yes", content={"button": {"text": "Yes", "payload": "YES_7"}}),
+            message(kind="button", text="Yes [button: YES_7]", content={"button": {"text": "Yes", "payload": "YES_7"}}),
             {"kind": "button", "content": {"button": {"text": "Yes", "payload": "YES_7"}}},
             ["Yes"],
         ),
