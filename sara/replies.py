@@ -17,7 +17,7 @@ from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
-from sara.parts import storable
+from sara.parts import is_visible, storable
 from sara.plugins import Hooks
 from sara.presence import Presence
 from sara.problems import DAY, Problems
@@ -292,10 +292,11 @@ class Replies:
             raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
-        if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
+        said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(storable(part.text)))
+        if not said:
             raise TryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
-        return replace(reply, usage=counted(reply.usage))
+        return replace(reply, parts=said, usage=counted(reply.usage))
 
     def _broke(self, name: str, how: str) -> Broke:
         self._problems.report(

@@ -493,9 +493,24 @@ async def test_a_failure_that_was_overtaken_is_dropped() -> None:
 
 
 async def test_an_empty_answer_is_no_answer() -> None:
-    house = house_of(FakeResponder("   "))
-    assert await run(house) == Again(NOW + 1_000)
-    assert house.store.called("save_reply") == []
+    """Nor is one of which nobody can see anything, whichever responder gives it."""
+    for text in (
+        "   ",
+        "",
+        "\u200b\u200b\u200b",
+        "\ufeff",
+        "\u2060 \u00ad\n",
+        "\u2800\u3164",
+        "\u202e\u202c",
+        "\u0301",
+        "\x00\x07",
+    ):
+        house = house_of(FakeResponder(text))
+        assert await run(house) == Again(NOW + 1_000), ascii(text)
+        assert house.store.called("save_reply") == [], ascii(text)
+    for text in (".", "👍", "❤️", "ا", "ก", "0", "\u200bok\u200b", "한", "\U0001fae9"):
+        house = house_of(FakeResponder(text))
+        assert await run(house) == Done(), ascii(text)
 
 
 async def test_where_the_first_says_nothing_the_next_is_asked() -> None:
