@@ -178,6 +178,7 @@ class Replies:
             attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
         except OverBudget as error:
             return await self._over_budget(view, route, error, now)
+        self._lanes.prepares(route.deliver_lane)
         try:
             async with self._presence.shown(route, view.waiting):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
@@ -308,6 +309,8 @@ class Replies:
         now = self._clock()
         calls = view.attempts + 1
         decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
+        if isinstance(error, GiveUp):
+            self._lanes.well(route.reply_lane, view.conversation)  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.Dead):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(

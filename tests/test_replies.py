@@ -249,8 +249,26 @@ async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_u
     house.clock.forward(BREAK)
     assert house.store.replying is not None
     assert house.store.replying.delivery == "clear", "the part that is tried was never tried before"
-    assert await run(house) == Again(house.clock() + LANE_LOOK)
+    with house.lanes.trying("deliver:support"):
+        assert await run(house) == Again(house.clock() + LANE_LOOK)
     assert responder.turns == []
+    assert await run(house) == Done(), "nobody is trying: this answer is the next try"
+    assert await run(house) == Again(house.clock() + LANE_LOOK), "one answer at a time is made for that"
+    assert len(responder.turns) == 1
+
+
+async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
+    """Whatever waits for its lane goes on: the server is there, and takes the key."""
+    for error in (ContentRefused("no"), GiveUp("no")):
+        house = house_of(FakeResponder(error))
+        lane = "reply:assistant"
+        for number in range(STUMBLES):
+            house.lanes.stumbled(lane, "503", f"c{number}", is_first=True)
+        house.lanes.unavailable(lane, "the key is refused", "")
+        house.queue.release(lane)
+        await run(house)
+        assert not [key for key in house.listed() if lane in key], error
+        assert not house.lanes.held(lane)
 
 
 async def test_without_a_running_responder_messages_wait() -> None:
