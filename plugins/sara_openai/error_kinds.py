@@ -215,7 +215,8 @@ def kind_of(
     if status in (401, 407) and not _spends(codes, said):
         return "credentials"
     refused = 400 <= status < 600
-    if refused and status not in (402, 403, 429) and parameter_of(body, options) is not None:
+    blames = status in (400, 422) or _FAULTY.search(said) is not None
+    if refused and blames and status not in (402, 403, 429) and parameter_of(body, options) is not None:
         return "parameter"
     if refused and _too_long(status, codes, said):
         return "length"
@@ -235,14 +236,11 @@ def parameter_of(body: ErrorBody, options: frozenset[str]) -> str | None:
 
     Where the prompt and the answer are too long together, it is the prompt that is too long.
     """
-    sent = {OWN_PARAMETERS[name] for name in options}
-    named = OWN_PARAMETERS.get(body.param.rpartition(".")[2].lower())
-    if named is None and _FAULTY.search(body.said) and not (_LENGTH.search(body.said) and _WITH_PROMPT.search(body.said)):
-        found = [OWN_PARAMETERS[name.lower()] for name in _OWN_PARAMETER.findall(body.said)]
-        named = next((option for option in found if option in sent), None)
-    elif named is not None and _LENGTH.search(body.said) and _WITH_PROMPT.search(body.said):
+    if _LENGTH.search(body.said) and _WITH_PROMPT.search(body.said):
         return None
-    return named if named in sent else None
+    sent = {OWN_PARAMETERS[name] for name in options}
+    named = [body.param.rpartition(".")[2], *(_OWN_PARAMETER.findall(body.said))]
+    return next((option for name in named if (option := OWN_PARAMETERS.get(name.lower())) in sent), None)
 
 
 def _part(status: int, body: ErrorBody, tools: bool, pictures: bool) -> ErrorKind | None:

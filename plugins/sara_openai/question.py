@@ -108,7 +108,7 @@ class Question:
                 return self._with_half_the_pictures() if _TOO_MANY.search(failed.said) else self._without_one_picture()
             case "filter":
                 return self._without_what_others_lack()
-        return self._plainer() if isinstance(failed.outcome, GiveUp) else None
+        return self._plainer(failed) if isinstance(failed.outcome, GiveUp) else None
 
     def shorter(self, *, pictures_first: bool = False) -> Question | None:
         """Half the history, until only the waiting messages are left; then those, and what tools said, without their middles."""
@@ -197,7 +197,7 @@ class Question:
             return replace(self, briefing=self.plain)
         return None
 
-    def _plainer(self) -> Question | None:
+    def _plainer(self, failed: Failed) -> Question | None:
         """Step by step without everything that a server could mind, where nobody can tell what it is."""
         if self.shown:
             return self.without_pictures()
@@ -205,6 +205,8 @@ class Question:
             return replace(self, joined=True, folded=True)
         if self.tools:
             return self._without_tools()
+        if options := {OWN_PARAMETERS[name] for name in failed.options}:
+            return replace(self, unset=self.unset | options)
         return self._without_what_others_lack()
 
 

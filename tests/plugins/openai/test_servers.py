@@ -329,6 +329,8 @@ async def test_an_option_is_left_out_by_its_name_in_any_words(tmp_path: Path) ->
         (500, "litellm.UnsupportedParamsError: nova does not support parameters: ['temperature']", "temperature"),
         (404, "This deployment has a fixed temperature; only the default is allowed.", "temperature"),
         (400, "temperature 参数非法", "temperature"),
+        (400, "Valor inválido: temperature deve ser 1", "temperature"),
+        (422, "Für max_tokens sind höchstens 16 erlaubt", "max_tokens"),
         (400, "La température est fixe: invalid temperature", "temperature"),
         (
             400,
@@ -351,6 +353,18 @@ async def test_too_long_an_answer_beside_too_long_a_prompt_is_left_out_last(tmp_
         said(await at.ask(at.turn("Hello", history=history("Hi", "Hello!"))))
         assert [len(call.messages) for call in at.simulator.calls] == [4, 3, 2, 2]
         assert ["max_tokens" in call.body for call in at.simulator.calls] == [True, True, True, False]
+
+
+async def test_a_refusal_that_nobody_understands_may_be_about_an_option(tmp_path: Path) -> None:
+    async with house(tmp_path, temperature=0.2) as at:
+        at.simulator.fault("status", status=400, text="não", times=3)
+        for _ in range(2):
+            assert said(await at.ask(at.turn("Hello", history=history("Hi", "Hello!")))).endswith("Hello")
+        first, *_, last = at.simulator.calls
+        assert "temperature" in first.body
+        assert "temperature" not in last.body
+        assert "tools" in last.body, "what made no difference is not left out for good"
+        assert "responder:assistant:temperature" in at.problems
 
 
 async def test_an_option_that_is_not_sent_is_not_what_is_refused(tmp_path: Path) -> None:
