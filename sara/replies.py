@@ -26,6 +26,7 @@ from sara.routes import Route, Routes
 from sara.spending import Spending, counted
 from sara.texts import Texts
 from sara.tools import TurnTools
+from sara.turns import drafts_of, readings_of, turn_of
 
 if TYPE_CHECKING:
     from sara.config import RetryPolicy
@@ -183,7 +184,7 @@ class Replies:
             async with self._presence.shown(route, view.waiting):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
-            drafts = _drafts(route, reply)
+            drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
             if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
@@ -196,7 +197,7 @@ class Replies:
             done = self._clock()
             also = Also(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
             work, *others = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, done, _readings(reply), also
+                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
             )
         except (TryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
@@ -372,33 +373,6 @@ class Replies:
 def _is_refused(error: TryLater) -> bool:
     """Whether nobody can be answered until a person mends something."""
     return error.until_mended and error.scope == "responder"
-
-
-def _drafts(route: Route, reply: Reply) -> list[Draft]:
-    """The parts of an answer in the channel's own form. Raises TryLater for an answer that says nothing."""
-    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=storable(draft.text)))]
-    if not drafts:
-        raise TryLater("the answer was empty")
-    return drafts
-
-
-def _readings(reply: Reply) -> dict[str, str]:
-    return {str(line): storable(str(text)) for line, text in reply.readings.items()}
-
-
-def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
-    """What a responder is asked: the waiting messages, and as much history as the policy allows."""
-    limits = route.policy.history
-    return Turn(
-        conversation=view.conversation,
-        account=view.account,
-        contact=view.contact,
-        messages=view.waiting,
-        history=history.window(view.history, view.waiting, limits.tokens, limits.messages),
-        now=now,
-        channel=route.name,
-        summary=view.summary,
-    )
 
 
 def _in_full(error: TryLater | GiveUp) -> str:

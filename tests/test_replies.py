@@ -46,11 +46,12 @@ from sara.config.model import Ceiling
 from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
 from sara.lanes import BREAK, PROBE_LONGEST, STUMBLES
 from sara.languages import LANGUAGES
-from sara.replies import GRACE, MOST_RETHOUGHT, Replies, turn_of
+from sara.replies import GRACE, MOST_RETHOUGHT, Replies
 from sara.routes import Routes
 from sara.spending import Spending
 from sara.texts import ENGLISH as TEXTS
 from sara.texts import Texts
+from sara.turns import turn_of
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 from tests.rows import each_row
 

@@ -1,6 +1,6 @@
 """What kind of refusal an error is: a function of its status, its codes and its words. Pure.
 
-The patterns name what errors talk about, not who writes them; `simulator/dialects.json` holds what twenty servers really write,
+The patterns name what errors talk about, not who writes them; `simulator/servers.json` holds what twenty servers really write,
 and docs/ai-servers.md shows what follows from it.
 """
 
