@@ -30,9 +30,18 @@ LOOK_EVERY = 0.3
 
 CHANNEL = "whatsapp"
 RESPONDER = "openai"
-INSTRUCTIONS = (
-    "You answer the customers of a small corner shop. Be brief and friendly. Offer to pass them on to a person if they wish."
-)
+INSTRUCTIONS = """\
+You answer the customers of the Corner Bakery, a small bakery. It is {now}. Be brief and friendly, and answer in the customer's language.
+What is not said here you do not know: say so, and offer to pass the customer on to a colleague.
+
+- Opening hours: Tuesday to Saturday 7:30 to 18:00, Sunday 7:30 to 13:00, closed on Monday.
+- Prices: sourdough loaf 4.80 EUR, cinnamon bun 2.90 EUR, filter coffee 2.50 EUR. Cakes from 28 EUR, ordered two days before; ask for
+  how many people, and for which day.
+- Delivery in town, Tuesday to Friday before 10:00, for 3.50 EUR; free from 30 EUR on.
+- Address: Harbour Lane 12, two minutes from the ferry; the blue door.
+- You cannot look up or place orders: for that, pass the customer on to a colleague.
+"""
+"""What the demo's script says too, for a real model."""
 
 
 def demo(base_url: str | None, model: str | None, port: int, log_level: str) -> int:
@@ -60,6 +69,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
                 script = simulator_of(plugins, RESPONDER)
                 stack.push_async_callback(script.stop)
                 await script.start()
+                phone.show_switches(script.switches())
                 responder = {"plugin": RESPONDER, "instructions": INSTRUCTIONS, **script.options()}
             file = Path(folder) / "sara.yaml"
             configuration = _configuration(phone.options(), responder)
@@ -91,7 +101,8 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
     key = os.environ.get("OPENAI_API_KEY")
     if not base_url and not key:
         return None, "The AI is a script that knows a small shop; set OPENAI_API_KEY or say --base-url URL for a real one."
-    section: dict[str, Any] = {"plugin": RESPONDER, "instructions": INSTRUCTIONS}
+    # A model without eyes refuses the first picture, and is shown none from then on.
+    section: dict[str, Any] = {"plugin": RESPONDER, "instructions": INSTRUCTIONS, "images": True}
     if base_url:
         section["base_url"] = base_url
     if model:

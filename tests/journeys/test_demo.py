@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from sara_openai.simulator import OpenAISimulator
+from sara_whatsapp.simulator.samples import picture
 
 from sara.cli.demo import tell
 from sara.problems import Problems
@@ -161,6 +163,27 @@ async def test_an_ai_that_answers_is_real(ai: OpenAISimulator) -> None:
     assert "The AI is real" in demo.printed
     assert len(ai.calls) == 1
     assert await demo.interrupt() == 0
+
+
+async def test_a_real_model_knows_the_bakery_and_is_shown_pictures(ai: OpenAISimulator) -> None:
+    """What the script can say about the shop, and what a customer photographs."""
+    demo = await begun("demo", "--base-url", str(ai.base_url), key=ai.options()["api_key"])
+    try:
+        page = await demo.page()
+        async with aiohttp.ClientSession() as session:
+            sent = await session.post(
+                f"{page}phone/file?customer=ana&kind=image&caption=Is%20this%20yours%3F",
+                data=picture(),
+                headers={"Content-Type": "image/png"},
+            )
+            assert sent.status == 200, await sent.text()
+        calls = await ai.wait_for(lambda calls: any("Is this yours?" in call.asked for call in calls), timeout=DEADLINE)
+        [call] = [call for call in calls if "Is this yours?" in call.asked]
+        for fact in ("Corner Bakery", "Harbour Lane 12", "7:30", "4.80", "closed on Monday"):
+            assert fact in call.system, fact
+        assert "data:image/" in json.dumps(call.body)
+    finally:
+        assert await demo.interrupt() == 0
 
 
 async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
