@@ -115,7 +115,7 @@ if TYPE_CHECKING:
         Wake,
         Wording,
     )
-    from sara.parts import plain, split_text, utf16_length
+    from sara.parts import is_visible, plain, split_text, utf16_length
     from sara.phone_numbers import number_spellings, read_number
     from sara.private_files import open_private, read_private, refuse_link, write_private
     from sara.problems import Problem, Problems
@@ -252,6 +252,7 @@ __all__ = [
     "estimated_tokens",
     "format_duration",
     "hookimpl",
+    "is_visible",
     "number_spellings",
     "open_private",
     "parse_duration",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sara.contracts import Queue
@@ -63,6 +64,7 @@ class Lanes:
         self._failed_at: dict[str, dict[str, tuple[int, int, Instant]]] = {}
         # By lane: the reply jobs that wait for it, since and until when; and those that need not wait any longer.
         self._waiting: dict[str, dict[str, tuple[Instant, Instant]]] = {}
+        self._under_way: Counter[str] = Counter()
         self._let_go: dict[str, Instant] = {}
         # Lanes whose other end takes what it then does not deliver, and the names in which receipts will speak of what it took.
         self._unproven: dict[str, deque[str]] = {}
@@ -136,6 +138,21 @@ class Lanes:
             del failed_at[next(iter(failed_at))]
         return alone + is_own, is_own
 
+    @contextmanager
+    def trying(self, lane: str) -> Iterator[None]:
+        """A try is under way."""
+        self._under_way[lane] += 1
+        try:
+            yield
+        finally:
+            self._under_way[lane] -= 1
+
+    def prepares(self, lane: str) -> None:
+        """Something is made that is to be tried next: while the breaker is open, nobody else need make anything meanwhile."""
+        streak = self._streaks.get(lane)
+        if streak is not None and streak.is_breaking:
+            streak.at = self._clock()
+
     def sends(self, lane: str, *names: str) -> None:
         """Something is about to leave of which receipts will speak by one of these names."""
         if lane in self._unproven:
@@ -184,11 +201,13 @@ class Lanes:
 
     def held(self, lane: str) -> bool:
         """Whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane
-        that nobody has probed for a while counts as free: otherwise one without waiting messages would never be tried again."""
+        that nobody tries counts as free after its rest: otherwise one without messages that may be sent now, such as one whose
+        messages are all in doubt, would not be tried again."""
         if self._queue.held(lane):
             return True
         refused = self._refusals.get(lane)
         if refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST:
             return True
         streak = self._streaks.get(lane)
-        return streak is not None and streak.is_breaking and abs(self._clock() - streak.at) < BREAK + SEND_WITHIN
+        rest = BREAK + (SEND_WITHIN if self._under_way[lane] else 0)
+        return streak is not None and streak.is_breaking and abs(self._clock() - streak.at) < rest

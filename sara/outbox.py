@@ -152,7 +152,8 @@ class Outbox:
         attempt = self._new_id()
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
         self._lanes.sends(route.deliver_lane, attempt)
-        outcome = await self._try(view, route, attempt)
+        with self._lanes.trying(route.deliver_lane):
+            outcome = await self._try(view, route, attempt)
         work = await self._settle(attempt, outcome)
         if outcome.state in ("accepted", "refused") or outcome.closes_window:
             # A refusal is an answer too: the other end is there.

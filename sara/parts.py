@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…。！？])\s+"), re.compile(r"\s+"))
 
 
+# The kinds of characters that show nothing by themselves, and characters of other kinds: fillers of Hangul and Braille, the inherent vowels of Khmer.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u17b4\u17b5\ufffc")
+
+
+def is_visible(text: str) -> bool:
+    """Whether a reader sees anything of `text`: not of white space, characters of no width, or marks without a letter. What is not
+    assigned yet may be a newer emoji."""
+    return any(char not in _BLANK and unicodedata.category(char) not in _UNSEEN for char in text)
+
+
 def utf16_length(text: str) -> int:
     """The length in UTF-16 code units, the safest reading of a provider's "characters"."""
     return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
@@ -33,9 +44,9 @@ def storable(text: str) -> str:
 def split_text(text: str, limit: int) -> list[str]:
     """Cut `text` into pieces of at most `limit` UTF-16 units, at a paragraph, line, sentence or word where possible.
 
-    Joined again the pieces hold every word of the text; only white space at the cuts is dropped. Blank text gives no piece.
+    Joined again the pieces hold every word of the text; only white space at the cuts is dropped. Text of which nothing can be seen gives no piece.
     """
-    return [piece for piece in _split(text.strip(), limit) if piece]
+    return [piece for piece in _split(text.strip(), limit) if is_visible(piece)]
 
 
 def _split(text: str, limit: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
-from sara.parts import storable
+from sara.parts import is_visible, storable
 from sara.plugins import Hooks
 from sara.presence import Presence
 from sara.problems import DAY, Problems
@@ -26,6 +26,7 @@ from sara.routes import Route, Routes
 from sara.spending import Spending, counted
 from sara.texts import Texts
 from sara.tools import TurnTools
+from sara.turns import drafts_of, readings_of, turn_of
 
 if TYPE_CHECKING:
     from sara.config import RetryPolicy
@@ -178,11 +179,12 @@ class Replies:
             attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
         except OverBudget as error:
             return await self._over_budget(view, route, error, now)
+        self._lanes.prepares(route.deliver_lane)
         try:
             async with self._presence.shown(route, view.waiting, lambda: self._is_wanted(view.conversation)):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
-            drafts = _drafts(route, reply)
+            drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
             if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
@@ -195,7 +197,7 @@ class Replies:
             done = self._clock()
             also = Also(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
             work, *others = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, done, _readings(reply), also
+                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
             )
         except (TryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
@@ -300,10 +302,11 @@ class Replies:
             raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
-        if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
+        said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(storable(part.text)))
+        if not said:
             raise TryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
-        return replace(reply, usage=counted(reply.usage))
+        return replace(reply, parts=said, usage=counted(reply.usage))
 
     def _broke(self, name: str, how: str) -> Broke:
         self._problems.report(
@@ -315,6 +318,8 @@ class Replies:
         now = self._clock()
         calls = view.attempts + 1
         decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
+        if isinstance(error, GiveUp):
+            self._lanes.well(route.reply_lane, view.conversation)  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.Dead):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
@@ -376,33 +381,6 @@ class Replies:
 def _is_refused(error: TryLater) -> bool:
     """Whether nobody can be answered until a person mends something."""
     return error.until_mended and error.scope == "responder"
-
-
-def _drafts(route: Route, reply: Reply) -> list[Draft]:
-    """The parts of an answer in the channel's own form. Raises TryLater for an answer that says nothing."""
-    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=storable(draft.text)))]
-    if not drafts:
-        raise TryLater("the answer was empty")
-    return drafts
-
-
-def _readings(reply: Reply) -> dict[str, str]:
-    return {str(line): storable(str(text)) for line, text in reply.readings.items()}
-
-
-def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
-    """What a responder is asked: the waiting messages, and as much history as the policy allows."""
-    limits = route.policy.history
-    return Turn(
-        conversation=view.conversation,
-        account=view.account,
-        contact=view.contact,
-        messages=view.waiting,
-        history=history.window(view.history, view.waiting, limits.tokens, limits.messages),
-        now=now,
-        channel=route.name,
-        summary=view.summary,
-    )
 
 
 def _in_full(error: TryLater | GiveUp) -> str:

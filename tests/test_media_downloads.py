@@ -34,11 +34,11 @@ from sara.config import Conversation, Media
 from sara.erasing import Erasing
 from sara.files import EXPIRED, Files
 from sara.media_downloads import AT_ONCE, GONE, LEAST_FREE, MAX_DELAY, MediaDownloads, delay_after, left_of
-from sara.replies import turn_of
 from sara.routes import Route, Routes
 from sara.testing import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
 from sara.testing.store_files import DAY
+from sara.turns import turn_of
 from tests.fakes import FakeChannel, FakeResponder, MemoryQueue
 from tests.patience import patience
 

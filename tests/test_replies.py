@@ -46,11 +46,12 @@ from sara.config.model import Ceiling
 from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
 from sara.lanes import BREAK, PROBE_LONGEST, STUMBLES
 from sara.languages import LANGUAGES
-from sara.replies import GRACE, MOST_RETHOUGHT, Replies, turn_of
+from sara.replies import GRACE, MOST_RETHOUGHT, Replies
 from sara.routes import Routes
 from sara.spending import Spending
 from sara.texts import ENGLISH as TEXTS
 from sara.texts import Texts
+from sara.turns import turn_of
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 from tests.rows import each_row
 
@@ -249,8 +250,26 @@ async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_u
     house.clock.forward(BREAK)
     assert house.store.replying is not None
     assert house.store.replying.delivery == "clear", "the part that is tried was never tried before"
-    assert await run(house) == Again(house.clock() + LANE_LOOK)
+    with house.lanes.trying("deliver:support"):
+        assert await run(house) == Again(house.clock() + LANE_LOOK)
     assert responder.turns == []
+    assert await run(house) == Done(), "nobody is trying: this answer is the next try"
+    assert await run(house) == Again(house.clock() + LANE_LOOK), "one answer at a time is made for that"
+    assert len(responder.turns) == 1
+
+
+async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
+    """Whatever waits for its lane goes on: the server is there, and takes the key."""
+    for error in (ContentRefused("no"), GiveUp("no")):
+        house = house_of(FakeResponder(error))
+        lane = "reply:assistant"
+        for number in range(STUMBLES):
+            house.lanes.stumbled(lane, "503", f"c{number}", is_first=True)
+        house.lanes.unavailable(lane, "the key is refused", "")
+        house.queue.release(lane)
+        await run(house)
+        assert not [key for key in house.listed() if lane in key], error
+        assert not house.lanes.held(lane)
 
 
 async def test_without_a_running_responder_messages_wait() -> None:
@@ -493,9 +512,24 @@ async def test_a_failure_that_was_overtaken_is_dropped() -> None:
 
 
 async def test_an_empty_answer_is_no_answer() -> None:
-    house = house_of(FakeResponder("   "))
-    assert await run(house) == Again(NOW + 1_000)
-    assert house.store.called("save_reply") == []
+    """Nor is one of which nobody can see anything, whichever responder gives it."""
+    for text in (
+        "   ",
+        "",
+        "\u200b\u200b\u200b",
+        "\ufeff",
+        "\u2060 \u00ad\n",
+        "\u2800\u3164",
+        "\u202e\u202c",
+        "\u0301",
+        "\x00\x07",
+    ):
+        house = house_of(FakeResponder(text))
+        assert await run(house) == Again(NOW + 1_000), ascii(text)
+        assert house.store.called("save_reply") == [], ascii(text)
+    for text in (".", "👍", "❤️", "ا", "ก", "0", "\u200bok\u200b", "한", "\U0001fae9"):
+        house = house_of(FakeResponder(text))
+        assert await run(house) == Done(), ascii(text)
 
 
 async def test_where_the_first_says_nothing_the_next_is_asked() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sara import ToolSpec, TryLater, Usage
+from sara import ToolSpec, TryLater, Usage, is_visible
 from sara_openai.markup import unmark
 from sara_openai.prompt import encodable
 from sara_openai.written_calls import marked_calls, unmarked_calls
@@ -31,9 +30,6 @@ _LEAST = 20
 _CUT = frozenset(
     {"length", "max_tokens", "max_output_tokens", "max_length", "model_length", "token_limit", "max_new_tokens", "2"}
 )
-
-# Characters of other kinds that show nothing: fillers of Hangul and Braille, the inherent vowels of Khmer.
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u17b4\u17b5\ufffc")
 
 # A unit of up to so many characters that is repeated to the end of a text, and how long that has to be to be no answer any more.
 _LONGEST_UNIT = 200
@@ -159,11 +155,6 @@ def words(answer: Answer) -> str:
         if whole.endswith("…") and len(whole) < _LEAST and (answer.cut or len(text) > LONGEST):
             raise RanOut("the model used up its tokens before it said a whole sentence")
     return cleaned(whole)
-
-
-def is_visible(text: str) -> bool:
-    """Whether a reader sees anything of `text`."""
-    return any(char not in _BLANK and unicodedata.category(char)[0] not in "CZM" for char in text)
 
 
 def without_runaway(text: str) -> str:

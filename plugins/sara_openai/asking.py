@@ -12,6 +12,7 @@ from sara import Context, GiveUp, Toolbox
 from sara_openai.answer import Answer, added, interpreted
 from sara_openai.completions import Completions
 from sara_openai.dialect import Dialect
+from sara_openai.error_kinds import OWN_PARAMETERS
 from sara_openai.excerpts import excerpt
 from sara_openai.failures import Extent, Failed, Sent, refusal, understand, unsettled
 from sara_openai.learnt import Learnt
@@ -77,7 +78,7 @@ class Asker:
             simpler = asked.simpler(answered)
             if simpler is None:
                 raise self._troubles.outcome(await self._verdict(client, asked, answered, steps))
-            if answered.kind == "length" and not simpler.since:
+            if answered.kind == "length" and not simpler.since and simpler.size < asked.size:
                 self._learnt.fits(simpler.size)  # at once: should the time run out, the next try goes on from here
             steps.append(Step(asked, answered, simpler))
             asked = simpler
@@ -91,8 +92,9 @@ class Asker:
         from openai import OpenAIError
 
         host, now = self._options.host, self._context.clock()
-        sent = Sent(bool(question.tools), bool(question.shown), lambda said: self._excerpt(said, question))
         request = self._dialect.request(question, self._options)
+        options = frozenset(request.keys() & OWN_PARAMETERS.keys())
+        sent = Sent(bool(question.tools), bool(question.shown), options, lambda said: self._excerpt(said, question))
         try:
             answered = await self._dialect.endpoint(client)(**request)
         except (OpenAIError, ClientError, OSError, ValueError) as error:
@@ -143,6 +145,8 @@ class Asker:
             self._troubles.has("tools")
         if answered.shown:
             self._troubles.has("pictures")
+        for option in options_of(self._options) - answered.unset:
+            self._troubles.takes(option)
 
     def _learn_from(self, step: Step) -> None:
         """A step that made a difference. That tools are taken is judged by the first request of a question alone: a later one may
@@ -161,6 +165,13 @@ class Asker:
             self._learnt.learn("no_tools")
             log.warning("tools_refused", responder=name, model=model)
             self._troubles.lacks("tools", self._options.host, failed.detail)
+        if after.other_word and not before.other_word:
+            self._learnt.learn("other_word")
+            log.info("limit_renamed", responder=name, model=model)
+        for option in sorted(after.unset - before.unset):
+            self._learnt.unset(option)
+            log.warning("option_refused", responder=name, model=model, option=option)
+            self._troubles.refuses(option, self._options.host, failed.detail)
         if before.shown != after.shown:
             self._learn_pictures(before, failed, after)
         if failed.kind in ("filter", "unknown") and before.history and not after.history:
@@ -177,3 +188,8 @@ class Asker:
             self._learnt.leave_out(before.conversation, after.hidden)
             log.warning("picture_refused", responder=name, conversation=before.conversation, status=failed.status)
             self._troubles.picture_refused(self._options.host, failed.detail)
+
+
+def options_of(options: OpenAIOptions) -> frozenset[str]:
+    """The options of the file that are part of a request, and that a model may not take."""
+    return frozenset(name for name in OWN_PARAMETERS.values() if getattr(options, name) is not None)

@@ -45,12 +45,12 @@ class Completions:
             ]
             if question.closing:
                 request["tool_choice"] = "none"
-        if options.temperature is not None:
+        if options.temperature is not None and "temperature" not in question.unset:
             request["temperature"] = options.temperature
-        if options.max_output_tokens is not None:
+        if options.max_output_tokens is not None and "max_output_tokens" not in question.unset:
             host = "." + options.host.partition(":")[0]
-            word = "max_completion_tokens" if host.endswith(_NEW_WORD_HOSTS) else "max_tokens"
-            request[word] = options.max_output_tokens
+            is_new = host.endswith(_NEW_WORD_HOSTS) != question.other_word
+            request["max_completion_tokens" if is_new else "max_tokens"] = options.max_output_tokens
         return request
 
     def read(self, answered: object, model: str) -> Answer | ErrorBody:

@@ -1,6 +1,6 @@
 """What kind of refusal an error is: a function of its status, its codes and its words. Pure.
 
-The patterns name what errors talk about, not who writes them; `simulator/dialects.json` holds what twenty servers really write,
+The patterns name what errors talk about, not who writes them; `simulator/servers.json` holds what twenty servers really write,
 and docs/ai-servers.md shows what follows from it.
 """
 
@@ -24,7 +24,7 @@ ErrorKind: TypeAlias = Literal[
     "quota",  # the account may spend no more
     "credentials",  # the key
     "model",  # there is no such model
-    "parameter",  # an option of the file that the model does not take
+    "parameter",  # an option of the file that was sent, and that the model does not take
     "address",  # the API is somewhere else
     "busy",  # the server cannot answer now
     "unknown",  # the request is refused, and nobody can tell why
@@ -65,6 +65,7 @@ _PACE = re.compile(
     r"|queued|concurren",
     re.IGNORECASE,
 )
+_RATE = re.compile(r"per[ -](?:minute|second)|\b[rt]pm\b", re.IGNORECASE)
 _TOO_LARGE_AT_ONCE = re.compile(
     r"(?:request|prompt|input) too large|tokens must be reduced|reduce your message size|prompt tokens limit", re.IGNORECASE
 )
@@ -185,20 +186,42 @@ OWN_PARAMETERS = {
     "max_tokens": "max_output_tokens",
     "max_completion_tokens": "max_output_tokens",
     "max_output_tokens": "max_output_tokens",
+    "max_new_tokens": "max_output_tokens",
+    "maxoutputtokens": "max_output_tokens",
+    "num_predict": "max_output_tokens",
 }
-"""The names under which the options of the file are sent."""
+"""The names by which servers call the options of the file, in lower case."""
+
+_OWN_PARAMETER = re.compile(rf"(?<![a-z0-9_])({'|'.join(OWN_PARAMETERS)})(?![a-z0-9_])", re.IGNORECASE)
+_FAULTY = re.compile(
+    r"support|invalid|unknown|unrecogni[sz]ed|unexpected|must|should|too (?:large|high|low|small|big)|exceed|only|range|at (?:most|least)|extra"
+    r"|not (?:permitted|allowed|accepted|valid)|greater|less than|maximum|deprecated|cannot|can't|参数|无效|非法",
+    re.IGNORECASE,
+)
+_WITH_PROMPT = re.compile(
+    r"\binputs?\b|in (?:the|your) (?:messages|prompt)|prompt (?:contains|has|length|token)|length of (?:the|your) (?:input|messages|prompt)",
+    re.IGNORECASE,
+)
 
 _BUSY_STATUSES = frozenset({408, 409, 425, 429, 498, 499})
 
 
-def kind_of(status: int, body: ErrorBody, *, tools: bool = False, pictures: bool = False) -> ErrorKind:
-    """What is refused. `tools` and `pictures` are whether the request held some: only then they can be what is refused."""
+def kind_of(
+    status: int, body: ErrorBody, *, tools: bool = False, pictures: bool = False, options: frozenset[str] = frozenset()
+) -> ErrorKind:
+    """What is refused. `tools` and `pictures` are whether the request held some, `options` the names under which options of the file
+    were sent: only then they can be what is refused."""
     said, codes = body.said, body.codes
     if status in (401, 407) and not _spends(codes, said):
         return "credentials"
     refused = 400 <= status < 600
+    blames = status in (400, 422) or _FAULTY.search(said) is not None
+    if refused and blames and status not in (402, 403, 429) and parameter_of(body, options) is not None:
+        return "parameter"
     if refused and _too_long(status, codes, said):
         return "length"
+    if status == 429 and _RATE.search(said):
+        return "busy"
     if status == 429 or (refused and _PACE.search(said) and not codes & (_FILTER_CODES | _QUOTA_CODES)):
         return "quota" if _spends(codes, said) and not _says_when(said) else "busy"
     if (part := _part(status, body, tools, pictures)) is not None:
@@ -208,13 +231,16 @@ def kind_of(status: int, body: ErrorBody, *, tools: bool = False, pictures: bool
     return _setting(status, body)
 
 
-def parameter_of(body: ErrorBody) -> str | None:
-    """The option of the file that an error is about."""
-    named = body.param.rpartition(".")[2]
-    if named in OWN_PARAMETERS:
-        return OWN_PARAMETERS[named]
-    found = re.search(rf"['\"`]?\b({'|'.join(OWN_PARAMETERS)})\b", body.said)
-    return OWN_PARAMETERS[found[1]] if found else None
+def parameter_of(body: ErrorBody, options: frozenset[str]) -> str | None:
+    """The option of the file that an error is about, if it was sent: `options` are the names under which some were.
+
+    Where the prompt and the answer are too long together, it is the prompt that is too long.
+    """
+    if _LENGTH.search(body.said) and _WITH_PROMPT.search(body.said):
+        return None
+    sent = {OWN_PARAMETERS[name] for name in options}
+    named = [body.param.rpartition(".")[2], *(_OWN_PARAMETER.findall(body.said))]
+    return next((option for name in named if (option := OWN_PARAMETERS.get(name.lower())) in sent), None)
 
 
 def _part(status: int, body: ErrorBody, tools: bool, pictures: bool) -> ErrorKind | None:
@@ -252,8 +278,6 @@ def _setting(status: int, body: ErrorBody) -> ErrorKind:
         return "credentials"
     if status in (404, 410) or (400 <= status < 500 and (codes & _MODEL_CODES or _MODEL.search(said))):
         return "model"
-    if status in (400, 422) and parameter_of(body) is not None:
-        return "parameter"
     if 300 <= status < 400 or status == 405:
         return "address"
     if status in _BUSY_STATUSES or status >= 500:
@@ -268,9 +292,7 @@ def _too_long(status: int, codes: frozenset[str], said: str) -> bool:
         return True
     if status == 429 or _PACE.search(said):
         return False
-    return bool(codes & _LENGTH_CODES or _LENGTH.search(said)) and not re.search(
-        r"max_(?:completion_|output_)?tokens is too large", said
-    )
+    return bool(codes & _LENGTH_CODES or _LENGTH.search(said))
 
 
 def _spends(codes: frozenset[str], said: str) -> bool:

@@ -34,6 +34,7 @@ _MEANINGS: Mapping[ErrorKind, str] = {
     "roles": "it does not take messages in this order",
     "system": "the model takes no system message",
     "sealing": "the model seals no reasoning",
+    "parameter": "the model does not take an option of the file",
     "filter": "the provider's content filter refused it",
 }
 
@@ -48,18 +49,27 @@ class Trouble:
     detail: str = ""
 
 
+class TooLong(GiveUp):
+    """The conversation is longer than the model takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a request held, as far as its refusal depends on it; `excerpt` makes words of a server fit to be shown."""
+    """What a request held, as far as its refusal depends on it: `options` are those of the file, by the names under which they were
+    sent; `excerpt` makes words of a server fit to be shown."""
 
     tools: bool = False
     pictures: bool = False
+    options: frozenset[str] = frozenset()
     excerpt: Callable[[str], str] = lambda said: ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What follows from a failed call: what to raise, what was refused, and what the server said, as it was and as it may be shown."""
+    """What follows from a failed call: what to raise, what was refused, and what the server said, as it was and as it may be shown.
+
+    `options` are the names under which options of the file were sent, `option` is the one that was refused, by its name in the file.
+    """
 
     outcome: TryLater | GiveUp
     kind: ErrorKind = "busy"
@@ -67,6 +77,8 @@ class Failed:
     status: int | None = None
     said: str = ""
     detail: str = ""
+    options: frozenset[str] = frozenset()
+    option: str | None = None
 
     def repeats(self, other: Failed) -> bool:
         """Whether this is the same refusal once more: then what was changed in between was not what the server minded."""
@@ -94,23 +106,25 @@ def refusal(
 ) -> Failed:
     """What follows from an error that a server answered with; `scope` is whom it concerns where the server is said to be unwell."""
     sent = sent or Sent()
-    kind = kind_of(status, body, tools=sent.tools, pictures=sent.pictures)
+    kind = kind_of(status, body, tools=sent.tools, pictures=sent.pictures, options=sent.options)
     codes = sorted(code for code in body.codes if re.fullmatch(r"[a-z][a-z0-9_]{2,39}", code))
     where = f"{host} answered {status}" + (f" ({codes[0]})" if codes else "")
     detail = sent.excerpt(body.said)
-    trouble = _trouble(kind, status, body, where, detail)
+    trouble = _trouble(kind, status, where, detail)
     if trouble is not None:
         outcome = TryLater(trouble.message, until_mended=True, detail=detail)
         return Failed(outcome, kind, trouble, status, body.said, detail)
-    if kind == "busy" or status in (402, 429) or status >= 500:
+    option = parameter_of(body, sent.options) if kind == "parameter" else None
+    if kind == "busy" or (kind != "parameter" and (status in (402, 429) or status >= 500)):
         waits = wait_asked_for(headers, now)
         after = waits if waits is not None else _stated_wait(body.said)
         # What was refused of one request says nothing about the next one.
         concerns: Extent = scope if kind == "busy" else "conversation"
-        return Failed(TryLater(where, after=after, scope=concerns, detail=detail), kind, None, status, body.said, detail)
+        outcome = TryLater(where, after=after, scope=concerns, detail=detail)
+        return Failed(outcome, kind, None, status, body.said, detail, sent.options)
     message = f"{where}: {_MEANINGS[kind]}" if kind in _MEANINGS else where
-    error = ContentRefused(message, detail=detail) if kind == "filter" else GiveUp(message, detail=detail)
-    return Failed(error, kind, None, status, body.said, detail)
+    raised = ContentRefused if kind == "filter" else TooLong if kind == "length" else GiveUp
+    return Failed(raised(message, detail=detail), kind, None, status, body.said, detail, sent.options, option)
 
 
 def unsettled(failed: Failed, host: str, what: str, remedy: str) -> Failed:
@@ -121,7 +135,7 @@ def unsettled(failed: Failed, host: str, what: str, remedy: str) -> Failed:
     return Failed(outcome, failed.kind, trouble, failed.status, failed.said, failed.detail)
 
 
-def _trouble(kind: ErrorKind, status: int, body: ErrorBody, where: str, detail: str) -> Trouble | None:
+def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble | None:
     match kind:
         case "quota":
             return Trouble(
@@ -147,10 +161,6 @@ def _trouble(kind: ErrorKind, status: int, body: ErrorBody, where: str, detail: 
                 "server's manual says, usually in `/v1`, and that the server knows the `api`: every one knows `completions`.",
                 detail,
             )
-        case "parameter":
-            option = parameter_of(body)
-            remedy = f"Take `{option}` out, or give it a value that the model takes."
-            return Trouble("settings", f"{where}: the model does not take this {option}", remedy, detail)
         case "address":
             return Trouble(
                 "settings",

@@ -12,9 +12,16 @@ from sara_openai.question import Question
 HOUR: Millis = 3_600_000
 DAY: Millis = 24 * HOUR
 
-Fact: TypeAlias = Literal["no_tools", "no_pictures", "unsealed", "joined", "folded"]
+Fact: TypeAlias = Literal["no_tools", "no_pictures", "unsealed", "joined", "folded", "other_word"]
 
-LASTS: dict[Fact, Millis] = {"no_tools": HOUR, "no_pictures": HOUR, "unsealed": DAY, "joined": DAY, "folded": DAY}
+LASTS: dict[Fact, Millis] = {
+    "no_tools": HOUR,
+    "no_pictures": HOUR,
+    "unsealed": DAY,
+    "joined": DAY,
+    "folded": DAY,
+    "other_word": DAY,
+}
 """After so long it is tried again: what a customer notices sooner than the mere form of a request."""
 
 REMEMBERED = 1_000
@@ -35,6 +42,7 @@ class Learnt:
         self._clock = clock
         self._facts: dict[Fact, Instant] = {}
         self._fits: tuple[int, Instant] | None = None
+        self._unset: dict[str, Instant] = {}
         self._left_out: dict[str, tuple[frozenset[str], Instant]] = {}
         self._refused: dict[str, dict[str, Instant]] = {}
 
@@ -53,6 +61,10 @@ class Learnt:
     def fits(self, size: int | None) -> None:
         """No more tokens than so many are taken; None for nobody knows."""
         self._fits = None if size is None else (size, self._clock() + DAY)
+
+    def unset(self, option: str) -> None:
+        """This option of the file is not sent again."""
+        self._unset[option] = self._clock() + DAY
 
     def leave_out(self, conversation: str, ids: Iterable[str]) -> None:
         """These pictures or lines of a conversation are not sent again."""
@@ -77,6 +89,8 @@ class Learnt:
             sealed=not self.knows("unsealed"),
             joined=self.knows("joined"),
             folded=self.knows("folded"),
+            unset=frozenset(option for option, until in self._unset.items() if self._clock() < until),
+            other_word=self.knows("other_word"),
         )
         if self._fits is not None and self._clock() < self._fits[1]:
             question = question.fitted(self._fits[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sara import GiveUp, Line, ToolSpec, estimated_tokens
+from sara_openai.error_kinds import OWN_PARAMETERS
 from sara_openai.failures import Failed
 from sara_openai.picture import Picture
 
@@ -15,6 +16,12 @@ SHORTEST = 200
 """Characters of a message that are never cut."""
 
 _TOO_MANY = re.compile(r"too many|at most \d|more than \d|maximum number", re.IGNORECASE)
+
+_UNKNOWN_WORD = re.compile(
+    r"unsupported parameter|unrecogni[sz]ed|unknown|unexpected|not supported|does ?n[o']t support|extra|not permitted|not allowed|use ['\"`]?max_",
+    re.IGNORECASE,
+)
+_LIMIT_WORDS = frozenset({"max_tokens", "max_completion_tokens"})
 
 LEFT_OUT = "\n[… the middle of this message is left out: it was too long …]\n"
 
@@ -28,8 +35,9 @@ class Question:
     are not shown; `sees` and `hears` say whether there could be any. `code` tells the blocks of context from what customers write; it is
     made for this question. `tools` are what the model may call. `since` is what was said since the question was first put, in the
     API's own form: the model's calls and their results. `closing` says that it has to answer now, without calling anything. `sealed`
-    asks for its reasoning in a form that can be handed back. `whole` forbids to cut the messages. `joined` makes one message of neighbours of one role, `folded` puts the
-    briefing into the first message.
+    asks for its reasoning in a form that can be handed back. `whole` forbids to cut the messages. `joined` makes one message of
+    neighbours of one role, `folded` puts the briefing into the first message. `unset` are options of the file that are not sent;
+    `other_word` sends the limit of the answer under the other of its two names.
     """
 
     briefing: str
@@ -52,6 +60,8 @@ class Question:
     whole: bool = False
     joined: bool = False
     folded: bool = False
+    unset: frozenset[str] = frozenset()
+    other_word: bool = False
 
     @property
     def shown(self) -> dict[str, list[str]]:
@@ -80,7 +90,10 @@ class Question:
         """The same with less, where `failed` gives hope that the model takes that; None where it does not."""
         match failed.kind:
             case "length":
-                return self.shorter(pictures_first=failed.status == 413 and "token" not in failed.said.lower())
+                shorter = self.shorter(pictures_first=failed.status == 413 and "token" not in failed.said.lower())
+                return shorter or self._without_option("max_output_tokens", failed)
+            case "parameter" if failed.option is not None:
+                return self._without_option(failed.option, failed)
             case "sealing" if self.sealed:
                 return replace(self, sealed=False)
             case "tools" | "tool_call" if self.tools:
@@ -95,7 +108,7 @@ class Question:
                 return self._with_half_the_pictures() if _TOO_MANY.search(failed.said) else self._without_one_picture()
             case "filter":
                 return self._without_what_others_lack()
-        return self._plainer() if isinstance(failed.outcome, GiveUp) else None
+        return self._plainer(failed) if isinstance(failed.outcome, GiveUp) else None
 
     def shorter(self, *, pictures_first: bool = False) -> Question | None:
         """Half the history, until only the waiting messages are left; then those, and what tools said, without their middles."""
@@ -136,11 +149,29 @@ class Question:
         """The least that is asked in every conversation, to find out whether it is this one that the server minds."""
         line = Line("probe", "customer", "Hello", self.messages[-1].at if self.messages else 0)
         briefing = self.briefing if self.plain is None else self.plain
-        return Question(briefing, [line], plain=briefing, sealed=self.sealed, joined=self.joined, folded=self.folded)
+        return Question(
+            briefing,
+            [line],
+            plain=briefing,
+            sealed=self.sealed,
+            joined=self.joined,
+            folded=self.folded,
+            unset=self.unset,
+            other_word=self.other_word,
+        )
 
     def _without_tools(self) -> Question:
         # Without tools the server could make nothing of former calls, save where it only minds that there may be no more.
         return replace(self, tools=(), since=self.since if self.closing else ())
+
+    def _without_option(self, option: str, failed: Failed) -> Question | None:
+        """Without an option of the file; where only its name is unknown, under the other one first."""
+        names = {name for name in failed.options if OWN_PARAMETERS[name] == option}
+        if not names:
+            return None
+        if names & _LIMIT_WORDS and not self.other_word and _UNKNOWN_WORD.search(failed.said):
+            return replace(self, other_word=True)
+        return replace(self, unset=self.unset | {option})
 
     def _with_half_the_pictures(self) -> Question:
         """The newer half of the pictures that are shown."""
@@ -166,7 +197,7 @@ class Question:
             return replace(self, briefing=self.plain)
         return None
 
-    def _plainer(self) -> Question | None:
+    def _plainer(self, failed: Failed) -> Question | None:
         """Step by step without everything that a server could mind, where nobody can tell what it is."""
         if self.shown:
             return self.without_pictures()
@@ -174,6 +205,8 @@ class Question:
             return replace(self, joined=True, folded=True)
         if self.tools:
             return self._without_tools()
+        if options := {OWN_PARAMETERS[name] for name in failed.options}:
+            return replace(self, unset=self.unset | options)
         return self._without_what_others_lack()
 
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
-from sara_openai.answer import RanOut, words
+from sara_openai.answer import RanOut, added, words
 from sara_openai.asking import Asker
 from sara_openai.briefing import brief, preface
-from sara_openai.failures import Trouble
+from sara_openai.failures import TooLong, Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
 from sara_openai.picture import Picture
 from sara_openai.question import Question
 from sara_openai.senses import audible, see
 from sara_openai.simulator import OpenAISimulator
-from sara_openai.summary import SUMMARY_INSTRUCTIONS, material, summed_up
+from sara_openai.summary import SUMMARY_INSTRUCTIONS, less_of, material, summed_up
 from sara_openai.troubles import Troubles
 from sara_openai.visibility import newest_pictures
 
@@ -85,12 +85,26 @@ class OpenAIResponder(Responder):
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
-        """Have the model sum up what was said, in one request without tools."""
+        """Have the model sum up what was said, without tools: in one request, or in several where it takes no more at once."""
         async with self._bounded() as client:
-            text = material(lines, former, now, self.options.zone)
-            instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)], whole=True))
-            return Summary(summed_up(answer), answer.usage)
+            return await self._sum_up(client, lines, former, now)
+
+    async def _sum_up(self, client: AsyncOpenAI, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+        """All lines at once; where these are too long together, one half after the other, and a single one without its middle."""
+        instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
+        asked = Line("", "customer", material(lines, former, now, self.options.zone), now)
+        try:
+            answer = await self._asker.ask(client, Question(instructions, [asked], whole=True))
+        except TooLong:
+            if len(lines) == 1 and (less := less_of(lines[0])) is not None:
+                return await self._sum_up(client, [less], former, now)
+            if len(lines) < 2:
+                raise
+            half = len(lines) // 2
+            first = await self._sum_up(client, lines[:half], former, now)
+            second = await self._sum_up(client, lines[half:], first.text, now)
+            return Summary(second.text, added(first.usage, second.usage))
+        return Summary(summed_up(answer), answer.usage)
 
     def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> Question:
         contact, code = turn.contact, secrets.token_hex(8)

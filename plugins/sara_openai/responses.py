@@ -52,9 +52,9 @@ class Responses:
                 request["tool_choice"] = "none"
             if question.sealed:
                 request["include"] = ["reasoning.encrypted_content"]
-        if options.temperature is not None:
+        if options.temperature is not None and "temperature" not in question.unset:
             request["temperature"] = options.temperature
-        if options.max_output_tokens is not None:
+        if options.max_output_tokens is not None and "max_output_tokens" not in question.unset:
             request["max_output_tokens"] = options.max_output_tokens
         return request
 

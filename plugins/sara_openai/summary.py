@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from sara import GiveUp, Instant, Line
@@ -10,6 +11,7 @@ from sara_openai.answer import Answer, cleaned, whole_sentences, words
 from sara_openai.briefing import local, moment
 from sara_openai.context import as_json, facts_of, words_of
 from sara_openai.prompt import encodable
+from sara_openai.question import SHORTEST, shortened
 
 SUMMARY_INSTRUCTIONS = """\
 You keep the memory of a business's conversation with one customer. Sum up the conversation that you are given, in at most 200 \
@@ -54,6 +56,12 @@ def material(lines: Sequence[Line], former: str, now: Instant, zone: tzinfo) -> 
     ]
     told = [{"now": moment(now, zone)}, *([{"summary_so_far": former.strip()}] if former.strip() else []), *said]
     return encodable(f"{READING}\n\n" + "\n".join(map(as_json, told)))
+
+
+def less_of(line: Line) -> Line | None:
+    """A line in half of the length at which it was summed up; None where it is short already."""
+    length = min(len(line.text), LONGEST_LINE)
+    return None if length <= SHORTEST else replace(line, text=shortened(line.text, max(SHORTEST, length // 2)))
 
 
 def _unseen(line: Line) -> list[str]:

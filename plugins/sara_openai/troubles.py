@@ -62,6 +62,21 @@ class Troubles:
         """Say that the model can do it."""
         self._context.problems.clear(self._key(ability))
 
+    def refuses(self, option: str, host: str, detail: str) -> None:
+        """Say that an option of the file is not sent, since the model does not take it."""
+        self._context.problems.report(
+            self._key(option),
+            f"{host} refuses requests with this `{option}`, so the responder {self._context.name} asks without it.",
+            f"Take `{option}` out, or give it a value that the model takes; then reload.",
+            severity="warning",
+            count=1,
+            detail=detail,
+        )
+
+    def takes(self, option: str) -> None:
+        """Say that an option of the file is taken."""
+        self._context.problems.clear(self._key(option))
+
     def picture_refused(self, host: str, detail: str) -> None:
         """Say that a customer's picture was left out."""
         self._context.problems.report(

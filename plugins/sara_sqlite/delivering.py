@@ -15,6 +15,7 @@ from sara_sqlite.rows import (
     MESSAGE,
     Connection,
     address,
+    are_alike,
     count,
     event,
     free_external_id,
@@ -126,6 +127,8 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     )
     detail = f"{attempt_id}: {outcome.told}" if outcome.told else attempt_id
     event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
+    if outcome.state == "not_sent" and not outcome.charged:
+        _forget_one_alike(db, attempt_id, part["id"], outcome.told)
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
     if part["state"] in ("sending", "in_doubt"):
@@ -135,6 +138,23 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     if outcome.state == "accepted" and outcome.external_id:
         receipts.apply_early(db, attempt_id, part, outcome.external_id, now)
     return refresh_delivery(db, part["conversation"], now)
+
+
+def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None) -> None:
+    """Of attempts that did not leave, count for nothing and failed alike, only the first and the latest are kept: while a token is
+    refused one is made every few seconds, for as long as it takes."""
+    former = db.execute(
+        "SELECT * FROM attempts WHERE part = ? AND id <> ? ORDER BY started_at DESC, id DESC LIMIT 2", (part, latest)
+    ).fetchall()
+    alike = [row["state"] == "not_sent" and are_alike(row["error"], error) and row["external_id"] is None for row in former]
+    if alike == [True, True]:
+        middle, said = former[0]["id"], former[0]["error"]
+        db.execute("DELETE FROM attempts WHERE id = ?", (middle,))
+        told = ("sending", middle, "attempt_not_sent", middle, f"{middle}: {said}")
+        db.execute(
+            "DELETE FROM events WHERE message = ? AND ((what = ? AND detail = ?) OR (what = ? AND detail IN (?, ?)))",
+            (part, *told),
+        )
 
 
 def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:

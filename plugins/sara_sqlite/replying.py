@@ -15,6 +15,7 @@ from sara_sqlite.rows import (
     LINES,
     MESSAGE,
     Connection,
+    are_alike,
     count,
     event,
     head_of,
@@ -236,8 +237,8 @@ def _tell_failure(db: Connection, conversation: int, error: str, now: Instant, *
         if not shorten:
             continue
         last = db.execute("SELECT * FROM events WHERE message = ? ORDER BY id DESC LIMIT 6", (row["id"],)).fetchall()
-        alike = [each["what"] if each["what"] == "asked" else (each["what"], each["detail"]) for each in last]
-        if alike == [("asking_failed", error), "asked"] * 3:
+        failures = [each["what"] == "asking_failed" and are_alike(each["detail"], error) for each in last[::2]]
+        if failures == [True] * 3 and [each["what"] for each in last[1::2]] == ["asked"] * 3:
             db.executemany("DELETE FROM events WHERE id = ?", [(each["id"],) for each in last[2:4]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -32,6 +33,11 @@ def number(letter: str, text: str) -> int:
 def to_json(value: Mapping[str, Any]) -> str:
     """Compact JSON text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def are_alike(first: str | None, second: str | None) -> bool:
+    """Whether two errors say the same but for numbers: servers write the time, an id or the wait into them."""
+    return re.sub(r"\S*\d\S*", "", first or "") == re.sub(r"\S*\d\S*", "", second or "")
 
 
 def event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from sara_openai.simulator.protocol import Call
 
-Aspect: TypeAlias = Literal["length", "pictures", "tools", "keys", "quota", "filters", "roles", "system"]
+Aspect: TypeAlias = Literal["length", "pictures", "tools", "keys", "quota", "filters", "roles", "system", "options"]
 
-ASPECTS: tuple[Aspect, ...] = ("length", "pictures", "tools", "keys", "quota", "filters", "roles", "system")
+ASPECTS: tuple[Aspect, ...] = ("length", "pictures", "tools", "keys", "quota", "filters", "roles", "system", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ class Condition:
                 return any(spoken[at] != ("user", "assistant")[at % 2] for at in range(len(spoken)))
             case "system":
                 return "system" in roles
+            case "options":
+                named = re.search(r"temperature|max_(?:completion_|output_)?tokens", json.dumps(self.refusal.body))
+                return named is not None and named[0] in call.body
         return True
 
 

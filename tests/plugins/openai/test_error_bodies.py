@@ -173,8 +173,9 @@ def test_a_refusal_is_told_by_what_it_talks_about() -> None:
         (418, "I am a teapot", "unknown"),
         (400, "invalid request", "unknown"),
     ]
+    options = frozenset({"temperature", "max_tokens"})
     for status, said, kind in rows:
-        assert kind_of(status, read_text(said), tools=True, pictures=True) == kind, (status, said)
+        assert kind_of(status, read_text(said), tools=True, pictures=True, options=options) == kind, (status, said)
     for order in range(20):  # codes have no order, and none of them may change what the words say
         body = {
             "message": "Image input is not enabled for this model",
@@ -185,6 +186,7 @@ def test_a_refusal_is_told_by_what_it_talks_about() -> None:
     # What a request does not hold cannot be what is refused of it.
     assert kind_of(400, read_text("this model does not support image input")) == "unknown"
     assert kind_of(400, read_text("llama2 does not support tools")) == "unknown"
+    assert kind_of(400, read_text("'temperature' does not support 0.2 with this model")) == "unknown"
 
 
 def test_an_excerpt_shows_what_helps_and_nothing_that_is_anybodys() -> None:

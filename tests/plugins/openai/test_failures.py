@@ -54,8 +54,6 @@ def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
         (404, {"code": "model_not_found"}, "model"),
         (404, {}, "model"),
         (400, {"code": "model_not_found"}, "model"),
-        (400, {"code": "unsupported_value", "param": "temperature"}, "settings"),
-        (400, {"code": "unsupported_parameter", "param": "max_tokens"}, "settings"),
         (301, {}, "settings"),
         (405, {}, "settings"),
     ],

@@ -34,6 +34,7 @@ USUAL: dict[Aspect, str] = {
     "filters": "told once",
     "roles": "joined",
     "system": "folded",
+    "options": "without the option",
 }
 
 
@@ -243,6 +244,31 @@ async def folded(at: House, refuse: Callable[..., Refusal]) -> None:
     assert "You answer for a bakery." in text_at(at.simulator.calls[-1], 0)
 
 
+async def without_the_option(at: House, refuse: Callable[..., Refusal]) -> None:
+    named = "temperature" if "temperature" in str(refuse().body) else "max_tokens"
+    other = "max_tokens" if named == "temperature" else "temperature"
+    for _ in range(2):
+        assert said(await at.ask(at.turn("Hello"))) == "echo: Hello"
+    assert [named in call.body for call in at.simulator.calls] == [True, False, False], "it is remembered"
+    assert all(other in call.body and "tools" in call.body for call in at.simulator.calls), "nothing else is left out"
+    key = f"responder:assistant:{'max_output_tokens' if named == 'max_tokens' else named}"
+    assert [problem.key for problem in at.problems] == [key]
+    at.simulator.relent()
+    at.now[0] += DAY
+    said(await at.ask(at.turn("Hello")))
+    assert named in at.simulator.calls[-1].body, "after a day it is tried again"
+    assert not len(at.problems)
+
+
+async def under_the_other_name(at: House, refuse: Callable[..., Refusal]) -> None:
+    refuse()
+    for _ in range(2):
+        assert said(await at.ask(at.turn("Hello"))) == "echo: Hello"
+    assert [call.body.get("max_tokens") for call in at.simulator.calls] == [50, None, None]
+    assert [call.body.get("max_completion_tokens") for call in at.simulator.calls] == [None, 50, 50]
+    assert not len(at.problems)
+
+
 def text_at(call: Call, number: int) -> str:
     return str(call.messages[number]["content"])
 
@@ -270,6 +296,10 @@ async def follows(at: House, refuse: Callable[..., Refusal], expected: str) -> N
             await joined(at, refuse)
         case "folded":
             await folded(at, refuse)
+        case "without the option":
+            await without_the_option(at, refuse)
+        case "under the other name":
+            await under_the_other_name(at, refuse)
         case _:
             raise AssertionError(expected)
 
@@ -282,13 +312,69 @@ async def test_no_refusal_of_any_server_ends_a_conversation(tmp_path: Path) -> N
         for variant, refusal in enumerate(server.refusals[aspect])
     ]
     assert len(rows) > 120
-    async with house(tmp_path) as at:
+    async with house(tmp_path) as plain, house(tmp_path, temperature=0.2, max_output_tokens=50) as particular:
         for server, aspect, variant, refusal in rows:
+            at = particular if aspect == "options" else plain
             at.forget()
             try:
                 await follows(at, partial(at.simulator.refuse, server.key, aspect, variant), refusal.expect or USUAL[aspect])
             except AssertionError as error:
                 raise AssertionError(f"{server.name}, {aspect} {variant}: {refusal.body}: {error}") from error
+
+
+async def test_an_option_is_left_out_by_its_name_in_any_words(tmp_path: Path) -> None:
+    rows = [
+        (400, "max_tokens (50) is too large: this model takes at most 16", "max_tokens"),
+        (400, "'max_tokens' or 'max_completion_tokens' is too large: 50. This model's maximum context length is 8", "max_tokens"),
+        (422, "body.max_tokens: Input should be less than or equal to 16", "max_tokens"),
+        (500, "litellm.UnsupportedParamsError: nova does not support parameters: ['temperature']", "temperature"),
+        (404, "This deployment has a fixed temperature; only the default is allowed.", "temperature"),
+        (400, "temperature 参数非法", "temperature"),
+        (400, "Valor inválido: temperature deve ser 1", "temperature"),
+        (422, "Für max_tokens sind höchstens 16 erlaubt", "max_tokens"),
+        (400, "La température est fixe: invalid temperature", "temperature"),
+        (
+            400,
+            "Unable to submit request because it has a maxOutputTokens value of 50 but the supported range is 1 to 8",
+            "max_tokens",
+        ),
+    ]
+    for status, text, left_out in rows:
+        async with house(tmp_path, temperature=0.2, max_output_tokens=50) as at:
+            at.simulator.fault("status", status=status, text=text)
+            assert said(await at.ask(at.turn("Hello"))) == "echo: Hello", text
+            assert [left_out in call.body for call in at.simulator.calls] == [True, False], text
+            assert all("tools" in call.body for call in at.simulator.calls), text
+
+
+async def test_too_long_an_answer_beside_too_long_a_prompt_is_left_out_last(tmp_path: Path) -> None:
+    words = "maximum context length is 8 tokens, but you asked for 50 (12 in the messages, 50 in max_tokens). Please reduce the messages"
+    async with house(tmp_path, max_output_tokens=50) as at:
+        at.simulator.fault("status", status=400, text=words, times=3)
+        said(await at.ask(at.turn("Hello", history=history("Hi", "Hello!"))))
+        assert [len(call.messages) for call in at.simulator.calls] == [4, 3, 2, 2]
+        assert ["max_tokens" in call.body for call in at.simulator.calls] == [True, True, True, False]
+
+
+async def test_a_refusal_that_nobody_understands_may_be_about_an_option(tmp_path: Path) -> None:
+    async with house(tmp_path, temperature=0.2) as at:
+        at.simulator.fault("status", status=400, text="não", times=3)
+        for _ in range(2):
+            assert said(await at.ask(at.turn("Hello", history=history("Hi", "Hello!")))).endswith("Hello")
+        first, *_, last = at.simulator.calls
+        assert "temperature" in first.body
+        assert "temperature" not in last.body
+        assert "tools" in last.body, "what made no difference is not left out for good"
+        assert "responder:assistant:temperature" in at.problems
+
+
+async def test_an_option_that_is_not_sent_is_not_what_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.simulator.fault("status", status=400, text="Unsupported value: temperature", times=99)
+        error = await at.ask(at.turn("Hello"))
+        assert isinstance(error, TryLater)
+        assert error.until_mended
+        assert [problem.key for problem in at.problems] == ["responder:assistant:settings"]
 
 
 async def test_the_order_of_roles_is_mended_in_either_api(tmp_path: Path) -> None:
@@ -380,10 +466,11 @@ def test_the_manual_shows_the_recorded_refusals() -> None:
     rows = [
         f"| {server.name} | " + " | ".join(cell(server, aspect) for aspect in aspects) + " |" for server in servers().values()
     ]
+    rows += [f"| {server.name} | {cell(server, 'options')} |" for server in servers().values() if server.refusals["options"]]
     strict = [
         f"| {server.name} | {cell(server, 'roles')} | {cell(server, 'system')} |"
         for server in servers().values()
         if server.refusals["roles"] or server.refusals["system"]
     ]
     assert [row for row in (*rows, *strict) if row not in manual] == []
-    assert len(rows) == 20
+    assert len(rows) > 20

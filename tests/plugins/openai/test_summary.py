@@ -110,13 +110,35 @@ async def test_what_a_person_has_to_mend_is_a_problem_here_too(
     assert not len(problems)
 
 
-async def test_a_conversation_too_long_to_be_summed_up_is_given_up(
+async def test_a_conversation_too_long_for_one_summary_is_summed_up_in_halves(
     responder: OpenAIResponder, simulator: OpenAISimulator
 ) -> None:
-    simulator.fault("too_long")
+    simulator.refuse("openai", "length", longest=900)
+    lines = [Line(str(n), "customer", f"number {n} " + "and so on " * 60, AT) for n in range(16)]
+    simulator.mode = lambda call: "a first summary"
+    summary = await responder.summarise(lines, "They came before.", AT)
+    assert summary.text == "a first summary"
+    taken = [call for call in simulator.calls if call.tokens <= 900]
+    read = [call.asked[-1] for call in taken]
+    for n in range(16):
+        assert sum(f"number {n} " in each for each in read) == 1, f"line {n} is read once"
+    assert "They came before." in read[0]
+    assert all("a first summary" in each for each in read[1:]), "each half goes on from the summary of the one before"
+    assert summary.usage is not None
+
+
+async def test_one_message_too_long_to_be_summed_up_is_shortened(responder: OpenAIResponder, simulator: OpenAISimulator) -> None:
+    simulator.refuse("openai", "length", longest=700)
+    simulator.mode = lambda call: "They wrote a lot."
+    summary = await responder.summarise([Line("1", "customer", "слово " * 400, AT)], "", AT)
+    assert summary.text == "They wrote a lot."
+
+
+async def test_what_is_too_long_in_every_form_is_given_up(responder: OpenAIResponder, simulator: OpenAISimulator) -> None:
+    simulator.fault("too_long", times=99)
     with pytest.raises(GiveUp, match="too long"):
         await responder.summarise(TALK, "", AT)
-    assert len(simulator.calls) == 1
+    assert len(simulator.calls) == 3
 
 
 async def test_the_model_reads_the_summary_before_the_history(

@@ -10,7 +10,7 @@ import pytest
 from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
-from sara import Also, Ceiling, Draft, HandOver, HistoryLimits, Person, Reserve, Said, Usage
+from sara import Also, Ceiling, Draft, HandOver, HistoryLimits, Outcome, Person, Reserve, Said, Usage
 from sara.testing.shop import ANA, STOP, WISH, Shop, later, message
 
 HOUR = 3_600_000
@@ -185,6 +185,7 @@ async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: Sqlite
         (["no key"] * 20 + ["away"] * 20 + ["no key"], False, ["no key", "no key", "away", "away", "no key"]),
         (["away"] * 3, True, ["away"] * 3),
         (["away"] * 300, True, ["away"] * CALLS_TOLD),
+        ([f"no key (it is {n} o'clock)" for n in range(50)], False, ["no key (it is 0 o'clock)", "no key (it is 49 o'clock)"]),
     ]
     for number, (errors, charged, told) in enumerate(rows):
         conversation = await shop.asked(Person(phone=f"4915100000{number}"), f"in-{number}")
@@ -199,3 +200,27 @@ async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: Sqlite
         calls = [line for error in told for line in ("asked", error)]
         assert [each.detail if each.what == "asking_failed" else each.what for each in events] == ["received", *calls, "asked"]
         assert events[-2].at == shop.clock(), "the latest failure is told"
+
+
+async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: Shop) -> None:
+    """Each row: the errors of attempts in turn, which of them are charged, and which of them are kept."""
+    expired = "the token is refused (expired on 1 May. The current time is {}:00, trace A{}x)"
+    rows: list[tuple[list[str], bool, list[int]]] = [
+        (["refused"] * 60, False, [0, 59]),
+        (["refused"] * 20 + ["away"] * 20 + ["refused"], False, [0, 19, 20, 39, 40]),
+        ([expired.format(n, n * 7) for n in range(60)], False, [0, 59]),
+        (["refused", "refused"], False, [0, 1]),
+        (["away"] * 12, True, [*range(12)]),
+    ]
+    for number, (errors, charged, kept) in enumerate(rows):
+        conversation = await shop.answered("Hi", person=Person(phone=f"4915100000{number}"), external_id=f"in-{number}")
+        for n, error in enumerate(errors):
+            shop.clock.forward(1_000)
+            part = await shop.begin(conversation, f"{number}-{n}")
+            outcome = Outcome("not_sent", "queued", shop.clock(), charged=charged, error=error)
+            await store.settle(f"{number}-{n}", outcome, shop.clock())
+        assert [each.id for each in await store.attempts(part)] == [f"{number}-{n}" for n in kept]
+        told = [each.detail for each in await store.timeline(part) if each.what in ("sending", "attempt_not_sent")]
+        assert told == [text for n in kept for text in (f"{number}-{n}", f"{number}-{n}: {errors[n]}")]
+        await shop.send(conversation, f"{number}-sent", f"out-{number}")
+        assert (await store.attempts(part))[-1].state == "accepted"
