@@ -37,6 +37,7 @@ from sara.model import (
     OpenWork,
     Outcome,
     Part,
+    Person,
     Purpose,
     Reception,
     Recovered,
@@ -221,6 +222,10 @@ class Channel(PluginObject):
             return (draft,)
         pieces = split_text(plain(draft), self.text_limit)
         return [Draft(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
+
+    def is_address(self, person: Person) -> bool:
+        """Whether a person can be written to under one of these names; not whether they exist. For people whom the file names."""
+        return True
 
     def outside_window(self) -> Draft | None:
         """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import difflib
 import zoneinfo
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from sara import Duration, Options, Secret
+from sara import Advice, Duration, Options, Placeholder, Secret
 
 OPENAI_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "none"
 """Sent to servers that need no key; the client insists on having one."""
+
+WITHOUT_VERSION = ("api.deepseek.com", "api.perplexity.ai")
+"""Servers that answer without a version in the path."""
+
+ENDPOINTS = ("/chat/completions", "/completions", "/responses", "/models", "/embeddings")
+"""What is added to `base_url`, and often copied along with it."""
 
 
 class OpenAIOptions(Options):
@@ -36,10 +43,12 @@ class OpenAIOptions(Options):
         description="How the server is asked: by Chat Completions, which every compatible server has, or by OpenAI's newer "
         "Responses, in which reasoning models keep their train of thought between tool calls. Nothing is stored with the provider.",
     )
-    instructions: str = Field(
-        default="",
-        description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
-        "{now}, {date}, {time}, {channel}, {name} (the customer's), {notes} and {language} are filled in.",
+    instructions: Annotated[str, Placeholder("Write here what your customers ask about", "12 Example Street, Exampletown")] = (
+        Field(
+            default="",
+            description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
+            "{now}, {date}, {time}, {channel}, {name} (the customer's), {notes} and {language} are filled in.",
+        )
     )
     facts: bool = Field(
         default=True,
@@ -77,6 +86,22 @@ class OpenAIOptions(Options):
         min_length=1,
         description="The model that turns voice messages into text, e.g. gpt-4o-mini-transcribe. Left out: they are not listened to.",
     )
+
+    def advise(self) -> Iterable[Advice]:
+        """Name addresses at which no server of this kind answers."""
+        if self.base_url is None:
+            return
+        parts = urlsplit(self.base_url)
+        endpoint = next((each for each in ENDPOINTS if parts.path.endswith(each)), None)
+        if endpoint is not None:
+            remedy = f"write {self.base_url.removesuffix(endpoint)}"
+            yield Advice("base_url", f"ends with {endpoint}, which is added to it", remedy, works=False)
+        elif not parts.path and parts.hostname not in WITHOUT_VERSION:
+            yield Advice("base_url", "has no path, and most servers answer below /v1", f"write {self.base_url}/v1 if yours does")
+
+    def billed_models(self) -> Sequence[str]:
+        """The model that answers and sums up."""
+        return (self.model,)
 
     @property
     def shows_images(self) -> bool:

@@ -13,12 +13,21 @@ from sara import Person
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
+"""A number with its country code, as the ITU allows them."""
+
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
 
 def named(value: dict[str, Any]) -> Person:
     """The person whom an object names by `wa_id`, `user_id` and `parent_user_id`."""
     return Person(name_of(value.get("user_id")), name_of(value.get("parent_user_id")), phone_of(value.get("wa_id")))
+
+
+def is_address(person: Person) -> bool:
+    """Whether messages can be addressed to one of a person's names."""
+    ids = filter(None, (person.user_id, person.parent_id))
+    return bool(person.phone and _WHOLE_NUMBER.fullmatch(person.phone)) or any(_USER_ID.fullmatch(each) for each in ids)
 
 
 class Contacts:

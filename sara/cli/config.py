@@ -7,35 +7,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sara.cli import examining
-from sara.cli.opening import channels_of, plugins_beside, read
+from sara.cli.cross_checks import cross_checks
+from sara.cli.opening import plugins_beside, read
 from sara.cli.output import print_json
 from sara.config import Finding, Loaded
 from sara.config import schema as schema_of
-from sara.config.findings import readable
 from sara.config.tags import SECRETS
 from sara.errors import PluginError
-from sara.plugins import REGISTERS, Kind, Plugins
+from sara.plugins import REGISTERS, Kind
 
 if TYPE_CHECKING:
     from sara.config.options import Options
 
 
 def check(config: Path, *, strict: bool, as_json: bool) -> int:
-    """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. What
-    could be had better is a warning, which counts with `strict`."""
+    """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. So does
+    what the daemon takes and what cannot work. What could be had better is a warning, which counts with `strict`."""
     loaded, plugins = read(config)
-    wrong = [*loaded.findings, *_twins(loaded, plugins, config)]
-    warnings = list(_warnings(loaded, config))
+    compared = [*loaded.cautions, *cross_checks(loaded, plugins), *_warnings(loaded, config)]
+    wrong = [*loaded.findings, *(each for each in compared if each.severity == "error")]
+    warnings = [each for each in compared if each.severity == "warning"]
     if as_json:
         bad = bool(wrong or (strict and warnings))
         print_json({"ok": not bad, "findings": [finding.as_json() for finding in [*wrong, *warnings]]})
     else:
-        for finding in wrong:
+        for finding in sorted(wrong, key=_order):
             print(finding.render())
-        for finding in warnings:
+        for finding in sorted(warnings, key=_order):
             print(f"warning: {finding.render()}")
         print(f"{config}: {_verdict(len(wrong), len(warnings))}")
     return 1 if wrong or (strict and warnings) else 0
+
+
+def _order(finding: Finding) -> tuple[bool, Path, int, int]:
+    """In the order of the file; what is about others comes behind."""
+    return finding.file.name == SECRETS, finding.file, finding.line, finding.column
 
 
 def _verdict(errors: int, warnings: int) -> str:
@@ -43,27 +49,14 @@ def _verdict(errors: int, warnings: int) -> str:
     return ", ".join(counted) or "all is well"
 
 
-def _twins(loaded: Loaded, plugins: Plugins, file: Path) -> Iterator[Finding]:
-    """Two channels of one account would answer everybody twice; the daemon leaves the later one out."""
-    config = loaded.config or loaded.partial
-    first: dict[str, str] = {}
-    for name, channel in channels_of(config, plugins).items() if config is not None else ():
-        other = first.setdefault(channel.account, name)
-        if other != name:
-            message = f"the channels {other} and {name} serve the same account, {readable(channel.account)}"
-            yield Finding("value", message, file, hint="remove one of the two")
-
-
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
     """What works, and is not as it should be."""
     config = loaded.config or loaded.partial
     if config is None:
         return
-    if (admin := examining.of_admin(config)).state != "good":
-        yield Finding("value", f"admin.listen: {admin.message}", file, severity="warning", hint=admin.remedy)
-    if config.server.public_url is not None and not config.server.public_url.startswith("https://"):
-        message = "server.public_url is not an https address, and providers deliver to no other"
-        yield Finding("value", message, file, severity="warning")
+    if (admin := examining.of_admin(config)).state != "good" and loaded.positions is not None:
+        place = loaded.positions.nearest("admin", "listen")
+        yield loaded.positions.finding("value", f"admin.listen: {admin.message}", place, admin.remedy, warning=True)
     secrets = file.resolve().parent / SECRETS
     try:
         mode = secrets.stat().st_mode

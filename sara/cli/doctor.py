@@ -80,7 +80,7 @@ def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> in
 
 async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fix: bool) -> AsyncIterator[Chapter]:
     config = loaded.config
-    yield Chapter(CORE, CORE, tuple(await _core(loaded)))
+    yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins)))
     if config is None:
         return
     for skipped in loaded.skipped:
@@ -101,8 +101,8 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
         yield Chapter(kind, section.name, tuple(await _examined(kind, section, context, plugins, fix=fix)))
 
 
-async def _core(loaded: Loaded) -> list[Finding]:
-    found = examining.of_file(loaded)
+async def _core(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+    found = examining.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
     daemon, public = await asyncio.gather(examining.of_daemon(config), examining.of_public_url(config))

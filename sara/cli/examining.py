@@ -10,10 +10,12 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from sara.cli.cross_checks import cross_checks
 from sara.cli.opening import daemon_of
 from sara.config import Config, Loaded
 from sara.contracts import Finding
 from sara.errors import SaraError
+from sara.plugins import Plugins
 from sara.reach import why_unreachable
 from sara.watch import LEAST_FREE
 
@@ -23,9 +25,11 @@ COMFORTABLE = 1 << 30
 _TIMEOUT_S = 10.0
 
 
-def of_file(loaded: Loaded) -> list[Finding]:
-    """What `sara check` says."""
-    if not loaded.findings:
+def of_file(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+    """What `sara check` says, without advice about what works: what is looked at here shows how it does."""
+    advised = (*loaded.cautions, *cross_checks(loaded, plugins))
+    said = [*loaded.findings, *(each for each in advised if each.severity == "error" or each.kind == "file")]
+    if not said:
         return [Finding("file", "good", "The configuration is right.")]
     return [
         Finding(
@@ -34,7 +38,7 @@ def of_file(loaded: Loaded) -> list[Finding]:
             f"{each.where}: {each.message}",
             each.hint or "Correct the file.",
         )
-        for each in loaded.findings
+        for each in said
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from sara.config.advice import stand_ins
 from sara.config.check import Checker, Subject
 from sara.config.findings import Finding, readable, readable_key, suggest
 from sara.config.lines import Lines
@@ -16,8 +17,9 @@ from sara.config.model import Basics, Config, Section
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
 from sara.config.policy import Conversation
+from sara.config.positions import Positions
 from sara.config.shapes import Revealed
-from sara.config.tags import Document, read_document
+from sara.config.tags import read_document
 from sara.errors import PluginError
 from sara.languages import LANGUAGES
 from sara.texts import faults
@@ -49,13 +51,17 @@ class Loaded:
     """What became of the file. `config` is there exactly if there are no `errors`; `partial` is as much of it as can be had with
     errors, enough for looking at data.
 
-    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`.
+    `findings` are all that keeps the file from being understood as it was meant, in its order; `errors` those that stop `sara run`.
+    `cautions` are about what can be used: errors where it cannot work so, warnings where it is probably not meant. `positions` say
+    where things stand in the file.
     """
 
     config: Config | None
     findings: tuple[Finding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
+    cautions: tuple[Finding, ...] = ()
+    positions: Positions | None = field(default=None, repr=False, compare=False)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -76,23 +82,35 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
         config = _Reading(path, root, checker, options_of, environ, skipped).config()
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
-    findings = _finish(path, document, checker)
-    loaded = Loaded(config, findings, tuple(skipped), config)
+    if isinstance(root, MapNode):
+        _note_stand_ins(root, checker)
+    positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
+    findings, cautions = (_finish(path, found, positions) for found in (checker.findings, checker.cautions + document.cautions))
+    loaded = Loaded(config, findings, tuple(skipped), config, cautions, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
-def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:
-    """The findings in the order of the file, each once, with their lines."""
+def _note_stand_ins(root: MapNode, checker: Checker) -> None:
+    """Name the values that stand for real ones, where nothing else is said about them."""
+    known = {(each.file, each.line, each.column) for each in (*checker.findings, *checker.cautions)}
+    for path, scalar in stand_ins(root):
+        place = scalar.place
+        if (place.file, place.line, place.column) not in known:
+            message = f"{'.'.join(path) or 'this'} is an example that stands for the real value"
+            checker.caution("example", message, place, "write your own there", works=False)
+
+
+def _finish(path: Path, found: list[Finding], positions: Positions) -> tuple[Finding, ...]:
+    """Findings in the order of the file, each once, with their lines."""
 
     def order(finding: Finding) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
-    findings = sorted(dict.fromkeys(checker.findings), key=order)
+    findings = sorted(dict.fromkeys(found), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
-    lines = {file: Lines(source, checker.revealed) for file, source in document.sources.items()}
-    return tuple(lines[finding.file].attach(finding) if finding.file in lines else finding for finding in findings)
+    return tuple(map(positions.attach, findings))
 
 
 class _Reading:

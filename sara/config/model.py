@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from sara.config.options import Duration, Options, format_duration
+from sara.config.options import Duration, Options, Placeholder, format_duration
 from sara.config.policy import Conversation
 
 DAY = 86_400_000
@@ -62,7 +62,7 @@ class Server(Options):
     """What the internet may reach: the channels' webhooks and nothing else."""
 
     listen: Address = Field(default=Listen("127.0.0.1", 8080), description="Host and port of the public listener.")
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+    public_url: Annotated[Annotated[str, AfterValidator(_public_url)] | None, Placeholder("https://bot.example.org")] = Field(
         default=None, description="How the internet reaches this listener. Only `sara doctor` uses it."
     )
 
