@@ -52,12 +52,12 @@ def _public_url(at: Positions, config: Config, channels: Mapping[str, Channel]) 
     if url is None:
         return
     parts = urlsplit(url)
-    if parts.scheme != "https":
-        message = "server.public_url is not an https address, and providers deliver to no other"
-        yield at.finding("value", message, place, "write it with https://", warning=True)
     if _is_private(parts.hostname or ""):
         message = "server.public_url is an address of this machine or its network, and providers cannot reach it"
         yield at.finding("value", message, place, "write the name that the internet knows this server by", warning=True)
+    elif parts.scheme != "https":
+        message = "server.public_url is not an https address, and providers deliver to no other"
+        yield at.finding("value", message, place, "write it with https://", warning=True)
     path = parts.path.rstrip("/")
     if not path:
         return

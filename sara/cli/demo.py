@@ -6,6 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shlex
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -40,6 +44,7 @@ def demo(base_url: str | None, model: str | None, port: int, log_level: str) -> 
     if log_level not in LEVELS:
         return fail(f"--log-level is one of {', '.join(LEVELS)}", 2)
     set_up(log_level)
+    print("Starting the daemon, the phone and the AI (some seconds) …", flush=True)
     try:
         return asyncio.run(_demo(base_url, model, port))
     except SaraError as error:
@@ -69,7 +74,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
                 return fail("\n".join(finding.render() for finding in loaded.errors), EX_CONFIG)
             if not about:
                 print("Asking the AI once …", flush=True)
-                about = await _tried(plugins, loaded.config, base_url or "OpenAI")
+                about = await _tried(plugins, loaded.config, base_url or "OpenAI", file)
             daemon = Daemon(loaded, plugins)
             await daemon.start()
             stack.push_async_callback(daemon.stop, 5_000)
@@ -79,7 +84,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
             over = interruption()
             _welcome(phone.page or "", about, daemon, file)
-            telling = asyncio.create_task(tell(daemon.problems))
+            telling = asyncio.create_task(tell(daemon.problems, file))
             await over.wait()
             telling.cancel()
             print("\nStopping …", flush=True)
@@ -101,7 +106,7 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
     return section, ""
 
 
-async def _tried(plugins: Plugins, config: Config, where: str) -> str:
+async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> str:
     """Ask the AI once; a sentence about what came of it."""
     section, problems, now = config.responders["assistant"], Problems(wall_clock), wall_clock()
     context = Context(section.name, config.state, wall_clock, problems)
@@ -112,7 +117,7 @@ async def _tried(plugins: Plugins, config: Config, where: str) -> str:
         turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
         await bounded(made.answer(turn), made.timeout * 2)
     except (SaraError, TimeoutError) as error:
-        told = [f"{problem.message}\n  → {problem.remedy}" for problem in problems]
+        told = [f"{problem.message}\n  → {runnable(problem.remedy, file)}" for problem in problems]
         return f"The AI at {where} does not answer: {printable(chr(10).join(told) or str(error) or 'it took too long')}"
     finally:
         if made is not None:
@@ -120,14 +125,14 @@ async def _tried(plugins: Plugins, config: Config, where: str) -> str:
     return f"The AI is real: {where}. It has just answered."
 
 
-async def tell(problems: Problems) -> None:
-    """Print what goes wrong as it comes, and what is over again."""
+async def tell(problems: Problems, file: Path) -> None:
+    """Print what goes wrong as it comes, and what is over again; commands as they can be run from here."""
     known: dict[str, str] = {}
     while True:
         now = {problem.key: problem for problem in problems}
         for key, problem in now.items():
             if key not in known:
-                remedy = f"\n  → {printable(problem.remedy)}" if problem.remedy else ""
+                remedy = f"\n  → {printable(runnable(problem.remedy, file))}" if problem.remedy else ""
                 print(f"! {printable(problem.message)}{remedy}", flush=True)
         for key in known.keys() - now.keys():
             print(f"✓ over: {printable(known[key])}", flush=True)
@@ -135,6 +140,26 @@ async def tell(problems: Problems) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY):
                 await asyncio.Event().wait()
+
+
+def called() -> str:
+    """The words that call this program from the user's shell, whatever folder that is in: `sara` where that finds this program."""
+    program = Path(sys.argv[0])
+    if program.name == "sara" and (found := shutil.which("sara")) and program.exists() and Path(found).samefile(program):
+        return "sara"
+    if program.name == "sara" and program.is_file():
+        return shlex.quote(os.path.abspath(program))
+    return f"{shlex.quote(sys.executable)} -m sara"
+
+
+def runnable(text: str, file: Path) -> str:
+    """A text with its commands, which stand between backticks, as they can be run on the configuration `file`."""
+
+    def completed(match: re.Match[str]) -> str:
+        words = match[1]
+        return f"`{called()} {words}`" if "--config" in words else f"`{called()} {words} --config {shlex.quote(str(file))}`"
+
+    return re.sub(r"`sara ([^`]+)`", completed, text)
 
 
 def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +179,9 @@ def _welcome(page: str, about: str, daemon: Daemon, file: Path) -> None:
         f"  webhook     {daemon.public_url}/webhook/messages\n"
         f"  admin       {daemon.admin_url}\n"
         f"  {about}\n"
-        f"  every command works on it, too: sara doctor --config {file}\n\n"
+        f"  every command works on it, too, in another terminal:\n"
+        f"    {called()} conversations list --config {shlex.quote(str(file))}\n"
+        f"    {called()} doctor --config {shlex.quote(str(file))}\n\n"
         "Open this phone in your browser and write to the shop:\n"
         f"\n    {page}\n\n"
         "Ctrl-C stops it. Nothing is kept afterwards.",

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from sara_openai.simulator import OpenAISimulator
 
-from sara.cli.demo import tell
+from sara.cli.demo import called, runnable, tell
 from sara.problems import Problems
 from tests.patience import patience
 
@@ -82,6 +82,60 @@ async def test_the_demo_prints_one_link_says_that_its_ai_is_a_script_and_stops_o
         assert answer.status == 200
     assert await demo.interrupt() == 0
     assert "Traceback" not in demo.printed
+
+
+async def test_the_commands_that_it_prints_work_from_any_folder() -> None:
+    program = Path(sys.executable).with_name("sara")
+    for caller in ([str(program)], [sys.executable, "-m", "sara"]):
+        process = await asyncio.create_subprocess_exec(
+            *caller, "demo", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+        )
+        demo = Demo(process)
+        try:
+            await demo.page()
+            assert demo.printed.startswith("Starting ")
+            commands = re.findall(r"^    (\S.* --config \S+)$", demo.printed, re.MULTILINE)
+            assert len(commands) == 2
+            for command in commands:
+                run = await asyncio.create_subprocess_shell(
+                    command, cwd="/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+                )
+                out, _ = await run.communicate()
+                assert run.returncode == 0, (command, out.decode())
+        finally:
+            assert await demo.interrupt() == 0
+
+
+def test_a_remedy_names_commands_as_they_can_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    program = folder / "sara"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    file = Path("/tmp/sara-demo-1/sara.yaml")
+    rows = (
+        # (argv[0], PATH, how it is called)
+        (str(program), "/usr/bin", f"'{program}'"),
+        (str(program), str(folder), "sara"),
+        (str(Path(sys.executable).parent / "sara"), str(folder), str(Path(sys.executable).parent / "sara")),
+        ("/somewhere/sara/__main__.py", str(folder), f"{sys.executable} -m sara"),
+    )
+    for argument, path, expected in rows:
+        monkeypatch.setattr(sys, "argv", [argument])
+        monkeypatch.setenv("PATH", path)
+        assert called() == expected
+        assert runnable("See `sara queue list`, then `sara retry c1 --json`.", file) == (
+            f"See `{expected} queue list --config {file}`, then `{expected} retry c1 --json --config {file}`."
+        )
+        assert (
+            runnable("Set `api_key`; `sara` and `sara.yaml` are words.", file)
+            == "Set `api_key`; `sara` and `sara.yaml` are words."
+        )
+        assert runnable("`sara check --config /etc/x.yaml`", file) == f"`{expected} check --config /etc/x.yaml`"
+
+
+def bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
 
 
 async def begun(*words: str, key: str | None = None) -> Demo:
@@ -168,7 +222,7 @@ async def test_an_ai_that_answers_is_real(ai: OpenAISimulator) -> None:
 
 async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
     problems = Problems(lambda: 1)
-    telling = asyncio.create_task(tell(problems))
+    telling = asyncio.create_task(tell(problems, Path("/tmp/demo 1/sara.yaml")))
     printed = ""
 
     async def shown(line: str) -> None:
