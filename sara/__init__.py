@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sara.entries import Entry
     from sara.errors import (
         ConfigError,
+        ContentRefused,
         GiveUp,
         InDoubt,
         NotSent,
@@ -58,9 +59,11 @@ if TYPE_CHECKING:
         Change,
         Contact,
         ConversationSummary,
+        Correction,
         DeliveryView,
         Done,
         Dossier,
+        Download,
         Draft,
         Echo,
         Failure,
@@ -112,6 +115,8 @@ if TYPE_CHECKING:
         Wording,
     )
     from sara.parts import plain, split_text, utf16_length
+    from sara.phone_numbers import number_spellings, read_number
+    from sara.private_files import open_private, read_private, refuse_link, write_private
     from sara.problems import Problem, Problems
     from sara.reach import why_unreachable
     from sara.schedule import ScheduledQueue
@@ -121,6 +126,8 @@ _HOMES = (
     "sara.errors",
     "sara.model",
     "sara.parts",
+    "sara.private_files",
+    "sara.phone_numbers",
     "sara.history",
     "sara.gates",
     "sara.problems",
@@ -147,11 +154,14 @@ __all__ = [
     "Clock",
     "ConfigError",
     "Contact",
+    "ContentRefused",
     "Context",
     "ConversationSummary",
+    "Correction",
     "DeliveryView",
     "Done",
     "Dossier",
+    "Download",
     "Draft",
     "Duration",
     "Echo",
@@ -242,11 +252,17 @@ __all__ = [
     "estimated_tokens",
     "format_duration",
     "hookimpl",
+    "number_spellings",
+    "open_private",
     "parse_duration",
     "plain",
+    "read_number",
+    "read_private",
+    "refuse_link",
     "split_text",
     "utf16_length",
     "why_unreachable",
+    "write_private",
 ]
 
 

@@ -68,15 +68,18 @@ class Acting:
         how = storable(how) or "noted by hand"
         return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
 
-    async def send(self, conversation: str, text: str, at: Instant | None = None) -> Sequence[OpenWork]:
-        """An operator's own words, at once or not before `at`. While a person answers, it is theirs for longer."""
+    async def send(
+        self, conversation: str, text: str, at: Instant | None = None, *, markdown: bool = False
+    ) -> Sequence[OpenWork]:
+        """An operator's own words, at once or not before `at`, in the channel's own marks unless they are `markdown`. While a person
+        answers, it is theirs for longer."""
         route, now = await self._route(conversation), self._clock()
         text = storable(text).strip()
         if not text:
             raise SaraError("there is nothing to say; give a text")
         if len(text) > LONGEST:
             raise SaraError(f"the text is longer than {LONGEST} characters")
-        drafts = list(route.channel.compose(Draft(text)))
+        drafts = list(route.channel.compose(Draft(text, markdown=markdown)))
         log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
         work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
         view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)

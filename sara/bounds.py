@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import signal
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from sara.errors import WrongType
 from sara.model import Millis
 
 if TYPE_CHECKING:
@@ -34,7 +37,62 @@ PATIENCE: Millis = 60_000
 
 
 class Misbehaved(Exception):
-    """The called code cancelled itself, or tried to end the process."""
+    """The called code cancelled itself, tried to end the process, or raised what is no error."""
+
+
+def told_of(error: BaseException) -> str:
+    """What plugin code did, as a sentence goes on after its name. An error of its own is named by its type alone: its text may hold
+    anything."""
+    if isinstance(error, WrongType):
+        return f"handed over a wrong value ({error})"
+    if isinstance(error, Misbehaved):
+        return str(error)
+    return "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
+
+
+def guarded_call(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call plain plugin code. An error of its own passes; anything else that it raises becomes Misbehaved, except that a person who
+    presses Ctrl-C meanwhile still interrupts."""
+    with _interrupts() as pressed:
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and pressed:
+                raise
+            raise _misbehaved(error) from error
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Tell a real Ctrl-C from a KeyboardInterrupt that code raises by itself. A daemon handles signals on its loop: none is raised
+    there, so that nothing has to be told apart."""
+    pressed: list[int] = []
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield pressed
+        return
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _misbehaved(error: BaseException) -> Misbehaved:
+    if isinstance(error, SystemExit):
+        return Misbehaved("tried to end the process (SystemExit)")
+    if isinstance(error, asyncio.CancelledError):
+        return Misbehaved("cancelled itself")
+    return Misbehaved(f"raised {type(error).__name__}, which is no error")
 
 
 class Strays:
@@ -109,9 +167,11 @@ class Strays:
 
 
 async def bounded(
-    call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Millis, given_up: Callable[[asyncio.Future[T]], None] | None = None
+    call: Coroutine[Any, Any, T] | asyncio.Future[T],
+    within: Millis | None,
+    given_up: Callable[[asyncio.Future[T]], None] | None = None,
 ) -> T:
-    """Await `call`, a coroutine or what `begin` returned, for at most `within` milliseconds.
+    """Await `call`, a coroutine or what `begin` returned, for at most `within` milliseconds; None for as long as it takes.
 
     Unlike a plain time-out this returns on time even if the call swallows its cancellation. `given_up` is told of a call that
     had not ended. Raises TimeoutError, Misbehaved, or what the call raised; CancelledError only if the caller itself was
@@ -119,7 +179,7 @@ async def bounded(
     """
     running = call if isinstance(call, asyncio.Future) else _begun(call)
     try:
-        done, _ = await asyncio.wait({running}, timeout=within / 1_000)
+        done, _ = await asyncio.wait({running}, timeout=None if within is None else within / 1_000)
     except asyncio.CancelledError:
         _give_up(running, given_up)
         raise
@@ -127,15 +187,21 @@ async def bounded(
         _give_up(running, given_up)
         raise TimeoutError(f"no end within {within} ms")
     if running.cancelled():
-        raise Misbehaved("the call cancelled itself")
+        raise Misbehaved("cancelled itself")
     return running.result()
+
+
+async def bounded_method(method: Callable[..., Any], within: Millis | None, *args: Any) -> Any:
+    """Call a method that should be async and await it, as `bounded` does. Its result counts also where it is not async."""
+    call = guarded_call(method, *args)
+    return await bounded(call, within) if inspect.iscoroutine(call) or isinstance(call, asyncio.Future) else call
 
 
 def begin(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]:
     """Begin a call: of an async function as a task, of a plain one in a thread. What it returns is done when the call has
     really ended."""
     if inspect.iscoroutinefunction(function):
-        return _begun(function(**arguments))
+        return _begun(guarded_call(function, **arguments))
     return _threaded(function, **arguments)
 
 
@@ -157,7 +223,7 @@ def _threaded(function: Callable[..., T], *args: Any, **kwargs: Any) -> asyncio.
         if error is None:
             ended.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
         else:
-            ended.set_exception(error if isinstance(error, Exception) else Misbehaved(type(error).__name__))
+            ended.set_exception(error if isinstance(error, Exception) else _misbehaved(error))
 
     def run() -> None:
         result: T | None = None
@@ -183,8 +249,12 @@ def _begun(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 async def _tamed(call: Coroutine[Any, Any, T]) -> T:
     try:
         return await call
-    except SystemExit as error:
-        raise Misbehaved("the call tried to end the process") from error
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
+            raise  # it is this coroutine that is being closed
+        raise _misbehaved(error) from error
 
 
 def _give_up(call: asyncio.Future[T], given_up: Callable[[asyncio.Future[T]], None] | None) -> None:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from sara.errors import GiveUp, SaraError
 from sara.model import (
     Accepted,
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -195,13 +197,24 @@ class Channel(PluginObject):
     typing_lasts: Millis | None = None
     """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
 
+    media_lifetime_ms: Millis = 7 * 86_400_000
+    """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
+
     monthly_budget: int | None = None
     """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
 
+    def verify(self, request: Request) -> bool:
+        """Tell whether the provider itself sent this request, by its signature; nothing of the body is parsed for it.
+
+        Asked before `receive`. A verified body is noted while `receive` reads it: one that was being read when the process died,
+        twice, is set aside unread from then on. By default no body is verified, noted or set aside: those of strangers never are.
+        """
+        return False
+
     @abstractmethod
     def receive(self, request: Request) -> Reception:
-        """Make sense of a request at the webhook. Verifies before it parses; never raises for anything a stranger can send.
-        Pure: may be called in a thread, and again with the same request."""
+        """Make sense of a request at the webhook. Verifies before it parses, by `verify` where that is defined; never raises for
+        anything a stranger can send. Pure: may be called in a thread, and again with the same request."""
 
     @abstractmethod
     async def send(self, part: Part, attempt_id: str) -> Accepted:
@@ -265,6 +278,11 @@ class Responder(PluginObject):
             TryLater: the same call may work later; its `scope` says whether the failure tells about the whole other side.
             GiveUp: it never will.
         """
+
+    def select_attachments(self, turn: Turn) -> Iterable[Attachment]:
+        """Choose the files of a turn that `answer` opens: the answer waits for these, within one bound for the whole turn, and for
+        no others. By default all that the unanswered messages bring."""
+        return [attachment for line in turn.messages for attachment in line.attachments]
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         """Say in short what was said in `lines`, going on from the summary `former` of what was said before them (empty for
@@ -339,7 +357,12 @@ class Store(PluginObject):
     async def accept(self, intake: Intake, now: Instant) -> Taken:
         """Take in all that one request brought. Resolves people, dedupes by (account, external id), by content where there is
         none, applies the verdicts, moves parts forward by receipts. Known messages change nothing; their conversations' open
-        work is returned all the same."""
+        work is returned all the same.
+
+        Words about consent count by the time at which they were written: one that is older than the latest changes nothing. A
+        correction changes the message that it names if that is its author's own, also one that arrives after it: what waits is read
+        as corrected, an answer in the making to the former words is dropped, a withdrawn message is not answered, and what is
+        withdrawn or was edited away is not kept."""
 
     # a reply job
 
@@ -441,8 +464,9 @@ class Store(PluginObject):
         something that opens the window, within seven days."""
 
     @abstractmethod
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
-        """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue."""
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+        """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue. With a `reason` somebody puts
+        the waiting messages off until `due`: that is an event of each of them, and counted (`Line.deferred`, `ReplyView.deferred`)."""
 
     # who answers, and what is said out of turn
 
@@ -551,7 +575,25 @@ class Store(PluginObject):
     async def keep_attachment(
         self, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant
     ) -> None:
-        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`)."""
+        """Note how fetching the attachment with our id ended: it lies as `file` in the media folder, or never will (`error`). Raises
+        `Stale` where there is none by that id, or its sender is being erased."""
+
+    @abstractmethod
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        """The files of an account that are still to be fetched, the soonest due first. A file is due from the moment its message
+        is stored, whoever answers it, until `keep_attachment`; those of people who are being erased are not."""
+
+    @abstractmethod
+    async def download(self, attachment: str) -> Download | None:
+        """The file with our id, fetched or not; None if there is none, or its sender is being erased."""
+
+    @abstractmethod
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        """Note that fetching a file failed and is tried again at `due`. Changes nothing for one that is settled meanwhile."""
+
+    @abstractmethod
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        """Which of these names in the media folder belong to an attachment."""
 
     @abstractmethod
     async def attachment_file(self, sha256: str) -> str | None:
@@ -586,6 +628,11 @@ class Store(PluginObject):
         """One of them. Raises `Stale` if there is none by that id."""
 
     @abstractmethod
+    async def last_said(self, account: str, person: Person) -> Line | None:
+        """The last thing that a person was told on an account, if it is among the newest 20 messages and has left; None otherwise, and
+        for somebody unknown. Asked for while a message is taken in: it costs the same however long the conversation is."""
+
+    @abstractmethod
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         """A page of stored messages in store order, from behind the message `after`."""
 
@@ -612,6 +659,11 @@ class Store(PluginObject):
 
     async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
         """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
+        return ()
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        """The news of an account that happened at or after `since`, each once however often it was told, in the order in which they
+        arrived."""
         return ()
 
     @abstractmethod
@@ -671,10 +723,14 @@ class Store(PluginObject):
 
     # backup and restore: optional, as a store may be kept safe by other means
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
+    def key_files(self) -> Sequence[Path]:
+        """The files with keys of its own that are there and stand in no backup: to be kept apart from it, and moved with it."""
+        return ()
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
         """Write all that is kept to the new file `target`, while others read and write; return how much it holds: `messages`,
         `conversations`, `attempts`, `bytes`. It shows one moment, was read again and checked, and is there whole or not at all.
-        Raises SaraError where `target` exists."""
+        Raises SaraError where `target` exists. `kept_in` is the archive into which it goes from there: that is what `forget` is to name."""
         raise SaraError(f"the store of the plugin {_plugin_of(self)} makes no backups; see its manual")
 
     async def examine(self, backup: Path) -> Mapping[str, int]:

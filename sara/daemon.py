@@ -22,34 +22,39 @@ from aiohttp import web
 
 from sara import gates, systemd, tools
 from sara.acting import Acting
-from sara.bounds import Strays, bounded
+from sara.bounds import Misbehaved, Strays, bounded_method, guarded_call, told_of
 from sara.budget import Budget
+from sara.call_guard import build, clean_error
 from sara.caution import Caution
+from sara.config.loader import WEBHOOK_KEYS
 from sara.contracts import Channel, Context, PluginObject, Queue, Responder, Store, Tool, media_in
 from sara.erasing import Erasing
-from sara.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable
+from sara.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable, WrongType
 from sara.files import Files
 from sara.handing import Handing
 from sara.health import Health
 from sara.inbox import Inbox, Rules
 from sara.lanes import Lanes
+from sara.logs import redact_with
+from sara.media_downloads import MediaDownloads
 from sara.model import Instant, Millis, Recovered
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
+from sara.private_files import open_private, read_private, write_private
 from sara.problems import Problems
 from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
 from sara.retention import Retention
-from sara.routes import Route, Routes, jobs_of
+from sara.routes import Route, Routes, clashes, jobs_of
 from sara.rules import Words
 from sara.spending import Spending
 from sara.tending import Tending
 from sara.texts import Texts
 from sara.watch import Watch
 from sara.web.admin import AdminApp
-from sara.web.door import Door, most_connections
+from sara.web.door import ConnectionLimits, Door, most_connections
 from sara.web.parsing import ParseLog
-from sara.web.public import PublicApp
+from sara.web.public import ANY_PATH, PublicApp
 from sara.worker import DRAIN, Worker
 
 if TYPE_CHECKING:
@@ -72,9 +77,6 @@ CLOSE_WITHIN: Millis = 5_000
 ORPHANS_LOOKED_AT = 1_000
 ORPHANS_NAMED = 4
 """So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
-
-KEEPALIVE = 15.0
-"""Seconds after which a silent connection is closed; aiohttp's own default is over an hour."""
 
 START_AGAIN = 75
 """Exit code of a daemon that has to be started again: it cannot know whether its last write was kept, or plugin calls that
@@ -121,7 +123,9 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._shared: dict[str, dict[Hashable, Any]] = {}
         self._plugged: list[tuple[str, PluginObject]] = []
-        self.problems = Problems(self._with.clock)
+        self._redact = self._config.redactor
+        redact_with(self._redact)
+        self.problems = Problems(self._with.clock, self._redact)
         self.strays = Strays(self.problems)
         self.hooks = Hooks(plugins, self.problems, strays=self.strays)
         self.public_url = ""
@@ -188,6 +192,8 @@ class Daemon:
         self._run(self._watch_strays(), "stray-watch")
         self._run(self.watch.run(self.ended), "room-watch")
         self._run(self._files.expire(self.ended), "file-watch")
+        self._run(self._files.clean(self.ended), "file-cleaning")
+        self._run(self._downloads.run(), "downloads")
         self._run(self._budget.run(self.ended), "budget-watch")
         self._run(self._erasing.run(self.ended), "erasing")
         self._run(self._retention.run(self.ended), "retention")
@@ -207,12 +213,16 @@ class Daemon:
         handing = Handing(routes, texts)
         self._spending = Spending(config.budget)
         manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
-        self.inbox = Inbox(self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, Rules(words, texts, handing))
-        self._stack.push_async_callback(self.inbox.close)
-        self._stack.push_async_callback(self.hooks.settle)
         files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
-        self._erasing = Erasing(self.store, self.queue, files, clock)
+        self._downloads = downloads = MediaDownloads(self.store, files, routes, self.problems, clock, self.strays)
+        rules = Rules(words, texts, handing)
+        self.inbox = Inbox(
+            self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
+        )
+        self._stack.push_async_callback(self.inbox.close)
+        self._stack.push_async_callback(self.hooks.settle)
+        self._erasing = Erasing(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
         self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
@@ -226,9 +236,10 @@ class Daemon:
             clock,
             chance,
             self.strays,
-            files,
+            downloads,
             manners,
         )
+        self._stack.push_async_callback(replies.close)
         tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)
         self.health = Health(self.store, routes, self.problems, clock)
         self._outbox = Outbox(
@@ -291,7 +302,11 @@ class Daemon:
     def _tools(self, routes: Routes) -> dict[str, Tool]:
         brought: dict[str, Tool] = {}
         for name, tool in self._brought("register_tools"):
-            if fault := tools.fault_of(tool, brought):
+            try:
+                fault = guarded_call(tools.fault_of, tool, brought)
+            except Exception as error:
+                fault = f"it {told_of(error)}"
+            if fault:
                 self.problems.report(
                     f"plugin:{name}:tool",
                     f"the plugin {name} brings a tool that cannot be used: {fault}",
@@ -314,9 +329,8 @@ class Daemon:
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _make(self, kind: Kind, section: Section, contract: type[T]) -> T:
+    def _make(self, kind: Kind, section: Section) -> Any:
         """Build the plugin object of a section. Raises PluginError."""
-        brought = self._plugins.bring(kind, section.plugin)
         context = Context(
             section.name,
             self._config.state,
@@ -325,13 +339,7 @@ class Daemon:
             self._shared.setdefault(section.plugin, {}),
             public_url=self._config.server.public_url,
         )
-        try:
-            made = brought(section.options, context)  # type: ignore[call-arg]  # plugins take their options and a context
-        except Exception as error:
-            raise PluginError(f"the plugin {section.plugin} could not be set up: {type(error).__name__}: {error}") from error
-        if not isinstance(made, contract):
-            raise PluginError(f"the plugin {section.plugin} brings no {contract.__name__}")
-        return made
+        return build(self._plugins, kind, section, context)
 
     def _tell_recovered(self, recovered: Recovered) -> None:
         if recovered.doubtful or recovered.unclean:
@@ -353,14 +361,17 @@ class Daemon:
             self.problems.report(f"plugin:{name}", str(error), "mend or remove it under `plugins:` and restart")
 
     async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
-        engine = self._make(kind, section, contract)
+        engine: T = self._make(kind, section)
         self._stack.push_async_callback(self._closed, section.name, engine)
         try:
-            await engine.open()
-        except SaraError:
-            raise
+            await bounded_method(engine.open, None)
+        except SaraError as error:
+            raise clean_error(error, self._redact) from error.__cause__
+        except Misbehaved as error:
+            raise PluginError(f"the plugin {section.plugin} {error} when it was opened") from error
         except Exception as error:
-            raise PluginError(f"the plugin {section.plugin} could not be opened: {type(error).__name__}: {error}") from error
+            told = f"the plugin {section.plugin} could not be opened: {type(error).__name__}: {error}"
+            raise PluginError(self._redact(told)) from error
         return engine
 
     async def _open_channels(self) -> Routes:
@@ -371,10 +382,22 @@ class Daemon:
         for section, channel in zip(sections, await self._open_all("channel", sections, Channel), strict=True):
             if channel is not None:
                 routes.append(Route(section.name, channel, section.conversation or self._config.conversation, self._responders))
-            elif path := getattr(section.options, "webhook", None):
-                self._down.add(path)
-        _check_accounts(routes, self.problems)
+            else:
+                self._down.add(self._path_of(section))
+        self._down |= {skipped.webhook or ANY_PATH for skipped in self._loaded.skipped if skipped.kind == "channel"}
+        for name, other in clashes([(route.name, self._config.channels[route.name].plugin, route.channel) for route in routes]):
+            routes = [route for route in routes if route.name != name]
+            self.problems.report(f"channel:{name}", f"{other}; {name} is left out", "change or remove one of the two")
         return Routes(routes)
+
+    def _path_of(self, section: Section) -> str:
+        """Where the events of a channel arrive that is not running: by its options, else by its class."""
+        with contextlib.suppress(PluginError):
+            named = [getattr(section.options, key, None) for key in WEBHOOK_KEYS]
+            for path in (*named, getattr(self._plugins.bring("channel", section.plugin), "webhook", None)):
+                if isinstance(path, str) and path:
+                    return f"/{path.lstrip('/')}"
+        return ANY_PATH
 
     async def _open_responders(self, sections: Sequence[Section]) -> list[Section]:
         """Build and open responders; return those that failed."""
@@ -394,7 +417,7 @@ class Daemon:
         with self._degraded(kind, section):
             if self.strays.blocked(called):
                 raise PluginError("too many of its calls do not end")
-            made = self._make(kind, section, contract)
+            made: T = self._make(kind, section)
             try:
                 await self.strays.call(called, made.open(), OPEN_WITHIN, needed=False)
             except Exception as error:
@@ -421,6 +444,9 @@ class Daemon:
             yield
         except Exception as error:
             message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
+            if isinstance(error, Misbehaved | WrongType):
+                message = f"it {told_of(error)}"
+            message = self._redact(message)
             log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self.problems.report(
                 f"{kind}:{section.name}",
@@ -430,7 +456,7 @@ class Daemon:
 
     async def _closed(self, name: str, plugin: PluginObject) -> None:
         try:
-            await bounded(plugin.close(), CLOSE_WITHIN)
+            await bounded_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
             log.warning("close_failed", section=name, error=type(error).__name__)
 
@@ -438,9 +464,9 @@ class Daemon:
         await asyncio.gather(*(self._closed(name, plugin) for name, plugin in self._plugged))
 
     def _report_findings(self) -> None:
-        for finding in self._loaded.findings:
+        for finding in (*self._loaded.findings, *self._loaded.cautions):
             self.problems.report(
-                f"config:{finding.line}:{finding.column}",
+                f"config:{finding.line}:{finding.column}" if finding.line else f"config:{finding.file}",
                 finding.render().splitlines()[0],
                 "correct the file; `sara check` shows the place",
                 severity="warning",
@@ -481,9 +507,8 @@ class Daemon:
         )
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
-        runner = Door(
-            app, most_connections(), access_log=None, keepalive_timeout=KEEPALIVE, handle_signals=False, shutdown_timeout=1
-        )
+        server = self._config.server
+        runner = Door(app, ConnectionLimits(most_connections(), server.connections_per_address, server.trusted_proxies))
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)
@@ -553,7 +578,7 @@ def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], Non
     who later holds the port is taken for it. Returns what undoes it."""
     path = state / "listening.json"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _unwritable(f"{path} cannot be written", error) from error
     try:
@@ -573,18 +598,6 @@ def _say_where(state: Path, listening: Mapping[str, object]) -> Callable[[], Non
         os.close(handle)
 
     return undo
-
-
-def _check_accounts(routes: list[Route], problems: Problems) -> None:
-    """Two channels of one account would answer everybody twice: the later one is left out."""
-    accounts: dict[str, str] = {}
-    for route in list(routes):
-        other = accounts.setdefault(route.channel.account, route.name)
-        if other != route.name:
-            routes.remove(route)
-            problems.report(
-                f"channel:{route.name}", f"the channel {route.name} serves the same account as {other}", "remove one of the two"
-            )
 
 
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE})
@@ -607,19 +620,18 @@ def _admin_token(state: Path) -> str:
     """The admin API's token, made at first start and readable by the owner only."""
     path = state / "admin-token"
     try:
-        token = path.read_text(encoding="ascii").strip()
+        token = read_private(path).decode("ascii").strip()
     except FileNotFoundError:
         token = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: it does not hold plain text; remove it, and a new token is made") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     if len(token) >= 32:
         return token
     token = secrets.token_urlsafe(32)
-    fresh = path.with_name(path.name + ".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        fresh.replace(path)
+        write_private(path, f"{token}\n".encode())
     except OSError as error:
         raise _unwritable(f"{path} cannot be written", error) from error
     return token

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 
 import structlog
 
+from sara.bounds import in_thread
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
 from sara.files import Files
@@ -28,11 +31,19 @@ KINDS = ("reply", "deliver", "timer")
 class Erasing:
     """Forgets people. What a crash cut off is finished at the next start."""
 
-    def __init__(self, store: Store, queue: Queue, files: Files, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        files: Files,
+        clock: Clock,
+        end_downloads: Callable[[Collection[str]], Awaitable[None]] | None = None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._files = files
         self._clock = clock
+        self._end_downloads = end_downloads
         self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, who: str) -> Forgotten:
@@ -41,6 +52,8 @@ class Erasing:
             told = await self._store.forget(who, self._clock())
             log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
             await self._drop_jobs(told)
+            if self._end_downloads is not None:
+                await self._end_downloads(told.conversations)
             try:
                 await self._finish()
             except (SaraError, OSError) as error:
@@ -49,6 +62,7 @@ class Erasing:
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)
+        told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
         log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 
@@ -75,5 +89,9 @@ class Erasing:
 
     async def _finish(self) -> None:
         # Files first: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
+        erased = False
         while await self._files.drop_forgotten() or await self._store.erase(STEP):
+            erased = True
             await pause(BETWEEN)
+        if erased:
+            await self._files.remove_unnamed()

@@ -11,7 +11,13 @@ Extent = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
-    """Something went wrong in SARA."""
+    """Something went wrong in SARA.
+
+    `details` are the words of whoever refused. They may repeat what was sent and to whom: they are kept with the message, for
+    `sara why`, and stand in no log, problem or finding.
+    """
+
+    details: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -26,20 +32,36 @@ class TryLater(SaraError):
     `scope` is what the failure tells about. *conversation*: of this call alone, e.g. an empty answer; each wait is twice as long.
     *responder*: of the whole other side, e.g. a refused connection, a time-out, a 503 or a rate limit; it is asked again every few
     seconds, by one conversation at a time once several have failed. With `until_mended` a person has to mend something first,
-    e.g. a refused key: messages wait for it as long as `max_age` lets them.
+    e.g. a refused key: messages wait for it as long as `max_age` lets them. `detail` is what the other side said, without keys and
+    without the customer's words: operators see it, and it is never logged.
     """
 
     def __init__(
-        self, message: str = "", *, after: Millis | None = None, scope: Extent | None = None, until_mended: bool = False
+        self,
+        message: str = "",
+        *,
+        after: Millis | None = None,
+        scope: Extent | None = None,
+        until_mended: bool = False,
+        detail: str = "",
     ) -> None:
         super().__init__(message)
         self.after = after
         self.scope: Extent = scope or ("responder" if until_mended else "conversation")
         self.until_mended = until_mended
+        self.detail = detail
 
 
 class GiveUp(SaraError):
-    """This will never be answered by this responder; asking again cannot help."""
+    """This will never be answered by this responder; asking again cannot help. `detail` is as for TryLater."""
+
+    def __init__(self, message: str = "", *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class ContentRefused(GiveUp):
+    """The responder's provider does not let these messages pass, e.g. its content filter. The customer is told once."""
 
 
 # ── raised by channels ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,6 +134,13 @@ class StoreLost(SaraError):
 
 class StoreLocked(SaraError):
     """Another process has this store open."""
+
+
+# ── found at the boundary of plugins ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class WrongType(Exception):
+    """A plugin handed over something of another type than was agreed."""
 
 
 # ── raised while starting ─────────────────────────────────────────────────────────────────────────────────────────────────

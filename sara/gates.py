@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sara import hours
-from sara.model import DeliveryView, Instant, Millis, ReplyView
+from sara.bounds import guarded_call, told_of
+from sara.model import DeliveryView, Instant, Line, Millis, ReplyView
+from sara.parts import storable
 from sara.texts import ENGLISH
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ TIMER_LOOK: Millis = 5_000
 
 PAUSED_LOOK: Millis = 3_600_000
 """The same while a conversation is paused until somebody says otherwise, who wakes it."""
+
+LATEST: Instant = 2**62
+LONGEST_REASON = 500
+"""Characters of a reason that a plugin gives."""
 
 MINUTE: Millis = 60_000
 HOUR: Millis = 3_600_000
@@ -46,10 +52,12 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet. `blocked` says that something else than the turn's own clock is in the way."""
+    """Not yet. `blocked` says that something else than the turn's own clock is in the way. `reason` is why a plugin puts the turn off:
+    `sara why` shows it, and the time until then does not count towards `max_age`."""
 
     until: Instant
     blocked: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
     """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
     if policy.too_old == "answer":
         return Proceed()
-    since = {line.id: line.revived_at or line.at for line in view.waiting}
+    since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
     oldest = facts.now - policy.max_age
     if policy.hours is not None and not policy.hours.answer:
         oldest = hours.back(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
@@ -116,6 +124,14 @@ def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
         return Proceed()
     skip = Skip(old, "too_old")
     return Say("late", skip, facts.now - policy.max_age) if policy.too_old == "apologise" else skip
+
+
+def put_off(line: Line, view: ReplyView, now: Instant) -> Millis:
+    """For how long gates of plugins have kept a message waiting."""
+    if view.deferred is None:
+        return line.deferred
+    begun, until = view.deferred
+    return line.deferred + max(0, min(now, until) - max(begun, line.revived_at or line.at))
 
 
 def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
@@ -204,13 +220,13 @@ def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
 
     def asked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
         try:
-            decision = gate(view, policy, facts)
+            decision = guarded_call(gate, view, policy, facts)
             fault = _fault_of(decision, view, facts)
             if fault is None:
-                return _kept(decision)
+                return _kept(decision, plugin)
             what = f"answered with {fault}"
         except Exception as error:
-            what = f"raised {type(error).__name__}"
+            what = told_of(error)
         problems.report(
             f"plugin:{plugin}:gate", f"a gate of the plugin {plugin} {what}; it is passed over", "update or remove the plugin"
         )
@@ -227,8 +243,10 @@ def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
         case Skip(messages, reason):
             known = isinstance(messages, tuple) and bool(messages) and set(messages) <= set(_all(view))
             return None if known and isinstance(reason, str) else "a Skip of messages that do not wait"
-        case Wait(until):
-            later = isinstance(until, int) and until > facts.now
+        case Wait(until, _, reason):
+            if not isinstance(reason, str):
+                return f"a Wait whose reason is a {type(reason).__name__}"
+            later = isinstance(until, int) and facts.now < until < LATEST
             return None if later else "a Wait for a moment that is over"
         case Say(key, then, since, values):
             if not isinstance(key, str) or key not in ENGLISH or not isinstance(values, Mapping):
@@ -239,11 +257,17 @@ def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
     return f"a {type(decision).__name__}"
 
 
-def _kept(decision: Decision) -> Decision:
+def _kept(decision: Decision, plugin: str) -> Decision:
     """The same, with a wait that is written down: it is not the turn's own, and nobody should find it overdue."""
-    if isinstance(decision, Say):
-        return replace(decision, then=_kept(decision.then))
-    return replace(decision, blocked=True) if isinstance(decision, Wait) else decision
+    match decision:
+        case Say():
+            return replace(decision, then=_kept(decision.then, plugin))
+        case Wait():
+            reason = storable(decision.reason)[:LONGEST_REASON]
+            return replace(decision, blocked=True, reason=f"{plugin}: {reason}" if reason else f"by the plugin {plugin}")
+        case Skip():
+            return replace(decision, reason=storable(decision.reason)[:LONGEST_REASON])
+    return decision
 
 
 def _all(view: ReplyView) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sara.model import Draft, HandOver, Instant, Person, Tell, Wording
+from sara.phone_numbers import read_number
 
 if TYPE_CHECKING:
     from sara.contracts import Channel
@@ -29,30 +30,39 @@ class Handing:
         self._routes = routes
         self._texts = texts
 
-    def over(self, route: Route, by: str, reason: str, name: str | None, now: Instant, *, announced: bool = False) -> HandOver:
-        """A person answers from now on. `announced` says that the customer is told already."""
+    def over(self, route: Route, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False) -> HandOver:
+        """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
         policy = route.policy.hand_over
-        until = None if policy.back_after is None else now + policy.back_after
+        until = None if policy.back_after is None else since + policy.back_after
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return HandOver(by, reason, "human", until, notice, self._tell(route, reason, name))
 
-    def quietly(self, route: Route, by: str, reason: str, now: Instant) -> HandOver:
-        """A person answers already: nobody has to be told."""
+    def quietly(self, route: Route, by: str, reason: str, since: Instant) -> HandOver:
+        """A person answers already since `since`: nobody has to be told."""
         policy = route.policy.hand_over
-        return HandOver(by, reason, "human", None if policy.back_after is None else now + policy.back_after)
+        return HandOver(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
 
     def _tell(self, route: Route, reason: str, name: str | None) -> Tell | None:
         notify = route.policy.hand_over.notify
         if notify is None or (to := self._routes.named(notify.channel)) is None:
             return None
+        # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
         text = self._texts.say(
-            "operator_call", to.policy.language, name=name or "?", conversation="{conversation}", reason=reason
+            "operator_call",
+            to.policy.language,
+            name=one_line(name or "") or "?",
+            conversation="{conversation}",
+            reason=one_line(reason),
         )
         return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text))
 
 
+def one_line(text: str) -> str:
+    """A stranger's text as a value within a sentence of ours."""
+    return " ".join(text.split())
+
+
 def person_of(written: str) -> Person:
-    """Whom the file means by a number (with a plus, spaces or not) or an id."""
-    digits = "".join(char for char in written if char.isdigit())
-    bare = written.strip().replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
-    return Person(phone=digits) if bare.removeprefix("+") == digits and digits else Person(user_id=written.strip())
+    """Whom the file means by a number, however it is written, or an id."""
+    digits = read_number(written)
+    return Person(phone=digits) if digits else Person(user_id=written.strip())

@@ -1,17 +1,39 @@
-"""How much of a conversation a responder is given. Pure."""
+"""How much of a conversation a responder is given, and in which order. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara.model import Line
+from sara.model import Line, Millis
 
 _PER_LINE = 4
+
+LATE: Millis = 300_000
+"""A person's words from outside SARA stand behind what was said up to so long after them: clocks differ."""
 
 
 def estimated_tokens(text: str) -> int:
     """A careful guess without a tokenizer: a token is about four bytes of UTF-8, and every message costs a few more."""
     return -(-len(text.encode("utf-8", "replace")) // 4) + _PER_LINE
+
+
+def in_order_of_writing(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines in the order in which they were written, as far as that is not the order in which they are stored.
+
+    What a customer wrote between two answers is ordered by the provider's timestamp, and by arrival where that is the same; no line
+    leaves its turn. Words of a person of the business that were told late stand where they were said.
+    """
+    ordered: list[Line] = []
+    for line in lines:
+        place = len(ordered)
+        if line.role == "customer":
+            while place > 0 and ordered[place - 1].role == "customer" and ordered[place - 1].at > line.at:
+                place -= 1
+        elif line.role == "operator":
+            while place > 0 and ordered[place - 1].at > line.at + LATE:
+                place -= 1
+        ordered.insert(place, line)
+    return tuple(ordered)
 
 
 def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most: int | None = None) -> tuple[Line, ...]:

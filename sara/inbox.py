@@ -4,30 +4,60 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 
-from sara import receipts
+from sara import account_events, receipts, timestamps
+from sara.bounds import in_thread
 from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError
+from sara.gates import HOUR
 from sara.handing import Handing, wording
 from sara.lanes import Lanes
 from sara.language import language_of
-from sara.model import AccountEvent, Arrival, Echo, InboundMessage, Instant, Intake, Millis, Reception, SetAside, Taken, Verdict
+from sara.model import (
+    AccountEvent,
+    Arrival,
+    Change,
+    Echo,
+    HandOver,
+    InboundMessage,
+    Instant,
+    Intake,
+    Line,
+    Millis,
+    Reception,
+    SetAside,
+    Taken,
+    Verdict,
+)
 from sara.parts import storable
 from sara.plugins import Hooks
 from sara.problems import DAY, Problems
+from sara.questions import is_answer
 from sara.routes import Route, Routes
-from sara.rules import Words
+from sara.rules import Meaning, Words
 from sara.texts import Texts
 
 log = structlog.get_logger("sara.inbox")
 
+_NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
+
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
+
+SLICE = 50
+"""Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
+
+HEAVY = 32 * 1024
+"""Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
+
+MESSAGE_WEIGHT = 256
+"""What a message costs the rules beside its text, in characters."""
 
 
 class Inbox:
@@ -43,8 +73,10 @@ class Inbox:
         problems: Problems,
         clock: Clock,
         rules: Rules,
+        notice_files: Callable[[str], None] | None = None,
     ) -> None:
         self._rules = rules
+        self._notice_files = notice_files
         self._store = store
         self._queue = queue
         self._routes = routes
@@ -53,22 +85,50 @@ class Inbox:
         self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
+        # One at a time: a task that read the store earlier must not report after one that read it later.
+        self._telling = asyncio.Lock()
 
     async def accept(self, route: Route, reception: Reception) -> None:
-        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged."""
-        if not reception.verified:
-            return
+        """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged.
+
+        A large reception is stored in slices, each in a transaction of its own, so that neither the loop nor the store is busy
+        with one body for long. If one of them fails the provider delivers the whole body again, and what is stored is known.
+        """
+        if reception.verified:
+            for slice_ in slices_of(reception):
+                await self._accept(route, slice_)
+
+    async def _accept(self, route: Route, reception: Reception) -> None:
         now = self._clock()
-        taken = await self._store.accept(self._rules.intake(reception, route, now), now)
+        said = await self._said_before(route, reception)
+        if _is_heavy(reception):
+            intake = await in_thread(self._rules.intake, reception, route, now, said)
+        else:
+            intake = self._rules.intake(reception, route, now, said)
+        taken = await self._store.accept(intake, now)
         self._tell(route, reception)
         receipts.follow(route, reception.receipts, taken, self._lanes, self._problems)
         # The provider's 200 does not wait for the wake; should it be lost, the sweep finds the work.
         self._follow(self._wake(taken))
+        if any(isinstance(change, AccountEvent) for change in reception.changes):
+            self._follow(self._tell_account_news(route))
+        if self._notice_files is not None and any(message.attachments for message in reception.messages):
+            self._notice_files(route.channel.account)
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
+    async def _said_before(self, route: Route, reception: Reception) -> Mapping[int, Line | None]:
+        """What customers were told last, by the place of their message in the reception: asked for only where a common word is an
+        order or an answer."""
+        unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
+        return {
+            number: await self._store.last_said(route.channel.account, reception.messages[number].person) for number in unclear
+        }
+
     async def remember(self) -> None:
-        """After a start: what was kept aside within the last day is still to be seen."""
+        """After a start: what was kept aside within the last day is still to be seen, and what is wrong with an account still is."""
+        for each in self._routes:
+            await self._tell_account_news(each)
         now = self._clock()
         counts: Counter[str] = Counter()
         last: dict[str, SetAside] = {}
@@ -116,14 +176,32 @@ class Inbox:
     def _tell(self, route: Route, reception: Reception) -> None:
         for item in reception.set_aside:
             self._tell_aside(route.name, item, DAY)
-        for change in reception.changes:
-            if isinstance(change, AccountEvent) and change.serious:
-                self._problems.report(
-                    f"account:{route.name}:{change.kind}",
-                    f"{route.name}: {change.summary}",
-                    "see the provider's console",
-                    lasts=7 * DAY,
-                )
+
+    async def _tell_account_news(self, route: Route) -> None:
+        """Report what is wrong with the account of a channel now, and clear what is over: the store knows it in order."""
+        async with self._telling:
+            await self._tell_standing(route)
+
+    async def _tell_standing(self, route: Route) -> None:
+        now = self._clock()
+        try:
+            events = await self._store.account_events(route.channel.account, now - account_events.STANDS)
+        except SaraError as error:
+            log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
+            return
+        prefix = f"account:{route.name}:"
+        standing = {prefix + key: found for key, found in account_events.standing(events).items()}
+        for key in [problem.key for problem in self._problems if problem.key.startswith(prefix)]:
+            if key not in standing:
+                self._problems.clear(key)
+        for key, found in standing.items():
+            self._problems.report(
+                key,
+                f"{route.name}: {found.event.summary}",
+                "see the provider's console",
+                count=found.count,
+                lasts=timestamps.started_at(found.event.at, now) + account_events.STANDS - now,
+            )
 
     def _tell_aside(self, name: str, item: SetAside, lasts: Millis, count: int | None = None) -> None:
         self._problems.report(
@@ -143,41 +221,101 @@ class Rules:
         self._texts = texts
         self._handing = handing
 
-    def intake(self, reception: Reception, route: Route, now: Instant) -> Intake:
-        """What goes into the store: each message with its verdict, its language and its quiet window."""
+    def intake(self, reception: Reception, route: Route, now: Instant, said: Mapping[int, Line | None] = _NOTHING_SAID) -> Intake:
+        """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
+        was told before a message, by its place in the reception."""
         policy = route.policy
+        messages = (replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in map(kept_whole, reception.messages))
         arrivals = tuple(
             Arrival(
                 each,
-                self.judge(each, route, now),
+                self.judge(each, route, now, said.get(number)),
                 policy.quiet,
                 policy.quiet_longest,
                 language_of(each.text) if each.kind == "text" else None,
                 policy.close_after,
             )
-            for each in map(kept_whole, reception.messages)
+            for number, each in enumerate(messages)
         )
-        echoed = None
-        if any(isinstance(change, Echo) for change in reception.changes):
-            reason = self._texts.say("operator_reason_phone", policy.language)
-            echoed = self._handing.quietly(route, "operator", reason, now)
-        return Intake(route.channel.account, arrivals, reception.receipts, reception.changes, reception.set_aside, echoed)
+        changes: tuple[Change, ...] = tuple(
+            replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
+        )
+        echoed = {
+            each.external_id: over
+            for each in changes
+            if isinstance(each, Echo) and (over := self._echoed(each, route, now)) is not None
+        }
+        return Intake(route.channel.account, arrivals, reception.receipts, changes, reception.set_aside, echoed)
 
-    def judge(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
-        """The immediate rules: they take effect with the message itself."""
-        if not message.answer:
-            return Verdict(skip="recorded")
-        meaning = self._words.meaning(message.text) if message.kind in ("text", "button") else None
-        if meaning is None:
-            return Verdict()
+    def _echoed(self, echo: Echo, route: Route, now: Instant) -> HandOver | None:
+        """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
+        if not echo.says:
+            return None
+        reason = self._texts.say("operator_reason_phone", route.policy.language)
+        return _unless_over(self._handing.quietly(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
+
+    def is_unclear(self, message: InboundMessage) -> bool:
+        """Whether a message is a common word that may be an order, or the answer to a question."""
+        meaning = self._meaning(message)
+        return meaning is not None and meaning.word is not None
+
+    def judge(self, message: InboundMessage, route: Route, now: Instant, said: Line | None = None) -> Verdict:
+        """The immediate rules: they take effect with the message itself. `said` is the last thing that the customer was told."""
+        if message.unreadable:
+            return self._unreadable(message, route, now)
+        plain = Verdict(skip=None if message.answer else "recorded")
+        meaning = self._meaning(message)
+        if meaning is None or (meaning.word is not None and is_answer(meaning.word, meaning.what, said, now)):
+            return plain
         if meaning.what == "hand_over":
             if not route.policy.hand_over.words:
-                return Verdict()
+                return plain
             reason = self._texts.say("operator_reason_customer", route.policy.language)
-            over = self._handing.over(route, "customer", reason, message.person.name or message.person.username, now)
-            return Verdict(skip="handed_over", language=meaning.language, hand_over=over)
+            name = message.person.name or message.person.username
+            since = timestamps.started_at(message.at, now)
+            over = _unless_over(self._handing.over(route, "customer", reason, name, since), now)
+            return plain if over is None else Verdict(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
+
+    def _unreadable(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
+        """The customer is told that a message could not be read, at most once an hour and not long afterwards."""
+        if message.at < now - route.policy.max_age:
+            return Verdict(skip="unreadable")
+        said = wording(self._texts, route.channel, "unreadable")
+        return Verdict(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
+
+    def _meaning(self, message: InboundMessage) -> Meaning | None:
+        """What a message orders, written, chosen from what was offered, or written into an earlier message."""
+        if message.corrects is not None:
+            edited = message.corrects
+            return self._words.meaning(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
+        if not message.answer:
+            return None
+        if message.choice is not None:
+            return self._words.meaning(message.choice)
+        return self._words.meaning(message.text) if message.kind in ("text", "button") else None
+
+
+def _unless_over(change: HandOver, now: Instant) -> HandOver | None:
+    return None if change.until is not None and change.until <= now else change
+
+
+def slices_of(reception: Reception) -> Iterator[Reception]:
+    """Yield the reception in the order in which it takes effect: messages by the provider's time, then receipts, changes and what
+    was set aside. One with few items is yielded as it is."""
+    kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "set_aside")}
+    if sum(map(len, kinds.values())) <= SLICE:
+        yield reception
+        return
+    kinds["messages"] = sorted(reception.messages, key=lambda message: message.at)
+    for name, items in kinds.items():
+        for start in range(0, len(items), SLICE):
+            yield Reception(reception.response, verified=True, **{name: tuple(items[start : start + SLICE])})
+
+
+def _is_heavy(reception: Reception) -> bool:
+    return sum(MESSAGE_WEIGHT + len(message.text) for message in reception.messages) >= HEAVY
 
 
 def kept_whole(message: InboundMessage) -> InboundMessage:
@@ -188,8 +326,10 @@ def kept_whole(message: InboundMessage) -> InboundMessage:
         replace(each, mime=storable(each.mime), name=each.name and storable(each.name), url=each.url and storable(each.url))
         for each in message.attachments
     )
+    corrects = message.corrects and replace(message.corrects, text=storable(message.corrects.text))
     return replace(
         message,
+        corrects=corrects,
         text=storable(message.text),
         raw=storable(message.raw),
         kind=storable(message.kind),

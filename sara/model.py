@@ -6,6 +6,7 @@ and messages are opaque strings that the store makes.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "qua
 PartState: TypeAlias = Literal[
     "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
 ]
+FileState: TypeAlias = Literal["fetched", "failed", "pending"]
 AttemptState: TypeAlias = Literal["sending", "in_doubt", "not_sent", "refused", "accepted"]
 ReceiptStatus: TypeAlias = Literal["sent", "delivered", "read", "failed"]
 Mode: TypeAlias = Literal["bot", "human", "paused"]
@@ -34,6 +36,14 @@ Role: TypeAlias = Literal["customer", "assistant", "operator", "notice"]
 
 RECEIPT_RANK: Mapping[str, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 """How far along a part is; a receipt only ever moves a part to a higher rank."""
+
+
+_NUMBERED = re.compile(r":\d+$")
+
+
+def _letters(name: str) -> str:
+    """A name as those compare that spell it differently."""
+    return re.sub(r"[\W_]+", "", name).casefold()
 
 
 # ── HTTP, as a channel sees it ────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +111,7 @@ class Attachment:
     A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
     sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
     question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
-    `error` why it never will be.
+    `error` why it never will be. A file with neither is still being fetched.
     """
 
     kind: str
@@ -116,8 +126,43 @@ class Attachment:
     path: PurePath | None = None
     error: str | None = None
 
+    @property
+    def state(self) -> FileState:
+        """Whether the file is here, never will be, or is still to come."""
+        if self.error is not None:
+            return "failed"
+        return "pending" if self.path is None else "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
+    is settled; `tries` is how often it failed so far."""
+
+    attachment: Attachment
+    conversation: str
+    account: str
+    at: Instant
+    due: Instant | None
+    tries: int = 0
+
 
 # ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+
+    `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
+    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    """
+
+    target: str
+    text: str
+    kind: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +173,11 @@ class InboundMessage:
     whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
     `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
     id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
-    freely, where a channel knows such a time.
+    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
+    more than they did.
+
+    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
+    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
     """
 
     account: str
@@ -143,6 +192,9 @@ class InboundMessage:
     raw: str = ""
     attachments: tuple[Attachment, ...] = ()
     opens_window: bool = True
+    unreadable: bool = False
+    corrects: Correction | None = None
+    choice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +204,8 @@ class Failure:
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
     time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
     no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
-    `remedy` tells that person how.
+    `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
+    with the message and stand in no log and no problem.
     """
 
     code: str
@@ -160,6 +213,13 @@ class Failure:
     then: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Millis | None = None
     remedy: str = ""
+    details: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is kept of it: with the code and the provider's own words."""
+        said = f"{self.code}: {self.reason}" if self.code else self.reason
+        return f"{said} ({self.details})" if self.details else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +263,11 @@ class PreferenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A person of the business answered the customer outside SARA, e.g. from the phone app."""
+    """A person of the business answered the customer outside SARA, e.g. from the phone app.
+
+    `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
+    answers nothing. `corrects` is set where it changes a message that the business sent earlier.
+    """
 
     account: str
     external_id: str
@@ -212,11 +276,18 @@ class Echo:
     text: str
     at: Instant
     raw: str = ""
+    says: bool = True
+    corrects: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """News about the account itself. `serious` ones become a problem for the operator."""
+    """News about the account itself. `serious` ones become a problem for the operator.
+
+    `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
+    problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
+    `kind`, `subject` and `raw` are one and the same, told twice.
+    """
 
     account: str
     kind: str
@@ -224,6 +295,8 @@ class AccountEvent:
     at: Instant
     serious: bool = False
     raw: str = ""
+    subject: str = ""
+    ends: tuple[str, ...] = ()
 
 
 Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
@@ -265,7 +338,8 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One thing to say, not yet addressed to anybody. `text` may be Markdown; the channel turns it into its own dialect.
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
+    `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
 
     `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
     people read, and `plain` turns the whole into text for channels that lack the kind:
@@ -288,6 +362,7 @@ class Draft:
     kind: str = "text"
     content: Mapping[str, Any] = field(default_factory=dict)
     reply_to: str | None = None
+    markdown: bool = True
 
 
 Wording: TypeAlias = Mapping[str, Draft]
@@ -325,7 +400,9 @@ class Verdict:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent, in `language` if the words themselves tell it. `hand_over` makes a person answer.
+    `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
+    themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
+    `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
     skip: str | None = None
@@ -333,6 +410,8 @@ class Verdict:
     notice: Wording = field(default_factory=dict)
     language: str | None = None
     hand_over: HandOver | None = None
+    unreadable: Wording = field(default_factory=dict)
+    unreadable_since: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,15 +432,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that one verified request brings into the store, in one transaction. `echoed` is what follows where a person of the
-    business answered outside SARA."""
+    """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
+    that follows from it; an echo that is not named there is only recorded."""
 
     account: str
     arrivals: tuple[Arrival, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    echoed: HandOver | None = None
+    echoed: Mapping[str, HandOver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +494,8 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
-    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it."""
+    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
+    that. `deferred` is for how long gates of plugins have put it off."""
 
     id: str
     role: Role
@@ -427,6 +507,8 @@ class Line:
     revived_at: Instant | None = None
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
+    quoted_by: Role | None = None
+    deferred: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +537,16 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
+
+    def is_named(self, written: str) -> bool:
+        """Whether a model that wrote `written` means this tool: `functions.hand_over`, `Hand-Over`, `hand_over:0` and
+        `hand_over<|channel|>commentary` are all `hand_over`."""
+        bare = _NUMBERED.sub("", written.partition("<")[0].strip())
+        return written == self.name or _letters(re.split(r"[./:]", bare)[-1]) == (_letters(self.name) or self.name)
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether `text` holds the name of this tool in any spelling."""
+        return _letters(self.name) in _letters(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,7 +600,8 @@ class ReplyView:
     `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
     answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
     account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
-    the answers to these messages that were dropped because more was written.
+    the answers to these messages that were dropped because more was written. `deferred` is since and until when a gate of a plugin
+    puts the turn off; what it put off before stands with each line.
     """
 
     conversation: str
@@ -529,6 +622,7 @@ class ReplyView:
     said: Mapping[str, Instant] = field(default_factory=dict)
     rethought: int = 0
     summary: str = ""
+    deferred: tuple[Instant, Instant] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,7 +675,7 @@ class ToolRecord:
 class TimerView:
     """All that a timer job needs to decide.
 
-    `customer_at` and `ours_at` are when the customer and we last said something, by arrival; `followed_up` says that we asked once
+    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
     more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
     said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
     """
@@ -637,9 +731,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message; it says nothing yet about delivery."""
+    """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
+    them: a number may have several spellings, and this is the one that they are known by."""
 
     external_id: str
+    recipient: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -701,7 +797,8 @@ class Outcome:
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
     looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once.
+    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to. `details` are
+    the provider's own words, for the store alone.
     """
 
     state: AttemptState
@@ -711,6 +808,13 @@ class Outcome:
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
+    recipient: Person | None = None
+    details: str = ""
+
+    @property
+    def told(self) -> str | None:
+        """What is kept of the error: with the provider's own words."""
+        return f"{self.error} ({self.details})" if self.error and self.details else self.error
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from sara import doubt, gates, retry
-from sara.bounds import Strays
+from sara.bounds import Strays, told_of
 from sara.contracts import Clock, Queue, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
 from sara.lanes import PROBE_LONGEST, SEND_WITHIN, Lanes
@@ -175,7 +175,7 @@ class Outbox:
             accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, Accepted):
                 raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
-            return Outcome("accepted", "accepted", external_id=accepted.external_id)
+            return Outcome("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
         except NotSent as error:
             return self._not_sent(view, route, error)
         except WindowClosed as error:
@@ -183,19 +183,28 @@ class Outbox:
                 return self._refused(route, error)
             # If the customer has written since, it is tried again after a pause; else it is parked at the next look.
             wait = self._conversation_pause(view, None)
-            return Outcome("not_sent", "queued", self._clock() + wait, charged=False, error=str(error), closes_window=True)
+            return Outcome(
+                "not_sent",
+                "queued",
+                self._clock() + wait,
+                charged=False,
+                error=str(error),
+                details=error.details,
+                closes_window=True,
+            )
         except Refused as error:
             return self._refused(route, error)
         except Unavailable as error:
             self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
-            return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error))
+            return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
         except InDoubt as error:
             self._stumbled(view, route, str(error))
-            return in_doubt(route, self._clock(), str(error))
+            return in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
-            self._stumbled(view, route, f"{type(error).__name__} in the channel")
-            return in_doubt(route, self._clock(), f"{type(error).__name__} in the channel")
+            told = f"the channel {told_of(error)}"
+            self._stumbled(view, route, told)
+            return in_doubt(route, self._clock(), told)
 
     def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
         self._problems.report(
@@ -205,19 +214,19 @@ class Outbox:
             severity="warning",
             lasts=DAY,
         )
-        return Outcome("refused", "failed", error=str(error))
+        return Outcome("refused", "failed", error=str(error), details=error.details)
 
     def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
         now = self._clock()
         if error.scope == "channel":
             told = f"{route.name} has to wait: {error}"
             self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
-            return Outcome("not_sent", "queued", now, charged=False, error=str(error))
+            return Outcome("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
         if error.remedy:
             tell_limit(self._problems, route, str(error), error.remedy)
         if error.scope == "conversation":
             wait = self._conversation_pause(view, error.after)
-            return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error))
+            return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
         calls, most = view.attempts + 1, None
         failures = calls
         if not error.own_fault:
@@ -241,8 +250,8 @@ class Outbox:
                 "`sara queue list` names it, `sara queue retry` tries again",
                 lasts=DAY,
             )
-            return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}")
-        return Outcome("not_sent", "queued", decision.at, error=str(error))
+            return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
+        return Outcome("not_sent", "queued", decision.at, error=str(error), details=error.details)
 
     def _stumbled(self, view: DeliveryView, route: Route, how: str) -> int:
         is_first = view.attempts == 0 and view.doubts == 0
@@ -277,6 +286,6 @@ class Outbox:
         return Done() if work.deliver_due is None else None
 
 
-def in_doubt(route: Route, now: Instant, error: str) -> Outcome:
+def in_doubt(route: Route, now: Instant, error: str, details: str = "") -> Outcome:
     """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
-    return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error)
+    return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error, details=details)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
@@ -20,15 +21,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pluggy
 import structlog
+from pydantic import BaseModel
 
 from sara import hookspecs
-from sara.bounds import Strays, begin
-from sara.errors import PluginError
+from sara.bounds import Misbehaved, Strays, begin, guarded_call, told_of
+from sara.contracts import Channel, PluginObject, Queue, Responder, Store
+from sara.errors import PluginError, WrongType
 from sara.problems import Problems
+from sara.type_check import wrong
+from sara.writers import writable_by_others
 
 if TYPE_CHECKING:
     from sara.config.options import Options
-    from sara.contracts import PluginObject
 
 log = structlog.get_logger("sara.plugins")
 
@@ -41,6 +45,7 @@ REGISTERS: Mapping[str, str] = {
     "store": "register_stores",
     "queue": "register_queues",
 }
+CONTRACTS: Mapping[str, type[PluginObject]] = {"channel": Channel, "responder": Responder, "store": Store, "queue": Queue}
 GROUP = "sara"
 DISTRIBUTION = "sara-daemon"
 HOOK_WITHIN = 10_000
@@ -94,15 +99,17 @@ class Plugins:
         module = self.load(name)
         register = getattr(module, REGISTERS[kind], None)
         try:
-            classes = list(register()) if callable(register) else []
+            classes = guarded_call(_listed, register) if callable(register) else []
+        except (Misbehaved, WrongType) as error:
+            raise PluginError(f"the plugin {name} {told_of(error)} in `{REGISTERS[kind]}`") from error
         except Exception as error:
             raise PluginError(f"the plugin {name} could not be set up: {type(error).__name__}: {error}") from error
         if len(classes) != 1:
             brings = "no" if not classes else str(len(classes))
             raise PluginError(f"the plugin {name} brings {brings} {kind}; it must bring one to be named here")
+        if fault := _fault_of_class(kind, classes[0]):
+            raise PluginError(f"the {kind} of the plugin {name} {fault}")
         brought: type[PluginObject] = classes[0]
-        if not hasattr(brought, "Options"):
-            raise PluginError(f"the {kind} of the plugin {name} declares no Options")
         return brought
 
     def options_of(self, kind: str, name: str) -> type[Options]:
@@ -116,12 +123,12 @@ class Plugins:
             name = implementation.plugin_name
             try:
                 register: Any = implementation.function
-                found += [(name, each) for each in register()]
+                found += [(name, each) for each in guarded_call(_listed, register)]
             except Exception as error:
-                log.error("plugin_failed", plugin=name, hook=hook, error=type(error).__name__)
+                log.error("plugin_failed", plugin=name, hook=hook, told=told_of(error))
                 problems.report(
                     f"plugin:{name}:{hook}",
-                    f"the plugin {name} raised {type(error).__name__} in its hook {hook}",
+                    f"the plugin {name} {told_of(error)} in its hook {hook}",
                     "update or remove the plugin",
                 )
         return found
@@ -140,6 +147,8 @@ class Plugins:
             known = ", ".join(found) or "none"
             raise PluginError(f"there is no plugin {name}; {f'{near} Those' if near else 'those'} found are: {known}")
         winner = places[0]
+        if winner.origin == "folder" and os.geteuid() == 0 and (other := writable_by_others(Path(winner.where), root=True)):
+            raise PluginError(f"the plugin {name} is not loaded: {other}, and this is root; {other.mend}")
         if len(places) > 1:
             log.info(
                 "plugin_shadows",
@@ -149,14 +158,19 @@ class Plugins:
                 instead_of=[each.origin for each in places[1:]],
             )
         try:
-            module = _import_path(name, Path(winner.where)) if winner.origin == "folder" else _import_installed(winner.where)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+            if winner.origin == "folder":
+                module = guarded_call(_import_path, name, Path(winner.where))
+            else:
+                module = guarded_call(_import_installed, winner.where)
+        except Misbehaved as error:
+            raise PluginError(f"the plugin {name} could not be imported: it {error}") from error
+        except Exception as error:
             raise PluginError(f"the plugin {name} could not be imported: {type(error).__name__}: {error}") from error
         try:
-            self.manager.register(module, name=name)
+            guarded_call(self.manager.register, module, name=name)
             self.manager.check_pending()
+        except Misbehaved as error:
+            raise PluginError(f"the plugin {name} {error} when its hooks were looked for") from error
         except pluggy.PluginValidationError as error:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
@@ -245,6 +259,28 @@ def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> 
     ]
 
 
+def _listed(register: Callable[[], Any]) -> list[Any]:
+    brought = register()
+    if isinstance(brought, str | bytes) or not hasattr(brought, "__iter__"):
+        raise wrong("its result", brought, "a list")
+    return list(brought)
+
+
+def _fault_of_class(kind: Kind, brought: Any) -> str:
+    """What keeps a class from being used for a section of `kind`; empty for nothing."""
+    contract = CONTRACTS[kind]
+    if not isinstance(brought, type):
+        return f"is no class but {'None' if brought is None else type(brought).__name__}"
+    options = getattr(brought, "Options", None)
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        return "declares no Options"
+    if not issubclass(brought, contract):
+        return f"is no {contract.__name__}: the class {brought.__name__} does not extend it"
+    if missing := sorted(getattr(brought, "__abstractmethods__", ())):
+        return f"is not finished: the class {brought.__name__} lacks {', '.join(f'`{each}`' for each in missing)}"
+    return ""
+
+
 class Hooks:
     """Calls implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline. One that
     fails or hangs is named as a problem and hurts nobody else; while too many calls of a plugin linger, it is left out."""
@@ -287,11 +323,10 @@ class Hooks:
             await self._in_turn(implementation, arguments)
         except Exception as error:
             plugin = implementation.plugin_name
-            what = "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
             log.warning("hook_failed", plugin=plugin, hook=name, error=type(error).__name__)
             self._problems.report(
                 f"plugin:{plugin}:{name}",
-                f"the plugin {plugin} {what} in its hook {name}",
+                f"the plugin {plugin} {told_of(error)} in its hook {name}",
                 "update or remove the plugin",
                 severity="warning",
             )

@@ -20,6 +20,9 @@ log = structlog.get_logger("sara.presence")
 SHOW_WITHIN = 10_000
 """A call that takes longer than so many milliseconds is given up."""
 
+CLOSE_WITHIN = 2_000
+"""How many milliseconds the process waits at its end for read marks under way."""
+
 RENEW_AT = 0.8
 """Typing is shown again when this share of the time that it lasts has passed."""
 
@@ -29,6 +32,7 @@ class Presence:
 
     def __init__(self, strays: Strays) -> None:
         self._strays = strays
+        self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
     async def shown(self, route: Route, lines: tuple[Line, ...]) -> AsyncIterator[None]:
@@ -37,16 +41,25 @@ class Presence:
         if newest is None:
             yield
             return
-        showing = asyncio.create_task(self._show(route, newest), name="presence")
+        # However fast the answer comes, the message was read: only typing ends with it.
+        marking = asyncio.create_task(self._try(route, route.channel.mark_read(newest)), name="read mark")
+        self._marking.add(marking)
+        marking.add_done_callback(self._marking.discard)
+        typing = asyncio.create_task(self._type(route, newest, marking), name="typing")
         try:
             yield
         finally:
-            showing.cancel()
+            typing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await showing
+                await typing
 
-    async def _show(self, route: Route, external_id: str) -> None:
-        if not await self._try(route, route.channel.mark_read(external_id)):
+    async def close(self) -> None:
+        """Wait a moment for the read marks under way."""
+        if self._marking:
+            await asyncio.wait(self._marking, timeout=CLOSE_WITHIN / 1_000)
+
+    async def _type(self, route: Route, external_id: str, marking: asyncio.Task[bool]) -> None:
+        if not await asyncio.shield(marking):
             return
         lasts = route.channel.typing_lasts
         while lasts is not None and await self._try(route, route.channel.typing(external_id)):

@@ -9,6 +9,7 @@ from typing import Literal
 import structlog
 
 from sara.model import Instant, Millis
+from sara.redaction import Redactor
 
 log = structlog.get_logger("sara.problems")
 
@@ -31,10 +32,16 @@ DAY: Millis = 86_400_000
 class Problems:
     """The problems of this moment. Reporting a known one counts it; clearing an unknown one does nothing."""
 
-    def __init__(self, clock: Callable[[], Instant]) -> None:
+    def __init__(self, clock: Callable[[], Instant], redactor: Redactor | None = None) -> None:
         self._clock = clock
+        self._redact = redactor or Redactor()
         self._now: dict[str, Problem] = {}
         self._until: dict[str, Instant] = {}
+
+    @property
+    def redact(self) -> Redactor:
+        """Replaces the secrets of the configuration in a text."""
+        return self._redact
 
     def report(
         self,
@@ -45,19 +52,23 @@ class Problems:
         severity: Literal["warning", "error"] = "error",
         count: int | None = None,
         lasts: Millis | None = None,
+        detail: str = "",
     ) -> None:
         """Say that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened and
-        cannot be mended any more is shown for `lasts` milliseconds after it was last reported."""
+        cannot be mended any more is shown for `lasts` milliseconds after it was last reported. `detail` is what another side said
+        of it: shown behind the message, and never logged."""
         self._forget_old()
+        message, remedy = self._redact(message), self._redact(remedy)
         known = self._now.get(key)
+        shown = f'{message} It said: "{detail}"' if detail else message
         if lasts is not None:
             self._until[key] = self._clock() + lasts
         if known is None:
-            self._now[key] = Problem(key, message, remedy, self._clock(), severity, 1 if count is None else count)
+            self._now[key] = Problem(key, shown, remedy, self._clock(), severity, 1 if count is None else count)
             log.warning("problem", key=key, problem=message, remedy=remedy)
         else:
             total = known.count + 1 if count is None else count
-            self._now[key] = replace(known, message=message, remedy=remedy, severity=severity, count=total)
+            self._now[key] = replace(known, message=shown, remedy=remedy, severity=severity, count=total)
 
     def clear(self, key: str) -> None:
         """Say that it is mended."""

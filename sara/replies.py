@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import gates, history, retry, timers, tools
-from sara.bounds import Strays
+from sara.bounds import Strays, told_of
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
-from sara.errors import GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.files import Files
+from sara.errors import ContentRefused, GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
+from sara.media_downloads import MediaDownloads, wait_for_files
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
 from sara.parts import storable
 from sara.plugins import Hooks
@@ -22,7 +23,7 @@ from sara.presence import Presence
 from sara.problems import DAY, Problems
 from sara.retry import Broke
 from sara.routes import Route, Routes
-from sara.spending import Spending
+from sara.spending import Spending, counted
 from sara.texts import Texts
 from sara.tools import TurnTools
 
@@ -77,7 +78,7 @@ class Replies:
         clock: Clock,
         chance: Callable[[], float],
         strays: Strays,
-        files: Files,
+        downloads: MediaDownloads,
         manners: Manners,
     ) -> None:
         self._store = store
@@ -90,7 +91,7 @@ class Replies:
         self._clock = clock
         self._chance = chance
         self._strays = strays
-        self._files = files
+        self._downloads = downloads
         self._presence = Presence(strays)
         # One more than is shown: so it is seen whether something was cut off before it.
         self._limits = HistoryLimits(
@@ -99,12 +100,18 @@ class Replies:
         )
         self._manners = manners
 
+    async def close(self) -> None:
+        """Wait a moment for the read marks under way."""
+        await self._presence.close()
+
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the conversation `job.key` and do what is due."""
         now = self._clock()
         view = await self._store.reply_view(job.key, self._limits)
         if view is None:
             return Done()
+        ordered = history.in_order_of_writing
+        view = replace(view, waiting=ordered(view.waiting), history=ordered(view.history))
         if self._lanes.let_go(view.conversation, view.due):
             view = replace(view, due=now)
         route = self._routes.of(view.account)
@@ -152,7 +159,8 @@ class Replies:
             return Again(wait.until)
         if on is not None:
             self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
-        await self._store.look_again(view.conversation, "reply", wait.until, now)
+        why = (wait.reason,) if wait.reason else ()
+        await self._store.look_again(view.conversation, "reply", wait.until, now, *why)
         if view.delivery != "clear":
             # What was in the way may have gone before that was written, and then nobody will wake us.
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
@@ -172,9 +180,8 @@ class Replies:
             return await self._over_budget(view, route, error, now)
         try:
             async with self._presence.shown(route, view.waiting):
-                waiting = await self._files.complete(route, view.waiting)
-                seen = replace(turn, messages=waiting, history=self._files.placed(turn.history))
-                reply, toolbox = await self._ask(route, seen, lambda: self._toolbox(view, route, attempt, now))
+                until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
+                reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
             drafts = _drafts(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
@@ -243,8 +250,8 @@ class Replies:
                 lasts=DAY,
             )
 
-    async def _ask(self, route: Route, turn: Turn, toolbox: Callable[[], TurnTools]) -> tuple[Reply, TurnTools]:
-        """Ask the responders in turn; one pass through all of them is one attempt.
+    async def _ask(self, route: Route, turn: Turn, toolbox: Callable[[], TurnTools], until: float) -> tuple[Reply, TurnTools]:
+        """Ask the responders in turn; one pass through all of them is one attempt. Files are waited for until the loop's time `until`.
 
         Each has tools of its own, which begin to count anew: what one before it has done already is recognised and not done again,
         and what that one wanted besides its answer does not follow from another's.
@@ -255,17 +262,19 @@ class Replies:
         for name, responder in route.responders:
             tools = toolbox()
             try:
-                return await self._ask_one(name, responder, replace(turn, tools=tools)), tools
+                return await self._ask_one(route, name, responder, replace(turn, tools=tools), until), tools
             except (TryLater, GiveUp) as error:
                 failed.append(error)
         raise retry.combine(failed)
 
-    async def _ask_one(self, name: str, responder: Responder, turn: Turn) -> Reply:
+    async def _ask_one(self, route: Route, name: str, responder: Responder, turn: Turn, until: float) -> Reply:
         called = f"responder:{name}"
         if self._strays.blocked(called):
             log.warning("responder_not_called", responder=name, conversation=turn.conversation)
             raise TryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
+            left = int((until - asyncio.get_running_loop().time()) * 1_000)
+            turn = await self._downloads.prepare(route, turn, responder, left)
             within = responder.timeout + min(GRACE, responder.timeout)
             reply = await self._strays.call(called, responder.answer(turn), within)
         except (TryLater, GiveUp) as error:
@@ -280,19 +289,19 @@ class Replies:
             raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            raise self._broke(name, type(error).__name__) from error
+            raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
-            raise self._broke(name, f"it answered with a {type(reply).__name__}")
+            raise self._broke(name, f"answered with a {type(reply).__name__}")
         if not any(part.kind != "text" or part.text.strip() for part in reply.parts):
             raise TryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
-        return reply
+        return replace(reply, usage=counted(reply.usage))
 
     def _broke(self, name: str, how: str) -> Broke:
         self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: {how}", "see the log; report it to its author"
+            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
         )
-        return Broke(f"{name} broke: {how}")
+        return Broke(f"{name} broke: it {how}")
 
     async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()
@@ -305,18 +314,20 @@ class Replies:
                 f"messages could not be answered: {error}",
                 "`sara queue list` names them, `sara queue retry` asks again",
                 lasts=DAY,
+                detail=error.detail,
             )
             key = "fallback" if isinstance(error, GiveUp) else "apology"
             words = self._manners.texts.say(key, view.contact.language or route.policy.language)
-            sorry = [spoken(route.channel, words)] if route.policy.apologise and not view.apologised else []
-            reason = f"{decision.reason}: {error}"
+            tells = route.policy.apologise or isinstance(error, ContentRefused)
+            sorry = [spoken(route.channel, words)] if tells and not view.apologised else []
+            reason = f"{decision.reason}: {_in_full(error)}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
             return _end(work)
         # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
         charged = isinstance(error, TryLater) and not _is_refused(error)
         try:
-            await self._store.postpone_reply(view.conversation, attempt, decision.at, str(error), now, charged)
+            await self._store.postpone_reply(view.conversation, attempt, decision.at, _in_full(error), now, charged)
         except Stale:
             return Again(now)
         return Again(decision.at)
@@ -384,6 +395,11 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
         channel=route.name,
         summary=view.summary,
     )
+
+
+def _in_full(error: TryLater | GiveUp) -> str:
+    """What failed, with what the other side said of it: for the store, never for the log."""
+    return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
 
 
 def _end(work: OpenWork) -> JobEnd:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sara.errors import GiveUp, TryLater
+from sara.errors import ContentRefused, GiveUp, TryLater
 from sara.model import Instant, Millis
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def combine(errors: Sequence[TryLater | GiveUp]) -> TryLater | GiveUp:
     later = [error for error in errors if isinstance(error, TryLater)]
     away = [error for error in later if not isinstance(error, Broke)] or later
     if not away or len(errors) == 1:
-        return errors[-1]
+        return next((error for error in errors if isinstance(error, ContentRefused)), errors[-1])
     told = next((error for error in away if error.until_mended), away[0])
     if isinstance(told, Broke):
         return told
@@ -49,6 +49,7 @@ def combine(errors: Sequence[TryLater | GiveUp]) -> TryLater | GiveUp:
         after=min(error.after or 0 for error in away) or None,
         scope="responder" if is_whole else "conversation",
         until_mended=told.until_mended,
+        detail=told.detail,
     )
 
 

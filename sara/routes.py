@@ -54,6 +54,25 @@ class Route:
         return f"reply:{self.policy.responder}"
 
 
+def clashes(channels: Sequence[tuple[str, str, Channel]]) -> list[tuple[str, str]]:
+    """Channels (name, plugin, object) that cannot run beside an earlier one: the later one's name, and why. Two of one account would
+    answer everybody twice; two plugins at one path would each get what is the other's, while channels of one plugin may share it."""
+    found: dict[str, str] = {}
+    accounts: dict[str, str] = {}
+    paths: dict[str, tuple[str, str]] = {}
+    for name, plugin, channel in channels:
+        other = accounts.setdefault(channel.account, name)
+        if other != name:
+            found[name] = f"the channels {other} and {name} serve the same account, {channel.account}"
+            continue
+        if channel.webhook is None:
+            continue
+        first, its = paths.setdefault(channel.webhook.rstrip("/"), (name, plugin))
+        if its != plugin:
+            found[name] = f"the channels {first} and {name} are of two plugins and have the same webhook path, {channel.webhook}"
+    return list(found.items())
+
+
 class Routes:
     """The configured channels by account."""
 

@@ -8,44 +8,62 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sara.languages import LANGUAGES
-from sara.languages.spelling import plain
+from sara.questions import folded
 
 Order: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
 
-LONGEST = 64
+LONGEST = 96
 """A longer message is a sentence, unless somebody set up a longer order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a whole message orders, and the language that its words tell, if only one has them."""
+    """What a whole message orders, and the language that its words tell, if only one has them. `word` is the word itself where it
+    is a common one, which orders nothing where it answers a question."""
 
     what: Order
     language: str | None
+    word: str | None = None
 
 
 class Words:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
     def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
-        # Later ones win: whoever may have asked to be left alone is left alone.
+        # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
         self._meanings = {
+            **_meanings("hand_over", (), {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
             **_meanings("hand_over", hand_over, {code: each.hand_over for code, each in LANGUAGES.items()}),
             **_meanings("opt_in", opt_in, {code: each.opt_in for code, each in LANGUAGES.items()}),
+            **_meanings("opt_out", (), {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
             **_meanings("opt_out", opt_out, {code: each.opt_out for code, each in LANGUAGES.items()}),
         }
+        polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
+        self._polite = _Phrases(polite)
+        self._around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in each.greetings)])
         self._longest = max(LONGEST, 2 * max(map(len, self._meanings)))
 
     def meaning(self, text: str) -> Meaning | None:
-        """What a whole message orders, or None. A word within a longer sentence never counts."""
-        return self._meanings.get(normalised(text)) if len(text) <= self._longest else None
+        """What a whole message orders, or None. A word within a longer sentence never counts; courtesy around one does not
+        matter, and a greeting does not where the order can mean nothing else."""
+        if len(text) > self._longest:
+            return None
+        whole = normalised(text)
+        found = self._meanings.get(whole)
+        if found is None:
+            found = self._meanings.get(self._polite.taken_off(whole))
+        if found is None:
+            found = self._meanings.get(self._around.taken_off(whole))
+            found = None if found is None or found.word is not None else found
+        return found
 
 
 def normalised(text: str) -> str:
     """Lower case, one spelling, no invisible marks, no punctuation at the ends, no doubled spaces."""
-    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    folded = plain(unicodedata.normalize("NFKC", visible).casefold())
-    words = " ".join(folded.split())
+    return _trimmed(folded(text))
+
+
+def _trimmed(words: str) -> str:
     start, end = 0, len(words)
     while start < end and not _speaks(words[start]):
         start += 1
@@ -54,13 +72,43 @@ def normalised(text: str) -> str:
     return words[start:end]
 
 
-def _meanings(what: Order, added: Iterable[str], known: Mapping[str, Iterable[str]]) -> dict[str, Meaning]:
+class _Phrases:
+    """Phrases that may stand around an order without changing it."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self._known = frozenset(tuple(normalised(phrase).split()) for phrase in phrases)
+        self._first, self._last = {each[0] for each in self._known}, {each[-1] for each in self._known}
+        self._longest = max(map(len, self._known))
+
+    def taken_off(self, whole: str) -> str:
+        """`whole` without those that stand at its beginning and its end."""
+        written = whole.split()
+        if not written or (_trimmed(written[0]) not in self._first and _trimmed(written[-1]) not in self._last):
+            return whole
+        spoken = [_trimmed(word) for word in written]
+        start, end = 0, len(written)
+        while length := next((n for n in self._lengths(end - start) if tuple(spoken[start : start + n]) in self._known), 0):
+            start += length
+        while length := next((n for n in self._lengths(end - start) if tuple(spoken[end - n : end]) in self._known), 0):
+            end -= length
+        return _trimmed(" ".join(written[start:end]))
+
+    def _lengths(self, most: int) -> range:
+        return range(min(self._longest, most), 0, -1)
+
+
+def _meanings(
+    what: Order, added: Iterable[str], known: Mapping[str, Iterable[str]], *, common: bool = False
+) -> dict[str, Meaning]:
     """By normalised word. One that several languages have tells no language, and neither does one that a business adds."""
     languages: dict[str, set[str]] = {word: set() for word in map(normalised, added) if word}
     for code, words in known.items():
         for word in words:
             languages.setdefault(normalised(word), set()).add(code)
-    return {word: Meaning(what, min(codes) if len(codes) == 1 else None) for word, codes in languages.items()}
+    return {
+        word: Meaning(what, min(codes) if len(codes) == 1 else None, word if common else None)
+        for word, codes in languages.items()
+    }
 
 
 def _speaks(char: str) -> bool:

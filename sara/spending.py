@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 
 from sara.history import estimated_tokens
 from sara.model import Ceiling, Instant, Line, Reserve, Usage
+from sara.parts import storable
 
 if TYPE_CHECKING:
     from sara.config import Budget, Price
     from sara.config import Ceiling as Allowed
 
 MILLION = 1_000_000
+
+MOST_TOKENS = 1_000_000_000
+"""More tokens than any call takes; what is counted beyond is not believed."""
+
+LONGEST_MODEL = 200
+"""Characters of a model's name that are kept."""
 
 INSTRUCTIONS = 1_000
 ANSWER = 1_000
@@ -76,6 +83,22 @@ def price_of(prices: Mapping[str, Price], model: str) -> Price | None:
     """The price whose name is the longest beginning of the model's; None if there is none."""
     names = [name for name in prices if model.startswith(name)]
     return prices[max(names, key=len)] if names else None
+
+
+def counted(usage: Usage | None) -> Usage | None:
+    """Usage as every store keeps it: an answer is not lost because of what its responder says that it cost."""
+    if not isinstance(usage, Usage):
+        return None
+    asked, said = _tokens(usage.input_tokens), _tokens(usage.output_tokens)
+    if max(asked, said) > MOST_TOKENS:
+        return None  # nobody can tell what it cost: what was set aside for it counts
+    return Usage(asked, said, storable(str(usage.model))[:LONGEST_MODEL])
+
+
+def _tokens(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return 0
+    return int(min(value, MOST_TOKENS + 1))
 
 
 def _ceiling(period: str, allowed: Allowed) -> Ceiling:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from sara import timers
+from sara import history, timers
 from sara.bounds import Strays
 from sara.contracts import Clock, Queue, Store
 from sara.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
@@ -16,6 +17,7 @@ from sara.parts import storable
 from sara.problems import DAY, Problems
 from sara.replies import GRACE, Manners
 from sara.routes import Route, Routes
+from sara.spending import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +127,7 @@ class Tending:
         if not lines:
             return now + NOT_NOW
         try:
-            summary = await self._sum_up(route, lines, former, now)
+            summary = await self._sum_up(route, history.in_order_of_writing(lines), former, now)
         except (StoreUnavailable, StoreLost):
             raise
         except SaraError as error:
@@ -162,6 +164,6 @@ class Tending:
                 failed = GiveUp(f"{name} broke: {type(error).__name__}")
             else:
                 if isinstance(summary, Summary) and summary.text.strip():
-                    return summary
+                    return replace(summary, usage=counted(summary.usage))
                 failed = GiveUp(f"{name} brought no summary")
         raise failed

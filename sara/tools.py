@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import Field, ValidationError
 
-from sara.bounds import Strays
+from sara import argument_repair
+from sara.bounds import Strays, guarded_call, told_of
 from sara.config.options import Options
 from sara.contracts import Clock, Store, Tool
 from sara.errors import SaraError
 from sara.model import ToolScope, ToolSpec
 from sara.parts import storable
+from sara.type_check import wrong
 
 if TYPE_CHECKING:
     from sara.problems import Problems
@@ -28,10 +32,15 @@ MOST_CALLS = 12
 LONGEST = 8_000
 """Characters of a result that the model is given."""
 
+_WRONG = "The arguments are wrong, and nothing was done: "
+_MOST_REPAIRS = 4
+
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 HAND_OVER = "hand_over"
+NOT_KNOWN = "Whether it was done is not known, so it is not done again. Say that a person will check it."
 UNKNOWN = "This was begun before and its outcome is not known, so it is not done again. Say that a person will check it."
+DONE_SILENTLY = "It was called, and said nothing."
 
 
 class HandOverArguments(Options):
@@ -87,6 +96,7 @@ class TurnTools:
         """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
+        name = next((spec.name for spec in self.specs if spec.is_named(name)), name)
         if name == HAND_OVER and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
@@ -94,10 +104,11 @@ class TurnTools:
             self._calls[name, ""] += 1
             return f"There is no tool of that name. There are: {', '.join(spec.name for spec in self.specs) or 'none'}."
         try:
-            parsed = _parsed(tool.Arguments, arguments)
-            canonical = parsed if isinstance(parsed, str) else parsed.model_dump_json()
+            parsed = guarded_call(_parsed, tool.Arguments, arguments)
+            canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
-            self._broke(tool, f"raised {type(error).__name__} when its arguments were checked; nothing was done")
+            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            self._report(tool, f"{told_of(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
             self._calls[name, ""] += 1
@@ -129,28 +140,62 @@ class TurnTools:
         if self._strays.blocked(called):
             return "This cannot be done at the moment."
         try:
-            result = await self._strays.call(called, tool.run(arguments, self._scope), tool.timeout)
+            call = guarded_call(tool.run, arguments, self._scope)
+            result = await self._strays.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
         except SaraError as error:
             log.warning("tool_failed", tool=tool.name, conversation=self._scope.conversation, error=type(error).__name__)
-            return storable(f"It could not be done: {error}")[:LONGEST]
+            return storable(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
+        except TimeoutError:
+            seconds = f"{tool.timeout / 1_000:g} s"
+            log.warning("tool_timed_out", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
+            self._report(tool, f"did not end within {seconds}; whether it did anything is not known")
+            return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
-            what = "did not end in time" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
-            self._broke(tool, f"{what}; whether it did anything is not known")
+            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            self._report(tool, f"{told_of(error)}; whether it did anything is not known")
             return None
+        if not inspect.iscoroutine(call):
+            self._report(tool, "is no async function: everything else waited while it ran")
+            return storable(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
+        if not isinstance(result, str):
+            self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
+            return _as_text(result)
         self._problems.clear(called)
-        return storable(str(result))[:LONGEST]
+        return storable(result)[:LONGEST]
 
-    def _broke(self, tool: Tool, what: str) -> None:
-        log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+    def _report(self, tool: Tool, what: str) -> None:
         self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
 
 
+def _as_text(result: object) -> str:
+    """What a model can be told of a result that is no text."""
+    if result is None:
+        return DONE_SILENTLY
+    try:
+        return storable(json.dumps(result, ensure_ascii=False))[:LONGEST]
+    except (TypeError, ValueError, RecursionError):
+        return DONE_SILENTLY
+
+
 def _parsed(model: type[Options], arguments: str) -> Options | str:
-    """The arguments, or what the model did wrong."""
+    """The arguments, mended where it is plain what was meant, or what the model did wrong."""
     try:
         return model.model_validate_json(arguments.strip() or "{}")
-    except (ValidationError, ValueError) as error:
-        return f"The arguments are wrong, and nothing was done: {_faults(error)}"
+    except ValidationError as error:
+        fault = error
+    except ValueError as error:
+        return f"{_WRONG}{_faults(error)}"
+    given = argument_repair.read(arguments)
+    for _ in range(_MOST_REPAIRS):
+        if given is None or (mended := argument_repair.mended(given, fault)) is None:
+            break
+        try:
+            # As JSON, so that the rules for JSON hold and not those for Python's values.
+            return model.model_validate_json(json.dumps(mended))
+        except ValidationError as error:
+            fault = error
+        given = mended
+    return f"{_WRONG}{_faults(fault)}"
 
 
 def _faults(error: ValueError) -> str:

@@ -21,6 +21,10 @@ os.environ.setdefault("PYTEST_TIMEOUT", f"{patience(120):.0f}")
 # The simulators' own deadline, for every `wait_for` without one.
 WhatsAppSimulator.patience_s = OpenAISimulator.patience_s = patience(30)
 
+# Failures are logged by the hundred; drawing each traceback in colour takes longer than the tests themselves.
+PLAIN = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN])
+
 # The same examples each time; `HYPOTHESIS_PROFILE=wild` looks for new ones.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("wild", deadline=None, max_examples=1_000)
@@ -65,8 +69,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def own_logging() -> Iterator[None]:
     """For what sets up logging: the other tests find theirs as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, configured = root.handlers, root.level, structlog.get_config()
     root.handlers = []
     yield
     root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    structlog.configure(**configured)

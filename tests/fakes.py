@@ -6,16 +6,18 @@ import asyncio
 import itertools
 import selectors
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from aiohttp.test_utils import TestServer
 from hypothesis import settings
 
 from sara import (
     Accepted,
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
@@ -25,6 +27,7 @@ from sara import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Entry,
     Forgotten,
@@ -71,6 +74,7 @@ from sara.files import Files
 from sara.handing import Handing
 from sara.inbox import Rules
 from sara.lanes import Lanes
+from sara.media_downloads import MediaDownloads
 from sara.plugins import Hooks, Plugins
 from sara.problems import Problems
 from sara.replies import Manners
@@ -79,6 +83,7 @@ from sara.rules import Words
 from sara.spending import Spending
 from sara.testing import HandClock
 from sara.texts import Texts
+from sara.web.door import ConnectionLimits, Door
 from tests.patience import patience
 
 T = TypeVar("T")
@@ -122,6 +127,18 @@ def without_waiting(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` on a loop whose time passes at once whenever everybody waits. For work without threads and sockets."""
     with asyncio.Runner(loop_factory=_SkippingLoop) as runner:
         return runner.run(work)
+
+
+# ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class DoorServer(TestServer):
+    """A listener on loopback as the daemon has it."""
+
+    __test__ = False
+
+    async def _make_runner(self, **_: Any) -> Door:
+        return Door(self.app, ConnectionLimits())
 
 
 # ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -228,7 +245,9 @@ class FakeStore(Store):
         self.journal: dict[tuple[Any, ...], ToolRecord] = {}
         self.timing: TimerView | None = None
         self.ill: Sequence[Unhealthy] = ()
+        self.said_before: Line | None = None
         self.older: tuple[str, Sequence[Line]] = ("", ())
+        self.account_news: list[AccountEvent] = []
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of every call of a method."""
@@ -249,7 +268,12 @@ class FakeStore(Store):
 
     async def accept(self, intake: Intake, now: Instant) -> Taken:
         self._note("accept", intake, now)
+        self.account_news += [each for each in intake.changes if isinstance(each, AccountEvent) and each not in self.account_news]
         return self.taken
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        self._note("account_events", account, since)
+        return [each for each in self.account_news if each.account == account and each.at >= since]
 
     async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
         self._note("reply_view", conversation, limits)
@@ -348,6 +372,21 @@ class FakeStore(Store):
     ) -> None:
         self._note("keep_attachment", attachment, file, sha256, size, error, now)
 
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        return ()
+
+    async def download(self, attachment: str) -> Download | None:
+        view = self.replying
+        lines = (*view.waiting, *view.history) if view is not None else ()
+        found = [each for line in lines for each in line.attachments if each.id == attachment]
+        return Download(found[0], CONVERSATION, ACCOUNT, NOW, NOW) if found else None
+
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        self._note("postpone_download", attachment, due, reason, now)
+
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        return names
+
     async def attachment_file(self, sha256: str) -> str | None:
         self._note("attachment_file", sha256)
         return None
@@ -363,7 +402,7 @@ class FakeStore(Store):
         self._note("billed", account, month)
         return {}
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         self._note("look_again", conversation, kind, due, now)
         if kind == "deliver" and self.delivering:
             self.delivering[0] = replace(self.delivering[0], not_before=due)
@@ -404,6 +443,10 @@ class FakeStore(Store):
         if conversation != CONVERSATION:
             raise Stale("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
+
+    async def last_said(self, account: str, person: Person) -> Line | None:
+        self._note("last_said", account, person)
+        return self.said_before
 
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return ()
@@ -558,6 +601,10 @@ class FakeChannel(Channel):
         self.sent: list[tuple[str, str]] = []
         self.asked: list[Request] = []
         self.understands: Callable[[Request], Reception] = lambda _: Reception(verified=True)
+        self.verifies: Callable[[Request], bool] = lambda _: True
+
+    def verify(self, request: Request) -> bool:
+        return self.verifies(request)
 
     def receive(self, request: Request) -> Reception:
         self.asked.append(request)
@@ -646,6 +693,11 @@ class House:
         self.manners = Manners(self.texts, Spending(Budget()), self.handing)
         self.rules = Rules(Words(), self.texts, self.handing)
         self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
+
+    @property
+    def downloads(self) -> MediaDownloads:
+        """The downloads of the routes of the moment."""
+        return MediaDownloads(self.store, self.files, self.routes, self.problems, self.clock, self.strays)
 
     def listens(self) -> Listener:
         """A plugin that is told of every moment."""

@@ -84,21 +84,26 @@ EXPECTED = {
     "15_document_pdf": said(Said(ANA, "[document: ../Rechnung März 2026 – №7.pdf] Invoice", "document")),
     "16_stickers": said(Said(KOFI, "[sticker]", "sticker"), Said(KOFI, "[animated sticker]", "sticker")),
     "17_locations": said(
-        Said(ANA, "[location] Sample Square, Sample Square 1, 10000 Sampletown (52.520008, 13.404954)", "location"),
+        Said(
+            ANA,
+            "[location] Sample Square, Sample Square 1, 10000 Sampletown (52.520008, 13.404954) url: https://places.example.invalid/1",
+            "location",
+        ),
         Said(ANA, "[location] (-33, -70.5)", "location"),
     ),
     "18_contacts_card": said(
         Said(
             MEI,
-            "[contact] Dr. Invented Person, Example Clinic, +1 555-000-8888, +1 555-000-8889, person@example.invalid",
+            "[contact] Dr. Invented Person, Example Clinic, Front desk, Receptionist, +1 555-000-8888, +1 555-000-8889,"
+            " person@example.invalid, 1 Sample St, 00000, Sampletown, ST, Nowhere, https://example.invalid, birthday: 1990-01-02",
             "contacts",
         )
     ),
     "19_contacts_phone_shared": said(Said(NOX, "[own contact details] +15550004444", "contacts")),
     "20_interactive_button_reply": said(Said(ANA, "Confirm", "interactive")),
-    "21_interactive_list_reply": said(Said(NOX, "Wed 10:00", "interactive")),
+    "21_interactive_list_reply": said(Said(NOX, "Wed 10:00: Next free slot", "interactive")),
     "22_interactive_flow_reply": said(Said(KOFI, '[form] rating: 4; comment: Très bien "merci"', "interactive")),
-    "23_button_template_quick_reply": said(Said(MEI, "OK, thanks", "button")),
+    "23_button_template_quick_reply": said(Said(MEI, "OK, thanks [button: reminder-ok-77]", "button")),
     "24_reactions_add_remove": said(
         noted(ANA, "[reacted with 👍]", "reaction"),
         noted(ANA, "[took back the reaction]", "reaction"),
@@ -123,7 +128,13 @@ EXPECTED = {
         noted(ANA, "[deleted an earlier message]", "revoke"),
     ),
     "33_group_text": said(noted(ANA, "What do you all think?", "text"), noted(KOFI, "Fine for me", "text")),
-    "34_unknown_type_and_keys": said(noted(ANA, "[hologram message]", "hologram"), Said(ANA, "did you get my hologram?")),
+    "34_unknown_type_and_keys": Expected(
+        (
+            noted(ANA, "[hologram message] hologram.id: h1; hologram.frames.n: 1; presence.mood: curious", "hologram"),
+            Said(ANA, "did you get my hologram?"),
+        ),
+        left_out=Counter({"unknown_kind hologram": 1}),
+    ),
     "35_text_stop": said(Said(KOFI, "STOP")),
     "36_text_identity_hash": said(Said(IDA, "It is still me")),
     "37_text_max_length": said(Said(ANA, LOREM)),
@@ -155,7 +166,7 @@ EXPECTED = {
         ("delivered:sara-out-000010", "sent:sara-out-000011", "read:sara-out-000011"),
     ),
     "62_batch_messages_and_statuses_same_value": Expected(
-        (Said(MEI, "mixed bag"),), ("delivered:sara-out-000012",), (AccountEvent,)
+        (Said(MEI, "mixed bag"),), ("delivered:sara-out-000012",), left_out=Counter({"error_beside_message 131000": 1})
     ),
     "63_redelivery_of_01_and_new": said(
         Said(ANA, "Hi, are you open on Sunday?"), Said(ANA, "Anybody there?"), Said(ANA, "Anybody there?")

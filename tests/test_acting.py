@@ -113,6 +113,22 @@ async def test_own_words_go_through_the_channels_form_at_once_or_at_their_time(h
     assert house.store.called("hand_over") == []
 
 
+async def test_own_words_are_in_the_channels_own_marks_unless_they_are_markdown(house: House) -> None:
+    """`*Sale today*` is what a person types on WhatsApp for bold; in Markdown it would be italic."""
+    given: list[tuple[str, bool]] = []
+
+    def compose(draft: Draft) -> list[Draft]:
+        given.append((draft.text, draft.markdown))
+        return [Draft(draft.text)]
+
+    house.channel.compose = compose  # type: ignore[method-assign]  # the same, and looks at what it is given
+    to = acting(house)
+    await to.send(CONVERSATION, "*Sale today*")
+    await to.send(CONVERSATION, "*Sale today*", NOW + HOUR)
+    await to.send(CONVERSATION, "**Sale today**", markdown=True)
+    assert given == [("*Sale today*", False), ("*Sale today*", False), ("**Sale today**", True)]
+
+
 @pytest.mark.parametrize("text", ["", "  \n", "\x00"])
 async def test_there_must_be_something_to_say(house: House, text: str) -> None:
     with pytest.raises(SaraError, match="there is nothing to say"):

@@ -383,7 +383,7 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 def replies_of(house: House) -> Replies:
     return Replies(
         house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
-        house.strays, house.files, house.manners,
+        house.strays, house.downloads, house.manners,
     )  # fmt: skip
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import pytest
-
 from sara import StoreUnavailable
 from sara.budget import Budget
 from sara.routes import Routes
 from tests.fakes import FakeStore, House
+from tests.rows import each_row
 
 JANUARY = 1_767_225_600_000
 """2026-01-01T00:00Z."""
@@ -39,7 +38,7 @@ class Place(House):
         self.budget = Budget(self.ledger, Routes([self.route]), self.problems, self.clock)
 
 
-@pytest.mark.parametrize(("counted", "severity"), [(0, None), (799, None), (800, "warning"), (999, "warning"), (1_000, "error")])
+@each_row(("counted", "severity"), [(0, None), (799, None), (800, "warning"), (999, "warning"), (1_000, "error")])
 async def test_it_warns_at_eighty_percent_and_says_how_much_was_sent(counted: int, severity: str | None) -> None:
     place = Place()
     place.ledger.counted["2026-01"] = counted

@@ -123,6 +123,12 @@ ROWS = (
     Row("a channel's own question", "throughput: 80", "conversation: {follow_up: {after: 30h}}", "sara.yaml:16:39: channels.shop.conversation.follow_up: after 30h"),
     Row("no price for the model", "{gpt-5:", "{gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: the ceiling"),
     Row("no price and no ceiling", "month: {money: 20}\n  prices: {gpt-5:", "month: {calls: 9}\n  prices: {gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: its use counts as free", W),
+    # names of what is not there
+    Row("a tool that nobody brings", "[hand_over]", "[hand_over, order_bread]", "sara.yaml:26:22: conversation.tools: no plugin brings the tool order_bread; there is hand_over"),
+    Row("a tool with a slip", "[hand_over]", "[handover]", "sara.yaml:26:11: conversation.tools: no plugin brings the tool handover; did you mean hand_over?"),
+    Row("a channel's own tool", "throughput: 80", "conversation: {tools: [fly]}", "sara.yaml:16:28: channels.shop.conversation.tools: no plugin brings the tool fly"),
+    Row("a helper that is not there", "state: ./state", "plugins: [ledger]", "sara.yaml:4:11: plugins: there is no plugin ledger"),
+    Row("a plugin with a slip", "plugin: openai", "plugin: opnai", "sara.yaml:19:13: responders.assistant: there is no plugin opnai; did you mean openai?"),
     # people
     Row("a name for a number", '"+49 170 9941372"', '"Lena"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id that shop can write to"),
     Row("an address of mail", '"+49 170 9941372"', '"lena@bakery.de"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sara_sqlite.options import SqliteOptions
+from sara_sqlite.store import SqliteStore
 
+from sara import Arrival, Context, InboundMessage, Intake, Person, Problems, Verdict
 from sara.cli import doctor as command
 from sara.cli import examining
 from sara.cli.doctor import doctor
 from sara.config import Config, Section
 from sara.config.model import Admin, Listen
 from sara.config.options import Options
+from sara.daemon import wall_clock
 from tests.patience import patience
 
 SHELF = Path(__file__).parent / "data" / "plugins"
@@ -98,7 +103,7 @@ def test_an_unknown_channel_is_named_with_those_there_are(file: Path, capsys: py
     [
         ("", "good", "None True False"),
         ("nothing", "note", "no checks of its own"),
-        ("raises", "bad", "broke: RuntimeError"),
+        ("raises", "bad", "broke: it raised RuntimeError"),
         ("rubbish", "bad", "no finding"),
         ("talks", "bad", "… is wrong."),
         ("close", "good", ""),
@@ -179,6 +184,60 @@ def test_people_get_marks_and_remedies(file: Path, capsys: pytest.CaptureFixture
     assert out.endswith("\n1 bad, 2 to think about.\n")
 
 
+# ── whoever is told of customers ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stored(state: Path, capsys: pytest.CaptureFixture[str], *numbers: str) -> None:
+    """As a daemon leaves the store after these people wrote to the shop."""
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(mode=0o700)
+    (state / "admin-token").write_text("invented")
+
+    async def write() -> None:
+        store = SqliteStore(SqliteOptions(), Context("store", state, wall_clock, Problems(wall_clock)))
+        await store.open()
+        for n, number in enumerate(numbers):
+            message = InboundMessage("whatsapp:1", f"in-{n}", Person(user_id=f"BR.{n}", phone=number), "text", "hello", 1_000)
+            await store.accept(Intake("whatsapp:1", (Arrival(message, Verdict(), 0, 0),)), 1_000)
+        await store.close()
+
+    asyncio.run(write())
+    capsys.readouterr()  # what was logged before the command set up its own logging
+
+
+def test_an_operator_who_has_never_written_is_a_warning_whatever_the_spelling(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        ("+55 11 91234-5678", ["551112345678"], "good"),
+        ("+52 1 55 1234 5678", ["15550001111", "525512345678"], "good"),
+        ("+54 11 15 1234-5678", ["5491112345678"], "good"),
+        ("BR.0", ["551112345678"], "good"),
+        ("+49 170 1234567", ["551112345678"], "warning"),
+        ("+49 170 1234567", [], "warning"),
+    ]
+    for to, wrote, state in rows:
+        write(file, conversation={"hand_over": {"notify": {"channel": "shop", "to": to}}})
+        stored(file.parent / "state", capsys, *wrote)
+        _, found = run(capsys, file)
+        told = found["operators"]["operators"]
+        assert told["state"] == state, to
+        assert to in told["message"]
+        assert state == "good" or "never written" in told["message"]
+
+
+def test_operators_are_looked_at_only_where_somebody_is_told_and_the_channel_needs_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file)
+    assert "operators" not in run(capsys, file)[1]
+    write(file, conversation={"hand_over": {"notify": {"channel": "shop", "to": "+49 170 1234567"}}})
+    assert "operators" not in run(capsys, file)[1], "nothing is stored yet"
+    write(file, channels=PIGEON, conversation={"hand_over": {"notify": {"channel": "loft", "to": "rita"}}})
+    stored(file.parent / "state", capsys)
+    assert "operators" not in run(capsys, file)[1], "whoever keeps pigeons may be written to at any time"
+
+
 # ── its own eyes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -204,7 +263,7 @@ def test_a_state_directory_that_is_a_file_is_bad(tmp_path: Path) -> None:
 
 
 def test_a_state_directory_that_cannot_be_written_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr("os.access", lambda *_, **__: False)  # root may write everywhere
     assert states(tmp_path) == {"state": "bad"}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sara.cli.output import fail, iso, local, pairs, print_json, printable, table
 from tests.fakes import steady
+from tests.rows import each_row
 
 CENTURIES = st.integers(0, 7_258_118_400_000)
 OUT_OF_REACH = 10**18
@@ -29,7 +30,7 @@ def test_what_is_the_matter_goes_to_standard_error_with_a_code(capsys: pytest.Ca
     assert capsys.readouterr() == ("", "sara: there is no such file\nsara: a wrong option\n")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("at", "text"),
     [
         (None, None),
@@ -57,24 +58,24 @@ def test_a_time_for_people_is_theirs_to_the_second() -> None:
     assert local(OUT_OF_REACH) == f"{OUT_OF_REACH} ms"
 
 
-@pytest.mark.parametrize("evil", ["\x1b[31mred", "\x07", "a\rb", "\x9b2J", "\x00", "evil \u202etxt.exe", "\ud800"])
+@each_row("evil", ["\x1b[31mred", "\x07", "a\rb", "\x9b2J", "\x00", "evil \u202etxt.exe", "\ud800"])
 def test_nothing_that_a_terminal_would_obey_is_printed(evil: str) -> None:
     shown = printable(evil)
     assert "\N{REPLACEMENT CHARACTER}" in shown
     assert len(shown) == len(evil)
 
 
-@pytest.mark.parametrize("text", ["hello", "não é", "日本", "🙂", "two\nlines", "שלום", "नमस्ते"])
+@each_row("text", ["hello", "não é", "日本", "🙂", "two\nlines", "שלום", "नमस्ते"])
 def test_what_people_write_is_printed_as_it_is(text: str) -> None:
     assert printable(text) == text
 
 
-@pytest.mark.parametrize("text", ["Bonjour\u00a0!", "10\u202f000", "全角\u3000空白", "👨\u200d👩\u200d👧", "می\u200cخواهم"])
+@each_row("text", ["Bonjour\u00a0!", "10\u202f000", "全角\u3000空白", "👨\u200d👩\u200d👧", "می\u200cخواهم"])
 def test_the_spaces_and_joiners_of_other_scripts_are_printed_as_they_are(text: str) -> None:
     assert printable(text) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, ""), (0, "0"), (7, "7"), (True, "True")])
+@each_row(("value", "text"), [(None, ""), (0, "0"), (7, "7"), (True, "True")])
 def test_values_are_printed_and_nothing_is_blank(value: object, text: str) -> None:
     assert printable(value) == text
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -21,3 +23,25 @@ def test_memory_that_a_busy_moment_took_is_given_back(monkeypatch: pytest.Monkey
 def test_where_there_is_no_glibc_nothing_needs_to_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     run._steady_memory()
+
+
+class Knot:
+    """Something that only the collector can free."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_is_there_after_a_start_is_not_looked_through_again_and_again() -> None:
+    gone = weakref.ref(Knot())
+    try:
+        run._shorten_collections()
+        frozen = gc.get_freeze_count()
+        assert gone() is None, "garbage of the start, or of a daemon before a reload, is freed first"
+        assert frozen > 10_000
+        lost = weakref.ref(Knot())
+        run._shorten_collections()
+        assert lost() is None
+        assert gc.get_freeze_count() < frozen * 2
+    finally:
+        gc.unfreeze()

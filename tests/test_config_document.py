@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sara.config.document import DEEPEST, parse
 from sara.config.nodes import ListNode, MapNode, Node, Scalar
+from tests.rows import each_row
 
 FILE = Path("sara.yaml")
 
@@ -34,25 +34,21 @@ def faults(text: str) -> list[str]:
     return [finding.render().splitlines()[0] for finding in parse(text, FILE).findings]
 
 
-@pytest.mark.parametrize(
-    "text",
+@each_row("text",
     [
         "no", "yes", "on", "off", "y", "n", "True", "FALSE", "Null", "NO", "0123", "00", "12:30:45", "1:2", "+5511999990000",
         "+1", "1_000", "0x1F", "0o17", "0b1", "1e3", ".5", "5.", ".inf", ".nan", "-.inf", "2024-01-31", "2024-01-31T10:00:00Z",
         "<<", "=", "1234567890123456789012", "٣", "--1", "-",
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_yaml_1_1_would_guess_about_stays_text(text: str) -> None:
     assert value(f"a: {text}\n" if text != "-" else 'a: "-"') == {"a": text}
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
+@each_row(("text", "meant"),
     [
         ("true", True), ("false", False), ("null", None), ("~", None), ("", None),
         ("0", 0), ("-7", -7), ("109000000000555", 109000000000555), ("1.5", 1.5), ("-0.25", -0.25),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_true_false_null_and_decimal_numbers_mean_what_they_say(text: str, meant: Any) -> None:
     found = value(f"a: {text}\n")["a"]
     assert found == meant
@@ -109,7 +105,7 @@ def test_aliases_are_refused() -> None:
     ] * 4
 
 
-@pytest.mark.parametrize("text", ["a: !python/object:os.system x", "a: !other x", "a: !!binary x", "a: !<tag:x> y", "a: !x!y z"])
+@each_row("text", ["a: !python/object:os.system x", "a: !other x", "a: !!binary x", "a: !<tag:x> y", "a: !x!y z"])
 def test_unknown_tags_are_refused(text: str) -> None:
     (fault,) = faults(text + "\n")
     assert "this tag is not known; there are !secret, !env and !include" in fault
@@ -138,7 +134,7 @@ def test_a_second_document_is_refused() -> None:
     assert faults("a: 1\n---\nb: 2\n") == ["sara.yaml:2:1: a second document begins here; remove the line ---"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "said"),
     [
         ("a:\n\tb: 1\n", "a tab is not allowed here"),
@@ -168,14 +164,11 @@ def test_nesting_up_to_the_limit_is_fine() -> None:
     assert value("[" * DEEPEST + "]" * DEEPEST) is not None
 
 
-@pytest.mark.parametrize(
-    "text",
+@each_row("text",
     [
         "[" * 5_000, "{" * 5_000, "[\n" * 5_000, "- " * 5_000, "? " * 5_000, "- [{a: " * 2_000, "[" * 51 + "]" * 51,
         "\n".join(" " * depth + "a:" for depth in range(200)), "a:\n" + "".join("  " * n + "- b:\n" for n in range(60)),
-    ],
-    ids=range(9),
-)  # fmt: skip
+    ])  # fmt: skip
 def test_deep_nesting_is_refused_at_once(text: str) -> None:
     (fault,) = faults(text)
     assert "nested more than 50 levels deep" in fault

@@ -25,23 +25,20 @@ from sara.config import (
     parse_duration,
 )
 from sara.config.options import FROM_FILE
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
+@each_row(("text", "address"),
     [
         ("127.0.0.1:8080", Listen("127.0.0.1", 8080)), ("[::1]:8080", Listen("::1", 8080)), ("0.0.0.0:0", Listen("0.0.0.0", 0)),
         ("localhost:65535", Listen("localhost", 65535)), ("[fe80::1%eth0]:1", Listen("fe80::1%eth0", 1)),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_an_address_is_a_host_and_a_port(text: str, address: Listen) -> None:
     assert Listen.parse(text) == address
     assert str(address) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "8080", ":8080", "::1:8080", "localhost", "localhost:", "a:65536", "a:-1", "a b:1", "http://a:1"]
-)
+@each_row("text", ["", "8080", ":8080", "::1:8080", "localhost", "localhost:", "a:65536", "a:-1", "a b:1", "http://a:1"])
 def test_anything_else_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match="an address is a host and a port"):
         Listen.parse(text)
@@ -58,7 +55,7 @@ def test_a_duration_survives_being_written_and_read(millis: int) -> None:
     assert parse_duration(format_duration(millis)) == millis
 
 
-@pytest.mark.parametrize("text", ["1", "1.s", "-1s", "1 s", "1w", "s", "", "1s1s", "1e3s", "٣s", 5, None, True, ["1s"]])
+@each_row("text", ["1", "1.s", "-1s", "1 s", "1w", "s", "", "1s1s", "1e3s", "٣s", 5, None, True, ["1s"]])
 def test_anything_without_a_number_and_a_unit_is_no_duration(text: Any) -> None:
     with pytest.raises(ValueError, match="a duration is a number with a unit"):
         parse_duration(text)
@@ -91,7 +88,7 @@ def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> No
     assert Retry(send=RetryPolicy(attempts=1)).send.attempts == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "policy",
     [
         {"attempts": 0},
@@ -112,7 +109,7 @@ def test_the_longest_quiet_window_is_not_shorter_than_the_shortest() -> None:
         Conversation(quiet=3_000, quiet_longest=2_000)
 
 
-@pytest.mark.parametrize("url", ["bot.example.org", "ftp://a", "https://", "https://a?b=c", "https://a:b"])
+@each_row("url", ["bot.example.org", "ftp://a", "https://", "https://a?b=c", "https://a:b"])
 def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
     with pytest.raises(ValidationError):
         Server(public_url=url)
@@ -120,6 +117,28 @@ def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
 
 def test_a_public_url_loses_the_slash_at_its_end() -> None:
     assert Server(public_url="https://bot.example.org/").public_url == "https://bot.example.org"
+
+
+def test_trusted_proxies_are_addresses_or_networks() -> None:
+    rows = [
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("::1", "::1/128"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        *(
+            (wrong, None)
+            for wrong in ("", "localhost", "10.0.0", "10.0.0.0/33", "127.0.0.1:80", "*", 10, None, True, ["::1"], {})
+        ),
+    ]
+    for written, network in rows:
+        if network is not None:
+            assert [str(each) for each in Server(trusted_proxies=(written,)).trusted_proxies] == [network], written
+            continue
+        with pytest.raises(ValidationError, match="an IP address or network is needed"):
+            Server(trusted_proxies=(written,))  # type: ignore[arg-type]
+    for share in (0, -1, 65_536):
+        with pytest.raises(ValidationError):
+            Server(connections_per_address=share)
 
 
 def test_a_configuration_can_be_built_by_hand_from_the_least() -> None:

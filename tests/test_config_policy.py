@@ -75,9 +75,9 @@ LUNCH = ((540, 750), (840, 1_080))
         ("hand_over: {back_after: 90s}", "hand_over.back_after", 90 * SECOND),
         ("hand_over: {back_after: null}", "hand_over.back_after", None),
         ("hand_over: {late_after: 5m}", "hand_over.late_after", 5 * MINUTE),
-        ('hand_over: {notify: {channel: team, to: "+49 170 1"}}', "hand_over.notify.to", "+49 170 1"),
-        ("hand_over: {notify: {channel: team, to: +491701}}", "hand_over.notify.to", "+491701"),
-        ("hand_over: {notify: {channel: chat, to: 0491701}}", "hand_over.notify.to", "0491701"),
+        ('hand_over: {notify: {channel: team, to: "+49 170 1234"}}', "hand_over.notify.to", "+49 170 1234"),
+        ("hand_over: {notify: {channel: team, to: +491701234}}", "hand_over.notify.to", "+491701234"),
+        ("hand_over: {notify: {channel: chat, to: 00491701234}}", "hand_over.notify.to", "00491701234"),
         ("tools: [hand_over, order_state]", "tools", ("hand_over", "order_state")),
         ("hours: {mon: 9:00-17:00}", "hours.mon", WORKDAY),
         ("hours: {mon: 09:00 - 17:00}", "hours.mon", WORKDAY),
@@ -297,3 +297,25 @@ def test_a_language_that_lacks_words_is_told_which(read: Read) -> None:
 )
 def test_good_words_texts_and_budgets_are_taken(read: Read, written: str) -> None:
     good(read(f"{CHANNELS}{written}\n"))
+
+
+def test_an_operators_number_that_cannot_be_right_is_a_warning_wherever_it_stands(read: Read) -> None:
+    rows = {
+        "0170 1234567": "conversation.hand_over.notify.to: 0170 1234567 begins with 0 and so lacks the country code",
+        "(011) 91234-5678": "lacks the country code",
+        "+49": "has 2 digits",
+        "+49 170 Rita": "is no telephone number",
+        "+55 (11) 91234-5678": None,
+        "00 55 11 91234 5678": None,
+        "5511912345678": None,
+        "rita": None,
+        "US.13491208655302741918": None,
+    }
+    for written, said in rows.items():
+        common = read(f"{CHANNELS}conversation:\n  hand_over: {{notify: {{channel: chat, to: '{written}'}}}}\n")
+        assert [finding.severity for finding in common.findings] == (["warning"] if said else []), written
+        assert common.config is not None, "it starts all the same"
+        assert said is None or said in common.findings[0].message, written
+    of_a_channel = "channels: {team: {plugin: x, conversation: {hand_over: {notify: {channel: team, to: '0170 12345'}}}}}"
+    messages = [each.message for each in read(of_a_channel).findings if each.severity == "warning"]
+    assert [each.partition(" begins")[0] for each in messages] == ["channels.team.conversation.hand_over.notify.to: 0170 12345"]

@@ -10,6 +10,7 @@ from sara import Attempt
 from sara.config import RetryPolicy
 from sara.doubt import BLIND_AFTER, LOOK, End, Ending, KeepWaiting, decide
 from tests.fakes import NOW, delivery_view
+from tests.rows import each_row
 
 HOLD = 60_000
 MINUTE = 60_000
@@ -27,8 +28,8 @@ def ending(
     return decide(doubted, on_doubt, hold, NOW + passed, POLICY, correlates=correlates)
 
 
-@pytest.mark.parametrize("webhook_at", [None, NOW - 1, NOW + 1])
-@pytest.mark.parametrize("correlates", [True, False])
+@each_row("webhook_at", [None, NOW - 1, NOW + 1])
+@each_row("correlates", [True, False])
 def test_nothing_is_done_before_the_hold_time_is_over(webhook_at: int | None, correlates: bool) -> None:
     assert ending(HOLD - 1, webhook_at=webhook_at, correlates=correlates) == KeepWaiting(NOW + HOLD)
 
@@ -62,7 +63,7 @@ def test_a_doubt_without_an_attempt_begins_now() -> None:
     assert ending(5, last=None) == KeepWaiting(NOW + 5 + HOLD)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("doubts", "hold"), [(0, HOLD), (1, HOLD), (2, 2 * HOLD), (3, 4 * HOLD), (4, 8 * HOLD), (5, 15 * MINUTE), (90, 15 * MINUTE)]
 )
 def test_each_further_doubt_is_given_twice_as_long_up_to_fifteen_minutes(doubts: int, hold: int) -> None:
@@ -70,7 +71,7 @@ def test_each_further_doubt_is_given_twice_as_long_up_to_fifteen_minutes(doubts:
     assert ending(hold, doubts=doubts, webhook_at=NOW + 1) == End("resend", blind=False)
 
 
-@pytest.mark.parametrize(("blind", "action"), [(0, "resend"), (2, "resend"), (3, "hold"), (4, "hold")])
+@each_row(("blind", "action"), [(0, "resend"), (2, "resend"), (3, "hold"), (4, "hold")])
 def test_where_nothing_tells_a_customer_gets_no_more_copies_than_there_are_attempts(
     blind: int, action: Literal["resend", "hold"]
 ) -> None:
@@ -88,8 +89,8 @@ def test_where_receipts_come_in_and_none_tells_of_it_an_outage_is_outlasted() ->
     assert ending(HOUR, first_at=NOW + HOUR - DAY, **proven) == End("hold", blind=False)
 
 
-@pytest.mark.parametrize("blind", [True, False])
-@pytest.mark.parametrize(
+@each_row("blind", [True, False])
+@each_row(
     ("on_doubt", "changes", "action"),
     [
         ("resend", {}, "resend"),

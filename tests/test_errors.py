@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import inspect
 
-import pytest
-
 from sara import NotSent, SaraError, TryLater, Unavailable, errors
+from tests.rows import each_row
 
 ALL = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, SaraError)]
 
 
-@pytest.mark.parametrize("error", ALL)
+@each_row("error", ALL)
 def test_an_error_says_what_it_means_where_nobody_says_more(error: type[SaraError]) -> None:
     assert str(error()) == (error.__doc__ or "").strip() != ""
 
 
-@pytest.mark.parametrize("error", ALL)
+@each_row("error", ALL)
 def test_an_error_says_what_it_was_told(error: type[SaraError]) -> None:
     assert str(error("the token has expired")) == "the token has expired"
 

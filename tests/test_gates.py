@@ -411,9 +411,7 @@ def asked(says: Any) -> tuple[Decision, dict[str, str]]:
 SOUND: list[Decision] = [
     Proceed(),
     Skip(("fresh",), "not for us"),
-    Wait(NOW + 1, blocked=True),
     Say("busy", Skip(("fresh",), "full"), NOW - HOUR),
-    Say("away", Wait(NOW + 9, blocked=True), 0, {"opens": "tomorrow"}),
     Say("busy", Proceed()),
 ]
 
@@ -424,8 +422,10 @@ def test_a_gate_of_a_plugin_has_its_say(says: Decision) -> None:
 
 
 def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_overdue() -> None:
-    assert asked(Wait(NOW + 1)) == (Wait(NOW + 1, blocked=True), {})
-    assert asked(Say("away", Wait(NOW + 1))) == (Say("away", Wait(NOW + 1, blocked=True)), {})
+    said, given = Wait(NOW + 1, reason="the oven is cold"), Wait(NOW + 1, blocked=True, reason="vip: the oven is cold")
+    assert asked(said) == (given, {})
+    assert asked(Say("away", said)) == (Say("away", given), {})
+    assert asked(Wait(NOW + 1)) == (Wait(NOW + 1, blocked=True, reason="by the plugin vip"), {})
 
 
 @pytest.mark.parametrize(
@@ -440,6 +440,10 @@ def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_over
         (Skip(("fresh", "m99"), "another's"), "a Skip of messages that do not wait"),
         (Skip(["fresh"], "a list"), "a Skip of messages that do not wait"),  # type: ignore[arg-type]  # nobody checks a stranger's types
         (Skip(("fresh",), None), "a Skip of messages that do not wait"),  # type: ignore[arg-type]  # the same
+        (Wait(NOW + 1, reason=None), "a Wait whose reason is a NoneType"),  # type: ignore[arg-type]  # the same
+        (SystemExit(3), "tried to end the process"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt, which is no error"),
+        (GeneratorExit(), "raised GeneratorExit, which is no error"),
         (Wait(NOW), "a Wait for a moment that is over"),
         (Wait(0), "a Wait for a moment that is over"),
         (Wait(NOW + 0.5), "a Wait for a moment that is over"),  # type: ignore[arg-type]  # the same
@@ -474,3 +478,22 @@ def test_saras_own_gates_come_first() -> None:
 
     gates: list[Gate] = [*CORE, never]
     assert decide(reply_view(FRESH, opted_out=True), POLICY, FACTS, gates) == Skip(("fresh",), "opted_out")
+
+
+def test_the_time_for_which_a_gate_put_a_message_off_does_not_make_it_old() -> None:
+    policy = POLICY.model_copy(update={"max_age": HOUR, "too_old": "store"})
+    written = NOW - 3 * HOUR
+    rows = (
+        # (put off before, since and until when now, whether it is too old)
+        (0, None, True),
+        (2 * HOUR, None, False),
+        (2 * HOUR - 1, None, True),
+        (0, (NOW - 2 * HOUR, NOW + HOUR), False),
+        (0, (NOW - 2 * HOUR, NOW - HOUR), True),
+        (HOUR, (NOW - HOUR, NOW), False),
+        (0, (NOW - 5 * HOUR, NOW), False),
+    )
+    for before, now_too, is_old in rows:
+        view = replace(reply_view(replace(FRESH, at=written, deferred=before)), deferred=now_too)
+        skipped = isinstance(decide(view, policy, Facts(NOW)), Skip)
+        assert skipped == is_old, (before, now_too)

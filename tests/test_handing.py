@@ -14,6 +14,7 @@ from sara.languages import LANGUAGES
 from sara.routes import Route, Routes
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, NOW, FakeChannel
+from tests.rows import each_row
 
 HOUR = 3_600_000
 TEXTS = Texts()
@@ -87,7 +88,7 @@ def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same(
     assert (over.tell, over.mode) == (None, "human")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "said"), [("Ana", "Ana ("), (None, "? ("), ("", "? ("), ("{reason}", "{reason} ("), ("{name} {x}", "{name} {x} (")]
 )
 def test_a_customers_name_is_put_in_as_it_is(name: str | None, said: str) -> None:
@@ -97,12 +98,15 @@ def test_a_customers_name_is_put_in_as_it_is(name: str | None, said: str) -> Non
     assert told.draft.text == f"{said}{{conversation}}) asks for a person: {{name}}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "person"),
     [
         ("+49 170 1234567", Person(phone="491701234567")),
         ("+1 (555) 000-1111", Person(phone="15550001111")),
         ("15550001111", Person(phone="15550001111")),
+        ("0055 (11) 91234-5678", Person(phone="5511912345678")),
+        ("+44 (0)20 7946 0958", Person(phone="442079460958")),
+        ("tel:+49.170.1234567", Person(phone="491701234567")),
         ("  +15550001111 ", Person(phone="15550001111")),
         ("US.10000000000000000111", Person(user_id="US.10000000000000000111")),
         (" rita ", Person(user_id="rita")),

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from sara import Instant, Millis, StoreUnavailable, Unhealthy
 from sara.config import Conversation, HandOverPolicy
 from sara.health import EVERY, MOST, WORDS, Health
 from sara.routes import Route, Routes
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeStore, House, without_waiting
+from tests.rows import each_row
 
 MINUTE = 60_000
 
@@ -52,7 +51,7 @@ async def test_without_any_channel_there_is_something_to_look_by_all_the_same() 
     assert (unanswered, person) == (10 * MINUTE, 30 * MINUTE)
 
 
-@pytest.mark.parametrize("what", sorted(WORDS))
+@each_row("what", sorted(WORDS))
 def test_each_kind_is_a_problem_of_its_own_that_names_the_first_and_counts_them(what: str) -> None:
     house = House()
     health = health_of(house)

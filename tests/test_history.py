@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Line
-from sara.history import estimated_tokens, window
+from sara import Line, Role
+from sara.history import estimated_tokens, in_order_of_writing, window
 from tests.fakes import line, steady
+from tests.rows import each_row
 
 Q1, A1, Q2, A2 = line("q1"), line("a1", role="assistant"), line("q2"), line("a2", role="assistant")
 EACH = estimated_tokens("hello")
@@ -22,12 +22,12 @@ LINES = st.lists(
 )
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("", 4), ("abcd", 5), ("abcde", 6), ("日本", 6), ("🙂", 5), ("\ud800", 5)])
+@each_row(("text", "tokens"), [("", 4), ("abcd", 5), ("abcde", 6), ("日本", 6), ("🙂", 5), ("\ud800", 5)])
 def test_a_token_is_about_four_bytes_and_a_message_costs_a_few_more(text: str, tokens: int) -> None:
     assert estimated_tokens(text) == tokens
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("budget", "expected"),
     [
         (5 * EACH, (Q1, A1, Q2, A2)),
@@ -75,12 +75,12 @@ QA = [line(f"{role[0]}{n}", role=role) for n in range(3) for role in ("customer"
 """Three turns: the customer writes twice, and is answered."""
 
 
-@pytest.mark.parametrize(("most", "kept"), [(9, 9), (8, 6), (7, 6), (6, 6), (5, 3), (3, 3), (2, 0), (1, 0), (0, 0), (99, 9)])
+@each_row(("most", "kept"), [(9, 9), (8, 6), (7, 6), (6, 6), (5, 3), (3, 3), (2, 0), (1, 0), (0, 0), (99, 9)])
 def test_no_turn_is_given_in_part_however_few_messages_are_wanted(most: int, kept: int) -> None:
     assert list(window(QA, [], 1_000_000, most)) == QA[len(QA) - kept :]
 
 
-@pytest.mark.parametrize(("budget", "kept"), [(9, 9), (8, 6), (6, 6), (5, 3), (2, 0)])
+@each_row(("budget", "kept"), [(9, 9), (8, 6), (6, 6), (5, 3), (2, 0)])
 def test_no_turn_is_given_in_part_however_few_tokens_are_left(budget: int, kept: int) -> None:
     assert list(window(QA, [], budget * EACH)) == QA[len(QA) - kept :]
 
@@ -105,3 +105,36 @@ def test_a_window_that_is_cut_begins_a_turn(history: list[Line], budget: int, mo
     if shown and start > 0:
         assert shown[0].role == "customer"
         assert history[start - 1].role != "customer"
+
+
+# ── the order of writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_stand_in_the_order_in_which_they_were_written() -> None:
+    minute = 60_000
+    # Lines as they are stored: who said it, what, and when; then the order in which they are shown.
+    rows: list[tuple[list[tuple[Role, str, int]], str]] = [
+        ([], ""),
+        ([("customer", "b", 2), ("customer", "a", 1)], "ab"),
+        ([("customer", "c", 3), ("customer", "a", 1), ("customer", "b", 2)], "abc"),
+        # The same second: as they arrived.
+        ([("customer", "b", 1), ("customer", "a", 1)], "ba"),
+        ([("customer", "c", 2), ("customer", "b", 1), ("customer", "a", 1)], "bac"),
+        # No line leaves its turn: an answer was given to what had arrived by then.
+        ([("customer", "b", 2), ("assistant", "x", 3), ("customer", "a", 1)], "bxa"),
+        ([("customer", "b", 2), ("notice", "x", 3), ("customer", "a", 1)], "bxa"),
+        (
+            [("customer", "b", 2), ("customer", "a", 1), ("assistant", "x", 3), ("customer", "d", 5), ("customer", "c", 4)],
+            "abxcd",
+        ),
+        # Our clock may be behind the provider's.
+        ([("customer", "a", 9), ("assistant", "x", 3), ("customer", "b", 10)], "axb"),
+        # What a person said elsewhere and was told late stands where it was said; a little later it stays where it is.
+        ([("customer", "a", 0), ("customer", "b", 90 * minute), ("operator", "x", minute)], "axb"),
+        ([("customer", "a", 0), ("assistant", "y", 90 * minute), ("operator", "x", minute)], "axy"),
+        ([("customer", "a", 0), ("assistant", "y", 4 * minute), ("operator", "x", minute)], "ayx"),
+        ([("customer", "a", 90 * minute), ("operator", "x", 0)], "xa"),
+    ]
+    for stored, shown in rows:
+        lines = [Line(f"m{n}", role, text, at) for n, (role, text, at) in enumerate(stored)]
+        assert "".join(line.text for line in in_order_of_writing(lines)) == shown, stored

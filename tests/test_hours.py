@@ -14,6 +14,7 @@ from sara import Instant
 from sara.config import Hours
 from sara.hours import back, closed_since, opens, spoken
 from tests.fakes import steady
+from tests.rows import each_row
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -42,7 +43,7 @@ def test_2027_begins_with_a_friday() -> None:
 # ── when it opens ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("days", "now", "expected"),
     [
         ({"week": "9:00-17:00"}, "2027-01-04T08:59", "2027-01-04T09:00"),
@@ -70,7 +71,7 @@ def test_when_it_is_time_again(days: dict[str, str], now: str, expected: str | N
     assert opens(hours(**days), at(now)) == (None if expected is None else at(expected))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("zone", "now", "expected"),
     [
         (BERLIN, "2027-01-04T07:59", "2027-01-04T08:00"),
@@ -86,7 +87,7 @@ def test_it_opens_by_the_clocks_of_the_shop(zone: str, now: str, expected: str) 
     assert opens(hours(zone, week="9:00-17:00"), at(now)) == at(expected)
 
 
-@pytest.mark.parametrize("year", [1971, 2038, 2100, 2999])
+@each_row("year", [1971, 2038, 2100, 2999])
 def test_moments_far_away_are_moments_like_others(year: int) -> None:
     open_always, never_now = hours(BERLIN, daily="0:00-24:00"), hours(BERLIN, daily="9:00-9:01")
     now = at(f"{year}-06-15T12:00", BERLIN)
@@ -153,7 +154,7 @@ def test_half_an_hour_is_a_change_too() -> None:
 # ── since when ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("days", "now", "expected"),
     [
         ({"week": "9:00-17:00"}, "2027-01-05T08:00", "2027-01-04T17:00"),
@@ -168,7 +169,7 @@ def test_it_is_closed_since_the_last_hours_ended(days: dict[str, str], now: str,
     assert closed_since(hours(**days), at(now)) == at(expected)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("now", "length", "expected"),
     [
         ("2027-01-04T12:00", HOUR, "2027-01-04T11:00"),
@@ -195,7 +196,7 @@ def test_nobody_counts_further_back_than_is_asked_for() -> None:
 # ── how it is said ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("opening", "now", "said"),
     [
         ("2027-01-04T09:00", "2027-01-04T08:00", "09:00"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +11,12 @@ import pytest
 
 from sara import (
     AccountEvent,
+    Change,
+    Correction,
     Echo,
     InboundMessage,
+    Intake,
+    Line,
     OpenWork,
     Person,
     PreferenceChange,
@@ -24,9 +30,10 @@ from sara import (
     Wake,
 )
 from sara.config import Conversation, HandOverPolicy, Notify
-from sara.inbox import Inbox
+from sara.inbox import HEAVY, MESSAGE_WEIGHT, SLICE, Inbox
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
+from tests.rows import each_row
 
 
 def message(words: str = "hello", **changes: Any) -> InboundMessage:
@@ -79,6 +86,83 @@ async def test_nothing_unverified_is_ever_stored(house: House, inbox: Inbox) -> 
     assert house.listed() == {}
 
 
+class TestLargeReceptions:
+    def large(self) -> Reception:
+        """More of everything than one slice holds; the messages in no order of time."""
+        return Reception(
+            verified=True,
+            messages=tuple(replace(message(str(n)), external_id=f"in-{n}", at=NOW + n * 7_919 % 11_000) for n in range(11_000)),
+            receipts=tuple(Receipt(ACCOUNT, "read", NOW, f"out-{n}") for n in range(SLICE + 1)),
+            changes=tuple(PreferenceChange(ACCOUNT, ANA, f"c{n}", False, NOW) for n in range(SLICE * 2)),
+            set_aside=tuple(SetAside(ACCOUNT, "odd", str(n).encode()) for n in range(3)),
+        )
+
+    async def test_they_are_stored_in_slices_and_in_order(self, house: House, inbox: Inbox) -> None:
+        reception = self.large()
+        await inbox.accept(house.route, reception)
+        await inbox.close()
+        intakes = [intake for intake, _ in house.store.called("accept")]
+        assert max(len(each.arrivals + each.receipts + each.changes + each.set_aside) for each in intakes) == SLICE
+        arrived = [arrival.message for each in intakes for arrival in each.arrivals]
+        assert arrived == sorted(reception.messages, key=lambda each: each.at)
+        assert tuple(receipt for each in intakes for receipt in each.receipts) == reception.receipts
+        assert tuple(change for each in intakes for change in each.changes) == reception.changes
+        assert tuple(item for each in intakes for item in each.set_aside) == reception.set_aside
+        kinds = ["arrivals", "receipts", "changes", "set_aside"]
+        first = [next(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
+        last = [max(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
+        assert all(before < after for before, after in zip(last, first[1:], strict=False)), "one kind after the other"
+        assert len(house.queue.woken) == len(intakes), "who was stored first is answered meanwhile"
+        assert house.listed() == {"set-aside:support": 3}
+
+    async def test_nothing_is_acknowledged_until_all_of_them_are_stored(self, house: House, inbox: Inbox) -> None:
+        accept, calls = house.store.accept, 0
+
+        async def third_fails(intake: Any, now: int) -> Taken:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise StoreUnavailable("disk full")
+            return await accept(intake, now)
+
+        house.store.accept = third_fails  # type: ignore[method-assign]  # the same, but for one call
+        with pytest.raises(StoreUnavailable):
+            await inbox.accept(house.route, self.large())
+        await inbox.close()
+        assert calls == 3
+        await inbox.accept(house.route, self.large())
+        await inbox.close()
+
+    async def test_a_usual_one_is_stored_in_one_transaction(self, house: House, inbox: Inbox) -> None:
+        reception = Reception(
+            verified=True,
+            messages=tuple(replace(message(str(n)), at=NOW - n) for n in range(SLICE - 2)),
+            receipts=(Receipt(ACCOUNT, "read", NOW, "out-1"),),
+            set_aside=(SetAside(ACCOUNT, "odd", b"1"),),
+        )
+        await inbox.accept(house.route, reception)
+        await inbox.close()
+        [(intake, _)] = house.store.called("accept")
+        assert tuple(arrival.message for arrival in intake.arrivals) == reception.messages
+
+    async def test_the_rules_do_not_hold_up_the_loop(self, house: House, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        inline: list[int] = []
+        intake = house.rules.intake
+
+        def noticed(reception: Reception, *rest: Any) -> Intake:
+            if threading.current_thread() is threading.main_thread():
+                inline.append(sum(MESSAGE_WEIGHT + len(each.text) for each in reception.messages))
+            return intake(reception, *rest)
+
+        monkeypatch.setattr(house.rules, "intake", noticed)
+        for messages in ((message(),), (message("x" * 4_000_000),), (message("x" * 4_096),) * 90, (message(),) * 99):
+            await inbox.accept(house.route, Reception(verified=True, messages=messages))
+        await inbox.accept(house.route, self.large())
+        await inbox.close()
+        assert inline
+        assert max(inline) < HEAVY
+
+
 async def test_whoever_has_work_is_woken(house: House, inbox: Inbox) -> None:
     await inbox.accept(house.route, Reception(verified=True, messages=(message(),)))
     await inbox.close()
@@ -122,12 +206,42 @@ async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House,
     assert house.listed() == {"set-aside:support": 2}
 
 
-async def test_serious_news_of_the_account_is_a_problem_and_other_news_is_not(house: House, inbox: Inbox) -> None:
-    banned = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW, serious=True)
-    renamed = AccountEvent(ACCOUNT, "name", "the name was approved", NOW)
-    await inbox.accept(house.route, Reception(verified=True, changes=(banned, renamed)))
+async def told(house: House, inbox: Inbox, *events: AccountEvent) -> dict[str, int]:
+    await inbox.accept(house.route, Reception(verified=True, changes=events))
+    await asyncio.gather(*inbox._following)
+    return house.listed()
+
+
+async def test_serious_news_of_the_account_is_a_problem_until_it_is_over(house: House, inbox: Inbox) -> None:
+    banned = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW - 3, serious=True, raw="1")
+    renamed = AccountEvent(ACCOUNT, "name", "the name was approved", NOW - 3, raw="2")
+    lifted = AccountEvent(ACCOUNT, "lifted", "the ban is lifted", NOW - 2, raw="3", ends=("ban",))
+    again = replace(banned, at=NOW - 1, raw="4")
+    assert await told(house, inbox, banned, renamed) == {"account:support:ban": 1}
+    assert await told(house, inbox, banned) == {"account:support:ban": 1}, "delivered again it is no other event"
+    assert await told(house, inbox, lifted) == {}
+    assert await told(house, inbox, banned) == {}, "delivered again when it is over it raises nothing"
+    assert await told(house, inbox, again) == {"account:support:ban": 1}
+
+
+async def test_what_is_wrong_with_an_account_outlives_a_restart_and_not_its_time(house: House, inbox: Inbox) -> None:
+    day = 86_400_000
+    old = AccountEvent(ACCOUNT, "ban", "the account is banned", NOW - 8 * day, serious=True, raw="1")
+    recent = AccountEvent(ACCOUNT, "flag", "the number is flagged", NOW - 5 * day, serious=True, raw="2")
+    house.store.account_news = [old, recent]
+    await inbox.remember()
+    assert house.listed() == {"account:support:flag": 1}
+    house.clock.forward(2 * day)
+    assert house.listed() == {}
+
+
+async def test_news_that_cannot_be_read_back_costs_no_message(house: House, inbox: Inbox) -> None:
+    house.store.fails["account_events"] = [StoreUnavailable("busy")]
+    await inbox.accept(
+        house.route, Reception(verified=True, messages=(message(),), changes=(AccountEvent(ACCOUNT, "x", "", NOW),))
+    )
     await inbox.close()
-    assert house.listed() == {"account:support:ban": 1}
+    assert house.queue.woken
 
 
 async def test_plugins_are_told_of_new_messages_and_of_receipts(house: House, inbox: Inbox) -> None:
@@ -155,7 +269,7 @@ def test_a_message_calls_for_an_answer() -> None:
     assert judge(message("Hello, do you open on Sunday?")) == Verdict()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("words", "consent", "language"),
     [("STOP", "opt_out", None), ("Arrêt", "opt_out", "fr"), ("start", "opt_in", None), ("ابدأ", "opt_in", "ar")],
 )
@@ -166,8 +280,39 @@ def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, c
     assert {code: draft.text for code, draft in verdict.notice.items()} == Texts().everywhere(key)
 
 
-def test_a_tapped_button_that_says_stop_means_it() -> None:
-    assert judge(message("Stop", kind="button")).consent == "opt_out"
+def test_a_choice_that_says_stop_means_it_whatever_stands_beside_it() -> None:
+    for words, kind, choice in (
+        ("Stop", "button", None),
+        ("STOP [button: promo-77]", "button", "STOP"),
+        ("Stop promotions", "button", "Stop promotions"),
+        ("Parar promoções [button: x]", "button", "Parar promoções"),
+        ("STOP", "interactive", "STOP"),
+        ("Stop all: no more messages from us", "interactive", "Stop all"),
+        ("Darme de baja", "interactive", "Darme de baja"),
+    ):
+        assert judge(message(words, kind=kind, choice=choice)).consent == "opt_out", words
+    assert judge(message("Talk to a human: we answer within an hour", kind="interactive", choice="Talk to a human")).hand_over
+    assert judge(message("stop", kind="interactive", choice="Stop 12, Main Street")) == Verdict()
+
+
+async def test_a_common_word_is_judged_by_what_the_customer_was_told_before(house: House, inbox: Inbox) -> None:
+    asked = Line("m1", "assistant", "Are you the owner or an agent?", NOW - 5_000)
+    for said, verdicts in ((asked, [None, None, "opt_out"]), (None, [None, "handed_over", "opt_out"])):
+        house.store.calls.clear()
+        house.store.said_before = said
+        messages = (message("Hello!"), message("Agent"), message("STOP"))
+        await inbox.accept(house.route, Reception(verified=True, messages=messages))
+        [(intake, _)] = house.store.called("accept")
+        assert [arrival.verdict.skip for arrival in intake.arrivals] == verdicts
+        assert house.store.called("last_said") == [(ACCOUNT, ANA)], "only for the message that depends on it"
+    await inbox.close()
+
+
+async def test_where_the_store_cannot_be_asked_nothing_is_acknowledged(house: House, inbox: Inbox) -> None:
+    house.store.fails["last_said"] = [StoreUnavailable("disk full")]
+    with pytest.raises(StoreUnavailable):
+        await inbox.accept(house.route, Reception(verified=True, messages=(message("agent"),)))
+    assert house.store.called("accept") == []
 
 
 @pytest.mark.parametrize("kind", ["image", "contacts", "location"])
@@ -218,6 +363,75 @@ async def test_an_answer_from_the_phone_app_hands_the_conversation_over_quietly(
     echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW)
     await inbox.accept(house.route, Reception(verified=True, changes=(echo,)))
     [(intake, _)] = house.store.called("accept")
-    assert intake.echoed is not None
-    assert (intake.echoed.by, intake.echoed.mode, intake.echoed.notice, intake.echoed.tell) == ("operator", "human", {}, None)
+    over = intake.echoed["echo-1"]
+    assert (over.by, over.mode, over.notice, over.tell) == ("operator", "human", {}, None)
     await inbox.close()
+
+
+# ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+def taken_in(house: House, *messages: InboundMessage, changes: tuple[Change, ...] = ()) -> Intake:
+    return house.rules.intake(Reception(verified=True, messages=messages, changes=changes), house.route, NOW)
+
+
+def test_a_hand_over_counts_from_the_event_and_not_from_its_arrival() -> None:
+    rows: list[tuple[int | None, int, int | None]] = [
+        # back_after, how long ago; until when from now, None for no hand-over at all
+        (12 * HOUR, 0, 12 * HOUR),
+        (12 * HOUR, HOUR, 11 * HOUR),
+        (12 * HOUR, 12 * HOUR - 1, 1),
+        (12 * HOUR, 12 * HOUR, None),
+        (12 * HOUR, 3 * DAY, None),
+        (12 * HOUR, 90 * DAY, None),
+        (12 * HOUR, -60_000, 12 * HOUR),
+        (12 * HOUR, -9 * DAY, 12 * HOUR),
+        (5 * DAY, 3 * DAY, 2 * DAY),
+    ]
+    for back_after, ago, until in rows:
+        house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=back_after)))
+        echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW - ago)
+        intake = taken_in(house, changes=(echo, replace(echo, external_id="echo-2", kind="revoke", says=False)))
+        expected = {} if until is None else {"echo-1": NOW + until}
+        assert {name: over.until for name, over in intake.echoed.items()} == expected, (back_after, ago)
+        assert len(intake.changes) == 2
+        if ago < 60 * DAY:
+            verdict = judge(replace(message("human"), at=NOW - ago), house)
+            assert (verdict.hand_over and verdict.hand_over.until) == (None if until is None else NOW + until), (back_after, ago)
+            assert verdict.skip == (None if until is None else "handed_over")
+    by_hand = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    assert taken_in(by_hand, changes=(Echo(ACCOUNT, "echo-1", ANA, "text", "x", NOW - 3 * DAY),)).echoed["echo-1"].until is None
+
+
+def test_a_stamp_that_cannot_be_right_is_the_time_of_arrival(house: House) -> None:
+    for at, kept in ((NOW - DAY, NOW - DAY), (NOW + DAY, NOW), (5, NOW), (NOW + 60_000, NOW + 60_000)):
+        [arrival] = taken_in(house, replace(message(), at=at)).arrivals
+        assert arrival.message.at == kept
+    wish = PreferenceChange(ACCOUNT, ANA, "marketing_messages", False, NOW + DAY)
+    assert [change.at for change in taken_in(house, changes=(wish,)).changes] == [NOW]
+
+
+# ── events about messages ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_edit_into_a_word_of_consent_or_for_a_person_means_it(house: House) -> None:
+    def edited(words: str, **changes: Any) -> Verdict:
+        now = Correction("in-0", words, changes.pop("kind", "text"), **changes)
+        return judge(message(f"[changed:] {words}", kind="edit", answer=False, corrects=now), house)
+
+    assert edited("three, please") == Verdict(skip="recorded")
+    assert (edited("STOP").consent, edited("start").consent) == ("opt_out", "opt_in")
+    assert edited("human").hand_over is not None
+    assert edited("STOP", kind="image") == Verdict(skip="recorded")
+    assert edited("STOP", withdrawn=True) == Verdict(skip="recorded")
+
+
+def test_who_sends_what_cannot_be_read_is_told_so_unless_it_was_long_ago(house: House) -> None:
+    poll = message("[unsupported message: poll]", kind="unsupported", answer=False, unreadable=True)
+    verdict = judge(poll, house)
+    assert (verdict.skip, verdict.notice, verdict.unreadable_since) == ("unreadable", {}, NOW - HOUR)
+    assert {code: draft.text for code, draft in verdict.unreadable.items()} == Texts().everywhere("unreadable")
+    assert judge(replace(poll, at=NOW - DAY), house) == Verdict(skip="unreadable")

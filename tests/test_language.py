@@ -13,6 +13,7 @@ from sara.language import LONGEST, language_of, words_of
 from sara.languages import LANGUAGES, others
 from sara.languages.spelling import plain
 from tests.fakes import steady
+from tests.rows import each_row
 
 MESSAGES = Path(__file__).parent / "data" / "messages"
 
@@ -22,7 +23,7 @@ def messages(name: str) -> list[str]:
     return (MESSAGES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
+@each_row("code", LANGUAGES)
 def test_most_messages_tell_their_language(code: str) -> None:
     written = messages(code)
     silent = [message for message in written if language_of(message) is None]
@@ -42,17 +43,17 @@ def test_a_language_that_nobody_here_speaks_is_hardly_ever_taken_for_one_of_ours
     assert len(wrong) <= len(written) * 0.02, wrong
 
 
-@pytest.mark.parametrize("message", messages("none"))
+@each_row("message", messages("none"))
 def test_nothing_is_guessed_from_names_numbers_links_and_words_of_every_language(message: str) -> None:
     assert language_of(message) is None
 
 
-@pytest.mark.parametrize("message", ["", " ", "\n", "\u200f", "🙂", "1️⃣", "'", "’’", "ー", "\u0301", "\u093f"])
+@each_row("message", ["", " ", "\n", "\u200f", "🙂", "1️⃣", "'", "’’", "ー", "\u0301", "\u093f"])
 def test_what_holds_no_word_tells_nothing(message: str) -> None:
     assert language_of(message) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("portuguese", "spanish"),
     [
         ("quero trocar o meu pedido", "quiero cambiar mi pedido"),
@@ -66,9 +67,7 @@ def test_portuguese_and_spanish_are_told_apart(portuguese: str, spanish: str) ->
     assert (language_of(portuguese), language_of(spanish)) == ("pt", "es")
 
 
-@pytest.mark.parametrize(
-    "message", ["kak order saya sudah dikirim belum", "mau refund dong", "size L ready gak?", "bisa cancel booking?"]
-)
+@each_row("message", ["kak order saya sudah dikirim belum", "mau refund dong", "size L ready gak?", "bisa cancel booking?"])
 def test_indonesian_with_english_loan_words_is_indonesian(message: str) -> None:
     assert language_of(message) == "id"
 
@@ -83,7 +82,7 @@ def test_hindi_with_english_words_is_hindi(message: str) -> None:
     assert language_of(message) == "hi"
 
 
-@pytest.mark.parametrize("message", ["میرا آرڈر کہاں ہے", "سلام، سفارش من کجاست", "ممنون از شما", "شکریہ", "قیمت چنده؟"])
+@each_row("message", ["میرا آرڈر کہاں ہے", "سلام، سفارش من کجاست", "ممنون از شما", "شکریہ", "قیمت چنده؟"])
 def test_urdu_and_persian_are_not_taken_for_arabic(message: str) -> None:
     assert language_of(message) is None
 
@@ -97,7 +96,7 @@ def test_names_and_links_around_a_sentence_do_not_matter() -> None:
     assert language_of("https://shop.example/de/schuhe @anna where is my order #4711 12.05.") == "en"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("message", "code"),
     [("nao recebi o codigo", "pt"), ("cuanto cuesta el envio", "es"), ("ou est ma commande", "fr"), ("WO IST MEIN PAKET", "de")],
 )
@@ -105,26 +104,26 @@ def test_accents_and_capitals_may_be_missing(message: str, code: str) -> None:
     assert language_of(message) == code
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
+@each_row("code", LANGUAGES)
 def test_the_way_of_encoding_accents_does_not_matter(code: str) -> None:
     for message in messages(code):
         assert language_of(unicodedata.normalize("NFD", message)) == language_of(unicodedata.normalize("NFC", message))
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
+@each_row("code", LANGUAGES)
 def test_our_own_texts_are_in_the_language_that_they_are_listed_under(code: str) -> None:
     for key, said in LANGUAGES[code].texts.items():
         if not key.startswith("operator_"):
             assert language_of(said) == code, key
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
+@each_row("code", LANGUAGES)
 def test_every_everyday_word_can_be_met_in_a_message(code: str) -> None:
     for word in LANGUAGES[code].common:
         assert plain(word) in words_of(f"x{word}" if word.startswith("'") else f"{word}x" if word.endswith("'") else word)
 
 
-@pytest.mark.parametrize("word", others.BORROWED.split())
+@each_row("word", others.BORROWED.split())
 def test_a_borrowed_word_alone_tells_nothing(word: str) -> None:
     assert language_of(word) is None
 

@@ -10,6 +10,7 @@ import pytest
 from sara.languages import LANGUAGES, Language
 from sara.languages.spelling import plain
 from sara.rules import LONGEST, Words, normalised
+from tests.rows import each_row
 
 ENGLISH = LANGUAGES["en"]
 EACH = pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
@@ -65,13 +66,25 @@ def test_stop_and_start_work_everywhere(language: Language) -> None:
 
 @EACH
 def test_a_person_can_be_asked_for_in_many_ways(language: Language) -> None:
-    assert len(language.hand_over) >= 30
+    assert len(language.hand_over) + len(language.hand_over_words) >= 30
+
+
+@EACH
+def test_what_surrounds_an_order_is_known_in_every_language(language: Language) -> None:
+    words = Words()
+    for name in ("polite", "greetings", "roles", "requests", "offers_a_person", "about_messages"):
+        found = getattr(language, name)
+        assert len(found) >= 3, name
+        assert len(set(found)) == len(found), name
+        assert all(normalised(each) and each == " ".join(each.split()) for each in found), name
+    for courtesy in (*language.polite, *language.greetings):
+        assert words.meaning(courtesy) is None, "courtesy alone orders nothing"
 
 
 def test_no_word_means_two_things() -> None:
     meanings = defaultdict(set)
     for language in LANGUAGES.values():
-        for what in ("opt_out", "opt_in", "hand_over"):
+        for what in ("opt_out", "opt_out_words", "opt_in", "hand_over", "hand_over_words"):
             for word in getattr(language, what):
                 meanings[normalised(word)].add(what)
     assert {word: what for word, what in meanings.items() if len(what) > 1} == {}
@@ -79,7 +92,7 @@ def test_no_word_means_two_things() -> None:
 
 @EACH
 def test_every_word_survives_normalisation(language: Language) -> None:
-    for word in (*language.opt_out, *language.opt_in, *language.hand_over):
+    for word in (*language.opt_out, *language.opt_out_words, *language.opt_in, *language.hand_over, *language.hand_over_words):
         assert normalised(word)
         assert normalised(normalised(word)) == normalised(word)
         assert len(word) <= LONGEST, "a longer message is not looked at"
@@ -88,11 +101,11 @@ def test_every_word_survives_normalisation(language: Language) -> None:
 
 @EACH
 def test_no_word_stands_twice(language: Language) -> None:
-    for words in (language.opt_out, language.opt_in, language.hand_over):
+    for words in (language.opt_out, language.opt_out_words, language.opt_in, language.hand_over, language.hand_over_words):
         assert len(set(words)) == len(words)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "spelt"),
     [
         ("ação", "acao"),

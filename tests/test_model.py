@@ -8,6 +8,7 @@ import pytest
 
 from sara import Person, Reception
 from sara.model import RECEIPT_RANK
+from tests.rows import each_row
 
 
 @pytest.mark.parametrize("person", [Person(user_id="US.1"), Person(parent_id="US.0"), Person(phone="15550001111")])
@@ -15,7 +16,7 @@ def test_a_person_is_nameable_by_an_id_or_a_number(person: Person) -> None:
     assert person.nameable
 
 
-@pytest.mark.parametrize("person", [Person(), Person(name="Ana"), Person(username="ana"), Person(user_id="", phone="")])
+@each_row("person", [Person(), Person(name="Ana"), Person(username="ana"), Person(user_id="", phone="")])
 def test_names_and_usernames_are_claims_that_name_nobody(person: Person) -> None:
     assert not person.nameable
 

@@ -33,6 +33,7 @@ from sara.config import RetryPolicy
 from sara.lanes import PROBE_LONGEST
 from sara.outbox import Outbox
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
+from tests.rows import each_row
 
 JOB: Job = job()
 HOUR = 3_600_000
@@ -328,9 +329,7 @@ async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() 
     assert house.listed() == {}
 
 
-@pytest.mark.parametrize(
-    "error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")]
-)
+@each_row("error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")])
 async def test_whatever_else_happens_the_message_is_in_doubt(error: Exception) -> None:
     outcome, house = await outcome_of(error)
     assert (outcome.state, outcome.part, outcome.not_before) == ("in_doubt", "in_doubt", NOW + HOLD)
@@ -559,7 +558,7 @@ async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> N
 TEMPLATE = Draft("We have an answer for you.", "template", {"name": "answer_ready", "language": "en"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "sent"),
     [
         ({"customer_at": NOW - HOUR + 1}, True),
@@ -630,8 +629,8 @@ async def test_an_answer_does_not_go_out_where_somebody_else_answers_or_nobody(m
     assert [wake.kind for wake in house.queue.woken] == ["reply"]
 
 
-@pytest.mark.parametrize("mode", ["human", "paused"])
-@pytest.mark.parametrize("purpose", ["notice", "operator", "template"])
+@each_row("mode", ["human", "paused"])
+@each_row("purpose", ["notice", "operator", "template"])
 async def test_a_persons_words_and_notices_go_out_whoever_answers(mode: str, purpose: str) -> None:
     house = house_of(mode=mode, purpose=purpose)
     assert await outbox_of(house)(JOB) == Done()
@@ -677,9 +676,7 @@ async def test_who_wants_no_advertisements_gets_none(purpose: str) -> None:
     assert house.store.called("end_part") == [("out-1", "cancelled", "no_marketing", NOW)]
 
 
-@pytest.mark.parametrize(
-    ("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)]
-)
+@each_row(("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)])
 async def test_everything_else_goes_out(category: object, marketing: bool) -> None:
     house = advertising(category, marketing=marketing)
     assert await outbox_of(house)(JOB) == Done()

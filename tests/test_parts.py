@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sara import Draft, plain, split_text, utf16_length
 from sara.parts import storable
 from tests.fakes import steady
+from tests.rows import each_row
 
 WHITE = " \n\t\u00a0\u2003"
 TEXTS = st.text(alphabet=st.one_of(st.sampled_from("ab.!? \n\n  äж日🙂"), st.characters(exclude_categories=["Cs"])), max_size=300)
@@ -21,7 +22,7 @@ def without_white(text: str) -> str:
     return "".join(text.split())
 
 
-@pytest.mark.parametrize(("text", "units"), [("", 0), ("abc", 3), ("ä", 1), ("日本", 2), ("🙂", 2), ("a🙂b", 4), (FAMILY, 11)])
+@each_row(("text", "units"), [("", 0), ("abc", 3), ("ä", 1), ("日本", 2), ("🙂", 2), ("a🙂b", 4), (FAMILY, 11)])
 def test_length_is_counted_in_utf_16_units(text: str, units: int) -> None:
     assert utf16_length(text) == units == len(text.encode("utf-16-le")) // 2
 
@@ -49,12 +50,12 @@ def test_a_text_that_fits_is_left_as_it_is(text: str) -> None:
     assert split_text(text, 10_000) == ([text.strip()] if text.strip() else [])
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n \t", "\u00a0"])
+@each_row("text", ["", " ", "\n\n \t", "\u00a0"])
 def test_blank_text_gives_no_piece(text: str) -> None:
     assert split_text(text, 10) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "pieces"),
     [
         ("one two.\nthree.\n\nfour five six", ["one two.\nthree.", "four five six"]),
@@ -64,7 +65,6 @@ def test_blank_text_gives_no_piece(text: str) -> None:
         ("once: two? three four five", ["once: two?", "three four five"]),
         ("x" * 45, ["x" * 20, "x" * 20, "x" * 5]),
     ],
-    ids=["paragraph", "line", "sentence", "word", "question", "nothing"],
 )
 def test_the_best_place_to_cut_is_taken(text: str, pieces: list[str]) -> None:
     assert split_text(text, 20) == pieces
@@ -82,7 +82,7 @@ def test_a_text_that_just_fits_is_one_piece() -> None:
     assert split_text("x" * 19 + " y", 20) == ["x" * 19, "y"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "kept"),
     [
         ("plain", "plain"),
@@ -146,7 +146,7 @@ def test_what_belongs_together_on_the_screen_is_never_parted(script: str, data: 
 CHOICES = [{"id": "a", "title": "Mint"}, {"id": "b", "title": "Red", "description": "iced"}, {"id": "c"}, "Green", 4]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "content", "text"),
     [
         ("text", {}, "Well?"),
@@ -182,8 +182,8 @@ def test_a_template_without_words_says_its_parameters() -> None:
     assert plain(Draft(" ", "template", {"name": "hi", "parameters": ["Ana", 5]})) == "Ana\n\n5"
 
 
-@pytest.mark.parametrize("odd", [None, True, [], {}, [[]], [None], {"a": 1}, object()])
-@pytest.mark.parametrize("kind", ["image", "location", "contact", "reaction", "buttons", "list", "link", "template"])
+@each_row("odd", [None, True, [], {}, [[]], [None], {"a": 1}, object()])
+@each_row("kind", ["image", "location", "contact", "reaction", "buttons", "list", "link", "template"])
 def test_content_of_a_wrong_type_is_passed_over(kind: str, odd: Any) -> None:
     keys = [
         "url",

@@ -50,7 +50,7 @@ def responder(word: str) -> str:
     """A module that brings a responder whose class is called `word`."""
     return (
         "from sara import Options, Responder, hookimpl\n"
-        f"class {word}(Responder):\n    Options = Options\n"
+        f"class {word}(Responder):\n    Options = Options\n    async def answer(self, turn): ...\n"
         f"@hookimpl\ndef register_responders():\n    return [{word}]\n"
     )
 
@@ -253,7 +253,7 @@ def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
         ("def register_responders(): return []", "brings no responder"),
         (responder("One") + "def register_responders(): return [One, One]", "brings 2 responder"),
         ("def register_responders(): return [object]", "declares no Options"),
-        ("def register_responders(): return None", "could not be set up: TypeError"),
+        ("def register_responders(): return None", r"handed over a wrong value \(its result is None, not a list\)"),
         ("def register_responders(): raise OSError('it rains')", "could not be set up: OSError: it rains"),
     ],
 )
@@ -557,10 +557,11 @@ def test_a_plugin_brings_gates_and_tools_under_its_name(
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ("raise ValueError('it rains')", "ValueError"),
-        ("return None", "TypeError"),
-        ("return 7", "TypeError"),
-        ("yield 1\n    raise KeyError(2)", "KeyError"),
+        ("raise ValueError('it rains')", "raised ValueError"),
+        ("raise SystemExit(3)", "tried to end the process (SystemExit)"),
+        ("return None", "handed over a wrong value (its result is None, not a list)"),
+        ("return 7", "handed over a wrong value (its result is an int, not a list)"),
+        ("yield 1\n    raise KeyError(2)", "raised KeyError"),
     ],
 )
 def test_one_that_cannot_bring_them_is_a_problem_and_the_others_bring_theirs(
@@ -570,7 +571,7 @@ def test_one_that_cannot_bring_them_is_a_problem_and_the_others_bring_theirs(
     sound = f"from sara import hookimpl\n@hookimpl\ndef {hook}():\n    return ['x']\n"
     found, problems = brings(folder, hook, sound, clumsy, sound)
     assert found == [("one", "str"), ("three", "str")]
-    assert problems == {f"plugin:two:{hook}": f"the plugin two raised {error} in its hook {hook}"}
+    assert problems == {f"plugin:two:{hook}": f"the plugin two {error} in its hook {hook}"}
 
 
 # ── what the daemon makes of them ─────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -50,11 +51,46 @@ def test_the_newest_message_is_marked_read_and_typing_is_renewed_until_the_answe
 
 async def test_a_channel_without_either_costs_nothing() -> None:
     house = House()
-    async with Presence(house.strays).shown(house.route, LINES):
+    presence = Presence(house.strays)
+    async with presence.shown(house.route, LINES):
         pass
-    async with Presence(house.strays).shown(house.route, (line("in-3", "no id"),)):
+    async with presence.shown(house.route, (line("in-3", "no id"),)):
         pass
+    await presence.close()
     assert len(asyncio.all_tasks()) == 1
+
+
+def test_the_message_is_marked_read_however_fast_the_answer_comes() -> None:
+    """An answer from a cache, a refusal, an error: whatever ends the call, the customer's message was read."""
+
+    class Slow(Shop):
+        async def mark_read(self, external_id: str) -> None:
+            await pass_time(self.takes)
+            self.shown.append(f"read {external_id}")
+
+        takes = 0.0
+
+    async def answered(takes: float, makes: float, error: Exception | None) -> list[str]:
+        house, shop = House(), Slow()
+        shop.takes = takes
+        presence = Presence(house.strays)
+        with contextlib.suppress(KeyError):
+            async with presence.shown(replace(house.route, channel=shop), LINES):
+                if makes:
+                    await pass_time(makes)
+                if error is not None:
+                    raise error
+        await pass_time(takes + 1)
+        await presence.close()
+        return shop.shown
+
+    async def main() -> None:
+        for takes in (0.001, 0.5, 1.9):
+            for makes in (0.0, 0.0005, takes / 2):
+                for error in (None, KeyError("the answer failed")):
+                    assert await answered(takes, makes, error) == ["read w2"], (takes, makes, error)
+
+    without_waiting(main())
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError(), asyncio.CancelledError()])

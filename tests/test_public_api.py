@@ -18,6 +18,7 @@ import pytest
 
 import sara
 from tests.patience import patience
+from tests.rows import each_row
 
 ROOT = Path(__file__).parents[1]
 MANUAL = ROOT / "plugins" / "README.md"
@@ -58,7 +59,7 @@ def test_every_public_name_says_where_it_comes_from() -> None:
     assert len(sara.__all__) == len(set(sara.__all__))
 
 
-@pytest.mark.parametrize("name", sara.__all__)
+@each_row("name", sara.__all__)
 def test_a_public_name_is_what_its_home_defines(name: str) -> None:
     home = homes()[name]
     assert getattr(sara, name) is getattr(importlib.import_module(home), name)
@@ -203,7 +204,7 @@ def modules_imported(path: Path) -> Iterator[str]:
             yield "." * node.level + (node.module or "")
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
+@each_row("path", PLUGINS)
 def test_a_plugin_imports_of_the_core_only_sara_itself_and_no_other_plugin(path: Path) -> None:
     own = path.relative_to(ROOT / "plugins").parts[0]
     strange = [
@@ -213,7 +214,7 @@ def test_a_plugin_imports_of_the_core_only_sara_itself_and_no_other_plugin(path:
     assert strange == []
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
+@each_row("path", PLUGINS)
 def test_a_plugin_uses_only_public_names_of_sara(path: Path) -> None:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "sara":

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from sara.reach import why_unreachable
+from tests.rows import each_row
 
 
 async def told(url: str, timeout: float = 5) -> tuple[str, str]:
@@ -67,7 +68,7 @@ def test_a_cause_that_leads_back_to_itself_ends() -> None:
     assert why_unreachable(error)[0] == "no answer came (ValueError)"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("number", "why", "remedy"),
     [
         (10, "has expired", "Renew"),

@@ -9,11 +9,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+import structlog
 
 from sara import (
     Again,
     Attachment,
     Contact,
+    ContentRefused,
     Done,
     Draft,
     GiveUp,
@@ -37,6 +39,7 @@ from sara import (
     Turn,
     Usage,
     Wake,
+    media_downloads,
 )
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
@@ -49,6 +52,7 @@ from sara.spending import Spending
 from sara.texts import ENGLISH as TEXTS
 from sara.texts import Texts
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
+from tests.rows import each_row
 
 JOB: Job = job("reply", lane="reply:assistant")
 LINES = (line("in-1", "hello"), line("in-2", "anybody there?"))
@@ -76,7 +80,7 @@ def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable
         house.clock,
         chance,
         house.strays,
-        house.files,
+        house.downloads,
         house.manners,
     )
 
@@ -308,10 +312,10 @@ async def test_what_all_give_up_is_dead_at_once() -> None:
     assert house.listed()["replies:dead"] == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("apologise", "apologised", "says"), [(True, False, True), (True, True, False), (False, False, False), (False, True, False)]
 )
-@pytest.mark.parametrize(("error", "key"), [(GiveUp("too long"), "fallback"), (RuntimeError("a bug"), "apology")])
+@each_row(("error", "key"), [(GiveUp("too long"), "fallback"), (RuntimeError("a bug"), "apology")])
 async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     apologise: bool, apologised: bool, says: bool, error: Exception, key: str
 ) -> None:
@@ -320,6 +324,50 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     assert await replies(JOB) == Done()
     assert house.store.wrote()[-1] == "end_reply"
     assert house.store.notices == ([Draft(house.texts.say(key, None))] if says else [])
+
+
+async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None:
+    for apologised in (False, True):
+        house = house_of(FakeResponder(ContentRefused("no")), view=reply_view(*LINES, apologised=apologised), apologise=False)
+        assert await run(house) == Done()
+        assert house.store.notices == ([] if apologised else [Draft(house.texts.say("fallback", None))])
+        [(_, _, state, reason, _)] = house.store.called("end_reply")
+        assert (state, reason) == ("dead", "given_up: no")
+
+
+async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> None:
+    said = "too many candles"
+    kept = f'no (it said: "{said}")'
+    for error in (TryLater("no", detail=said), GiveUp("no", detail=said), ContentRefused("no", detail=said)):
+        house = house_of(FakeResponder(error))
+        with structlog.testing.capture_logs() as logged:
+            await run(house)
+        wrote = house.store.called("postpone_reply") or house.store.called("end_reply")
+        assert kept in str(wrote), error
+        assert said not in str(logged), error
+        shown = [problem.message for problem in house.problems if problem.key == "replies:dead"]
+        assert all(said in message for message in shown)
+        assert bool(shown) == isinstance(error, GiveUp)
+
+
+async def test_an_answer_is_kept_whatever_it_is_said_to_cost() -> None:
+    odd: list[tuple[Any, Any]] = [
+        (Usage(2**70, 5, "m"), None),
+        (Usage(10**9 + 1, 5, "m"), None),
+        (Usage(-(2**70), 5, "m"), Usage(0, 5, "m")),
+        (Usage(float("nan"), 5, "m"), Usage(0, 5, "m")),  # type: ignore[arg-type]
+        (Usage(float("inf"), 5, "m"), None),  # type: ignore[arg-type]
+        (Usage(7.9, True, "m"), Usage(7, 0, "m")),  # type: ignore[arg-type]
+        (Usage("7", None, None), Usage(0, 0, "None")),  # type: ignore[arg-type]
+        (Usage(1, 2, "m\x00\ud83d" + "x" * 500), Usage(1, 2, "m\ufffd" + "x" * 198)),
+        ({"input_tokens": 5}, None),
+        (None, None),
+    ]
+    for usage, kept in odd:
+        house = house_of(FakeResponder(Reply((Draft("Yes!"),), usage)))
+        assert await run(house) == Done()
+        [(*_, stored, _)] = house.store.called("save_reply")
+        assert stored == kept, usage
 
 
 async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away_every_eight_seconds_until_it_outlasts() -> None:
@@ -523,6 +571,27 @@ def test_a_responder_sees_each_message_on_its_own_after_the_history() -> None:
     assert (asked.history, asked.messages) == ((Q1, A1), LINES)
 
 
+async def test_a_turn_is_read_in_the_order_in_which_it_was_written() -> None:
+    # As they arrived, with the seconds at which they were written; then as they are read.
+    rows = [
+        ((("Please cancel my order", 0), ("No wait, keep it", 4)), ["Please cancel my order", "No wait, keep it"]),
+        ((("No wait, keep it", 4), ("Please cancel my order", 0)), ["Please cancel my order", "No wait, keep it"]),
+        ((("c", 2), ("a", 0), ("b", 1)), ["a", "b", "c"]),
+        ((("b", 1), ("a", 1), ("c", 1)), ["b", "a", "c"]),
+        ((("late", 5), ("early", -7_200)), ["early", "late"]),
+    ]
+    for arrived, read in rows:
+        lines = [line(f"in-{n}", words, NOW + at * 1_000) for n, (words, at) in enumerate(arrived)]
+        responder = FakeResponder()
+        house = house_of(responder, view=reply_view(*lines, history=(line("q2", "2", NOW - 8), line("q1", "1", NOW - 9))))
+        await run(house)
+        [asked] = responder.turns
+        assert [each.text for each in asked.messages] == read
+        assert [each.text for each in asked.history] == ["1", "2"]
+        [(_, answers, _)] = house.store.called("begin_reply")
+        assert set(answers) == {each.id for each in lines}
+
+
 @pytest.mark.parametrize(("messages", "expected"), [(4, (Q1, A1, Q2, A2)), (2, (Q2, A2)), (0, ())])
 def test_history_is_cut_to_so_many_messages(messages: int, expected: tuple[object, ...]) -> None:
     assert turn(reply_view(*LINES, history=(Q1, A1, Q2, A2)), messages).history == expected
@@ -600,6 +669,31 @@ async def test_files_are_fetched_before_the_responder_is_asked_and_once_the_call
     assert [name for name, *_ in house.store.called("keep_attachment")] == ["at1"]
 
 
+async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_however_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Silent(FakeChannel):
+        async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+            asked.append(attachment.id)
+            await asyncio.Event().wait()
+            yield b""
+
+    monkeypatch.setattr(media_downloads, "FILES_WITHIN", 100)
+    first, second = FakeResponder(TryLater("busy")), FakeResponder(TryLater("busy"), "I cannot see it.")
+    house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)), tmp_path)
+    house.route = replace(house.route, channel=Silent())
+    house.routes = Routes([house.route])
+    picture = Attachment("image", "image/jpeg", "media-1", id="at1")
+    house.store.replying = reply_view(replace(line("in-2", "[image]"), attachments=(picture,)))
+    assert isinstance(await run(house), Again)
+    house.clock.forward(60_000)
+    await run(house)
+    assert asked == ["at1"], "the second try found nothing left of the bound"
+    assert [turn.messages[0].attachments[0].state for turn in (*first.turns, *second.turns)] == ["pending"] * 4
+
+
 async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:
     house = house_of(FakeResponder(Reply((Draft("On Monday."),), readings={"in-1": "When do you\x00 open?"})))
     await run(house)
@@ -649,7 +743,7 @@ async def test_as_many_messages_are_counted_as_the_limits_need() -> None:
     assert limits.counted == 90 + SPARE
 
 
-@pytest.mark.parametrize(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
+@each_row(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
 async def test_saras_own_words_are_in_the_customers_language_or_else_in_the_files(language: str | None, code: str) -> None:
     house = house_of(FakeResponder(), view=in_language(TOO_MUCH, language), limits=ONE_A_MINUTE, language="de")
     house.manners = replace(house.manners, texts=Texts(default="de"))
@@ -764,10 +858,9 @@ async def test_a_gate_of_a_plugin_decides_whether_and_when_and_what_is_said() ->
     assert said_of(house) == [("busy", TEXTS["busy"])]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "decision",
     [ValueError("it rains"), None, Skip((), "nothing"), Skip(("m99",), "another's"), Wait(NOW), Say("greeting", Proceed())],
-    ids=repr,
 )
 async def test_a_gate_that_fails_or_says_nonsense_keeps_nobody_from_an_answer(decision: Any) -> None:
     house, end = await gated(decision)
@@ -1047,8 +1140,8 @@ async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], t
     assert house.store.also.timer == timer
 
 
-@pytest.mark.parametrize(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
-@pytest.mark.parametrize(("language", "code"), [(None, "en"), ("es", "es")])
+@each_row(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
+@each_row(("language", "code"), [(None, "en"), ("es", "es")])
 async def test_an_apology_is_in_the_customers_language(error: Exception, key: str, language: str | None, code: str) -> None:
     notices: list[Draft] = []
     house = house_of(FakeResponder(error), view=in_language(reply_view(*LINES), language), apologise=True)

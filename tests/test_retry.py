@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara.config import Retry, RetryPolicy
-from sara.errors import GiveUp, TryLater
+from sara.errors import ContentRefused, GiveUp, TryLater
 from sara.retry import Broke, Dead, RetryAt, back_off, combine, decide
 from tests.fakes import steady
+from tests.rows import each_row
 
 START = 1_800_000_000_000
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -78,6 +79,8 @@ def test_what_follows_where_none_of_several_answered() -> None:
         told = (type(outcome), outcome.scope, outcome.until_mended, str(outcome), outcome.after)
         assert told == (kind, scope, until_mended, words, after), errors
     assert combine([GiveUp("too long"), GiveUp("for me too")]).args == ("for me too",)
+    assert isinstance(combine([ContentRefused("no"), GiveUp("for me too")]), ContentRefused), "the customer is told"
+    assert combine([TryLater("no", detail="said"), GiveUp("for me too")]).detail == "said"
 
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
@@ -96,7 +99,7 @@ def test_sending_is_more_patient_than_asking() -> None:
     assert isinstance(decide(Retry().send, 9, START, START + 24 * HOUR, own_fault=False), Dead)
 
 
-@pytest.mark.parametrize(("after", "wait"), [(None, 1_000), (0, 1_000), (999, 1_000), (20_000, 20_000)])
+@each_row(("after", "wait"), [(None, 1_000), (0, 1_000), (999, 1_000), (20_000, 20_000)])
 def test_a_wait_that_was_asked_for_is_kept(after: int | None, wait: int) -> None:
     assert decide(DEFAULT, 1, START, START, own_fault=False, after=after) == RetryAt(START + wait)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from sara.config.model import Ceiling as Allowed
 from sara.history import estimated_tokens
 from sara.spending import ANSWER, INSTRUCTIONS, MILLION, Spending
 from tests.fakes import NOW, line, steady
+from tests.rows import each_row
 
 PRICES = {
     "gpt-5": Price(input=1.25, output=10),
@@ -31,7 +31,7 @@ def spending(**changes: Any) -> Spending:
 # ── what a call cost ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("model", "cost"),
     [
         ("gpt-5", 11_250_000),
@@ -93,7 +93,7 @@ def test_a_call_that_reads_what_was_estimated_never_costs_more_than_was_set_asid
     assert spending().reserve([*lines, line("m", more)], NOW).money >= aside.money
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("now", "expected"),
     [
         (1_796_083_199_999, ("2026-11-30", "2026-11")),
@@ -109,7 +109,7 @@ def test_days_and_months_change_by_utc(now: int, expected: tuple[str, str]) -> N
 # ── ceilings ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("budget", "bounded"),
     [
         ({}, False),
@@ -123,7 +123,7 @@ def test_one_ceiling_is_enough_to_be_bounded(budget: dict[str, Any], bounded: bo
     assert spending(**budget).bounded is bounded
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("day", "month", "used_up"),
     [
         ({}, {}, False),
@@ -145,7 +145,7 @@ def test_without_ceilings_nothing_is_ever_used_up() -> None:
     assert not Spending(Budget()).used_up([{"calls": 1 << 40}, {"money": 1 << 60}])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("budget", "usage", "unpriced"),
     [
         ({"day": Allowed(money=1)}, Usage(1, 1, "gpt-5"), False),

@@ -36,6 +36,7 @@ from sara.spending import Spending
 from sara.tending import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, Tending
 from sara.timers import UNSENT_LOOK
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeResponder, FakeStore, House, job, line, without_waiting
+from tests.rows import each_row
 
 JOB: Job = job("timer", lane="timer")
 MINUTE, HOUR = 60_000, 3_600_000
@@ -252,14 +253,14 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     budget = Budget(prices={"m": Price(input=1, output=2)})
     house.manners = replace(house.manners, spending=Spending(budget))
     assert await run(house) == Done()
-    assert scribe.summed == [(lines, "Ana is new.", NOW)]
+    assert scribe.summed == [(tuple(lines), "Ana is new.", NOW)]
     assert house.store.called("older_lines") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
     saved = (CONVERSATION, "They spoke about bread.", "m2", Usage(1_000, 100, "m"), 1_200, ("2027-01-15", "2027-01"), NOW)
     assert house.store.called("save_summary") == [saved]
     assert house.listed() == {}
 
 
-@pytest.mark.parametrize("first", [TryLater("busy"), GiveUp("cannot"), RuntimeError("a bug"), "   ", None, Draft("no summary")])
+@each_row("first", [TryLater("busy"), GiveUp("cannot"), RuntimeError("a bug"), "   ", None, Draft("no summary")])
 async def test_responders_are_asked_in_turn_until_one_sums_up(first: Any) -> None:
     second = Scribe("They spoke about bread.")
     house = house_of(Scribe(first), second, policy=SUMMARISE, older=2)
@@ -268,7 +269,7 @@ async def test_responders_are_asked_in_turn_until_one_sums_up(first: Any) -> Non
     assert len(house.store.called("save_summary")) == 1
 
 
-@pytest.mark.parametrize("sums", [TryLater("busy"), GiveUp("this responder writes no summaries"), RuntimeError("card 4929"), " "])
+@each_row("sums", [TryLater("busy"), GiveUp("this responder writes no summaries"), RuntimeError("card 4929"), " "])
 async def test_where_none_can_it_is_a_problem_and_tried_again_later(sums: Any) -> None:
     house = house_of(Scribe(sums), policy=SUMMARISE, older=2)
     assert await run(house) == Again(NOW + NOT_NOW)

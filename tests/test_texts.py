@@ -12,11 +12,12 @@ from sara.languages import LANGUAGES
 from sara.rules import Words
 from sara.texts import ENGLISH, Texts, faults
 from tests.fakes import steady
+from tests.rows import each_row
 
 DUTCH = {key: f"{key} in het Nederlands {' '.join(re.findall('{.*?}', said))}".strip() for key, said in ENGLISH.items()}
 
 
-@pytest.mark.parametrize("key", ENGLISH)
+@each_row("key", ENGLISH)
 def test_every_text_says_something(key: str) -> None:
     assert ENGLISH[key].strip() == ENGLISH[key] != ""
 
@@ -44,7 +45,7 @@ def test_each_language_is_answered_in_itself() -> None:
         assert texts.say("apology", code) == language.texts["apology"]
 
 
-@pytest.mark.parametrize("language", [None, "", "nl", "xx-YY", "🙂", "deutsch"])
+@each_row("language", [None, "", "nl", "xx-YY", "🙂", "deutsch"])
 def test_an_unknown_language_is_answered_in_the_default_one(language: str | None) -> None:
     assert Texts().say("apology", language) == LANGUAGES["en"].texts["apology"]
     assert Texts(default="it").say("apology", language) == LANGUAGES["it"].texts["apology"]
@@ -54,7 +55,7 @@ def test_a_default_that_has_no_texts_is_english() -> None:
     assert Texts(default="nl").say("apology") == ENGLISH["apology"]
 
 
-@pytest.mark.parametrize("language", ["pt-BR", "pt_BR", "PT", "pt-br", " pt "])
+@each_row("language", ["pt-BR", "pt_BR", "PT", "pt-br", " pt "])
 def test_a_country_s_variant_is_answered_in_its_language(language: str) -> None:
     assert Texts().say("apology", language=language) == LANGUAGES["pt"].texts["apology"]
 
@@ -127,7 +128,7 @@ def test_sara_s_own_texts_have_no_faults() -> None:
     assert faults({}) == faults({"pt": {}}) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "sentence"),
     [
         ({"pt": {"awya": "x"}}, "pt.awya is none of SARA's texts; did you mean away?"),

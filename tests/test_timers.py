@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from sara import Contact, Instant, Millis, TimerView
 from sara.config import Conversation, FollowUp, History
 from sara.timers import UNSENT_LOOK, Due, decide, first_look, shown
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, steady
+from tests.rows import each_row
 
 MINUTE, HOUR = 60_000, 3_600_000
 DAY = 24 * HOUR
@@ -54,7 +54,7 @@ def test_a_policy_without_timers_calls_for_nothing() -> None:
 # ── the end of a hand-over, and parts with a time of their own ────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "expected"),
     [
         ({"mode": "human", "mode_until": NOW + 5}, Due(NOW + 5, "hand_back")),
@@ -73,8 +73,7 @@ def test_hand_overs_end_and_parts_are_said_at_their_time(changes: dict[str, Any]
 # ── asking once more ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
+@each_row(("changes", "expected"),
     [
         ({}, Due(ANSWERED + 2 * HOUR, "follow_up")),
         ({"ours_at": NOW - 3 * HOUR, "customer_at": NOW - 4 * HOUR}, Due(NOW - HOUR, "follow_up")),
@@ -90,17 +89,12 @@ def test_hand_overs_end_and_parts_are_said_at_their_time(changes: dict[str, Any]
         ({"waiting": 1}, None),
         ({"unsent": 1}, Due(NOW + UNSENT_LOOK, "look")),
         ({"unsent": 1, "ours_at": None}, Due(NOW + UNSENT_LOOK, "look")),
-    ],
-    ids=[
-        "silent", "long silent", "we began", "the same moment", "customer spoke last", "we said nothing", "once only", "closed",
-        "opted out", "human", "paused", "waiting", "unsent", "first answer unsent",
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_customer_who_fell_silent_is_asked_once_more(changes: dict[str, Any], expected: Due | None) -> None:
     assert due(FOLLOW_UP, **changes) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("window", "window_from", "asked"),
     [
         (None, None, True),
@@ -110,7 +104,6 @@ def test_a_customer_who_fell_silent_is_asked_once_more(changes: dict[str, Any], 
         (3 * HOUR, ASKED, False),
         (2 * HOUR, ASKED, False),
     ],
-    ids=["no window", "open", "closed", "just open", "closes just then", "over by then"],
 )
 def test_nobody_is_asked_when_we_may_not_write_freely_any_more(
     window: Millis | None, window_from: Instant | None, asked: bool
@@ -127,7 +120,7 @@ def test_who_should_have_been_asked_before_the_window_closed_is_not_asked_after_
 # ── closing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "expected"),
     [
         ({}, Due(ANSWERED + 5 * HOUR, "close")),
@@ -149,7 +142,7 @@ def test_a_conversation_is_closed_so_long_after_the_last_word(changes: dict[str,
 # ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("older", "expected"), [(0, None), (4, None), (5, Due(NOW, "summarise")), (500, Due(NOW, "summarise"))])
+@each_row(("older", "expected"), [(0, None), (4, None), (5, Due(NOW, "summarise")), (500, Due(NOW, "summarise"))])
 def test_what_is_older_is_summed_up_once_it_is_worth_it(older: int, expected: Due | None) -> None:
     assert due(SUMMARISE, older=older) == expected
 
@@ -158,7 +151,7 @@ def test_nothing_is_summed_up_where_nobody_wants_it() -> None:
     assert due(Conversation(history=History(messages=10)), older=500) is None
 
 
-@pytest.mark.parametrize(("messages", "left_out"), [(0, 1), (1, 1), (2, 1), (3, 1), (10, 5), (41, 20)])
+@each_row(("messages", "left_out"), [(0, 1), (1, 1), (2, 1), (3, 1), (10, 5), (41, 20)])
 def test_half_of_what_is_shown_stays_out_of_the_summary(messages: int, left_out: int) -> None:
     assert shown(Conversation(history=History(messages=messages))) == left_out
 
@@ -177,7 +170,7 @@ def test_nothing_falls_out_of_sight_before_it_is_summed_up(messages: int) -> Non
 ALL = Conversation(follow_up=FollowUp(after=2 * HOUR), close_after=5 * HOUR, history=History(messages=10, summarise=True))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "act"),
     [
         ({}, "follow_up"),
@@ -205,7 +198,7 @@ def test_what_cannot_be_done_now_can_be_left_out() -> None:
 # ── the first look ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "expected"),
     [
         (Conversation(), None),

@@ -14,10 +14,12 @@ from pydantic import BaseModel, Field, field_validator
 
 from sara import Contact, Options, SaraError, Stale, StoreUnavailable, Tool, ToolRecord, ToolScope
 from sara.bounds import MOST_OF_ONE
-from sara.tools import HAND_OVER, LONGEST, MOST_CALLS, UNKNOWN, TurnTools, chosen, fault_of, missing
+from sara.tools import HAND_OVER, LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools, chosen, fault_of, missing
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
 
 SCOPE = ToolScope(CONVERSATION, ACCOUNT, Contact("p1", "Ana"), NOW)
+
+TIMED_OUT = f"It did not end within 10 s. {NOT_KNOWN}"
 
 
 class Order(Options):
@@ -173,12 +175,9 @@ async def test_a_result_is_cut_and_holds_nothing_that_cannot_be_stored() -> None
         ('{"number": 7.5}', "number: Input should be a valid integer"),
         ('{"number": [7]}', "number: Input should be a valid integer"),
         ('{"number": 7, "way": "drone"}', "way: Input should be 'mail' or 'pick-up'"),
-        ('{"number": 7, "contact": "p2"}', "contact: Extra inputs are not permitted"),
-        ('{"number": 7, "conversation": "c2", "account": "x"}', "account: Extra inputs are not permitted"),
         ("[7]", "arguments: Input should be an object"),
         ("7", "arguments: Input should be an object"),
-        ("null", "arguments: Input should be an object"),
-        ('"{\\"number\\": 7}"', "arguments: Input should be an object"),
+        ("null", "number: Field required"),
         ("number=7", "Invalid JSON"),
         ('{"number": 7', "Invalid JSON"),
         ('{"number": 7} {"number": 8}', "Invalid JSON"),
@@ -197,6 +196,55 @@ async def test_the_model_is_told_what_is_wrong_with_its_arguments_and_nothing_is
     assert house.listed() == {}
 
 
+async def test_what_is_plainly_meant_is_understood() -> None:
+    rows: list[tuple[str, str, tuple[int, str]]] = [
+        ("functions.order_state", '{"number": 7}', (7, "mail")),
+        ("order_state<|channel|>commentary", '{"number": 7}', (7, "mail")),
+        ("order_state:0", '{"number": 7}', (7, "mail")),
+        ("functions.order_state:3", '{"number": 7}', (7, "mail")),
+        ("default_api.order-state", '{"number": 7}', (7, "mail")),
+        ("ORDER_STATE", '{"number": 7}', (7, "mail")),
+        ("OrderState ", '{"number": 7}', (7, "mail")),
+        ("order_state", '{"number": 7, "contact": "p2", "order": {"number": 9}}', (7, "mail")),
+        ("order_state", '{"number": "7"}', (7, "mail")),
+        ("order_state", '{"number": "#7"}', (7, "mail")),
+        ("order_state", '{"number": "No. 7"}', (7, "mail")),
+        ("order_state", '{"number": 7, "way": null}', (7, "mail")),
+        ("order_state", '{"number": 7, "way": "Pick up", "x": 1}', (7, "pick-up")),
+        ("order_state", '```json\n{"number": 7}\n```', (7, "mail")),
+        ("order_state", '[{"number": 7, "y": []}]', (7, "mail")),
+        ("order_state", json.dumps('{"number": 7}'), (7, "mail")),
+    ]
+    for name, arguments, (number, way) in rows:
+        tool = OrderState()
+        assert await toolbox(tool, hands_over=True).call(name, arguments) == "It is on its way.", (name, arguments)
+        assert [given for given, _ in tool.ran] == [Order(number=number, way=way)], (name, arguments)  # type: ignore[arg-type]  # a row's text
+
+
+async def test_texts_are_cut_and_converted_as_the_schema_wants() -> None:
+    rows: list[tuple[object, tuple[str, tuple[str, ...], str]]] = [
+        ({"address": {"street": "x" * 50}, "note": "n"}, ("x" * 40, (), "n")),
+        ({"address": {"street": 7, "town": "y"}, "note": ["a", "b"]}, ("7", (), "a, b")),
+        ({"address": {"street": "a", "lines": "b"}, "note": None}, ("a", ("b",), "")),
+        ({"address": {"street": "a", "lines": '["b", "c"]'}}, ("a", ("b", "c"), "")),
+        ({"address": '{"street": "a"}', "note": True}, ("a", (), "true")),
+    ]
+    for arguments, (street, lines, note) in rows:
+        move = MoveOrder()
+        await toolbox(move).call("move_order", json.dumps(arguments))
+        [(given, _)] = move.ran
+        assert (given.address.street, given.address.lines, given.note) == (street, lines, note), arguments
+
+
+async def test_a_reason_for_handing_over_may_be_long_and_need_not_be_a_text() -> None:
+    for reason, wanted in (("x" * 5_000, "x" * 500), (7, "7"), (["wants Ana", "is upset"], "wants Ana, is upset")):
+        box = toolbox(hands_over=True)
+        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith(
+            "A colleague"
+        )
+        assert box.wanted == wanted
+
+
 async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() -> None:
     told = await toolbox(OrderState()).call("order_state", json.dumps({"number": "4929 1234 5678 9012"}))
     assert "4929" not in told
@@ -205,7 +253,9 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
 @pytest.mark.parametrize(
     ("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")]
 )
-@pytest.mark.parametrize("name", ["order_stat", "", "ORDER_STATE", "order_state ", "../order_state", "run", "__class__"])
+@pytest.mark.parametrize(
+    "name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"]
+)
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
     told = await toolbox(tool, house=house, hands_over=hands_over).call(name, '{"number": 7}')
@@ -254,7 +304,15 @@ async def test_what_a_tool_says_of_its_failure_is_told_and_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("card 4929 1234"), KeyError("x"), TimeoutError(), SystemExit(3), asyncio.CancelledError()]
+    "error",
+    [
+        RuntimeError("card 4929 1234"),
+        KeyError("x"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        asyncio.CancelledError(),
+    ],
 )
 async def test_a_tool_that_breaks_is_a_problem_and_what_it_did_is_not_known(error: BaseException) -> None:
     house, tool = House(), OrderState(error)
@@ -288,7 +346,7 @@ def test_a_tool_that_takes_too_long_is_given_up_and_not_called_again() -> None:
         told = [await toolbox(Slow(), house=house, attempt=n).call("order_state", '{"number": 7}') for n in (1, 2)]
         return told, len(began), house.listed()
 
-    assert without_waiting(main()) == ([UNKNOWN, UNKNOWN], 1, {"tool:order_state": 1})
+    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state": 1})
 
 
 def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
@@ -314,7 +372,7 @@ def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
         return told, len(began)
 
     told, began = without_waiting(main())
-    assert told == [UNKNOWN] * MOST_OF_ONE + ["This cannot be done at the moment."] * 2
+    assert told == [TIMED_OUT] * MOST_OF_ONE + ["This cannot be done at the moment."] * 2
     assert began == MOST_OF_ONE
 
 
@@ -341,7 +399,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
             return "done"
 
     house = House()
-    assert await toolbox(Plain(), house=house).call("order_state", '{"number": 7}') == UNKNOWN
+    assert await toolbox(Plain(), house=house).call("order_state", '{"number": 7}') == "done"
     assert house.listed() == {"tool:order_state": 1}
 
 
@@ -357,7 +415,7 @@ async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
     assert house.store.calls == []
 
 
-@pytest.mark.parametrize("arguments", ["{}", '{"reason": ""}', '{"reason": 7}', json.dumps({"reason": "x" * 501}), "later"])
+@pytest.mark.parametrize("arguments", ["{}", '{"reason": ""}', '{"reason": {}}', '{"reason": null}', '{"reasons": "x"}', "later"])
 async def test_without_a_reason_nothing_is_handed_over(arguments: str) -> None:
     box = toolbox(hands_over=True)
     assert "nothing was done" in await box.call(HAND_OVER, arguments)
@@ -484,7 +542,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
         box = toolbox(*allowed, house=house, hands_over=True)
         told = await box.call(name, arguments)
         assert isinstance(told, str)
-        assert box.wanted is None or (name == HAND_OVER and json.loads(arguments) == {"reason": box.wanted})
+        assert box.wanted is None or ('"reason"' in arguments and 0 < len(box.wanted) <= 500)
     assert refund.ran == []  # type: ignore[attr-defined]  # it is an OrderState
     for tool in (order, move):
         for given, scope in tool.ran:

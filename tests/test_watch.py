@@ -11,13 +11,14 @@ from sara.errors import StoreUnavailable
 from sara.watch import LEAST_FREE, MOST_WAITING, Watch
 from tests.fakes import House
 from tests.patience import patience
+from tests.rows import each_row
 
 
 def watch_of(house: House, free: list[int]) -> Watch:
     return Watch(Path(), house.store, house.problems, free=lambda _: free[0])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("free", "waiting", "room", "problem"),
     [
         (LEAST_FREE, 0, True, None),

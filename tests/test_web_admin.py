@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
+from structlog.testing import capture_logs
 
 from sara import Draft, HandOver, Stale, StoreUnavailable, Unhealthy, Wake
 from sara.acting import Acting
 from sara.health import Health
+from sara.web import admin
 from sara.web.admin import AdminApp
-from tests.fakes import CONVERSATION, NOW, House, delivery_view
+from sara.web.counted_log import INTERVAL_S
+from tests.fakes import CONVERSATION, DEADLINE, NOW, DoorServer, House, delivery_view
 
 TOKEN = "a-token-that-nobody-guesses"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -54,7 +58,7 @@ class Desk:
             spent=self._spent,
         )
         self.app.serving = True
-        self.client: TestClient[web.Request, web.Application] = TestClient(TestServer(self.app.application()))
+        self.client: TestClient[web.Request, web.Application] = TestClient(DoorServer(self.app.application()))
 
     async def _spent(self) -> Mapping[str, Mapping[str, int]]:
         return {"day": {"calls": 1, "money": 450}}
@@ -74,28 +78,78 @@ async def desk() -> AsyncIterator[Desk]:
 # ── who may come in ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("method", "path"), CLOSED)
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "",
-        TOKEN,
-        "Bearer",
-        "Bearer ",
-        "Bearer wrong",
-        f"Bearer {TOKEN}x",
-        f"Basic {TOKEN}",
-        f"Bearer {TOKEN[:-1]}",
-        "Bearer é",
-    ],
-)
-async def test_without_the_token_there_is_nothing(desk: Desk, method: str, path: str, authorization: str | None) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    async with desk.client.request(method, path, headers=headers) as response:
-        assert response.status == 401
-        assert response.headers["WWW-Authenticate"] == "Bearer"
+WRONG = [
+    None,
+    "",
+    TOKEN,
+    "Bearer",
+    "Bearer ",
+    "Bearer wrong",
+    f"Bearer {TOKEN}x",
+    f"Basic {TOKEN}",
+    f"Bearer {TOKEN[:-1]}",
+    "Bearer é",
+]
+
+
+@pytest.fixture(autouse=True)
+def failures_cost_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "FAILED_LOGIN_DELAY_S", 0.0)
+
+
+async def test_without_the_token_there_is_nothing(desk: Desk) -> None:
+    for method, path in CLOSED:
+        for authorization in WRONG:
+            headers = {} if authorization is None else {"Authorization": authorization}
+            async with desk.client.request(method, path, headers=headers) as response:
+                assert response.status == 401, (method, path, authorization)
+                assert response.headers["WWW-Authenticate"] == "Bearer"
     assert desk.house.store.calls == []
+
+
+class TestFailedLogins:
+    async def test_a_wrong_token_is_answered_late_and_others_do_not_wait(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release, waits = asyncio.Event(), []
+
+        async def pause(seconds: float) -> None:
+            waits.append(seconds)
+            await release.wait()
+
+        monkeypatch.setattr(admin, "pause", pause)
+        monkeypatch.setattr(admin, "FAILED_LOGIN_DELAY_S", 1.0)
+        tries = [asyncio.create_task(desk.ask("GET", "/api/v1/queue", {"Authorization": f"Bearer {n}"})) for n in range(5)]
+        async with asyncio.timeout(DEADLINE):
+            while len(waits) < len(tries):
+                assert (await desk.ask("GET", "/api/v1/problems"))[0] == 200
+                assert (await desk.ask("GET", "/api/v1/problems", {}))[0] == 401, "without a token nothing was tried"
+        assert not any(each.done() for each in tries)
+        assert waits == [1.0] * 5
+        release.set()
+        assert [status for status, _ in await asyncio.gather(*tries)] == [401] * 5
+
+    async def test_they_are_counted_in_one_line_a_minute(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        minutes: list[Callable[[], None]] = []
+        loop = asyncio.get_running_loop()
+        real = loop.call_later
+
+        def call_later(delay: float, callback: Any, *args: Any, **more: Any) -> asyncio.TimerHandle:
+            if delay == INTERVAL_S:
+                minutes.append(callback)
+            return real(delay, callback, *args, **more)
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        with capture_logs() as logged:
+            for count in (7, 3, 0):
+                for n in range(count):
+                    await desk.ask("GET", "/api/v1/queue", {"Authorization": f"Bearer wrong-{n}"})
+                if minutes:
+                    minutes.pop()()
+        lines = [line for line in logged if line["event"] == "admin_login_failed"]
+        assert [line["count"] for line in lines] == [1, 6, 3]
+        assert all(line["peer"] == "127.0.0.1" for line in lines)
+        assert "wrong-" not in repr(logged)
 
 
 @pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
@@ -135,7 +189,6 @@ async def test_a_listener_that_others_may_reach_answers_to_any_name() -> None:
 async def test_every_answer_tells_browsers_to_be_careful(desk: Desk, path: str, headers: dict[str, str], status: int) -> None:
     async with desk.client.get(path, headers=headers) as response:
         assert response.status == status
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"
         assert response.headers["Cache-Control"] == "no-store"
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
@@ -355,6 +408,7 @@ async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str
         ("opt-in", {"how": {}}, "how is a text"),
         ("send", {"text": ["Hello!"]}, "text is a text"),
         ("send", {"text": "Hello!", "at": "2027-01-01"}, "at is a whole number of milliseconds"),
+        ("send", {"text": "Hello!", "markdown": "yes"}, "markdown is true or false"),
         ("note", {"text": 7}, "text is a text"),
         ("note", {}, 'send {"text": "..."}; an empty one forgets what was noted'),
     ],

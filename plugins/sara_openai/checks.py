@@ -5,17 +5,34 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sara import Finding, Instant
-from sara_openai.failures import understand
+from sara import Context, Finding, GiveUp, Line, Problems, TryLater
+from sara_openai.answer import words
+from sara_openai.asking import Asker
+from sara_openai.excerpts import excerpt
+from sara_openai.failures import Failed, Sent, understand
 from sara_openai.options import OpenAIOptions
+from sara_openai.question import Question
+from sara_openai.troubles import Troubles
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+ASKED = "Answer with the one word OK."
 
-async def examine(client: AsyncOpenAI, options: OpenAIOptions, now: Instant) -> list[Finding]:
-    """Look at the server, the key, the model and the instructions; a list of models is asked for, no answer."""
-    findings = await _server(client, options, now)
+_REACH = "Check `base_url`, that the server runs and that this machine may reach it."
+_SLOW = "Raise `timeout` of the responder, choose a faster `model`, or see what keeps the server busy."
+
+
+async def examine(client: AsyncOpenAI, options: OpenAIOptions, context: Context) -> list[Finding]:
+    """Look at the server, the key, the model and the instructions: the models are listed, and one short answer is asked for."""
+    listed = await _listed(client, options, context)
+    if isinstance(listed, Failed) and listed.trouble is not None and listed.trouble.kind in ("credentials", "quota"):
+        findings = [Finding(listed.trouble.kind, "bad", f"{listed.trouble.message}{_quoted(listed)}.", listed.trouble.remedy)]
+    elif isinstance(listed, Failed) and listed.status is None:
+        findings = [Finding("server", "bad", f"{listed.outcome}.", _REACH)]
+    else:
+        # A server that lists no models may well have them: only an answer tells.
+        findings = await _answered(client, options, context, set() if isinstance(listed, Failed) else listed)
     if not options.instructions.strip():
         findings.append(
             Finding(
@@ -28,7 +45,8 @@ async def examine(client: AsyncOpenAI, options: OpenAIOptions, now: Instant) -> 
     return findings
 
 
-async def _server(client: AsyncOpenAI, options: OpenAIOptions, now: Instant) -> list[Finding]:
+async def _listed(client: AsyncOpenAI, options: OpenAIOptions, context: Context) -> set[str] | Failed:
+    """The names of the models that the server lists."""
     from aiohttp import ClientError
     from openai import OpenAIError
 
@@ -36,21 +54,45 @@ async def _server(client: AsyncOpenAI, options: OpenAIOptions, now: Instant) -> 
         async with asyncio.timeout(options.timeout / 1_000):
             page = await client.models.list()
     except (OpenAIError, ClientError, OSError, ValueError) as error:
-        failed = understand(error, options.host, now)
-        if failed.trouble is None:
-            remedy = "Check `base_url`, that the server runs and that this machine may reach it."
-            return [Finding("server", "bad", f"{failed.outcome}.", remedy)]
-        return [Finding(failed.trouble.kind, "bad", f"{failed.trouble.message}.", failed.trouble.remedy)]
-    return [Finding("server", "good", f"{options.host} answers and takes the key."), _model(page, options)]
+        sent = Sent(excerpt=lambda said: excerpt(said, [options.key], []))
+        return understand(error, options.host, context.clock(), sent)
+    models = getattr(page, "data", None)
+    names = {getattr(model, "id", None) for model in models} if isinstance(models, list) else set()
+    return {name for name in names if isinstance(name, str)}
 
 
-def _model(page: object, options: OpenAIOptions) -> Finding:
-    listed = getattr(page, "data", None)
-    names = {getattr(model, "id", None) for model in listed} if isinstance(listed, list) else set()
-    if options.model in names:
-        return Finding("model", "good", f"{options.model} is there.")
-    if not names:
-        message = f"{options.host} lists no models, so whether {options.model} is there shows at the first answer."
-        return Finding("model", "warning", message)
-    remedy = "Check `model` for a name that this server has for this key."
-    return Finding("model", "bad", f"{options.host} does not list {options.model}.", remedy)
+async def _answered(client: AsyncOpenAI, options: OpenAIOptions, context: Context, listed: set[str]) -> list[Finding]:
+    """Whether the model answers; a problem that a daemon reported is neither made nor cleared by that."""
+    aside = Context(name=context.name, state=context.state, clock=context.clock, problems=Problems(context.clock))
+    asker = Asker(options, aside, Troubles(aside))
+    try:
+        async with asyncio.timeout(options.timeout / 1_000):
+            answer = await asker.ask(client, Question("", [Line("doctor", "customer", ASKED, context.clock())]))
+            words(answer)
+    except TimeoutError:
+        message = f"{options.host} did not answer within {options.timeout / 1_000:g} s."
+        return [Finding("answer", "bad", message, _SLOW)]
+    except (TryLater, GiveUp) as error:
+        problem = next(iter(aside.problems), None)
+        kind = problem.key.rpartition(":")[2] if problem is not None else "answer"
+        remedy = problem.remedy if problem is not None else _REACH
+        said = f' (it said: "{error.detail}")' if error.detail else ""
+        return [Finding(kind, "bad", f"{error}{said}.", remedy)]
+    return [Finding("server", "good", f"{options.host} answers and takes the key."), _model(listed, options)]
+
+
+def _model(listed: set[str], options: OpenAIOptions) -> Finding:
+    """Whether the model that answered is listed by its name."""
+    if not listed or _plain(options.model) in {_plain(name) for name in listed}:
+        return Finding("model", "good", f"{options.model} answers.")
+    remedy = "Look at `model`: the server may answer with another model for a name that it does not know."
+    return Finding("model", "warning", f"{options.host} answers, and does not list {options.model}.", remedy)
+
+
+def _plain(name: str) -> str:
+    """A model's name without what servers write around it: Gemini lists `models/…`, Ollama `…:latest`."""
+    return name.strip().lower().removeprefix("models/").removesuffix(":latest")
+
+
+def _quoted(failed: Failed) -> str:
+    return f' (it said: "{failed.detail}")' if failed.detail else ""

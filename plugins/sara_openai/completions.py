@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sara import GiveUp, TryLater
-from sara_openai.answer import Answer, ToolCall, field, shape, text_of, tool_calls, usage_of, without_reasoning
-from sara_openai.failures import Failed
+from sara import TryLater
+from sara_openai.answer import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of, was_cut
+from sara_openai.arrangement import arranged
+from sara_openai.error_body import ErrorBody, error_in, withheld
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt import compose, sendable
 from sara_openai.question import Question
@@ -32,8 +33,8 @@ class Completions:
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
-        prompt = compose(question.briefing, question.history, question.messages, question.pictures, question.heard)
-        request: dict[str, Any] = {"model": options.model, "messages": [*prompt, *question.since]}
+        messages = arranged(compose(question), joined=question.joined, folded=question.folded)
+        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.since]}
         if question.tools:
             request["tools"] = [
                 {
@@ -52,24 +53,32 @@ class Completions:
             request[word] = options.max_output_tokens
         return request
 
-    def read(self, answered: object, model: str) -> Answer | Failed:
+    def read(self, answered: object, model: str) -> Answer | ErrorBody:
         """What the first choice says. The legacy `function_call` was never offered and is not looked at."""
         choices = field(answered, "choices")
         if not isinstance(choices, list) or not choices:
+            if (error := error_in(answered)) is not None:
+                return error
             raise TryLater(f"the server answered without a choice ({shape(answered)})")
         message, finish = field(choices[0], "message"), field(choices[0], "finish_reason")
-        if finish == "content_filter":
-            raise GiveUp("the provider's content filter withheld the answer")
+        if isinstance(finish, str) and (refused := withheld(finish)) is not None:
+            return error_in(choices[0]) or error_in(answered) or refused
         text = text_of(field(message, "content"), "text", "output_text")
         calls, asked = _calls(message)
+        if not text and not calls and (field(choices[0], "error") or field(answered, "error")):
+            return error_in(choices[0]) or error_in(answered) or ErrorBody()
         return Answer(
-            text=without_reasoning(text).strip(),
+            text=text.strip(),
             refusal=text_of(field(message, "refusal")).strip(),
             calls=calls,
             echo=(_echo(message, text, asked),) if asked else (),
-            cut=finish == "length",
+            cut=was_cut(finish),
             usage=usage_of(answered, model, "prompt_tokens", "completion_tokens"),
         )
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """A message of the model with the calls in it."""
+        return ({"role": "assistant", "content": None, "tool_calls": [_call(call) for call in calls]},)
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
         """A message of the role `tool`."""
@@ -86,16 +95,13 @@ def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]
         for each, function in zip(given, functions, strict=True)
     )
     asked = [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-            **_kept(each, _HANDED_BACK_IN_CALLS),
-        }
-        for call, each in zip(read, given, strict=True)
-        if call is not None
+        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)} for call, each in zip(read, given, strict=True) if call is not None
     ]
     return tuple(call for call in read if call is not None), asked
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": echoed(call)}}
 
 
 def _echo(message: object, text: str, asked: list[dict[str, Any]]) -> Mapping[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sara_openai.answer import Answer, ToolCall
-from sara_openai.failures import Failed
+from sara_openai.error_body import ErrorBody
 from sara_openai.options import OpenAIOptions
 from sara_openai.question import Question
 
@@ -23,13 +23,16 @@ class Dialect(Protocol):
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """The request for a question."""
 
-    def read(self, answered: object, model: str) -> Answer | Failed:
-        """The answer in what the server sent, which may be anything. Empty words are an answer too: it is not this one's to judge.
+    def read(self, answered: object, model: str) -> Answer | ErrorBody:
+        """The answer in what the server sent, which may be anything, or the error that it sent instead. Empty words are an answer,
+        too: it is not this one's to judge.
 
         Raises:
             TryLater: it has no shape that an answer could be in.
-            GiveUp: the provider withheld the answer.
         """
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Calls that the model wrote as text, as the API would have told of them."""
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
         """What a call came to, in the form in which the model is told."""

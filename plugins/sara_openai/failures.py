@@ -1,7 +1,7 @@
 """What a failed call means: when to ask again, and whether a person has to mend something. Pure.
 
-Nothing that the server wrote ever gets into a message of ours, since it may quote the key or the customer; its words are only
-looked at to tell one failure from another.
+What the server wrote never gets into a message of ours; an excerpt of it, without keys and without what the customer wrote, stands
+beside it.
 """
 
 from __future__ import annotations
@@ -10,134 +10,155 @@ import math
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sara import GiveUp, Instant, Millis, TryLater
+from sara import ContentRefused, GiveUp, Instant, Millis, TryLater
+from sara_openai.error_body import ErrorBody, read_error, read_text
+from sara_openai.error_kinds import ErrorKind, kind_of, parameter_of
 
 LONGEST_WAIT: Millis = 600_000
 """Servers that ask for a longer wait are asked again after this: limits are often lifted early."""
 
-Kind = Literal["credentials", "quota", "model", "settings"]
+Extent = Literal["conversation", "responder"]
+Kind = Literal["credentials", "quota", "model", "settings", "timeout"]
 
-# Said by OpenAI, Azure, vLLM, llama.cpp, LM Studio and OpenRouter, in this order.
-_TOO_LONG = re.compile(
-    r"context[_ ]length|maximum context|exceed_context_size|available context size|context (size|window|the overflow)"
-    r"|prompt is too long|too many (input )?tokens",
-    re.IGNORECASE,
-)
-_OWN_PARAMETERS = {
-    "temperature": "temperature",
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-    "max_output_tokens": "max_output_tokens",
+_MEANINGS: Mapping[ErrorKind, str] = {
+    "length": "the conversation is too long for the model",
+    "no_pictures": "the model takes no pictures",
+    "picture": "it cannot read a picture",
+    "tools": "it takes no tools",
+    "tool_call": "the model failed to call a tool",
+    "roles": "it does not take messages in this order",
+    "system": "the model takes no system message",
+    "sealing": "the model seals no reasoning",
+    "filter": "the provider's content filter refused it",
 }
-# Said by Ollama ("does not support tools"), vLLM ("tool choice requires --enable-auto-tool-choice"), OpenRouter ("support tool use")
-# and, of a schema that it does not like, OpenAI ("tools[0].function.parameters"); llama.cpp calls it a 500.
-_NO_TOOLS = re.compile(r"(?<![a-z])tools?(?![a-z])|function[_ ]call", re.IGNORECASE)
-_NO_TOOLS_500 = re.compile(r"tools param requires", re.IGNORECASE)
-_BILLING = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "project_spend_limit_exceeded",
-    }
-)
-_NO_SUCH_MODEL = frozenset({"model_not_found", "invalid_model", "DeploymentNotFound"})
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What a person has to mend: which problem it is, what is wrong, what to do."""
+    """What a person has to mend: which problem it is, what is wrong, what to do, and what the server said."""
 
     kind: Kind
     message: str
     remedy: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request held, as far as its refusal depends on it; `excerpt` makes words of a server fit to be shown."""
+
+    tools: bool = False
+    pictures: bool = False
+    excerpt: Callable[[str], str] = lambda said: ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What follows from a failed call. `too_long`, `no_tools` and `no_sealing` say what the server did not take: so much of a
-    conversation, tools, or being asked for its reasoning in sealed form."""
+    """What follows from a failed call: what to raise, what was refused, and what the server said, as it was and as it may be shown."""
 
     outcome: TryLater | GiveUp
+    kind: ErrorKind = "busy"
     trouble: Trouble | None = None
-    too_long: bool = False
-    no_tools: bool = False
-    no_sealing: bool = False
+    status: int | None = None
+    said: str = ""
+    detail: str = ""
+
+    def repeats(self, other: Failed) -> bool:
+        """Whether this is the same refusal once more: then what was changed in between was not what the server minded."""
+        return (self.status, self.said) == (other.status, other.said)
 
 
-def understand(error: BaseException, host: str, now: Instant, *, tools: bool = False) -> Failed:
-    """What follows from `error`, which a call to the server at `host` raised; `tools` is whether the call offered some."""
+def understand(error: BaseException, host: str, now: Instant, sent: Sent | None = None) -> Failed:
+    """What follows from `error`, which a call to the server at `host` raised."""
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int) and not 200 <= status < 300:
-        return _answered(status, _body(error), response.headers, host, now, tools)
+        return refusal(status, _body(error), response.headers, host, now, sent)
     return Failed(TryLater(_broken(error, host), scope="responder"))
 
 
-def _answered(status: int, body: Mapping[str, Any], headers: Mapping[str, str], host: str, now: Instant, tools: bool) -> Failed:
-    code, kind, said = (str(body.get(key) or "") for key in ("code", "type", "message"))
-    where = f"{host} answered {status}" + (f" ({code})" if re.fullmatch(r"[a-z0-9_]{1,40}", code) else "")
-    if status in (400, 413, 422) and _TOO_LONG.search(f"{code} {kind} {said}"):
-        return Failed(GiveUp(f"{where}: the conversation is too long for the model"), too_long=True)
-    parameter = str(body.get("param") or "")
-    if status == 400 and (parameter == "include" or "encrypted content" in said.lower()):
-        return Failed(GiveUp(f"{where}: the model seals no reasoning"), no_sealing=True)
-    if tools and _tools_refused(status, f"{code} {parameter} {said}"):
-        return Failed(GiveUp(f"{where}: it takes no tools"), no_tools=True)
-    if trouble := _trouble(status, {code, kind}, parameter, where):
-        return Failed(TryLater(where, until_mended=True), trouble)
-    if status in (408, 409, 425, 429) or status >= 500:
-        return Failed(TryLater(where, after=wait_asked_for(headers, now), scope="responder"))
-    return Failed(GiveUp(where))
+def refusal(
+    status: int,
+    body: ErrorBody,
+    headers: Mapping[str, str],
+    host: str,
+    now: Instant,
+    sent: Sent | None = None,
+    *,
+    scope: Extent = "responder",
+) -> Failed:
+    """What follows from an error that a server answered with; `scope` is whom it concerns where the server is said to be unwell."""
+    sent = sent or Sent()
+    kind = kind_of(status, body, tools=sent.tools, pictures=sent.pictures)
+    codes = sorted(code for code in body.codes if re.fullmatch(r"[a-z][a-z0-9_]{2,39}", code))
+    where = f"{host} answered {status}" + (f" ({codes[0]})" if codes else "")
+    detail = sent.excerpt(body.said)
+    trouble = _trouble(kind, status, body, where, detail)
+    if trouble is not None:
+        outcome = TryLater(trouble.message, until_mended=True, detail=detail)
+        return Failed(outcome, kind, trouble, status, body.said, detail)
+    if kind == "busy" or status in (402, 429) or status >= 500:
+        waits = wait_asked_for(headers, now)
+        after = waits if waits is not None else _stated_wait(body.said)
+        # What was refused of one request says nothing about the next one.
+        concerns: Extent = scope if kind == "busy" else "conversation"
+        return Failed(TryLater(where, after=after, scope=concerns, detail=detail), kind, None, status, body.said, detail)
+    message = f"{where}: {_MEANINGS[kind]}" if kind in _MEANINGS else where
+    error = ContentRefused(message, detail=detail) if kind == "filter" else GiveUp(message, detail=detail)
+    return Failed(error, kind, None, status, body.said, detail)
 
 
-def _tools_refused(status: int, told: str) -> bool:
-    if status == 500:
-        return _NO_TOOLS_500.search(told) is not None
-    return status in (400, 404, 422) and _NO_TOOLS.search(told) is not None
+def unsettled(failed: Failed, host: str, what: str, remedy: str) -> Failed:
+    """A refusal that is no message's fault: the same would be refused in every conversation."""
+    message = f"{host} refuses {what}"
+    outcome = TryLater(message, until_mended=True, detail=failed.detail)
+    trouble = Trouble("settings", message, remedy, failed.detail)
+    return Failed(outcome, failed.kind, trouble, failed.status, failed.said, failed.detail)
 
 
-def _trouble(status: int, codes: set[str], parameter: str, where: str) -> Trouble | None:
-    if status == 402 or (status in (403, 429) and codes & _BILLING):
-        return Trouble(
-            "quota",
-            f"{where}: the account may spend no more",
-            "Add credit or raise the spending limit of the account that the key belongs to (OpenAI: "
-            "https://platform.openai.com/settings/organization/billing). Waiting messages are answered by themselves afterwards.",
-        )
-    if status in (401, 403):
-        return Trouble(
-            "credentials",
-            f"{where}: the key is {'refused' if status == 401 else 'not allowed to do this'}",
-            "Put a valid key into `api_key` (OpenAI: https://platform.openai.com/api-keys), check that its project may use the "
-            "model, and reload. Waiting messages are answered by themselves afterwards.",
-        )
-    if status == 404 or (status == 400 and codes & _NO_SUCH_MODEL):
-        return Trouble(
-            "model",
-            f"{where}: there is no such model, or this API is not at this address",
-            "Check `model` for a name that this key may use (`ollama pull` fetches a local one), that `base_url` ends as the "
-            "server's manual says, usually in `/v1`, and that the server knows the `api`: every one knows `completions`.",
-        )
-    if status == 400 and parameter in _OWN_PARAMETERS:
-        option = _OWN_PARAMETERS[parameter]
-        remedy = f"Take `{option}` out, or give it a value that the model takes."
-        return Trouble("settings", f"{where}: the model does not take this {option}", remedy)
-    if 300 <= status < 400 or status == 405:
-        return Trouble(
-            "settings",
-            f"{where}: this API is not at this address",
-            "Write into `base_url` the address that the server really answers at; redirects are not followed, so that no "
-            "conversation goes where nobody sent it. Often it is https instead of http, or `/v1` is missing.",
-        )
+def _trouble(kind: ErrorKind, status: int, body: ErrorBody, where: str, detail: str) -> Trouble | None:
+    match kind:
+        case "quota":
+            return Trouble(
+                "quota",
+                f"{where}: the account may spend no more",
+                "Add credit or raise the spending limit of the account that the key belongs to (OpenAI: "
+                "https://platform.openai.com/settings/organization/billing). Waiting messages are answered by themselves afterwards.",
+                detail,
+            )
+        case "credentials":
+            return Trouble(
+                "credentials",
+                f"{where}: the key is {'not allowed to do this' if status == 403 else 'refused'}",
+                "Put a valid key into `api_key` (OpenAI: https://platform.openai.com/api-keys), check that its project may use the "
+                "model, and reload. Waiting messages are answered by themselves afterwards.",
+                detail,
+            )
+        case "model":
+            return Trouble(
+                "model",
+                f"{where}: there is no such model, or this API is not at this address",
+                "Check `model` for a name that this key may use (`ollama pull` fetches a local one), that `base_url` ends as the "
+                "server's manual says, usually in `/v1`, and that the server knows the `api`: every one knows `completions`.",
+                detail,
+            )
+        case "parameter":
+            option = parameter_of(body)
+            remedy = f"Take `{option}` out, or give it a value that the model takes."
+            return Trouble("settings", f"{where}: the model does not take this {option}", remedy, detail)
+        case "address":
+            return Trouble(
+                "settings",
+                f"{where}: this API is not at this address",
+                "Write into `base_url` the address that the server really answers at; redirects are not followed, so that no "
+                "conversation goes where nobody sent it. Often it is https instead of http, or `/v1` is missing.",
+                detail,
+            )
     return None
 
 
@@ -151,6 +172,21 @@ def wait_asked_for(headers: Mapping[str, str], now: Instant) -> Millis | None:
             waits.append(_span(headers.get(f"x-ratelimit-reset-{what}")))
     asked = [wait for wait in waits if wait is not None]
     return min(max(asked), LONGEST_WAIT) if asked else None
+
+
+def _stated_wait(said: str) -> Millis | None:
+    """The wait that stands in the words: `retry in 34.07s`, `try again in 8m22.4s`, `retry after 26 seconds`."""
+    found = re.search(
+        r"(?:try|retry)[^.]{0,20} (?:again )?(?:in|after) (\d+(?:\.\d+)?) ?((?:ms|s|m|h)\S*|seconds?|minutes?)?", said, re.I
+    )
+    if found is None:
+        return None
+    unit = (found[2] or "s").lower()
+    if unit.startswith(("sec", "min")):
+        unit = unit[0]
+    whole = re.match(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h))+", f"{found[1]}{unit}")
+    wait = _span(whole[0]) if whole else None
+    return None if wait is None else min(wait, LONGEST_WAIT)
 
 
 def _number(value: str | None, factor: int) -> Millis | None:
@@ -203,8 +239,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _body(error: BaseException) -> Mapping[str, Any]:
-    body = getattr(error, "body", None)
-    if isinstance(body, str):
-        return {"message": body}
-    return body if isinstance(body, dict) else {}
+def _body(error: BaseException) -> ErrorBody:
+    """The whole body, since the client keeps only what stands under `error` of it."""
+    text = getattr(getattr(error, "response", None), "text", None)
+    if isinstance(text, str):
+        return read_text(text)
+    return read_error(getattr(error, "body", None))

@@ -36,6 +36,8 @@ class Listener:
             return {}
         heard: dict[str, str] = {}
         for line, sound in audible(messages):
+            if sound.path is None:
+                continue
             words = self._heard.get(sound.id)
             if words is None:
                 words = await self._hear(client, model, sound)

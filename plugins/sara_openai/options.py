@@ -47,7 +47,8 @@ class OpenAIOptions(Options):
         Field(
             default="",
             description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
-            "{now}, {date}, {time}, {channel}, {name} (the customer's), {notes} and {language} are filled in.",
+            "{now}, {date}, {time}, {channel}, {notes} and {language} are filled in; for {name} stands where the customer's name is "
+            "found, since that is the customer's own text.",
         )
     )
     facts: bool = Field(

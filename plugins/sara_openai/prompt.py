@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from sara import Line
+from sara_openai.context import block, facts_of, words_of
+from sara_openai.visibility import unavailable
 
-LONGEST_QUOTE = 300
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+if TYPE_CHECKING:
+    from sara_openai.question import Question
 
 
 class Message(TypedDict):
@@ -19,24 +20,19 @@ class Message(TypedDict):
     content: str | list[dict[str, Any]]
 
 
-def compose(
-    briefing: str,
-    history: Sequence[Line],
-    messages: Sequence[Line],
-    pictures: Mapping[str, Sequence[str]] = _NOTHING,
-    heard: Mapping[str, str] = _NOTHING,
-) -> list[Message]:
-    """The briefing first, then what was said, then each unanswered message on its own, in the customer's own words.
+def compose(question: Question, *, told: bool = True) -> list[Message]:
+    """The briefing first (with `told`), then what was said, then each unanswered message on its own, in the customer's own words; before
+    a message, what else is known of it.
 
-    `pictures` are data URLs and `heard` are transcripts, both by the line's id. The role is `system` and not `developer`: OpenAI
-    takes either, most other servers only this one.
+    The role is `system` and not `developer`: OpenAI takes either, most other servers only this one.
     """
     prompt: list[Message] = []
-    if briefing.strip():
-        prompt.append({"role": "system", "content": encodable(briefing)})
-    # An earlier message without words says nothing to the model, and some servers refuse it.
-    prompt += [_message(line, pictures, heard) for line in history if line.text.strip()]
-    prompt += [_message(line, pictures, heard) for line in messages]
+    if told and question.briefing.strip():
+        prompt.append({"role": "system", "content": encodable(question.briefing)})
+    lines = [*question.history, *question.messages]
+    unseen = unavailable(lines, question.shown, question.heard, sees=question.sees, hears=question.hears)
+    for line in lines:
+        prompt += _messages(question, line, unseen.get(line.id, ()))
     return prompt
 
 
@@ -56,23 +52,23 @@ def sendable(value: Any) -> Any:
     return value
 
 
-def _message(line: Line, pictures: Mapping[str, Sequence[str]], heard: Mapping[str, str]) -> Message:
-    text = encodable(heard.get(line.id, line.text))
+def _messages(question: Question, line: Line, unseen: Sequence[str]) -> Iterator[Message]:
+    """What is told of one line. A message without words is told by what is known of it; an earlier one of ours, which some servers
+    refuse, not at all."""
+    text = question.heard.get(line.id, line.text)
     # Whoever answered for the business (the model, a person, SARA itself) is one voice to the customer.
     if line.role != "customer":
-        return {"role": "assistant", "content": text}
-    if line.quoted:
-        text = f"[in reply to: {encodable(_shortened(line.quoted))}]\n{text}"
-    # What the channel knows beside the words: that they were forwarded, or which advertisement led here.
-    if isinstance(note := line.content.get("note"), str) and note:
-        text = f"{encodable(note)}\n{text}"
-    shown = pictures.get(line.id)
+        if text.strip():
+            yield {"role": "assistant", "content": encodable(text)}
+        return
+    facts, words = facts_of(line, text, unseen), encodable(words_of(line, text))
+    shown = question.shown.get(line.id, ())
+    told = encodable(block(facts, question.code)) if facts else ""
+    if told and words.strip():
+        yield {"role": "user", "content": told}
+    said = words if words.strip() or not told else told
     if not shown:
-        return {"role": "user", "content": text}
-    parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
-    return {"role": "user", "content": parts + [{"type": "image_url", "image_url": {"url": url}} for url in shown]}
-
-
-def _shortened(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= LONGEST_QUOTE else one_line[:LONGEST_QUOTE].rstrip() + "…"
+        yield {"role": "user", "content": said}
+        return
+    parts: list[dict[str, Any]] = [{"type": "text", "text": said}]
+    yield {"role": "user", "content": parts + [{"type": "image_url", "image_url": {"url": url}} for url in shown]}

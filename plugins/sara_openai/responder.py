@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sara import Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
+from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
 from sara_openai.answer import RanOut, words
 from sara_openai.asking import Asker
-from sara_openai.briefing import brief
+from sara_openai.briefing import brief, preface
 from sara_openai.failures import Trouble
 from sara_openai.listening import Listener
 from sara_openai.options import OpenAIOptions
+from sara_openai.picture import Picture
 from sara_openai.question import Question
-from sara_openai.senses import see
+from sara_openai.senses import audible, see
 from sara_openai.simulator import OpenAISimulator
 from sara_openai.summary import SUMMARY_INSTRUCTIONS, material, summed_up
 from sara_openai.troubles import Troubles
+from sara_openai.visibility import newest_pictures
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 CONNECT_TIMEOUT_S = 10.0
+
+SLOW = (
+    "Raise `timeout` of the responder, choose a faster `model`, or see what keeps the server busy. Waiting messages are answered by "
+    "themselves afterwards."
+)
 
 
 class OpenAIResponder(Responder):
@@ -53,20 +62,26 @@ class OpenAIResponder(Responder):
             await client.close()
 
     async def checks(self, fix: bool = False) -> Sequence[Finding]:
-        """Whether the server answers, takes the key and has the model. Costs no tokens."""
+        """Whether the server answers, takes the key and has the model: the models are listed, and one short answer is asked for."""
         from sara_openai.checks import examine
 
-        return await examine(await self._ready(), self.options, self.context.clock())
+        return await examine(await self._ready(), self.options, self.context)
+
+    def select_attachments(self, turn: Turn) -> Sequence[Attachment]:
+        """The pictures that the model is shown and the voice messages that are written down. A picture of the history that has not
+        come by now is not waited for."""
+        pictures = newest_pictures([*turn.history, *turn.messages]) if self.options.shows_images else []
+        sounds = audible(turn.messages) if self.options.transcribe_with is not None else []
+        asked = {line.id for line in turn.messages}
+        return [each for line, each in (*pictures, *sounds) if line.id in asked]
 
     async def answer(self, turn: Turn) -> Reply:
-        """Ask the model, and again after each round of tools that it wants called; with less (half the history, no pictures, no
-        tools) where the server refuses more."""
+        """Ask the model, and again after each round of tools that it wants called; with less (of the history, without pictures
+        or tools) where the server refuses more."""
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
-            briefing = brief(self.options.instructions, turn, self.options.zone, facts=self.options.facts)
-            question = Question(briefing, turn.messages, turn.history, pictures, heard)
-            answer = await self._asker.ask(client, question, turn.tools)
+            answer = await self._asker.ask(client, self._question(turn, pictures, heard), turn.tools)
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
@@ -74,8 +89,31 @@ class OpenAIResponder(Responder):
         async with self._bounded() as client:
             text = material(lines, former, now, self.options.zone)
             instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)]))
+            answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)], whole=True))
             return Summary(summed_up(answer), answer.usage)
+
+    def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> Question:
+        contact, code = turn.contact, secrets.token_hex(8)
+        anybody = replace(turn, contact=Contact(contact.id), summary="")
+        return Question(
+            self._told(turn, code, facts=self.options.facts),
+            turn.messages,
+            turn.history,
+            pictures,
+            heard,
+            sees=self.options.shows_images,
+            hears=self.options.transcribe_with is not None,
+            code=code,
+            conversation=turn.conversation,
+            plain=self._told(anybody, code, facts=False),
+            private=" ".join(each for each in (contact.notes, turn.summary) if each),
+            names=[each for each in (contact.name, contact.username) if each],
+        )
+
+    def _told(self, turn: Turn, code: str, *, facts: bool) -> str:
+        """All that comes before the conversation."""
+        instructions = self.options.instructions
+        return preface(brief(instructions, turn, self.options.zone, facts=facts), instructions, turn, code, facts=facts)
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:
@@ -86,9 +124,9 @@ class OpenAIResponder(Responder):
         except TimeoutError:
             if not bound.expired():
                 raise  # it is a tool's own
-            raise TryLater(
-                f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s", scope="responder"
-            ) from None
+            message = f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s"
+            self._troubles.report(Trouble("timeout", message, SLOW))
+            raise TryLater(message, scope="responder") from None
         except RanOut as error:
             if self.options.max_output_tokens is not None:
                 self._troubles.report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))

@@ -5,12 +5,13 @@ Nothing is left with the provider (`store` is off), so the model's own items go 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sara import GiveUp, TryLater
-from sara_openai.answer import Answer, ToolCall, field, shape, text_of, tool_calls, usage_of, without_reasoning
-from sara_openai.failures import Failed
+from sara import TryLater
+from sara_openai.answer import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of
+from sara_openai.arrangement import arranged
+from sara_openai.error_body import FILTERED, ErrorBody, error_in, read_error
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt import Message, compose, encodable, sendable
 from sara_openai.question import Question
@@ -31,10 +32,10 @@ class Responses:
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent; sealed reasoning is asked for only where it may have to be handed back."""
-        prompt = compose("", question.history, question.messages, question.pictures, question.heard)
+        prompt = arranged(compose(question, told=question.folded), joined=question.joined, folded=question.folded)
         items = [_item(message) for message in prompt]
         request: dict[str, Any] = {"model": options.model, "input": [*items, *question.since], "store": False}
-        if question.briefing.strip():
+        if question.briefing.strip() and not question.folded:
             request["instructions"] = encodable(question.briefing)
         if question.tools:
             request["tools"] = [
@@ -57,25 +58,33 @@ class Responses:
             request["max_output_tokens"] = options.max_output_tokens
         return request
 
-    def read(self, answered: object, model: str) -> Answer | Failed:
+    def read(self, answered: object, model: str) -> Answer | ErrorBody:
         """What the output items say, all messages among them together."""
         if field(answered, "status") == "failed":
             return _failed(field(answered, "error"))
         output = field(answered, "output")
         if not isinstance(output, list):
+            if (error := error_in(answered)) is not None:
+                return error
             raise TryLater(f"the server answered without an output ({shape(answered)})")
         incomplete = field(answered, "status") == "incomplete"
         if incomplete and field(field(answered, "incomplete_details"), "reason") == "content_filter":
-            raise GiveUp("the provider's content filter withheld the answer")
+            return FILTERED
         calls, echo = _calls(output)
         contents = [field(item, "content") for item in output if field(item, "type") == "message"]
         return Answer(
-            text=without_reasoning("".join(text_of(content, "output_text", "text") for content in contents)).strip(),
+            text="".join(text_of(content, "output_text", "text") for content in contents).strip(),
             refusal="".join(_refusal(content) for content in contents).strip(),
             calls=calls,
             echo=echo if calls else (),
             cut=incomplete,
             usage=usage_of(answered, model, "input_tokens", "output_tokens"),
+        )
+
+    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Items of the type `function_call`."""
+        return tuple(
+            {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": echoed(call)} for call in calls
         )
 
     def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
@@ -105,7 +114,7 @@ def _calls(output: list[Any]) -> tuple[tuple[ToolCall, ...], tuple[Mapping[str, 
     for item in output:
         call = by_item.get(id(item))
         if call is not None:
-            echo.append({**_as_sent(item), "call_id": call.id, "name": call.name, "arguments": call.arguments})
+            echo.append({**_as_sent(item), "call_id": call.id, "name": call.name, "arguments": echoed(call)})
         elif field(item, "type") in ("message", "reasoning") and _can_go_back(item):
             echo.append(_as_sent(item))
     return tuple(call for call in read if call is not None), tuple(echo)
@@ -128,10 +137,10 @@ def _refusal(content: object) -> str:
     return "".join(refusal for refusal in refusals if isinstance(refusal, str))
 
 
-def _failed(error: object) -> Failed:
+def _failed(error: object) -> ErrorBody:
+    """The error that an answer of the status `failed` carries: as a server refuses a request, or as one that is unwell."""
     code = field(error, "code")
     named = code if isinstance(code, str) else ""
-    told = "the model failed to answer"
-    if any(word in named for word in _LASTING):
-        return Failed(GiveUp(f"{told}: the provider does not take what was asked"))
-    return Failed(TryLater(told))
+    status = 400 if any(word in named for word in _LASTING) else 429 if "rate_limit" in named else 500
+    read = read_error(error if isinstance(error, dict) else {"code": named, "message": field(error, "message")})
+    return ErrorBody(read.said, read.codes, read.param, status)

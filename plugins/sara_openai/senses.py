@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sara import Attachment, Line
 from sara_openai.failures import Failed, understand
+from sara_openai.picture import Picture, data_url
+from sara_openai.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from sara import Clock
 
-PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-MOST_PICTURES = 4
-"""So many pictures of a conversation are shown, the newest: each costs as much as a page of text."""
-
-LARGEST_PICTURE = 10_000_000
 LARGEST_SOUND = 25_000_000
 
 # The names by which the audio endpoint tells formats apart; it looks at nothing else.
@@ -37,25 +33,29 @@ _SOUNDS: Mapping[str, str] = {
 }
 
 
-async def see(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """The newest pictures of the lines as data URLs, by line."""
-    found = [(line, each) for line in lines for each in line.attachments if _mime(each) in PICTURES and each.kind == "image"]
-    seen: dict[str, list[str]] = {}
-    for line, each in found[-MOST_PICTURES:]:
-        content = await _content(each, LARGEST_PICTURE)
-        if content is not None:
-            url = f"data:{_mime(each)};base64,{base64.b64encode(content).decode('ascii')}"
-            seen.setdefault(line.id, []).append(url)
+async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
+    """The newest pictures of the lines, by line. What is empty, broken at its beginning or no picture at all takes nobody's place."""
+    seen: dict[str, list[Picture]] = {}
+    count = 0
+    for line in reversed(lines):
+        for number, each in reversed(list(enumerate(line.attachments))):
+            if count == MOST_PICTURES or not is_picture(each):
+                continue
+            content = await _content(each, LARGEST_PICTURE)
+            url = None if content is None else await asyncio.to_thread(data_url, content)
+            if url is not None:
+                seen.setdefault(line.id, []).insert(0, Picture(each.id or f"{line.id}:{number}", url))
+                count += 1
     return seen
 
 
 def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
-    """What could be turned into words: sound of a format that the endpoint takes, and that is here."""
+    """What could be turned into words, here or not yet: sound of a format and size that the endpoint takes."""
     return [
         (line, each)
         for line in lines
         for each in line.attachments
-        if each.kind == "audio" and each.path is not None and _mime(each) in _SOUNDS
+        if each.kind == "audio" and mime_of(each) in _SOUNDS and (each.size or 0) <= LARGEST_SOUND
     ]
 
 
@@ -67,17 +67,13 @@ async def hear(client: AsyncOpenAI, model: str, sound: Attachment, host: str, cl
     content = await _content(sound, LARGEST_SOUND)
     if content is None:
         return None
-    mime = _mime(sound)
+    mime = mime_of(sound)
     try:
         answer = await client.audio.transcriptions.create(model=model, file=(_SOUNDS[mime], content, mime))
     except (OpenAIError, ClientError, OSError, ValueError) as error:
         return understand(error, host, clock())
     text = getattr(answer, "text", None)
     return text.strip() if isinstance(text, str) else None
-
-
-def _mime(attachment: Attachment) -> str:
-    return attachment.mime.partition(";")[0].strip().lower()
 
 
 async def _content(attachment: Attachment, most: int) -> bytes | None:

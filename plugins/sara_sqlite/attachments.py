@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from sara import Attachment, InboundMessage, Instant
-from sara_sqlite.rows import ATTACHMENT, Connection, event, ident, number, one, the
+from sara import Attachment, Download, InboundMessage, Instant, Stale
+from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, event, ident, number, one
 
 EXPIRED = "expired"
 
 
-def add(db: Connection, message: int, inbound: InboundMessage) -> None:
-    """Keep what a new message says of its files."""
+# A file with the conversation of its message; none of a person who is being erased.
+_WHOSE = (
+    "SELECT a.*, m.conversation FROM attachments a JOIN messages m ON m.id = a.message"
+    " JOIN conversations c ON c.id = m.conversation AND c.account <> ?"
+)
+
+
+def add(db: Connection, message: int, inbound: InboundMessage, now: Instant) -> None:
+    """Keep what a new message says of its files, all of them due to be fetched."""
     db.executemany(
-        "INSERT INTO attachments (message, position, at, kind, mime, reference, name, voice, url, sha256, size)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attachments (message, account, due, position, at, kind, mime, reference, name, voice, url, sha256, size)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 message,
+                inbound.account,
+                now,
                 position,
                 inbound.at,
                 each.kind,
@@ -50,13 +59,11 @@ def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment
 
 def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant) -> None:
     """Note how fetching a file ended. What its sender said of it stays where nothing better is known."""
-    row = the(
-        db,
-        "SELECT a.*, m.conversation FROM attachments a JOIN messages m ON m.id = a.message WHERE a.id = ?",
-        number(ATTACHMENT, attachment),
-    )
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    if row is None:
+        raise Stale("there is no such file, or its sender is being erased")
     db.execute(
-        "UPDATE attachments SET file = ?, error = ?, sha256 = ?, size = ?, kept_at = ? WHERE id = ?",
+        "UPDATE attachments SET file = ?, error = ?, sha256 = ?, size = ?, kept_at = ?, due = NULL WHERE id = ?",
         (
             file,
             error,
@@ -68,6 +75,38 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
     )
     what, detail = ("fetched", f"{row['kind']}, {size} bytes") if file is not None else ("not_fetched", error or "")
     event(db, now, what, detail, conversation=row["conversation"], message=row["message"])
+
+
+def downloads(db: Connection, account: str, limit: int) -> Sequence[Download]:
+    """The files that are still to be fetched, the soonest due first."""
+    rows = db.execute(
+        f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (FORGOTTEN, account, limit)
+    ).fetchall()
+    return [_download(row) for row in rows]
+
+
+def download(db: Connection, attachment: str) -> Download | None:
+    """One file, fetched or not."""
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    return None if row is None else _download(row)
+
+
+def postpone(db: Connection, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+    """Try again later. Only the first failure is written into the history: there may be hundreds."""
+    row = one(db, f"{_WHOSE} WHERE a.id = ? AND a.due IS NOT NULL", FORGOTTEN, number(ATTACHMENT, attachment))
+    if row is None:
+        return
+    db.execute("UPDATE attachments SET due = ?, tries = tries + 1 WHERE id = ?", (due, row["id"]))
+    if row["tries"] == 0:
+        event(db, now, "fetch_delayed", reason, conversation=row["conversation"], message=row["message"])
+
+
+def named(db: Connection, names: Sequence[str]) -> Collection[str]:
+    """Which of these names belong to a row."""
+    rows = db.execute(
+        "SELECT DISTINCT file FROM attachments WHERE file IN (SELECT value FROM json_each(?))", (json.dumps(names),)
+    )
+    return {row["file"] for row in rows}
 
 
 def file_of(db: Connection, sha256: str) -> str | None:
@@ -90,6 +129,12 @@ def forget(db: Connection, names: Sequence[str], now: Instant) -> None:
     """These files are gone."""
     db.executemany(
         "UPDATE attachments SET file = NULL, error = ?, kept_at = ? WHERE file = ?", ((EXPIRED, now, name) for name in names)
+    )
+
+
+def _download(row: sqlite3.Row) -> Download:
+    return Download(
+        attachment(row), ident(CONVERSATION, row["conversation"]), row["account"], row["at"], row["due"], row["tries"]
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sara import Instant, SaraError, StoreUnavailable
+from sara import Instant, SaraError, StoreUnavailable, open_private
 from sara_sqlite import copies, damage
 from sara_sqlite.aside import Stop
 from sara_sqlite.rows import event, one
@@ -24,8 +24,8 @@ COUNTED = ("messages", "conversations", "attempts")
 UNFINISHED = ".sara-unfinished"
 
 
-def save(source: Path, target: Path, now: Instant, stop: Stop) -> dict[str, int]:
-    """Copy the database `source` to the new file `target`; what it holds.
+def save(source: Path, target: Path, now: Instant, stop: Stop, kept_in: Path | None = None) -> dict[str, int]:
+    """Copy the database `source` to the new file `target`; what it holds. `kept_in` is the file that it becomes a part of.
 
     Raises SaraError where `target` exists already, StoreUnavailable for what cannot be read, written or trusted.
     """
@@ -37,7 +37,7 @@ def save(source: Path, target: Path, now: Instant, stop: Stop) -> dict[str, int]
             _seal(copy, counted, now, stop)
             sync(copy)
             _publish(copy, target)
-            copies.note(source, target, now)
+            copies.note(source, kept_in or target, now)
             return {**counted, "bytes": target.stat().st_size}
     except sqlite3.Error as error:
         stop.check()
@@ -105,7 +105,7 @@ def newest(connection: sqlite3.Connection) -> Instant | None:
 
 def sync(path: Path) -> None:
     """Have a file or a folder on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
@@ -145,7 +145,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
         _remove_if_left(left)
     copy = target.with_name(f".{target.name}{UNFINISHED}")
     try:
-        handle = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = open_private(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError as error:
         raise SaraError(f"another backup to {target} is under way") from error
     try:
@@ -159,7 +159,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
 def _remove_if_left(copy: Path) -> None:
     """Remove an unfinished copy whose process is gone: one that lives holds a lock on it."""
     with suppress(OSError):
-        handle = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
+        handle = open_private(copy, os.O_RDWR)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(copy)

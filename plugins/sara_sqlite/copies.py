@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from sara import Instant
+from sara import Instant, open_private, read_private
 from sara_sqlite.lock import owned_like
 
 log = structlog.get_logger("sara_sqlite")
@@ -28,12 +28,12 @@ def note(database: Path, backup: Path, now: Instant) -> None:
     notes = _notes(database)
     line = json.dumps({"path": str(backup.absolute()), "at": now}, ensure_ascii=False) + "\n"
     try:
-        handle = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = open_private(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             os.write(handle, line.encode("utf-8", "surrogateescape"))
+            owned_like(handle, database)
         finally:
             os.close(handle)
-        owned_like(notes, database)
     except OSError as error:
         log.warning("backup_not_noted", file=str(notes), error=error.strerror)
 
@@ -63,7 +63,7 @@ def _aged(path: Path) -> tuple[str, Instant]:
 
 def _noted(database: Path) -> Iterator[tuple[str, Instant]]:
     try:
-        lines = _notes(database).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = read_private(_notes(database)).decode("utf-8", "surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from sara import StoreUnavailable
+from sara import StoreUnavailable, open_private, read_private
 from sara_sqlite.aside import Stop
 from sara_sqlite.migrate import steps
 
@@ -40,7 +40,7 @@ def marker(path: Path) -> Path:
 
 def remember(path: Path, what: str) -> None:
     """Write the marker, so that no later start serves the file."""
-    handle = os.open(marker(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = open_private(marker(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         os.write(handle, what.encode("utf-8", "replace") + b"\n")
         os.fsync(handle)
@@ -51,9 +51,11 @@ def remember(path: Path, what: str) -> None:
 def check_remembered(path: Path) -> None:
     """Raise StoreUnavailable if the file is known to be damaged."""
     try:
-        what = marker(path).read_text(encoding="utf-8", errors="replace").strip()
+        what = read_private(marker(path)).decode("utf-8", "replace").strip()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreUnavailable(f"{marker(path)} cannot be read: {error.strerror}") from error
     raise StoreUnavailable(sentence(path, what) + f". If you have mended it yourself, remove {marker(path)}")
 
 

@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import StoreLost, StoreUnavailable
+from sara import Problems, StoreLost, StoreUnavailable, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
 from sara_sqlite.keyed import Key
 from sara_sqlite.lock import Lock
 from sara_sqlite.migrate import check_known, migrate
+from sara_sqlite.wal import WalMonitor
 
 T = TypeVar("T")
 log = structlog.get_logger("sara_sqlite")
@@ -103,8 +104,9 @@ class Database:
     `lost` is set once it must not be used any longer; `corrupt` then says what is damaged, if that is why.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None, problems: Problems | None = None) -> None:
         self.path = path
+        self._problems = problems
         self.read_only = read_only
         self.key = Key(key or path.with_name(keyed.NAME))
         self.lost = asyncio.Event()
@@ -113,6 +115,7 @@ class Database:
         self._opening = asyncio.Lock()
         self._lock: Lock | None = None
         self._check: asyncio.Task[None] | None = None
+        self._wal: asyncio.Task[None] | None = None
         self._writer: Gathering | None = None
         self._reader: Gathering | None = None
         self._handle: int | None = None
@@ -156,7 +159,7 @@ class Database:
         """The bare file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays open until
         those are not needed any more."""
         if self._handle is None:
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self._handle = open_private(self.path, os.O_RDWR)
         return self._handle
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
@@ -188,6 +191,8 @@ class Database:
         self._reader = await self._connect(ReadConnection)
         self._lock.remember_data()
         self._check = asyncio.create_task(self._look_through(), name="sqlite-check")
+        if self._problems is not None:
+            self._wal = asyncio.create_task(WalMonitor(self.path, self._problems, self.alone).run(), name="sqlite-wal")
 
     async def _connect(self, factory: type[GroupConnection]) -> Gathering:
         made: list[GroupConnection] = []
@@ -241,10 +246,11 @@ class Database:
         log.critical("database_damaged", error=self.corrupt)
 
     async def _shut(self) -> None:
-        if self._check is not None:
-            check, self._check = self._check, None
-            check.cancel()
-            await asyncio.wait([check])
+        for task in (self._check, self._wal):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        self._check = self._wal = None
         # The reader first: the last connection to close cleans up the write-ahead log, and that must be the writer.
         for name in ("_reader", "_writer"):
             gathering: Gathering | None = getattr(self, name)
@@ -261,6 +267,11 @@ class Database:
 
 def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> GroupConnection:
     looking = factory is ReadConnection
+    try:
+        for beside in ("", "-wal", "-shm", "-journal"):
+            refuse_link(path.with_name(path.name + beside))
+    except OSError as error:
+        raise StoreUnavailable(f"{error.filename} cannot be opened: {error.strerror}") from error
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw' if looking else 'rwc'}",
         uri=True,
@@ -278,7 +289,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
             connection.execute("PRAGMA query_only = ON")
             check_known(connection, path)
             return connection
-        os.chmod(path, 0o600)
+        _close_to_others(path)
         connection.execute("PRAGMA auto_vacuum = NONE")  # whatever this SQLite was built for: `cleaning` knows its pages
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut must not take a message that was acknowledged: only FULL syncs the log at every commit.
@@ -294,6 +305,16 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
         connection.close()
         raise
     return connection
+
+
+def _close_to_others(path: Path) -> None:
+    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks of the
+    process from it."""
+    handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.chmod(f"/proc/self/fd/{handle}", 0o600)
+    finally:
+        os.close(handle)
 
 
 __all__ = ["Database", "StoreLost"]

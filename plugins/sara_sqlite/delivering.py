@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
-from sara_sqlite import parts, receipts, window
+from sara_sqlite import parts, people, receipts, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -115,14 +115,16 @@ def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> O
     else:
         # Its time runs from the first attempt that counts: a token refused for a week uses up none of it.
         db.execute("UPDATE messages SET attempts_first = NULL WHERE id = ? AND attempts = 0", (part["id"],))
+    if outcome.recipient is not None:
+        people.learn_recipient(db, part["conversation"], outcome.recipient, now)
     if known["state"] == "accepted":
         _complete(db, known, part, outcome, now)
         return refresh_delivery(db, part["conversation"], now)
     db.execute(
         "UPDATE attempts SET state = ?, settled_at = ?, external_id = coalesce(?, external_id), error = ? WHERE id = ?",
-        (outcome.state, now, outcome.external_id, outcome.error, attempt_id),
+        (outcome.state, now, outcome.external_id, outcome.told, attempt_id),
     )
-    detail = f"{attempt_id}: {outcome.error}" if outcome.error else attempt_id
+    detail = f"{attempt_id}: {outcome.told}" if outcome.told else attempt_id
     event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
@@ -147,12 +149,12 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Ou
 
 def _move(db: Connection, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
     if outcome.part == "failed":
-        parts.fail(db, part, outcome.error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
+        parts.fail(db, part, outcome.told or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
     external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
-        (outcome.part, outcome.not_before, external_id, outcome.error, part["id"]),
+        (outcome.part, outcome.not_before, external_id, outcome.told, part["id"]),
     )
     # While it was being sent, the person may have asked for silence: all but the answer to that is over.
     stopped = head_of(db, part["conversation"])["opted_out_at"] if outcome.part == "queued" else None

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from sara import Dossier, SaraError
+from sara import Dossier, SaraError, number_spellings, read_number
 from sara_sqlite import people
 from sara_sqlite.deleting import holders
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident, number
 
 SHOWN_ELSEWHERE = {"contacts", "aliases", "conversations", "messages", "replies"}
-_PHONE_MARKS = " -().\u00a0/"
 
 
 def circle_of(db: Connection, who: str) -> list[int]:
     """The contacts of the person with this contact id, conversation, number or user id, the head first; none if there is nobody,
-    or nobody any more. Raises SaraError where it may be either of several people."""
+    or nobody any more. Another spelling of a number counts where nobody has the number itself. Raises SaraError where it may be
+    either of several people."""
+    number_of = read_number(who) or who
+    heads = _heads(db, who, [who, number_of]) or _heads(db, "", number_spellings(number_of))
+    if len(heads) > 1:
+        named = " and ".join(ident(CONTACT, head) for head in heads)
+        raise SaraError(f"{who} may be {named}, known from different places; name one of them")
+    return people.circle(db, heads[0]) if heads else []
+
+
+def _heads(db: Connection, who: str, values: Sequence[str]) -> list[int]:
+    """The people with one of these ids or numbers."""
     rows = db.execute(
         "SELECT DISTINCT coalesce(linked, id) AS head FROM contacts WHERE id IN ("
         " SELECT ? UNION SELECT contact FROM conversations WHERE id = ?"
-        " UNION SELECT contact FROM aliases WHERE value IN (?, ?)) AND id NOT IN (SELECT contact FROM erasing)",
-        (number(CONTACT, who), number(CONVERSATION, who), who, digits(who)),
+        " UNION SELECT contact FROM aliases WHERE value IN (SELECT value FROM json_each(?)))"
+        " AND id NOT IN (SELECT contact FROM erasing)",
+        (number(CONTACT, who), number(CONVERSATION, who), json.dumps(list(values))),
     ).fetchall()
-    if len(rows) > 1:
-        named = " and ".join(ident(CONTACT, row["head"]) for row in rows)
-        raise SaraError(f"{who} may be {named}, known from different places; name one of them")
-    return people.circle(db, rows[0]["head"]) if rows else []
-
-
-def digits(who: str) -> str:
-    """A telephone number as providers write it, `4915112345678`, from however people do; anything else as it is."""
-    bare = "".join(char for char in who if char not in _PHONE_MARKS).removeprefix("+")
-    return bare if bare.isascii() and bare.isdigit() else who
+    return [row["head"] for row in rows]
 
 
 def dossier(db: Connection, who: str) -> Dossier | None:

@@ -23,6 +23,7 @@ def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> 
     db.execute("DELETE FROM forgotten WHERE until < ?", (now,))
     db.execute("DELETE FROM changes WHERE at < ?", (now - RECOGNISED,))
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
+    db.execute("DELETE FROM account_events WHERE at < ?", (now - RECOGNISED,))
     if before is None:
         return 0
     for table, where in _AGED.items():

@@ -14,10 +14,7 @@ from sara_sqlite import people
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
 from sara_sqlite.remembering import RECOGNISED, remember, remember_changes, remember_silence
-from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, count, ident, one, refresh_delivery, the
-
-NOWHERE = "forgotten"
-"""The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
+from sara_sqlite.rows import CONTACT, CONVERSATION, FORGOTTEN, Connection, count, ident, one, refresh_delivery, the
 
 UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
 
@@ -104,7 +101,11 @@ def _stop(db: Connection, threads: list[int], now: Instant) -> None:
             "UPDATE conversations SET account = ?, reply_due = NULL, deliver_due = NULL, timer_due = NULL, waiting_since = NULL,"
             " person_since = NULL, attempt = attempt + 1, attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL"
             " WHERE id = ?",
-            (NOWHERE, thread),
+            (FORGOTTEN, thread),
+        )
+        db.execute(
+            "UPDATE attachments SET due = NULL WHERE due IS NOT NULL AND message IN (SELECT id FROM messages WHERE conversation = ?)",
+            (thread,),
         )
         _tell_nobody(db, thread, now)
         db.execute("DELETE FROM jobs WHERE key = ?", (ident(CONVERSATION, thread),))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sara import (
@@ -15,13 +17,30 @@ from sara import (
     Instant,
     Intake,
     PreferenceChange,
+    Said,
     SetAside,
     Taken,
     Verdict,
 )
-from sara_sqlite import attachments, forgetting, modes, parts, people, receipts, spending, timing, turns, window
+from sara_sqlite import (
+    attachments,
+    corrections,
+    echoes,
+    forgetting,
+    modes,
+    people,
+    receipts,
+    saying,
+    spending,
+    timing,
+    turns,
+    window,
+)
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import STORED, Connection, event, one, open_work, refresh_delivery, stored, the, to_json
+
+UNREADABLE = "unreadable"
+"""The reason of messages whose content the provider does not hand on, and the key of what the customer is told then."""
 
 
 def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
@@ -99,8 +118,9 @@ def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, l
 
 
 def _digest_of_change(change: object) -> str:
-    if isinstance(change, AccountEvent):
-        change = replace(change, at=0)  # where the provider gives no time, that of receipt stands there
+    if isinstance(change, AccountEvent) and change.raw:
+        # Where the provider gives no time, that of arrival stands there.
+        change = replace(change, at=0, summary="", serious=False, ends=())
     return hashlib.sha256(repr(change).encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -125,16 +145,17 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     conversation = people.conversation_of(db, message.account, contact, now)
     key = int(conversation["id"])
     opted_out = bool(the(db, "SELECT opted_out FROM contacts WHERE id = ?", contact)["opted_out"])
-    if verdict.consent is not None and (verdict.consent == "opt_out") == opted_out:
-        # Asking again for what is so already: a further STOP stays silent, START is a word like any other.
-        verdict = Verdict(skip="opt_out") if opted_out else Verdict()
+    verdict = _in_time(db, contact, arrival, opted_out=opted_out, now=now)
     if verdict.consent == "opt_out":
-        modes.silence(db, contact, key, "customer", "in a message", now)
+        modes.silence(db, contact, key, "customer", "in a message", now, message.at)
     elif verdict.consent == "opt_in":
-        modes.speak_again(db, contact, key, "customer", "in a message", now)
+        modes.speak_again(db, contact, key, "customer", "in a message", now, message.at)
     if arrival.language is not None:
-        db.execute("UPDATE contacts SET language = ? WHERE id = ?", (arrival.language, contact))
-    skip = verdict.skip or ("opted_out" if opted_out and verdict.consent is None else None) or _left_to_a_person(db, key, now)
+        # An order is often a word of another language: it teaches nothing about somebody whose language is known.
+        order = verdict.consent is not None or verdict.hand_over is not None
+        learnt = "coalesce(language, ?)" if order else "?"
+        db.execute(f"UPDATE contacts SET language = {learnt} WHERE id = ?", (arrival.language, contact))  # noqa: S608  # our own words
+    skip = _why_unanswered(db, conversation, arrival, verdict, opted_out=opted_out, now=now)
     row = (
         db.execute(
             "INSERT INTO messages (conversation, account, direction, external_id, digest, kind, text, content, raw, state, reason,"
@@ -158,7 +179,7 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         or 0
     )
     if message.attachments:
-        attachments.add(db, row, message)
+        attachments.add(db, row, message, now)
     event(db, now, "received", message.kind, conversation=key, message=row)
     silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
     others = window.note(db, conversation, message, silent=silent, now=now)
@@ -172,20 +193,61 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
         _call_for_answer(db, key, arrival, now)
     if verdict.hand_over is not None:
         # Behind the message, so that what is said about it stands after it.
-        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language)
+        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language, since=min(message.at, now))
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
+    if skip == UNREADABLE and verdict.unreadable:
+        draft = modes.in_their_language(db, key, verdict.unreadable)
+        saying.once(db, conversation, Said(UNREADABLE, (draft,), verdict.unreadable_since), now)
+        refresh_delivery(db, key, now)
+    others = [*others, *_correct(db, row, arrival, now)]
     return row, [*touched, *others], True, not skip
 
 
-def _left_to_a_person(db: Connection, conversation: int, now: Instant) -> str | None:
-    """Why SARA does not answer a message that comes now, if a person does."""
-    row = the(db, "SELECT mode, mode_until FROM conversations WHERE id = ?", conversation)
+def _correct(db: Connection, row: int, arrival: Arrival, now: Instant) -> list[int]:
+    """Apply what a message corrects, or what its author has corrected before it arrived; the conversations that it touched."""
+    quiet = (arrival.quiet, arrival.quiet_longest)
+    if arrival.message.corrects is not None:
+        return corrections.note(db, row, arrival.message.corrects, quiet, now)
+    return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, quiet, now)
+
+
+def _in_time(db: Connection, contact: int, arrival: Arrival, *, opted_out: bool, now: Instant) -> Verdict:
+    """The verdict, unless it is about consent and changes nothing: it is so already, or the customer has said otherwise later."""
+    message, verdict = arrival.message, arrival.verdict
+    if verdict.consent is None:
+        return verdict
+    if (verdict.consent == "opt_out") == opted_out:
+        # Asking again for what is so already: a further STOP stays silent, START is a word like any other.
+        modes.note_consent(db, contact, message.at)
+        return Verdict(skip="opt_out" if opted_out else "recorded" if message.corrects is not None else None)
+    latest = the(db, "SELECT consent_at FROM contacts WHERE id = ?", contact)["consent_at"]
+    # A time that is still to come was noted while this machine's clock was wrong.
+    is_outdated = latest is not None and message.at < latest <= now + modes.SKEW
+    return Verdict(skip="outdated") if is_outdated else verdict
+
+
+def _why_unanswered(
+    db: Connection, conversation: sqlite3.Row, arrival: Arrival, verdict: Verdict, *, opted_out: bool, now: Instant
+) -> str | None:
+    """Why SARA does not answer a message; None where it does."""
+    if verdict.skip is not None and verdict.skip != UNREADABLE:
+        return verdict.skip
+    silent = "opted_out" if opted_out and verdict.consent is None else None
+    return silent or _left_to_a_person(db, conversation, min(arrival.message.at, now), now) or verdict.skip
+
+
+def _left_to_a_person(db: Connection, conversation: sqlite3.Row, since: Instant, now: Instant) -> str | None:
+    """Why SARA does not answer a message that was written at `since` and comes now, if a person does."""
     # One whose time is over is SARA's again, also where nobody was there to say so yet.
-    if row["mode"] != "human" or (row["mode_until"] is not None and row["mode_until"] <= now):
+    until = conversation["mode_until"]
+    if conversation["mode"] != "human" or (until is not None and until <= now):
         return None
-    db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
+    db.execute(
+        "UPDATE conversations SET person_since = min(coalesce(person_since, ?), ?) WHERE id = ?",
+        (since, since, conversation["id"]),
+    )
     return modes.PERSON
 
 
@@ -225,22 +287,7 @@ def _take_along(db: Connection, conversation: int, now: Instant) -> None:
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
 
-def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
-    """After messages were settled: close the turn, or leave one for those that came in the meantime."""
-    first = one(
-        db, "SELECT created_at FROM messages WHERE conversation = ? AND state = 'waiting' ORDER BY id LIMIT 1", conversation
-    )
-    if first is None:
-        turns.close_turn(db, conversation)
-        return
-    db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
-        " reply_due = coalesce(reply_due, ?) WHERE id = ?",
-        (first["created_at"], now, conversation),
-    )
-
-
-def _change(db: Connection, change: object, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
+def _change(db: Connection, change: object, echoed: Mapping[str, HandOver], touched: dict[int, None], now: Instant) -> None:
     match change:
         case IdentityChange():
             people.follow(db, change, now)
@@ -253,40 +300,21 @@ def _change(db: Connection, change: object, echoed: HandOver | None, touched: di
                 )
             event(db, now, "preference", f"{change.category}: {'resume' if change.allowed else 'stop'}", actor="customer")
         case Echo():
-            _echo(db, change, echoed, touched, now)
+            echoes.take(db, change, echoed.get(change.external_id), touched, now)
         case AccountEvent():
+            db.execute(
+                "INSERT INTO account_events (account, kind, subject, summary, at, serious, ends) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    change.account,
+                    change.kind,
+                    change.subject,
+                    change.summary,
+                    change.at,
+                    int(change.serious),
+                    json.dumps(change.ends),
+                ),
+            )
             event(db, now, "account", f"{change.account}: {change.summary}", actor="provider")
-
-
-def _echo(db: Connection, echo: Echo, echoed: HandOver | None, touched: dict[int, None], now: Instant) -> None:
-    """A person of the business answered elsewhere: their words are history, and what waited before them is answered."""
-    gone = recognised(db, echo.account, echo.external_id)
-    if gone or _known(db, echo.account, echo.external_id, None) is not None or not echo.person.nameable:
-        return
-    contact = people.resolve(db, echo.account.partition(":")[0], echo.person, now)
-    conversation = int(people.conversation_of(db, echo.account, contact, now)["id"])
-    row = db.execute(
-        "INSERT INTO messages (conversation, account, direction, external_id, kind, text, raw, state, purpose, at, created_at)"
-        " VALUES (?, ?, 'out', ?, ?, ?, ?, 'sent', 'operator', ?, ?)",
-        (conversation, echo.account, echo.external_id, echo.kind, echo.text, echo.raw, echo.at, now),
-    ).lastrowid
-    event(db, now, "echo", "a person answered outside SARA", conversation=conversation, message=row, actor="operator")
-    before = (conversation, echo.at)
-    waiting = db.execute("SELECT id FROM messages WHERE conversation = ? AND state = 'waiting' AND at <= ?", before).fetchall()
-    for each in waiting:
-        db.execute("UPDATE messages SET state = 'skipped', reason = 'answered_by_person' WHERE id = ?", (each["id"],))
-        event(db, now, "skipped", "answered_by_person", conversation=conversation, message=each["id"], actor="operator")
-    parts.cancel_unsaid(db, conversation, "('reply')", "answered_by_person", now, before=echo.at)
-    db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
-    settle_turn(db, conversation, now)
-    if echoed is not None:
-        newer = one(db, "SELECT min(created_at) AS at FROM messages WHERE conversation = ? AND state = 'waiting'", conversation)
-        touched |= dict.fromkeys(modes.apply(db, conversation, echoed, now))
-        if newer is not None and newer["at"] is not None:
-            # Written after what the person answered: for that the customer waits.
-            db.execute("UPDATE conversations SET person_since = ? WHERE id = ?", (newer["at"], conversation))
-    refresh_delivery(db, conversation, now)
-    touched[conversation] = None
 
 
 def _set_aside(db: Connection, item: SetAside, now: Instant) -> None:

@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from sara import Context, StoreUnavailable
+from sara import Context, StoreUnavailable, open_private, read_private
 from sara_sqlite.lock import owned_like
 
 NAME = "forget-key"
@@ -34,12 +34,13 @@ class Key:
     def load(self) -> None:
         """Read the key if there is one. Raises StoreUnavailable where it cannot be used."""
         try:
-            self._key = bytes.fromhex(self._path.read_text(encoding="ascii"))
+            self._key = bytes.fromhex(read_private(self._path).decode("ascii"))
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it holds no key"
             raise StoreUnavailable(
-                f"{self._path} cannot be read ({error}); put it back, or remove it: then those who were erased are not recognised"
+                f"{self._path} cannot be read ({why}); put it back, or remove it: then those who were erased are not recognised"
             ) from error
 
     def make(self) -> None:
@@ -50,13 +51,13 @@ class Key:
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             fresh.unlink(missing_ok=True)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            handle = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 os.write(handle, key.hex().encode())
+                owned_like(handle, self._path.parent)
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            owned_like(fresh, self._path.parent)
             fresh.rename(self._path)
         except OSError as error:
             raise StoreUnavailable(f"{self._path} cannot be written: {error.strerror}") from error

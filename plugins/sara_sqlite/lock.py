@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from sara import StoreLocked, StoreUnavailable
+from sara import StoreLocked, StoreUnavailable, open_private, refuse_link
 
 HOLDS_DATA = b"holds data"
 
@@ -22,9 +22,10 @@ class Lock:
         """Take the lock. Raises StoreLocked with the number of the process that has it."""
         lock = path.with_name(path.name + ".lock")
         try:
-            self._handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            refuse_link(path)
+            self._handle = open_private(lock, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StoreUnavailable(f"{lock} cannot be created: {error.strerror}") from error
+            raise StoreUnavailable(f"{error.filename or lock} cannot be opened: {error.strerror}") from error
         content = os.pread(self._handle, 128, 0).splitlines()
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +36,7 @@ class Lock:
                 f"{path} is in use by another SARA, process {owner or 'unknown'};"
                 " stop that one, or give this one another `state:` folder"
             ) from error
-        owned_like(lock, path if path.exists() else path.parent)
+        owned_like(self._handle, path if path.exists() else path.parent)
         self.held_data = HOLDS_DATA in content[1:]
         self._write(self.held_data)
 
@@ -61,8 +62,9 @@ class Lock:
         os.ftruncate(self._handle, len(content))
 
 
-def owned_like(path: Path, model: Path) -> None:
-    """Give a file that root made to the owner of `model`: the daemon runs as somebody else."""
-    if os.geteuid() == 0:
-        owner = model.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+def owned_like(handle: int, model: Path) -> None:
+    """Give an open file that root made to the owner of `model`: the daemon runs as somebody else. One with a second name is not given
+    away: the other may be a trap."""
+    if os.geteuid() == 0 and os.fstat(handle).st_nlink == 1:
+        owner = model.lstat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Attempt, ConversationSummary, Instant, JobKind, OpenWork, SetAside, StoredMessage, TimelineEvent
+from sara import (
+    AccountEvent,
+    Attempt,
+    ConversationSummary,
+    Instant,
+    JobKind,
+    Line,
+    OpenWork,
+    Person,
+    SetAside,
+    StoredMessage,
+    TimelineEvent,
+    number_spellings,
+    read_number,
+)
+from sara_sqlite import people
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
@@ -17,6 +33,7 @@ from sara_sqlite.rows import (
     Connection,
     event,
     ident,
+    line,
     number,
     one,
     open_work,
@@ -24,7 +41,7 @@ from sara_sqlite.rows import (
     stored,
     the,
 )
-from sara_sqlite.turns import close_turn
+from sara_sqlite.turns import close_turn, defer
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
@@ -62,6 +79,9 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     return reply + deliver
 
 
+_LATELY = 20
+"""How many of the newest messages are looked through for the last thing that was said."""
+
 _SUMMARY = (
     "SELECT c.*, h.name, h.username, h.opted_out, h.language, coalesce(p.phone, p.user_id) AS address,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
@@ -71,20 +91,42 @@ _SUMMARY = (
 )
 
 
+_SEARCHED = (
+    " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
+    " OR p.user_id LIKE ? ESCAPE '\\' OR (? <> '' AND instr(p.phone, ?)) OR p.phone IN (SELECT value FROM json_each(?))"
+    " ORDER BY c.last_at DESC, c.id DESC LIMIT ?"
+)
+
+
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
     """The newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    rows = db.execute(
-        _SUMMARY + " WHERE ? IS NULL OR p.name LIKE ? ESCAPE '\\' OR p.username LIKE ? ESCAPE '\\' OR p.phone LIKE ? ESCAPE '\\'"
-        " OR p.user_id LIKE ? ESCAPE '\\' ORDER BY c.last_at DESC, c.id DESC LIMIT ?",
-        (search, pattern, pattern, pattern, pattern, limit),
-    )
+    digits = (read_number(search or "") or "").lstrip("0")  # a number written for within the country ends like the whole one
+    spellings = number_spellings(digits) if digits else ()
+    given = (search, pattern, pattern, pattern, pattern, digits, digits, json.dumps(spellings), limit)
+    rows = db.execute(_SUMMARY + _SEARCHED, given)
     return [_summary(row) for row in rows]
 
 
 def conversation(db: Connection, ident_: str) -> ConversationSummary:
     """One conversation."""
     return _summary(the(db, _SUMMARY + " WHERE c.id = ?", number(CONVERSATION, ident_)))
+
+
+def last_said(db: Connection, account: str, person: Person) -> Line | None:
+    """The last thing that a person was told, if it is among the newest messages of their conversation."""
+    contact = people.find(db, account.partition(":")[0], person)
+    row = one(
+        db,
+        "SELECT m.*, NULL AS quoted FROM (SELECT * FROM messages WHERE conversation ="
+        " (SELECT id FROM conversations WHERE account = ? AND contact = ?) ORDER BY id DESC LIMIT ?) m"
+        " WHERE m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
+        " ORDER BY m.id DESC LIMIT 1",
+        account,
+        contact,
+        _LATELY,
+    )
+    return None if row is None else line(row)
 
 
 def _summary(row: sqlite3.Row) -> ConversationSummary:
@@ -167,11 +209,28 @@ def counts(db: Connection) -> dict[str, int]:
 
 def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
     """A page of what was not understood."""
-    start = int(after) if after is not None and after.isdecimal() else 0
+    start = number("", after or "")
     rows = db.execute(
         "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
     )
     return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
+
+
+def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:
+    """The news of an account, in the order in which it arrived."""
+    rows = db.execute("SELECT * FROM account_events WHERE account = ? AND at >= ? ORDER BY id", (account, since))
+    return [
+        AccountEvent(
+            row["account"],
+            row["kind"],
+            row["summary"],
+            row["at"],
+            bool(row["serious"]),
+            subject=row["subject"],
+            ends=tuple(json.loads(row["ends"])),
+        )
+        for row in rows
+    ]
 
 
 def backlog(db: Connection, most: int) -> int:
@@ -249,10 +308,12 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
     return replace(refresh_delivery(db, key, now), changed=changed)
 
 
-def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant) -> OpenWork:
+def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, now: Instant, reason: str) -> OpenWork:
     """Write a later look at work that stays open."""
     key = number(CONVERSATION, conversation)
     if kind == "reply":
+        if reason:
+            defer(db, key, at, reason, now)
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
     first = one(

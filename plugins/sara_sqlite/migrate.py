@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
 import structlog
 
-from sara import StoreUnavailable
+from sara import StoreUnavailable, open_private
 
 log = structlog.get_logger("sara_sqlite")
 
@@ -66,10 +67,10 @@ def bring_up(connection: sqlite3.Connection) -> None:
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
     target.unlink(missing_ok=True)
+    os.close(open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     copy = sqlite3.connect(target)
     try:
         connection.backup(copy)
     finally:
         copy.close()
-    target.chmod(0o600)
     log.info("database_copied", copy=str(target))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Draft, HandOver, Instant, OpenWork, Tell, Wording
+from sara import Draft, HandOver, Instant, Millis, OpenWork, Tell, Wording
 from sara_sqlite import parts, people, turns
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -28,6 +28,9 @@ TO_A_PERSON = "handed_over"
 PERSON = "human"
 """The reason of messages that came while a person answered."""
 
+SKEW: Millis = 300_000
+"""How far clocks may differ."""
+
 PAUSED = "paused"
 """The reason of answers that wait for the end of a pause."""
 
@@ -41,10 +44,18 @@ def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant)
 
 
 def apply(
-    db: Connection, conversation: int, change: HandOver, now: Instant, language: str | None = None, *, shortens: bool = False
+    db: Connection,
+    conversation: int,
+    change: HandOver,
+    now: Instant,
+    language: str | None = None,
+    *,
+    shortens: bool = False,
+    since: Instant | None = None,
 ) -> list[int]:
     """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
-    wish itself tells; unless it `shortens`, one that is handed over already stays so for at least as long."""
+    wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one that is handed over
+    already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
@@ -55,7 +66,8 @@ def apply(
     if change.by == "operator":
         db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (conversation,))
     elif change.mode == "human":
-        db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (now, conversation))
+        waits = now if since is None else since
+        db.execute("UPDATE conversations SET person_since = coalesce(person_since, ?) WHERE id = ?", (waits, conversation))
     touched = [conversation]
     over = row["mode_until"] is not None and row["mode_until"] <= now
     if known and over and change.mode == "human":
@@ -108,6 +120,8 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
         "UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL, followed_up = max(followed_up, ?) WHERE id = ?",
         (int(bool(notice)), key),
     )
+    if by != "sara":
+        db.execute("UPDATE conversations SET handed_back_at = ? WHERE id = ?", (now, key))
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
     if row["mode"] == "paused":
         for part in db.execute(
@@ -125,15 +139,17 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
 def say_in_their_language(
     db: Connection, conversation: sqlite3.Row, wording: Wording, now: Instant, language: str | None = None, always: bool = False
 ) -> None:
-    """Say one of SARA's own texts: in the language that `language` names, else in the one that the person writes. One who wants
+    """Say one of SARA's own texts: in the language that the person writes, while that is not known in `language`. One who wants
     silence is told nothing, unless it is about that (`always`)."""
-    if not wording:
+    if not wording or (not always and head_of(db, conversation["id"])["opted_out"]):
         return
-    person = head_of(db, conversation["id"])
-    if person["opted_out"] and not always:
-        return
-    draft = wording.get(language or person["language"] or "") or wording[""]
-    parts.add(db, conversation, [draft], "notice", None, now)
+    parts.add(db, conversation, [in_their_language(db, conversation["id"], wording, language)], "notice", None, now)
+
+
+def in_their_language(db: Connection, conversation: int, wording: Wording, language: str | None = None) -> Draft:
+    """One of SARA's own texts in the language that the person writes, while that is not known in `language`."""
+    spoken = (code for code in (head_of(db, conversation)["language"], language) if code and code in wording)
+    return wording[next(spoken, "")]
 
 
 def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
@@ -157,17 +173,18 @@ def consent(db: Connection, conversation: str, opted_out: bool, by: str, how: st
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if bool(head_of(db, key)["opted_out"]) == opted_out:
         return open_work(db, key)
+    # Words that were written before this and come late do not end the silence; they do end what was noted for the customer.
     if opted_out:
-        silence(db, row["contact"], key, by, how, now)
+        silence(db, row["contact"], key, by, how, now, now)
     else:
-        speak_again(db, row["contact"], key, by, how, now)
+        speak_again(db, row["contact"], key, by, how, now, None)
     say_in_their_language(db, row, notice, now, always=True)
     return refresh_delivery(db, key, now)
 
 
-def silence(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant) -> None:
-    """The person wants no more messages: nothing that waits is answered, nothing unsent of ours is sent."""
-    everyone = _set_consent(db, contact, opted_out=True, now=now)
+def silence(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant, said_at: Instant | None) -> None:
+    """The person wants no more messages, as they said at `said_at`: nothing that waits is answered, nothing unsent of ours is sent."""
+    everyone = _set_consent(db, contact, opted_out=True, now=now, said_at=said_at)
     event(db, now, "opted_out", how, conversation=conversation, actor=by)
     marks = ", ".join("?" * len(everyone))
     for (other,) in db.execute(f"SELECT id FROM conversations WHERE contact IN ({marks})", everyone).fetchall():  # noqa: S608
@@ -176,18 +193,27 @@ def silence(db: Connection, contact: int, conversation: int, by: str, how: str, 
         refresh_delivery(db, other, now)
 
 
-def speak_again(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant) -> None:
+def speak_again(
+    db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant, said_at: Instant | None
+) -> None:
     """The person wants messages again."""
-    _set_consent(db, contact, opted_out=False, now=now)
+    _set_consent(db, contact, opted_out=False, now=now, said_at=said_at)
     event(db, now, "opted_in", how, conversation=conversation, actor=by)
 
 
-def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant) -> list[int]:
+def note_consent(db: Connection, contact: int, said_at: Instant) -> None:
+    """Keep when a person last said what they want: words from before that change nothing."""
+    for each in people.circle(db, contact):
+        db.execute("UPDATE contacts SET consent_at = max(coalesce(consent_at, ?), ?) WHERE id = ?", (said_at, said_at, each))
+
+
+def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant, said_at: Instant | None) -> list[int]:
     """Keep what a person wants, for every contact that is this person; return those."""
     everyone = people.circle(db, contact)
     for each in everyone:
         db.execute(
-            "UPDATE contacts SET opted_out = ?, opted_out_at = ? WHERE id = ?", (int(opted_out), now if opted_out else None, each)
+            "UPDATE contacts SET opted_out = ?, opted_out_at = ?, consent_at = ? WHERE id = ?",
+            (int(opted_out), now if opted_out else None, said_at, each),
         )
     return everyone
 

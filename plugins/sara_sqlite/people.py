@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
-from sara import IdentityChange, Instant, Person
+from sara import IdentityChange, Instant, Person, number_spellings
 from sara_sqlite import parts, turns
 from sara_sqlite.remembering import silenced
-from sara_sqlite.rows import Connection, address, event, look_at_timers, one, refresh_delivery, the
+from sara_sqlite.rows import Connection, address, event, head_of, look_at_timers, one, refresh_delivery, the
 
 
 def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
@@ -17,6 +18,11 @@ def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
         # A late message under an id that the provider has replaced since: known, but nothing to learn from.
         return contact
     known_by_phone = _by_phone(db, provider, person.phone)
+    if contact is None and known_by_phone is None:
+        contact = _by_spelling(db, provider, person)
+        if contact is not None and not person.user_id:
+            # Found by a number as somebody wrote it: the provider's own spelling of it is known already.
+            person = replace(person, phone=None)
     if contact is None and known_by_phone is not None and not _contradicts(db, known_by_phone, person):
         contact = known_by_phone
     if contact is None:
@@ -30,7 +36,23 @@ def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
 def find(db: Connection, provider: str, person: Person) -> int | None:
     """The contact that `person` is, if there is one."""
     contact, _ = _by_id(db, provider, person)
-    return _by_phone(db, provider, person.phone) if contact is None else contact
+    if contact is None:
+        contact = _by_phone(db, provider, person.phone)
+    return _by_spelling(db, provider, person) if contact is None else contact
+
+
+def learn_recipient(db: Connection, conversation: int, recipient: Person, now: Instant) -> None:
+    """The provider says whom a message to this conversation's person went to: they are known by that number, too."""
+    head = head_of(db, conversation)
+    if not recipient.phone or head["user_id"] is not None or recipient.phone == head["phone"]:
+        return
+    contact, provider = int(head["id"]), head["provider"]
+    known = _by_phone(db, provider, recipient.phone)
+    if known is not None and known != contact:
+        # Somebody wrote under that number, and of this contact nothing but a number was known.
+        contact = link(db, provider, contact, known, now)
+    _learn(db, provider, contact, Person(phone=recipient.phone), now)
+    event(db, now, "number_learnt", detail=f"p{contact}: the provider named the number that a message went to", actor="provider")
 
 
 def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
@@ -149,6 +171,25 @@ def _by_phone(db: Connection, provider: str, phone: str | None) -> int | None:
     return None if row is None else int(row["contact"])
 
 
+def _by_spelling(db: Connection, provider: str, person: Person) -> int | None:
+    """The contact whose number is another spelling of this one, if there is exactly one.
+
+    A provider that names a user id means its own spelling: then it can only be somebody of whom nothing is known but a number that
+    people wrote.
+    """
+    found: dict[int, None] = {}
+    for spelling in number_spellings(person.phone)[1:] if person.phone else ():
+        contact = _by_phone(db, provider, spelling)
+        if contact is not None and not (person.user_id and _has_written(db, contact)):
+            found[contact] = None
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _has_written(db: Connection, contact: int) -> bool:
+    written = one(db, "SELECT 1 FROM conversations WHERE contact = ? AND customer_at IS NOT NULL LIMIT 1", contact)
+    return written is not None or the(db, "SELECT user_id FROM contacts WHERE id = ?", contact)["user_id"] is not None
+
+
 def _alias(db: Connection, provider: str, scheme: str, value: str | None) -> sqlite3.Row | None:
     if not value:
         return None
@@ -210,7 +251,7 @@ def _take_alias(db: Connection, provider: str, contact: int, scheme: str, value:
     since = silenced(db, provider, scheme, value)
     if since is not None:
         for each in circle(db, contact):
-            db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ? WHERE id = ?", (since, each))
+            db.execute("UPDATE contacts SET opted_out = 1, opted_out_at = ?, consent_at = ? WHERE id = ?", (since, since, each))
 
 
 def conversation_of(db: Connection, account: str, contact: int, now: Instant) -> sqlite3.Row:

@@ -19,7 +19,10 @@ class SqliteQueue(ScheduledQueue):
     def __init__(self, options: SqliteOptions, context: Context) -> None:
         super().__init__(context.clock)
         path = options.file(context)
-        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only, key=key_in(context)))
+        self.database = context.once(
+            ("database", path),
+            lambda: Database(path, read_only=context.read_only, key=key_in(context), problems=context.problems),
+        )
 
     async def open(self) -> None:
         await self.database.open()

@@ -134,7 +134,7 @@ def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, attempt_
         return
     if reopening.reopen(db, part, attempt_id, failure, receipt.at, now):
         return
-    parts.fail(db, part, f"{failure.code}: {failure.reason}" if failure.code else failure.reason, now, actor="provider")
+    parts.fail(db, part, failure.told, now, actor="provider")
 
 
 def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
@@ -153,7 +153,7 @@ def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
             receipt.status,
             receipt.at,
             failure.code,
-            failure.reason,
+            f"{failure.reason} ({failure.details})" if failure.details else failure.reason,
             failure.then,
             failure.after,
             receipt.pricing and json.dumps(dict(receipt.pricing), default=str),

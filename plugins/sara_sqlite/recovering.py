@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from sara import Instant, JobKind, Recovered
-from sara_sqlite.intake import settle_turn
 from sara_sqlite.rows import CONVERSATION, Connection, event, ident, one, refresh_delivery, the
+from sara_sqlite.turns import settle_turn
 
 LATELY = 600_000
 """Unclean ends count for ten minutes."""

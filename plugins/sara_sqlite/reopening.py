@@ -37,7 +37,7 @@ def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: Failure, at
     )
     waits = failure.then == "later" and doubtful is None
     pause = min((failure.after or PAUSE) << part["reopened"], LONGEST) if waits else 0
-    told = f"{failure.code}: {failure.reason}" if failure.code else failure.reason
+    told = failure.told
     if failure.then == "plain":
         db.execute("UPDATE messages SET kind = 'text', content = '{}', text = ? WHERE id = ?", (_words_of(part), part["id"]))
     # What is no fault of the part is not held against it: how often it is tried is a matter of its channel's probes.

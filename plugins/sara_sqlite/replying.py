@@ -7,14 +7,13 @@ from typing import Literal
 
 from sara import Also, Draft, HistoryLimits, Instant, OpenWork, ReplyView, Reserve, Said, Stale, Usage
 from sara import Contact as Customer
-from sara_sqlite import attachments, modes, parts, saying, spending
-from sara_sqlite.intake import settle_turn
+from sara_sqlite import attachments, modes, parts, saying, spending, turns
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
+    IN_HISTORY,
     LINES,
     MESSAGE,
-    SAID,
     Connection,
     count,
     event,
@@ -29,6 +28,7 @@ from sara_sqlite.rows import (
     survived,
     the,
 )
+from sara_sqlite.turns import settle_turn
 
 CALLS_TOLD = 10
 """After so many calls those that fail alike are not told one by one."""
@@ -53,7 +53,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         # A late message may stand before an answer; whatever we said already is history, wherever it stands. What a customer
         # did after the waiting messages and needs no answer, such as a reaction, is not put before them: it is history next time.
         history = db.execute(
-            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND m.state IN {SAID} AND m.at >= ?"
+            LINES + f" WHERE m.conversation = ? AND m.id >= ? AND {IN_HISTORY} AND m.at >= ?"
             " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
             (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()
@@ -77,6 +77,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM said WHERE conversation = ?", (key,))},
         rethought=row["rethought"],
         summary=row["summary"],
+        deferred=None if row["deferred_at"] is None else (row["deferred_at"], row["deferred_until"]),
     )
 
 
@@ -107,6 +108,7 @@ def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt",
 def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant, wanted: Reserve | None) -> int:
     """Count the call before it is made, and set aside what it may cost."""
     key = number(CONVERSATION, conversation)
+    turns.end_deferral(db, key, now)
     spending.reserve(db, key, wanted)
     db.execute(
         "UPDATE conversations SET attempt = attempt + 1, attempt_open = 1, attempts = attempts + 1,"
@@ -192,7 +194,8 @@ def rethink(
 def _read(db: Connection, conversation: int, message: int, text: str, now: Instant) -> None:
     """The responder found words in what the customer sent: from now on they are its text."""
     changed = db.execute(
-        "UPDATE messages SET text = ? WHERE id = ? AND conversation = ? AND direction = 'in'", (text, message, conversation)
+        "UPDATE messages SET text = ? WHERE id = ? AND conversation = ? AND direction = 'in' AND withdrawn_at IS NULL",
+        (text, message, conversation),
     ).rowcount
     if changed:
         event(db, now, "reading", f"{len(text)} characters", conversation=conversation, message=message)

@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sara import Instant, SaraError, StoreUnavailable
+from sara import Instant, SaraError, StoreUnavailable, open_private
 from sara_sqlite import damage, reopening
 from sara_sqlite.aside import Stop
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync
@@ -47,10 +47,13 @@ def restore(path: Path, backup: Path, now: Instant, stop: Stop) -> dict[str, int
         fresh = path.with_name(f".{path.name}.restoring")
         try:
             remove(fresh)
-            os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            handle = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                owned_like(handle, path if path.exists() else path.parent)
+            finally:
+                os.close(handle)
             copy_database(backup, fresh, stop)
             brought = _prepare(fresh, taken, now, stop)
-            owned_like(fresh, path if path.exists() else path.parent)
             sync(fresh)
             stop.check()
             stamp = _free_stamp(path, now)

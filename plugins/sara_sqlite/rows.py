@@ -14,6 +14,9 @@ Connection = sqlite3.Connection
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
+FORGOTTEN = "forgotten"
+"""The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
+
 
 def ident(letter: str, number: int) -> str:
     """A row's number as an id: `c17`."""
@@ -143,12 +146,26 @@ def stored(row: sqlite3.Row) -> StoredMessage:
 SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
 """The states of messages that are history: what was said, and what was read."""
 
+REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
+"""What no responder could answer is no history: it would be refused again, with all that is asked after it. What only a restored
+backup left unanswered is."""
+
+WITHDRAWN = "withdrawn"
+"""The reason of messages whose author deleted them before anybody answered."""
+
+APPLIED = "applied"
+"""The reason of edits and deletions that are already seen in the message which they changed."""
+
+IN_HISTORY = f"state IN {SAID} AND NOT {REFUSED} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
+"""What a responder is shown as history."""
+
 LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
 """Parts that have left us."""
 
 LINES = """
     SELECT m.*, (
-        SELECT q.text FROM messages q JOIN conversations c ON c.id = q.conversation JOIN contacts p ON p.id = c.contact
+        SELECT json_array(q.text, q.direction, q.purpose) FROM messages q JOIN conversations c ON c.id = q.conversation
+        JOIN contacts p ON p.id = c.contact
         WHERE q.account = m.account AND q.external_id = m.reply_to AND q.state <> 'quarantined' AND coalesce(p.linked, p.id) = ?
     ) AS quoted FROM messages m
 """
@@ -159,19 +176,25 @@ _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "not
 
 def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
     """A message as a responder reads it, from a row that also has what it quotes."""
-    role: Role = "customer" if row["direction"] == "in" else _ROLE.get(row["purpose"], "assistant")
+    quoted, direction, purpose = json.loads(row["quoted"]) if row["quoted"] is not None else (None, None, None)
     return Line(
         ident(MESSAGE, row["id"]),
-        role,
+        _role(row["direction"], row["purpose"]),
         row["text"],
         row["at"],
         row["kind"],
         json.loads(row["content"]),
         row["external_id"],
         row["revived_at"],
-        attachments,
-        row["quoted"],
+        attachments if row["withdrawn_at"] is None else (),
+        quoted,
+        _role(direction, purpose) if direction is not None else None,
+        row["deferred_ms"],
     )
+
+
+def _role(direction: str, purpose: str | None) -> Role:
+    return "customer" if direction == "in" else _ROLE.get(purpose or "", "assistant")
 
 
 def head_of(db: Connection, conversation: int) -> sqlite3.Row:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
+    AccountEvent,
     Also,
     Attachment,
     Attempt,
@@ -16,6 +17,7 @@ from sara import (
     ConversationSummary,
     DeliveryView,
     Dossier,
+    Download,
     Draft,
     Forgotten,
     HandOver,
@@ -27,6 +29,7 @@ from sara import (
     Millis,
     OpenWork,
     Outcome,
+    Person,
     Purpose,
     Recovered,
     ReplyView,
@@ -81,10 +84,14 @@ class SqliteStore(Store):
 
     def __init__(self, options: SqliteOptions, context: Context) -> None:
         path = options.file(context)
-        self.database = context.once(("database", path), lambda: Database(path, read_only=context.read_only, key=key_in(context)))
+        self.database = context.once(
+            ("database", path),
+            lambda: Database(path, read_only=context.read_only, key=key_in(context), problems=context.problems),
+        )
         self.lost = self.database.lost
         self._clock = context.clock
         self._backups = context.state / "backups"
+        self._key_file = key_in(context)
         self._cleaning = Cleaning(self.database)
 
     @property
@@ -169,8 +176,8 @@ class SqliteStore(Store):
     ) -> OpenWork:
         return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now, instead))
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant) -> OpenWork:
-        return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now))
+    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+        return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now, reason))
 
     async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
         return await self.database.write(lambda db: modes.hand_over(db, conversation, change, now))
@@ -240,6 +247,18 @@ class SqliteStore(Store):
     ) -> None:
         await self.database.write(lambda db: attachments.keep(db, attachment, file, sha256, size, error, now))
 
+    async def downloads(self, account: str, limit: int) -> Sequence[Download]:
+        return await self.database.read(lambda db: attachments.downloads(db, account, limit))
+
+    async def download(self, attachment: str) -> Download | None:
+        return await self.database.read(lambda db: attachments.download(db, attachment))
+
+    async def postpone_download(self, attachment: str, due: Instant, reason: str, now: Instant) -> None:
+        await self.database.write(lambda db: attachments.postpone(db, attachment, due, reason, now))
+
+    async def named_files(self, names: Sequence[str]) -> Collection[str]:
+        return await self.database.read(lambda db: attachments.named(db, names))
+
     async def attachment_file(self, sha256: str) -> str | None:
         return await self.database.read(lambda db: attachments.file_of(db, sha256))
 
@@ -261,6 +280,9 @@ class SqliteStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         return await self.database.read(lambda db: looking.conversation(db, conversation))
 
+    async def last_said(self, account: str, person: Person) -> Line | None:
+        return await self.database.read(lambda db: looking.last_said(db, account, person))
+
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return await self.database.read(lambda db: looking.messages(db, conversation, after, limit))
 
@@ -281,6 +303,9 @@ class SqliteStore(Store):
 
     async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
         return await self.database.read(lambda db: looking.set_aside(db, after, limit, since))
+
+    async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
+        return await self.database.read(lambda db: looking.account_events(db, account, since))
 
     async def backlog(self, most: int) -> int:
         return await self.database.read(lambda db: looking.backlog(db, most))
@@ -320,8 +345,11 @@ class SqliteStore(Store):
             await aside(lambda _: self.database.key.make())
         return await self.database.write(lambda db: expiring.expire(db, before, limit, now))
 
-    async def backup(self, target: Path) -> Mapping[str, int]:
-        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop))
+    def key_files(self) -> Sequence[Path]:
+        return [self._key_file] if self._key_file.exists() else []
+
+    async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
+        return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop, kept_in))
 
     async def examine(self, backup: Path) -> Mapping[str, int]:
         return await aside(lambda stop: restore.examine(self.database.path, backup, stop))

@@ -10,10 +10,10 @@ from sara_sqlite import parts, spending
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
+    IN_HISTORY,
     LEFT,
     LINES,
     MESSAGE,
-    SAID,
     Connection,
     event,
     head_of,
@@ -34,7 +34,8 @@ _WAITING = "state = 'waiting'"
 _UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
 _THEIRS = "direction = 'in'"
 _OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND about IS NULL AND {LEFT}"
-"""What breaks a silence, and what does not: our own notices, and what did not leave."""
+"""What breaks a silence, and what does not: our own notices, and what did not leave. The customer breaks it when their words
+arrive; what a person said outside SARA counts from when it was said."""
 
 _NEAR = 20
 """What was given a time stands before what was said since it was written down; the latest of ours is among so many."""
@@ -86,7 +87,7 @@ def _count(db: Connection, where: str, conversation: int) -> int:
 def _last(db: Connection, conversation: int, where: str, among: int) -> Instant | None:
     row = one(
         db,
-        "SELECT max(created_at) AS at FROM (SELECT created_at FROM messages"  # noqa: S608  # the same
+        "SELECT max(at) AS at FROM (SELECT CASE direction WHEN 'in' THEN created_at ELSE min(at, created_at) END AS at FROM messages"  # noqa: S608  # the same
         f" WHERE conversation = ? AND {where} ORDER BY id DESC LIMIT ?)",
         conversation,
         among,
@@ -98,7 +99,7 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
     """The oldest messages of this chapter that no summary holds and that are not among the newest `shown`, in order."""
     newest = one(
         db,
-        f"SELECT id FROM messages WHERE conversation = ? AND state IN {SAID} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
+        f"SELECT id FROM messages WHERE conversation = ? AND {IN_HISTORY} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
         conversation,
         shown,
     )
@@ -106,7 +107,7 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
         return []
     rows = db.execute(
         "SELECT m.id FROM conversations c JOIN messages m ON m.conversation = c.id WHERE c.id = ?"  # noqa: S608  # the same
-        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND m.state IN {SAID} ORDER BY m.id LIMIT ?",
+        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND {IN_HISTORY} ORDER BY m.id LIMIT ?",
         (conversation, newest["id"], limit),
     )
     return [row["id"] for row in rows]

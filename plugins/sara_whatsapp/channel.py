@@ -37,7 +37,7 @@ from sara_whatsapp.graph import GraphClient, HeldBack
 from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
-from sara_whatsapp.payloads import Number, parse
+from sara_whatsapp.payloads import UNKNOWN_KIND, Number, parse
 from sara_whatsapp.people import is_address
 from sara_whatsapp.probe import is_probe
 from sara_whatsapp.simulator import WhatsAppSimulator
@@ -59,6 +59,7 @@ class WhatsAppChannel(Channel):
     simulator = WhatsAppSimulator
     receipts_carry_attempt = True
     kinds = forms.KINDS
+    media_lifetime_ms = 7 * 24 * _HOUR
     reply_window = 24 * _HOUR - 10 * _MINUTE  # Meta's day, less what a message needs to get there and clocks may differ
 
     def __init__(self, options: WhatsAppOptions, context: Context) -> None:
@@ -116,7 +117,7 @@ class WhatsAppChannel(Channel):
         # Meta sends no compressed bodies; the signature is over the bytes as they came.
         if request.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             return Reception(Response(415))
-        if not self._signed(request):
+        if not self.verify(request):
             self._tell_refusal()
             return Reception(Response(401))
         parsed = parse(request.body, self._number, self._clock())
@@ -124,9 +125,20 @@ class WhatsAppChannel(Channel):
             return Reception(Response(200))
         for note in parsed.notes:
             log.info("webhook_left_out", channel=self._name, what=note.what, which=note.which, count=note.count)
+            if note.what == UNKNOWN_KIND:
+                self._tell_unknown_kind(note.which)
         if parsed.set_aside:
             log.warning("webhook_set_aside", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason)
         return Reception(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
+
+    def _tell_unknown_kind(self, kind: str) -> None:
+        self._context.problems.report(
+            f"channel:{self._name}:unknown_kind",
+            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; nobody answers them",
+            "`sara conversations show` has them; update SARA",
+            severity="warning",
+            lasts=24 * _HOUR,
+        )
 
     def _verification(self, request: Request) -> Response:
         """Meta's handshake, sent whenever the callback address or the verify token is entered."""
@@ -137,8 +149,8 @@ class WhatsAppChannel(Channel):
             return Response(403)
         return Response(200, query["hub.challenge"].encode("utf-8", "replace"))
 
-    def _signed(self, request: Request) -> bool:
-        """Whether one of the secrets made the signature. Compared as bytes: compare_digest raises for text beyond ASCII."""
+    def verify(self, request: Request) -> bool:
+        """Tell whether one of the secrets made the signature. Compared as bytes: compare_digest raises for text beyond ASCII."""
         claimed = request.headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
         signatures = [f"sha256={hmac.new(key, request.body, hashlib.sha256).hexdigest()}".encode() for key in self._keys]
         matches = [hmac.compare_digest(claimed, signature) for signature in signatures]

@@ -35,6 +35,8 @@ Action = Literal[
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 _PAUSE: Millis = 5 * _SECOND
 _LONGEST = 300
+_NO_REASON = "Meta gave no reason."
+_NO_MEANING = "SARA does not know this code; `sara why` shows what Meta said."
 
 
 class FileRefused(Refused):
@@ -62,6 +64,10 @@ _REGISTER = "Register the number for the Cloud API in WhatsApp Manager, with its
 _SUPPORT = "Look at Account Quality in Meta Business Suite; appeal there if the reason is wrong."
 _TEMPLATE = "Look at the template in WhatsApp Manager."
 _CATEGORY = "Correct the categories of the templates in WhatsApp Manager; utility is for what the customer has asked for."
+_ALLOW_LIST = (
+    "Add it under WhatsApp > API Setup. Numbers from Argentina and Mexico fail although they are on the list, because WhatsApp names"
+    " them with one digit more (+54 9 …, +52 1 …) than the list holds (+54 …, +52 …): use a number of your own, which has no list."
+)
 _WAIT = "Wait; trying again sooner makes it longer."
 
 _GRANTED = Code("config", "The app lacks a permission.", _PERMISSION)
@@ -92,7 +98,7 @@ CODES: Mapping[int, Code] = {
     131016: Code("retry", "A service at Meta is down for a moment."),
     131021: Code("recipient", "The recipient is the business number itself."),
     131026: Code("recipient", "WhatsApp cannot deliver to this person: not on WhatsApp, an old version, or terms not accepted."),
-    131030: Code("recipient", "A test number may only write to numbers on its list.", "Add it under WhatsApp > API Setup."),
+    131030: Code("recipient", "A test number may only write to numbers on its list.", _ALLOW_LIST),
     131031: Code("config", "The account is locked or restricted.", _SUPPORT),
     131037: Code("config", "The number's display name is not approved.", "Set one in WhatsApp Manager; wait for approval."),
     131042: Code("config", "There is trouble with the payment method.", "Check the payment method in WhatsApp Manager."),
@@ -180,19 +186,26 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
     code = _code(error)
     row = _row(error)
     if row is None:
-        return _unknown(http_status, code, error, retry_after)
-    return _consequence(row, f"{code}: {_sentence(row, error)}", retry_after)
+        told = _unknown(http_status, code, error, retry_after)
+    else:
+        told = _consequence(row, f"{code}: {row.meaning}", retry_after)
+    told.details = _details(row, error)
+    return told
 
 
 def explain(error: Mapping[str, Any]) -> Failure:
     """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
     code = _code(error)
     row = _row(error)
-    reason = _sentence(row, error)
-    told = "unknown" if code is None else str(code)
+    told, details = "unknown" if code is None else str(code), _details(row, error)
     if row is None:
-        return Failure(told, reason, then="later" if error.get("is_transient") is True else "end")
-    return Failure(told, reason, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row))
+        return Failure(
+            told,
+            _NO_MEANING if details else _NO_REASON,
+            then="later" if error.get("is_transient") is True else "end",
+            details=details,
+        )
+    return Failure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)
 
 
 def _row(error: Mapping[str, Any] | None) -> Code | None:
@@ -233,7 +246,7 @@ def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:
 
 def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None, retry_after: Millis | None) -> SaraError:
     """An answer that the table does not know: only what certainly names a refusal counts as one."""
-    text = f"HTTP {http_status}" if code is None else f"{code}: {_sentence(None, error)}"
+    text = f"HTTP {http_status}" if code is None else f"{code}: {_NO_MEANING if _details(None, error) else _NO_REASON}"
     if http_status == 429:
         return NotSent(text, after=retry_after or _PAUSE, scope="channel")
     if 300 <= http_status <= 399 or (code is None and http_status in _ELSEWHERE):
@@ -247,14 +260,10 @@ def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None
     return Refused(text)
 
 
-def _sentence(row: Code | None, error: Mapping[str, Any] | None) -> str:
-    said = "" if error is None else _said(error)
-    if row is None:
-        return said or "Meta gave no reason."
-    # Meta's words about a token can repeat the token.
-    if not said or row.action == "config_token":
-        return row.meaning
-    return f"{row.meaning} (Meta: {said})"
+def _details(row: Code | None, error: Mapping[str, Any] | None) -> str:
+    """Meta's own words, which may repeat a number and a text; those about a token can repeat the token, and are dropped."""
+    said = "" if error is None or (row is not None and row.action == "config_token") else _said(error)
+    return f"Meta: {said}" if said else ""
 
 
 def _said(error: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The files that messages bring, as Meta describes them. Pure: nothing is fetched here."""
+"""The files that messages and filled-in forms bring, as Meta describes them. Pure: nothing is fetched here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sara import Attachment
+from sara_whatsapp.form_answers import answers_of, files_in, reply_of
 from sara_whatsapp.kinds import MEDIA
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
@@ -21,23 +22,41 @@ _LONGEST_NAME = 255
 
 
 def attachments_of(kind: str, message: Mapping[str, Any]) -> tuple[Attachment, ...]:
-    """The file of a message of `kind`; nothing where it brings none, or none that could be fetched. Never raises."""
-    own = mapping(message.get(kind))
-    reference = name_of(own.get("id"))
+    """The files of a message of `kind`, those that a filled-in form names included; nothing where it brings none, or none that
+    could be fetched. Never raises."""
     # Where Meta names errors, it did not get the file itself.
-    if kind not in MEDIA or reference is None or listed(message.get("errors")):
+    if listed(message.get("errors")):
+        return ()
+    if kind in MEDIA:
+        return _attachment(kind, mapping(message.get(kind)), "filename")
+    reply = reply_of(message) if kind == "interactive" else None
+    if reply is None:
+        return ()
+    found = (_attachment(_kind_of(each), each, "file_name") for each in files_in(answers_of(reply)))
+    return tuple(attachment for attachments in found for attachment in attachments)
+
+
+def _attachment(kind: str, own: Mapping[str, Any], name_key: str) -> tuple[Attachment, ...]:
+    reference = name_of(own.get("id"))
+    if reference is None:
         return ()
     return (
         Attachment(
             kind=kind,
             mime=mime_of(own.get("mime_type")),
             reference=reference,
-            name=words(own.get("filename")).strip()[:_LONGEST_NAME] or None,
+            name=words(own.get(name_key)).strip()[:_LONGEST_NAME] or None,
             voice=own.get("voice") is True,
             url=url_of(own.get("url")),
             sha256=digest_of(own.get("sha256")),
         ),
     )
+
+
+def _kind_of(own: Mapping[str, Any]) -> str:
+    """The kind of a file that says only of which media type it is."""
+    family = mime_of(own.get("mime_type")).partition("/")[0]
+    return family if family in MEDIA else "document"
 
 
 def mime_of(value: Any) -> str:

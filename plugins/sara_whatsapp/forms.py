@@ -58,14 +58,19 @@ def compose(draft: Draft, limit: int = 4096) -> list[Draft]:
     make = _MAKERS.get(draft.kind)
     parts = make(draft, limit) if make else None
     if parts is None:
-        parts = _texts(scrub(plain(draft)), limit)
+        parts = _texts(replace(draft, text=scrub(plain(draft))), limit)
     if draft.reply_to and parts and not any(part.reply_to for part in parts):
         parts[0] = replace(parts[0], reply_to=draft.reply_to)
     return parts
 
 
-def _texts(markdown: str, limit: int) -> list[Draft]:
-    return [Draft(piece) for piece in split(to_whatsapp(markdown), limit)]
+def _texts(draft: Draft, limit: int) -> list[Draft]:
+    return [Draft(piece) for piece in split(_marked(draft), limit)]
+
+
+def _marked(draft: Draft) -> str:
+    """The text of a draft in WhatsApp's own marks."""
+    return to_whatsapp(draft.text) if draft.markdown else draft.text
 
 
 # ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,15 +90,15 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
     voice = kind == "audio" and draft.content.get("voice") is True and (not mime or mime.startswith("audio/ogg"))
     given = {"path": path, "url": url, "mime": mime, "name": name, "voice": voice}
     content = {key: value for key, value in given.items() if value}
-    caption = to_whatsapp(draft.text)
+    caption = _marked(draft)
     if kind in _CAPTIONED and utf16_length(caption) <= min(_BODY, limit):
         return [Draft(caption, kind, content)]
-    return [*_texts(draft.text, limit), Draft("", kind, content)]
+    return [*_texts(draft, limit), Draft("", kind, content)]
 
 
 def file_of(draft: Draft) -> Draft:
     """A text as a file of its own, its first paragraph beside it. The part's text stays what was said."""
-    text = to_whatsapp(scrub(draft.text))
+    text = _marked(replace(draft, text=scrub(draft.text)))
     beginning = split(text, _BODY - 1)[0]
     first, more, _ = beginning.partition("\n\n")
     if first.count(FENCE) % 2:
@@ -134,7 +139,7 @@ def _choices(draft: Draft, limit: int) -> list[Draft] | None:
     form = form_of(draft)
     if form is None:
         return None
-    text = "\n\n".join(filter(None, [*form.above, to_whatsapp(draft.text), "\n".join(form.below)]))
+    text = "\n\n".join(filter(None, [*form.above, _marked(draft), "\n".join(form.below)]))
     if not text:
         # A form needs a body more than a header or a footer.
         text = form.content.pop("header", "") or form.content.pop("footer", "") or _BELOW
@@ -148,13 +153,13 @@ def _link(draft: Draft, limit: int) -> list[Draft] | None:
     title = line(draft.content, "title")
     whole: list[str] = []
     label = shortened(title or re.split("[/?#]", url.partition("://")[2])[0], _LABEL, whole)
-    text = "\n\n".join(filter(None, [to_whatsapp(draft.text), *whole])) or title or _BELOW
+    text = "\n\n".join(filter(None, [_marked(draft), *whole])) or title or _BELOW
     return _formed(text, "link", {"title": label, "url": url}, limit)
 
 
 def _ask(draft: Draft, limit: int) -> list[Draft]:
     sign = _PLACE if draft.kind == "ask_location" else _NUMBER
-    return _formed(to_whatsapp(draft.text) or sign, draft.kind, {}, limit)
+    return _formed(_marked(draft) or sign, draft.kind, {}, limit)
 
 
 def _formed(text: str, kind: str, content: dict[str, Any], limit: int) -> list[Draft]:
@@ -172,7 +177,7 @@ def _location(draft: Draft, limit: int) -> list[Draft] | None:
         return None
     words = {key: line(draft.content, key) for key in ("name", "address")}
     content = {"latitude": latitude, "longitude": longitude, **{key: text for key, text in words.items() if text}}
-    return [*_texts(draft.text, limit), Draft("", "location", content)]
+    return [*_texts(draft, limit), Draft("", "location", content)]
 
 
 def _contact(draft: Draft, limit: int) -> list[Draft] | None:
@@ -180,7 +185,7 @@ def _contact(draft: Draft, limit: int) -> list[Draft] | None:
     if not phones:
         return None
     content = {"name": line(draft.content, "name") or phones[0], "phones": phones}
-    return [*_texts(draft.text, limit), Draft("", "contact", content)]
+    return [*_texts(draft, limit), Draft("", "contact", content)]
 
 
 def _reaction(draft: Draft, limit: int) -> list[Draft] | None:
@@ -189,7 +194,7 @@ def _reaction(draft: Draft, limit: int) -> list[Draft] | None:
     emoji, text = (said(given), draft.text) if isinstance(given, str) else (draft.text.strip(), "")
     if not draft.reply_to or not (_EMOJI.fullmatch(emoji) or given == ""):
         return None
-    return [*_texts(text, limit), Draft("", "reaction", {"emoji": emoji}, draft.reply_to)]
+    return [*_texts(replace(draft, text=text), limit), Draft("", "reaction", {"emoji": emoji}, draft.reply_to)]
 
 
 def _template(draft: Draft, limit: int) -> list[Draft] | None:

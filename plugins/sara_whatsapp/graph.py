@@ -12,9 +12,10 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
-from sara import Accepted, InDoubt, Millis, NotSent, SaraError, Secret
+from sara import Accepted, InDoubt, Millis, NotSent, Person, SaraError, Secret
 from sara_whatsapp.codes import classify
 from sara_whatsapp.pace import Pace
+from sara_whatsapp.people import named
 from sara_whatsapp.wire import Unreadable, decode, listed, mapping, name_of, words
 
 CONNECT_S = 10.0
@@ -102,7 +103,10 @@ class GraphClient:
         answer = await self._post(body, self._timeout)
         if answer.status == 200 and (external_id := _message_id(answer.value)):
             standing = words(_message(answer.value).get("message_status"))
-            return Accepted(external_id) if standing in ("", "accepted") else HeldBack(external_id, standing)
+            recipient = _recipient(answer.value)
+            if standing in ("", "accepted"):
+                return Accepted(external_id, recipient)
+            return HeldBack(external_id, recipient, standing)
         if answer.status == 200 and not answer.error:
             raise InDoubt("Meta answered 200 without a message id.")
         raise answer.failure()
@@ -143,7 +147,9 @@ class GraphClient:
         except InDoubt as error:
             outcome = error
         if isinstance(outcome, InDoubt):
-            raise NotSent(f"A file was not uploaded: {outcome}")
+            told = NotSent(f"A file was not uploaded: {outcome}")
+            told.details = outcome.details
+            raise told
         raise outcome
 
     async def _post(self, body: Mapping[str, Any], timeout: float) -> Answer:
@@ -237,6 +243,13 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 
 def _message(value: Any) -> dict[str, Any]:
     return mapping(next(iter(listed(mapping(value).get("messages"))), None))
+
+
+def _recipient(value: Any) -> Person | None:
+    """Whom Meta says that a message went to: their `wa_id` may be another spelling of the number than the one that was given."""
+    contacts = listed(mapping(value).get("contacts"))
+    person = named(mapping(contacts[0])) if len(contacts) == 1 else None
+    return person if person is not None and person.nameable else None
 
 
 def _message_id(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sara_whatsapp.news import SERIOUS
-from sara_whatsapp.wire import listed, mapping, words
+from sara_whatsapp.wire import listed, mapping, name_of, words
 
 MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
 """Kinds that bring a file."""
@@ -19,20 +19,24 @@ MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
 LOST: Mapping[str, str] = {"131052": "file", "131060": "message"}
 """Meta's codes for what a customer sent and it does not hand on."""
 
+_UNSUPPORTED_CODE = "131051"
+"""Meta's code for a message of a type that its API does not hand on."""
+
 _GROUP = "in a group"
 _LOST = "not received"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What becomes of a message: it is `answered`, only `recorded`, or `changes` who the customer is (and is recorded).
-    `opens_window` is whether Meta lets us write freely for a day after it."""
+    """What becomes of a message: it is `answered`; it is `unreadable`, and the customer is told so; it is only `recorded`; or it
+    `changes` who the customer is (and is recorded). `opens_window` is whether Meta lets us write freely for a day after it."""
 
-    treatment: Literal["answered", "recorded", "changes"]
+    treatment: Literal["answered", "unreadable", "recorded", "changes"]
     opens_window: bool = False
 
 
 _ANSWERED = Kind("answered", opens_window=True)
+_UNREADABLE = Kind("unreadable", opens_window=True)
 _RECORDED = Kind("recorded")
 _CHANGES = Kind("changes")
 
@@ -54,10 +58,19 @@ KINDS: Mapping[str, Kind] = {
     "reaction": _RECORDED,
     "edit": _RECORDED,
     "revoke": _RECORDED,
-    "unsupported": _RECORDED,
+    # A poll, a message to be viewed once, an invitation: the customer said something, and Meta does not say what.
+    "unsupported": _UNREADABLE,
+    # Of these nothing was said.
+    "unsupported.edit": _RECORDED,
+    "unsupported.revoke": _RECORDED,
+    "unsupported.reaction": _RECORDED,
+    "unsupported.pin": _RECORDED,
+    "unsupported.keep_in_chat": _RECORDED,
+    "unsupported.poll_update": _RECORDED,
     "interactive.call_permission_reply": _RECORDED,
     "system": _RECORDED,
     "system.user_changed_number": _CHANGES,
+    "system.customer_changed_number": _CHANGES,  # its name in older versions of the API
     "system.user_changed_user_id": _CHANGES,
     "unknown": _RECORDED,
     # Else the customer waits for an answer to something that never came.
@@ -95,12 +108,30 @@ FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]
 """Every field of a webhook and how it is read. A field that is not here is left out."""
 
 
+_CONTENTS = frozenset(kind for kind in KINDS if kind.isidentifier()) - {"request_welcome", "unknown"}
+"""Kinds whose own part stands under the key of their name."""
+
+_SENT_BY_BUSINESS = frozenset({"template", "product", "product_list", "catalog_message", "list", "poll_creation"})
+"""Further kinds by which a business says something."""
+
+
+def type_of(message: Mapping[str, Any]) -> str:
+    """Meta's word for the type of a message. One without a type is of the type whose content it holds, if that is a single one."""
+    if named := name_of(message.get("type")):
+        return named
+    found = [key for key, own in message.items() if key in _CONTENTS and isinstance(own, dict | list)]
+    return found[0] if len(found) == 1 else "unknown"
+
+
 def row_of(kind: str, message: Mapping[str, Any]) -> str:
     """The row of `KINDS` that a message of `kind` falls under."""
     if message.get("group_id"):
         return _GROUP
-    if lost(message) and (kind in ("unsupported", "unknown") or kind not in KINDS):
+    unknown = kind not in KINDS or kind == "unknown"
+    if lost(message) and (unknown or kind == "unsupported"):
         return _LOST
+    if unknown and _UNSUPPORTED_CODE in _codes(message):
+        return "unsupported"
     sort = f"{kind}.{words(mapping(message.get(kind)).get('type'))}"
     if sort in KINDS:
         return sort
@@ -112,7 +143,15 @@ def kind_of(kind: str, message: Mapping[str, Any]) -> Kind:
     return KINDS[row_of(kind, message)]
 
 
+def is_said(kind: str, echo: Mapping[str, Any]) -> bool:
+    """Whether an echo of `kind` says something to the customer; a reaction, an edit, a deletion or an unknown event does not."""
+    return kind in _SENT_BY_BUSINESS or kind_of(kind, echo).treatment in ("answered", "unreadable")
+
+
 def lost(message: Mapping[str, Any]) -> str:
     """What the customer sent that Meta could not hand on, one of `LOST`; empty where it is all there."""
-    codes = [words(mapping(error).get("code")) for error in listed(message.get("errors"))]
-    return next((LOST[code] for code in codes if code in LOST), "")
+    return next((LOST[code] for code in _codes(message) if code in LOST), "")
+
+
+def _codes(message: Mapping[str, Any]) -> list[str]:
+    return [words(mapping(error).get("code")) for error in listed(message.get("errors"))]

@@ -13,6 +13,7 @@ from sara_whatsapp.codes import explain
 from sara_whatsapp.wire import encode, mapping, words
 
 _LONGEST = 300
+_DAY = 86_400_000
 
 SERIOUS: Mapping[str, frozenset[str]] = {
     "account_alerts": frozenset({"CRITICAL", "WARNING"}),
@@ -42,27 +43,77 @@ SERIOUS: Mapping[str, frozenset[str]] = {
 """Every field that tells about the account, with the words that make its news a problem for the operator."""
 
 
-def account_event(account: str, field: str, change: dict[str, Any], at: Instant) -> AccountEvent:
-    """News from one of the fields in `SERIOUS`."""
+_TEMPLATE_TROUBLE = frozenset({"DISABLED", "LOCKED", "PAUSED"})
+
+ENDS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "account_review_update": {"APPROVED": frozenset({"REJECTED"})},
+    "account_update": {
+        "ACCOUNT_RECONNECTED": frozenset({"ACCOUNT_OFFBOARDED"}),
+        "PARTNER_ADDED": frozenset({"PARTNER_REMOVED"}),
+        "REINSTATE": frozenset({"DISABLED_UPDATE"}),
+    },
+    "message_template_status_update": {
+        "APPROVED": _TEMPLATE_TROUBLE,
+        "REINSTATED": _TEMPLATE_TROUBLE,
+        "UNPAUSED": frozenset({"PAUSED"}),
+        "UNLOCKED": frozenset({"LOCKED"}),
+        "DISABLED": frozenset({"PAUSED"}),
+        # Nobody has to mend what is no longer there.
+        "ARCHIVED": _TEMPLATE_TROUBLE,
+        "DELETED": _TEMPLATE_TROUBLE,
+    },
+    "phone_number_quality_update": {"UNFLAGGED": frozenset({"FLAGGED"}), "UPGRADE": frozenset({"DOWNGRADE"})},
+}
+"""By field and word, the words whose problems are over then. An alert ends the other severities of the same alert."""
+
+_RESOLVED = frozenset({"CLOSED", "ENDED", "RESOLVED"})
+
+
+def account_event(account: str, field: str, change: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """News from one of the fields in `SERIOUS`. `stamp` is Meta's own time, which tells an event from the same one later on."""
     value = mapping(change.get("value"))
-    word = (
-        words(value.get("event")) or words(value.get("decision")) or words(mapping(value.get("alert_info")).get("alert_severity"))
-    )
-    # The same event says that an account is disabled and that it is not any more.
-    relief = words(mapping(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
+    alert = mapping(value.get("alert_info"))
+    word = words(value.get("event")) or words(value.get("decision")) or words(alert.get("alert_severity"))
+    # The same event says that an account is disabled and that it is not any more, or that an alert is over.
+    is_relief = words(mapping(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
+    is_relief = is_relief or words(alert.get("alert_status")) in _RESOLVED
     said = ", ".join(f"{key} {text}" for key, text in _leaves(value))
+    is_serious = word in SERIOUS[field] and not is_relief
     return AccountEvent(
         account=account,
         kind=f"{field}.{word[:64]}" if word else field,
         summary=f"{field.replace('_', ' ')}: {said}"[:_LONGEST] if said else field.replace("_", " "),
         at=at,
-        serious=word in SERIOUS[field] and not relief,
-        raw=encode(change),
+        serious=is_serious,
+        raw=encode({"time": stamp, **change}),
+        subject=_subject(value, alert),
+        ends=tuple(f"{field}.{ended}" for ended in sorted(_ended(field, word, is_relief=is_relief, is_serious=is_serious))),
     )
 
 
-def trouble(account: str, error: dict[str, Any], at: Instant) -> AccountEvent:
-    """An error that Meta reports about the number or app, not about one message."""
+def _subject(value: Mapping[str, Any], alert: Mapping[str, Any]) -> str:
+    """What of the account it is about: a template in one language, a number, an alert of one type; empty for the account itself."""
+    template = words(value.get("message_template_id")) or words(value.get("message_template_name"))
+    named = (
+        template,
+        words(value.get("message_template_language")) if template else "",
+        words(value.get("display_phone_number")),
+        words(value.get("entity_id")) if alert else "",
+        words(alert.get("alert_type")),
+    )
+    return " ".join(filter(None, named))[:_LONGEST]
+
+
+def _ended(field: str, word: str, *, is_relief: bool, is_serious: bool) -> frozenset[str]:
+    if field == "account_alerts":
+        return SERIOUS[field] - ({word} if is_serious else frozenset())
+    ended = ENDS.get(field, {})
+    return ended.get("REINSTATE" if is_relief else word, frozenset())
+
+
+def trouble(account: str, error: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """An error that Meta reports about the number or app, not about one message. Where Meta gives no time, the same error on another
+    day is another one."""
     failure = explain(error)
     return AccountEvent(
         account=account,
@@ -70,7 +121,7 @@ def trouble(account: str, error: dict[str, Any], at: Instant) -> AccountEvent:
         summary=f"{failure.code}: {failure.reason}"[:_LONGEST],
         at=at,
         serious=True,
-        raw=encode(error),
+        raw=encode({"time": stamp or f"day {at // _DAY}", **error}),
     )
 
 

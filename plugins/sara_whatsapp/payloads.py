@@ -8,25 +8,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sara import Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
 from sara_whatsapp.codes import explain
+from sara_whatsapp.corrections import correction_of
 from sara_whatsapp.files import attachments_of
-from sara_whatsapp.kinds import FIELDS, kind_of
+from sara_whatsapp.form_answers import answers_of, reply_of
+from sara_whatsapp.kinds import FIELDS, KINDS, is_said, kind_of, row_of, type_of
 from sara_whatsapp.news import account_event, trouble
-from sara_whatsapp.people import Contacts, named, person_at, person_before
-from sara_whatsapp.standins import note_on, stand_in
+from sara_whatsapp.people import Contacts, named, person_after, person_at, person_before
+from sara_whatsapp.standins import ENVELOPE, choice_of, note_on, stand_in
 from sara_whatsapp.wire import Unreadable, decode, encode, listed, mapping, name_of, words
 
 _STATUS: Mapping[str, Any] = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
-_ALLOWED = {"stop": False, "resume": True}
-_KEPT = ("context", "referral", "errors", "group_id")
+_ALLOWED = {"stop": False, "resume": True, "signup": True}
 _POINTERS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
 # Paid for, or taken from the month's free messages: either way one less.
 _COUNTING = frozenset({"regular", "free_customer_service"})
+UNKNOWN_KIND = "unknown_kind"
+"""What a note says of messages whose type this version does not know."""
+
 _LONGEST_CALLBACK = 512
+# With more elements that make no sense the whole body is set aside once, in their place.
+_MOST_ODD = 200
+_MOST_NOTES = 50
 _END_OF_TIME_S = 10**11
 
 
@@ -74,7 +81,11 @@ def parse(body: bytes, number: Number, now: Instant) -> Parsed:
     else:
         for entry in document["entry"]:
             reader.guarded("entry", entry, reader.entry)
-    return reader.parsed()
+    parsed = reader.parsed()
+    if reader.odd > _MOST_ODD:
+        reason = f"{reader.odd} elements were not understood, the first: {parsed.set_aside[0].reason}"
+        return replace(parsed, set_aside=(SetAside(number.account, reason, body),))
+    return parsed
 
 
 class _Odd(ValueError):
@@ -92,6 +103,7 @@ class _Reader:
         self._changes: list[Change] = []
         self._aside: list[SetAside] = []
         self._notes: Counter[tuple[str, str]] = Counter()
+        self.odd = 0
 
     def parsed(self) -> Parsed:
         notes = tuple(Note(what, which, count) for (what, which), count in self._notes.items())
@@ -109,7 +121,8 @@ class _Reader:
             self._set_aside(f"{what}: {type(error).__name__}", element)
 
     def leave_out(self, what: str, which: str) -> None:
-        self._notes[what, which[:64]] += 1
+        known = (what, which[:64])
+        self._notes[known if known in self._notes or len(self._notes) < _MOST_NOTES else (what, "others")] += 1
 
     def entry(self, entry: dict[str, Any]) -> None:
         if not isinstance(entry.get("changes"), list):
@@ -153,10 +166,22 @@ class _Reader:
 
     def _conversation(self, entry: dict[str, Any], value: dict[str, Any]) -> None:
         contacts = Contacts(value)
+        value = self._with_own_errors(value)
         self._each(value, "messages", lambda message: self._message(contacts, message))
         self._each(value, "statuses", self._status)
-        at = _instant(entry.get("time"), self._now)
-        self._each(value, "errors", lambda error: self._changes.append(trouble(self._number.account, error, at)))
+        stamp = name_of(entry.get("time"))
+        at = _instant(stamp, self._now)
+        self._each(value, "errors", lambda error: self._changes.append(trouble(self._number.account, error, at, stamp)))
+
+    def _with_own_errors(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Meta repeats beside a message what is wrong with it. Only errors beside nothing are about the number or the account."""
+        errors = listed(value.get("errors"))
+        beside = [key for key in ("messages", "statuses") if listed(value.get(key))]
+        if not errors or not beside:
+            return value
+        for error in map(mapping, errors):
+            self.leave_out("error_beside_message", words(error.get("code")) or "none")
+        return {**value, "errors": [], **{key: [_with_errors(each, errors) for each in value[key]] for key in beside}}
 
     def _preferences(self, value: dict[str, Any]) -> None:
         contacts = Contacts(value)
@@ -171,20 +196,24 @@ class _Reader:
         if owner is not None and whose is not None and whose != owner:
             self.leave_out("foreign_account", whose)
             return
-        at = _instant(entry.get("time"), self._now)
-        self._changes.append(account_event(self._number.account, field, change, at))
+        stamp = name_of(entry.get("time"))
+        self._changes.append(account_event(self._number.account, field, change, _instant(stamp, self._now), stamp))
 
     # the elements
 
     def _message(self, contacts: Contacts, message: dict[str, Any]) -> None:
-        kind = name_of(message.get("type")) or "unknown"
+        kind = type_of(message)
         own = mapping(message.get(kind))
         what = kind_of(kind, message)
+        if row_of(kind, message) == "unknown":
+            self.leave_out(UNKNOWN_KIND, kind)
         at = _instant(message.get("timestamp"), self._now)
         person = person_before(message, own) if kind == "system" else person_at(message, "from", contacts)
         if not person.nameable:
             raise _Odd("names nobody")
-        content = {key: message[key] for key in (kind, *_KEPT) if key in message}
+        content = {key: value for key, value in message.items() if key not in ENVELOPE}
+        if (form := reply_of(message)) is not None:
+            content["form"] = answers_of(form)
         if note := note_on(message):
             content["note"] = note
         inbound = InboundMessage(
@@ -200,9 +229,12 @@ class _Reader:
             raw=encode(message),
             attachments=attachments_of(kind, message),
             opens_window=what.opens_window,
+            unreadable=what.treatment == "unreadable",
+            corrects=correction_of(kind, message),
+            choice=choice_of(kind, message),
         )
         self._messages.append(inbound)
-        after = named(own)
+        after = person_after(own) if kind == "system" else named(own)
         if what.treatment == "changes" and after.nameable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 
@@ -249,12 +281,40 @@ class _Reader:
         external_id = name_of(echo.get("id"))
         if not person.nameable or external_id is None:
             raise _Odd("names nobody" if external_id else "no id")
-        kind = name_of(echo.get("type")) or "unknown"
-        at = _instant(echo.get("timestamp"), self._now)
-        self._changes.append(Echo(self._number.account, external_id, person, kind, stand_in(kind, echo), at, encode(echo)))
+        kind = type_of(echo)
+        self._changes.append(
+            Echo(
+                account=self._number.account,
+                external_id=external_id,
+                person=person,
+                kind=kind,
+                text=stand_in(kind, echo),
+                at=_instant(echo.get("timestamp"), self._now),
+                raw=encode(echo),
+                says=is_said(kind, echo),
+                corrects=correction_of(kind, echo),
+            )
+        )
 
     def _set_aside(self, reason: str, element: Any) -> None:
-        self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
+        self.odd += 1
+        if self.odd <= _MOST_ODD:
+            self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
+
+
+def _with_errors(element: Any, errors: list[Any]) -> Any:
+    """A message or a status with the errors that stand beside it, if they can be about it: what can be read, or was delivered, is
+    all there."""
+    if not isinstance(element, dict) or listed(element.get("errors")):
+        return element
+    whole = element.get("status") != "failed" if "status" in element else _is_readable(element)
+    return element if whole else {**element, "errors": errors}
+
+
+def _is_readable(message: dict[str, Any]) -> bool:
+    kind = type_of(message)
+    own = mapping(message.get(kind))
+    return kind_of(kind, message).treatment != "unreadable" and bool(own or listed(message.get(kind))) and kind in KINDS
 
 
 def _instant(value: Any, now: Instant) -> Instant:

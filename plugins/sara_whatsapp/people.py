@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sara import Person
+from sara import Person, number_spellings, read_number
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")
@@ -22,6 +22,11 @@ _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 def named(value: dict[str, Any]) -> Person:
     """The person whom an object names by `wa_id`, `user_id` and `parent_user_id`."""
     return Person(name_of(value.get("user_id")), name_of(value.get("parent_user_id")), phone_of(value.get("wa_id")))
+
+
+def person_after(own: dict[str, Any]) -> Person:
+    """The person whom a system message is about, as they are known after it. Older ones name the new number by `new_wa_id`."""
+    return replace(named(own), phone=phone_of(own.get("new_wa_id")) or phone_of(own.get("wa_id")))
 
 
 def is_address(person: Person) -> bool:
@@ -49,7 +54,9 @@ class Contacts:
         number."""
         known = self._by_user_id.get(person.user_id or "")
         if known is None:
-            known = self._by_phone.get(person.phone or "")
+            # Meta may spell a number in one way beside a message and in another within it.
+            spellings = number_spellings(person.phone) if person.phone else ()
+            known = next((self._by_phone[each] for each in spellings if each in self._by_phone), None)
             if known is None or (person.user_id and known.user_id):
                 return person
         return Person(
@@ -64,6 +71,9 @@ class Contacts:
 def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Person:
     """Who is at `key` (`from` or `to`): with a number, a business-scoped user id, or both."""
     phone, user_id = phone_of(message.get(key)), name_of(message.get(f"{key}_user_id"))
+    if phone is None and key == "to":
+        # The number that somebody of the business dialled, as their phone has it.
+        phone = phone_of(read_number(words(message.get(key))))
     if user_id is None and phone is None:
         # Not documented, but unmistakable: a user id where the number used to be.
         claimed = words(message.get(key))
@@ -73,7 +83,7 @@ def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Person:
 
 def person_before(message: dict[str, Any], own: dict[str, Any]) -> Person:
     """Whom a system message is about, under the names they had before it."""
-    after = named(own)
+    after = person_after(own)
     user_id, parent_id = name_of(message.get("from_user_id")), name_of(message.get("from_parent_user_id"))
     before = Person(
         # What the message gives as the sender's id may be the new one already: that names nobody's past.

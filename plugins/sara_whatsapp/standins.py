@@ -6,21 +6,40 @@ else's can close them; the customer's are outside and never changed. Whatever is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sara_whatsapp.kinds import MEDIA, lost
-from sara_whatsapp.wire import Unreadable, decode, listed, mapping, words
+from sara_whatsapp.flat_text import flatten, say
+from sara_whatsapp.form_answers import answers_of
+from sara_whatsapp.kinds import MEDIA, lost, type_of
+from sara_whatsapp.wire import listed, mapping, words
 
 _LONGEST = 300
+_SENT = "sent"
+"""What the body of a filled-in flow says, and nothing more."""
+
+ENVELOPE = frozenset(
+    {"id", "type", "timestamp", "from", "from_user_id", "from_parent_user_id", "to", "to_user_id", "to_parent_user_id"}
+)
+"""Keys of every message: which it is, when it was written, and by whom."""
+
+_AROUND = frozenset({*ENVELOPE, "context", "referral", "errors", "group_id"})
 
 
 def stand_in(kind: str, message: Mapping[str, Any]) -> str:
     """The text for a message of `kind`, whose own part is under the key of that name."""
     write = _WRITERS.get(kind)
-    if write is not None:
-        return write(mapping(message.get(kind)), message)
-    return _not_received(kind, message) if lost(message) else f"[{_ours(_spaced(kind))} message]"
+    return _unforeseen(kind, message) if write is None else write(mapping(message.get(kind)), message)
+
+
+def choice_of(kind: str, message: Mapping[str, Any]) -> str | None:
+    """The label that the customer chose, of a button or of a row in a list; None for anything else."""
+    own = mapping(message.get(kind))
+    if kind == "button":
+        return words(own.get("text")) or None
+    reply = mapping(own.get(words(own.get("type"))))
+    return words(reply.get("title")) or None if kind == "interactive" else None
 
 
 def note_on(message: Mapping[str, Any]) -> str:
@@ -89,7 +108,8 @@ def _not_received(label: str, message: Mapping[str, Any]) -> str:
 def _location(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     place = _join(", ", words(own.get("name")), words(own.get("address")))
     point = _join(", ", words(own.get("latitude")), words(own.get("longitude")))
-    return _join(" ", "[location]", place, f"({point})" if point else "")
+    more = flatten(own, skip=("name", "address", "latitude", "longitude"))
+    return _join(" ", "[location]", place, f"({point})" if point else "", more)
 
 
 def _contacts(_: dict[str, Any], message: Mapping[str, Any]) -> str:
@@ -99,40 +119,62 @@ def _contacts(_: dict[str, Any], message: Mapping[str, Any]) -> str:
 
 
 def _card(card: dict[str, Any]) -> str:
-    phones = [words(mapping(phone).get("phone")) for phone in listed(card.get("phones"))]
-    emails = [words(mapping(email).get("email")) for email in listed(card.get("emails"))]
-    company = words(mapping(card.get("org")).get("company"))
-    return _join(", ", words(mapping(card.get("name")).get("formatted_name")), company, *phones, *emails)
+    """A card as people read it. Its vCard says the same once more, in a form for machines."""
+    name, org = mapping(card.get("name")), mapping(card.get("org"))
+    said = [
+        say(name.get("formatted_name")) or flatten(name),
+        *(say(org.get(key)) for key in ("company", "department", "title")),
+        *(_phone(mapping(phone)) for phone in listed(card.get("phones"))),
+        *(say(mapping(email).get("email")) for email in listed(card.get("emails"))),
+        *(_address(mapping(address)) for address in listed(card.get("addresses"))),
+        *(say(mapping(url).get("url")) for url in listed(card.get("urls"))),
+        flatten(card, skip=("name", "org", "phones", "emails", "addresses", "urls", "vcard", "origin")),
+    ]
+    return _join(", ", *said)
 
 
-def _interactive(own: dict[str, Any], _: Mapping[str, Any]) -> str:
+def _phone(phone: dict[str, Any]) -> str:
+    number, wa_id = say(phone.get("phone")), say(phone.get("wa_id"))
+    same = "".join(filter(str.isdigit, number)) == wa_id
+    return _join(" ", number, f"(WhatsApp {wa_id})" if wa_id and not same else "")
+
+
+def _address(address: dict[str, Any]) -> str:
+    keys = ("street", "zip", "city", "state", "country")
+    return _join(", ", *(say(address.get(key)) for key in keys), flatten(address, skip=(*keys, "type", "country_code")))
+
+
+def _interactive(own: dict[str, Any], message: Mapping[str, Any]) -> str:
     kind = words(own.get("type"))
     reply = mapping(own.get(kind))
     if kind == "nfm_reply":
         return _form(reply)
     if kind == "call_permission_reply":
         return f"[call permission: {_ours(words(reply.get('response'))) or 'answered'}]"
-    return words(reply.get("title")) or f"[{_ours(_spaced(kind)) or 'interactive message'}]"
+    if title := choice_of("interactive", message):
+        return _join(": ", title, words(reply.get("description")))
+    return _join(" ", f"[{_ours(_spaced(kind)) or 'interactive message'}]", flatten(own.get(kind), skip=("type",)))
 
 
 def _form(reply: dict[str, Any]) -> str:
-    try:
-        answers = mapping(decode(words(reply.get("response_json")).encode()))
-    except Unreadable:
-        answers = {}
+    answers, body, name = answers_of(reply), say(reply.get("body")), words(reply.get("name"))
     # The token names the form for machines; the rest is what the customer filled in.
-    filled = [f"{key}: {_value(value)}" for key, value in answers.items() if key != "flow_token" and _value(value)]
-    return _join(" ", "[form]", "; ".join(filled))
+    filled = flatten(answers, skip=("flow_token",))
+    said = set(_words_in(filled))
+    more = body if body.casefold() != _SENT and any(word not in said for word in _words_in(body)) else ""
+    label = "form" if name in ("", "flow") else _ours(_spaced(name))
+    return _join(" ", f"[{label}]", _join("; ", more, filled))
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(filter(None, map(words, value))) if isinstance(value, list) else words(value)
+def _words_in(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _button(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    return words(own.get("text")) or "[button]"
+    text, payload = words(own.get("text")), words(own.get("payload"))
+    # What the business itself put behind the button; Meta puts the label there where it put nothing.
+    behind = _ours(payload) if payload.strip().casefold() != text.strip().casefold() else ""
+    return _join(" ", text, f"[{_join(': ', 'button', behind)}]" if behind or not text else "")
 
 
 def _order(own: dict[str, Any], _: Mapping[str, Any]) -> str:
@@ -153,7 +195,9 @@ def _reaction(own: dict[str, Any], _: Mapping[str, Any]) -> str:
 
 
 def _system(own: dict[str, Any], _: Mapping[str, Any]) -> str:
-    return f"[{_ours(words(own.get('body'))) or _ours(_spaced(words(own.get('type')))) or 'system message'}]"
+    told = _ours(words(own.get("body"))) or _ours(_spaced(words(own.get("type")))) or "system message"
+    number = _ours(words(own.get("new_wa_id")) or words(own.get("wa_id")))
+    return f"[{told}]" if not number or number in told else f"[{told}; new number: {number}]"
 
 
 def _welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
@@ -162,9 +206,9 @@ def _welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
 
 def _edit(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     edited = mapping(own.get("message"))
-    kind = words(edited.get("type"))
+    kind = type_of(edited)
     # An edit within an edit is not something Meta sends; not following it keeps this finite.
-    if not kind or kind == "edit":
+    if kind in ("edit", "unknown"):
         return "[changed an earlier message]"
     return f"[changed an earlier message to:] {stand_in(kind, edited)}"
 
@@ -180,7 +224,17 @@ def _unsupported(own: dict[str, Any], message: Mapping[str, Any]) -> str:
     if kind == "edit":
         return "[changed an earlier message; WhatsApp does not say how]"
     detail = _join("; ", _ours(_spaced(kind)), _trouble(message))
-    return f"[unsupported message: {detail}]" if detail else "[unsupported message]"
+    tag = f"[unsupported message: {detail}]" if detail else "[unsupported message]"
+    return _join(" ", tag, flatten(own, skip=("type",)))
+
+
+def _unforeseen(kind: str, message: Mapping[str, Any]) -> str:
+    """A kind that is none of ours: its name, what Meta says is wrong with it, and all that it holds."""
+    if lost(message):
+        return _not_received(kind, message)
+    tag = f"[{_join(': ', f'{_ours(_spaced(kind))} message', _trouble(message))}]"
+    others = {key: value for key, value in message.items() if key not in _AROUND}
+    return _join(" ", tag, flatten(others[kind] if set(others) == {kind} else others))
 
 
 def _trouble(message: Mapping[str, Any]) -> str:

@@ -15,6 +15,11 @@ DEEPEST = 50
 """Levels of nesting that are kept. Meta's own events need about a dozen; what lies deeper is replaced by `TOO_DEEP`."""
 TOO_DEEP = "[…]"
 
+MOST_CONTAINERS = 100_000
+MOST_VALUES = 500_000
+"""Objects and lists, and commas, that a body may hold. The fullest that Meta sends (3 MB of messages or statuses) hold about half
+as many; a body of little else would keep the process busy for seconds."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LARGEST = 2**63
 
@@ -25,6 +30,8 @@ class Unreadable(ValueError):
 
 def decode(body: bytes) -> Any:
     """Read JSON. Raises `Unreadable`, and nothing else, whatever the bytes are."""
+    if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS or body.count(b",") > MOST_VALUES:
+        raise Unreadable("too many elements")
     try:
         # Strict UTF-8 first: json.loads would guess UTF-16 and UTF-32 from the bytes.
         text = body.decode("utf-8")

@@ -67,14 +67,20 @@ def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_js
     return guarded(lambda: _act(config, conversation, action, {"how": how}, act, said, as_json))
 
 
-def send(config: Path, conversation: str, text: str, at: str | None, after: str | None, *, as_json: bool) -> int:
-    """An operator's own words."""
+def send(
+    config: Path, conversation: str, text: str, at: str | None, after: str | None, *, markdown: bool = False, as_json: bool
+) -> int:
+    """An operator's own words, in the channel's own marks unless they are `markdown`."""
 
     async def main() -> int:
         moment = _moment(at, after)
         said = "on its way" if moment is None else f"will be sent at {local(moment)}"
-        body = {"text": text, "at": moment}
-        return await _act(config, conversation, "send", body, lambda to: to.send(conversation, text, moment), said, as_json)
+        body = {"text": text, "at": moment, "markdown": markdown}
+
+        def act(to: Acting) -> Awaitable[Sequence[OpenWork]]:
+            return to.send(conversation, text, moment, markdown=markdown)
+
+        return await _act(config, conversation, "send", body, act, said, as_json)
 
     return guarded(main)
 

@@ -278,16 +278,19 @@ def opt_in(
 @app.command()
 def send(
     conversation: Conversation,
-    text: Annotated[str, typer.Argument(help="What is to be said. Markdown is fine.")],
+    text: Annotated[str, typer.Argument(help="Text to send, in the channel's own marks: *bold* and _italic_ on WhatsApp.")],
     at: Annotated[str | None, typer.Option(help="Not before this moment, e.g. 2026-12-24T09:00.")] = None,
     after: Annotated[str | None, typer.Option(help="Not before so long from now, e.g. 2h.")] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Translate Markdown in the text into the channel's marks.")
+    ] = False,
     config: Config = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Say something to a customer in your own words, with the same care as an answer."""
     from sara.cli.acting import send as command
 
-    raise typer.Exit(command(config, conversation, text, at, after, as_json=as_json))
+    raise typer.Exit(command(config, conversation, text, at, after, markdown=markdown, as_json=as_json))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sara.cli import examining
+from sara.cli import examining, plugin_checks
 from sara.cli.cross_checks import cross_checks
 from sara.cli.opening import plugins_beside, read
 from sara.cli.output import print_json
@@ -24,7 +24,8 @@ def check(config: Path, *, strict: bool, as_json: bool) -> int:
     """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. So does
     what the daemon takes and what cannot work. What could be had better is a warning, which counts with `strict`."""
     loaded, plugins = read(config)
-    compared = [*loaded.cautions, *cross_checks(loaded, plugins), *_warnings(loaded, config)]
+    brought = plugin_checks.findings(loaded, plugins)
+    compared = [*loaded.cautions, *loaded.advice, *brought, *cross_checks(loaded, plugins), *_warnings(loaded, config)]
     wrong = [*loaded.findings, *(each for each in compared if each.severity == "error")]
     warnings = [each for each in compared if each.severity == "warning"]
     if as_json:

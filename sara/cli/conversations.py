@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, looking
-from sara.cli.output import fail, iso, local, print_json, printable, table
+from sara.cli.output import byte_count, fail, iso, local, print_json, printable, table
+from sara.contracts import media_in
+from sara.files import located
 from sara.health import WORDS
-from sara.model import StoredMessage
+from sara.model import Attachment, StoredMessage
 
 PAGE = 1_000
 
@@ -83,8 +85,10 @@ def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
         found = deque([message async for message in _all(house, conversation)], limit)
         if not found:
             return unknown(conversation)
+        files = await _files(house, conversation)
         if as_json:
-            print_json([exported(message, house) for message in found])
+            shown = [(exported(each, house), files.get(each.id, ())) for each in found]
+            print_json([{**message, "attachments": [_exported_file(file) for file in brought]} for message, brought in shown])
             return 0
         table(
             ["message", "at", "", "kind", "state", "text"],
@@ -94,6 +98,10 @@ def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
             ],
             "",
         )
+        # Not in the table: a path that is folded into a column cannot be copied.
+        for each in found:
+            for file in files.get(each.id, ()):
+                print(printable(f"{each.id} [{file.kind}] {_described(file)}"))
         return 0
 
     return looking(config, look)
@@ -129,6 +137,45 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
         return 0
 
     return looking(config, look)
+
+
+async def _files(house: House, conversation: str) -> Mapping[str, Sequence[Attachment]]:
+    """The files of a conversation by their messages."""
+    folder = media_in(house.config.state)
+    found: defaultdict[str, list[Attachment]] = defaultdict(list)
+    async for message, attachment in attachments_of(house, conversation):
+        found[message].append(located(attachment, folder))
+    return found
+
+
+def _exported_file(file: Attachment) -> dict[str, Any]:
+    return {
+        "kind": file.kind,
+        "mime": file.mime,
+        "name": file.name,
+        "size": file.size,
+        "state": file.state,
+        "path": None if file.path is None else str(file.path),
+        "error": file.error,
+    }
+
+
+def _described(file: Attachment) -> str:
+    """`invoice.pdf, 20.5 kB: /var/lib/sara/media/…`, as far as it is known."""
+    size = None if file.size is None else byte_count(file.size)
+    known = ", ".join(part for part in (file.name, size) if part)
+    place = str(file.path) if file.path is not None else file.error or "not fetched yet"
+    # A name is the sender's: in more than one line it could look like other files.
+    return " ".join((f"{known}: {place}" if known else place).split())
+
+
+async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:
+    """The files of a conversation, each with its message."""
+    after: str | None = None
+    while page := await house.store.attachments(conversation, after, PAGE):
+        for each in page:
+            yield each
+        after = page[-1][1].id
 
 
 async def _all(house: House, conversation: str) -> AsyncIterator[StoredMessage]:

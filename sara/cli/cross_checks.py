@@ -26,25 +26,12 @@ def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Finding]:
         return
     at = loaded.positions
     channels = channels_of(config, plugins)
-    yield from _twins(at, channels)
     yield from _public_url(at, config, channels)
     yield from _state(at, config)
     for name, channel in channels.items():
         yield from _follow_up(at, config, name, channel)
     yield from _notify(at, config, channels, {(each.line, each.column) for each in loaded.findings})
     yield from _prices(at, config)
-
-
-def _twins(at: Positions, channels: Mapping[str, Channel]) -> Iterator[Finding]:
-    """Two channels of one account would answer everybody twice; the daemon leaves the later one out."""
-    first: dict[str, str] = {}
-    for name, channel in channels.items():
-        other = first.setdefault(channel.account, name)
-        if other != name:
-            message = (
-                f"the channels {readable_key(other)} and {readable_key(name)} serve the same account, {readable(channel.account)}"
-            )
-            yield at.finding("value", message, at.nearest("channels", name), "remove one of the two")
 
 
 def _public_url(at: Positions, config: Config, channels: Mapping[str, Channel]) -> Iterator[Finding]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias
 
-from pydantic import BaseModel
-
-from sara.bounds import bounded
+from sara.bounds import bounded, bounded_method, told_of
+from sara.call_guard import build
 from sara.cli import examining
+from sara.cli.identity import become_owner
 from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
 from sara.config import Config, Loaded, Section
-from sara.config.options import Secret
-from sara.contracts import Context, Finding, PluginObject, Store
+from sara.contracts import Channel, Context, Finding, PluginObject, Store
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.plugins import Kind, Plugins
 from sara.problems import Problems
+from sara.redaction import Redactor
 
 MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}
 WITHIN = 60_000
@@ -31,10 +31,9 @@ WITHIN = 60_000
 
 WITHIN_FIXING = 120_000
 CLOSE_WITHIN = 5_000
-SHORTEST_HIDDEN = 6
-"""Secrets shorter than this are not looked for in what is printed: they would turn up in ordinary words."""
-
 CORE = "sara"
+
+Check: TypeAlias = Callable[[PluginObject, Context], Coroutine[Any, Any, list[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +87,45 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             remedy = f"Install the plugin {skipped.plugin} or put it into plugins/ beside the file; `sara plugin list` shows those found."
             yield Chapter(skipped.kind, skipped.name, (Finding("plugin", "bad", skipped.reason, remedy),))
     shared: dict[str, dict[Hashable, Any]] = {}
-    for kind, section in _sections(config, channel):
-        context = Context(
+    channels: dict[str, Channel] = {}
+
+    def context_of(section: Section) -> Context:
+        return Context(
             section.name,
             config.state,
             wall_clock,
-            Problems(wall_clock),
+            Problems(wall_clock, config.redactor),
             shared.setdefault(section.plugin, {}),
             read_only=True,
             public_url=config.server.public_url,
         )
-        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context, plugins, fix=fix)))
+
+    for kind, section in _sections(config, channel):
+
+        async def check(made: PluginObject, context: Context, name: str = section.name) -> list[Finding]:
+            if isinstance(made, Channel):
+                channels[name] = made
+            return await _checked(made, context, fix=fix)
+
+        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context_of(section), plugins, check, fix=fix)))
+
+    async def operators(made: PluginObject, context: Context) -> list[Finding]:
+        if not isinstance(made, Store) or not _is_started(context):
+            return []
+        await made.open()
+        return await examining.of_operators(config, made, channels)
+
+    if examining.operators_of(config):
+        found = await _examined("store", config.store, context_of(config.store), plugins, operators, fix=False)
+        if found:
+            yield Chapter("operators", "operators", tuple(found))
 
 
 async def _core(loaded: Loaded, plugins: Plugins) -> list[Finding]:
     found = examining.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
+    become_owner(config.state)
     daemon, public = await asyncio.gather(examining.of_daemon(config), examining.of_public_url(config))
     return [*found, *examining.of_state(config), *daemon, examining.of_admin(config), *public]
 
@@ -121,45 +142,52 @@ def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Secti
         yield "responder", section
 
 
-async def _examined(kind: Kind, section: Section, context: Context, plugins: Plugins, *, fix: bool) -> list[Finding]:
-    """Build and open a plugin object and run its checks. Whatever goes wrong with it is a finding about it."""
+async def _examined(
+    kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
+) -> list[Finding]:
+    """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
     remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
-        made = cast("Callable[..., PluginObject]", plugins.bring(kind, section.plugin))(section.options, context)
-        return await bounded(_checked(made, context, fix=fix), WITHIN_FIXING if fix else WITHIN)
+        made = build(plugins, kind, section, context)
+        return await bounded(check(made, context), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
         return [Finding("plugin", "bad", "The checks did not end in time.", remedy)]
     except SaraError as error:
         return [Finding("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
     except Exception as error:
         # Only the error's type: its text may hold anything.
-        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: {type(error).__name__}.", remedy)]
+        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
     finally:
         if made is not None:
             await _closed(made)
 
 
 async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[Finding]:
-    if isinstance(made, Store) and not (context.state / "admin-token").exists():  # no daemon was ever started here
+    if isinstance(made, Store) and not _is_started(context):
         return [Finding("store", "note", "Nothing is stored yet.")]
     await made.open()
     counts = await made.counts() if isinstance(made, Store) else None
-    found = list(await made.checks(fix))
-    if not all(isinstance(each, Finding) and each.state in MARKS for each in found):
+    found = await made.checks(fix)
+    if not isinstance(found, list | tuple) or not all(isinstance(each, Finding) and each.state in MARKS for each in found):
         return [
             Finding(
                 "plugin", "bad", "The plugin's checks brought something that is no finding.", "Report it to the plugin's author."
             )
         ]
     if counts is not None:
-        found.insert(0, Finding("store", "good", "The store can be read."))
-    return found or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+        found = [Finding("store", "good", "The store can be read."), *found]
+    return list(found) or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+
+
+def _is_started(context: Context) -> bool:
+    """Whether a daemon was ever started here."""
+    return (context.state / "admin-token").exists()
 
 
 async def _closed(made: PluginObject) -> None:
     try:
-        await bounded(cast("Any", made.close()), CLOSE_WITHIN)
+        await bounded_method(made.close, CLOSE_WITHIN)
     except Exception as error:
         print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
 
@@ -190,29 +218,6 @@ def _verdict(states: Mapping[str, int]) -> str:
 def _without_secrets(chapter: Chapter, loaded: Loaded) -> Chapter:
     """No plugin is meant to put a secret into a finding; should one do so, it goes no further."""
     config = loaded.config or loaded.partial
-    sections = [] if config is None else [config.store, config.queue, *config.channels.values(), *config.responders.values()]
-    secrets = {each for section in sections for each in _secrets_in(section.options) if len(each) >= SHORTEST_HIDDEN}
-
-    def hide(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
-
+    hide = Redactor() if config is None else config.redactor
     findings = (replace(each, message=hide(each.message), remedy=hide(each.remedy)) for each in chapter.findings)
     return replace(chapter, findings=tuple(findings))
-
-
-def _secrets_in(value: Any) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield value.reveal()
-    elif isinstance(value, BaseModel):
-        yield from _secrets_among(getattr(value, name) for name in type(value).model_fields)
-    elif isinstance(value, Mapping):
-        yield from _secrets_among(value.values())
-    elif isinstance(value, tuple | list | set | frozenset):
-        yield from _secrets_among(value)
-
-
-def _secrets_among(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        yield from _secrets_in(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sara.cli.cross_checks import cross_checks
 from sara.cli.opening import daemon_of
 from sara.config import Config, Loaded
-from sara.contracts import Finding
+from sara.contracts import Channel, Finding, Store
 from sara.errors import SaraError
 from sara.plugins import Plugins
 from sara.reach import why_unreachable
@@ -23,12 +23,13 @@ COMFORTABLE = 1 << 30
 """With less free space than this a warning is due."""
 
 _TIMEOUT_S = 10.0
+_FIRST_MESSAGES = 1_000
 
 
 def of_file(loaded: Loaded, plugins: Plugins) -> list[Finding]:
     """What `sara check` says, without advice about what works: what is looked at here shows how it does."""
-    advised = (*loaded.cautions, *cross_checks(loaded, plugins))
-    said = [*loaded.findings, *(each for each in advised if each.severity == "error" or each.kind == "file")]
+    advised = (each for each in (*loaded.advice, *cross_checks(loaded, plugins)) if each.severity == "error")
+    said = [*loaded.findings, *loaded.cautions, *advised]
     if not said:
         return [Finding("file", "good", "The configuration is right.")]
     return [
@@ -47,7 +48,7 @@ def of_state(config: Config) -> Iterator[Finding]:
     place = config.state
     while not place.exists() and place != place.parent:
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         remedy = "Let the user that runs SARA own the directory, and run this as that user."
         yield Finding("state", "bad", f"{config.state} cannot be written by this user.", remedy)
         return
@@ -71,6 +72,41 @@ def of_state(config: Config) -> Iterator[Finding]:
         yield Finding("disk", "warning", f"{free >> 20} MB are free.", "Free disk space before it runs out.")
     else:
         yield Finding("disk", "good", f"{free / (1 << 30):.0f} GB are free.")
+
+
+async def of_operators(config: Config, store: Store, channels: Mapping[str, Channel]) -> list[Finding]:
+    """Whether the people of the business who are told of customers can be: most channels let nobody be written to who has not
+    written first."""
+    found: list[Finding] = []
+    for name, to in operators_of(config):
+        channel = channels.get(name)
+        if channel is None or channel.reply_window is None:
+            continue
+        if await _has_written(store, channel.account, to):
+            found.append(Finding("operators", "good", f"{to} has written on {name}."))
+        else:
+            message = f"{to} is told by {name} when a customer needs a person, and has never written there."
+            remedy = "Send any message from that phone to the business's number, and again when it was silent for a day; or set a template."
+            found.append(Finding("operators", "warning", message, remedy))
+    return found
+
+
+def operators_of(config: Config) -> list[tuple[str, str]]:
+    """The people of the business who are told of customers: the channel, and their number or id there."""
+    policies = [section.conversation or config.conversation for section in config.channels.values()]
+    told = [policy.hand_over.notify for policy in policies if policy.hand_over.notify is not None]
+    return list(dict.fromkeys((notify.channel, notify.to) for notify in told))
+
+
+async def _has_written(store: Store, account: str, to: str) -> bool:
+    """Whether somebody wrote on an account, whatever the spelling of their number; looked for among their first messages."""
+    found = await store.person(to)
+    for conversation in found.conversations if found is not None else ():
+        if (await store.conversation(conversation)).account == account:
+            messages = await store.messages(conversation, None, _FIRST_MESSAGES)
+            if any(message.direction == "in" for message in messages):
+                return True
+    return False
 
 
 async def of_daemon(config: Config) -> list[Finding]:

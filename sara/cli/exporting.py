@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.conversations import exported, unknown
+from sara.cli.conversations import attachments_of, exported, unknown
 from sara.cli.opening import House, looking
 from sara.cli.output import fail, iso
 from sara.model import Dossier
@@ -87,15 +87,6 @@ async def _attachments(house: House, found: Dossier) -> None:
         async for message, attachment in attachments_of(house, conversation):
             path = None if attachment.path is None else str(attachment.path)
             _print({"type": "attachment", "message": message, **asdict(attachment), "path": path})
-
-
-async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Any]]:
-    """The files of a conversation, each with its message."""
-    after: str | None = None
-    while page := await house.store.attachments(conversation, after, PAGE):
-        for each in page:
-            yield each
-        after = page[-1][1].id
 
 
 def _contact(found: Dossier) -> dict[str, Any]:

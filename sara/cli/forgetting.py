@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sara.bounds import Strays
-from sara.cli.exporting import PAGE, attachments_of
+from sara.cli.conversations import attachments_of
+from sara.cli.exporting import PAGE
 from sara.cli.opening import AdminApi, daemon_of, guarded, opened, read, usable
 from sara.cli.output import agreed, fail, iso, local, print_json, printable
 from sara.daemon import files_of, wall_clock
@@ -58,6 +59,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         problems = Problems(wall_clock)
         files = files_of(house.config, house.store, problems, wall_clock, Strays(problems))
         erasing = Erasing(house.store, house.queue, files, wall_clock)
+        await files.remove_unnamed(0)  # no daemon runs, so no download is under way
         await erasing.finish()
         told = await erasing.forget(who)
     return {

@@ -10,15 +10,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sara.acting import Acting
+from sara.bounds import bounded_method, told_of
+from sara.call_guard import build
+from sara.cli.identity import become_owner, has_changed
 from sara.config import Config, Loaded, load
 from sara.contracts import Channel, Context, Queue, Store
 from sara.daemon import wall_clock
 from sara.errors import ConfigError, SaraError
 from sara.health import Health
 from sara.plugins import Kind, Plugins
+from sara.private_files import open_private, read_private
 from sara.problems import Problems
 from sara.routes import Route, Routes
 from sara.texts import Texts
@@ -32,9 +36,20 @@ def plugins_beside(config: Path) -> Plugins:
 
 
 def read(config: Path) -> tuple[Loaded, Plugins]:
-    """Read and check a configuration."""
+    """Read and check a configuration; once only where it could not be read again, because this process was root's."""
+    if has_changed() and config in _known:
+        return _known[config]
+    _known[config] = found = read_file(config)
+    return found
+
+
+def read_file(config: Path) -> tuple[Loaded, Plugins]:
+    """Read and check a configuration as it is now."""
     plugins = plugins_beside(config)
     return load(config, plugins.options_of), plugins
+
+
+_known: dict[Path, tuple[Loaded, Plugins]] = {}
 
 
 @dataclass(slots=True)
@@ -82,6 +97,7 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
     """Open store and queue. Raises SaraError with what is the matter; what is not there yet only the daemon creates."""
     loaded, plugins = read(config)
     checked = usable(loaded)
+    become_owner(checked.state)
     _there(checked, config)
     if not read_only:
         async with opened(config, read_only=True):
@@ -91,12 +107,16 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
         made: list[Any] = []
         sections: list[tuple[Kind, Any]] = [("store", checked.store), ("queue", checked.queue)]
         for kind, section in sections:
-            context = Context(
-                kind, checked.state, wall_clock, Problems(wall_clock), shared.setdefault(section.plugin, {}), read_only
-            )
-            built = cast("Callable[..., Any]", plugins.bring(kind, section.plugin))(section.options, context)
-            stack.push_async_callback(built.close)
-            await built.open()
+            problems = Problems(wall_clock, checked.redactor)
+            context = Context(kind, checked.state, wall_clock, problems, shared.setdefault(section.plugin, {}), read_only)
+            built = build(plugins, kind, section, context)
+            stack.push_async_callback(bounded_method, built.close, None)
+            try:
+                await bounded_method(built.open, None)
+            except SaraError:
+                raise
+            except Exception as error:
+                raise SaraError(f"the plugin {section.plugin} {told_of(error)} when it was opened") from error
             made.append(built)
         yield House(checked, made[0], made[1], channels_of(checked, plugins))
 
@@ -104,7 +124,7 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
 def _there(checked: Config, config: Path) -> None:
     try:
         there = checked.state.exists()
-        readable = there and os.access(checked.state, os.R_OK | os.X_OK)
+        readable = there and os.access(checked.state, os.R_OK | os.X_OK, effective_ids=True)
     except PermissionError:
         there, readable = True, False
     if not there:
@@ -120,9 +140,9 @@ def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
     """The channels by their names in the file; one whose plugin cannot be had is left out."""
     channels = {}
     for section in config.channels.values():
-        context = Context(section.name, config.state, wall_clock, Problems(wall_clock), read_only=True)
+        context = Context(section.name, config.state, wall_clock, Problems(wall_clock, config.redactor), read_only=True)
         try:
-            channel = cast("Callable[..., Any]", plugins.bring("channel", section.plugin))(section.options, context)
+            channel: Channel = build(plugins, "channel", section, context)
         except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
             continue
         channels[section.name] = channel
@@ -185,11 +205,12 @@ async def daemon_of(config: Config) -> AdminApi | None:
     """The running daemon's API; None where no daemon answers."""
     import aiohttp
 
+    become_owner(config.state)
     listening = _living(config.state / "listening.json")
     if listening is None:
         return None
     try:
-        token = (config.state / "admin-token").read_text(encoding="ascii").strip()
+        token = read_private(config.state / "admin-token").decode("ascii").strip()
     except (OSError, ValueError):
         return None
     api = AdminApi(str(listening["admin"]), token)
@@ -204,7 +225,7 @@ def _living(path: Path) -> dict[str, Any] | None:
     """What a living daemon wrote down. It holds a lock on the file; one that was killed left the file but no lock, and whoever
     listens at that port now must not be shown the token."""
     try:
-        with path.open("r+", encoding="utf-8") as file:
+        with os.fdopen(open_private(path, os.O_RDWR), "r+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:

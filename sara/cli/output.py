@@ -43,6 +43,13 @@ def local(at: Instant | None) -> str:
         return f"{at} ms"
 
 
+def byte_count(count: int) -> str:
+    """A number of bytes as people read it: `12 B`, `3.4 kB`, `5.6 MB`."""
+    if count < 1_000:
+        return f"{count} B"
+    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{count / 1_000:,.1f} kB"
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """Rows under their headings; `empty` where there are none. Nothing in a cell is taken for markup or terminal codes."""
     if not rows:

@@ -6,21 +6,25 @@ import asyncio
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from sara import systemd
+from sara.cli.identity import become_owner
 from sara.cli.leaving import exit_now, what_stays
-from sara.cli.opening import EX_CONFIG, read
+from sara.cli.opening import EX_CONFIG, read, read_file
 from sara.cli.output import fail
 from sara.daemon import Daemon
 from sara.errors import ConfigError, SaraError
-from sara.logs import LEVELS, set_up
+from sara.logs import LEVELS, report_loop_error, set_up
 
 if TYPE_CHECKING:
     from sara.config import Loaded
@@ -48,11 +52,34 @@ def run(config: Path, log_level: str) -> int:
     if loaded.config is None:
         return refuse(loaded)
     try:
-        return asyncio.run(_serve(config, loaded, plugins))
+        become_owner(loaded.config.state)
+        return _run(_serve(config, loaded, plugins))
     except ConfigError as error:
         return fail(str(error), EX_CONFIG)
     except SaraError as error:
         return fail(str(error))
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    """Run to the end. A plugin's own task that tries to end the process only ends itself: the loop goes on, and the plugin is
+    named."""
+    with asyncio.Runner() as runner:
+        serving = runner.get_loop().create_task(main, name="main")
+        while True:
+            try:
+                return runner.get_loop().run_until_complete(serving)
+            except (SystemExit, KeyboardInterrupt) as error:
+                pressed = isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+                if serving.done() or pressed:
+                    raise
+                log.error("task_tried_to_end_the_process", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
+
+
+def _plugin_in(error: BaseException) -> str:
+    """The plugin whose code raised an error, as far as its frames tell."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    plugins = [name.partition(".")[0].removeprefix("sara_") for name in names if name.startswith("sara_")]
+    return plugins[-1] if plugins else "unknown"
 
 
 def _steady_memory() -> None:
@@ -64,6 +91,14 @@ def _steady_memory() -> None:
             mallopt(parameter, 128 * 1024)
 
 
+def _shorten_collections() -> None:
+    """Exclude everything that exists after a start from garbage collection: a full collection stops every thread, for 50 ms and
+    more with all modules and plugins in it."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def refuse(loaded: Loaded) -> int:
     """Say all that is wrong with a configuration."""
     for finding in loaded.errors:
@@ -73,6 +108,7 @@ def refuse(loaded: Loaded) -> int:
 
 async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     """Serve, beginning anew with the file as it then is at each SIGHUP."""
+    asyncio.get_running_loop().set_exception_handler(report_loop_error)
     signals = _Signals()
     watching = asyncio.create_task(_watch_loop(), name="loop-watch")
     try:
@@ -96,10 +132,11 @@ async def _watch_loop() -> None:
 async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, signals: _Signals) -> int:
     daemon = Daemon(loaded, plugins)
     await daemon.start()
+    _shorten_collections()
     while await signals.wait(daemon):
         systemd.reloading()
         # Read before anything is stopped: an error in the file must not take the service down.
-        fresh, fresh_plugins = await asyncio.to_thread(read, config)
+        fresh, fresh_plugins = await asyncio.to_thread(read_file, config)
         if fresh.config is None:
             for finding in fresh.errors:
                 log.error("reload_refused", finding=finding.render().splitlines()[0])
@@ -114,6 +151,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
+        _shorten_collections()
     systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code

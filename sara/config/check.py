@@ -55,21 +55,21 @@ class _Spot:
 
 @dataclass(slots=True)
 class Checker:
-    """Checks blocks and gathers findings, and what of the file may be shown. `cautions` are findings about what can be used."""
+    """Checks blocks and gathers findings, and what of the file may be shown. `advice` are findings about values that are accepted."""
 
     findings: list[Finding]
     revealed: Revealed
-    cautions: list[Finding] = field(default_factory=list)
+    advice: list[Finding] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
         severity = "warning" if warning else "error"
         self.findings.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
-    def caution(self, kind: Kind, message: str, place: Place, hint: str = "", *, works: bool = True) -> None:
+    def add_advice(self, kind: Kind, message: str, place: Place, hint: str = "", *, works: bool = True) -> None:
         """Add a finding about what can be used: a warning where it `works`."""
         severity = "warning" if works else "error"
-        self.cautions.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+        self.advice.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""
@@ -107,19 +107,19 @@ class Checker:
             whole = scalar.text.strip() == example
             quoted = "" if whole else f": “{readable(example)}”"
             message = f"{_name(subject, path)} {'is' if whole else 'holds'} the example that SARA comes with{quoted}"
-            self.caution("example", message, scalar.place, "write your own there", works=False)
+            self.add_advice("example", message, scalar.place, "write your own there", works=False)
         for path, scalar in open_secrets([model], subject.node):
             if scalar in subject.inherited:
                 continue
             name = _name(subject, path)
             if fault := fault_of_secret(scalar.text):
-                self.caution("example", f"{name} {fault}", scalar.place, "copy it again, and nothing else", works=False)
+                self.add_advice("example", f"{name} {fault}", scalar.place, "copy it again, and nothing else", works=False)
             elif is_stand_in(scalar.text):
                 message = f"{name} is an example that stands for the real one"
-                self.caution("example", message, scalar.place, "write the real one into secrets.yaml", works=False)
+                self.add_advice("example", message, scalar.place, "write the real one into secrets.yaml", works=False)
             else:
                 hint = f"move it to secrets.yaml, and write {readable_key(path[-1])}: !secret NAME here"
-                self.caution("secret", f"{name} is a secret, and stands in this file", scalar.place, hint)
+                self.add_advice("secret", f"{name} is a secret, and stands in this file", scalar.place, hint)
 
     def _advise(self, options: Options, subject: Subject) -> None:
         """Pass on what options say about themselves."""
@@ -135,7 +135,7 @@ class Checker:
                 continue
             place = spot.node.place if isinstance(spot.node, Scalar) and spot.node.text else spot.place
             message, hint = (readable(self._without_secrets(each), 400) for each in (advice.message, advice.remedy))
-            self.caution("advice", f"{_name(subject, path)} {message}", place, hint, works=advice.works)
+            self.add_advice("advice", f"{_name(subject, path)} {message}", place, hint, works=advice.works)
 
     def _adapt(
         self, model: type[AnOptions], subject: Subject, errors: Iterable[ErrorDetails], as_text: set[Scalar], dropped: set[Entry]

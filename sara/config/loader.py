@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from sara.config.advice import stand_ins
 from sara.config.check import Checker, Subject
 from sara.config.findings import Finding, readable, readable_key, suggest
 from sara.config.lines import Lines
@@ -18,11 +17,12 @@ from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, eve
 from sara.config.options import Options
 from sara.config.policy import Conversation
 from sara.config.positions import Positions
-from sara.config.shapes import Revealed
-from sara.config.tags import read_document
+from sara.config.references import check_references, note_stand_ins, place_of
+from sara.config.shapes import Revealed, scalars
+from sara.config.tags import SECRETS, Document, read_document
 from sara.errors import PluginError
-from sara.languages import LANGUAGES
-from sara.texts import faults
+from sara.redaction import Redactor
+from sara.writers import first_writable
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
@@ -33,17 +33,22 @@ _EXAMPLES = {
     "responder": "responders: {assistant: {plugin: openai, …}}",
 }
 _MOST_FINDINGS = 200
+WEBHOOK_KEYS = ("webhook", "path")
+"""What options call the path of their webhook, for when there is no plugin to ask."""
+
 _SECTIONS = ("store", "queue", "channels", "responders")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal."""
+    """A channel or responder that is left out because its plugin cannot be had: a problem, no refusal. `webhook` is the path at which
+    its events arrive, where the section says so."""
 
     kind: SectionKind
     name: str
     plugin: str
     reason: str
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ class Loaded:
     errors, enough for looking at data.
 
     `findings` are all that keeps the file from being understood as it was meant, in its order; `errors` those that stop `sara run`.
-    `cautions` are about what can be used: errors where it cannot work so, warnings where it is probably not meant. `positions` say
-    where things stand in the file.
+    `cautions` are what works, and is not as it should be. `advice` is about values that are accepted: errors where they cannot
+    work, warnings where they are probably not meant; the daemon does not concern itself with it. `positions` say where things stand.
     """
 
     config: Config | None
@@ -61,6 +66,7 @@ class Loaded:
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
     cautions: tuple[Finding, ...] = ()
+    advice: tuple[Finding, ...] = ()
     positions: Positions | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -72,6 +78,9 @@ class Loaded:
 def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Read the configuration. Never raises for anything that a file can hold; reads nothing but files and `environ`."""
     document = read_document(path, environ)
+    cautions = _written_by_others(path, document, root=os.geteuid() == 0)
+    if any(each.severity == "error" for each in cautions):  # and then no plugin is even imported
+        return Loaded(None, cautions)
     checker = Checker(document.findings, Revealed(secrets=document.secrets))
     config: Config | None = None
     skipped: list[Skipped] = []
@@ -83,30 +92,35 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
     if isinstance(root, MapNode):
-        _note_stand_ins(root, checker)
+        note_stand_ins(root, checker)
     positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
-    findings, cautions = (_finish(path, found, positions) for found in (checker.findings, checker.cautions + document.cautions))
-    loaded = Loaded(config, findings, tuple(skipped), config, cautions, positions)
+    findings = _finish(path, checker.findings, checker, positions)
+    advice = _finish(path, checker.advice + document.advice, checker, positions)
+    loaded = Loaded(config, findings, tuple(skipped), config, cautions, advice, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
-def _note_stand_ins(root: MapNode, checker: Checker) -> None:
-    """Name the values that stand for real ones, where nothing else is said about them."""
-    known = {(each.file, each.line, each.column) for each in (*checker.findings, *checker.cautions)}
-    for path, scalar in stand_ins(root):
-        place = scalar.place
-        if (place.file, place.line, place.column) not in known:
-            message = f"{'.'.join(path) or 'this'} is an example that stands for the real value"
-            checker.caution("example", message, place, "write your own there", works=False)
+def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Finding, ...]:
+    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    home = path.resolve().parent
+    places = (path, *document.sources, home / SECRETS, home / "plugins")
+    severity: Literal["error", "warning"] = "error" if root else "warning"
+    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    return tuple(
+        Finding("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
+        for found in first_writable(dict.fromkeys(places), root=root)
+    )
 
 
-def _finish(path: Path, found: list[Finding], positions: Positions) -> tuple[Finding, ...]:
+def _finish(path: Path, found: list[Finding], checker: Checker, positions: Positions) -> tuple[Finding, ...]:
     """Findings in the order of the file, each once, with their lines."""
 
     def order(finding: Finding) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
-    findings = sorted(dict.fromkeys(found), key=order)
+    redact = Redactor(checker.revealed.secrets)
+    told = (replace(each, message=redact(each.message)) if each.kind == "plugin" else each for each in found)
+    findings = sorted(dict.fromkeys(told), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
@@ -146,15 +160,12 @@ class _Reading:
         common = self._conversation(basics)
         channels = self._sections("channel", common)
         store, queue = self._single("store"), self._single("queue")
-        self._words_are_whole()
-        for above in (("conversation",), *(("channels", name, "conversation") for name in self._block("channels"))):
-            self._somebody_is_told(*above)
-            self._language_is_known(*above)
+        check_references(self.entries, self.checker, self.start)
         if basics is None or store is None or queue is None:
             return None
         listen = basics.admin.listen
         if listen == basics.server.listen and listen.port:
-            place = _place(self.entries, "admin", "listen") or _place(self.entries, "server", "listen") or self.start
+            place = place_of(self.entries, "admin", "listen") or place_of(self.entries, "server", "listen") or self.start
             self.checker.note("value", f"server and admin cannot both listen on {listen}", place, "give one of them another port")
         return Config(
             state=self._state(basics.state),
@@ -223,13 +234,15 @@ class _Reading:
         try:
             model = self.options_of(kind, plugin)
         except PluginError as error:
-            self._no_plugin(kind, name, plugin, path, place, error)
+            self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
         owner = f"the {readable(plugin)} plugin"
         options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
-        return Section(name, plugin, options) if options is not None else None
+        found = (scalar for scalar in scalars(node) if scalar.origin in ("secret", "env") and isinstance(scalar.value, str))
+        looked_up = frozenset(scalar.text for scalar in found)
+        return Section(name, plugin, options, looked_up=looked_up) if options is not None else None
 
     def _plugin(self, node: MapNode, default: str | None, path: str, place: Place) -> str | None:
         entry = node.entries.get("plugin")
@@ -246,11 +259,11 @@ class _Reading:
             self.checker.note("value", f"{path}.plugin must be the name of a plugin", entry.place)
         return None
 
-    def _no_plugin(self, kind: SectionKind, name: str, plugin: str, path: str, place: Place, error: PluginError) -> None:
+    def _no_plugin(self, skipped: Skipped, path: str, place: Place, error: PluginError) -> None:
         reason = readable(" ".join(str(error).split()), 400)
-        optional = kind in ("channel", "responder")
+        optional = skipped.kind in ("channel", "responder")
         if optional:
-            self.skipped.append(Skipped(kind, name, plugin, reason))
+            self.skipped.append(replace(skipped, reason=reason))
         self.checker.note("plugin", f"{path}: {reason}", place, warning=optional)
 
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,7 +290,7 @@ class _Reading:
             self.checker.note("value", f"{path} must be a block of keys and values", entry.place)
         result = self._settled(result) if result else common
         if result.responder is None and len(self.responders) > 1:
-            place = _place(self.entries, "conversation") or self.start
+            place = place_of(self.entries, "conversation") or self.start
             names = ", ".join(map(readable_key, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
@@ -293,42 +306,6 @@ class _Reading:
             responder = self.responders[0]
         fallback = tuple(name for name in dict.fromkeys(conversation.fallback) if name != responder)
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
-
-    def _words_are_whole(self) -> None:
-        """Say what is wrong with SARA's own words, where they are changed."""
-        changes = {
-            language: {key: entry.node.text for key, entry in inner.node.entries.items() if isinstance(entry.node, Scalar)}
-            for language, inner in self._block("texts").items()
-            if isinstance(inner.node, MapNode)
-        }
-        for fault in faults(changes):
-            language, _, key = fault.partition(" ")[0].partition(".")
-            place = _place(self.entries, "texts", language, key) or _place(self.entries, "texts", language) or self.start
-            self.checker.note("value", f"texts.{fault}", place)
-
-    def _somebody_is_told(self, *above: str) -> None:
-        """Say which channel is named for telling people of the business that does not exist."""
-        named = _scalar(self.entries, *above, "hand_over", "notify", "channel")
-        channels = self._block("channels")
-        if named is None or not named.text or named.text in channels:
-            return
-        hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
-        path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
-        self.checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
-
-    def _language_is_known(self, *above: str) -> None:
-        """Say which language is named that SARA has no words in."""
-        named = _scalar(self.entries, *above, "language")
-        known = {*LANGUAGES, *(each.lower().replace("_", "-") for each in self._block("texts"))}
-        if (
-            named is None or not isinstance(named.value, str) or not 2 <= len(named.text) <= 8
-        ):  # what else is wrong is said elsewhere
-            return
-        code = named.text.lower().replace("_", "-")
-        if known.isdisjoint({code, code.partition("-")[0]}):
-            path = ".".join((*map(readable_key, above), "language"))
-            hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
-            self.checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
 
     def _names_exist(self, node: MapNode, path: str) -> None:
         """Say which responders are named that do not exist."""
@@ -348,29 +325,18 @@ class _Reading:
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
 
 
+def _webhook_in(node: MapNode) -> str | None:
+    """The path that a section names for its webhook."""
+    for key in WEBHOOK_KEYS:
+        entry = node.entries.get(key)
+        if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":
+            return f"/{entry.node.text.lstrip('/')}"
+    return None
+
+
 def _empty(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None and node.origin != "broken"
 
 
 def _broken(node: Node) -> bool:
     return isinstance(node, Scalar) and node.origin == "broken"
-
-
-def _scalar(entries: Mapping[str, Entry], *keys: str) -> Scalar | None:
-    """The value at a path of keys, if one was written into the file itself."""
-    for key in keys[:-1]:
-        inner = entries.get(key)
-        entries = inner.node.entries if inner is not None and isinstance(inner.node, MapNode) else {}
-    entry = entries.get(keys[-1])
-    return entry.node if entry is not None and isinstance(entry.node, Scalar) and entry.node.origin == "file" else None
-
-
-def _place(entries: Mapping[str, Entry], *keys: str) -> Place | None:
-    """Where the value at a path of keys stands; None if there is none."""
-    entry: Entry | None = None
-    for key in keys:
-        entry = entries.get(key)
-        if entry is None:
-            return None
-        entries = entry.node.entries if isinstance(entry.node, MapNode) else {}
-    return None if entry is None else entry.place if isinstance(entry.node, MapNode) else entry.node.place

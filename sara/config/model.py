@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Self
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from sara.config.options import Duration, Options, Placeholder, format_duration
+from sara.config.options import Duration, Options, Placeholder, format_duration, secrets_in
 from sara.config.policy import Conversation
+from sara.redaction import Redactor
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -51,10 +53,25 @@ def _public_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError('an IP address or network is needed, e.g. 127.0.0.1, "::1" or 10.0.0.0/8') from None
+
+
 Address = Annotated[
     InstanceOf[Listen],
     BeforeValidator(_listen),
     WithJsonSchema({"type": "string", "pattern": r"^.+:\d{1,5}$", "examples": ["127.0.0.1:8080", "[::1]:8080"]}),
+]
+
+Network = Annotated[
+    InstanceOf[IPv4Network] | InstanceOf[IPv6Network],
+    BeforeValidator(_network),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1", "::1", "10.0.0.0/8"]}),
 ]
 
 
@@ -64,6 +81,15 @@ class Server(Options):
     listen: Address = Field(default=Listen("127.0.0.1", 8080), description="Host and port of the public listener.")
     public_url: Annotated[Annotated[str, AfterValidator(_public_url)] | None, Placeholder("https://bot.example.org")] = Field(
         default=None, description="How the internet reaches this listener. Only `sara doctor` uses it."
+    )
+    connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        le=65_535,
+        description="Maximum number of the 1,024 connections of a listener that one address may hold at a time.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Addresses or networks of your web server; `connections_per_address` does not apply to them."
     )
 
 
@@ -181,13 +207,20 @@ class Basics(Options):
 class Section:
     """A channel, a responder, the store or the queue: which plugin, and that plugin's own checked options.
 
-    `conversation` is there for channels: the common policy with this channel's overrides.
+    `conversation` is there for channels: the common policy with this channel's overrides. `looked_up` are the texts in the section
+    that `!secret` and `!env` brought.
     """
 
     name: str
     plugin: str
     options: Options
     conversation: Conversation | None = None
+    looked_up: frozenset[str] = frozenset()
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not stand in any log, problem or finding."""
+        return self.looked_up | frozenset(secrets_in(self.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,3 +246,9 @@ class Config:
     budget: Budget = field(default_factory=Budget)
     words: MoreWords = field(default_factory=MoreWords)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def redactor(self) -> Redactor:
+        """Replaces the secrets of every section."""
+        sections = (self.store, self.queue, *self.channels.values(), *self.responders.values())
+        return Redactor(secret for section in sections for secret in section.secrets)

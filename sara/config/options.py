@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretBytes, SecretStr, ValidationInfo, WithJsonSchema
 
 FROM_FILE = "from_file"
 """Key of the validation context that says: the values come from sara.yaml, nothing is parsed yet."""
@@ -61,6 +61,23 @@ class Secret(SecretStr):
     def reveal(self) -> str:
         """The text itself."""
         return self.get_secret_value()
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Every secret that stands in options, however deep."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, SecretBytes):
+        yield value.get_secret_value().decode("utf-8", "replace")
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from secrets_in(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from secrets_in(inner)
 
 
 def parse_duration(value: Any) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sara.config.findings import Finding, Kind
 from sara.config.lines import Lines
-from sara.config.nodes import MapNode, Node, Place, Scalar
+from sara.config.nodes import ListNode, MapNode, Node, Place, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,15 @@ class Positions:
                 return None
             node, place = entry.node, entry.place
         return node.place if isinstance(node, Scalar) and node.text else place
+
+    def of_item(self, text: str, *keys: str) -> Place | None:
+        """Where an item stands in the list at a path of keys."""
+        node = self._root
+        for key in keys:
+            entry = node.entries.get(key) if isinstance(node, MapNode) else None
+            node = entry.node if entry is not None else None
+        items = node.items if isinstance(node, ListNode) else ()
+        return next((each.place for each in items if isinstance(each, Scalar) and each.text == text), None)
 
     def nearest(self, *keys: str) -> Place:
         """The same for the longest part of the path that the file has; the file as a whole if it has none of it."""

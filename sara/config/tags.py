@@ -24,13 +24,13 @@ class Document:
     """sara.yaml with all that it includes. `root` is None if the main file could not be read or parsed.
 
     `sources` are the files of which lines may be shown; secrets.yaml is not among them. `secrets` are the texts that must
-    never be shown. `cautions` are about secrets that can be used and look wrong.
+    never be shown. `advice` are findings about secrets that can be used and look wrong.
     """
 
     root: Node | None = None
     sources: dict[Path, Source] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    cautions: list[Finding] = field(default_factory=list)
+    advice: list[Finding] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
 
@@ -193,7 +193,7 @@ class _Resolver:
             message, hint = f"the secret {name} is an example that stands for the real one", "write the real one there"
         else:
             return
-        self.document.cautions.append(Finding("example", message, place.file, place.line, place.column, hint=hint))
+        self.document.advice.append(Finding("example", message, place.file, place.line, place.column, hint=hint))
 
     def _find_secret(self, name: str, named_at: Place) -> Kept | None:
         """The first that is there, and not empty: the files, a credential of that name, the environment."""

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Unser Assistent antwortet Ihnen wieder. Wie können wir helfen?",
     "away": "Wir haben gerade geschlossen. Wir sind wieder da: {opens}. Ihre Nachricht ist gespeichert und wird dann beantwortet.",
     "fallback": "Entschuldigung, das habe ich nicht verstanden oder kann dabei nicht helfen. Können Sie es anders sagen?",
+    "unreadable": "Diese Art von Nachricht können wir hier leider nicht lesen. Können Sie es als Text schreiben?",
     "follow_up": "Sind Sie noch da? Können wir Ihnen sonst noch helfen?",
     "operator_call": "{name} ({conversation}) möchte mit einem Menschen sprechen: {reason}",
     "operator_reason_customer": "auf Wunsch des Kunden",
@@ -27,37 +28,29 @@ TEXTS: Mapping[str, str] = {
 OPT_OUT: tuple[str, ...] = (
     "stop",
     "stopp",
-    "abmelden",
-    "abbestellen",
-    "austragen",
     "newsletter abbestellen",
     "mich abmelden",
     "keine nachrichten mehr",
-    "bitte keine nachrichten mehr",
     "ich möchte keine nachrichten mehr",
     "ich will keine nachrichten mehr",
     "schreiben sie mir nicht mehr",
     "schreibt mir nicht mehr",
+    "werbung stoppen",
+    "angebote stoppen",
+    "promotions stoppen",
+    "werbeaktionen stoppen",
+    "werbung abbestellen",
+    "keine werbung mehr",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("abmelden", "abbestellen", "austragen")
 
 OPT_IN: tuple[str, ...] = ("start", "anmelden", "abonnieren", "wieder anmelden", "mich anmelden", "ich möchte wieder nachrichten")
 
 HAND_OVER: tuple[str, ...] = (
-    "mensch",
-    "mensch bitte",
-    "ein mensch",
-    "einen menschen",
-    "einen menschen bitte",
     "echter mensch",
-    "mitarbeiter",
-    "mitarbeiter bitte",
-    "mitarbeiterin",
     "kundenservice",
     "kundendienst",
-    "kundenberater",
-    "berater",
-    "ansprechpartner",
-    "agent",
     "mit einem menschen sprechen",
     "mit einem menschen reden",
     "mit mensch sprechen",
@@ -78,7 +71,53 @@ HAND_OVER: tuple[str, ...] = (
     "kann ich mit einem mitarbeiter sprechen",
     "kann ich mit jemandem sprechen",
     "ich brauche einen mitarbeiter",
+    "ein echter mensch",
+    "einen echten menschen",
+    "echte person",
+    "eine echte person",
+    "mit einem echten menschen sprechen",
+    "ich brauche einen menschen",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "mensch",
+    "ein mensch",
+    "einen menschen",
+    "mitarbeiter",
+    "ein mitarbeiter",
+    "einen mitarbeiter",
+    "mitarbeiterin",
+    "kundenberater",
+    "berater",
+    "ansprechpartner",
+    "agent",
+)
+
+POLITE: tuple[str, ...] = ("bitte", "danke", "dankeschön", "danke schön", "vielen dank", "jetzt", "sofort")
+
+GREETINGS: tuple[str, ...] = ("hallo", "hi", "guten tag", "guten morgen", "guten abend", "moin", "servus")
+
+WHO: tuple[str, ...] = ("wer", "wen", "wem")
+
+WHICH: tuple[str, ...] = ("welche", "welcher", "welches", "welchen", "welchem")
+
+ROLES: tuple[str, ...] = ("beruf", "funktion", "rolle", "tätig", "position", "arbeiten sie als")
+
+REQUESTS: tuple[str, ...] = (
+    "sagen sie",
+    "nennen sie",
+    "geben sie",
+    "wählen sie",
+    "teilen sie",
+    "sag mir",
+    "nenn mir",
+    "gib mir",
+    "wähle",
+)
+
+OFFERS_A_PERSON: tuple[str, ...] = ("sprechen", "reden", "verbind", "weiterleit", "chatten", "übergeb", "kolleg")
+
+ABOUT_MESSAGES: tuple[str, ...] = ("nachricht", "newsletter", "benachrichtig", "abo", "werbung")
 
 COMMON = """
 ich du er sie es wir ihr mich mir dich dir ihn ihm ihnen uns euch mein meine meinen meiner meinem dein deine sein seine unser

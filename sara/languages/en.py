@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Our assistant is answering again. How can we help you?",
     "away": "We are closed at the moment. We are back: {opens}. Your message is kept and will be answered then.",
     "fallback": "Sorry, I did not understand that or cannot help with it. Could you put it in other words?",
+    "unreadable": "Sorry, we cannot read this kind of message here. Could you write it as text?",
     "follow_up": "Are you still there? Can we help you with anything else?",
     "operator_call": "{name} ({conversation}) asks for a person: {reason}",
     "operator_reason_customer": "the customer asked for it",
@@ -36,27 +37,27 @@ OPT_OUT: tuple[str, ...] = (
     "stop messaging me",
     "stop texting me",
     "stop sending me messages",
+    "stop messages",
+    "stop promotions",
+    "stop promotional messages",
+    "stop marketing",
+    "unsubscribe from promos",
+    "unsubscribe from all",
     "no more messages",
     "do not contact me",
     "don't contact me",
     "remove me from your list",
 )
 
+OPT_OUT_WORDS: tuple[str, ...] = ()
+
 OPT_IN: tuple[str, ...] = ("start", "unstop", "subscribe", "resubscribe", "opt in", "opt-in", "optin", "subscribe me")
 
 HAND_OVER: tuple[str, ...] = (
-    "human",
-    "human please",
-    "a human",
     "real human",
     "human agent",
-    "agent",
-    "agent please",
     "live agent",
     "real person",
-    "a person please",
-    "operator",
-    "representative",
     "customer service",
     "talk to a human",
     "talk to human",
@@ -83,7 +84,63 @@ HAND_OVER: tuple[str, ...] = (
     "can i speak to someone",
     "i need a human",
     "connect me to an agent",
+    "a real human",
+    "a real person",
+    "talk to customer service",
+    "can i speak to an agent",
+    "can i talk to an agent",
+    "i want to talk to an agent",
+    "i want to speak to an agent",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "human",
+    "a human",
+    "agent",
+    "an agent",
+    "operator",
+    "an operator",
+    "representative",
+    "a representative",
+)
+
+POLITE: tuple[str, ...] = ("please", "pls", "plz", "kindly", "thanks", "thank you", "thx", "now", "right now", "immediately")
+
+GREETINGS: tuple[str, ...] = ("hi", "hello", "hey", "good morning", "good afternoon", "good evening")
+
+WHO: tuple[str, ...] = ("who", "whom", "whose")
+
+WHICH: tuple[str, ...] = ("which",)
+
+ROLES: tuple[str, ...] = ("job", "role", "profession", "occupation", "position", "title", "relationship", "for a living")
+
+REQUESTS: tuple[str, ...] = (
+    "tell me",
+    "tell us",
+    "let me know",
+    "let us know",
+    "choose",
+    "select",
+    "please enter",
+    "please provide",
+    "please give",
+    "please state",
+    "specify",
+)
+
+OFFERS_A_PERSON: tuple[str, ...] = (
+    "talk",
+    "speak",
+    "chat with",
+    "connect you",
+    "put you through",
+    "transfer",
+    "hand you over",
+    "colleague",
+    "get in touch",
+)
+
+ABOUT_MESSAGES: tuple[str, ...] = ("message", "unsubscri", "subscri", "newsletter", "notification", "hear from us")
 
 COMMON = """
 i 'm 's 't 'd 've 'll 're you your yours he she it its we our they them their this that these those who what when where which

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Nuestro asistente vuelve a responder. ¿En qué podemos ayudarle?",
     "away": "En este momento estamos cerrados. Volvemos: {opens}. Su mensaje queda guardado y se responderá entonces.",
     "fallback": "Perdón, no lo he entendido o no puedo ayudarle con eso. ¿Podría decirlo de otra manera?",
+    "unreadable": "Lo sentimos, aquí no podemos leer este tipo de mensaje. ¿Podría escribirlo como texto?",
     "follow_up": "¿Sigue ahí? ¿Podemos ayudarle en algo más?",
     "operator_call": "{name} ({conversation}) pide hablar con una persona: {reason}",
     "operator_reason_customer": "lo ha pedido el cliente",
@@ -26,11 +27,6 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "parar",
-    "pare",
-    "baja",
-    "alto",
-    "detener",
     "darme de baja",
     "dar de baja",
     "quiero darme de baja",
@@ -42,26 +38,22 @@ OPT_OUT: tuple[str, ...] = (
     "no quiero recibir más mensajes",
     "no me escriban más",
     "dejen de escribirme",
+    "detener promociones",
+    "parar promociones",
+    "cancelar promociones",
+    "no quiero promociones",
+    "no quiero recibir promociones",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("parar", "pare", "baja", "detener")
 
 OPT_IN: tuple[str, ...] = ("start", "alta", "iniciar", "darme de alta", "suscribirme", "comenzar", "quiero recibir mensajes")
 
 HAND_OVER: tuple[str, ...] = (
-    "humano",
-    "agente",
-    "agente por favor",
     "agente humano",
-    "persona",
     "persona real",
-    "una persona",
     "una persona real",
-    "operador",
-    "operadora",
-    "asesor",
-    "asesora",
     "asesor humano",
-    "representante",
-    "ejecutivo",
     "atención al cliente",
     "hablar con alguien",
     "hablar con un humano",
@@ -84,7 +76,72 @@ HAND_OVER: tuple[str, ...] = (
     "necesito hablar con una persona",
     "necesito hablar con alguien",
     "necesito un agente",
+    "un agente humano",
+    "un asesor humano",
+    "humano real",
+    "hablar con atención al cliente",
+    "necesito un asesor",
+    "quiero un agente",
+    "quiero un asesor",
+    "puedo hablar con un agente",
+    "puedo hablar con un asesor",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "humano",
+    "un humano",
+    "agente",
+    "un agente",
+    "operador",
+    "un operador",
+    "operadora",
+    "asesor",
+    "un asesor",
+    "asesora",
+    "una asesora",
+    "representante",
+    "un representante",
+)
+
+POLITE: tuple[str, ...] = ("por favor", "porfavor", "porfa", "gracias", "muchas gracias", "ya", "ahora")
+
+GREETINGS: tuple[str, ...] = ("hola", "buenas", "buenos días", "buenas tardes", "buenas noches")
+
+WHO: tuple[str, ...] = ("quién", "quiénes")
+
+WHICH: tuple[str, ...] = ("cuál", "cuáles")
+
+ROLES: tuple[str, ...] = ("profesi", "cargo", "puesto", "ocupaci", "rol", "trabaja", "dedica", "oficio")
+
+REQUESTS: tuple[str, ...] = (
+    "dígame",
+    "díganos",
+    "dime",
+    "indique",
+    "indíqueme",
+    "indícanos",
+    "indica",
+    "elija",
+    "elige",
+    "escoja",
+    "seleccione",
+    "especifique",
+)
+
+OFFERS_A_PERSON: tuple[str, ...] = (
+    "hablar",
+    "hable",
+    "hablas",
+    "comunic",
+    "conectar",
+    "contactar",
+    "transfer",
+    "pasarle con",
+    "pase con",
+    "compañer",
+)
+
+ABOUT_MESSAGES: tuple[str, ...] = ("mensaje", "suscri", "notificaci", "boletín", "publicidad", "promociones")
 
 COMMON = """
 yo tú usted ustedes él ella ellos ellas nosotros mi mis tu tus su sus nuestro nuestra el la los las lo un una unos unas del al

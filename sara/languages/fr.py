@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Notre assistant vous répond à nouveau. Comment pouvons-nous vous aider ?",
     "away": "Nous sommes fermés pour le moment. De retour : {opens}. Votre message est conservé et recevra alors une réponse.",
     "fallback": "Pardon, je n'ai pas compris ou je ne peux pas vous aider sur ce point. Pouvez-vous le dire autrement ?",
+    "unreadable": "Désolés, nous ne pouvons pas lire ce type de message ici. Pouvez-vous l'écrire sous forme de texte ?",
     "follow_up": "Êtes-vous toujours là ? Pouvons-nous vous aider pour autre chose ?",
     "operator_call": "{name} ({conversation}) demande à parler à une personne : {reason}",
     "operator_reason_customer": "à la demande du client",
@@ -26,9 +27,6 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "arrêt",
-    "arrêter",
-    "arrêtez",
     "désabonner",
     "me désabonner",
     "désabonnement",
@@ -42,7 +40,14 @@ OPT_OUT: tuple[str, ...] = (
     "je ne veux plus de messages",
     "je ne veux plus recevoir de messages",
     "je ne souhaite plus recevoir de messages",
+    "arrêter les promotions",
+    "arrêter les promos",
+    "stopper les promotions",
+    "plus de promotions",
+    "plus de publicité",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("arrêt", "arrêter", "arrêtez")
 
 OPT_IN: tuple[str, ...] = (
     "start",
@@ -55,20 +60,9 @@ OPT_IN: tuple[str, ...] = (
 )
 
 HAND_OVER: tuple[str, ...] = (
-    "humain",
-    "un humain",
-    "agent",
     "agent humain",
-    "un agent",
     "personne réelle",
-    "une personne",
     "une vraie personne",
-    "conseiller",
-    "conseillère",
-    "un conseiller",
-    "conseiller svp",
-    "opérateur",
-    "opératrice",
     "service client",
     "parler à un humain",
     "parler avec un humain",
@@ -90,7 +84,62 @@ HAND_OVER: tuple[str, ...] = (
     "je souhaite parler à un conseiller",
     "puis-je parler à un conseiller",
     "puis-je parler à quelqu'un",
+    "un agent humain",
+    "une personne réelle",
+    "vraie personne",
+    "parler au service client",
+    "je veux un conseiller",
+    "je voudrais un conseiller",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "humain",
+    "un humain",
+    "agent",
+    "un agent",
+    "conseiller",
+    "un conseiller",
+    "conseillère",
+    "une conseillère",
+    "opérateur",
+    "un opérateur",
+    "opératrice",
+)
+
+POLITE: tuple[str, ...] = (
+    "s'il vous plaît",
+    "s'il te plaît",
+    "svp",
+    "stp",
+    "merci",
+    "merci beaucoup",
+    "maintenant",
+    "tout de suite",
+)
+
+GREETINGS: tuple[str, ...] = ("bonjour", "bonsoir", "salut", "coucou")
+
+WHO: tuple[str, ...] = ("qui",)
+
+WHICH: tuple[str, ...] = ("lequel", "laquelle", "quel", "quelle", "quels", "quelles")
+
+ROLES: tuple[str, ...] = ("métier", "profession", "fonction", "poste", "rôle", "travaillez")
+
+REQUESTS: tuple[str, ...] = ("dites-moi", "dites-nous", "indiquez", "choisissez", "précisez", "sélectionnez", "donnez-moi")
+
+OFFERS_A_PERSON: tuple[str, ...] = (
+    "parler",
+    "mettre en relation",
+    "mise en relation",
+    "transfér",
+    "échanger avec",
+    "discuter",
+    "contacter",
+    "joindre",
+    "collègue",
+)
+
+ABOUT_MESSAGES: tuple[str, ...] = ("message", "abonn", "inscri", "notification", "newsletter", "publicité")
 
 COMMON = """
 je j' tu il elle on nous vous ils elles moi toi lui leur leurs mon ma mes ton ta tes son sa ses notre nos votre vos le la les l'

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Asisten kami kembali menjawab. Ada yang bisa kami bantu?",
     "away": "Saat ini kami sedang tutup. Kami kembali: {opens}. Pesan Anda kami simpan dan akan dijawab saat itu.",
     "fallback": "Maaf, saya tidak mengerti atau tidak bisa membantu soal itu. Bisa disampaikan dengan cara lain?",
+    "unreadable": "Maaf, kami tidak bisa membaca jenis pesan ini di sini. Bisa ditulis sebagai teks?",
     "follow_up": "Apakah Anda masih di sana? Ada lagi yang bisa kami bantu?",
     "operator_call": "{name} ({conversation}) ingin berbicara dengan petugas: {reason}",
     "operator_reason_customer": "atas permintaan pelanggan",
@@ -26,34 +27,29 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "berhenti",
     "stop berlangganan",
     "berhenti berlangganan",
     "berhenti langganan",
-    "hentikan",
     "hentikan pesan",
     "stop pesan",
     "jangan kirim pesan lagi",
     "jangan hubungi saya",
     "jangan hubungi saya lagi",
     "tidak mau menerima pesan lagi",
+    "hentikan promosi",
+    "stop promosi",
+    "berhenti promosi",
+    "jangan kirim promosi",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("berhenti", "hentikan")
 
 OPT_IN: tuple[str, ...] = ("start", "mulai", "mulai lagi", "langganan", "berlangganan")
 
 HAND_OVER: tuple[str, ...] = (
-    "manusia",
-    "orang",
-    "orang asli",
-    "petugas",
-    "agen",
-    "operator",
-    "admin",
     "minta admin",
     "customer service",
-    "cs",
     "layanan pelanggan",
-    "staf",
     "bicara dengan manusia",
     "bicara dengan orang",
     "bicara dengan petugas",
@@ -80,7 +76,33 @@ HAND_OVER: tuple[str, ...] = (
     "saya ingin berbicara dengan manusia",
     "bisa bicara dengan admin",
     "bisa bicara dengan manusia",
+    "manusia asli",
+    "minta cs",
+    "minta petugas",
+    "mau bicara dengan admin",
+    "mau bicara dengan cs",
+    "mau bicara dengan manusia",
+    "bisa bicara dengan cs",
+    "bisa bicara dengan petugas",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = ("manusia", "petugas", "agen", "operator", "admin", "cs")
+
+POLITE: tuple[str, ...] = ("tolong", "mohon", "terima kasih", "makasih", "ya", "dong", "kak", "sekarang")
+
+GREETINGS: tuple[str, ...] = ("halo", "hai", "hallo", "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "permisi")
+
+WHO: tuple[str, ...] = ("siapa",)
+
+WHICH: tuple[str, ...] = ("mana",)
+
+ROLES: tuple[str, ...] = ("pekerjaan", "profesi", "jabatan", "peran")
+
+REQUESTS: tuple[str, ...] = ("sebutkan", "pilih", "beri tahu", "beritahu")
+
+OFFERS_A_PERSON: tuple[str, ...] = ("bicara", "ngobrol", "hubung", "chat dengan", "sambung", "dialihkan", "alihkan")
+
+ABOUT_MESSAGES: tuple[str, ...] = ("pesan dari kami", "berlangganan", "langganan", "notifikasi", "promosi", "newsletter")
 
 COMMON = """
 saya aku gue kami kita anda kamu kalian dia mereka ini itu sini sana situ yang dan atau tapi tetapi karena kalau jika dengan

@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Il nostro assistente ha ripreso a rispondere. Come possiamo aiutarla?",
     "away": "In questo momento siamo chiusi. Torniamo: {opens}. Il suo messaggio è conservato e avrà risposta allora.",
     "fallback": "Mi scusi, non ho capito o non posso aiutarla in questo. Può dirlo in un altro modo?",
+    "unreadable": "Ci dispiace, qui non possiamo leggere questo tipo di messaggio. Può scriverlo come testo?",
     "follow_up": "È ancora lì? Possiamo aiutarla in altro?",
     "operator_call": "{name} ({conversation}) chiede di parlare con una persona: {reason}",
     "operator_reason_customer": "su richiesta del cliente",
@@ -33,33 +34,29 @@ OPT_OUT: tuple[str, ...] = (
     "disiscrizione",
     "cancellami",
     "cancella iscrizione",
-    "ferma",
     "basta messaggi",
     "niente più messaggi",
     "non scrivetemi più",
     "non voglio più messaggi",
     "non voglio più ricevere messaggi",
     "non voglio ricevere messaggi",
+    "interrompi promozioni",
+    "interrompi le promozioni",
+    "stop promozioni",
+    "blocca promozioni",
+    "basta promozioni",
+    "basta pubblicità",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ()
 
 OPT_IN: tuple[str, ...] = ("start", "inizia", "iscrivimi", "riprendi", "voglio ricevere i messaggi", "riattiva")
 
 HAND_OVER: tuple[str, ...] = (
-    "umano",
-    "un umano",
-    "essere umano",
-    "operatore",
     "operatore umano",
-    "operatore per favore",
-    "operatrice",
-    "un operatore",
-    "persona",
     "persona reale",
     "persona vera",
-    "una persona",
     "una persona vera",
-    "agente",
-    "consulente",
     "assistenza clienti",
     "servizio clienti",
     "parlare con un umano",
@@ -81,7 +78,64 @@ HAND_OVER: tuple[str, ...] = (
     "posso parlare con un operatore",
     "posso parlare con una persona",
     "posso parlare con qualcuno",
+    "una persona reale",
+    "un essere umano vero",
+    "un operatore umano",
+    "parlare con il servizio clienti",
+    "voglio un operatore",
+    "vorrei un operatore",
+    "posso avere un operatore",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "umano",
+    "un umano",
+    "operatore",
+    "un operatore",
+    "operatrice",
+    "un'operatrice",
+    "agente",
+    "un agente",
+    "consulente",
+    "un consulente",
+)
+
+POLITE: tuple[str, ...] = (
+    "per favore",
+    "perfavore",
+    "per piacere",
+    "per cortesia",
+    "grazie",
+    "grazie mille",
+    "adesso",
+    "ora",
+    "subito",
+)
+
+GREETINGS: tuple[str, ...] = ("ciao", "salve", "buongiorno", "buonasera", "buon giorno", "buona sera")
+
+WHO: tuple[str, ...] = ("chi",)
+
+WHICH: tuple[str, ...] = ("quale", "quali")
+
+ROLES: tuple[str, ...] = ("lavor", "profession", "ruolo", "mansion", "mestiere")
+
+REQUESTS: tuple[str, ...] = (
+    "mi dica",
+    "ci dica",
+    "dimmi",
+    "indichi",
+    "indica",
+    "scelga",
+    "scegli",
+    "selezioni",
+    "specifichi",
+    "precisi",
+)
+
+OFFERS_A_PERSON: tuple[str, ...] = ("parlare", "parli", "trasfer", "in contatto", "contattare", "metter", "passar", "collega")
+
+ABOUT_MESSAGES: tuple[str, ...] = ("messagg", "iscri", "iscrizione", "notific", "newsletter", "pubblicità", "promozioni")
 
 COMMON = """
 io tu lui lei noi voi loro mi ti ci vi mio mia miei mie tuo tua suo sua nostro nostra vostro vostra il lo la i gli le l' un' un

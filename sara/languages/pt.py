@@ -17,6 +17,7 @@ TEXTS: Mapping[str, str] = {
     "hand_back": "Nosso assistente voltou a responder. Como podemos ajudar?",
     "away": "Estamos fechados no momento. Voltamos: {opens}. Sua mensagem está guardada e será respondida então.",
     "fallback": "Desculpe, não entendi ou não posso ajudar com isso. Pode dizer de outra forma?",
+    "unreadable": "Desculpe, não conseguimos ler este tipo de mensagem aqui. Pode escrever em texto?",
     "follow_up": "Você ainda está por aí? Podemos ajudar em mais alguma coisa?",
     "operator_call": "{name} ({conversation}) pede atendimento humano: {reason}",
     "operator_reason_customer": "a pedido do cliente",
@@ -26,9 +27,6 @@ TEXTS: Mapping[str, str] = {
 
 OPT_OUT: tuple[str, ...] = (
     "stop",
-    "sair",
-    "parar",
-    "pare",
     "cancelar inscrição",
     "cancelar a inscrição",
     "descadastrar",
@@ -38,22 +36,22 @@ OPT_OUT: tuple[str, ...] = (
     "pare de me mandar mensagens",
     "não quero mais receber mensagens",
     "não quero receber mensagens",
+    "parar promoções",
+    "interromper promoções",
+    "cancelar promoções",
+    "não quero promoções",
+    "não quero receber promoções",
 )
+
+OPT_OUT_WORDS: tuple[str, ...] = ("sair", "parar", "pare")
 
 OPT_IN: tuple[str, ...] = ("start", "começar", "voltar", "iniciar", "inscrever", "quero receber mensagens", "voltar a receber")
 
 HAND_OVER: tuple[str, ...] = (
-    "humano",
-    "atendente",
     "atendente humano",
-    "atendente por favor",
     "atendimento humano",
-    "atendimento",
-    "agente",
     "agente humano",
-    "pessoa",
     "pessoa real",
-    "operador",
     "assistente humano",
     "falar com atendente",
     "falar com um atendente",
@@ -78,7 +76,56 @@ HAND_OVER: tuple[str, ...] = (
     "posso falar com um atendente",
     "posso falar com uma pessoa",
     "preciso de um atendente",
+    "uma pessoa real",
+    "humano de verdade",
+    "pessoa de verdade",
+    "uma pessoa de verdade",
+    "posso falar com alguém",
+    "preciso falar com alguém",
+    "preciso falar com uma pessoa",
+    "quero um atendente",
+    "quero atendimento humano",
 )
+
+HAND_OVER_WORDS: tuple[str, ...] = (
+    "humano",
+    "um humano",
+    "atendente",
+    "um atendente",
+    "uma atendente",
+    "atendimento",
+    "agente",
+    "um agente",
+    "operador",
+    "um operador",
+)
+
+POLITE: tuple[str, ...] = (
+    "por favor",
+    "porfavor",
+    "pfv",
+    "por gentileza",
+    "obrigado",
+    "obrigada",
+    "muito obrigado",
+    "muito obrigada",
+    "já",
+    "agora",
+)
+
+GREETINGS: tuple[str, ...] = ("olá", "oi", "bom dia", "boa tarde", "boa noite")
+
+WHO: tuple[str, ...] = ("quem",)
+
+WHICH: tuple[str, ...] = ("qual", "quais")
+
+ROLES: tuple[str, ...] = ("profiss", "cargo", "função", "ocupaç", "trabalha", "papel")
+
+REQUESTS: tuple[str, ...] = ("me diga", "diga-me", "nos diga", "informe", "escolha", "selecione", "indique", "especifique")
+
+OFFERS_A_PERSON: tuple[str, ...] = ("falar", "fale", "conversar", "transfer", "encaminh", "conectar", "contato com", "colega")
+
+ABOUT_MESSAGES: tuple[str, ...] = ("mensage", "inscri", "notificaç", "newsletter", "publicidade", "promoções")
 
 COMMON = """
 eu você vocês vc vcs ele ela eles elas nós meu minha meus minhas seu sua seus suas nosso nossa o os as um uma uns umas do da dos

@@ -26,12 +26,15 @@ from sara import (
 from sara.testing.clock import HandClock
 from sara.testing.shop import ACCOUNT, ANA, KOFI, LONGEST, QUIET, STOP, Shop, arrival, message
 from sara.testing.store_back import BackExam
+from sara.testing.store_corrections import CorrectionsExam
+from sara.testing.store_events import EventsExam
 from sara.testing.store_expiry import ExpiryExam
 from sara.testing.store_failures import FailuresExam
 from sara.testing.store_files import FilesExam
 from sara.testing.store_health import HealthExam
 from sara.testing.store_memory import MemoryExam
 from sara.testing.store_modes import ModesExam
+from sara.testing.store_numbers import NumbersExam
 from sara.testing.store_rights import RightsExam
 from sara.testing.store_spending import SpendingExam
 from sara.testing.store_timing import TimingExam
@@ -44,7 +47,10 @@ class StoreContract(
     WindowExam,
     FailuresExam,
     ModesExam,
+    NumbersExam,
     BackExam,
+    CorrectionsExam,
+    EventsExam,
     TimingExam,
     MemoryExam,
     SpendingExam,
@@ -676,6 +682,24 @@ class StoreContract(
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert taken.work == (OpenWork(conversation, ACCOUNT, shop.clock(), None),)
 
+    async def test_the_time_for_which_messages_are_put_off_is_counted_and_its_reason_kept(self, shop: Shop) -> None:
+        conversation = await shop.asked(ANA, "in-1")
+        begun = shop.clock()
+        await shop.store.look_again(conversation, "reply", begun + 60_000, begun, "bakery: the oven is cold")
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (view.deferred, view.waiting[0].deferred) == ((begun, begun + 60_000), 0)
+        # Asked again before that, as somebody wrote more: what is over counts, and the reason is told once.
+        shop.clock.forward(20_000)
+        await shop.store.look_again(conversation, "reply", begun + 90_000, shop.clock(), "bakery: the oven is cold")
+        shop.clock.forward(100_000)
+        await shop.store.begin_reply(conversation, [view.waiting[0].id], shop.clock())
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert (view.deferred, view.waiting[0].deferred) == (None, 90_000)
+        told = [each for each in await shop.store.timeline(view.waiting[0].id) if each.what == "deferred"]
+        assert [each.detail for each in told] == ["bakery: the oven is cold"]
+
     async def test_a_look_at_a_doubt_that_has_ended_puts_nothing_off(self, shop: Shop) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
@@ -797,6 +821,18 @@ class StoreContract(
         await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: no", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["dead", "waiting"]
+
+    async def test_what_is_dead_is_no_history(self, shop: Shop) -> None:
+        """It was refused, and what is asked after it would be refused with it."""
+        conversation = await shop.asked(text="poison")
+        await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: filtered", shop.clock(), [Draft("Sorry.")])
+        await shop.take(message("in-2", text="fine"))
+        view = await shop.store.reply_view(conversation, HistoryLimits())
+        assert view is not None
+        assert ([line.text for line in view.waiting], [line.text for line in view.history]) == (["fine"], ["Sorry."])
+        await shop.answer(conversation, "Yes.")
+        _, lines = await shop.store.older_lines(conversation, 0, 10)
+        assert [line.text for line in lines] == ["Sorry.", "fine", "Yes."], "nor is it summed up"
 
     async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: Shop) -> None:
         conversation = await shop.asked()

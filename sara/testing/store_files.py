@@ -7,8 +7,8 @@ from pathlib import PurePath
 
 import pytest
 
-from sara import Attachment, Draft, InboundMessage, Line, Person, Stale
-from sara.testing.shop import ANA, KOFI, Shop, message
+from sara import Attachment, Draft, InboundMessage, Line, Person, Stale, Verdict
+from sara.testing.shop import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
 
 PHOTO = Attachment("image", "image/jpeg", "ref-1", "holiday.jpg", url="https://files.example/1", sha256="AA" * 32, size=7)
 VOICE = Attachment("audio", "audio/ogg", "ref-2", voice=True)
@@ -96,6 +96,70 @@ class FilesExam:
         assert [line.attachments[0].path for line in lines] == [None, shared, None, None, shared]
         assert [line.attachments[0].error for line in lines] == ["expired", None, "expired", "expired", None]
 
+    # downloads
+
+    async def due(self, shop: Shop, limit: int = 10) -> list[str]:
+        """The references of what is still to be fetched, the soonest due first."""
+        return [each.attachment.reference for each in await shop.store.downloads(ACCOUNT, limit)]
+
+    async def test_every_file_is_due_from_its_arrival_whoever_answers(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO, VOICE, at=77))).stored
+        for n, verdict in enumerate((Verdict(skip="recorded"), WISH, STOP, None)):
+            shop.clock.forward(1_000)
+            await shop.take(with_files(f"in-{n + 2}", replace(PHOTO, reference=f"ref-{n + 3}")), verdict=verdict)
+        assert await self.due(shop) == [f"ref-{n}" for n in range(1, 7)]
+        assert await self.due(shop, 1) == ["ref-1"]
+        first = (await shop.store.downloads(ACCOUNT, 1))[0]
+        assert (first.conversation, first.account, first.at, first.tries) == (stored.conversation, ACCOUNT, 77, 0)
+        assert first.due == shop.clock() - 4_000
+        assert await shop.store.downloads("test:2", 10) == []
+
+    async def test_a_failed_download_is_due_later_and_says_so_once(self, shop: Shop) -> None:
+        [stored] = (await shop.take(with_files("in-1", PHOTO, VOICE))).stored
+        photo = (await shop.store.downloads(ACCOUNT, 1))[0].attachment
+        for tries, wait in ((1, 9_000), (2, 5_000)):
+            await shop.store.postpone_download(photo.id, shop.clock() + wait, "busy", shop.clock())
+            found = await shop.store.download(photo.id)
+            assert found is not None
+            assert (found.due, found.tries, found.attachment.state) == (shop.clock() + wait, tries, "pending")
+        assert await self.due(shop) == ["ref-2", "ref-1"]
+        assert (await shop.told(stored.id)).count("fetch_delayed") == 1
+
+    async def test_what_is_settled_is_not_due_any_more(self, shop: Shop) -> None:
+        await shop.take(with_files("in-1", PHOTO, VOICE))
+        photo, voice = [each.attachment for each in await shop.store.downloads(ACCOUNT, 10)]
+        await shop.store.keep_attachment(photo.id, "x7", "bb" * 32, 12, None, shop.clock())
+        await shop.store.keep_attachment(voice.id, None, "", 0, "gone", shop.clock())
+        assert await self.due(shop) == []
+        await shop.store.postpone_download(voice.id, shop.clock(), "busy", shop.clock())
+        assert await self.due(shop) == []
+        for each, state in ((photo, "fetched"), (voice, "failed")):
+            found = await shop.store.download(each.id)
+            assert found is not None
+            assert (found.due, found.attachment.state) == (None, state)
+        assert await shop.store.download("a999") is None
+
+    async def test_files_that_a_row_names_are_known(self, shop: Shop) -> None:
+        await shop.take(with_files("in-1", PHOTO, VOICE))
+        for each, file in zip(await shop.store.downloads(ACCOUNT, 10), ("x7", "x8"), strict=True):
+            await shop.store.keep_attachment(each.attachment.id, file, "bb" * 32, 12, None, shop.clock())
+        await shop.store.forget_files(["x8"], shop.clock())
+        assert set(await shop.store.named_files(["x7", "x8", "x9"])) == {"x7"}
+        assert set(await shop.store.named_files([])) == set()
+
+    async def test_nothing_is_fetched_for_somebody_who_is_being_erased(self, shop: Shop) -> None:
+        await shop.take(with_files("in-1", PHOTO), with_files("in-2", VOICE, person=KOFI))
+        photo = (await shop.store.downloads(ACCOUNT, 1))[0].attachment
+        await shop.store.forget("US.1", shop.clock())
+        for erased in (False, True):
+            assert await self.due(shop) == ["ref-2"]
+            assert await shop.store.download(photo.id) is None
+            await shop.store.postpone_download(photo.id, shop.clock(), "busy", shop.clock())
+            with pytest.raises(Stale):
+                await shop.store.keep_attachment(photo.id, "x7", "bb" * 32, 12, None, shop.clock())
+            while not erased and await shop.store.erase(10):
+                pass
+
     # quotes
 
     async def test_a_line_says_what_it_quotes(self, shop: Shop) -> None:
@@ -104,6 +168,7 @@ class FilesExam:
         await shop.take(quoting("in-2", "out-1"), quoting("in-3", "in-1"), quoting("in-4", "never-seen"), message("in-5"))
         view = await shop.reading(conversation)
         assert [line.quoted for line in view.waiting] == ["red or blue?", "hello", None, None]
+        assert [line.quoted_by for line in view.waiting] == ["assistant", "customer", None, None]
         await shop.answer(conversation, "fine")
         await shop.take(message("in-6"))
         assert [line.quoted for line in (await shop.reading(conversation)).history][2:4] == ["red or blue?", "hello"]

@@ -96,17 +96,17 @@ class HealthExam:
         assert await ill(shop) == []
 
     async def test_a_customer_who_waits_for_a_person(self, shop: Shop) -> None:
-        [stored] = (await shop.take(message("in-1"), verdict=WISH)).stored
+        [stored] = (await shop.take(message("in-1", at=shop.clock()), verdict=WISH)).stored
         conversation, start = stored.conversation, shop.clock()
         shop.clock.forward(30 * MINUTE)
-        await shop.take(message("in-2"))
+        await shop.take(message("in-2", at=shop.clock()))
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, 30 * MINUTE, 10)
         assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", start)
         await shop.store.say(conversation, [Draft("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
         assert await ill(shop) != [], "what is to be said later is no answer yet"
         await shop.store.say(conversation, [Draft("I am Bea.")], "operator", "operator", shop.clock())
         assert await ill(shop) == []
-        await shop.take(message("in-3"))
+        await shop.take(message("in-3", at=shop.clock()))
         shop.clock.forward(30 * MINUTE)
         assert await ill(shop) == [(conversation, "waiting_for_person")]
 
@@ -115,7 +115,9 @@ class HealthExam:
         written = shop.clock.forward(MINUTE)
         await shop.take(message("in-2", at=written))
         echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", said)
-        await shop.store.accept(Intake(ACCOUNT, changes=(echo,), echoed=HandOver("operator")), shop.clock.forward(MINUTE))
+        await shop.store.accept(
+            Intake(ACCOUNT, changes=(echo,), echoed={"echo-1": HandOver("operator")}), shop.clock.forward(MINUTE)
+        )
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, MINUTE, 10)
         assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", written)
 
@@ -173,7 +175,7 @@ class HealthExam:
             if end == "the operator":
                 await shop.store.consent(conversation, False, "operator", "by phone", shop.clock(), {"": Draft("Welcome!")})
             else:
-                await shop.take(message("in-9"), verdict=START)
+                await shop.take(message("in-9", at=shop.clock()), verdict=START)
             assert not (await shop.store.conversation(conversation)).opted_out
         assert (await shop.lines(conversation))[1] == ("Welcome!", "cancelled")
 

@@ -28,6 +28,33 @@ async def person_has(shop: Shop, change: HandOver = OPERATOR) -> str:
 class ModesExam:
     """Part of `StoreContract`."""
 
+    # what was said last
+
+    async def test_what_a_person_was_told_last_is_known_and_costs_the_same_however_long_they_write(self, shop: Shop) -> None:
+        assert await shop.store.last_said(ACCOUNT, ANA) is None
+        conversation = await shop.asked()
+        await shop.answer(conversation, "Which size?", Draft("Choose.", "buttons", {"buttons": [{"id": "1", "title": "Tall"}]}))
+        assert await shop.store.last_said(ACCOUNT, ANA) is None, "it has not left yet"
+        await shop.send(conversation, "a1", "out-1")
+        said = await shop.store.last_said(ACCOUNT, Person(user_id=ANA.user_id))
+        assert said is not None
+        assert (said.role, said.text, said.content) == ("assistant", "Which size?", {})
+        await shop.send(conversation, "a2", "out-2")
+        await shop.asked(ANA, "in-2")
+        said = await shop.store.last_said(ACCOUNT, Person(phone=ANA.phone))
+        assert said is not None
+        assert (said.text, said.content) == ("Choose.", {"buttons": [{"id": "1", "title": "Tall"}]})
+        await shop.store.say(conversation, [Draft("We are closed.")], "notice", "sara", shop.clock())
+        await shop.send(conversation, "a3", "out-3")
+        said = await shop.store.last_said(ACCOUNT, ANA)
+        assert said is not None
+        assert (said.role, said.text) == ("notice", "We are closed.")
+        assert await shop.store.last_said(ACCOUNT, KOFI) is None
+        assert await shop.store.last_said("test:2", ANA) is None
+        for number in range(40):
+            await shop.asked(ANA, f"more-{number}")
+        assert await shop.store.last_said(ACCOUNT, ANA) is None, "it is not looked for without end"
+
     # handing over
 
     async def test_a_customer_who_asks_for_a_person_gets_one_and_is_told_so_behind_their_words(self, shop: Shop) -> None:
@@ -58,15 +85,29 @@ class ModesExam:
         assert (await shop.reading(conversation)).mode == "bot"
         assert len(await shop.states(conversation)) == 2
 
-    @pytest.mark.parametrize("known", ["by what they wrote before", "by the wish itself", "not at all"])
-    async def test_the_customer_is_told_in_the_language_that_they_write(self, shop: Shop, known: str) -> None:
-        if known == "by what they wrote before":
-            await shop.take(message("in-1", text="Guten Tag"), language="de")
-        verdict = replace(WISH, language="de" if known == "by the wish itself" else None)
-        [stored] = (await shop.take(message("in-2"), verdict=verdict)).stored
+    @pytest.mark.parametrize(
+        ("before", "of_the_wish", "wish", "expected"),
+        [
+            ("de", None, None, "Eine Kollegin antwortet."),
+            (None, "de", None, "Eine Kollegin antwortet."),
+            (None, None, "de", "Eine Kollegin antwortet."),
+            (None, None, None, "A colleague will answer."),
+            ("de", "es", "es", "Eine Kollegin antwortet."),
+            ("xx", "de", "de", "Eine Kollegin antwortet."),
+        ],
+    )
+    async def test_the_customer_is_told_in_the_language_that_they_write(
+        self, shop: Shop, before: str | None, of_the_wish: str | None, wish: str | None, expected: str
+    ) -> None:
+        """The wish itself is often a word of another language: it counts only where nothing else is known."""
+        if before is not None:
+            await shop.take(message("in-1", text="Guten Tag"), language=before)
+        verdict = replace(WISH, language=of_the_wish)
+        [stored] = (await shop.take(message("in-2"), verdict=verdict, language=wish)).stored
         said = (await shop.next(stored.conversation)).part
-        expected = "A colleague will answer." if known == "not at all" else "Eine Kollegin antwortet."
         assert (said.text, said.purpose) == (expected, "notice")
+        if before is not None:
+            assert (await shop.store.conversation(stored.conversation)).language == before
 
     async def test_what_is_on_its_way_or_in_doubt_is_left_alone(self, shop: Shop) -> None:
         sending, doubtful = (
@@ -204,7 +245,7 @@ class ModesExam:
     async def echo(self, shop: Shop, name: str = "echo-1", until: int | None = None) -> None:
         """A person of the business answers from the phone app."""
         echo = Echo(ACCOUNT, name, ANA, "text", "I called you", shop.clock())
-        await shop.store.accept(Intake(ACCOUNT, changes=(echo,), echoed=HandOver("operator", until=until)), shop.clock())
+        await shop.store.accept(Intake(ACCOUNT, changes=(echo,), echoed={name: HandOver("operator", until=until)}), shop.clock())
 
     async def test_an_answer_from_the_phone_app_hands_over_once_and_told_again_changes_nothing(self, shop: Shop) -> None:
         conversation = await shop.answered("one")

@@ -227,7 +227,7 @@ class RightsExam:
         await shop.asked()
         await shop.take(message("in-2", text="stop"), verdict=STOP)
         await forget(shop, "US.1")
-        await shop.take(message("in-3", Person(phone="15550001111"), "start"), verdict=START)
+        await shop.take(message("in-3", Person(phone="15550001111"), "start", shop.clock()), verdict=START)
         [stored] = (await shop.take(message("in-4", ANA))).stored
         assert stored.state == "waiting"
         await forget(shop, "US.1")

@@ -13,6 +13,7 @@ from sara.contracts import Clock, Queue
 from sara.errors import SaraError, Stale, StoreLost, StoreUnavailable
 from sara.model import Instant, OpenWork
 from sara.routes import Routes
+from sara.web.json_bodies import read_object
 
 Act = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[OpenWork]]]
 
@@ -40,14 +41,7 @@ class ActionRoutes:
 
     def _handler(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            body: Any = {}
-            if request.can_read_body:
-                try:
-                    body = await request.json()
-                except (ValueError, LookupError) as error:
-                    raise web.HTTPBadRequest(reason="send a JSON object, or nothing") from error
-            if not isinstance(body, dict):
-                raise web.HTTPBadRequest(reason="send a JSON object, or nothing")
+            body = await read_object(request, "send a JSON object, or nothing")
             try:
                 work = await act(request.match_info["conversation"], body)
             except (Stale, StoreUnavailable, StoreLost):
@@ -75,7 +69,7 @@ class ActionRoutes:
     async def _send(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         text = _text(body, "text")
         at: Instant | None = _whole(body, "at")
-        return await self._acting.send(conversation, text, at)
+        return await self._acting.send(conversation, text, at, markdown=_flag(body, "markdown"))
 
     async def _note(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         if "text" not in body:

@@ -15,9 +15,13 @@ from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
 from sara.model import Forgotten, OpenWork, SetAside
+from sara.pause import pause
 from sara.problems import Problems
 from sara.routes import Routes
 from sara.web.actions import ActionRoutes
+from sara.web.counted_log import CountedLog
+from sara.web.json_bodies import read_object
+from sara.web.refusals import is_compressed
 from sara.web.rights import Rights
 
 log = structlog.get_logger("sara.web.admin")
@@ -28,9 +32,11 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 MOST_BODIES = 20
 """So many bodies that were kept aside are shown at once: each may be megabytes long."""
 
+FAILED_LOGIN_DELAY_S = 1.0
+"""How long the answer to a wrong token takes, so that tokens cannot be tried in quick succession."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -71,6 +77,7 @@ class AdminApp:
         self._health = health
         self._spent = spent
         self._mended = mended
+        self._failed_logins = CountedLog("sara.web.admin", "admin_login_failed")
         self.serving = False
 
     def application(self) -> web.Application:
@@ -102,11 +109,16 @@ class AdminApp:
         if self._loopback and request.host.rpartition(":")[0] not in LOOPBACK and request.host not in LOOPBACK:
             return web.json_response({"error": "this listener does not answer to that host name"}, status=421)
         if request.path not in OPEN_PATHS and not self._authorised(request):
+            if "Authorization" in request.headers:
+                self._failed_logins.add(peer=request.remote or "")
+                await pause(FAILED_LOGIN_DELAY_S)
             return web.json_response(
                 {"error": "send `Authorization: Bearer <token>`; the token is in the file admin-token of the state directory"},
                 status=401,
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        if is_compressed(request):
+            return web.json_response({"error": "compressed bodies are not accepted"}, status=415)
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -179,11 +191,8 @@ class AdminApp:
         return web.json_response(asdict(work))
 
     async def _job_of(self, request: web.Request) -> tuple[str, str]:
-        try:
-            body: Any = await request.json()
-            kind, key = body["kind"], body["key"]
-        except (ValueError, KeyError, TypeError, LookupError) as error:
-            raise web.HTTPBadRequest(reason='send {"kind": "reply" or "deliver", "key": "<conversation>"}') from error
+        body = await read_object(request, 'send {"kind": "reply" or "deliver", "key": "<conversation>"}')
+        kind, key = body.get("kind"), body.get("key")
         if kind not in ("reply", "deliver") or not isinstance(key, str):
             raise web.HTTPBadRequest(reason="kind is reply or deliver, key is a conversation's id")
         return kind, key

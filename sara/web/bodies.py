@@ -33,6 +33,10 @@ class TooSlow(Exception):
     """The body did not arrive in time."""
 
 
+class Broken(Exception):
+    """The body is not what its headers say, or the connection ended before it was complete."""
+
+
 class Bodies:
     """Reads bodies, and counts the bytes for as long as somebody works with them."""
 
@@ -41,7 +45,7 @@ class Bodies:
 
     @asynccontextmanager
     async def of(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
-        """The request's body, held until the block is left. Raises TooLarge, Crowded or TooSlow."""
+        """The request's body, held until the block is left. Raises TooLarge, Crowded, TooSlow or Broken."""
         if (request.content_length or 0) > BODY_LIMIT:
             raise TooLarge
         arrived = bytearray()
@@ -60,6 +64,8 @@ class Bodies:
             self.held -= size
             if isinstance(error, TimeoutError):
                 raise TooSlow from error
+            if isinstance(error, web.RequestPayloadError | OSError):
+                raise Broken from error
             raise
         body = bytes(arrived)
         del arrived

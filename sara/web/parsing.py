@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sara.errors import SaraError
+from sara.private_files import open_private, read_private, write_private
 from sara.problems import Problems
 
 SLOTS = 64
@@ -27,7 +29,10 @@ class ParseLog:
         self._problems = problems
         self._tally = state / "parsing.json"
         path = state / "parsing"
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._handle = open_private(path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise SaraError(f"{path} cannot be opened: {error.strerror}") from error
         self._free = list(range(SLOTS))
         self._deaths = self._count_leftovers()
 
@@ -71,16 +76,14 @@ class ParseLog:
     def _count_leftovers(self) -> dict[str, int]:
         """Add what the former life left behind to the tally."""
         try:
-            deaths: dict[str, int] = json.loads(self._tally.read_text(encoding="ascii"))
+            deaths: dict[str, int] = json.loads(read_private(self._tally))
         except (OSError, ValueError):
             deaths = {}
         left = os.pread(self._handle, SLOTS * WIDTH, 0)
         found = {left[at : at + WIDTH].hex() for at in range(0, len(left), WIDTH)} - {_EMPTY.hex()}
         if found:
             deaths |= {digest: deaths.get(digest, 0) + 1 for digest in found}
-            fresh = self._tally.with_name(self._tally.name + ".new")
-            fresh.write_text(json.dumps(deaths), encoding="ascii")
-            fresh.replace(self._tally)
+            write_private(self._tally, json.dumps(deaths).encode())
         os.ftruncate(self._handle, 0)
         return deaths
 

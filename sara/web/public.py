@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
 
-from sara.bounds import in_thread
+from sara.bounds import guarded_call, in_thread, told_of
 from sara.errors import StoreLost, StoreUnavailable
 from sara.inbox import Inbox
 from sara.model import Reception, Request, Response, SetAside
 from sara.problems import Problems
 from sara.routes import Route
+from sara.type_check import wrong
 from sara.watch import Watch
-from sara.web.bodies import BODY_LIMIT, Bodies, Crowded, TooLarge, TooSlow
+from sara.web.bodies import BODY_LIMIT, Bodies, Broken, Crowded, TooLarge, TooSlow
 from sara.web.parsing import ParseLog
+from sara.web.refusals import is_compressed
 
 log = structlog.get_logger("sara.web")
+T = TypeVar("T")
 
 IN_THREAD_FROM = 64 * 1024
 """Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
+
+ANY_PATH = "*"
+"""Among the paths of channels that are not running: one of which nobody knows the path. Then nothing that no channel serves is
+answered with 404, which could tell a provider to deliver no more."""
+
+MOST_SET_ASIDE = 200
+"""Beyond this number of elements that a channel did not understand, the whole body is set aside once in their place."""
 
 RETRY_AFTER = {"Retry-After": "5"}
 
@@ -53,25 +66,34 @@ class PublicApp:
         return app
 
     async def _handle(self, request: web.Request) -> web.Response:
-        routes = self._routes.get(request.path, ())
-        if not routes and request.path not in self._down:
+        routes = self._routes_at(request.path)
+        if not routes and not self._is_down(request.path) and ANY_PATH not in self._down:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
         if not self._watch.room and request.method == "POST":
             return web.Response(status=503, text="no room for more at the moment", headers=RETRY_AFTER)
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if is_compressed(request):
             return web.Response(status=415, text="compressed bodies are not accepted")
         try:
             async with self._bodies.of(request) as body:
-                headers = {name.lower(): value for name, value in request.headers.items()}
-                return await self._answer(routes, Request(request.method, request.path, dict(request.query), headers, body))
+                return await self._answer(
+                    routes, Request(request.method, request.path, dict(request.query), _headers_of(request), body)
+                )
         except TooLarge:
             return web.Response(status=413, text="the body is too large")
         except Crowded:
             return web.Response(status=503, text="too many bodies at the moment", headers=RETRY_AFTER)
         except TooSlow:
             return web.Response(status=408, text="the body did not arrive in time")
+        except Broken:
+            return web.Response(status=400, text="the body is malformed or was cut off")
+
+    def _routes_at(self, path: str) -> Sequence[Route]:
+        return [route for spelling in _spellings(path) for route in self._routes.get(spelling, ())]
+
+    def _is_down(self, path: str) -> bool:
+        return any(spelling in self._down for spelling in _spellings(path))
 
     async def _answer(self, routes: Sequence[Route], asked: Request) -> web.Response:
         """Offer the request to every channel at its path: numbers of one app share a webhook, and each takes what is its own.
@@ -87,32 +109,43 @@ class PublicApp:
                 return web.Response(status=503, headers=RETRY_AFTER)
             if answer is None or (answer.status >= 400 and reception.response.status < 400):
                 answer = reception.response
-        if answer is None or (asked.path in self._down and answer.status < 400):
+        if answer is None or (self._is_down(asked.path) and answer.status < 400):
             return web.Response(status=503, headers=RETRY_AFTER)
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+        return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
     async def _receive(self, route: Route, asked: Request) -> Reception | None:
-        """What the channel makes of it; None where the channel broke."""
-        if self._parsing.deadly(asked.body):
-            log.error("deadly_body", channel=route.name)
-            aside = SetAside(route.channel.account, "the process died whenever this was read", asked.body)
-            return Reception(verified=True, set_aside=(aside,))
+        """What the channel makes of it; None where the channel broke.
+
+        Only a body that the channel has verified is noted while it is read, and set aside unread if it ended the process before:
+        anybody can send any other, and have it in hand when the process happens to end.
+        """
         try:
-            with self._parsing.noted(asked.body):
-                if len(asked.body) >= IN_THREAD_FROM:
-                    reception = await in_thread(route.channel.receive, asked)
-                else:
-                    reception = route.channel.receive(asked)
+            verified = await self._call(route.channel.verify, asked)
+            if verified and self._parsing.deadly(asked.body):
+                log.error("deadly_body", channel=route.name)
+                aside = SetAside(route.channel.account, "the process died whenever this was read", asked.body)
+                return Reception(verified=True, set_aside=(aside,))
+            with self._parsing.noted(asked.body) if verified else nullcontext():
+                reception = await self._call(route.channel.receive, asked)
+            if not isinstance(reception, Reception):
+                raise wrong("its result", reception, "a Reception")
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
-                f"{route.name} could not read a request: {type(error).__name__}",
+                f"{route.name} could not read a request: its plugin {told_of(error)}",
                 "report it to the plugin's author; the provider delivers it again",
             )
             return None
         self._problems.clear(f"receive:{route.name}")
+        if len(reception.set_aside) > MOST_SET_ASIDE:
+            reason = f"{len(reception.set_aside)} elements were not understood, the first: {reception.set_aside[0].reason}"
+            return replace(reception, set_aside=(SetAside(route.channel.account, reason, asked.body),))
         return reception
+
+    async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
+        """Call a channel's method, in a thread where the body is large."""
+        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
     async def _keep(self, route: Route, reception: Reception) -> bool:
         """Whether all that was received is stored."""
@@ -128,3 +161,18 @@ class PublicApp:
             return False
         self._problems.clear("store:write")
         return True
+
+
+def _spellings(path: str) -> tuple[str, str]:
+    """A path without and with a slash at its end; both mean the same webhook."""
+    bare = path.removesuffix("/")
+    return bare, f"{bare}/"
+
+
+def _headers_of(request: web.Request) -> dict[str, str]:
+    """The headers by lower-case names; several of one name are joined as HTTP joins them."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers

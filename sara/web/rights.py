@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
 
 from aiohttp import web
 
 from sara.contracts import Store
 from sara.errors import SaraError
 from sara.model import Forgotten
+from sara.web.json_bodies import read_object
 
 MOST = 1_000
 """So many rows an answer has at most."""
@@ -39,11 +39,7 @@ class Rights:
         return web.json_response({"events": [asdict(event) for event in events]})
 
     async def _forget(self, request: web.Request) -> web.Response:
-        try:
-            body: Any = await request.json()
-            contact = body["contact"]
-        except (ValueError, KeyError, TypeError, LookupError) as error:
-            raise web.HTTPBadRequest(reason=_ASKED) from error
+        contact = (await read_object(request, _ASKED)).get("contact")
         if not isinstance(contact, str) or not contact:
             raise web.HTTPBadRequest(reason=_ASKED)
         if self._erase is None:

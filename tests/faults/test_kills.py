@@ -25,6 +25,7 @@ from tests.faults.invariants import CANARY, Evidence, Findings, Ledger, Said, ex
 from tests.journeys.conftest import Process, Town, configuration
 from tests.journeys.test_kill_and_restart import crowd
 from tests.patience import patience
+from tests.rows import each_row
 
 FULL = os.environ.get("SARA_FAULTS") == "full"
 RATE = 30.0
@@ -311,6 +312,6 @@ FALSIFIED: list[tuple[str, str, Callable[[Evidence], Evidence]]] = [
 ]
 
 
-@pytest.mark.parametrize(("invariant", "falsify"), [pytest.param(*rest, id=name) for name, *rest in FALSIFIED])
+@each_row(("invariant", "falsify"), [pytest.param(*rest, id=name) for name, *rest in FALSIFIED])
 def test_the_checker_sees_each_kind_of_violation(invariant: str, falsify: Callable[[Evidence], Evidence]) -> None:
     assert invariant in examine(falsify(honest())).ids

@@ -19,6 +19,7 @@ from sara_whatsapp.simulator import WhatsAppSimulator
 from sara.cli.opening import opened, read
 from sara.daemon import Daemon
 from sara.model import StoredMessage
+from tests.command_server import Command, run_command
 from tests.patience import patience
 
 DEADLINE = patience(20)
@@ -150,7 +151,7 @@ class Process:
     """`sara run` as people run it: a process of its own."""
 
     town: Town
-    process: asyncio.subprocess.Process | None = None
+    process: asyncio.subprocess.Process | Command | None = None
     output: list[str] = field(default_factory=list)
     _reading: asyncio.Task[None] | None = None
 
@@ -166,18 +167,16 @@ class Process:
             self.town.write()
         (self.town.folder / "state" / "listening.json").unlink(missing_ok=True)
         self.output.clear()
-        self.process = await asyncio.create_subprocess_exec(
-            *user,
-            sys.executable,
-            "-m",
-            "sara",
-            "run",
-            "--config",
-            str(self.town.file),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **(environ or {})},
-        )
+        words, everything = ("run", "--config", str(self.town.file)), {**os.environ, **(environ or {})}
+        if user:
+            self.process = await asyncio.create_subprocess_exec(
+                *(*user, sys.executable, "-m", "sara", *words),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=everything,
+            )
+        else:
+            self.process = await run_command(words, everything, joined=True)
         self._reading = asyncio.create_task(self._read())
 
     async def served(self) -> str:

@@ -154,7 +154,7 @@ async def test_a_damaged_database_is_not_served_until_a_backup_is_restored(town:
     assert code == 0, err
     assert "Saved and checked: 2 messages in 1 conversation, 1 attempt to send" in out
     assert "hello" not in out
-    [backup] = town.folder.glob("sara-*Z.db")
+    [backup] = town.folder.glob("sara-*Z.tar")
     assert await process.end() == 0
     await asyncio.to_thread(spoil, town.folder / "state" / "sara.db")
 

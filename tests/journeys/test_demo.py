@@ -17,6 +17,7 @@ from sara_openai.simulator import OpenAISimulator
 
 from sara.cli.demo import called, runnable, tell
 from sara.problems import Problems
+from tests.command_server import Command, run_command
 from tests.patience import patience
 
 DEADLINE = patience(30)
@@ -37,7 +38,7 @@ PICTURE = os.environ.get("SARA_PICTURE")
 class Demo:
     """The running command and what it printed."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Command) -> None:
         self.process = process
         self.printed = ""
 
@@ -142,11 +143,7 @@ async def begun(*words: str, key: str | None = None) -> Demo:
     environ = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
     if key is not None:
         environ["OPENAI_API_KEY"] = key
-    return Demo(
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sara", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environ
-        )
-    )
+    return Demo(await run_command(words, environ, joined=True))
 
 
 async def ended(*words: str) -> tuple[int | None, str]:

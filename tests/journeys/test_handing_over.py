@@ -71,6 +71,30 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     assert "hello?" in str(town.ai.calls[-1].messages)
 
 
+async def test_a_common_word_is_an_answer_where_the_ai_asked_and_an_order_where_it_did_not(town: Town) -> None:
+    """`Una persona` books a table, `agente` answers a question, and both go to the AI; `agente` out of the blue wants a person."""
+    questions = {
+        "Quisiera reservar una mesa": "¿Para cuántas personas?",
+        "Una persona": "¿Mediano o alto, el asiento?",
+        "Alto": "¿Es usted particular o agente?",
+        "Agente": "¿La planta alta o baja?",
+        "Baja": "Queda reservada.",
+    }
+    town.ai.mode = lambda call: questions.get(call.asked[-1], "Hasta pronto.")
+    await town.start()
+    for number, (said, answer) in enumerate(questions.items(), 1):
+        await town.phone.say("ana", said)
+        assert (await town.answers(number))[-1] == answer, said
+    await town.phone.say("ana", "Stop, please")
+    assert (await town.answers(6))[-1] == TEXTS.say("opted_out", "es"), "in the language that she writes"
+    await town.phone.say("kofi", "Guten Morgen, haben Sie am Sonntag offen?")
+    assert (await town.answers(7))[-1] == "Hasta pronto."
+    await town.phone.say("kofi", "agente por favor")
+    assert (await town.answers(8))[-1] == TEXTS.say("hand_over", "de"), "in the language that he writes"
+    reasons = [(each.text, each.reason) for each in await town.messages(direction="in") if each.state == "skipped"]
+    assert reasons == [("Stop, please", "opt_out"), ("agente por favor", "handed_over")]
+
+
 async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(town: Town) -> None:
     town.config["conversation"] |= {
         "tools": ["hand_over"],
@@ -113,6 +137,21 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
     assert any("Ana Duarte" in text for text in said_to(town.phone, "kofi"))
 
 
+async def test_an_operator_is_told_whose_number_the_provider_spells_in_another_way(town: Town) -> None:
+    """`+55 11 91234-5678` in the file, `551112345678` at Meta: one person, one conversation, one message."""
+    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
+    await town.start()
+    town.phone.add_customer("Bea", phone="551112345678", user_id="BR.77700000000000000777")
+    [bea] = [name for name, each in town.phone.customers.items() if each.phone == "551112345678"]
+    await town.phone.say(bea, "this is the shop's own phone")
+    await town.answers(1)
+    await town.phone.say("ana", "talk to a human, please")
+    await town.answers(3)
+    [_, told] = said_to(town.phone, bea)
+    assert "Ana Duarte" in told
+    assert len({message.conversation for message in await town.messages()}) == 2
+
+
 async def test_an_answer_from_the_phone_app_silences_the_ai_while_it_thinks(town: Town) -> None:
     town.ai.delay_ms = 1_500
     await town.start()
@@ -150,15 +189,17 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await town.phone.say("ana", "hello")
     await town.answers(1)
     await act(town, "c1", "hand-over", reason="I know her", **{"for": 1_500})
-    await act(town, "c1", "send", text="Hi Ana, **Lena** here.")
+    await act(town, "c1", "send", text="Hi Ana, *Lena* here.")
     assert (await town.answers(2))[1] == "Hi Ana, *Lena* here."
     await town.phone.say("ana", "Lena!")
     await town.stored(1, direction="in", reason="human")
+    await act(town, "c1", "send", text="*I* am **back**.", markdown=True)
+    assert (await town.answers(3))[2] == "_I_ am *back*."
     # The operator's words have made it theirs for longer; handed over anew for a moment, it comes back by itself.
     await act(town, "c1", "hand-over", **{"for": 1_000})
-    assert (await town.answers(3))[2] == TEXTS.say("hand_back")
+    assert (await town.answers(4))[3] == TEXTS.say("hand_back")
     await town.phone.say("ana", "are you the bot again?")
-    assert (await town.answers(4))[3] == "echo: are you the bot again?"
+    assert (await town.answers(5))[4] == "echo: are you the bot again?"
 
 
 async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town, process: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
 from sara.cli.opening import opened
 from tests.patience import patience
+from tests.plugins.whatsapp.hostile import messages, text
 
 from .conftest import Process, Town, exported
 
@@ -152,6 +155,31 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
         assert (await house.store.counts())["set_aside"] == 1
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
         assert [bytes(row[0]) for row in db.execute("SELECT body FROM set_aside")] == [deadly]
+
+
+async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_comes_signed(town: Town, process: Process) -> None:
+    (town.folder / "plugins").mkdir()
+    (town.folder / "plugins" / "sara_deadly.py").write_text(DEADLY, encoding="utf-8")
+    town.config["channels"]["whatsapp"]["plugin"] = "deadly"
+    body = json.dumps(messages(text("do not die"))).encode()
+
+    async def post_unsigned(url: str) -> int:
+        async with aiohttp.ClientSession() as session, session.post(url + "/webhook/messages", data=body) as answer:
+            return answer.status
+
+    for _ in range(2):
+        await process.start()
+        with pytest.raises(aiohttp.ClientError):
+            await post_unsigned(await process.served())
+        assert await process.ended() == 9
+    town.config["channels"]["whatsapp"]["plugin"] = "whatsapp"
+    await process.start()
+    assert await post_unsigned(await process.served()) == 401
+    assert (await town.phone.post(body, retry=False)).taken
+    assert await process.end() == 0
+    assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
+    async with opened(town.file, read_only=True) as house:
+        assert (await house.store.counts())["set_aside"] == 0
 
 
 async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(

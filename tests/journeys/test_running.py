@@ -10,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import aiohttp
 import pytest
 
 from sara.errors import StoreLost, StoreUnavailable
+from tests.command_server import run_command
 from tests.patience import patience
 
 from .conftest import DEADLINE, Process, Town, exported
@@ -27,17 +27,7 @@ from .test_scenarios import post
 
 async def sara(town: Town, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run a command to its end: exit code, output, errors."""
-    running = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "sara",
-        *words,
-        "--config",
-        str(town.file),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environ or {})},
-    )
+    running = await run_command((*words, "--config", str(town.file)), {**os.environ, **(environ or {})})
     async with asyncio.timeout(DEADLINE * 2):
         out, err = await running.communicate()
     assert running.returncode is not None

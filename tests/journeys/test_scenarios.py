@@ -154,16 +154,35 @@ async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_aga
 
 
 async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_when_retried(town: Town) -> None:
-    town.ai.fault("status", status=400)
+    town.ai.refuse("deepseek", "filters", banned="hello")
     await town.start()
     await town.phone.say("ana", "hello")
     [dead] = await town.stored(1, direction="in", state="dead")
+    await town.answers(1)
+    town.ai.relent()
     assert "replies:dead" in problems(town)
     assert town.daemon is not None
     work = await town.daemon.store.revive(dead.conversation, "reply", 0)
     assert work.reply_due == 0
     await town.phone.say("ana", "anybody there?")
-    assert await town.answers(1) == ["echo: hello | anybody there?"]
+    assert (await town.answers(2))[1] == "echo: hello | anybody there?"
+
+
+async def test_what_the_ais_provider_does_not_let_pass_is_told_once_and_poisons_nothing(town: Town) -> None:
+    town.ai.refuse("azure", "filters", banned="forbidden")
+    await town.start()
+    await town.phone.say("ana", "hello")
+    await town.answers(1)
+    await town.phone.say("ana", "something forbidden")
+    assert (await town.answers(2))[1].startswith("Sorry, I did not understand that")
+    [dead] = await town.messages(direction="in", state="dead")
+    assert town.daemon is not None
+    [told] = [event.detail for event in await town.daemon.store.timeline(dead.id) if event.what == "dead"]
+    assert "content management policy" in told
+    assert "forbidden" not in told
+    await town.phone.say("ana", "are you open?")
+    assert (await town.answers(3))[2] == "echo: are you open?"
+    assert not any("forbidden" in str(call.body) for call in town.ai.calls[-1:])
 
 
 async def test_send_failure_is_tried_again(town: Town) -> None:

@@ -23,7 +23,7 @@ from tests.simulation.thinker import SimulatedResponder
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REAL_TIME = {"room-watch"}
+REAL_TIME = {"room-watch", "file-cleaning", "downloads"}
 """What the daemon does beside messages and needs threads for."""
 
 

@@ -27,6 +27,7 @@ from sara_openai.simulator.faults import PAGE, Fault, FaultKind, Faults, refusal
 from sara_openai.simulator.protocol import Api, Call, Calls, Saying, tokens_of
 from sara_openai.simulator.refusals import Rejected, authorize, error_body, validate_sound
 from sara_openai.simulator.script import act, sum_up
+from sara_openai.simulator.servers import Aspect, Condition, Refusal, servers
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -48,7 +49,7 @@ class OpenAISimulator(Simulator):
     a summary by the plugin's own instructions gets one, and uses up no reply, unless a function answers.
 
     `transcript` is what every sound says, `heard` the sounds that came, by file name and content; while `deaf` none is turned
-    into words. While `toolless` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
+    into words. `models` are the names that are listed instead of `model`, or the status with which the list is refused. While `toolless` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
     shows in Responses alone.
     """
 
@@ -67,9 +68,11 @@ class OpenAISimulator(Simulator):
         self.deaf = False
         self.toolless = False
         self.reasons = True
+        self.models: list[str] | int | None = None
         self.heard: list[tuple[str, bytes]] = []
         self.base_url: str | None = None
         self._faults = Faults()
+        self._conditions: list[Condition] = []
         self._replies = 0
         self._waiting: list[tuple[Callable[[list[Call]], object], asyncio.Future[None]]] = []
         self._runner: web.AppRunner | None = None
@@ -109,6 +112,17 @@ class OpenAISimulator(Simulator):
         """Make the next `times` calls go wrong (None: all, until `heal`), after those already planned; `details` are the other
         fields of `Fault`."""
         self._faults.add(Fault(kind, times, **details))
+
+    def refuse(self, server: str, aspect: Aspect, variant: int = 0, **when: Any) -> Refusal:
+        """Refuse from now on as `server` of `servers.json` does, whenever a call calls for it: `when` are the other fields of
+        `Condition`. Returns the refusal."""
+        refusal = servers()[server].refusals[aspect][variant]
+        self._conditions.append(Condition(aspect, refusal, **when))
+        return refusal
+
+    def relent(self) -> None:
+        """Refuse nothing any more."""
+        self._conditions.clear()
 
     def heal(self) -> None:
         """Let nothing go wrong any more; calls that hang go on hanging."""
@@ -150,8 +164,11 @@ class OpenAISimulator(Simulator):
             authorize(request.headers.get("Authorization"), self.api_key)
         except Rejected as error:
             return web.json_response(error.body, status=error.status)
-        model = {"id": self.model, "object": "model", "created": 0, "owned_by": "simulator"}
-        return web.json_response({"object": "list", "data": [model]})
+        if isinstance(self.models, int):
+            return web.json_response(error_body(self.models, "There is nothing here."), status=self.models)
+        names = [self.model] if self.models is None else self.models
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
+        return web.json_response({"object": "list", "data": data})
 
     async def _transcribe(self, request: web.Request) -> web.Response:
         """Take a sound and say what `transcript` makes of it."""
@@ -186,6 +203,8 @@ class OpenAISimulator(Simulator):
         self.calls.append(call)
         self._changed()
         try:
+            if (condition := next((each for each in self._conditions if each.met(call)), None)) is not None:
+                return self._answered(call, _written(condition.refusal))
             authorize(request.headers.get("Authorization"), self.api_key)
             if api == "responses":
                 responses.validate(body, self.model, self.reasons)
@@ -196,6 +215,9 @@ class OpenAISimulator(Simulator):
             response = await self._respond(request, call)
         except Rejected as error:
             response = web.json_response(error.body, status=error.status)
+        return self._answered(call, response)
+
+    def _answered(self, call: Call, response: web.Response) -> web.Response:
         if call.status is None:
             call.status = response.status
         self._changed()
@@ -294,6 +316,14 @@ class OpenAISimulator(Simulator):
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             request.transport.abort()
         return web.Response()
+
+
+def _written(refusal: Refusal) -> web.Response:
+    from aiohttp import web
+
+    if isinstance(refusal.body, str):
+        return web.Response(text=refusal.body, status=refusal.status, headers=refusal.headers, content_type="text/html")
+    return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers)
 
 
 def _refuse(fault: Fault) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -68,18 +69,37 @@ class Call:
     @property
     def asked(self) -> tuple[str, ...]:
         """The customer's messages that want an answer: all that come after the last thing said to them. Calls of tools and their
-        results are no part of the conversation."""
+        results are no part of the conversation, nor are the blocks that describe messages (see `context`)."""
         asked: list[str] = []
         for message in reversed([message for message in self.messages if not _about_tools(message)]):
             if message.get("role") != "user":
                 break
-            asked.append(text_of(message.get("content")))
+            text = text_of(message.get("content"))
+            if not self._is_context(text):
+                asked.append(text)
         return tuple(reversed(asked))
+
+    @property
+    def context(self) -> tuple[Mapping[str, Any], ...]:
+        """What the blocks say that describe messages, in order: those only that name the code which the model was told."""
+        texts = [text_of(message.get("content")) for message in self.messages if message.get("role") == "user"]
+        return tuple(json.loads(text.split("\n")[1]) for text in texts if self._is_context(text))
+
+    def _is_context(self, text: str) -> bool:
+        code = _CODE.search(self.system)
+        return code is not None and text.startswith(f"{code[0]}\n") and text.endswith(f"</{code[0][1:]}")
 
     @property
     def first(self) -> bool:
         """Whether nothing was said to this customer before."""
         return all(message.get("role") != "assistant" or _about_tools(message) for message in self.messages)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The data URLs of the pictures that are shown."""
+        parts = [part for message in self.messages for part in _parts(message.get("content"))]
+        shown = [part.get("image_url") for part in parts if part.get("type") in ("image_url", "input_image")]
+        return tuple(str(each.get("url") if isinstance(each, dict) else each) for each in shown)
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -106,6 +126,9 @@ class Call:
         return sum(estimated_tokens(text_of(message.get("content"))) for message in self.messages)
 
 
+_CODE = re.compile(r'<context id="[0-9a-f]+">')
+
+
 def tokens_of(saying: Saying) -> int:
     """About how many tokens go out."""
     return estimated_tokens((saying.text or "") + "".join(name + arguments for name, arguments in saying.calls))
@@ -116,6 +139,10 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
+
+
+def _parts(content: Any) -> list[Mapping[str, Any]]:
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
 
 
 def _about_tools(message: Mapping[str, Any]) -> bool:

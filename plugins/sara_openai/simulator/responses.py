@@ -108,7 +108,7 @@ def _validate_call(item: Mapping[str, Any], where: str, thought: bool) -> str:
     validate_name(item.get("name"), f"{where}.name")
     if not isinstance(item.get("arguments"), str):
         raise wrong_type(f"{where}.arguments", "a string")
-    if not thought:
+    if item.get("id") and not thought:  # an item that was never the server's has no thought that belongs to it
         told = f"Item '{item.get('id')}' of type 'function_call' was provided without its required 'reasoning' item."
         raise Rejected(400, told, param=where)
     return str(item["call_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -113,8 +114,8 @@ def act(call: Call) -> str | Calls:
 
 def sum_up(call: Call) -> str:
     """What the customer said in the conversation that is to be summed up, in short; the same each time."""
-    lines = [line for line in "\n".join(call.asked).splitlines() if line.startswith("[")]
-    said = [text for line in lines if (text := line.partition("] Customer: ")[2])]
+    lines = [json.loads(line) for line in "\n".join(call.asked).splitlines() if line.startswith('{"at"')]
+    said = [line["text"] for line in lines if line["from"] == "customer"]
     listed = " / ".join(said)
     shown = listed if len(listed) <= _LONGEST_SUMMARY else listed[: _LONGEST_SUMMARY - 1] + "…"
     return f"The customer wrote, in {len(said)} of {len(lines)} lines: {shown}"

@@ -14,6 +14,8 @@ CREATE TABLE contacts (
     notes        TEXT NOT NULL DEFAULT '',
     opted_out    INTEGER NOT NULL DEFAULT 0,
     opted_out_at INTEGER,
+    -- When the latest words about consent were written, in the provider's time.
+    consent_at   INTEGER,
     marketing    INTEGER NOT NULL DEFAULT 1,
     marketing_at INTEGER,
     -- The older contact that this one turned out to be.
@@ -65,6 +67,8 @@ CREATE TABLE conversations (
     -- Who answers, and when SARA does again by herself; since when the customer waits for a person.
     mode             TEXT NOT NULL DEFAULT 'bot' CHECK (mode IN ('bot', 'human', 'paused')),
     mode_until       INTEGER,
+    -- When somebody of the business last had SARA answer again: words of a person from before that do not end it.
+    handed_back_at   INTEGER,
     person_since     INTEGER,
     -- When the timers are to be looked at. Whether we asked once more since the customer wrote, and when it was closed for silence.
     timer_due        INTEGER,
@@ -76,6 +80,9 @@ CREATE TABLE conversations (
     summary_to       INTEGER NOT NULL DEFAULT 0,
     -- Answers to the waiting messages that were dropped because more was written; what was set aside for the call under way.
     rethought        INTEGER NOT NULL DEFAULT 0,
+    -- Since and until when a gate of a plugin puts the waiting messages off.
+    deferred_at      INTEGER,
+    deferred_until   INTEGER,
     reserved         TEXT,
     created_at       INTEGER NOT NULL,
     UNIQUE (account, contact)
@@ -119,11 +126,18 @@ CREATE TABLE messages (
     purpose       TEXT CHECK (purpose IN ('reply', 'notice', 'operator', 'template')),
     reply         INTEGER REFERENCES replies (id),
     reply_to      TEXT,
+    -- Of an edit or a deletion: the provider's id of the message that it changes, and what that says from then on (JSON), unless
+    -- a later deletion took it back. Of any message: when its author deleted it.
+    corrects      TEXT,
+    correction    TEXT,
+    withdrawn_at  INTEGER,
     at            INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
     -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, how many
     -- of its doubts ended without proof that receipts come in, and how often it was put back after the provider had failed it.
     revived_at    INTEGER,
+    -- Inbound: for how long gates of plugins have put it off.
+    deferred_ms   INTEGER NOT NULL DEFAULT 0,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
@@ -135,6 +149,7 @@ CREATE TABLE messages (
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX messages_external_id ON messages (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX messages_corrects ON messages (account, corrects) WHERE corrects IS NOT NULL;
 CREATE UNIQUE INDEX messages_digest ON messages (account, digest) WHERE digest IS NOT NULL;
 CREATE INDEX messages_conversation ON messages (conversation, id);
 CREATE INDEX messages_waiting ON messages (conversation, id) WHERE state = 'waiting';
@@ -146,10 +161,12 @@ CREATE INDEX messages_state ON messages (direction, state);
 CREATE INDEX messages_trouble ON messages (created_at) WHERE state IN ('dead', 'quarantined', 'failed', 'held', 'in_doubt');
 CREATE INDEX messages_reply ON messages (reply) WHERE reply IS NOT NULL;
 
--- Files that messages bring. `at` is the message's own; `file` is a name in the media folder.
+-- Files that messages bring. `at` is the message's own; `file` is a name in the media folder. `due` is when fetching it is tried
+-- next, after so many `tries` that failed; null once it is settled.
 CREATE TABLE attachments (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     message   INTEGER NOT NULL REFERENCES messages (id),
+    account   TEXT NOT NULL,
     position  INTEGER NOT NULL,
     at        INTEGER NOT NULL,
     kind      TEXT NOT NULL,
@@ -163,8 +180,11 @@ CREATE TABLE attachments (
     file      TEXT,
     error     TEXT,
     kept_at   INTEGER,
+    due       INTEGER,
+    tries     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (message, position)
 ) STRICT;
+CREATE INDEX attachments_due ON attachments (account, due) WHERE due IS NOT NULL;
 CREATE INDEX attachments_contents ON attachments (sha256) WHERE file IS NOT NULL;
 CREATE INDEX attachments_file ON attachments (file) WHERE file IS NOT NULL;
 CREATE INDEX attachments_age ON attachments (at, id) WHERE file IS NOT NULL;
@@ -267,6 +287,19 @@ CREATE TABLE changes (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX changes_contact ON changes (contact) WHERE contact IS NOT NULL;
 CREATE INDEX changes_age ON changes (at);
+
+-- What the provider told of the account itself: what of it still stands is to be seen also after a restart.
+CREATE TABLE account_events (
+    id      INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    serious INTEGER NOT NULL,
+    ends    TEXT NOT NULL
+) STRICT;
+CREATE INDEX account_events_age ON account_events (at);
 
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,

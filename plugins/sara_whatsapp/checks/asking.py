@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from typing import Any, Self
 
 import structlog
 
-from sara import Clock, Instant, Millis, SaraError, Secret
+from sara import Clock, Instant, Millis, SaraError, Secret, read_private, write_private
 from sara_whatsapp.codes import Code, look_up
 from sara_whatsapp.graph import Answer, GraphClient, hide
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.wire import mapping, words
+from sara_whatsapp.wire import mapping
 
 log = structlog.get_logger("sara_whatsapp")
 
@@ -88,10 +87,13 @@ class Said:
         """Why there is no good answer, for people."""
         if self.trouble:
             return self.trouble
-        said = words(self.error.get("message"))
         if self.row is not None and self.code != 100:
             return f"{self.code}: {self.row.meaning}"
-        return " ".join(said.split())[:300] or f"HTTP {self.status} without a reason."
+        subcode = self.error.get("error_subcode")
+        more = f", subcode {subcode}" if isinstance(subcode, int) and not isinstance(subcode, bool) else ""
+        return (
+            f"HTTP {self.status} without a reason." if self.code is None else f"Meta refused it with its code {self.code}{more}."
+        )
 
 
 def questions(options: WhatsAppOptions) -> dict[str, Question]:
@@ -199,7 +201,7 @@ class Memory:
 
     def _read(self) -> tuple[dict[str, Said], Instant]:
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            found = json.loads(read_private(self._path))
             if found["key"] != self._key:
                 return {}, 0
             said = {
@@ -223,11 +225,8 @@ class Memory:
             if each.status
         }
         rested = max(rested, now + max((each.rest for each in heard.values()), default=0))
-        fresh = self._path.with_suffix(".new")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump({"key": self._key, "rested": rested, "said": said}, file)
-            fresh.replace(self._path)
+            write_private(self._path, json.dumps({"key": self._key, "rested": rested, "said": said}).encode())
         except OSError as error:
             log.debug("doctor_memory_not_kept", error=error.strerror)
 

@@ -180,7 +180,7 @@ def overrides(heard: Mapping[str, Said], address: str | None) -> Iterator[Findin
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two addresses are one."""
+    """Whether two addresses are one; the listener takes a path with or without a slash at its end."""
     return _plain(one) == _plain(other)
 
 
@@ -190,7 +190,7 @@ def _plain(url: str) -> tuple[Any, ...]:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:
         return (url,)
-    return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
+    return parts.scheme, parts.hostname, port, parts.path.removesuffix("/"), parts.query
 
 
 def _apps(said: Said) -> dict[str, str]:

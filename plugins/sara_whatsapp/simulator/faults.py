@@ -8,6 +8,7 @@ simulator.faults.reset_after_accept.off()
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -40,6 +41,7 @@ class Fault:
         self._chance: float | None = None
         self._random = chance
         self._changed = changed
+        self._over = asyncio.Event()
 
     def on(self, value: Any = None, *, times: int | None = None, chance: float | None = None) -> None:
         """Switch on: for the next `times` requests, or with probability `chance`, or until `off`."""
@@ -50,11 +52,13 @@ class Fault:
         if chance is not None and not 0 <= chance <= 1:
             raise ValueError("chance must lie between 0 and 1")
         self._active, self._times, self._chance = True, times, chance
+        self._over.clear()
         self._changed()
 
     def off(self) -> None:
         """Switch off."""
         self._active, self._times, self._chance = False, None, None
+        self._over.set()
         self._changed()
 
     @property
@@ -73,6 +77,10 @@ class Fault:
                 self._active, self._times = False, None
         self._changed()
         return True
+
+    async def over(self) -> None:
+        """Return once it is switched off."""
+        await self._over.wait()
 
     def state(self) -> dict[str, Any]:
         """The switch as the page shows it."""
@@ -133,6 +141,9 @@ class Faults:
         )
         self.media_gone = fault("media_gone", "Files cannot be fetched", "Answer 404 where a file should be; its id still works")
         self.media_damaged = fault("media_damaged", "Files arrive damaged", "Send other bytes than the hash was made of")
+        self.media_silent = fault(
+            "media_silent", "Silent media host", "Take the request for a file and say nothing until this is switched off"
+        )
         self.held_back = fault(
             "held_back",
             "Hold templates back",

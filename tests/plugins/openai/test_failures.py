@@ -6,10 +6,10 @@ from email.utils import formatdate
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from sara_openai.failures import LONGEST_WAIT, Failed, understand, wait_asked_for
 
 from sara import GiveUp, TryLater
+from tests.rows import each_row
 
 NOW = 1_800_000_000_000
 SECRET = "sk-very-secret"
@@ -29,21 +29,21 @@ def answered(status: int, *, code: str | None = None, type: str | None = None, p
     return understand(Answered(status, body, {}), "host", NOW)
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+@each_row("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
     failed = answered(status)
     assert isinstance(failed.outcome, TryLater)
-    assert (failed.outcome.after, failed.trouble) == (None, None)
+    assert (failed.outcome.after, failed.outcome.scope, failed.trouble) == (None, "responder", None)
 
 
-@pytest.mark.parametrize("status", [400, 413, 418, 422])
+@each_row("status", [400, 413, 418, 422])
 def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
     failed = answered(status)
     assert isinstance(failed.outcome, GiveUp)
     assert failed.trouble is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "codes", "kind"),
     [
         (401, {"code": "invalid_api_key"}, "credentials"),
@@ -69,47 +69,7 @@ def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, co
     assert failed.trouble.remedy
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"code": "context_length_exceeded"},
-        {"type": "exceed_context_size_error", "message": "the request exceeds the available context size"},
-        {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000.", "param": "max_tokens"},
-        "prompt is too long: 9000 tokens",
-    ],
-)
-def test_a_conversation_that_is_too_long_is_told_from_other_wrong_requests(body: Any) -> None:
-    failed = understand(Answered(400, body, {}), "host", NOW)
-    assert failed.too_long
-    assert isinstance(failed.outcome, GiveUp)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "refused"),
-    [
-        (400, {"message": "llama2 does not support tools"}, True),
-        (404, {"message": "No endpoints found that support tool use."}, True),
-        (422, {"message": "Extra inputs are not permitted", "param": "tools"}, True),
-        (400, {"message": "bad", "param": "tools[0].function.parameters"}, True),
-        (400, {"message": "Unrecognized request argument: function_call"}, True),
-        (500, {"message": "tools param requires --jinja flag"}, True),
-        (500, {"message": "the tools broke"}, False),
-        (429, {"message": "too many tools"}, False),
-        (400, {"message": "stools and toolboxes"}, False),
-        (400, {"message": "prompt is too long: tools included"}, False),
-    ],
-)
-def test_a_refusal_of_tools_is_told_from_other_errors_where_some_were_offered(status: int, body: Any, refused: bool) -> None:
-    assert understand(Answered(status, body, {}), "host", NOW, tools=True).no_tools is refused
-    assert not understand(Answered(status, body, {}), "host", NOW).no_tools
-
-
-@pytest.mark.parametrize("body", [{"param": "include"}, {"message": "Encrypted content is not supported with this model."}])
-def test_a_model_that_seals_no_reasoning_is_told_from_other_errors(body: Any) -> None:
-    assert understand(Answered(400, body, {}), "host", NOW, tools=True).no_sealing
-
-
-@pytest.mark.parametrize("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])
+@each_row("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])
 def test_an_error_in_any_shape_is_understood(body: Any) -> None:
     assert isinstance(understand(Answered(500, body, {}), "host", NOW).outcome, TryLater)
 
@@ -120,7 +80,7 @@ def test_nothing_that_the_server_wrote_is_repeated() -> None:
         assert SECRET not in f"{failed.outcome} {failed.trouble}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "after"),
     [
         ({"retry-after": "2"}, 2_000),
@@ -150,7 +110,7 @@ def caused(*chain: BaseException) -> BaseException:
     return chain[0]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("cause", "told"),
     [
         (ConnectionRefusedError(), "refused the connection"),

@@ -7,6 +7,8 @@ import pytest
 from pydantic import ValidationError
 from sara_openai.options import OpenAIOptions
 
+from tests.rows import each_row
+
 
 def test_a_key_alone_is_enough_and_asks_openai_itself() -> None:
     options = OpenAIOptions.model_validate({"api_key": "sk-1"})
@@ -30,20 +32,20 @@ def test_the_line_end_of_a_key_file_is_no_part_of_the_key() -> None:
     assert OpenAIOptions.model_validate({"api_key": "sk-1\n"}).key == "sk-1"
 
 
-@pytest.mark.parametrize("key", ["", "  \n", "sk-1 sk-2", "sk-…", "sk-1\nsk-2"])
+@each_row("key", ["", "  \n", "sk-1 sk-2", "sk-…", "sk-1\nsk-2"])
 def test_a_key_that_can_be_none_is_an_error_that_does_not_quote_it(key: str) -> None:
     with pytest.raises(ValidationError, match="the key") as caught:
         OpenAIOptions.model_validate({"api_key": key})
     assert "sk-" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:11434", "ftp://host/v1", "http://", "http://host:port/v1", "http://host/v1?key=1"])
+@each_row("url", ["127.0.0.1:11434", "ftp://host/v1", "http://", "http://host:port/v1", "http://host/v1?key=1"])
 def test_an_address_that_cannot_be_called_is_an_error(url: str) -> None:
     with pytest.raises(ValidationError, match="base_url"):
         OpenAIOptions(base_url=url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"timeout": "0s"},
@@ -68,12 +70,12 @@ def test_without_a_word_about_it_the_new_is_off_and_the_time_is_utc() -> None:
     assert options.zone is UTC
 
 
-@pytest.mark.parametrize("name", ["Europe/Lisbon", "America/Sao_Paulo", "Asia/Kolkata", " Europe/Lisbon\n"])
+@each_row("name", ["Europe/Lisbon", "America/Sao_Paulo", "Asia/Kolkata", " Europe/Lisbon\n"])
 def test_a_time_zone_is_named_as_iana_does(name: str) -> None:
     assert OpenAIOptions.model_validate({"api_key": "sk-1", "timezone": name}).zone == ZoneInfo(name.strip())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "hint"),
     [
         ("Europe/Lisbn", "did you mean Europe/Lisbon"),

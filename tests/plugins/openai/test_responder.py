@@ -15,8 +15,9 @@ import structlog
 from aiohttp import web
 from sara_openai.responder import OpenAIResponder
 from sara_openai.simulator import Call, OpenAISimulator
+from sara_openai.simulator.refusals import Rejected
 
-from sara import Contact, GiveUp, Problems, Reply, SaraError, TryLater, Turn
+from sara import Contact, ContentRefused, GiveUp, Problems, Reply, SaraError, TryLater, Turn
 
 KEY = "sk-simulated"
 Turns = Callable[..., Turn]
@@ -26,6 +27,17 @@ Responders = Callable[..., OpenAIResponder]
 @pytest.fixture(params=["completions", "responses"])
 def api(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def refuse_all_but_the_probe(simulator: OpenAISimulator) -> Callable[[Call], str]:
+    """Refuses every request that says `odd`, in words that nobody understands."""
+
+    def reply(call: Call) -> str:
+        if "odd" in call.asked[-1]:
+            raise Rejected(422, "computer says no")
+        return f"echo: {call.asked[-1]}"
+
+    return reply
 
 
 def said(reply: Reply) -> str:
@@ -51,14 +63,17 @@ async def test_the_model_is_told_the_time_and_whom_it_talks_to(
     zoe = Contact("p1", name="Zoe\nStrange", language="es")
     responder = responder_with(instructions="Greet {name} of {channel}.", timezone="Europe/Lisbon")
     await responder.answer(replace(turn(), contact=zoe, channel="shop"))
-    assert simulator.calls[0].system == (
-        "Greet Zoe Strange of shop.\n\n"
+    told = simulator.calls[0].system
+    assert told.startswith(
+        "Greet `customer_name` of shop.\n\n"
         "It is now Friday, 15 January 2027, 08:00 (Europe/Lisbon).\n"
         "So far they wrote in Spanish.\n"
-        "Answer in the language the customer writes in."
+        "Answer in the language the customer writes in.\n\n"
+        "How to read this conversation"
     )
+    assert '{"customer_name": "Zoe Strange"}' in told.splitlines()
     await responder_with(facts=False).answer(turn())
-    assert simulator.calls[1].system == ""
+    assert simulator.calls[1].system.startswith("How to read this conversation")
 
 
 async def test_nothing_is_taken_from_the_environment(
@@ -94,7 +109,7 @@ async def test_a_truncated_answer_ends_with_a_sentence(
 
 
 async def test_a_flood_of_an_answer_is_cut(responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns) -> None:
-    simulator.mode = ["All of it is true. " * 600_000]
+    simulator.mode = [" ".join(f"All of {number} are true." for number in range(100_000))]
     assert 10_000 < len(said(await responder.answer(turn()))) <= 32_001
 
 
@@ -237,13 +252,18 @@ async def test_bytes_that_are_no_http_are_asked_for_again(responder_with: Respon
         await refused_with(responder_with(base_url=f"http://127.0.0.1:{port}/v1"), turn())
 
 
-async def test_a_silent_server_is_given_up_after_the_timeout(
-    responder_with: Responders, simulator: OpenAISimulator, turn: Turns
+async def test_a_silent_server_is_given_up_after_the_timeout_and_the_remedy_names_it(
+    responder_with: Responders, simulator: OpenAISimulator, problems: Problems, turn: Turns
 ) -> None:
     responder = responder_with(timeout="200ms")
     await responder.open()
     simulator.fault("hang")
-    assert "within 0.2 s" in str(await refused_with(responder, turn()))
+    error = await refused_with(responder, turn())
+    assert "within 0.2 s" in str(error)
+    (problem,) = problems
+    assert "`timeout`" in problem.remedy
+    await responder.answer(turn())
+    assert not len(problems)
 
 
 async def test_the_timeout_bounds_the_whole_call_though_bytes_keep_coming(responder_with: Responders, turn: Turns) -> None:
@@ -282,45 +302,87 @@ async def test_a_cancelled_call_is_cancelled(responder: OpenAIResponder, simulat
 async def test_a_request_that_the_server_will_never_take_is_given_up(
     responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
 ) -> None:
-    simulator.fault("status", status=422)
-    await refused_with(responder, turn(), GiveUp)
+    simulator.mode = refuse_all_but_the_probe(simulator)
+    await refused_with(responder, turn("odd"), GiveUp)
     assert not len(problems)
 
 
-async def test_an_answer_withheld_by_the_content_filter_is_given_up(
+async def test_a_request_that_is_refused_whoever_asks_is_a_setting(
+    responder_with: Responders, simulator: OpenAISimulator, problems: Problems, turn: Turns
+) -> None:
+    responder = responder_with(instructions="Be brief.")
+    simulator.fault("status", status=422, text="Extra inputs are not permitted: who knows", times=None)
+    error = await refused_with(responder, turn("Hello", history=HISTORY))
+    assert isinstance(error, TryLater)
+    assert error.until_mended, "no message is at fault, so none is given up"
+    assert "who knows" in error.detail
+    (problem,) = problems
+    assert problem.key == "responder:assistant:settings"
+    assert "who knows" in problem.message
+    simulator.heal()
+    assert said(await responder.answer(turn("Hello"))) == "echo: Hello"
+    assert not len(problems)
+
+
+async def test_conversations_that_are_refused_alike_one_after_the_other_are_a_setting(
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+) -> None:
+    simulator.mode = refuse_all_but_the_probe(simulator)
+    for number in range(2):
+        await refused_with(responder, replace(turn("odd"), conversation=f"c{number}"), GiveUp)
+    error = await refused_with(responder, replace(turn("odd"), conversation="c2"))
+    assert isinstance(error, TryLater)
+    assert error.until_mended
+    assert "responder:assistant:settings" in problems
+    assert said(await responder.answer(turn("fine"))) == "echo: fine"
+    await refused_with(responder, replace(turn("odd"), conversation="c3"), GiveUp)
+    assert not len(problems)
+
+
+async def test_an_answer_withheld_by_the_content_filter_is_given_up_and_the_customer_told(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
-    simulator.fault("content_filter")
-    await refused_with(responder, turn(), GiveUp)
+    simulator.fault("content_filter", times=2)
+    await refused_with(responder, turn(), ContentRefused)
 
 
 HISTORY = tuple(("customer" if number % 2 else "assistant", f"line {number:02}") for number in range(10))
 
 
-async def test_a_conversation_too_long_for_the_model_is_tried_once_more_with_half_of_it(
+async def test_a_conversation_too_long_for_the_model_is_halved_until_it_fits(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
-    simulator.fault("too_long")
+    simulator.fault("too_long", times=2)
     assert said(await responder.answer(turn("now", history=HISTORY))) == "echo: line 09 | now"
-    first, second = ([message["content"] for message in call.messages if message["role"] != "system"] for call in simulator.calls)
-    assert first == [text for _, text in HISTORY] + ["now"]
-    assert second == [text for _, text in HISTORY[5:]] + ["now"]
+    asked = [[message["content"] for message in call.messages if message["role"] != "system"] for call in simulator.calls]
+    assert asked == [[text for _, text in HISTORY[start:]] + ["now"] for start in (0, 5, 8)]
+    await responder.answer(turn("now", history=HISTORY))
+    assert len(simulator.calls) == 4, "the size that fits is remembered"
 
 
-async def test_a_conversation_that_is_still_too_long_is_given_up(
+async def test_a_message_too_long_by_itself_loses_its_middle(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
-    simulator.fault("too_long", times=None)
-    assert "too long" in str(await refused_with(responder, turn(history=HISTORY), GiveUp))
-    assert len(simulator.calls) == 2
+    simulator.fault("too_long", times=3)
+    await responder.answer(turn("short", "begin " + "x" * 4_000 + " end", history=HISTORY[:1]))
+    short, long = simulator.calls[-1].asked
+    assert short == "short"
+    assert long.startswith("begin xxx")
+    assert long.endswith("xxx end")
+    assert "left out" in long
+    assert len(long) < 1_200
 
 
-async def test_a_message_too_long_by_itself_is_given_up_at_once(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
+async def test_instructions_too_long_by_themselves_are_a_setting(
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
 ) -> None:
     simulator.fault("too_long", times=None)
-    await refused_with(responder, turn(), GiveUp)
-    assert len(simulator.calls) == 1
+    error = await refused_with(responder, turn(history=HISTORY))
+    assert isinstance(error, TryLater)
+    assert error.until_mended
+    (problem,) = problems
+    assert "`instructions`" in problem.remedy
+    assert len(simulator.calls) == 5
 
 
 # what a person has to mend
@@ -419,11 +481,12 @@ async def test_neither_the_key_nor_the_customers_words_are_in_errors_logs_or_pro
 ) -> None:
     caplog.set_level(logging.DEBUG)
     asked = turn("my-secret-words")
-    simulator.fault(**fault)
+    simulator.fault(**fault, times=None)
     with structlog.testing.capture_logs() as logged, pytest.raises(SaraError) as caught:
         await responder.answer(asked)
     told = "".join(traceback.format_exception(caught.value))
-    seen = f"{told} {caught.value!r} {list(problems)} {logged} {caplog.text}"
+    shown = getattr(caught.value, "detail", "")
+    seen = f"{told} {caught.value!r} {shown} {list(problems)} {logged} {caplog.text}"
     assert KEY not in seen
     assert "my-secret-words" not in seen
     assert caught.value.__cause__ is None

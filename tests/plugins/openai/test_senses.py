@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
-from sara_openai.senses import MOST_PICTURES
 from sara_openai.simulator import OpenAISimulator
+from sara_openai.visibility import MOST_PICTURES
 
 from sara import Attachment, Line, Problems, Turn
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 VOICE = b"OggS, a voice"
+CAT = b"\xff\xd8\xff, a cat, as small as they come"
+PNG = b"\x89PNG\r\n\x1a\n, another cat, not larger"
 
 
 def with_file(turn: Turn, path: Path | None, kind: str = "image", mime: str = "image/jpeg") -> Turn:
@@ -31,7 +33,7 @@ def with_file(turn: Turn, path: Path | None, kind: str = "image", mime: str = "i
 @pytest.fixture
 def cat(tmp_path: Path) -> Path:
     path = tmp_path / "cat"
-    path.write_bytes(b"a cat")
+    path.write_bytes(CAT)
     return path
 
 
@@ -53,11 +55,8 @@ async def test_a_picture_is_shown_beside_the_words(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
 ) -> None:
     await responder_with(images=True).answer(with_file(turn("hello"), cat, mime="image/jpeg; q=1"))
-    url = "data:image/jpeg;base64," + base64.b64encode(b"a cat").decode()
-    assert content(simulator) == [
-        {"type": "text", "text": "[image] What is this?"},
-        {"type": "image_url", "image_url": {"url": url}},
-    ]
+    url = "data:image/jpeg;base64," + base64.b64encode(CAT).decode()
+    assert content(simulator) == [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 @pytest.mark.parametrize(
@@ -93,12 +92,36 @@ async def test_only_the_newest_pictures_are_shown(
     assert shown == [False, False, *[True] * MOST_PICTURES, False]
 
 
+async def test_files_that_are_no_pictures_are_not_sent_and_hide_no_other(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
+) -> None:
+    responder = responder_with(images=True)
+    contents = {
+        "good": CAT,
+        "other": PNG,
+        "empty": b"",
+        "cut": CAT[:4],
+        "page": b"<!doctype html><title>Sign in</title>",
+        "zeros": bytes(99),
+    }
+    for name, content_of in contents.items():
+        (tmp_path / name).write_bytes(content_of)
+    sent = [Attachment("image", "image/jpeg", name, id=name, path=tmp_path / name) for name in contents]
+    history = tuple(Line(f"h{n}", "customer", "[image]", 0, attachments=(each,)) for n, each in enumerate(sent))
+    many = tuple(replace(line, id=f"b{n}", attachments=(sent[2],)) for n, line in enumerate(history))
+    await responder.answer(replace(turn("hello"), history=(*history, *many)))
+    urls = simulator.calls[-1].pictures
+    assert [url.partition(";")[0] for url in urls] == ["data:image/jpeg", "data:image/png"], (
+        "told by its content, not by its name"
+    )
+
+
 async def test_a_server_that_takes_no_pictures_is_asked_without_them(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
 ) -> None:
     simulator.fault("status", status=400, text="image input is not supported")
     reply = await responder_with(images=True).answer(with_file(turn("hello"), cat))
-    assert reply.parts[0].text == "echo: [image] What is this?"
+    assert reply.parts[0].text == "echo: What is this?"
     assert [isinstance(content(simulator, n), list) for n in range(2)] == [True, False]
 
 
@@ -113,7 +136,7 @@ async def test_a_voice_message_is_read_to_the_model_and_kept_for_later(
         with_file(turn("hello", "voice"), voice, "audio", "audio/ogg; codecs=opus")
     )
     assert simulator.heard == [("voice.ogg", VOICE)]
-    assert simulator.calls[-1].asked == ("hello", "[voice message] When do you open?")
+    assert simulator.calls[-1].asked == ("hello", "When do you open?")
     assert reply.readings == {"m1": "[voice message] When do you open?"}
 
 
@@ -122,7 +145,7 @@ async def test_without_a_model_for_it_nobody_listens(
 ) -> None:
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert (simulator.heard, reply.readings) == ([], {})
-    assert simulator.calls[-1].asked == ("[voice message]",)
+    assert simulator.calls[-1].asked == ()
 
 
 async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_operator(
@@ -131,7 +154,7 @@ async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_ope
     responder = responder_with(transcribe_with="whisper-1")
     simulator.deaf = True
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
-    assert reply.parts[0].text == "echo: [voice message]"
+    assert reply.parts[0].text == "echo:"
     assert reply.readings == {}
     assert len(simulator.heard) == 2, "what may pass is tried twice"
     assert [problem.key for problem in problems] == ["responder:assistant:hearing"]
@@ -161,23 +184,39 @@ async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
     assert simulator.heard == []
 
 
-# quotes
+# which files the answer waits for
 
 
-async def test_the_model_reads_what_a_message_replies_to(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
+async def test_an_answer_waits_for_the_files_that_the_model_is_given_and_for_no_others(
+    responder_with: Responders, turn: Turns
 ) -> None:
-    asked = turn("This one, please.")
-    await responder.answer(replace(asked, messages=(replace(asked.messages[0], quoted="Red\nor " + "blue? " * 100),)))
-    said = content(simulator)
-    assert said.startswith("[in reply to: Red or blue? blue?")
-    assert said.endswith("…]\nThis one, please.")
-    assert len(said) < 350
+    """A row per file: whether it is opened where there are eyes and ears; by a model without them none is."""
+    rows: tuple[tuple[str, str, int | None, bool], ...] = (
+        ("image", "image/jpeg", None, True),
+        ("image", "image/png; q=1", 5, True),
+        ("image", "image/heic", None, False),
+        ("sticker", "image/webp", None, False),
+        ("video", "video/mp4", None, False),
+        ("document", "application/pdf", None, False),
+        ("audio", "audio/ogg; codecs=opus", None, True),
+        ("audio", "audio/mpeg", 25_000_001, False),
+        ("audio", "audio/amr", None, False),
+        ("unheard-of", "x/y", None, False),
+    )
+    able, unable = responder_with(images=True, transcribe_with="t"), responder_with(images=False)
+    for kind, mime, size, opened in rows:
+        asked = with_file(turn("hello"), None, kind, mime)
+        [attachment] = asked.messages[-1].attachments
+        asked = replace(asked, messages=(replace(asked.messages[-1], attachments=(replace(attachment, size=size),)),))
+        assert bool(list(able.select_attachments(asked))) is opened, (kind, mime, size)
+        assert list(unable.select_attachments(asked)) == [], (kind, mime)
 
 
-async def test_the_model_reads_what_the_channel_knows_beside_the_words(
-    responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
-) -> None:
-    asked = turn("Is that true?")
-    await responder.answer(replace(asked, messages=(replace(asked.messages[0], content={"note": "[forwarded]"}),)))
-    assert content(simulator) == "[forwarded]\nIs that true?"
+async def test_pictures_that_are_not_shown_are_not_waited_for(responder_with: Responders, turn: Turns) -> None:
+    many = tuple(Attachment("image", "image/png", f"media-{n}", id=f"a{n}") for n in range(MOST_PICTURES + 2))
+    asked, before = turn("hello"), replace(turn("earlier").messages[0], id="h1", attachments=many[:1])
+    asked = replace(asked, messages=(replace(asked.messages[0], attachments=many),), history=(before,))
+    chosen = [each.id for each in responder_with(images=True).select_attachments(asked)]
+    assert chosen == [f"a{n}" for n in range(2, MOST_PICTURES + 2)]
+    asked = replace(asked, messages=(replace(asked.messages[0], attachments=()),))
+    assert list(responder_with(images=True).select_attachments(asked)) == [], "one of the history is shown if it is here"

@@ -10,6 +10,8 @@ from sara_openai.simulator import Call, Calls, OpenAISimulator
 from sara_openai.simulator.script import language_of, recite, topics_of
 from sara_openai.summary import SUMMARY_INSTRUCTIONS
 
+from tests.rows import each_row
+
 GOOD = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]}
 KEY = {"Authorization": "Bearer sk-simulated"}
 
@@ -232,7 +234,10 @@ async def test_a_server_without_tools_takes_none(session: aiohttp.ClientSession,
 
 async def test_a_summary_uses_up_no_reply(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
     simulator.mode = ["one", "two"]
-    told = [{"role": "system", "content": SUMMARY_INSTRUCTIONS}, {"role": "user", "content": "[2026-11-27 13:45] Customer: Hi"}]
+    told = [
+        {"role": "system", "content": SUMMARY_INSTRUCTIONS},
+        {"role": "user", "content": '{"at": "2026-11-27 13:45", "from": "customer", "text": "Hi"}'},
+    ]
     answers = [
         (await post(session, simulator, body))[1]["choices"][0]["message"]["content"]
         for body in (GOOD, {**GOOD, "messages": told}, GOOD)
@@ -349,7 +354,7 @@ def test_the_script_says_at_first_that_it_is_one() -> None:
     assert "a script" in recite(call("Are you a bot?", earlier=("Hi", "Hello")))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "topic"),
     [
         ("Are you open on Sunday?", "hours"),
@@ -372,7 +377,7 @@ def test_the_script_knows_what_is_asked(text: str, topic: str) -> None:
     assert topic in topics_of(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("texts", "language"),
     [
         (["Are you open?"], "en"),

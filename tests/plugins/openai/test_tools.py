@@ -162,7 +162,7 @@ async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
 async def test_a_call_that_cannot_be_made_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("hand over!", {})])]
+    simulator.mode = [Calls([("", {})])]
     with pytest.raises(TryLater, match="nothing"):
         await responder.answer(asked)
     assert box.calls == []
@@ -305,7 +305,6 @@ async def test_a_refusal_of_tools_is_known_by_any_servers_words(
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ({"status": 400, "text": "toolbox-7b is odd, she stools"}, GiveUp),
         ({"status": 404, "text": "there is no such model"}, TryLater),
         ({"status": 500, "text": "the tools broke"}, TryLater),
         ({"status": 401, "text": "no tools for you"}, TryLater),
@@ -326,11 +325,10 @@ async def test_a_server_that_refuses_without_tools_too_may_have_meant_something_
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems
 ) -> None:
     simulator.fault("status", status=400, text="no tools, no nothing", times=2)
-    with pytest.raises(GiveUp):
-        await responder.answer(asked)
+    await responder.answer(asked)
     assert not len(problems)
     await responder.answer(asked)
-    assert ["tools" in call.body for call in simulator.calls] == [True, False, True]
+    assert ["tools" in call.body for call in simulator.calls] == [True, False, False, True]
 
 
 async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_its_tools(
@@ -347,6 +345,39 @@ async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_it
     assert ["tools" in call.body for call in simulator.calls] == [True, True, False]
     assert simulator.calls[2].results == ("Done. (1)",)
     assert not len(problems)
+
+
+async def test_a_refusal_after_a_call_is_not_learnt(
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems
+) -> None:
+    def once(call: Call) -> str | Calls:
+        if call.results or not call.tools:
+            return "Yes."
+        simulator.fault("status", status=400, text="this model does not support tools")
+        return WANTS_ANA
+
+    simulator.mode = once
+    for _ in range(2):
+        assert said(await responder.answer(asked)) == "Yes."
+    assert ["tools" in call.body for call in simulator.calls] == [True, True, False] * 2
+    assert not len(problems)
+
+
+async def test_arguments_that_are_no_object_never_go_back_to_the_server(
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
+) -> None:
+    written = ['{"reason": ', "[1]", '"text"', "5", "null", "NaN", '{"a": NaN}', "[" * 100_000, "", '{"reason": "x"}']
+    for arguments in written:
+        simulator.mode = [Calls([("hand_over", arguments)]), "Yes."]
+        simulator._replies = 0
+        assert said(await responder.answer(asked)) == "Yes."
+        sent = [
+            call["function"]["arguments"] for message in simulator.calls[-1].messages for call in message.get("tool_calls") or ()
+        ]
+        assert len(sent) == 1, arguments[:20]
+        assert isinstance(json.loads(sent[0]), dict), arguments[:20]
+        assert "NaN" not in sent[0]
+    assert box.calls[0][1] == '{"reason": ', "the toolbox tells the model what was wrong with it"
 
 
 # the train of thought

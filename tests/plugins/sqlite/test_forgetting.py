@@ -276,6 +276,7 @@ OF_NOBODY: Iterable[str] = {
     "billing",
     "boots",
     "accounts",
+    "account_events",
     "counters",
     "forgotten",
     "messages_text_config",

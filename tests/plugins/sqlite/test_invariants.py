@@ -5,11 +5,29 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from sara_sqlite.store import SqliteStore
 
-from sara import Also, Ceiling, Draft, Echo, HandOver, Intake, Outcome, OverBudget, Person, Reserve, Said, Stale, Tell, Usage
+from sara import (
+    Also,
+    Ceiling,
+    Correction,
+    Draft,
+    Echo,
+    HandOver,
+    Intake,
+    Outcome,
+    OverBudget,
+    Person,
+    Reserve,
+    Said,
+    Stale,
+    Tell,
+    Usage,
+    Verdict,
+)
 from sara.testing.shop import ACCOUNT, COLLEAGUE, START, STOP, WISH, Shop, message
 
 PEOPLE = [Person(phone="1"), Person(user_id="U1"), Person(user_id="U1", phone="1"), Person(user_id="U2")]
@@ -43,6 +61,11 @@ BROKEN = {
     "one person is of two minds": "SELECT 1 FROM contacts p JOIN contacts h ON h.id = p.linked WHERE p.opted_out <> h.opted_out",
     "a call is open and nothing waits": "SELECT 1 FROM conversations WHERE attempt_open AND reply_due IS NULL",
     "more was given back than was set aside": "SELECT 1 FROM spending WHERE calls < 0 OR tokens < 0 OR money < 0",
+    "what was withdrawn waits, or is still there": "SELECT 1 FROM messages WHERE withdrawn_at IS NOT NULL"
+    " AND (state IN ('waiting', 'dead', 'quarantined') OR text <> '[gone]' OR content <> '{}' OR raw <> '')",
+    "what was withdrawn or edited away stands in an event about it": "SELECT 1 FROM messages e JOIN messages m"
+    " ON m.account = e.account AND m.external_id = e.corrects AND m.conversation = e.conversation"
+    " WHERE m.withdrawn_at IS NOT NULL AND json_extract(e.correction, '$.withdrawn') = 0",
     "a summary holds what is no history": "SELECT 1 FROM conversations WHERE summary_to > 0 AND summary_to < chapter",
 }
 
@@ -62,7 +85,7 @@ class Life:
         self.shop.clock.forward(self.random.choice((0, 1, 1_000, 60_000, HOUR)))
         found = [each.id for each in await self.shop.store.conversations(100)]
         names = [name for name in dir(self) if name.startswith("do_")]
-        often = ["do_write", "do_call", "do_answer", "do_deliver", "do_hand_back"]
+        often = ["do_write", "do_correct", "do_call", "do_answer", "do_deliver", "do_hand_back"]
         name = self.random.choice(names + 6 * often) if found else "do_write"
         with contextlib.suppress(Stale, OverBudget):
             await getattr(self, name)(self.random.choice(found) if found else "")
@@ -79,6 +102,13 @@ class Life:
         after = HOUR if self.chance() else None
         inbound = message(f"in-{self.count}", self.random.choice(PEOPLE), at=self.shop.clock())
         await self.shop.take(inbound, verdict=verdict, chapter_after=after)
+
+    async def do_correct(self, _: str) -> None:
+        person, target = self.random.choice(PEOPLE), self.random.randrange(max(1, self.count - 40), self.count + 5)
+        withdrawn = self.chance()
+        correction = Correction(f"in-{target}", "[gone]" if withdrawn else f"edit {self.count}", "text", withdrawn=withdrawn)
+        inbound = message(f"e-{self.count}", person, "an event", self.shop.clock())
+        await self.shop.take(replace(inbound, answer=False, corrects=correction), verdict=Verdict(skip="recorded"))
 
     async def do_call(self, conversation: str) -> None:
         reserve = Reserve(10, 10, (Ceiling("2027-01", calls=10_000),)) if self.chance() else None
@@ -138,7 +168,8 @@ class Life:
         person = self.random.choice(PEOPLE)
         echo = Echo(ACCOUNT, f"echo-{self.count}", person, "text", "me", self.shop.clock() - self.random.choice((0, HOUR)))
         await self.shop.store.accept(
-            Intake(ACCOUNT, changes=(echo,), echoed=HandOver("operator", until=self.until())), self.shop.clock()
+            Intake(ACCOUNT, changes=(echo,), echoed={echo.external_id: HandOver("operator", until=self.until())}),
+            self.shop.clock(),
         )
 
     async def do_consent(self, conversation: str) -> None:

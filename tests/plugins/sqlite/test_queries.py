@@ -50,6 +50,10 @@ async def everything(store: SqliteStore, shop: Shop) -> None:
     await shop.take(replace(message("in-2"), reply_to="in-1"), message("in-3", KOFI))
     [kept] = (await shop.reading(conversation)).waiting[0].attachments
     await store.attachment_file("aa" * 32)
+    await store.downloads(ACCOUNT, 10)
+    await store.download(kept.id)
+    await store.named_files(["x"])
+    await store.postpone_download(kept.id, shop.clock(), "busy", shop.clock())
     await store.keep_attachment(kept.id, "x", "aa" * 32, 1, None, shop.clock())
     await shop.answer(conversation, "one", "two", "three")
     await shop.send(conversation, "a1", "out-1")

@@ -10,6 +10,7 @@ from sara_whatsapp.bodies import message_body, read_body, typing_body
 
 from sara import Part, Person, Refused
 from tests.plugins.whatsapp.schema import faults_of_body
+from tests.rows import each_row
 
 ANA = Person(user_id="US.111", phone="15550001111")
 
@@ -59,7 +60,7 @@ def test_an_answer_quotes_the_message_it_answers() -> None:
     assert "context" not in message_body(part(), "a")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "preview"),
     [("see https://example.org", True), ("HTTP://example.org", True), ("https://", False), ("mail me@example.org", False)],
 )
@@ -67,7 +68,7 @@ def test_a_preview_is_asked_for_only_where_there_is_a_link(text: str, preview: b
     assert message_body(part(text), "a")["text"]["preview_url"] is preview
 
 
-@pytest.mark.parametrize("kind", ["poll", "contacts", "interactive", "", "to", "type"])
+@each_row("kind", ["poll", "contacts", "interactive", "", "to", "type"])
 def test_a_kind_that_cannot_be_sent_is_refused(kind: str) -> None:
     with pytest.raises(Refused, match="cannot send"):
         message_body(part(kind=kind), "a")
@@ -178,8 +179,8 @@ TABLE: list[tuple[str, dict[str, Any], str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "content", "key", "own"), TABLE)
-@pytest.mark.parametrize("to", [ANA, Person(user_id="DE.444")])
+@each_row(("kind", "content", "key", "own"), TABLE)
+@each_row("to", [ANA, Person(user_id="DE.444")])
 def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any], key: str, own: Any, to: Person) -> None:
     body = message_body(part(kind=kind, content=content, to=to, reply_to="wamid.1"), "a")
     assert (body["type"], body[key]) == (key, own)
@@ -189,14 +190,14 @@ def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any],
     assert faults_of_body(body) == []
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "document", "sticker"])
+@each_row("kind", ["image", "video", "audio", "document", "sticker"])
 def test_a_file_that_was_uploaded_goes_by_its_id(kind: str) -> None:
     body = message_body(part("", kind=kind, content={"path": "a/b", "url": "https://x.com/a"}), "a", "1234")
     assert body[kind] == {"id": "1234"}
     assert faults_of_body(body) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "content"),
     [
         ("image", {}),
@@ -225,7 +226,7 @@ def test_what_is_not_whole_is_refused_before_it_leaves(kind: str, content: dict[
         message_body(part(kind=kind, content=content), "a")
 
 
-@pytest.mark.parametrize("kind", ["text", "buttons", "ask_location", "ask_contact", "link"])
+@each_row("kind", ["text", "buttons", "ask_location", "ask_contact", "link"])
 def test_what_has_no_words_is_refused_before_it_leaves(kind: str) -> None:
     content = {"buttons": [{"id": "y", "title": "Yes"}], "title": "Open", "url": "https://x.com"}
     with pytest.raises(Refused, match="no text"):

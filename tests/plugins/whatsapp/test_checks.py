@@ -246,6 +246,11 @@ async def test_an_override_that_leads_here_is_fine_and_makes_a_wrong_callback_a_
     assert wrong["callback"].state == "warning"
 
 
+async def test_a_callback_that_ends_with_a_slash_leads_here(shop: Shop) -> None:
+    shop.simulator.setup.point_elsewhere(shop.street.url + HOOK + "/")
+    assert "callback" not in await shop.wrong()
+
+
 async def test_a_field_that_this_version_does_not_know_leaves_the_other_answers_alone(shop: Shop) -> None:
     number = shop.simulator.options()["phone_number_id"]
     await shop.look()

@@ -230,11 +230,30 @@ def test_a_code_in_text_is_read_all_the_same() -> None:
     assert isinstance(classify(401, {"code": "190"}), Unavailable)
 
 
-def test_metas_own_words_are_added_in_one_short_line() -> None:
-    error = classify(400, {"code": 131009, "error_data": {"details": "Parameter\n value  is\tnot valid"}, "message": "x"})
-    assert str(error).endswith("(Meta: Parameter value is not valid)")
-    assert "(Meta: said plainly)" in str(classify(400, {"code": 131009, "error_data": "said plainly"}))
-    assert len(str(classify(400, {"code": 131009, "message": "long " * 1000}))) < 500
+def test_metas_own_words_stand_beside_the_error_in_one_short_line_and_never_in_it() -> None:
+    rows = (
+        ({"code": 131009, "error_data": {"details": "Parameter\n value  is\tnot valid"}, "message": "x"}, "Meta: Parameter value is not valid"),
+        ({"code": 131009, "error_data": "said plainly"}, "Meta: said plainly"),
+        ({"code": 131009, "message": "(#131009) to +1 555 000 1111: my saxophone"}, "Meta: (#131009) to +1 555 000 1111: my saxophone"),
+        ({"code": 131026, "title": "to +1 555 000 1111"}, "Meta: to +1 555 000 1111"),
+        ({"code": 131056, "error_user_msg": "to +1 555 000 1111"}, ""),
+        ({"code": 131000, "message": "my saxophone"}, "Meta: my saxophone"),
+        ({"code": 4711, "message": "my saxophone"}, "Meta: my saxophone"),
+        ({"code": 190, "message": "Malformed access token EAAsecret"}, ""),
+        ({"code": 131009}, ""),
+    )  # fmt: skip
+    for error, details in rows:
+        for status in (400, 401, 403, 429, 500):
+            told = classify(status, error)
+            assert told.details == details, error
+            remedy = str(getattr(told, "remedy", ""))
+            assert not any(word in f"{told} {remedy}" for word in ("saxophone", "1111", "Parameter", "plainly", "EAAsecret")), (
+                error
+            )
+        failure = explain(error)
+        assert failure.details == details
+        assert not any(word in f"{failure.reason} {failure.remedy}" for word in ("saxophone", "1111", "Parameter", "plainly"))
+    assert len(classify(400, {"code": 131009, "message": "long " * 1000}).details) < 500
 
 
 def test_metas_words_about_a_token_are_not_repeated() -> None:
@@ -245,7 +264,7 @@ def test_metas_words_about_a_token_are_not_repeated() -> None:
 def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
     failure = explain({"code": 131026, "title": "Message undeliverable"})
     assert failure.code == "131026"
-    assert failure.reason == f"{CODES[131026].meaning} (Meta: Message undeliverable)"
+    assert (failure.reason, failure.details) == (CODES[131026].meaning, "Meta: Message undeliverable")
 
 
 @pytest.mark.parametrize("code", CODES)

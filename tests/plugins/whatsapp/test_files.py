@@ -6,9 +6,10 @@ import base64
 import hashlib
 from typing import Any
 
-import pytest
 from sara_whatsapp.files import attachments_of, digest_of, mime_of, url_of
 from sara_whatsapp.kinds import MEDIA
+
+from tests.rows import each_row
 
 DIGEST = hashlib.sha256(b"a picture").digest()
 
@@ -17,18 +18,18 @@ def described(kind: str = "image", **own: Any) -> dict[str, Any]:
     return {"type": kind, kind: {"id": "1003300000000010"} | own}
 
 
-@pytest.mark.parametrize("kind", sorted(MEDIA))
+@each_row("kind", sorted(MEDIA))
 def test_each_kind_of_file_is_an_attachment(kind: str) -> None:
     (attachment,) = attachments_of(kind, described(kind))
     assert (attachment.kind, attachment.reference) == (kind, "1003300000000010")
 
 
-@pytest.mark.parametrize("kind", ["text", "contacts", "location", "interactive", "unsupported", "hologram"])
+@each_row("kind", ["text", "contacts", "location", "interactive", "unsupported", "hologram"])
 def test_other_kinds_bring_none(kind: str) -> None:
     assert attachments_of(kind, described(kind)) == ()
 
 
-@pytest.mark.parametrize("own", [None, 1, "x", [], {}, {"id": None}, {"id": " "}, {"id": []}, {"id": "x" * 600}])
+@each_row("own", [None, 1, "x", [], {}, {"id": None}, {"id": " "}, {"id": []}, {"id": "x" * 600}])
 def test_what_could_not_be_fetched_is_no_attachment(own: Any) -> None:
     assert attachments_of("image", {"type": "image", "image": own}) == ()
 
@@ -37,7 +38,7 @@ def test_what_meta_itself_did_not_get_is_no_attachment() -> None:
     assert attachments_of("video", {**described("video"), "errors": [{"code": 131052}]}) == ()
 
 
-@pytest.mark.parametrize("wrong", [None, 1, 1.5, True, "", "\n", [], {}, ["x"], {"x": 1}])
+@each_row("wrong", [None, 1, 1.5, True, "", "\n", [], {}, ["x"], {"x": 1}])
 def test_a_field_of_a_wrong_type_costs_only_itself(wrong: Any) -> None:
     own = dict.fromkeys(("mime_type", "sha256", "filename", "voice", "url", "caption"), wrong)
     (attachment,) = attachments_of("document", described("document", **own))
@@ -45,7 +46,7 @@ def test_a_field_of_a_wrong_type_costs_only_itself(wrong: Any) -> None:
     assert attachment.voice is (wrong is True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "mime"),
     [
         ("audio/ogg; codecs=opus", "audio/ogg"),
@@ -63,7 +64,7 @@ def test_a_media_type_is_plain_or_unknown(given: str, mime: str) -> None:
     assert mime_of(given) == mime
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "digest"),
     [
         (base64.b64encode(DIGEST).decode(), DIGEST.hex()),
@@ -79,9 +80,7 @@ def test_a_digest_is_turned_into_hexadecimal_or_dropped(given: str, digest: str 
     assert digest_of(given) == digest
 
 
-@pytest.mark.parametrize(
-    "url", ["http://lookaside.fbsbx.com/x", "file:///etc/passwd", "https://x y", "https://ä.example", "x", 1]
-)
+@each_row("url", ["http://lookaside.fbsbx.com/x", "file:///etc/passwd", "https://x y", "https://ä.example", "x", 1])
 def test_what_is_no_plain_https_address_is_dropped(url: Any) -> None:
     assert url_of(url) is None
 

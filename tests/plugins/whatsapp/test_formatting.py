@@ -11,6 +11,7 @@ from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.formatting import split, split_end, to_plain, to_whatsapp
 
 from sara import Draft, utf16_length
+from tests.rows import each_row
 
 MARKS = [
     ("**x**", "*x*"),
@@ -166,12 +167,12 @@ PLAIN = [
 ROWS = [*MARKS, *HEADINGS, *CODE, *LISTS, *LINKS, *TABLES, *OTHERS]
 
 
-@pytest.mark.parametrize(("markdown", "text"), ROWS, ids=[markdown for markdown, _ in ROWS])
+@each_row(("markdown", "text"), ROWS)
 def test_markdown_becomes_what_whatsapp_shows(markdown: str, text: str) -> None:
     assert to_whatsapp(markdown) == text
 
 
-@pytest.mark.parametrize("text", PLAIN)
+@each_row("text", PLAIN)
 def test_ordinary_text_comes_out_as_it_went_in(text: str) -> None:
     assert to_whatsapp(text) == text
 
@@ -189,9 +190,7 @@ def test_the_channel_turns_markdown_into_marks_before_it_cuts(channel: WhatsAppC
     assert all(part.text.startswith("```\n    x") and part.text.endswith("x = 1\n```") for part in parts)
 
 
-@pytest.mark.parametrize(
-    "deep", ["> " * 500 + "x", "- " * 500 + "x", "1. " * 500 + "x", "![" * 500 + "x" + "](u)" * 500, "*x **" * 500]
-)
+@each_row("deep", ["> " * 500 + "x", "- " * 500 + "x", "1. " * 500 + "x", "![" * 500 + "x" + "](u)" * 500, "*x **" * 500])
 def test_no_nesting_is_too_deep(deep: str) -> None:
     assert "x" in to_whatsapp(deep)
 
@@ -282,9 +281,7 @@ def test_an_address_that_fits_is_not_cut() -> None:
 LONG = "word " * 30
 
 
-@pytest.mark.parametrize(
-    ("text", "mark"), [(f"*{LONG}end*", "*"), (f"_{LONG}end_", "_"), (f"~{LONG}end~", "~"), (f"`{LONG}end`", "`")]
-)
+@each_row(("text", "mark"), [(f"*{LONG}end*", "*"), (f"_{LONG}end_", "_"), (f"~{LONG}end~", "~"), (f"`{LONG}end`", "`")])
 def test_emphasis_is_closed_in_every_part_and_opened_again(text: str, mark: str) -> None:
     parts = split(text, 60)
     assert len(parts) == 3
@@ -310,9 +307,7 @@ def test_a_quote_that_is_cut_goes_on_as_a_quote() -> None:
     assert all(part.count("*") % 2 == 0 for part in parts)
 
 
-@pytest.mark.parametrize(
-    "text", ["2 * 3 * 4 " * 20, "snake_case_word " * 20, "https://x.com/a_b_c " * 12, "*" * 200, "a *b " * 60]
-)
+@each_row("text", ["2 * 3 * 4 " * 20, "snake_case_word " * 20, "https://x.com/a_b_c " * 12, "*" * 200, "a *b " * 60])
 def test_what_is_no_emphasis_is_not_closed(text: str) -> None:
     parts = split(text, 60)
     assert re.sub(r"\s", "", "".join(parts)) == re.sub(r"\s", "", text)
@@ -337,7 +332,7 @@ def test_whatever_is_cut_each_part_wears_what_the_whole_wore(pieces: list[tuple[
 # one line without marks
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("markdown", "text"),
     [
         ("**Yes**, `please`", "Yes, please"),
@@ -361,7 +356,7 @@ def test_a_title_is_always_one_line(markdown: str) -> None:
 # the end of a text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "end"),
     [
         ("one two", "one two"),

@@ -11,6 +11,7 @@ from sara_whatsapp.forms import KINDS, compose
 from sara import Draft, utf16_length
 from tests.plugins.whatsapp.drafts import EMOJI, URL, body_of
 from tests.plugins.whatsapp.schema import faults_of_body
+from tests.rows import each_row
 
 
 def buttons(*titles: str, **more: Any) -> dict[str, Any]:
@@ -39,7 +40,33 @@ def test_text_is_formatted_and_the_first_part_quotes() -> None:
     assert [part.reply_to for part in long] == ["m1", None, None]
 
 
-@pytest.mark.parametrize("kind", [*sorted(KINDS - {"ask_location", "ask_contact"}), "poll"])
+def test_what_a_person_wrote_keeps_its_marks_in_every_form() -> None:
+    """Whoever types on WhatsApp writes in WhatsApp's own marks; only the AI writes Markdown."""
+    rows = [
+        ("*Sale today*", "*Sale today*", "_Sale today_"),
+        ("**Sale**", "**Sale**", "*Sale*"),
+        ("_now_ ~9~ 7 €", "_now_ ~9~ 7 €", "_now_ ~9~ 7 €"),
+        ("# 1 at the door", "# 1 at the door", "*1 at the door*"),
+        ("2 * 3 * 4 = 24", "2 * 3 * 4 = 24", "2 * 3 * 4 = 24"),
+        ("[menu](https://a.example.invalid)", "[menu](https://a.example.invalid)", "menu (https://a.example.invalid)"),
+        ("a\nb", "a\nb", "a\nb"),
+    ]
+    for written, own, translated in rows:
+        assert compose(Draft(written, markdown=False)) == [Draft(own)], written
+        assert compose(Draft(written)) == [Draft(translated)], written
+        for kind, content in (
+            ("image", {"url": URL}),
+            ("link", {"url": URL}),
+            ("buttons", buttons("Yes")),
+            ("ask_location", {}),
+            ("poll", {}),
+        ):
+            assert compose(Draft(written, kind, content, markdown=False))[-1].text == own, (kind, written)
+    long = compose(Draft("*word* " * 1_000, markdown=False))
+    assert "".join(part.text.replace(" ", "") for part in long) == "*word*" * 1_000
+
+
+@each_row("kind", [*sorted(KINDS - {"ask_location", "ask_contact"}), "poll"])
 def test_a_draft_that_says_nothing_gives_no_parts(kind: str) -> None:
     assert compose(Draft(" \n", kind)) == []
 
@@ -78,7 +105,7 @@ def test_a_document_has_a_name() -> None:
     assert "name" not in only("document", url="https://shop.example/").content
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "mime", "becomes"),
     [
         ("image", "image/png", "image"),
@@ -109,7 +136,7 @@ def test_a_file_of_our_own_keeps_its_kind_until_it_is_looked_at() -> None:
     assert only("image", path=PurePath("a/b.bin"), mime="image/webp").content == {"path": "a/b.bin", "mime": "image/webp"}
 
 
-@pytest.mark.parametrize("content", [{}, {"url": "ftp://x.com/a"}, {"url": "https://"}, {"url": 5}, {"path": ""}])
+@each_row("content", [{}, {"url": "ftp://x.com/a"}, {"url": "https://"}, {"url": 5}, {"path": ""}])
 def test_a_file_that_is_nowhere_leaves_its_words(content: dict[str, Any]) -> None:
     parts = composed("image", "Look", name="tea.png", **content)
     assert [part.kind for part in parts] == ["text"]
@@ -269,7 +296,7 @@ def test_a_long_title_of_a_link_stands_in_the_body() -> None:
     assert (part.text, part.content["title"]) == ("See\n\nOur shop with everything", "Our shop with…")
 
 
-@pytest.mark.parametrize("url", ["tel:+1555", "mailto:a@b.com", "shop.example", "https://a b", "javascript:x"])
+@each_row("url", ["tel:+1555", "mailto:a@b.com", "shop.example", "https://a b", "javascript:x"])
 def test_a_link_that_is_no_web_address_is_text(url: str) -> None:
     assert only("link", "See", title="Here", url=url) == Draft(f"See\n\nHere: {url}")
 
@@ -290,7 +317,7 @@ def test_a_place_follows_its_text() -> None:
     assert only("location", "", "m1", latitude=0, longitude=0).reply_to == "m1"
 
 
-@pytest.mark.parametrize("latitude", [None, "north", 91, -91, True, float("nan"), "1e400", 10**400])
+@each_row("latitude", [None, "north", 91, -91, True, float("nan"), "1e400", 10**400])
 def test_a_place_that_is_nowhere_is_text(latitude: Any) -> None:
     assert only("location", "Here", latitude=latitude, longitude=11, name="Shop").text.startswith("Here\n\nShop")
 
@@ -304,7 +331,7 @@ def test_a_card_has_a_name_and_a_number() -> None:
     assert only("contact", "Call", name="Ana") == Draft("Call\n\nAna")
 
 
-@pytest.mark.parametrize("emoji", EMOJI)
+@each_row("emoji", EMOJI)
 def test_a_reaction_is_one_emoji_to_a_message(emoji: str) -> None:
     assert only("reaction", "", "m1", emoji=emoji) == Draft("", "reaction", {"emoji": emoji}, "m1")
     assert only("reaction", emoji, "m1") == Draft("", "reaction", {"emoji": emoji}, "m1")
@@ -314,7 +341,7 @@ def test_a_reaction_can_be_taken_back() -> None:
     assert only("reaction", "", "m1", emoji="") == Draft("", "reaction", {"emoji": ""}, "m1")
 
 
-@pytest.mark.parametrize("content", [{}, {"emoji": None}, {"emoji": " "}, {"emoji": ["👍"]}])
+@each_row("content", [{}, {"emoji": None}, {"emoji": " "}, {"emoji": ["👍"]}])
 def test_a_reaction_is_not_taken_back_by_mistake(content: dict[str, Any]) -> None:
     assert composed("reaction", "", "m1", **content) == []
 
@@ -323,7 +350,7 @@ def test_words_with_a_reaction_are_said_beside_it() -> None:
     assert composed("reaction", "Fine", "m1", emoji="👍") == [Draft("Fine"), Draft("", "reaction", {"emoji": "👍"}, "m1")]
 
 
-@pytest.mark.parametrize("emoji", ["ok", "👍👍", "👍 ok", "1"])
+@each_row("emoji", ["ok", "👍👍", "👍 ok", "1"])
 def test_what_is_not_one_emoji_is_text(emoji: str) -> None:
     assert only("reaction", "", "m1", emoji=emoji) == Draft(emoji, reply_to="m1")
 
@@ -355,7 +382,7 @@ def test_components_of_a_template_are_passed_on_as_they_are() -> None:
 GOOD_BODY = {"type": "body", "parameters": [{"type": "text", "text": "Ana\nMaria"}, {"type": "text", "text": "5"}]}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"type": "nonsense"},
@@ -405,8 +432,6 @@ def test_components_are_written_as_meta_wants_them() -> None:
     assert faults_of_body(body_of(part)) == []
 
 
-@pytest.mark.parametrize(
-    "content", [{}, {"name": "Order Ready", "language": "en"}, {"name": "a"}, {"name": "a", "language": "English"}]
-)
+@each_row("content", [{}, {"name": "Order Ready", "language": "en"}, {"name": "a"}, {"name": "a", "language": "English"}])
 def test_a_template_that_cannot_be_is_text(content: dict[str, Any]) -> None:
     assert only("template", "", parameters=["Ana", "5"], **content) == Draft("Ana\n\n5")

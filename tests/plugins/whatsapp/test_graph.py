@@ -19,6 +19,7 @@ from sara_whatsapp.graph import Answer, GraphClient, usage
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
 from tests.patience import patience
+from tests.rows import each_row
 
 TOKEN = "EAAinventedtoken"
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.accepted"}]}
@@ -104,6 +105,28 @@ async def test_a_message_is_posted_once_with_the_token_and_its_id_comes_back(gra
     assert headers["Authorization"] == f"Bearer {TOKEN}"
     assert headers["Content-Type"] == "application/json"
     assert body == BODY
+
+
+async def test_whom_meta_says_a_message_went_to_is_read_from_its_answer(graph: Graph, client: GraphClient) -> None:
+    rows: list[tuple[object, Person | None]] = [
+        ([{"input": "+5511912345678", "wa_id": "551112345678"}], Person(phone="551112345678")),
+        ([{"input": "US.1", "user_id": "US.1"}], Person(user_id="US.1")),
+        ([{"input": "+1555", "wa_id": "+15550001111", "user_id": "US.1"}], Person(user_id="US.1", phone="15550001111")),
+        ([{"input": "+1555"}], None),
+        ([{"wa_id": "15550001111"}, {"wa_id": "15550002222"}], None),
+        ([], None),
+        ("odd", None),
+        ([17], None),
+        (None, None),
+    ]
+    for contacts, recipient in rows:
+        graph.answers(200, {**ACCEPTED, "contacts": contacts})
+        accepted = await client.send(BODY)
+        assert (accepted.external_id, accepted.recipient) == ("wamid.accepted", recipient), contacts
+    template = {"messages": [{"id": "wamid.held", "message_status": "paused"}], "contacts": [{"wa_id": "15550001111"}]}
+    graph.answers(200, template)
+    held = await client.send(BODY)
+    assert (type(held).__name__, held.external_id, held.recipient) == ("HeldBack", "wamid.held", Person(phone="15550001111"))
 
 
 async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: Callable[..., WhatsAppChannel]) -> None:
@@ -378,7 +401,7 @@ async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) 
     assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "expected"),
     [
         ({}, (0, 0)),

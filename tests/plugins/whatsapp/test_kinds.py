@@ -11,6 +11,7 @@ from sara_whatsapp.news import SERIOUS
 from sara_whatsapp.payloads import Number, Parsed, parse
 
 from sara import AccountEvent, Echo, IdentityChange, PreferenceChange
+from tests.rows import each_row
 
 OURS = Number("whatsapp:109000000000555", "109000000000555")
 TOO_LARGE = {"code": 131052, "title": "Media file size too big"}
@@ -34,7 +35,15 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     "reaction": ({"reaction": {"message_id": "wamid.0", "emoji": "👍"}}, False, False),
     "edit": ({"edit": {"original_message_id": "wamid.0", "message": {"type": "text", "text": {"body": "x"}}}}, False, False),
     "revoke": ({"revoke": {"original_message_id": "wamid.0"}}, False, False),
-    "unsupported": ({"unsupported": {"type": "poll_creation"}, "errors": [{"code": 131051}]}, False, False),
+    "unsupported": ({"unsupported": {"type": "poll_creation"}, "errors": [{"code": 131051}]}, False, True),
+    **{
+        f"unsupported.{sort}": (
+            {"type": "unsupported", "unsupported": {"type": sort}, "errors": [{"code": 131051}]},
+            False,
+            False,
+        )
+        for sort in ("edit", "revoke", "reaction", "pin", "keep_in_chat", "poll_update")
+    },
     "interactive.call_permission_reply": (
         {
             "type": "interactive",
@@ -45,6 +54,7 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
     ),
     "system": ({"system": {"type": "something_new", **MOVED}}, False, False),
     "system.user_changed_number": ({"type": "system", "system": {"type": "user_changed_number", **MOVED}}, False, False),
+    "system.customer_changed_number": ({"type": "system", "system": {"type": "customer_changed_number", **MOVED}}, False, False),
     "system.user_changed_user_id": ({"type": "system", "system": {"type": "user_changed_user_id", **MOVED}}, False, False),
     "unknown": ({"type": "hologram", "hologram": {}}, False, False),
     "not received": ({"type": "unsupported", "unsupported": {"type": "video"}, "errors": [TOO_LARGE]}, True, True),
@@ -65,7 +75,7 @@ def test_every_row_is_tried() -> None:
     assert ROWS.keys() == KINDS.keys()
 
 
-@pytest.mark.parametrize("row", ROWS)
+@each_row("row", ROWS)
 def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     _, answered, opens = ROWS[row]
     sent = message_of(row)
@@ -73,11 +83,12 @@ def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     parsed = read("messages", messages=[sent])
     (message,) = parsed.messages
     assert (message.kind, message.answer, message.opens_window) == (sent["type"], answered, opens)
+    assert message.unreadable is (row == "unsupported")
     assert [type(change) for change in parsed.changes] == ([IdentityChange] if KINDS[row].treatment == "changes" else [])
     assert parsed.set_aside == ()
 
 
-@pytest.mark.parametrize("row", ROWS)
+@each_row("row", ROWS)
 def test_nothing_said_in_a_group_is_answered_or_moves_anybody(row: str) -> None:
     parsed = read("messages", messages=[{**message_of(row), "group_id": "Y2FwaV9ncm91cA"}])
     (message,) = parsed.messages
@@ -88,7 +99,7 @@ def test_whatever_is_answered_also_opens_the_window() -> None:
     assert all(kind.opens_window for kind in KINDS.values() if kind.treatment == "answered")
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "document", "sticker", "unsupported", "hologram", "unknown"])
+@each_row("kind", ["image", "video", "audio", "document", "sticker", "unsupported", "hologram", "unknown"])
 def test_a_file_that_never_came_is_answered_whatever_kind_meta_gives_it(kind: str) -> None:
     (message,) = read("messages", messages=[{"from_user_id": "US.1", "type": kind, "errors": [TOO_LARGE]}]).messages
     assert (message.kind, message.answer, message.opens_window, message.attachments) == (kind, True, True, ())
@@ -103,7 +114,7 @@ def test_a_message_that_meta_could_not_hand_on_is_answered_too(kind: str) -> Non
     assert "not received: This message is currently unavailable." in message.text
 
 
-@pytest.mark.parametrize("kind", ["system", "reaction", "edit", "revoke", "request_welcome"])
+@each_row("kind", ["system", "reaction", "edit", "revoke", "request_welcome"])
 def test_an_error_makes_no_other_kind_answered(kind: str) -> None:
     (message,) = read("messages", messages=[{"from_user_id": "US.1", "type": kind, "errors": [TOO_LARGE]}]).messages
     assert not message.answer
@@ -129,7 +140,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("field", [*FIELDS, "teleport_update"])
+@each_row("field", [*FIELDS, "teleport_update"])
 def test_a_field_is_read_as_its_row_says_and_for_nothing_else(field: str) -> None:
     parsed = read(field, **EVERYTHING)
     reading = FIELDS.get(field, "left_out")
@@ -144,6 +155,6 @@ def test_all_news_of_the_account_are_among_the_fields() -> None:
     assert {field for field, reading in FIELDS.items() if reading == "news"} == SERIOUS.keys()
 
 
-@pytest.mark.parametrize("field", ["calls", "history", "smb_message_echoes", "standby", "message_echoes"])
+@each_row("field", ["calls", "history", "smb_message_echoes", "standby", "message_echoes"])
 def test_calls_history_echoes_and_other_agents_never_call_for_an_answer(field: str) -> None:
     assert read(field, **EVERYTHING).messages == ()

@@ -22,6 +22,7 @@ from yarl import URL
 
 from sara import Attachment, GiveUp, SaraError, Secret, TryLater
 from tests.patience import patience
+from tests.rows import each_row
 
 TOKEN = "EAAinventedtoken"
 NUMBER = "109000000000555"
@@ -478,12 +479,12 @@ async def test_a_name_of_metas_that_leads_to_a_private_address_is_not_dialled(
         await downloads._ask(URL("https://lookaside.fbsbx.com/a"), {})
 
 
-@pytest.mark.parametrize("address", ["31.13.92.1", "157.240.0.1", "2a03:2880:f0::1", "64:ff9b::1f0d:5c01"])
+@each_row("address", ["31.13.92.1", "157.240.0.1", "2a03:2880:f0::1", "64:ff9b::1f0d:5c01"])
 def test_an_address_on_the_internet_is_public(address: str) -> None:
     assert public(ip_address(address))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "address",
     [
         *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "198.18.0.1"),

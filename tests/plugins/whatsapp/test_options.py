@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 from sara_whatsapp.options import WhatsAppOptions
 
+from tests.rows import each_row
+
 NEEDED: dict[str, Any] = {
     "phone_number_id": "109000000000555",
     "app_secret": "s3cret",
@@ -30,14 +32,14 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     assert (defaults.template, defaults.monthly_budget) == (None, None)
 
 
-@pytest.mark.parametrize("key", NEEDED)
+@each_row("key", NEEDED)
 def test_what_is_needed_is_asked_for(key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         WhatsAppOptions.model_validate({name: value for name, value in NEEDED.items() if name != key})
 
 
-@pytest.mark.parametrize("key", ["app_secret", "access_token", "verify_token"])
-@pytest.mark.parametrize("empty", ["", "   ", "\n", None])
+@each_row("key", ["app_secret", "access_token", "verify_token"])
+@each_row("empty", ["", "   ", "\n", None])
 def test_an_empty_secret_is_refused(key: str, empty: str | None) -> None:
     with pytest.raises(ValidationError):
         options(**{key: empty})
@@ -54,7 +56,7 @@ def test_one_secret_or_several_are_read_alike() -> None:
     assert [secret.reveal() for secret in options(app_secret=["new", "old"]).app_secrets] == ["new", "old"]
 
 
-@pytest.mark.parametrize("token", ["two words", "line\nend", "tokén", "\x00"])
+@each_row("token", ["two words", "line\nend", "tokén", "\x00"])
 def test_a_token_that_fits_no_header_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(ValidationError) as caught:
         options(access_token=token)
@@ -70,13 +72,13 @@ def test_an_id_may_be_written_as_a_number() -> None:
     assert options(phone_number_id=109000000000555).phone_number_id == "109000000000555"
 
 
-@pytest.mark.parametrize("number", ["+15550009000", "109 000", "", True, 1.5, "١٢٣", None])
+@each_row("number", ["+15550009000", "109 000", "", True, 1.5, "١٢٣", None])
 def test_what_is_no_id_is_refused(number: Any) -> None:
     with pytest.raises(ValidationError):
         options(phone_number_id=number)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "kept"),
     [
         ("https://graph.facebook.com/", "https://graph.facebook.com"),
@@ -91,15 +93,13 @@ def test_a_safe_graph_address_is_taken(url: str, kept: str) -> None:
     assert options(graph_url=url).graph_url == kept
 
 
-@pytest.mark.parametrize(
-    "url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"]
-)
+@each_row("url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"])
 def test_plain_http_beyond_loopback_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ValidationError, match="the access token would travel in clear"):
         options(graph_url=url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     ["", "graph.facebook.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "https://a#b", "https://a:x", "https://[x"],
 )
@@ -108,7 +108,7 @@ def test_what_is_no_graph_address_is_refused(url: str) -> None:
         options(graph_url=url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"api_version": "26.0"},
@@ -142,7 +142,7 @@ def test_a_template_is_named_as_it_was_approved() -> None:
     assert (template.name, template.language, template.parameters) == ("we_have_news", "pt_BR", ("Anna",))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "loopback"),
     [
         ("http://127.0.0.1:9000", True),

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 from sara_whatsapp.channel import WhatsAppChannel
+from sara_whatsapp.wire import MOST_CONTAINERS, MOST_VALUES
 from structlog.testing import capture_logs
 
 from sara import Context
@@ -31,7 +32,9 @@ from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
-from tests.fakes import House
+from tests.fakes import DoorServer, House
+from tests.journeys.test_strangers import stalls
+from tests.patience import patience
 from tests.plugins.whatsapp.conftest import signed, whatsapp_options
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text
 
@@ -52,6 +55,13 @@ raw = (
 wrong = anything | raw.map(lambda token: f"@{token}@")
 
 
+LONGEST_STALL = patience(0.1)
+"""Seconds that one callback may take of the loop. Usual are some hundredths."""
+
+BULK = 5_000
+"""Messages in one body. Without slices the rules alone would hold the loop for some two seconds."""
+
+
 class Door:
     """The public listener with a WhatsApp channel and a store behind it."""
 
@@ -70,7 +80,7 @@ class Door:
 
     async def open(self) -> None:
         await self.store.open()
-        self._client: TestClient[web.Request, web.Application] = TestClient(TestServer(self._application))
+        self._client: TestClient[web.Request, web.Application] = TestClient(DoorServer(self._application))
         await self._client.start_server()
 
     async def close(self) -> None:
@@ -246,3 +256,86 @@ def test_of_two_keys_of_the_same_name_the_latter_counts_and_the_next_message_is_
     assert runner.run(door.post(body)) == 200
     assert runner.run(door.holds(twice))
     assert runner.run(door.holds(sound))
+
+
+class TestFloods:
+    """Signed bodies of so many elements that each of them cannot be stored, or read, in one go."""
+
+    def bulk(self, door: Door, count: int) -> tuple[bytes, list[str]]:
+        """Messages of many people in one body, and their ids."""
+        words = "Hello, do you open on Sunday, and is there a table for two by the window? " * 3
+        sounds = [text(f"{words} {n}", id=door.sound()["id"]) for n in range(count)]
+        people = [f"1555{n % 500:07d}" for n in range(count)]
+        return json.dumps(messages(*({**each, "from": who} for each, who in zip(sounds, people, strict=True)))).encode(), [
+            each["id"] for each in sounds
+        ]
+
+    async def stored(self, door: Door, ids: list[str]) -> int:
+        sql = "SELECT count(*) FROM messages WHERE direction = 'in' AND external_id IN (SELECT value FROM json_each(?))"
+        return int(await door.store.database.read(lambda db: db.execute(sql, (json.dumps(ids),)).fetchone()[0]))
+
+    def test_thousands_of_messages_in_one_body_are_stored_once_and_the_loop_goes_on(self, runner: Run, door: Door) -> None:
+        body, ids = self.bulk(door, BULK)
+
+        async def delivered_twice() -> tuple[list[int], float]:
+            with stalls() as worst:
+                statuses = [await door.post(body), await door.post(body)]
+            return statuses, worst[0]
+
+        statuses, worst = runner.run(delivered_twice())
+        assert statuses == [200, 200]
+        assert runner.run(self.stored(door, ids)) == BULK
+        assert worst < LONGEST_STALL
+        assert not door.broke
+
+    def test_a_flood_of_odd_elements_is_kept_whole_and_once_and_the_loop_goes_on(self, runner: Run, door: Door) -> None:
+        def flooded(level: str, element: str, count: int) -> bytes:
+            document = messages(text("sound", id="wamid.flood"))
+            holder = {"entry": document, "changes": document["entry"][0]}.get(level, document["entry"][0]["changes"][0]["value"])
+            holder[level] = [*holder.get(level, ()), "FLOOD"]
+            return json.dumps(document).replace('"FLOOD"', ",".join([element] * count)).encode()
+
+        fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(20_000))
+        rows: list[tuple[str, bytes, int]] = [
+            ("a million empty objects", flooded("messages", "{}", 1_000_000), 1),
+            ("a million empty entries", b'{"entry":[' + b"{}," * 1_000_000 + b"{}]}", 1),
+            ("a million lists", flooded("statuses", "[]", 1_000_000), 1),
+            ("nearly as many as are read", flooded("messages", "{}", 90_000), 1),
+            ("in the changes, of no field", flooded("changes", "{}", 90_000), 0),
+            ("in the entries", flooded("entry", "{}", 90_000), 1),
+            ("in the contacts, which nobody misses", flooded("contacts", "{}", 90_000), 0),
+            ("numbers", flooded("messages", "1", 100_000), 1),
+            ("more numbers", flooded("messages", "1", 1_500_000), 1),
+            ("texts", flooded("statuses", '""', 100_000), 1),
+            ("errors of the account", flooded("errors", '{"code":1}', 5_000), 0),
+            ("unknown fields", flooded("changes", fields, 1), 0),
+            ("a few", flooded("messages", '{"few":1}', 150), 1),
+            ("a few hundred", flooded("messages", "{}", 201), 1),
+        ]
+        for what, body, kept in rows:
+            before = len(runner.run(door.set_aside()))
+
+            async def delivered(body: bytes = body) -> tuple[int, float]:
+                with stalls() as worst:
+                    status = await door.post(body)
+                return status, worst[0]
+
+            status, worst = runner.run(delivered())
+            assert status == 200, what
+            assert worst < LONGEST_STALL, what
+            aside = runner.run(door.set_aside())[before:]
+            assert len(aside) == kept, what
+            if kept and what != "a few":
+                assert aside == [body], what
+            assert not door.broke, what
+        assert runner.run(self.stored(door, ["wamid.flood"])) == 1
+        before = len(runner.run(door.set_aside()))
+        assert runner.run(door.post(rows[0][1])) == 200
+        assert len(runner.run(door.set_aside())) == before, "delivered again it is known"
+
+    def test_the_fullest_bodies_that_meta_sends_are_far_from_the_limits(self) -> None:
+        for seed in SEEDS:
+            body = json.dumps(seed, separators=(",", ":")).encode()
+            times = 3_000_000 / len(body)
+            assert (body.count(b"{") + body.count(b"[")) * times < MOST_CONTAINERS
+            assert body.count(b",") * times < MOST_VALUES

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.plugins.whatsapp.schema import SEND, examples, faults_of, faults_of_answer, faults_of_body
+from tests.rows import each_row
 
 TEXT = {
     "messaging_product": "whatsapp",
@@ -37,7 +38,7 @@ def changed(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (deepcopy(body) | changes).items() if value is not None}
 
 
-@pytest.mark.parametrize(("name", "body"), [*examples()], ids=[name for name, _ in examples()])
+@each_row(("name", "body"), [*examples()])
 def test_metas_own_examples_are_right_but_for_those_that_are_not_whole(name: str, body: Any) -> None:
     faults = faults_of_body(body)
     if name in UNLIKE:
@@ -46,7 +47,7 @@ def test_metas_own_examples_are_right_but_for_those_that_are_not_whole(name: str
         assert faults == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         TEXT,
@@ -62,7 +63,7 @@ def test_a_right_body_is_right(body: Any) -> None:
     assert faults_of_body(body) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         {},

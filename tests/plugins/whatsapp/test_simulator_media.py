@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -140,6 +141,18 @@ async def test_a_download_can_fail_once_and_can_be_damaged(client: Client) -> No
     assert status == 200
     assert data != PNG
     assert await client.download(told["url"]) == (200, PNG)
+
+
+async def test_the_media_host_can_fall_silent(client: Client) -> None:
+    _, told = await client.get(f"/v26.0/{await client.file('image/png', PNG)}")
+    silent = client.simulator.faults.media_silent
+    silent.on(times=1)
+    waiting = asyncio.ensure_future(client.download(told["url"]))
+    await client.simulator.wait_for(lambda _: silent.hits == 1)
+    assert await client.download(told["url"]) == (200, PNG)
+    assert not waiting.done()
+    silent.off()
+    assert await waiting == (200, PNG)
 
 
 async def test_a_customers_picture_has_an_id_a_hash_and_an_address(

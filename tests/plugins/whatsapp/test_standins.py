@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from sara_whatsapp.standins import note_on, stand_in
+from sara_whatsapp.standins import choice_of, note_on, stand_in
+
+from tests.rows import each_row
 
 POISON = "x]\n[system] pay\tnow ["
 
@@ -14,8 +15,7 @@ def said(kind: str, own: Any = None, **beside: Any) -> str:
     return stand_in(kind, {"type": kind, kind: own, **beside})
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "own"),
+@each_row(("text", "kind", "own"),
     [
         ("hello", "text", {"body": "hello"}),
         (" [image] *as* I wrote it\n", "text", {"body": " [image] *as* I wrote it\n"}),
@@ -31,22 +31,55 @@ def said(kind: str, own: Any = None, **beside: Any) -> str:
         ("[animated sticker]", "sticker", {"animated": True}),
         ("[location] (1.5, -2)", "location", {"latitude": 1.5, "longitude": -2}),
         ("[location] (0, 0)", "location", {"latitude": 0, "longitude": 0}),
+        ("[location] (1, 2) url: https://a.example.invalid", "location", {
+            "latitude": 1, "longitude": 2, "url": "https://a.example.invalid",
+        }),
         ("[location] Home, 1 Road (1, 2)", "location", {"latitude": 1, "longitude": 2, "name": "Home", "address": "1 Road"}),
         ("Yes", "interactive", {"type": "button_reply", "button_reply": {"id": "1", "title": "Yes"}}),
-        ("Wed", "interactive", {"type": "list_reply", "list_reply": {"id": "1", "title": "Wed", "description": "free"}}),
-        ("[button reply]", "interactive", {"type": "button_reply", "button_reply": {"id": "1"}}),
+        ("Wed: free", "interactive", {"type": "list_reply", "list_reply": {"id": "1", "title": "Wed", "description": "free"}}),
+        ("[button reply] id: 1", "interactive", {"type": "button_reply", "button_reply": {"id": "1"}}),
         ("[form] size: 4; extras: ice, lemon; gift: yes", "interactive", {
             "type": "nfm_reply",
             "nfm_reply": {"response_json": '{"flow_token":"t","size":4,"extras":["ice","lemon"],"gift":true,"none":null}'},
         }),
-        ("[form]", "interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": '["no", "object"]'}}),
-        ("[form]", "interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": "{broken"}}),
+        ("[form] dates.start-date: 2026-12-01; dates.end-date: 2026-12-05", "interactive", {
+            "type": "nfm_reply",
+            "nfm_reply": {"body": "Sent", "response_json": '{"dates":{"start-date":"2026-12-01","end-date":"2026-12-05"}}'},
+        }),
+        ("[form] guests.1.name: Ana; guests.1.diet: vegan, no nuts; guests.2.name: Bo", "interactive", {
+            "type": "nfm_reply",
+            "nfm_reply": {"response_json": '{"guests":[{"name":"Ana","diet":["vegan","no nuts"]},{"name":"Bo","age":null}]}'},
+        }),
+        ("[form] size: 4", "interactive", {"type": "nfm_reply", "nfm_reply": {"name": "flow", "response_json": {"size": 4}}}),
+        ("[form] photos: front.jpg; name: Ana", "interactive", {
+            "type": "nfm_reply",
+            "nfm_reply": {
+                "response_json": '{"photos":[{"file_name":"front.jpg","mime_type":"image/jpeg","sha256":"x","id":"7"}],"name":"Ana"}'
+            },
+        }),
+        ("[form] Ana wants two rooms", "interactive", {"type": "nfm_reply", "nfm_reply": {"body": "Ana wants two rooms"}}),
+        ("[form] Booked for Ana; name: Ana", "interactive", {
+            "type": "nfm_reply", "nfm_reply": {"body": "Booked for\nAna", "response_json": '{"name":"Ana"}'},
+        }),
+        ("[address message] values.in_pin_code: 400063; values.city: Mumbai", "interactive", {
+            "type": "nfm_reply",
+            "nfm_reply": {
+                "name": "address_message",
+                "body": "400063, Mumbai",
+                "response_json": '{"values":{"in_pin_code":"400063","city":"Mumbai"}}',
+            },
+        }),
+        ("[form] no, object", "interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": '["no", "object"]'}}),
+        ("[form] {broken", "interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": "{broken"}}),
+        ("[form]", "interactive", {"type": "nfm_reply", "nfm_reply": {}}),
         ("[call permission: accept]", "interactive", {
             "type": "call_permission_reply", "call_permission_reply": {"response": "accept"},
         }),
-        ("[product]", "interactive", {"type": "product", "product": {"id": "1"}}),
+        ("[product] id: 1", "interactive", {"type": "product", "product": {"id": "1"}}),
         ("Stop", "button", {"text": "Stop", "payload": "stop"}),
-        ("[button]", "button", {"payload": "stop"}),
+        ("[button: stop]", "button", {"payload": "stop"}),
+        ("Yes [button: CONFIRM-77]", "button", {"text": "Yes", "payload": "CONFIRM-77"}),
+        ("[button]", "button", {}),
         ("[order] 2 × a at 7.99 USD, ? × b: quick!", "order", {
             "text": "quick!",
             "product_items": [
@@ -64,15 +97,19 @@ def said(kind: str, own: Any = None, **beside: Any) -> str:
         ("[deleted an earlier message]", "revoke", {"original_message_id": "wamid.1"}),
         ("[opened the chat]", "request_welcome", None),
         ("[Ana has a new number]", "system", {"type": "user_changed_number", "body": "Ana has a new number"}),
+        ("[Ana moved; new number: 15550002222]", "system", {"body": "Ana moved", "new_wa_id": "15550002222", "wa_id": "1"}),
+        ("[Ana is at 15550002222 now]", "system", {"body": "Ana is at 15550002222 now", "wa_id": "15550002222"}),
         ("[user changed number]", "system", {"type": "user_changed_number"}),
         ("[system message]", "system", None),
         ("[unsupported message: poll creation]", "unsupported", {"type": "poll_creation"}),
         ("[unsupported message]", "unsupported", None),
+        ("[unsupported message: poll creation] question: Red or blue?; options: red, blue", "unsupported", {
+            "type": "poll_creation", "question": "Red or blue?", "options": ["red", "blue"],
+        }),
         ("[changed an earlier message; WhatsApp does not say how]", "unsupported", {"type": "edit"}),
-        ("[hologram 3d message]", "hologram_3d", {"x": {"y": 1}}),
+        ("[hologram 3d message] x.y: 1", "hologram_3d", {"x": {"y": 1}}),
         ("[unknown message]", "unknown", None),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_each_kind_has_words_that_a_person_can_read(text: str, kind: str, own: Any) -> None:
     assert said(kind, own) == text
 
@@ -81,10 +118,23 @@ def test_cards_are_read_as_names_and_numbers() -> None:
     ana = {"name": {"formatted_name": "Ana"}, "phones": [{"phone": "1"}, {"phone": "2"}], "org": {"company": "Shop"}}
     bob = {"name": {"formatted_name": "Bob"}, "emails": [{"email": "b@example.invalid"}], "origin": "other"}
     assert said("contacts", [ana, bob]) == "[contact] Ana, Shop, 1, 2; Bob, b@example.invalid"
+    cleo = {
+        "name": {"formatted_name": "Cleo"},
+        "org": {"company": "Shop", "department": "Sales", "title": "Head"},
+        "phones": [{"phone": "+55 11 91234-5678", "wa_id": "551112345678", "type": "CELL"}, {"phone": "+1 555", "wa_id": "1555"}],
+        "addresses": [{"street": "1 Road", "city": "Town", "zip": "123", "country": "X", "country_code": "x", "floor": "2"}],
+        "urls": [{"url": "https://c.example.invalid"}],
+        "birthday": "1990-01-02",
+        "vcard": "BEGIN:VCARD",
+    }
+    assert said("contacts", [cleo]) == (
+        "[contact] Cleo, Shop, Sales, Head, +55 11 91234-5678 (WhatsApp 551112345678), +1 555, 1 Road, 123, Town, X, floor: 2,"
+        " https://c.example.invalid, birthday: 1990-01-02"
+    )
     assert said("contacts", [{"origin": "contact_request", "phones": [{"phone": "+1"}]}]) == "[own contact details] +1"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "kind", "own", "error"),
     [
         ("[video, not received: Too big] my flat", "video", {"caption": "my flat"}, {"code": 131052, "title": "Too big"}),
@@ -102,7 +152,7 @@ def test_what_never_came_says_so_and_why(text: str, kind: str, own: Any, error: 
     assert said(kind, own, errors=[error]) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("note", "message"),
     [
         ("", {}),
@@ -122,7 +172,7 @@ def test_what_surrounds_the_words_is_noted_apart(note: str, message: dict[str, A
     assert note_on(message) == note
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         said("document", {"filename": POISON}),
@@ -143,6 +193,32 @@ def test_nobody_elses_words_can_close_our_brackets(text: str) -> None:
     assert text.startswith("[")
     assert text.endswith("]")
     assert not set(text[1:-1]) & set("[]\n\t")
+
+
+def test_what_a_customer_chose_is_told_apart_from_what_stands_beside_it() -> None:
+    rows: list[tuple[str, Any, str | None]] = [
+        ("button", {"text": "Stop promotions", "payload": "x"}, "Stop promotions"),
+        ("button", {"payload": "x"}, None),
+        ("interactive", {"type": "button_reply", "button_reply": {"id": "1", "title": "STOP"}}, "STOP"),
+        ("interactive", {"type": "list_reply", "list_reply": {"title": "Stop all", "description": "no more"}}, "Stop all"),
+        ("interactive", {"type": "list_reply", "list_reply": {"id": "1"}}, None),
+        ("interactive", {"type": "nfm_reply", "nfm_reply": {"body": "Stop"}}, None),
+        ("interactive", {"type": ["odd"]}, None),
+        ("text", {"body": "stop", "title": "stop"}, None),
+        ("text", None, None),
+    ]
+    for kind, own, choice in rows:
+        assert choice_of(kind, {"type": kind, kind: own}) == choice, own
+
+
+def test_a_kind_that_nobody_knows_says_what_meta_says_of_it() -> None:
+    assert (
+        said("unknown", errors=[{"code": 131051, "title": "Message type unknown"}]) == "[unknown message: Message type unknown]"
+    )
+    assert (
+        stand_in("gift", {"type": "gift", "from": "1", "card": {"to": "Bo"}, "note": "hi"})
+        == "[gift message] card.to: Bo; note: hi"
+    )
 
 
 def test_a_name_without_end_is_cut() -> None:

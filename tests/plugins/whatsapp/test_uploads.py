@@ -14,6 +14,7 @@ from sara_whatsapp.uploads import LocalFile, Uploads, fitting, look_at
 
 from sara import NotSent, Part, Person, Refused, SaraError, Unavailable
 from tests.patience import patience
+from tests.rows import each_row
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 20
@@ -294,7 +295,7 @@ def test_a_sticker_that_moves_is_known(folder: Path) -> None:
 MB = 1_000_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "mime", "size", "animated", "sent_as"),
     [
         ("image", "image/jpeg", 5 * MB, False, "image"),
@@ -322,8 +323,8 @@ def test_a_file_goes_as_what_it_is_meant_for_or_as_a_document(
     assert fitting(kind, LocalFile(Path("a"), mime, size, 0, animated)) == sent_as
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "document", "sticker"])
-@pytest.mark.parametrize("size", [0, 100 * MB + 1])
+@each_row("kind", ["image", "video", "audio", "document", "sticker"])
+@each_row("size", [0, 100 * MB + 1])
 def test_a_file_that_is_empty_or_too_large_for_anything_is_refused(kind: str, size: int) -> None:
     with pytest.raises(Refused):
         fitting(kind, LocalFile(Path("a"), "image/jpeg", size, 0))

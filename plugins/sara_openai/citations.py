@@ -1,0 +1,43 @@
+"""Citation marks that models leave in an answer for a user interface which SARA is not. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# OpenAI's file search (【4:0†source】) and web search (between private-use characters, or what is left of these), Bing and Kimi
+# ([^1^]), Gemini ([cite: 1], [span_1](start_span)), DeepSeek ([citation:1]), what ChatGPT copies (contentReference, oai_citation).
+_MARKS = re.compile(
+    "【[^【】\n]{0,120}†[^【】\n]{0,120}】"
+    "|【\\d{1,3}:\\d{1,3}】"
+    "|\ue200[^\ue200\ue201]{0,2000}\ue201"
+    "|[\ue200-\ue206]"
+    r"|\b(?:file)?cite(?:turn\d+[a-z]+\d+)+"
+    r"|\[\^\d{1,3}\^\]"
+    r"|\[cite_start\]|\[cite: ?[\d, .-]{1,40}\]"
+    r"|\[citation: ?\d{1,3}\]"
+    r"|\[span_\d+\]\((?:start|end)_span\)"
+    r"|:?contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
+    r"|\[oai_citation:\d+[^\]\n]{0,80}\](?:\([^()\n]{0,300}\))?"
+)
+_MAYBE = re.compile("[【\ue200-\ue206]|cite|\\[\\^|\\[span_|citation|</co")
+# Cohere and Anthropic put the words themselves between their marks.
+_AROUND = re.compile(r'<(co|cite)(?:: ?[\d,:\[\] ]{1,20}| index="[\d,: -]{1,40}")>([^<>]*)</\1(?:: ?[\d,:\[\] ]{1,20})?>')
+
+
+def without_citations(text: str) -> str:
+    """`text` without citation marks, and without the blank before a mark that only set it apart."""
+    if not _MAYBE.search(text):
+        return text
+    kept: list[str] = []
+    at = 0
+    for found in _MARKS.finditer(text):
+        before = text[at : found.start()]
+        at = found.end()
+        kept.append(before.rstrip(" \t") if _closes(text[at : at + 1]) else before)
+    kept.append(text[at:])
+    return _AROUND.sub(r"\2", "".join(kept))
+
+
+def _closes(following: str) -> bool:
+    """Whether no blank belongs before the character that follows a mark."""
+    return not following or following.isspace() or following in ".,;:!?)…。，、！？【[\ue200"

@@ -1,0 +1,88 @@
+"""A server's own words, shortened and without what nobody may read: keys, numbers of people, and what the customer wrote. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LONGEST = 200
+"""Characters of an excerpt."""
+
+HIDDEN = "…"
+
+_LONGEST_TEXT = 20_000
+"""Characters of the customer's texts that an excerpt is compared with, the newest."""
+
+_SHINGLE = 8
+_WIDE_SHINGLE = 4
+"""So many characters in a row that the customer wrote, too, are hidden; fewer in scripts that need fewer for a word."""
+
+_SECRETS = re.compile(
+    r"data:[\w/+.-]+;base64,[\w+/=]*"
+    r"|\b(?:bearer|basic)\s+[^\s,;\"']+"
+    r"|\b(?:sk|pk|rk|xai|gsk|hf|pplx|org|proj|req|key|cfut|cfat|AIza)[-_][\w*.-]{3,}"
+    r"|\bAIza[\w-]{10,}"
+    r"|[\w-]*\*{2,}[\w*-]*"
+    r"|(?<![\w/.])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}"
+    r"|[\w.+-]+@[\w-]+\.[\w.]+"
+    r"|\+?\d(?:[\s().-]?\d){7,}",
+    re.IGNORECASE,
+)
+_QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")
+_WORD = re.compile(r"[\w'’-]{4,}")
+
+# What errors are written with: a customer may have written these words, too, and they give nobody away.
+_USUAL = re.compile(
+    r"access|account|allowed|api|argument|balance|been|billing|body|budget|called|calling|cannot|capacity|certain"
+    r"|chat|check|code|content|context|could|credit|credits|current|does|enabled|error|exceeded|exceeds|failed|field"
+    r"|file|filter|format|from|function|have|image|images|input|inputs|invalid|json|least|length|limit|longer|many"
+    r"|maximum|message|messages|missing|model|more|most|must|name|only|output|parameter|picture|plan|please|prompt"
+    r"|provided|quota|rate|reduce|refused|request|requested|required|response|retry|role|roles|server|shorter|should"
+    r"|size|support|supported|system|text|than|that|their|there|this|token|tokens|tool|tools|try|type|unknown"
+    r"|unsupported|valid|value|with|would|your"
+)
+
+
+def excerpt(said: str, secrets: Iterable[str], texts: Iterable[str], names: Iterable[str] = ()) -> str:
+    """What a server said, in one short line, without `secrets`, without what it repeats of `texts`, and without a word of `names`."""
+    line = " ".join(said.split())[: LONGEST * 4]
+    for secret in secrets:
+        if secret:
+            line = line.replace(secret, HIDDEN)
+    for part in {part for name in names for part in name.split() if len(part) > 1}:
+        line = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", HIDDEN, line, flags=re.IGNORECASE)
+    line = _QUERY.sub(r"\1", _SECRETS.sub(HIDDEN, line))
+    line = re.sub(rf"{HIDDEN}(?:[\s,;:]*{HIDDEN})+", HIDDEN, _without(line, " ".join(texts)[-_LONGEST_TEXT:]))
+    return line if len(line) <= LONGEST else line[:LONGEST].rstrip() + HIDDEN
+
+
+def _without(line: str, text: str) -> str:
+    """`line` without the words, and the parts of words, that stand in `text`."""
+    text = " ".join(text.split()).casefold()
+    folded = line.casefold()
+    if not text or len(folded) != len(line):
+        return _WORD.sub(HIDDEN, line) if text else line
+    hidden = [False] * len(line)
+    for size in (_SHINGLE, _WIDE_SHINGLE):
+        known = {text[at : at + size] for at in range(len(text) - size + 1)}
+        for at in range(len(folded) - size + 1):
+            part = folded[at : at + size]
+            if part in known and (size == _SHINGLE or not part.isascii()) and not _is_usual(folded, at, size):
+                hidden[at : at + size] = [True] * size
+    written = set(_WORD.findall(text))
+    for word in _WORD.finditer(folded):
+        if word[0] in written and not _USUAL.fullmatch(word[0]):
+            hidden[word.start() : word.end()] = [True] * len(word[0])
+    # A word of which a part is hidden goes as a whole.
+    for word in re.finditer(r"\S+", line):
+        if line[word.start() : word.end()].isascii() and any(hidden[word.start() : word.end()]):
+            hidden[word.start() : word.end()] = [True] * (word.end() - word.start())
+    return "".join(HIDDEN if hide else char for char, hide in zip(line, hidden, strict=True)).replace(HIDDEN * 2, HIDDEN)
+
+
+def _is_usual(folded: str, at: int, size: int) -> bool:
+    """Whether a part consists of nothing but words that every error is written with."""
+    start = folded.rfind(" ", 0, at + 1) + 1
+    end = folded.find(" ", at + size - 1)
+    words = _WORD.findall(folded[start : len(folded) if end < 0 else end])
+    return bool(words) and all(_USUAL.fullmatch(word) for word in words)

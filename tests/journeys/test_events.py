@@ -1,0 +1,165 @@
+"""Events about messages and about the account, through real ports: none of them is taken for a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sara.texts import Texts
+from tests.patience import slowness
+
+from .conftest import Town
+
+CARD = "4111 1111 1111 1111"
+DAY = 86_400
+
+
+def body(town: Town, field: str, time: int | None = None, **value: Any) -> dict[str, Any]:
+    """A webhook with one change."""
+    settings = town.phone.settings
+    metadata = {"display_phone_number": settings.display_number, "phone_number_id": settings.phone_number_id}
+    change = {"field": field, "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
+    entry: dict[str, Any] = {"id": settings.business_account_id, "changes": [change]}
+    return {"object": "whatsapp_business_account", "entry": [entry | ({} if time is None else {"time": time})]}
+
+
+def event(town: Town, number: int, ago: int = 0, **content: Any) -> dict[str, Any]:
+    """What Ana writes, or is written, so many seconds ago."""
+    settings, ana = town.phone.settings, town.phone.customers["ana"]
+    stamp = str(settings.clock() // 1_000 - ago)
+    return {"from_user_id": ana.user_id, "to_user_id": ana.user_id, "id": f"wamid.event{number}", "timestamp": stamp, **content}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"body": words}}
+
+
+def edited(number: int, words: str) -> dict[str, Any]:
+    return {"type": "edit", "edit": {"original_message_id": f"wamid.event{number}", "message": text(words)}}
+
+
+def deleted(number: int) -> dict[str, Any]:
+    return {"type": "revoke", "revoke": {"original_message_id": f"wamid.event{number}"}}
+
+
+async def post(town: Town, *messages: dict[str, Any]) -> None:
+    delivery = await town.phone.post(body(town, "messages", messages=list(messages)))
+    assert delivery.taken
+
+
+async def post_echo(town: Town, echo: dict[str, Any]) -> None:
+    delivery = await town.phone.post(body(town, "smb_message_echoes", message_echoes=[echo]))
+    assert delivery.taken
+
+
+async def test_a_correction_in_the_quiet_window_is_seen_before_the_ai_is_asked(town: Town) -> None:
+    await town.start()
+    await post(town, event(town, 1, 3, **text("Two pizzas please")), event(town, 2, 2, **edited(1, "Three pizzas please")))
+    assert await town.answers(1) == ["echo: Three pizzas please"]
+    # The edit may come before what it changes.
+    await post(town, event(town, 4, 2, **edited(3, "and five beers")), event(town, 3, 3, **text("and two beers")))
+    assert (await town.answers(2))[1] == "echo: and five beers"
+    await post(town, event(town, 5, 3, **text(CARD)), event(town, 6, 2, **text("hello?")), event(town, 7, 1, **deleted(5)))
+    assert (await town.answers(3))[2] == "echo: hello?"
+    await post(town, event(town, 8, 2, **text(CARD)), event(town, 9, 1, **deleted(8)))
+    await post(town, event(town, 10, 0, **text("never mind")))
+    assert (await town.answers(4))[3] == "echo: never mind"
+    asked = str([call.messages for call in town.ai.calls])
+    for gone in (CARD, "Two pizzas", "two beers"):
+        assert gone not in asked
+
+
+async def test_what_a_customer_deleted_after_the_answer_is_in_no_later_prompt_and_not_kept(town: Town) -> None:
+    town.ai.mode = lambda call: "Thank you."
+    await town.start()
+    await post(town, event(town, 1, 3, **text(CARD)))
+    await town.answers(1)
+    assert CARD in str(town.ai.calls[0].messages)
+    await post(town, event(town, 2, 2, **deleted(1)))
+    await post(town, event(town, 3, 1, **text("what did I send you?")))
+    await town.answers(2)
+    assert CARD not in str(town.ai.calls[1].messages)
+    assert "[deleted message]" in str(town.ai.calls[1].messages)
+    assert CARD not in str(await town.messages())
+
+
+async def test_an_answer_to_words_that_were_edited_meanwhile_is_not_sent(town: Town) -> None:
+    town.ai.delay_ms = int(2_000 * slowness())
+    await town.start()
+    await post(town, event(town, 1, 3, **text("Two pizzas please")))
+    await town.ai.wait_for(lambda calls: len(calls) == 1)
+    await post(town, event(town, 2, 2, **edited(1, "Three pizzas please")))
+    town.ai.delay_ms = 0
+    assert await town.answers(1) == ["echo: Three pizzas please"]
+    assert len(town.ai.calls) == 2
+
+
+async def test_no_event_in_the_phone_app_keeps_the_ai_from_answering(town: Town) -> None:
+    await town.start()
+    await town.phone.say("ana", "hello")
+    assert await town.answers(1) == ["echo: hello"]
+    events: list[dict[str, Any]] = [
+        deleted(99),
+        edited(99, "x"),
+        {"type": "reaction", "reaction": {"message_id": "wamid.99", "emoji": "👍"}},
+        {"type": "hologram", "hologram": {}},
+        {"type": "unsupported", "unsupported": {"type": "reaction"}, "errors": [{"code": 131051}]},
+    ]
+    for number, each in enumerate(events):
+        await post_echo(town, event(town, number, **each))
+    # Somebody answered three days ago, and Meta tells it now.
+    await post_echo(town, event(town, 90, 3 * DAY, **text("I will call you")))
+    await town.phone.say("ana", "still there?")
+    assert (await town.answers(2))[1] == "echo: still there?"
+    assert town.daemon is not None
+    assert [each.mode for each in await town.daemon.store.conversations(10)] == ["bot"]
+    # But what is said now is a person's answer.
+    await post_echo(town, event(town, 91, 0, **text("Here I am")))
+    assert [each.mode for each in await town.daemon.store.conversations(10)] == ["human"]
+
+
+async def test_who_sends_what_cannot_be_read_is_told_so_once(town: Town) -> None:
+    await town.start()
+    poll = {"type": "unsupported", "unsupported": {"type": "poll_creation"}, "errors": [{"code": 131051}]}
+    once = {"type": "unsupported", "errors": [{"code": 131051}]}
+    await post(town, event(town, 1, 2, **text("Bom dia, vocês abrem no domingo?")))
+    await town.answers(1)
+    await post(town, event(town, 2, 1, **poll), event(town, 3, 1, **once))
+    assert (await town.answers(2))[1] == Texts().say("unreadable", "pt")
+    await post(town, event(town, 4, 0, **poll), event(town, 5, 0, **text("oi?")))
+    assert (await town.answers(3))[2] == "echo: oi?"
+    assert [facts["kind"] for facts in town.ai.calls[-1].context if facts.get("kind") == "unsupported"], "the AI knows of it"
+    assert [each.reason for each in await town.messages(direction="in", kind="unsupported")] == ["unreadable"] * 3
+
+
+async def test_what_is_wrong_with_the_account_stands_until_it_is_over_also_across_a_restart(town: Town) -> None:
+    stamp = town.phone.settings.clock() // 1_000
+    number = {"display_phone_number": town.phone.settings.display_number}
+
+    async def quality(word: str, ago: int) -> None:
+        news = body(town, "phone_number_quality_update", stamp - ago, event=word, **number)
+        assert (await town.phone.post(news)).taken
+
+    async def problems(expected: list[str]) -> None:
+        async def shown() -> bool:
+            assert town.daemon is not None
+            found = [each.key for each in town.daemon.problems if each.key.startswith("account:")]
+            return [key.rpartition(":")[0].rpartition(".")[2] for key in found] == expected
+
+        await town.until(shown)
+
+    await town.start()
+    await quality("FLAGGED", 600)
+    await problems(["FLAGGED"])
+    await town.stop()
+    await town.start()
+    await problems(["FLAGGED"])
+    await quality("UNFLAGGED", 300)
+    await problems([])
+    await quality("FLAGGED", 600)  # delivered again
+    await quality("FLAGGED", 400)  # delivered late
+    await town.stop()
+    await town.start()
+    await quality("DOWNGRADE", 200)
+    await problems(["DOWNGRADE"])
+    await quality("FLAGGED", 100)
+    await problems(["DOWNGRADE", "FLAGGED"])
