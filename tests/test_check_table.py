@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,33 +230,26 @@ def test_secrets_are_hidden_in_what_is_printed_and_nothing_else(tmp_path: Path, 
 
 
 def test_a_state_folder_that_this_user_cannot_write_is_named(tmp_path: Path) -> None:
-    """Root may write everywhere: the command runs as nobody."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can run a command as somebody else")
+    """Root may write everywhere: the command runs without that right, on a folder of somebody else."""
+    if os.geteuid() != 0 or (setpriv := shutil.which("setpriv")) is None:
+        pytest.skip("only root can give a folder away, and setpriv takes the right from it to write there")
     file = laid_out(tmp_path / "shop")
-    (tmp_path / "shop" / "state").mkdir(mode=0o755)
-    file.with_name("secrets.yaml").chmod(0o644)
-    for parent in [tmp_path, *tmp_path.parents][:4]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    words = [
-        "setpriv",
-        "--reuid=65534",
-        "--clear-groups",
-        "--",
-        HOME / ".venv/bin/python",
-        "-m",
-        "sara",
-        "check",
-        "--json",
-        "-c",
-        file,
-    ]
-    if shutil.which("setpriv") is None:
-        pytest.skip("setpriv is missing")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    told = [headline(each) for each in json.loads(done.stdout)["findings"]]
-    assert f"sara.yaml:4:8: state: {tmp_path}/shop/state cannot be written by this user; let the user" in "\n".join(told)
-    assert done.returncode == 1
+    state = tmp_path / "shop" / "state"
+    for place, message in (
+        (state, "cannot be written by this user"),
+        (tmp_path / "shop", f"cannot be made in {tmp_path}/shop by this user"),
+    ):
+        place.mkdir(exist_ok=True)
+        os.chown(place, 65_534, 65_534)
+        words = [setpriv, "--bounding-set=-dac_override", "--", sys.executable, "-m", "sara", "check", "--json", "-c", str(file)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        told = [headline(each) for each in json.loads(done.stdout)["findings"]]
+        assert told == [
+            f"sara.yaml:4:8: state: {state} {message}; let the user that runs SARA own it, and run this as that user or as root"
+        ]
+        assert done.returncode == 1
+        if state.exists():
+            state.rmdir()
 
 
 def test_the_shipped_files_name_each_value_that_has_to_be_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

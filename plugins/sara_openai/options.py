@@ -56,7 +56,10 @@ class OpenAIOptions(Options):
         description="Whether the model is also told the time, the customer's name, their language and your notes about them, as far "
         "as these are known and `instructions` hold no placeholder for them, and to answer in the customer's language.",
     )
-    timezone: str = Field(default="UTC", description="The time zone that the model is told the time in, e.g. Europe/Lisbon.")
+    timezone: str | None = Field(
+        default=None,
+        description="The time zone that the model is told the time in, e.g. Europe/Lisbon. Left out: that of the opening hours, else UTC.",
+    )
     summary_instructions: str = Field(
         default="",
         description="What the model is told when it sums up the older part of a conversation. Left out: a text of SARA's own.",
@@ -124,14 +127,15 @@ class OpenAIOptions(Options):
         """The server's host and port, for messages to people."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
-    @property
-    def zone(self) -> tzinfo:
-        """The time zone that the model is told the time in."""
-        return _zone(self.timezone)
+    def zone(self, *defaults: str) -> tzinfo:
+        """The time zone that the model is told the time in: the one in the options, else the first of `defaults` that is no blank."""
+        return _zone(next(filter(None, (self.timezone, *defaults)), "UTC"))
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         _zone(value.strip())
         return value.strip()
 

@@ -87,7 +87,7 @@ class OpenAIResponder(Responder):
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         """Have the model sum up what was said, in one request without tools."""
         async with self._bounded() as client:
-            text = material(lines, former, now, self.options.zone)
+            text = material(lines, former, now, self.options.zone(self.context.timezone))
             instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
             answer = await self._asker.ask(client, Question(instructions, [Line("", "customer", text, now)], whole=True))
             return Summary(summed_up(answer), answer.usage)
@@ -112,8 +112,8 @@ class OpenAIResponder(Responder):
 
     def _told(self, turn: Turn, code: str, *, facts: bool) -> str:
         """All that comes before the conversation."""
-        instructions = self.options.instructions
-        return preface(brief(instructions, turn, self.options.zone, facts=facts), instructions, turn, code, facts=facts)
+        instructions, zone = self.options.instructions, self.options.zone(turn.timezone, self.context.timezone)
+        return preface(brief(instructions, turn, zone, facts=facts), instructions, turn, code, facts=facts)
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:

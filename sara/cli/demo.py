@@ -44,7 +44,6 @@ def demo(base_url: str | None, model: str | None, port: int, log_level: str) -> 
     if log_level not in LEVELS:
         return fail(f"--log-level is one of {', '.join(LEVELS)}", 2)
     set_up(log_level)
-    print("Starting the daemon, the phone and the AI (some seconds) …", flush=True)
     try:
         return asyncio.run(_demo(base_url, model, port))
     except SaraError as error:
@@ -60,6 +59,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             phone = simulator_of(plugins, CHANNEL)
             stack.push_async_callback(phone.stop)
             await started(phone, port)
+            print("Starting the daemon, the phone and the AI (some seconds) …", flush=True)
             responder, about = _real_responder(base_url, model)
             if responder is None:
                 script = simulator_of(plugins, RESPONDER)

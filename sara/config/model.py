@@ -248,6 +248,13 @@ class Config:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
+    def timezone(self) -> str:
+        """The time zone of the opening hours; empty where there are none, or where channels differ."""
+        policies = [self.conversation, *(each.conversation for each in self.channels.values() if each.conversation)]
+        zones = {each.hours.timezone for each in policies if each.hours is not None}
+        return zones.pop() if len(zones) == 1 else ""
+
+    @property
     def redactor(self) -> Redactor:
         """Replaces the secrets of every section."""
         sections = (self.store, self.queue, *self.channels.values(), *self.responders.values())
