@@ -7,6 +7,7 @@ the group `sara`, else bundled. Only plugins that the file names are loaded.
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import os
@@ -75,8 +76,14 @@ class Plugins:
 
     def available(self) -> dict[str, list[Found]]:
         """Every plugin that could be named, with the one that wins first."""
+        return self._found
+
+    @functools.cached_property
+    def _found(self) -> dict[str, list[Found]]:
+        # Looked for once: to read what all installed packages offer takes longer than the rest of a short command.
         found: dict[str, list[Found]] = {}
-        for each in [*self._in_folder(), *_installed()]:
+        installed = _installed()
+        for each in [*self._in_folder(installed), *installed]:
             places = found.setdefault(each.name, [])
             if all(each.where != known.where for known in places):
                 places.append(each)
@@ -179,7 +186,7 @@ class Plugins:
             ) from error
         return module
 
-    def _in_folder(self) -> list[Found]:
+    def _in_folder(self, installed: Sequence[Found]) -> list[Found]:
         if self._folder is None or not self._folder.is_dir():
             return []
         found = []
@@ -188,13 +195,13 @@ class Plugins:
             name = (entry.name if package else entry.stem).removeprefix("sara_")
             # Whatever else lies there (editors' and file managers' leavings, what was renamed to be out of the way) is no plugin.
             if name.isidentifier() and (package or (entry.suffix == ".py" and entry.is_file())):
-                found.append(_folder_or_bundled(name, entry / "__init__.py" if package else entry))
+                found.append(_folder_or_bundled(name, entry / "__init__.py" if package else entry, installed))
         return found
 
 
-def _folder_or_bundled(name: str, path: Path) -> Found:
+def _folder_or_bundled(name: str, path: Path, installed: Sequence[Found]) -> Found:
     """The same path found twice is one: in a checkout, `plugins/` beside sara.yaml holds the bundled ones themselves."""
-    bundled = next((each for each in _installed() if each.name == name and each.origin == "bundled"), None)
+    bundled = next((each for each in installed if each.name == name and each.origin == "bundled"), None)
     if bundled is not None and _origin_of(bundled.where) == path.resolve():
         return bundled
     return Found(name, "folder", str(path))
@@ -222,9 +229,10 @@ def _forget(name: str) -> None:
 
 
 def _installed() -> list[Found]:
-    points = list(entry_points(group=GROUP))
-    points.sort(key=_is_bundled)
-    return [Found(point.name, "bundled" if _is_bundled(point) else "installed", point.module) for point in points]
+    found = [
+        Found(point.name, "bundled" if _is_bundled(point) else "installed", point.module) for point in entry_points(group=GROUP)
+    ]
+    return sorted(found, key=lambda each: each.origin == "bundled")
 
 
 def _is_bundled(point: EntryPoint) -> bool:

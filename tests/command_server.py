@@ -32,6 +32,10 @@ PRELOADED = (
     "sara_whatsapp.channel",
     "sara_openai.responder",
     "sara_sqlite.store",
+    "sara_sqlite.queue",
+    "markdown_it",
+    "openai.resources.chat.completions",
+    "openai.resources.responses",
 )
 _server: tuple[int, str] | None = None
 

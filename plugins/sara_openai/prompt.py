@@ -30,7 +30,7 @@ def compose(question: Question, *, told: bool = True) -> list[Message]:
     if told and question.briefing.strip():
         prompt.append({"role": "system", "content": encodable(question.briefing)})
     lines = [*question.history, *question.messages]
-    unseen = unavailable(lines, question.shown, question.heard, sees=question.sees, hears=question.hears)
+    unseen = unavailable(lines, question.shown_ids, question.heard, sees=question.sees, hears=question.hears)
     for line in lines:
         prompt += _messages(question, line, unseen.get(line.id, ()))
     return prompt

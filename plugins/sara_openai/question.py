@@ -60,6 +60,11 @@ class Question:
         return {line: some for line, some in urls.items() if some}
 
     @property
+    def shown_ids(self) -> frozenset[str]:
+        """The ids of the pictures that are shown."""
+        return frozenset(each.id for some in self.pictures.values() for each in some) - self.hidden
+
+    @property
     def picture_ids(self) -> list[str]:
         """The pictures there are, the newest first."""
         lines = [line.id for line in (*self.history, *self.messages)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sara import Attachment, Line
 from sara_openai.failures import Failed, understand
 from sara_openai.picture import Picture, data_url
-from sara_openai.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of
+from sara_openai.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of, picture_id
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -44,7 +44,7 @@ async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
             content = await _content(each, LARGEST_PICTURE)
             url = None if content is None else await asyncio.to_thread(data_url, content)
             if url is not None:
-                seen.setdefault(line.id, []).insert(0, Picture(each.id or f"{line.id}:{number}", url))
+                seen.setdefault(line.id, []).insert(0, Picture(picture_id(line, number), url))
                 count += 1
     return seen
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sara import Attachment, Line
 
@@ -18,6 +18,11 @@ def mime_of(attachment: Attachment) -> str:
     return attachment.mime.partition(";")[0].strip().lower()
 
 
+def picture_id(line: Line, number: int) -> str:
+    """Return what a picture of a message is known by: its file's id, else its place in the message."""
+    return line.attachments[number].id or f"{line.id}:{number}"
+
+
 def is_picture(attachment: Attachment) -> bool:
     """Whether a model that sees can be shown this."""
     return attachment.kind == "image" and mime_of(attachment) in PICTURES
@@ -29,32 +34,24 @@ def newest_pictures(lines: Sequence[Line]) -> list[tuple[Line, Attachment]]:
 
 
 def unavailable(
-    lines: Sequence[Line], pictures: Mapping[str, Sequence[str]], heard: Mapping[str, str], *, sees: bool, hears: bool
+    lines: Sequence[Line], shown: Collection[str], heard: Mapping[str, str], *, sees: bool, hears: bool
 ) -> dict[str, list[str]]:
-    """Why the model does not see or hear the files of each line, in their order; empty for one that it does. `pictures` are those
-    that are really shown, `heard` the transcripts, by line; `sees` and `hears` whether it could."""
+    """Why the model does not see or hear the files of each line, in their order; empty for one that it does. `shown` are the ids
+    of the pictures that are really shown, `heard` the transcripts, by line; `sees` and `hears` whether it could."""
     newest = {(line.id, id(each)) for line, each in newest_pictures(lines)}
     return {
-        line.id: [_reason(line, each, pictures, heard, (line.id, id(each)) in newest, sees, hears) for each in line.attachments]
+        line.id: [
+            "" if picture_id(line, number) in shown else _reason(line, each, heard, (line.id, id(each)) in newest, sees, hears)
+            for number, each in enumerate(line.attachments)
+        ]
         for line in lines
         if line.attachments
     }
 
 
-def _reason(
-    line: Line,
-    attachment: Attachment,
-    pictures: Mapping[str, Sequence[str]],
-    heard: Mapping[str, str],
-    newest: bool,
-    sees: bool,
-    hears: bool,
-) -> str:
+def _reason(line: Line, attachment: Attachment, heard: Mapping[str, str], newest: bool, sees: bool, hears: bool) -> str:
     if attachment.kind == "audio":
         return _unheard(line, attachment, heard, hears)
-    shown = len(pictures.get(line.id, ()))
-    if shown and shown == sum(map(is_picture, line.attachments)):
-        return ""
     if missing := _missing(attachment):
         return missing
     if attachment.kind == "document":

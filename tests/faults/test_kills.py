@@ -44,8 +44,8 @@ PROMPT = {"latency": 0, "sent_delay": 0, "delivered_delay": 0, "read_delay": 0}
 UNHURRIED = {"latency": 25, "sent_delay": 100, "delivered_delay": 100, "read_delay": 100}
 """A provider that takes its time, so that a crash finds requests under way and receipts yet to come."""
 
-LONG = "\n\n" + "and so on, " * 450
-"""Makes an answer one of two parts."""
+LONG = "\n\n" + ", ".join(f"and so on to {number}" for number in range(250))
+"""Makes an answer one of two parts; words that only repeated themselves would be cut off as a model's runaway."""
 
 
 def fresh_seed() -> int:

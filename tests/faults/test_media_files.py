@@ -35,8 +35,8 @@ async def test_a_kill_while_files_are_fetched_leaves_none_that_no_row_names(stra
             fork = await Fork.serving(town)
             async with strace.beside(fork.pid, *options, trace=trace):
                 with suppress(Died):
-                    await town.phone.say_picture("ana", b"a picture of a cat")
-                    await town.phone.say_document("ana", b"a menu")
+                    await town.phone.say_picture("ana", b"a picture of a cat", caption="a cat")
+                    await town.phone.say_document("ana", b"a menu", caption="a menu")
                     await fork.alive(read_through(town))
                     await fork.alive(town.until(lambda: complete(town), DEADLINE))
                     await fork.end()

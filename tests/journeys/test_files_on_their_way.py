@@ -54,7 +54,9 @@ async def test_a_picture_that_the_model_is_shown_is_waited_for(town: Town) -> No
     town.config["responders"]["assistant"]["images"] = True
     town.phone.faults.media_silent.on()
     await town.start()
-    await town.phone.say_picture("ana", b"\x89PNG a cat", caption="Who is this?")
+    await town.phone.say_picture(
+        "ana", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00", caption="Who is this?"
+    )
     await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == 1, timeout=DEADLINE)
     assert town.ai.calls == []
     town.phone.faults.media_silent.off()

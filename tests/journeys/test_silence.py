@@ -187,7 +187,8 @@ async def test_the_time_the_channel_the_name_and_the_notes_are_in_the_instructio
     await town.phone.say("ana", "what may I eat?")
     await town.answers(2)
     assert "Channel whatsapp." in town.ai.calls[1].system
-    assert "You talk to Ana Duarte." in town.ai.calls[1].system
+    assert "You talk to `customer_name`." in town.ai.calls[1].system
+    assert '{"customer_name": "Ana Duarte"}' in town.ai.calls[1].system
     assert "Allergic to nuts" in town.ai.calls[1].system
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from .conftest import Process, Town, exported
 
 SHELF = Path(__file__).parents[1] / "data" / "plugins"
-LONG = "\n\n" + "and so on, " * 450
-"""Makes an answer one of two parts."""
+LONG = "\n\n" + ", ".join(f"and so on to {number}" for number in range(250))
+"""Makes an answer one of two parts; words that only repeated themselves would be cut off as a model's runaway."""
 
 
 async def test_once_it_is_told_to_stop_no_further_part_is_sent_until_the_next_start(town: Town, process: Process) -> None:

@@ -242,6 +242,26 @@ async def test_older_and_refused_pictures_are_named(
     assert facts["files"] == [{"kind": "image", "not_available_to_you": "it could not be shown to you"}]
 
 
+async def test_of_several_files_in_a_message_each_says_for_itself_whether_it_is_shown(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
+) -> None:
+    (whole := tmp_path / "whole").write_bytes(b"\xff\xd8\xff" + bytes(30))
+    (broken := tmp_path / "broken").write_bytes(b"no picture at all")
+    files = tuple(
+        Attachment(kind, mime, "r", id=f"a{number}", path=path)
+        for number, (kind, mime, path) in enumerate(
+            [("image", "image/jpeg", whole), ("document", "application/pdf", whole), ("image", "image/png", broken)]
+        )
+    )
+    await responder_with(images=True).answer(replace(turn("x"), messages=(message(kind="interactive", attachments=files),)))
+    [facts] = simulator.calls[-1].context
+    assert [each.get("not_available_to_you") for each in facts["files"]] == [
+        None,
+        "you cannot read documents",
+        "it could not be shown to you",
+    ]
+
+
 async def test_a_transcript_is_told_to_be_one(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, tmp_path: Path
 ) -> None:
