@@ -83,7 +83,7 @@ class Place:
         words = ["sh", "scripts/environment.sh", ".venv", "requirements.lock", "make demo"]
         return subprocess.Popen(
             words, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-            env={"PATH": str(self.folder / "bin"), **environ},
+            env={"PATH": str(self.folder / "bin"), **environ}, preexec_fn=_heed_interrupts,
         )  # fmt: skip
 
     def run(self, **environ: str) -> tuple[int, str]:
@@ -152,7 +152,11 @@ def test_one_that_was_interrupted_anywhere_is_made_again(tmp_path: Path) -> None
         process = place.begin()
         _wait_for((place.folder / "control/reached").exists)
         os.killpg(process.pid, ending)
-        process.communicate(timeout=DEADLINE)
+        try:
+            process.communicate(timeout=DEADLINE)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode != 0
         place.mend()
         assert place.run()[0] == 0
@@ -261,6 +265,11 @@ def test_make_demo_says_the_same_and_then_runs_what_was_made(tmp_path: Path) -> 
     )
     assert "3/3 Installing SARA itself" in done.stdout
     assert ".venv/bin/sara" in done.stderr  # which the Python of this test does not really install
+
+
+def _heed_interrupts() -> None:
+    """Where the tests run in the background, an interrupt is ignored by all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
