@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -87,12 +88,19 @@ class Acting:
             return [work]
         if view.mode_until >= longer.until:
             return [work]
-        return await self._store.hand_over(conversation, longer, now)
+        first, *others = await self._store.hand_over(conversation, longer, now)
+        return [replace(first, parts=work.parts), *others]
 
-    async def note(self, conversation: str, text: str) -> None:
-        """Replace what is noted about the person."""
+    async def note(self, conversation: str, text: str, *, is_replacing: bool = False) -> None:
+        """Write a note about the person below what is noted already, or instead of that."""
         await self._route(conversation)
-        await self._store.note(conversation, storable(text)[:LONGEST], OPERATOR, self._clock())
+        text = storable(text).strip()
+        known = "" if is_replacing else (await self._summary(conversation)).notes
+        if not text and not is_replacing:
+            raise SaraError("there is nothing to note; give a text")
+        if len(known) + len(text) + 1 > LONGEST:
+            raise SaraError(f"with this the notes are longer than {LONGEST} characters; replace them by shorter ones")
+        await self._store.note(conversation, text, OPERATOR, self._clock(), append=not is_replacing)
 
     async def _route(self, conversation: str) -> Route:
         account = (await self._summary(conversation)).account

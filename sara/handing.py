@@ -47,14 +47,14 @@ class Handing:
         if notify is None or (to := self._routes.named(notify.channel)) is None:
             return None
         # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
-        text = self._texts.say(
-            "operator_call",
-            to.policy.language,
-            name=one_line(name or "") or "?",
-            conversation="{conversation}",
-            reason=one_line(reason),
-        )
-        return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text))
+        values = {"name": one_line(name or "") or "?", "reason": one_line(reason)}
+        text = self._texts.say("operator_call", to.policy.language)
+        return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text), values)
+
+    def operators(self, route: Route) -> tuple[Person, ...]:
+        """The people of the business who are told of customers by this route, whichever channel the customers use."""
+        notified = (each.policy.hand_over.notify for each in self._routes)
+        return tuple(dict.fromkeys(person_of(each.to) for each in notified if each is not None and each.channel == route.name))
 
 
 def one_line(text: str) -> str:

@@ -66,9 +66,10 @@ class Health:
             for key in keys if not counts.get(state) else ():
                 self._problems.clear(key)
 
-    async def look(self, limit: int = MOST) -> Sequence[Unhealthy]:
-        """The conversations that somebody should look at, the longest first."""
-        return await self._store.unhealthy(self._clock(), self._unanswered, self._person, limit)
+    async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[Unhealthy]:
+        """The conversations that somebody should look at, the longest first. An operator who asks (`is_asked`) sees at once who waits
+        for a person; a problem it is after `late_after`."""
+        return await self._store.unhealthy(self._clock(), self._unanswered, 0 if is_asked else self._person, limit)
 
     def tell(self, found: Sequence[Unhealthy]) -> None:
         """Report what is there, and clear what is over."""

@@ -245,7 +245,16 @@ class Rules:
             for each in changes
             if isinstance(each, Echo) and (over := self._echoed(each, route, now)) is not None
         }
-        return Intake(route.channel.account, arrivals, reception.receipts, changes, reception.set_aside, echoed)
+        return Intake(
+            route.channel.account,
+            arrivals,
+            reception.receipts,
+            changes,
+            reception.set_aside,
+            echoed,
+            operators=self._handing.operators(route),
+            operator_notice=wording(self._texts, route.channel, "operator_notice") if arrivals else {},
+        )
 
     def _echoed(self, echo: Echo, route: Route, now: Instant) -> HandOver | None:
         """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""

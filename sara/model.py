@@ -371,11 +371,16 @@ Wording: TypeAlias = Mapping[str, Draft]
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Something to say to a person of the business. `{conversation}` in the text becomes the id of the conversation it is about."""
+    """Something to say to a person of the business about a conversation.
+
+    In the text the store puts in, once and as they are: `{conversation}`, its id; `{number}`, the customer's telephone number, else
+    their username or id; `{words}`, the customer's last messages, each in a line that begins with `> `; and the `values`.
+    """
 
     account: str
     person: Person
     draft: Draft
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,7 +438,12 @@ class Arrival:
 @dataclass(frozen=True, slots=True)
 class Intake:
     """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
-    that follows from it; an echo that is not named there is only recorded."""
+    that follows from it; an echo that is not named there is only recorded.
+
+    `operators` are the people of the business who are told of customers on this account. What they write is `skipped (operator)`, as
+    is a message that quotes what a person was told (`Tell`): no responder gets it. `operator_notice` tells them so, at most once an
+    hour.
+    """
 
     account: str
     arrivals: tuple[Arrival, ...] = ()
@@ -441,12 +451,14 @@ class Intake:
     changes: tuple[Change, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     echoed: Mapping[str, HandOver] = field(default_factory=dict)
+    operators: tuple[Person, ...] = ()
+    operator_notice: Wording = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
     """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to. `changed` says how
-    many messages an operator's `revive` or `drop` changed."""
+    many messages an operator's `revive` or `drop` changed, `parts` which messages were queued by `say`."""
 
     conversation: str
     account: str
@@ -454,6 +466,7 @@ class OpenWork:
     deliver_due: Instant | None
     timer_due: Instant | None = None
     changed: int | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -711,6 +724,7 @@ class Unhealthy:
     what: Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
     since: Instant
     detail: str = ""
+    phone: str | None = None
 
 
 # ── Delivery ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -885,7 +899,8 @@ class TimelineEvent:
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
     """One line of `sara conversations list`. `address` is the number or id that the provider knows the person by, which may be all
-    that is known of them."""
+    that is known of them; `phone` is their number, in bare digits. `person_since` is since when the customer waits for a person, None
+    where nobody does; `last_direction`, `last_kind` and `last_text` are of the newest message."""
 
     id: str
     account: str
@@ -902,6 +917,13 @@ class ConversationSummary:
     mode: Mode = "bot"
     language: str | None = None
     address: str | None = None
+    phone: str | None = None
+    mode_until: Instant | None = None
+    person_since: Instant | None = None
+    last_direction: Literal["in", "out"] | None = None
+    last_kind: str | None = None
+    last_text: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

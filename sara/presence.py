@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,10 @@ RENEW_AT = 0.8
 """Typing is shown again when this share of the time that it lasts has passed."""
 
 
+async def _always() -> bool:
+    return True
+
+
 class Presence:
     """Marks messages as read and shows typing, as far as a channel can."""
 
@@ -35,8 +39,11 @@ class Presence:
         self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
-    async def shown(self, route: Route, lines: tuple[Line, ...]) -> AsyncIterator[None]:
-        """While this lasts, the sender of `lines` sees that they were read and are being answered."""
+    async def shown(
+        self, route: Route, lines: tuple[Line, ...], is_wanted: Callable[[], Awaitable[bool]] = _always
+    ) -> AsyncIterator[None]:
+        """While this lasts, the sender of `lines` sees that they were read and are being answered. Typing ends earlier once the
+        answer is not wanted any more."""
         newest = next((line.external_id for line in reversed(lines) if line.external_id), None)
         if newest is None:
             yield
@@ -45,7 +52,7 @@ class Presence:
         marking = asyncio.create_task(self._try(route, route.channel.mark_read(newest)), name="read mark")
         self._marking.add(marking)
         marking.add_done_callback(self._marking.discard)
-        typing = asyncio.create_task(self._type(route, newest, marking), name="typing")
+        typing = asyncio.create_task(self._type(route, newest, marking, is_wanted), name="typing")
         try:
             yield
         finally:
@@ -58,11 +65,13 @@ class Presence:
         if self._marking:
             await asyncio.wait(self._marking, timeout=CLOSE_WITHIN / 1_000)
 
-    async def _type(self, route: Route, external_id: str, marking: asyncio.Task[bool]) -> None:
+    async def _type(
+        self, route: Route, external_id: str, marking: asyncio.Task[bool], is_wanted: Callable[[], Awaitable[bool]]
+    ) -> None:
         if not await asyncio.shield(marking):
             return
         lasts = route.channel.typing_lasts
-        while lasts is not None and await self._try(route, route.channel.typing(external_id)):
+        while lasts is not None and await is_wanted() and await self._try(route, route.channel.typing(external_id)):
             await pause(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: Route, call: Coroutine[Any, Any, None]) -> bool:

@@ -12,7 +12,7 @@ import structlog
 from sara import gates, history, retry, timers, tools
 from sara.bounds import Strays, told_of
 from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
-from sara.errors import ContentRefused, GiveUp, OverBudget, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.errors import ContentRefused, GiveUp, OverBudget, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
@@ -179,7 +179,7 @@ class Replies:
         except OverBudget as error:
             return await self._over_budget(view, route, error, now)
         try:
-            async with self._presence.shown(route, view.waiting):
+            async with self._presence.shown(route, view.waiting, lambda: self._is_wanted(view.conversation)):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
             drafts = _drafts(route, reply)
@@ -213,6 +213,14 @@ class Replies:
         self._lanes.well(route.reply_lane, view.conversation)
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
         return _end(work)
+
+    async def _is_wanted(self, conversation: str) -> bool:
+        """Whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
+        try:
+            view = await self._store.reply_view(conversation, HistoryLimits(messages=0))
+        except SaraError:
+            return False
+        return view is not None and view.mode == "bot" and not view.opted_out
 
     def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant) -> TurnTools:
         names = route.policy.tools

@@ -56,7 +56,8 @@ class Command:
 
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended, and that is still on its way here
+                os.kill(self.pid, number)
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

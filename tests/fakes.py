@@ -548,8 +548,8 @@ class FakeStore(Store):
         self._note("say", conversation, tuple(drafts), purpose, by, now, at)
         return self._work(now)
 
-    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
-        self._note("note", conversation, text, by, now)
+    async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
+        self._note("note", conversation, text, by, now, append)
 
     async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
         return self.ill

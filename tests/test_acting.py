@@ -91,12 +91,27 @@ async def test_consent_is_noted_with_how_it_was_given(house: House, how: str, ke
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "kept"), [("Allergic\x00 to nuts", "Allergic to nuts"), ("", ""), ("x" * 30_000, "x" * LONGEST)]
-)
-async def test_a_note_takes_the_place_of_the_former(house: House, text: str, kept: str) -> None:
-    await acting(house).note(CONVERSATION, text)
-    assert house.store.called("note") == [(CONVERSATION, kept, "operator", NOW)]
+async def test_a_note_is_added_to_the_former_or_takes_their_place(house: House) -> None:
+    """Nothing is cut in silence: what is too long is refused."""
+    rows = [
+        ("Allergic\x00 to nuts", False, ("Allergic to nuts", True)),
+        ("Allergic to nuts ", True, ("Allergic to nuts", False)),
+        ("", True, ("", False)),
+        ("x" * (LONGEST - 1), False, ("x" * (LONGEST - 1), True)),
+        (" ", False, "nothing to note"),
+        ("x" * LONGEST, False, "longer than 20000"),
+        ("x" * LONGEST, True, "longer than 20000"),
+    ]
+    for text, is_replacing, expected in rows:
+        house.store.calls.clear()
+        if isinstance(expected, str):
+            with pytest.raises(SaraError, match=expected):
+                await acting(house).note(CONVERSATION, text, is_replacing=is_replacing)
+            assert house.store.called("note") == []
+        else:
+            await acting(house).note(CONVERSATION, text, is_replacing=is_replacing)
+            kept, append = expected
+            assert house.store.called("note") == [(CONVERSATION, kept, "operator", NOW, append)]
 
 
 # ── own words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -170,7 +170,7 @@ def test_before_the_first_start_all_that_is_missing_is_the_daemon(file: Path, ca
     assert code == 0
     wrong = {check: each for check, each in found["sara"].items() if each["state"] != "good"}
     assert set(wrong) == {"daemon", "public_url"}
-    assert "systemctl start" in wrong["daemon"]["remedy"]
+    assert f"run --config {file}" in wrong["daemon"]["remedy"]
     assert found["store"]["store"]["state"] == "note"
     assert not (file.parent / "state").exists()
 

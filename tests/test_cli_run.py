@@ -45,3 +45,18 @@ def test_what_is_there_after_a_start_is_not_looked_through_again_and_again() -> 
         assert gc.get_freeze_count() < frozen * 2
     finally:
         gc.unfreeze()
+
+
+def test_a_loop_on_a_crowded_machine_is_given_more_time_before_it_counts_as_blocked() -> None:
+    second = 1_000_000_000
+    rows = [
+        ((0, 0), (second, 0), 1.0),  # alone on the machine
+        ((0, 0), (second, second), 2.0),  # half of a processor
+        ((second, 5 * second), (2 * second, 8 * second), 4.0),  # what was before does not count
+        ((0, 0), (second, 100 * second), run.MOST_CROWDED),  # a loop that stands still must end some time
+        ((0, 0), (0, second), 1.0),  # it slept: nothing is known
+        ((0, 0), (0, 0), 1.0),  # Linux does not say
+    ]
+    for before, after, factor in rows:
+        assert run.crowding(before, after) == factor, (before, after)
+    assert run._processor_times() > (0, -1)

@@ -11,6 +11,7 @@ import pytest
 
 from sara.config import Config, Conversation, Loaded, Options, load
 from sara.languages import LANGUAGES
+from tests.rows import each_row
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
@@ -55,7 +56,7 @@ WORKDAY = ((540, 1_020),)
 LUNCH = ((540, 750), (840, 1_080))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "of", "value"),
     [
         ("history: {summarise: true}", "history.summarise", True),
@@ -194,7 +195,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("written", "message"), BAD)
+@each_row(("written", "message"), BAD)
 def test_what_is_wrong_is_told_with_its_place_and_what_to_do(read: Read, written: str, message: str) -> None:
     [line] = told(read(f"{CHANNELS}conversation:\n  {written}\n"))
     place, _, said = line.partition(": ")
@@ -202,7 +203,7 @@ def test_what_is_wrong_is_told_with_its_place_and_what_to_do(read: Read, written
     assert said == f"conversation.{message}"
 
 
-@pytest.mark.parametrize(("written", "message"), BAD)
+@each_row(("written", "message"), BAD)
 def test_the_same_in_a_channels_own_policy_is_told_there(read: Read, written: str, message: str) -> None:
     text = CHANNELS.replace("  team: {plugin: chat}\n", f"  team:\n    plugin: chat\n    conversation:\n      {written}\n")
     [line] = told(read(text))
@@ -252,8 +253,7 @@ def test_a_language_of_ones_own_may_be_spoken_once_it_has_all_its_words(read: Re
         assert config.conversation.language == "nl"
 
 
-@pytest.mark.parametrize(
-    ("written", "said"),
+@each_row(("written", "said"),
     [
         ("budget: {day: {money: 5}}", "5:1: budget: a ceiling of money needs `prices`, e.g. prices: {gpt-5-mini: {input: 0.25, output: 2}}"),
         ("budget: {day: {calls: 0}}", "5:23: budget.day.calls must be at least 1"),
@@ -272,8 +272,7 @@ def test_a_language_of_ones_own_may_be_spoken_once_it_has_all_its_words(read: Re
         ("texts: {english: {limit: x}}", "5:9: texts.english is no language code; did you mean en?"),
         ("texts: {en: [a]}", "5:9: texts.en must be a block of keys and values, but is a list"),
         ("texts: {en: {limit: [x]}}", "5:14: texts.en.limit must be text, but is a list"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_is_wrong_with_words_texts_and_the_budget_is_told_with_its_place(read: Read, written: str, said: str) -> None:
     assert told(read(f"{CHANNELS}{written}\n")) == [f"sara.yaml:{said}"]
 
@@ -284,7 +283,7 @@ def test_a_language_that_lacks_words_is_told_which(read: Read) -> None:
     assert line.endswith(": missing; a language that SARA does not know needs every text")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written",
     [
         "budget: {day: {calls: 500, tokens: 1000000, money: 2.5}, month: {money: 50}, prices: {gpt-5-mini: {input: 0.25, output: 2}}}",

@@ -35,6 +35,7 @@ from sara.gates import (
 )
 from sara.testing import HandClock
 from tests.fakes import NOW, delivery_view, line, reply_view, steady
+from tests.rows import each_row
 
 POLICY = Conversation(max_age=60_000)
 FRESH = line("fresh", at=NOW - 1_000)
@@ -42,7 +43,7 @@ OLD = line("old", at=NOW - 60_001)
 FACTS = Facts(NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "facts", "expected"),
     [
         ({}, FACTS, Proceed()),
@@ -53,7 +54,6 @@ FACTS = Facts(NOW)
         ({"delivery": "backing_off"}, FACTS, Wait(NOW + BLOCKED_LOOK, blocked=True)),
         ({}, Facts(NOW, lane_held=True), Wait(NOW + LANE_LOOK, blocked=True)),
     ],
-    ids=["free", "due now", "quiet", "opted out", "in doubt", "backing off", "lane held"],
 )
 def test_each_gate_has_its_say(changes: dict[str, Any], facts: Facts, expected: Decision) -> None:
     assert decide(reply_view(FRESH, **changes), POLICY, facts) == expected
@@ -79,7 +79,7 @@ def test_who_opted_out_is_silent_towards_all_that_waits() -> None:
 EVERYTHING: dict[str, Any] = {"opted_out": True, "due": NOW + 500, "delivery": "in_doubt"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("waiting", "lifted", "expected"),
     [
         ((OLD,), {}, Skip(("old",), "opted_out")),
@@ -88,7 +88,6 @@ EVERYTHING: dict[str, Any] = {"opted_out": True, "due": NOW + 500, "delivery": "
         ((FRESH,), {"opted_out": False, "due": None}, Wait(NOW + BLOCKED_LOOK, blocked=True)),
         ((FRESH,), {"opted_out": False, "due": None, "delivery": "clear"}, Proceed()),
     ],
-    ids=["opt-out first", "then age", "then quiet", "then blocked", "then free"],
 )
 def test_consent_comes_before_age_before_quiet_before_blocked(waiting: Any, lifted: dict[str, Any], expected: Decision) -> None:
     assert decide(reply_view(*waiting, **{**EVERYTHING, **lifted}), POLICY, FACTS) == expected
@@ -112,7 +111,7 @@ def test_further_gates_are_asked_in_turn_until_one_objects() -> None:
 # ── who answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "expected"),
     [
         ({"mode": "bot"}, Proceed()),
@@ -123,7 +122,6 @@ def test_further_gates_are_asked_in_turn_until_one_objects() -> None:
         ({"mode": "paused", "mode_until": NOW + 9}, Wait(NOW + 9, blocked=True)),
         ({"mode": "paused", "mode_until": NOW - HOUR}, Wait(NOW + TIMER_LOOK, blocked=True)),
     ],
-    ids=["bot", "human", "human for a while", "human no longer", "paused", "paused for a while", "paused no longer"],
 )
 def test_where_a_person_answers_or_nobody_does_sara_does_not(changes: dict[str, Any], expected: Decision) -> None:
     assert decide(reply_view(FRESH, **changes), POLICY, FACTS) == expected
@@ -151,7 +149,7 @@ def shop(**changes: Any) -> Conversation:
     return Conversation(hours=Hours(**WEEK, answer=answer), **changes)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("now", "opens", "told", "since"),
     [
         (at(5, 8), at(5, 9), "09:00", at(4, 17)),
@@ -159,7 +157,6 @@ def shop(**changes: Any) -> Conversation:
         (at(9, 12), at(11, 9), "2027-01-11 09:00", at(8, 17)),
         (at(8, 17), at(11, 9), "2027-01-11 09:00", at(8, 17)),
     ],
-    ids=["before", "after", "weekend", "just closed"],
 )
 def test_outside_the_opening_hours_the_customer_is_told_until_when_and_answered_then(
     now: Instant, opens: Instant, told: str, since: Instant
@@ -173,7 +170,7 @@ def test_within_them_the_customer_is_answered(now: Instant) -> None:
     assert decide(reply_view(line("new", at=now)), shop(), Facts(now)) == Proceed()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("said", "again"),
     [
         ({}, True),
@@ -182,7 +179,6 @@ def test_within_them_the_customer_is_answered(now: Instant) -> None:
         ({"away": at(5, 7)}, False),
         ({"late": at(5, 7)}, True),
     ],
-    ids=["never", "the day before", "at the stroke", "this morning", "something else"],
 )
 def test_that_it_is_closed_is_said_once_each_time_it_is(said: dict[str, Instant], again: bool) -> None:
     decision = decide(reply_view(FRESH, said=said), shop(), Facts(at(5, 8)))
@@ -248,7 +244,7 @@ def test_nobody_hears_the_same_apology_twice_for_one_outage() -> None:
     assert isinstance(decide(reply_view(OLD, said={"late": NOW - 60_001}), policy, FACTS), Say)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "now", "old"),
     [
         (at(9, 10), at(11, 9, 5), False),
@@ -258,7 +254,6 @@ def test_nobody_hears_the_same_apology_twice_for_one_outage() -> None:
         (at(5, 9, 30), at(5, 12, 31), True),
         (at(4, 10), at(8, 9, 30), True),
     ],
-    ids=["weekend", "three hours, night not counted", "and a bit", "same day", "same day too old", "days of outage"],
 )
 def test_the_time_in_which_it_was_closed_makes_no_message_older(written: Instant, now: Instant, old: bool) -> None:
     decision = decide(reply_view(line("m", at=written)), shop(max_age=3 * HOUR), Facts(now))
@@ -291,7 +286,7 @@ def above(*idents: str) -> Decision:
     return Say("limit", Skip(idents, "over_limit"), NOW - HOUR)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limit", "many", "recent", "expected"),
     [
         (Rate(), 3, (NOW,) * 500, Proceed()),
@@ -316,7 +311,7 @@ def test_what_a_person_writes_above_the_limit_is_kept_and_said_once(
     assert decide(reply_view(*waiting(many), recent=recent), policy, FACTS) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("on_channel", "expected"),
     [
         ({}, Proceed()),
@@ -344,7 +339,7 @@ def test_a_burst_is_waited_for_before_it_is_counted() -> None:
     assert decide(reply_view(*waiting(2), recent=(NOW, NOW), due=NOW + 5), policy, FACTS) == Wait(NOW + 5)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limits", "expected"),
     [
         (Limits(), 0),
@@ -376,7 +371,7 @@ def test_only_the_newest_are_above_a_limit_and_never_none_of_them(limit: Rate, m
 # ── the reply window ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "window", "closed"),
     [
         ({"customer_at": NOW - HOUR + 1}, HOUR, False),
@@ -416,7 +411,7 @@ SOUND: list[Decision] = [
 ]
 
 
-@pytest.mark.parametrize("says", SOUND, ids=repr)
+@each_row("says", SOUND)
 def test_a_gate_of_a_plugin_has_its_say(says: Decision) -> None:
     assert asked(says) == (says, {})
 
@@ -428,7 +423,7 @@ def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_over
     assert asked(Wait(NOW + 1)) == (Wait(NOW + 1, blocked=True, reason="by the plugin vip"), {})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("says", "told"),
     [
         (ValueError("it rains"), "raised ValueError"),
@@ -455,7 +450,6 @@ def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_over
         (Say("busy", Wait(NOW - 1)), "a Wait for a moment that is over"),
         (Say("busy", Skip((), "none")), "a Skip of messages that do not wait"),
     ],
-    ids=repr,
 )
 def test_one_that_fails_or_answers_nonsense_is_passed_over_and_named(says: Any, told: str) -> None:
     decision, problems = asked(says)

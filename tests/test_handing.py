@@ -78,8 +78,8 @@ def test_a_person_of_the_business_is_told_by_the_channel_that_the_file_names_in_
     here = route(notify=Notify(channel="team", to="+49 170 1234567"))
     team = route("team", "test:2", "de")
     told = handing(here, team).over(here, "customer", "der Kunde will es", "Ana", NOW).tell
-    words = LANGUAGES["de"].texts["operator_call"].format(name="Ana", conversation="{conversation}", reason="der Kunde will es")
-    assert told == Tell("test:2", Person(phone="491701234567"), Draft(words))
+    words, values = LANGUAGES["de"].texts["operator_call"], {"name": "Ana", "reason": "der Kunde will es"}
+    assert told == Tell("test:2", Person(phone="491701234567"), Draft(words), values)
 
 
 def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same() -> None:
@@ -88,14 +88,31 @@ def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same(
     assert (over.tell, over.mode) == (None, "human")
 
 
-@each_row(
-    ("name", "said"), [("Ana", "Ana ("), (None, "? ("), ("", "? ("), ("{reason}", "{reason} ("), ("{name} {x}", "{name} {x} (")]
-)
-def test_a_customers_name_is_put_in_as_it_is(name: str | None, said: str) -> None:
+def test_a_customers_name_and_a_models_reason_are_put_in_on_one_line_each() -> None:
     here = route(notify=Notify(channel="support", to="+1 555"))
-    told = handing(here).over(here, "customer", "{name}", name, NOW).tell
-    assert told is not None
-    assert told.draft.text == f"{said}{{conversation}}) asks for a person: {{name}}"
+    rows = [
+        ("Ana", "Ana"),
+        (None, "?"),
+        ("", "?"),
+        ("{words}", "{words}"),
+        ("Ana\n\nAnswer with: rm -rf", "Ana Answer with: rm -rf"),
+    ]
+    for name, said in rows:
+        told = handing(here).over(here, "customer", f"because\n{name}", name, NOW).tell
+        assert told is not None
+        assert told.values == {"name": said, "reason": " ".join(f"because {name}".split())}
+
+
+def test_the_operators_of_a_channel_are_those_whom_any_channel_has_told_there() -> None:
+    """Whoever is told on a channel is no customer of it, whichever channel the customers use."""
+    support = route("support", notify=Notify(channel="team", to="+49 170 1234567"))
+    sales = route("sales", "test:2", notify=Notify(channel="team", to="rita"))
+    own = route("own", "test:3", notify=Notify(channel="own", to="+49 (0)170 1234567"))
+    team = route("team", "test:4")
+    rows = [(support, ()), (sales, ()), (own, (Person(phone="491701234567"),))]
+    rows.append((team, (Person(phone="491701234567"), Person(user_id="rita"))))
+    for each, operators in rows:
+        assert handing(support, sales, own, team).operators(each) == operators
 
 
 @each_row(

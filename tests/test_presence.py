@@ -49,6 +49,26 @@ def test_the_newest_message_is_marked_read_and_typing_is_renewed_until_the_answe
     without_waiting(main())
 
 
+def test_typing_ends_once_the_answer_is_not_wanted_any_more() -> None:
+    """A customer asked for silence or for a person while the model was thinking: what it says is dropped."""
+
+    async def main() -> None:
+        for unwanted_at, typings in ((0, 0), (1, 1), (3, 3)):
+            asked = 0
+
+            async def is_wanted(limit: int = unwanted_at) -> bool:
+                nonlocal asked
+                asked += 1
+                return asked <= limit
+
+            house, shop = House(), Shop()
+            async with Presence(house.strays).shown(replace(house.route, channel=shop), LINES, is_wanted):
+                await pass_time(120)
+            assert shop.shown == ["read w2", *["typing w2"] * typings]
+
+    without_waiting(main())
+
+
 async def test_a_channel_without_either_costs_nothing() -> None:
     house = House()
     presence = Presence(house.strays)

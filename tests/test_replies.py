@@ -1081,7 +1081,7 @@ async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> Non
     assert over.notice == {}, "its own answer says so"
     assert over.tell is not None
     assert over.tell.person == Person(phone="491701234567")
-    assert over.tell.draft.text == "Ana {reason} ({conversation}) asks for a person: wants a refund"
+    assert over.tell.values == {"name": "Ana {reason}", "reason": "wants a refund"}
     assert house.store.called("hand_over") == []
 
 

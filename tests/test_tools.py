@@ -16,6 +16,7 @@ from sara import Contact, Options, SaraError, Stale, StoreUnavailable, Tool, Too
 from sara.bounds import MOST_OF_ONE
 from sara.tools import HAND_OVER, LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools, chosen, fault_of, missing
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
+from tests.rows import each_row
 
 SCOPE = ToolScope(CONVERSATION, ACCOUNT, Contact("p1", "Ana"), NOW)
 
@@ -166,7 +167,7 @@ async def test_a_result_is_cut_and_holds_nothing_that_cannot_be_stored() -> None
 # ── calls that are wrong ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "said"),
     [
         ("", "number: Field required"),
@@ -250,12 +251,8 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
     assert "4929" not in told
 
 
-@pytest.mark.parametrize(
-    ("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")]
-)
-@pytest.mark.parametrize(
-    "name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"]
-)
+@each_row(("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")])
+@each_row("name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"])
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
     told = await toolbox(tool, house=house, hands_over=hands_over).call(name, '{"number": 7}')
@@ -269,7 +266,7 @@ async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> Non
     assert box.wanted is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "calls",
     [
         [("order_state", f'{{"number": {n}}}') for n in range(1, 30)],
@@ -279,7 +276,6 @@ async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> Non
         [(HAND_OVER, "{}")] * 30,
         [(HAND_OVER, '{"reason": "x"}')] * 30,
     ],
-    ids=["of many things", "of one thing", "unknown", "wrong", "wrong hand-over", "hand-over"],
 )
 async def test_a_model_that_goes_on_calling_is_told_to_stop(calls: list[tuple[str, str]]) -> None:
     tool = OrderState()
@@ -303,7 +299,7 @@ async def test_what_a_tool_says_of_its_failure_is_told_and_kept() -> None:
     assert house.listed() == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         RuntimeError("card 4929 1234"),
@@ -415,7 +411,7 @@ async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
     assert house.store.calls == []
 
 
-@pytest.mark.parametrize("arguments", ["{}", '{"reason": ""}', '{"reason": {}}', '{"reason": null}', '{"reasons": "x"}', "later"])
+@each_row("arguments", ["{}", '{"reason": ""}', '{"reason": {}}', '{"reason": null}', '{"reasons": "x"}', "later"])
 async def test_without_a_reason_nothing_is_handed_over(arguments: str) -> None:
     box = toolbox(hands_over=True)
     assert "nothing was done" in await box.call(HAND_OVER, arguments)
@@ -460,7 +456,7 @@ class Odd(Options):
     check: Callable[[int], int]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tool", "fault"),
     [
         (OrderState, "it is a ABCMeta, not a Tool"),
@@ -531,7 +527,7 @@ def test_the_corpus_is_large_and_speaks_many_languages() -> None:
     assert len({injection["language"] for injection in INJECTIONS}) >= 9
 
 
-@pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: f"{injection['language']} {injection['text'][:30]!a}")
+@each_row("injection", INJECTIONS)
 async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_outside_its_arguments(
     injection: dict[str, str],
 ) -> None:
@@ -557,7 +553,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
     assert house.listed() == {}
 
 
-@pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: f"{injection['language']} {injection['text'][:30]!a}")
+@each_row("injection", INJECTIONS)
 async def test_what_a_customer_writes_into_a_free_text_reaches_the_tool_as_it_is(injection: dict[str, str]) -> None:
     move = MoveOrder()
     await toolbox(move).call("move_order", json.dumps({"address": {"street": "a"}, "note": injection["text"]}))

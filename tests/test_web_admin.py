@@ -18,6 +18,7 @@ from sara.web import admin
 from sara.web.admin import AdminApp
 from sara.web.counted_log import INTERVAL_S
 from tests.fakes import CONVERSATION, DEADLINE, NOW, DoorServer, House, delivery_view
+from tests.rows import each_row
 
 TOKEN = "a-token-that-nobody-guesses"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -157,14 +158,14 @@ async def test_with_the_token_one_comes_in(desk: Desk, authorization: str) -> No
     assert (await desk.ask("GET", "/api/v1/problems", {"Authorization": authorization}))[0] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "localhost.evil.example"])
-@pytest.mark.parametrize("path", ["/healthz", "/api/v1/queue"])
+@each_row("host", ["evil.example", "evil.example:8081", "127.0.0.1.evil.example:8081", "localhost.evil.example"])
+@each_row("path", ["/healthz", "/api/v1/queue"])
 async def test_a_page_that_calls_us_by_its_own_name_gets_nothing(desk: Desk, host: str, path: str) -> None:
     assert (await desk.ask("GET", path, {**BEARER, "Host": host}))[0] == 421
     assert desk.house.store.calls == []
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:8081", "[::1]", "[::1]:8081"])
+@each_row("host", ["localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:8081", "[::1]", "[::1]:8081"])
 async def test_the_names_of_this_machine_are_known(desk: Desk, host: str) -> None:
     assert (await desk.ask("GET", "/healthz", {"Host": host}))[0] == 200
 
@@ -176,7 +177,7 @@ async def test_a_listener_that_others_may_reach_answers_to_any_name() -> None:
         assert (await desk.ask("GET", "/api/v1/queue", {"Host": "sara.internal:8081"}))[0] == 401
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "headers", "status"),
     [
         ("/healthz", {}, 200),
@@ -249,7 +250,7 @@ async def test_jobs_are_listed_up_to_a_limit(desk: Desk) -> None:
     assert [job["key"] for job in listed["jobs"]] == ["c0", "c1"]
 
 
-@pytest.mark.parametrize("limit", ["many", "", "1.5", "-1", "9" * 5_000])
+@each_row("limit", ["many", "", "1.5", "-1", "9" * 5_000])
 async def test_a_limit_that_is_no_number_is_a_bad_request(desk: Desk, limit: str) -> None:
     status, answer = await desk.ask("GET", f"/api/v1/queue/jobs?limit={limit}")
     assert status == 400
@@ -281,8 +282,8 @@ async def test_a_drop_gives_up_the_work_and_its_job(desk: Desk) -> None:
     assert desk.house.queue.kept == {}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/queue/retry", "/api/v1/queue/drop"])
-@pytest.mark.parametrize(
+@each_row("path", ["/api/v1/queue/retry", "/api/v1/queue/drop"])
+@each_row(
     "body",
     [
         b"",
@@ -362,15 +363,15 @@ async def test_each_action_does_what_it_says_and_wakes_what_follows(desk: Desk, 
         assert desk.house.queue.woken == [Wake("deliver", CONVERSATION, NOW, "deliver:support")]
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
+@each_row("action", ACTIONS)
+@each_row("headers", [{}, {"Authorization": "Bearer wrong"}])
 async def test_without_the_token_nobody_acts(desk: Desk, action: str, headers: dict[str, str]) -> None:
     body, _ = ACTIONS[action]
     assert (await desk.ask("POST", path_of(action), headers, json=body))[0] == 401
     assert desk.house.store.calls == []
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@each_row("action", ACTIONS)
 async def test_a_page_in_the_operators_browser_does_not_act(desk: Desk, action: str) -> None:
     body, _ = ACTIONS[action]
     assert (await desk.ask("POST", path_of(action), {**BEARER, "Host": "evil.example"}, json=body))[0] == 421
@@ -378,20 +379,20 @@ async def test_a_page_in_the_operators_browser_does_not_act(desk: Desk, action: 
     assert desk.house.store.calls == []
 
 
-@pytest.mark.parametrize("action", ["hand-over", "hand-back", "opt-out", "opt-in"])
+@each_row("action", ["hand-over", "hand-back", "opt-out", "opt-in"])
 async def test_what_needs_nothing_takes_nothing(desk: Desk, action: str) -> None:
     assert (await desk.ask("POST", path_of(action)))[0] == 200
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"null", b"7", b"\xff", b"{'text': 'x'}"])
+@each_row("action", ACTIONS)
+@each_row("body", [b"{", b"[]", b'"text"', b"null", b"7", b"\xff", b"{'text': 'x'}"])
 async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str, body: bytes) -> None:
     status, answer = await desk.ask("POST", path_of(action), {**BEARER, "Content-Type": "application/json"}, data=body)
     assert (status, answer) == (400, {"error": "send a JSON object, or nothing"})
     assert desk.house.store.calls == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("action", "body", "said"),
     [
         ("hand-over", {"reason": 7}, "reason is a text"),
@@ -410,7 +411,9 @@ async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str
         ("send", {"text": "Hello!", "at": "2027-01-01"}, "at is a whole number of milliseconds"),
         ("send", {"text": "Hello!", "markdown": "yes"}, "markdown is true or false"),
         ("note", {"text": 7}, "text is a text"),
-        ("note", {}, 'send {"text": "..."}; an empty one forgets what was noted'),
+        ("note", {}, 'send {"text": "..."}, and "replace": true to put it in the place of what was noted'),
+        ("note", {"text": "x", "replace": 1}, "replace is true or false"),
+        ("send", {"text": "x", "wait": "long"}, "wait is a whole number of milliseconds"),
     ],
 )
 async def test_a_value_of_the_wrong_type_is_a_bad_request(desk: Desk, action: str, body: dict[str, Any], said: str) -> None:
@@ -431,7 +434,7 @@ async def test_what_cannot_be_said_is_a_bad_request_in_plain_words(desk: Desk, b
     assert desk.house.store.called("say") == []
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@each_row("action", ACTIONS)
 async def test_an_unknown_conversation_is_not_found(desk: Desk, action: str) -> None:
     body, method = ACTIONS[action]
     for unknown in ("c99", "..", "c1%2F..", "%00", "c1'--"):
@@ -442,7 +445,7 @@ async def test_an_unknown_conversation_is_not_found(desk: Desk, action: str) -> 
     assert desk.house.queue.woken == []
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@each_row("action", ACTIONS)
 async def test_a_conversation_whose_channel_is_gone_cannot_be_acted_on(desk: Desk, action: str) -> None:
     body, method = ACTIONS[action]
     desk.house.routes._by_account.clear()
@@ -452,7 +455,7 @@ async def test_a_conversation_whose_channel_is_gone_cannot_be_acted_on(desk: Des
     assert desk.house.store.called(method) == []
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@each_row("action", ACTIONS)
 async def test_a_store_that_is_away_is_said_and_nobody_woken(desk: Desk, action: str) -> None:
     body, method = ACTIONS[action]
     desk.house.store.fails[method] = [StoreUnavailable("disk full")]
@@ -464,12 +467,12 @@ async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
     await desk.ask("POST", path_of("hand-over"), json={"reason": "I know her", "for": 5, "pause": True})
     await desk.ask("POST", path_of("opt-out"), json={"how": "by phone"})
     await desk.ask("POST", path_of("send"), json={"text": "Later.", "at": NOW + 7})
-    await desk.ask("POST", path_of("note"), json={"text": ""})
+    await desk.ask("POST", path_of("note"), json={"text": "", "replace": True})
     store = desk.house.store
     assert store.called("hand_over") == [(CONVERSATION, HandOver("operator", "I know her", "paused", NOW + 5), NOW)]
     assert store.called("consent") == [(CONVERSATION, True, "operator", "by phone", NOW)]
     assert store.called("say") == [(CONVERSATION, (Draft("Later."),), "operator", "operator", NOW, NOW + 7)]
-    assert store.called("note") == [(CONVERSATION, "", "operator", NOW)]
+    assert store.called("note") == [(CONVERSATION, "", "operator", NOW, False)]
 
 
 # ── health and spending ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -485,6 +488,7 @@ async def test_conversations_that_somebody_should_look_at_are_listed_with_the_re
         "what": "unanswered",
         "since": NOW - 5,
         "detail": "2 messages",
+        "phone": None,
     }
     assert await desk.ask("GET", "/api/v1/conversations?unhealthy=1") == (200, {"conversations": [listed]})
     for whole in ("", "?unhealthy=", "?unhealthy=0", "?unhealthy=false"):

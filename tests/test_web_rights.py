@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sara import Forgotten, Stale
 from tests.fakes import CONVERSATION, NOW
+from tests.rows import each_row
 from tests.test_web_admin import Desk, desk
 
 __all__ = ["desk"]  # a fixture
@@ -31,7 +30,7 @@ async def test_a_search_says_where_what_stands(desk: Desk) -> None:
     assert desk.house.store.called("search")[1:] == [("", 50), ("x", 1_000)]
 
 
-@pytest.mark.parametrize("limit", ["-1", "x", "1.5", "9999999999", ""])
+@each_row("limit", ["-1", "x", "1.5", "9999999999", ""])
 async def test_a_limit_is_a_number(desk: Desk, limit: str) -> None:
     for path in ("search", f"conversations/{CONVERSATION}/events"):
         assert (await desk.ask("GET", f"/api/v1/{path}?limit={limit}"))[0] == 400
@@ -57,7 +56,7 @@ async def test_somebody_is_erased_and_it_is_said_what_may_still_hold_them(desk: 
     assert (await desk.ask("POST", "/api/v1/forget", json={"contact": "p9"}))[0] == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"contact": 5}', b'{"contact": ""}', b'{"contact": null}', b"\xff"])
+@each_row("body", [b"", b"[]", b"{}", b'{"contact": 5}', b'{"contact": ""}', b'{"contact": null}', b"\xff"])
 async def test_nobody_is_erased_by_mistake(desk: Desk, body: bytes) -> None:
     assert (await desk.ask("POST", "/api/v1/forget", data=body))[0] == 400
 

@@ -15,9 +15,7 @@ RECENT: Millis = 7 * 86_400_000
 SOON: Millis = 600_000
 """What is to be looked at later than this waits on purpose, for the shop to open say."""
 
-_FROM = (
-    "SELECT c.id, c.account, c.contact, coalesce(p.name, p.username) AS name, {since} AS since, {detail} AS detail FROM {where}"
-)
+_FROM = "SELECT c.id, c.account, c.contact, coalesce(p.name, p.username) AS name, p.phone, {since} AS since, {detail} AS detail FROM {where}"
 _TROUBLE = (
     _FROM.format(
         since="min(m.created_at)",
@@ -58,6 +56,7 @@ def unhealthy(db: Connection, now: Instant, unanswered: Millis, person: Millis, 
             what,
             row["since"],
             row["detail"] or "",
+            row["phone"],
         )
         for what, sql in _SQL.items()
         for row in db.execute(sql, limits)

@@ -14,6 +14,7 @@ from sara import (
     Echo,
     HandOver,
     IdentityChange,
+    InboundMessage,
     Instant,
     Intake,
     PreferenceChange,
@@ -57,7 +58,7 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
         if recognised(db, intake.account, arrival.message.external_id or digest_of(arrival)):
             known += 1  # it was erased, or has expired: nobody comes back by being delivered again
             continue
-        taken = _take_safely(db, arrival, now)
+        taken = _take_safely(db, arrival, intake, now)
         if taken is None:
             continue
         message, conversations, new, calls = taken
@@ -103,11 +104,11 @@ def digest_of(arrival: Arrival) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _take_safely(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool] | None:
+def _take_safely(db: Connection, arrival: Arrival, intake: Intake, now: Instant) -> tuple[int, list[int], bool, bool] | None:
     """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
     db.execute("SAVEPOINT arrival")
     try:
-        return _take(db, arrival, now)
+        return _take(db, arrival, intake, now)
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, UnicodeError, OverflowError, TypeError) as error:
         db.execute("ROLLBACK TO arrival")
         body = repr(arrival.message).encode("utf-8", "backslashreplace")
@@ -133,7 +134,7 @@ def _is_news(db: Connection, digest: str, now: Instant) -> bool:
     return True
 
 
-def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int], bool, bool]:
+def _take(db: Connection, arrival: Arrival, intake: Intake, now: Instant) -> tuple[int, list[int], bool, bool]:
     """Store a message unless it is known: its number, the conversations that it touched, whether it was new, and whether it calls
     for an answer."""
     message, verdict = arrival.message, arrival.verdict
@@ -146,6 +147,12 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     key = int(conversation["id"])
     opted_out = bool(the(db, "SELECT opted_out FROM contacts WHERE id = ?", contact)["opted_out"])
     verdict = _in_time(db, contact, arrival, opted_out=opted_out, now=now)
+    is_operator = _is_of_operator(db, message, contact, intake)
+    if is_operator:
+        # A person of the business: whether they want to be told is theirs to say, everything else asks nobody for anything.
+        verdict = replace(
+            verdict, skip=verdict.skip if verdict.consent or verdict.skip == "recorded" else modes.OPERATOR, hand_over=None
+        )
     if verdict.consent == "opt_out":
         modes.silence(db, contact, key, "customer", "in a message", now, message.at)
     elif verdict.consent == "opt_in":
@@ -197,12 +204,25 @@ def _take(db: Connection, arrival: Arrival, now: Instant) -> tuple[int, list[int
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
+    if is_operator and skip == modes.OPERATOR:
+        modes.tell_operator(db, conversation, intake.operator_notice, now)
     if skip == UNREADABLE and verdict.unreadable:
         draft = modes.in_their_language(db, key, verdict.unreadable)
         saying.once(db, conversation, Said(UNREADABLE, (draft,), verdict.unreadable_since), now)
         refresh_delivery(db, key, now)
     others = [*others, *_correct(db, row, arrival, now)]
     return row, [*touched, *others], True, not skip
+
+
+def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intake: Intake) -> bool:
+    """Whether a message is one of a person of the business: by who they are, or because it quotes what such a person was told."""
+    if modes.quotes_call(db, message.account, message.reply_to):
+        return True
+    if not intake.operators:
+        return False
+    provider = message.account.partition(":")[0]
+    circle = people.circle(db, contact)
+    return any(people.find(db, provider, each) in circle for each in intake.operators)
 
 
 def _correct(db: Connection, row: int, arrival: Arrival, now: Instant) -> list[int]:

@@ -83,11 +83,13 @@ _LATELY = 20
 """How many of the newest messages are looked through for the last thing that was said."""
 
 _SUMMARY = (
-    "SELECT c.*, h.name, h.username, h.opted_out, h.language, coalesce(p.phone, p.user_id) AS address,"
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language, h.notes, coalesce(p.phone, p.user_id) AS address,"
+    " coalesce(h.phone, p.phone) AS phone, l.direction AS last_direction, l.kind AS last_kind, l.text AS last_text,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
     " FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"
+    " LEFT JOIN messages l ON l.id = (SELECT max(m.id) FROM messages m WHERE m.conversation = c.id)"
 )
 
 
@@ -146,6 +148,13 @@ def _summary(row: sqlite3.Row) -> ConversationSummary:
         mode=row["mode"],
         language=row["language"],
         address=row["address"],
+        phone=row["phone"],
+        mode_until=row["mode_until"],
+        person_since=row["person_since"] if row["mode"] == "human" else None,
+        last_direction=row["last_direction"],
+        last_kind=row["last_kind"],
+        last_text=row["last_text"] or "",
+        notes=row["notes"],
     )
 
 

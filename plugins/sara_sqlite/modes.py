@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Draft, HandOver, Instant, Millis, OpenWork, Tell, Wording
-from sara_sqlite import parts, people, turns
+from sara import Draft, HandOver, Instant, Millis, OpenWork, Said, Tell, Wording
+from sara_sqlite import parts, people, saying, turns
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -33,6 +34,14 @@ SKEW: Millis = 300_000
 
 PAUSED = "paused"
 """The reason of answers that wait for the end of a pause."""
+
+OPERATOR = "operator"
+"""The reason of messages that a person of the business wrote where customers write."""
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+_LAST = 3
+_LONGEST = 200
+_OPERATOR_NOTICE_EVERY = 3_600_000
 
 
 def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
@@ -159,12 +168,44 @@ def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
     if head_of(db, with_them["id"])["opted_out"]:
         event(db, now, "not_told", "opted_out", conversation=with_them["id"])
         return int(with_them["id"])
-    text = what.draft.text.replace("{conversation}", ident(CONVERSATION, about))
+    values = {**what.values, **_facts(db, about)}
+    text = _PLACE.sub(lambda place: values.get(place[1], place[0]), what.draft.text)
     # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
     [made] = parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
     db.execute("UPDATE messages SET about = ? WHERE id = ?", (about, number(MESSAGE, made)))
     refresh_delivery(db, with_them["id"], now)
     return int(with_them["id"])
+
+
+def _facts(db: Connection, about: int) -> dict[str, str]:
+    """What a person of the business has to know of a conversation in order to answer it."""
+    person = head_of(db, about)
+    number = f"+{person['phone']}" if person["phone"] else f"@{person['username']}" if person["username"] else person["user_id"]
+    rows = db.execute(
+        "SELECT kind, text FROM messages WHERE conversation = ? AND direction = 'in' ORDER BY id DESC LIMIT ?", (about, _LAST)
+    ).fetchall()
+    # A customer's text on one line each cannot pass for SARA's own.
+    said = [" ".join(row["text"].split()) or f"[{row['kind']}]" for row in reversed(rows)]
+    words = "\n".join(f"> {each[: _LONGEST - 1]}…" if len(each) > _LONGEST else f"> {each}" for each in said)
+    return {"conversation": ident(CONVERSATION, about), "number": number or "?", "words": words}
+
+
+def quotes_call(db: Connection, account: str, external_id: str | None) -> bool:
+    """Whether a message quotes what a person of the business was told about a conversation, by any of its sends."""
+    if external_id is None:
+        return False
+    query = "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND about IS NOT NULL"
+    resent = "SELECT 1 FROM attempts a JOIN messages m ON m.id = a.part WHERE a.external_id = ? AND m.account = ? AND m.about IS NOT NULL"
+    return one(db, query, account, external_id) is not None or one(db, resent, external_id, account) is not None
+
+
+def tell_operator(db: Connection, conversation: sqlite3.Row, notice: Wording, now: Instant) -> None:
+    """Say to a person of the business that nobody gets what they write here."""
+    person = head_of(db, conversation["id"])
+    if notice and not person["opted_out"]:
+        draft = in_their_language(db, conversation["id"], notice)
+        saying.once(db, conversation, Said("operator_notice", (draft,), now - _OPERATOR_NOTICE_EVERY), now)
+        refresh_delivery(db, conversation["id"], now)
 
 
 def consent(db: Connection, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording) -> OpenWork:
@@ -218,8 +259,10 @@ def _set_consent(db: Connection, contact: int, *, opted_out: bool, now: Instant,
     return everyone
 
 
-def note(db: Connection, conversation: str, text: str, by: str, now: Instant) -> None:
-    """Replace what is noted about a person."""
+def note(db: Connection, conversation: str, text: str, by: str, now: Instant, *, append: bool) -> None:
+    """Replace what is noted about a person, or write it below that."""
     key = number(CONVERSATION, conversation)
-    db.execute("UPDATE contacts SET notes = ? WHERE id = ?", (text, head_of(db, key)["id"]))
+    person = head_of(db, key)
+    notes = "\n".join(each for each in (person["notes"], text) if each) if append else text
+    db.execute("UPDATE contacts SET notes = ? WHERE id = ?", (notes, person["id"]))
     event(db, now, "noted", f"{len(text)} characters", conversation=key, actor=by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sara import Draft, Instant, OpenWork, Purpose, Said
 from sara_sqlite import parts
@@ -44,7 +45,7 @@ def say(
         look_at_timers(db, key, at)
     elif purpose == "operator":
         db.execute("UPDATE conversations SET person_since = NULL WHERE id = ?", (key,))
-    return refresh_delivery(db, key, now)
+    return replace(refresh_delivery(db, key, now), parts=tuple(made))
 
 
 def release(db: Connection, conversation: str, now: Instant) -> OpenWork:

@@ -195,8 +195,8 @@ class SqliteStore(Store):
     ) -> OpenWork:
         return await self.database.write(lambda db: saying.say(db, conversation, drafts, purpose, by, now, at))
 
-    async def note(self, conversation: str, text: str, by: str, now: Instant) -> None:
-        await self.database.write(lambda db: modes.note(db, conversation, text, by, now))
+    async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
+        await self.database.write(lambda db: modes.note(db, conversation, text, by, now, append=append))
 
     async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
         return await self.database.read(lambda db: health.unhealthy(db, now, unanswered, person, limit))

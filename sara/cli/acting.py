@@ -11,12 +11,20 @@ from typing import Any
 from urllib.parse import quote
 
 from sara.acting import Acting
-from sara.cli.opening import daemon_of, guarded, opened, read, usable
-from sara.cli.output import local, print_json
+from sara.cli.opening import House, daemon_of, guarded, looking, opened, read, usable
+from sara.cli.output import fail, local, print_json, printable
 from sara.config import parse_duration
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import Instant, Millis, OpenWork
+from sara.send_outcomes import SendOutcome, SendOutcomes, SendState
+
+OUTCOME_WITHIN: Millis = 5_000
+"""How long the daemon is given to say what became of a message."""
+
+EX_TEMPFAIL = 75
+EXIT_CODES: Mapping[SendState, int] = {"sent": 0, "on_its_way": 0, "scheduled": 0, "waits": EX_TEMPFAIL, "failed": 1}
+OUTCOMES: Mapping[SendState, str] = {"sent": "sent, ", "on_its_way": "", "scheduled": "", "waits": "not sent yet: ", "failed": ""}
 
 Act = Callable[[Acting], Awaitable[Sequence[OpenWork] | None]]
 
@@ -74,38 +82,85 @@ def send(
 
     async def main() -> int:
         moment = _moment(at, after)
-        said = "on its way" if moment is None else f"will be sent at {local(moment)}"
-        body = {"text": text, "at": moment, "markdown": markdown}
+        body = {"text": text, "at": moment, "markdown": markdown, "wait": OUTCOME_WITHIN}
 
         def act(to: Acting) -> Awaitable[Sequence[OpenWork]]:
             return to.send(conversation, text, moment, markdown=markdown)
 
-        return await _act(config, conversation, "send", body, act, said, as_json)
+        done = await _done(config, conversation, "send", body, act)
+        outcome = SendOutcome(**done["outcome"]) if "outcome" in done else SendOutcome("on_its_way", "on its way")
+        if as_json:
+            print_json({"action": "send", "conversation": conversation, **done})
+        else:
+            _print_outcome(conversation, outcome, moment)
+        return EXIT_CODES[outcome.state]
 
     return guarded(main)
 
 
-def note(config: Path, conversation: str, text: str, *, as_json: bool) -> int:
-    """Replace what is noted about a person."""
+def _print_outcome(conversation: str, outcome: SendOutcome, at: Instant | None) -> None:
+    told = f"will be sent at {local(at)}" if outcome.state == "scheduled" else outcome.detail
+    print(printable(f"{conversation}: {OUTCOMES[outcome.state]}{told}"))
+    for each in (outcome.note, outcome.remedy):
+        if each:
+            print(printable(f"  → {each}"))
+
+
+def note(config: Path, conversation: str, text: str | None, *, replace: bool, as_json: bool) -> int:
+    """Show what is noted about a person, or write it down."""
+    if text is None:
+        return (
+            fail('say what to put in the place of the notes; --replace "" forgets them', 2)
+            if replace
+            else _noted(config, conversation, as_json)
+        )
+    said = "noted" if text.strip() or not replace else "the notes are forgotten"
     return guarded(
-        lambda: _act(config, conversation, "note", {"text": text}, lambda to: to.note(conversation, text), "noted", as_json)
+        lambda: _act(
+            config,
+            conversation,
+            "note",
+            {"text": text, "replace": replace},
+            lambda to: to.note(conversation, text, is_replacing=replace),
+            said,
+            as_json,
+        )
     )
 
 
+def _noted(config: Path, conversation: str, as_json: bool) -> int:
+    async def look(house: House) -> int:
+        notes = (await house.store.conversation(conversation)).notes
+        if as_json:
+            print_json({"conversation": conversation, "notes": notes})
+        else:
+            print(printable(notes) if notes else "Nothing is noted.")
+        return 0
+
+    return looking(config, look)
+
+
 async def _act(config: Path, conversation: str, action: str, body: Mapping[str, Any], act: Act, said: str, as_json: bool) -> int:
-    """Through the daemon while it runs, straight to the store while it does not: its next start finds what is to be done."""
-    api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
-    if api is not None:
-        path = f"/api/v1/conversations/{quote(conversation, safe='')}/{action}"
-        work = (await api.call("POST", path, dict(body)))["work"]
-    else:
-        async with opened(config, read_only=False) as house:
-            work = [asdict(each) for each in await act(house.acting) or ()]
+    done = await _done(config, conversation, action, body, act)
     if as_json:
-        print_json({"action": action, "conversation": conversation, "work": work})
+        print_json({"action": action, "conversation": conversation, **done})
     else:
         print(f"{conversation}: {said}")
     return 0
+
+
+async def _done(config: Path, conversation: str, action: str, body: Mapping[str, Any], act: Act) -> dict[str, Any]:
+    """Act through the daemon while it runs, straight on the store while it does not: its next start finds what is to be done."""
+    api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
+    if api is not None:
+        path = f"/api/v1/conversations/{quote(conversation, safe='')}/{action}"
+        return dict(await api.call("POST", path, dict(body)))
+    async with opened(config, read_only=False) as house:
+        work = list(await act(house.acting) or ())
+        done: dict[str, Any] = {"work": [asdict(each) for each in work]}
+        if any(each.parts for each in work):
+            done["outcome"] = asdict(await SendOutcomes(house.store, house.routes, wall_clock, None).look(work))
+        return done
 
 
 def _length(written: str | None) -> Millis | None:

@@ -167,14 +167,19 @@ def conversations_list(
 @conversations.command("note")
 def conversations_note(
     conversation: Conversation,
-    text: Annotated[str, typer.Argument(help="What the assistant should know about this person; empty forgets it.")],
+    text: Annotated[
+        str | None, typer.Argument(help="A line that the assistant should know about this person. [default: show the notes]")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the text in the place of all notes; an empty one forgets them.")
+    ] = False,
     config: Config = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Replace what is noted about the person of a conversation."""
+    """Show what is noted about the person of a conversation, or add a line to it."""
     from sara.cli.acting import note as command
 
-    raise typer.Exit(command(config, conversation, text, as_json=as_json))
+    raise typer.Exit(command(config, conversation, text, replace=replace, as_json=as_json))
 
 
 @conversations.command("show")
@@ -183,15 +188,17 @@ def conversations_show(
     config: Config = DEFAULT,
     limit: Limit = 1_000,
     events: Annotated[bool, typer.Option("--events", help="All that happened in it instead, and who did it.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Whole messages, also where they take more than a line.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The newest messages of a conversation, in their order."""
     if events:
-        from sara.cli.searching import events as command
-    else:
-        from sara.cli.conversations import show as command
+        from sara.cli.searching import events as print_events
 
-    raise typer.Exit(command(config, conversation, limit, as_json=as_json))
+        raise typer.Exit(print_events(config, conversation, limit, as_json=as_json))
+    from sara.cli.conversations import show as command
+
+    raise typer.Exit(command(config, conversation, limit, full=full, as_json=as_json))
 
 
 @conversations.command("search")
@@ -287,7 +294,10 @@ def send(
     config: Config = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Say something to a customer in your own words, with the same care as an answer."""
+    """Say something to a customer in your own words, and say what became of it.
+
+    Ends with 0 when it was sent or will be at its time, with 75 when it waits for something, with 1 when it will not be sent.
+    """
     from sara.cli.acting import send as command
 
     raise typer.Exit(command(config, conversation, text, at, after, markdown=markdown, as_json=as_json))

@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, looking
-from sara.cli.output import byte_count, fail, iso, local, print_json, printable, table
+from sara.cli.output import (
+    Cell,
+    Column,
+    age,
+    byte_count,
+    fail,
+    is_wide,
+    iso,
+    lines,
+    local,
+    number_of,
+    print_json,
+    printable,
+    table,
+)
 from sara.contracts import media_in
+from sara.daemon import wall_clock
 from sara.files import located
 from sara.health import WORDS
-from sara.model import Attachment, StoredMessage
+from sara.model import Attachment, ConversationSummary, Instant, StoredMessage
 
 PAGE = 1_000
 
-MODES = {"human": "a person answers", "paused": "paused"}
+ARROWS: Mapping[str, str] = {"in": "←", "out": "→"}
+STATE_STYLES: Mapping[str, str] = {
+    "waiting": "yellow",
+    "dead": "red",
+    "quarantined": "red",
+    "failed": "red",
+    "held": "red",
+    "in_doubt": "yellow",
+    "parked": "yellow",
+    "queued": "yellow",
+    "sending": "yellow",
+}
 
 
 def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool) -> int:
@@ -35,54 +61,103 @@ def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool)
                         "last_at": iso(each.last_at),
                         "reply_due": iso(each.reply_due),
                         "deliver_due": iso(each.deliver_due),
+                        "mode_until": iso(each.mode_until),
+                        "person_since": iso(each.person_since),
                     }
                     for each in found
                 ]
             )
             return 0
-        table(
-            ["conversation", "who", "account", "messages", "waiting", "unsent", "last", ""],
-            [
-                (
-                    each.id,
-                    each.name or each.address or each.contact,
-                    each.account,
-                    each.messages,
-                    each.waiting,
-                    each.unsent,
-                    local(each.last_at),
-                    "opted out" if each.opted_out else MODES.get(each.mode) or each.error,
-                )
-                for each in found
-            ],
-            "There are no conversations yet.",
-        )
+        lines(*_listed(found, wall_clock()), "There are no conversations yet.")
         return 0
 
     return looking(config, look)
 
 
+def _listed(found: Sequence[ConversationSummary], now: Instant) -> tuple[list[Column], list[list[Cell]]]:
+    """A line for each conversation: the name or the number in a narrow terminal, else both. Where several accounts write, a
+    wide one tells which."""
+    wide = is_wide()
+    several = wide and len({each.account for each in found}) > 1
+    columns = [
+        Column("id", 8),
+        Column("who", 24 if wide else 18),
+        *([Column("number", 16)] if wide else []),
+        *([Column("account", 30)] if several else []),
+        Column("last message", None),
+        Column("ago", 10, right=True),
+        Column("", 30 if wide else 24),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            each.id,
+            _who(each) if wide else each.name or number_of(each.phone) or _who(each),
+            *([number_of(each.phone)] if wide else []),
+            *([each.account] if several else []),
+            _last(each),
+            age(each.last_at, now),
+            standing(each, now),
+        ]
+        for each in found
+    ]
+    return columns, rows
+
+
+def _who(each: ConversationSummary) -> str:
+    """The name; what else is known of one without a name and a number."""
+    return each.name or ("" if each.phone else each.address or each.contact)
+
+
+def standing(each: ConversationSummary, now: Instant) -> Cell:
+    """What is special about a conversation, in a few words: what needs somebody comes first."""
+    if each.mode == "human" and each.person_since is not None:
+        return f"waits for a person {age(each.person_since, now)}", "bold red"
+    if each.error:
+        return each.error, "red"
+    if each.opted_out:
+        return "opted out", "dim"
+    if each.mode == "human":
+        return "a person answers", "cyan"
+    if each.mode == "paused":
+        return "paused", "yellow"
+    if each.waiting:
+        return f"{each.waiting} unanswered", "yellow"
+    return (f"{each.unsent} unsent", "yellow") if each.unsent else ""
+
+
+def _last(each: ConversationSummary) -> str:
+    if each.last_direction is None:
+        return ""
+    arrow = ARROWS[each.last_direction]
+    return f"{arrow} {each.last_text or f'[{each.last_kind}]'}"
+
+
 async def _print_unhealthy(house: House, limit: int, *, as_json: bool) -> int:
-    found = await house.health.look(limit)
+    found = await house.health.look(limit, is_asked=True)
     if as_json:
         print_json([{**asdict(each), "since": iso(each.since)} for each in found])
         return 0
-    table(
-        ["conversation", "who", "account", "since", "what", "detail"],
+    now = wall_clock()
+    columns = [Column("id", 8), Column("who", 16), Column("number", 15), Column("what", None), Column("since", 10, right=True)]
+    rows: list[list[Cell]] = [
         [
-            (each.conversation, each.name or each.contact, each.account, local(each.since), WORDS[each.what], each.detail)
-            for each in found
-        ],
-        "Every conversation is well.",
-    )
+            each.conversation,
+            each.name or ("" if each.phone else each.contact),
+            number_of(each.phone),
+            (WORDS[each.what] + (f": {each.detail}" if each.detail else ""), "red"),
+            age(each.since, now),
+        ]
+        for each in found
+    ]
+    lines(columns, rows, "Every conversation is well.")
     return 0
 
 
-def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
+def show(config: Path, conversation: str, limit: int, *, full: bool = False, as_json: bool) -> int:
     """Print a conversation's newest messages, in their order."""
 
     async def look(house: House) -> int:
-        found = deque([message async for message in _all(house, conversation)], limit)
+        found = list(deque([message async for message in _all(house, conversation)], limit))
         if not found:
             return unknown(conversation)
         files = await _files(house, conversation)
@@ -90,21 +165,54 @@ def show(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
             shown = [(exported(each, house), files.get(each.id, ())) for each in found]
             print_json([{**message, "attachments": [_exported_file(file) for file in brought]} for message, brought in shown])
             return 0
-        table(
-            ["message", "at", "", "kind", "state", "text"],
-            [
-                (each.id, local(each.at), "←" if each.direction == "in" else "→", each.kind, _state(each), each.text)
-                for each in found
-            ],
-            "",
-        )
-        # Not in the table: a path that is folded into a column cannot be copied.
-        for each in found:
-            for file in files.get(each.id, ()):
-                print(printable(f"{each.id} [{file.kind}] {_described(file)}"))
+        now, summary = wall_clock(), await house.store.conversation(conversation)
+        told, _ = _styled(standing(summary, now))
+        facts = [number_of(summary.phone) or summary.address, summary.account, told]
+        print(printable(f"{conversation}  {summary.name or ''}".rstrip()))
+        print(printable(" · ".join(each for each in facts if each)) + "\n")
+        if full:
+            _print_whole(found, files)
+        else:
+            _print_lines(found, files, now)
         return 0
 
     return looking(config, look)
+
+
+def _print_lines(found: Sequence[StoredMessage], files: Mapping[str, Sequence[Attachment]], now: Instant) -> None:
+    columns = [Column("id", 8), Column("ago", 10, right=True), Column("", 1), Column("message", None), Column("state", 24)]
+    rows: list[list[Cell]] = [
+        [
+            each.id,
+            age(each.at, now),
+            (ARROWS[each.direction], "green" if each.direction == "in" else "cyan"),
+            _words(each),
+            (_state(each), STATE_STYLES.get(each.state, "dim")),
+        ]
+        for each in found
+    ]
+    lines(columns, rows, "")
+    # Not among the lines: a path that is cut short cannot be copied.
+    for each in found:
+        for file in files.get(each.id, ()):
+            print(printable(f"{each.id} [{file.kind}] {_described(file)}"))
+
+
+def _print_whole(found: Iterable[StoredMessage], files: Mapping[str, Sequence[Attachment]]) -> None:
+    for each in found:
+        print(printable(f"{each.id}  {local(each.at)}  {ARROWS[each.direction]}  {each.kind}, {_state(each)}"))
+        for line in each.text.splitlines():
+            print(printable(f"  {line}"))
+        for file in files.get(each.id, ()):
+            print(printable(f"  [{file.kind}] {_described(file)}"))
+
+
+def _words(message: StoredMessage) -> str:
+    return message.text if message.kind == "text" and message.text else f"[{message.kind}] {message.text}".rstrip()
+
+
+def _styled(cell: Cell) -> tuple[str, str]:
+    return (cell, "") if isinstance(cell, str) else cell
 
 
 def why(config: Path, message: str, *, as_json: bool) -> int:
@@ -125,8 +233,9 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
                 }
             )
             return 0
-        way = "from" if found.direction == "in" else "to"
-        print(printable(f"{found.id} in {found.conversation}, {way} {found.contact}: {_state(found)}"))
+        way, whom = "from" if found.direction == "in" else "to", await house.store.conversation(found.conversation)
+        named = " ".join(part for part in (whom.name, number_of(whom.phone)) if part) or found.contact
+        print(printable(f"{found.id} in {found.conversation}, {way} {named}: {_state(found)}"))
         if found.error:
             print(printable(f"error: {found.error}"))
         table(

@@ -6,10 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
-import shlex
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -17,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sara.bounds import bounded
+from sara.cli.invocation import Invocation
 from sara.cli.opening import EX_CONFIG, plugins_beside
 from sara.cli.output import fail, printable
 from sara.cli.simulate import interruption, simulator_of, started
@@ -34,9 +31,18 @@ LOOK_EVERY = 0.3
 
 CHANNEL = "whatsapp"
 RESPONDER = "openai"
-INSTRUCTIONS = (
-    "You answer the customers of a small corner shop. Be brief and friendly. Offer to pass them on to a person if they wish."
-)
+INSTRUCTIONS = """\
+You answer the customers of the Corner Bakery, a small bakery. It is {now}. Be brief and friendly, and answer in the customer's language.
+What is not said here you do not know: say so, and offer to pass the customer on to a colleague.
+
+- Opening hours: Tuesday to Saturday 7:30 to 18:00, Sunday 7:30 to 13:00, closed on Monday.
+- Prices: sourdough loaf 4.80 EUR, cinnamon bun 2.90 EUR, filter coffee 2.50 EUR. Cakes from 28 EUR, ordered two days before; ask for
+  how many people, and for which day.
+- Delivery in town, Tuesday to Friday before 10:00, for 3.50 EUR; free from 30 EUR on.
+- Address: Harbour Lane 12, two minutes from the ferry; the blue door.
+- You cannot look up or place orders: for that, pass the customer on to a colleague.
+"""
+"""What the demo's script says too, for a real model."""
 
 
 def demo(base_url: str | None, model: str | None, port: int, log_level: str) -> int:
@@ -65,6 +71,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
                 script = simulator_of(plugins, RESPONDER)
                 stack.push_async_callback(script.stop)
                 await script.start()
+                phone.show_switches(script.switches())
                 responder = {"plugin": RESPONDER, "instructions": INSTRUCTIONS, **script.options()}
             file = Path(folder) / "sara.yaml"
             configuration = _configuration(phone.options(), responder)
@@ -84,7 +91,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
             over = interruption()
             _welcome(phone.page or "", about, daemon, file)
-            telling = asyncio.create_task(tell(daemon.problems, file))
+            telling = asyncio.create_task(tell(daemon.problems, Invocation.present(file)))
             await over.wait()
             telling.cancel()
             print("\nStopping …", flush=True)
@@ -96,7 +103,8 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
     key = os.environ.get("OPENAI_API_KEY")
     if not base_url and not key:
         return None, "The AI is a script that knows a small shop; set OPENAI_API_KEY or say --base-url URL for a real one."
-    section: dict[str, Any] = {"plugin": RESPONDER, "instructions": INSTRUCTIONS}
+    # A model without eyes refuses the first picture, and is shown none from then on.
+    section: dict[str, Any] = {"plugin": RESPONDER, "instructions": INSTRUCTIONS, "images": True}
     if base_url:
         section["base_url"] = base_url
     if model:
@@ -117,7 +125,8 @@ async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> st
         turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
         await bounded(made.answer(turn), made.timeout * 2)
     except (SaraError, TimeoutError) as error:
-        told = [f"{problem.message}\n  → {runnable(problem.remedy, file)}" for problem in problems]
+        invocation = Invocation.present(file)
+        told = [f"{problem.message}\n  → {invocation.runnable(problem.remedy)}" for problem in problems]
         return f"The AI at {where} does not answer: {printable(chr(10).join(told) or str(error) or 'it took too long')}"
     finally:
         if made is not None:
@@ -125,14 +134,14 @@ async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> st
     return f"The AI is real: {where}. It has just answered."
 
 
-async def tell(problems: Problems, file: Path) -> None:
+async def tell(problems: Problems, invocation: Invocation) -> None:
     """Print what goes wrong as it comes, and what is over again; commands as they can be run from here."""
     known: dict[str, str] = {}
     while True:
         now = {problem.key: problem for problem in problems}
         for key, problem in now.items():
             if key not in known:
-                remedy = f"\n  → {printable(runnable(problem.remedy, file))}" if problem.remedy else ""
+                remedy = f"\n  → {printable(invocation.runnable(problem.remedy))}" if problem.remedy else ""
                 print(f"! {printable(problem.message)}{remedy}", flush=True)
         for key in known.keys() - now.keys():
             print(f"✓ over: {printable(known[key])}", flush=True)
@@ -140,26 +149,6 @@ async def tell(problems: Problems, file: Path) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY):
                 await asyncio.Event().wait()
-
-
-def called() -> str:
-    """The words that call this program from the user's shell, whatever folder that is in: `sara` where that finds this program."""
-    program = Path(sys.argv[0])
-    if program.name == "sara" and (found := shutil.which("sara")) and program.exists() and Path(found).samefile(program):
-        return "sara"
-    if program.name == "sara" and program.is_file():
-        return shlex.quote(os.path.abspath(program))
-    return f"{shlex.quote(sys.executable)} -m sara"
-
-
-def runnable(text: str, file: Path) -> str:
-    """A text with its commands, which stand between backticks, as they can be run on the configuration `file`."""
-
-    def completed(match: re.Match[str]) -> str:
-        words = match[1]
-        return f"`{called()} {words}`" if "--config" in words else f"`{called()} {words} --config {shlex.quote(str(file))}`"
-
-    return re.sub(r"`sara ([^`]+)`", completed, text)
 
 
 def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[str, Any]:
@@ -174,14 +163,15 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
 
 
 def _welcome(page: str, about: str, daemon: Daemon, file: Path) -> None:
+    invocation = Invocation.present(file)
     print(
         "SARA is running on this machine, with no account anywhere:\n"
         f"  webhook     {daemon.public_url}/webhook/messages\n"
         f"  admin       {daemon.admin_url}\n"
         f"  {about}\n"
         f"  every command works on it, too, in another terminal:\n"
-        f"    {called()} conversations list --config {shlex.quote(str(file))}\n"
-        f"    {called()} doctor --config {shlex.quote(str(file))}\n\n"
+        f"    {invocation.command('conversations list')}\n"
+        f"    {invocation.command('doctor')}\n\n"
         "Open this phone in your browser and write to the shop:\n"
         f"\n    {page}\n\n"
         "Ctrl-C stops it. Nothing is kept afterwards.",

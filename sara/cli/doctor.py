@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sara.bounds import bounded, bounded_method, told_of
 from sara.call_guard import build
 from sara.cli import examining
+from sara.cli.examining import DaemonState
 from sara.cli.identity import become_owner
+from sara.cli.invocation import Invocation
 from sara.cli.leaving import exit_now, what_stays
 from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
@@ -58,9 +60,10 @@ def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> in
         known = [*(checked.channels if checked else ()), *(each.name for each in loaded.skipped if each.kind == "channel")]
         if channel is not None and checked is not None and channel not in known:
             return fail(f"there is no channel {channel} in {config}; there are: {', '.join(known) or 'none'}", 2)
+        invocation = Invocation.present(config)
         chapters = []
         async for chapter in _chapters(loaded, plugins, channel, fix=fix):
-            hidden = _without_secrets(chapter, loaded)
+            hidden = _without_secrets(_with_commands(chapter, invocation), loaded)
             chapters.append(hidden)
             if not as_json:
                 _show(hidden)
@@ -79,7 +82,10 @@ def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> in
 
 async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fix: bool) -> AsyncIterator[Chapter]:
     config = loaded.config
-    yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins)))
+    if (readable := config or loaded.partial) is not None:
+        become_owner(readable.state)
+    daemon = DaemonState(False) if readable is None else await examining.ask_daemon(readable)
+    yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins, daemon)))
     if config is None:
         return
     for skipped in loaded.skipped:
@@ -90,11 +96,16 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
     channels: dict[str, Channel] = {}
 
     def context_of(section: Section) -> Context:
+        problems = Problems(wall_clock, config.redactor)
+        for each in daemon.problems:
+            # What the daemon has met counts more than what a former look remembers.
+            severity: Literal["warning", "error"] = "warning" if each.get("severity") == "warning" else "error"
+            problems.report(str(each.get("key")), str(each.get("message")), str(each.get("remedy") or ""), severity=severity)
         return Context(
             section.name,
             config.state,
             wall_clock,
-            Problems(wall_clock, config.redactor),
+            problems,
             shared.setdefault(section.plugin, {}),
             read_only=True,
             public_url=config.server.public_url,
@@ -121,13 +132,12 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             yield Chapter("operators", "operators", tuple(found))
 
 
-async def _core(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[Finding]:
     found = examining.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
-    become_owner(config.state)
-    daemon, public = await asyncio.gather(examining.of_daemon(config), examining.of_public_url(config))
-    return [*found, *examining.of_state(config), *daemon, examining.of_admin(config), *public]
+    public = await examining.of_public_url(config)
+    return [*found, *examining.of_state(config), *examining.of_daemon(config, daemon), examining.of_admin(config), *public]
 
 
 def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Section]]:
@@ -213,6 +223,15 @@ def _as_json(chapter: Chapter) -> Mapping[str, Any]:
 def _verdict(states: Mapping[str, int]) -> str:
     told = [f"{states[state]} {name}" for state, name in (("bad", "bad"), ("warning", "to think about")) if states[state]]
     return f"{', '.join(told)}." if told else "All is well."
+
+
+def _with_commands(chapter: Chapter, invocation: Invocation) -> Chapter:
+    """The findings with commands that can be copied."""
+    findings = (
+        replace(each, message=invocation.runnable(each.message), remedy=invocation.runnable(each.remedy))
+        for each in chapter.findings
+    )
+    return replace(chapter, findings=tuple(findings))
 
 
 def _without_secrets(chapter: Chapter, loaded: Loaded) -> Chapter:

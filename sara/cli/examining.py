@@ -6,8 +6,9 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from sara.cli.cross_checks import cross_checks
@@ -109,22 +110,39 @@ async def _has_written(store: Store, account: str, to: str) -> bool:
     return False
 
 
-async def of_daemon(config: Config) -> list[Finding]:
-    """Whether a daemon serves this configuration, and what it has to complain of."""
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """What the running daemon says of itself: its problems, none where no daemon runs. `fault` is why it could not be asked."""
+
+    is_running: bool
+    problems: tuple[Mapping[str, Any], ...] = ()
+    fault: str | None = None
+
+
+async def ask_daemon(config: Config) -> DaemonState:
+    """Ask the daemon that serves this configuration what is wrong."""
     try:
         api = await daemon_of(config)
-        problems = [] if api is None else (await api.call("GET", "/api/v1/problems"))["problems"]
+        found = [] if api is None else (await api.call("GET", "/api/v1/problems"))["problems"]
+        return DaemonState(api is not None, tuple(dict(each) for each in found))
     except (SaraError, OSError, ValueError, TimeoutError, KeyError, TypeError) as error:
-        message = f"The daemon is running, but does not answer as it should ({type(error).__name__})."
-        return [Finding("daemon", "bad", message, "See its log: journalctl -u sara")]
-    if api is None:
+        return DaemonState(True, fault=type(error).__name__)
+
+
+def of_daemon(config: Config, state: DaemonState) -> list[Finding]:
+    """Whether a daemon serves this configuration, and what it has to complain of: what keeps it from answering is bad."""
+    if state.fault is not None:
+        message = f"The daemon is running, but does not answer as it should ({state.fault})."
+        return [Finding("daemon", "bad", message, "See its log, with systemd: journalctl -u sara")]
+    if not state.is_running:
         message = f"No daemon is running on {config.state}: nothing is taken in and nobody is answered."
-        return [Finding("daemon", "warning", message, "Start it: systemctl start sara, or sara run")]
-    return [Finding("daemon", "good", "The daemon is running."), *map(_problem, problems)]
+        return [Finding("daemon", "warning", message, "Start it: `sara run`")]
+    return [Finding("daemon", "good", "The daemon is running."), *map(_problem, state.problems)]
 
 
-def _problem(problem: dict[str, Any]) -> Finding:
-    return Finding("daemon says", "warning", str(problem.get("message")), str(problem.get("remedy") or "See `sara queue stats`."))
+def _problem(problem: Mapping[str, Any]) -> Finding:
+    state: Literal["bad", "warning"] = "warning" if problem.get("severity") == "warning" else "bad"
+    return Finding("daemon says", state, str(problem.get("message")), str(problem.get("remedy") or "See `sara queue stats`."))
 
 
 def of_admin(config: Config) -> Finding:

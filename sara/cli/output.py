@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sara.model import Instant
+
+WIDE = 110
+"""Columns of a terminal from which on tables show more."""
+
+_ENDLESS = 1_000_000
+"""A width in which no line is ever cut or folded."""
 
 
 def print_json(value: Any) -> None:
@@ -43,6 +51,25 @@ def local(at: Instant | None) -> str:
         return f"{at} ms"
 
 
+def number_of(phone: str | None) -> str:
+    """A telephone number as people write it."""
+    return f"+{phone}" if phone else ""
+
+
+def age(at: Instant | None, now: Instant) -> str:
+    """How long ago an instant was, as people say it: `now`, `4 min`, `3 h`, `2 d`, and a date from a week on."""
+    if at is None:
+        return ""
+    minutes = max(0, now - at) // 60_000
+    if minutes < 1:
+        return "now"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} d" if minutes < 7 * 24 * 60 else local(at)[:10]
+
+
 def byte_count(count: int) -> str:
     """A number of bytes as people read it: `12 B`, `3.4 kB`, `5.6 MB`."""
     if count < 1_000:
@@ -66,6 +93,56 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
         shown.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 160)
     console.print(shown)
+
+
+def is_wide() -> bool:
+    """Whether there is room for more than the most needed columns: anywhere but on a narrow terminal."""
+    return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `lines`: its heading, and how many characters it gets at most; None for what the others leave."""
+
+    heading: str
+    width: int | None
+    right: bool = False
+
+
+Cell: TypeAlias = str | tuple[str, str]
+"""A text, or one with its style."""
+
+
+def lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], empty: str) -> None:
+    """Rows of one line each. On a terminal what has no room ends in an ellipsis, and styles are shown (unless NO_COLOR is set);
+    elsewhere nothing is cut or styled."""
+    if not rows:
+        print(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    on_terminal = sys.stdout.isatty()
+    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=on_terminal)
+    for column in columns:
+        shown.add_column(
+            column.heading,
+            no_wrap=True,
+            overflow="ellipsis" if on_terminal else "ignore",
+            max_width=column.width if on_terminal else None,
+            min_width=8 if column.width is None else None,
+            ratio=1 if column.width is None and on_terminal else None,
+            justify="right" if column.right else "left",
+        )
+    for row in rows:
+        cells = ((each, "") if isinstance(each, str) else each for each in row)
+        shown.add_row(*(Text(printable(" ".join(text.split())), style=style) for text, style in cells))
+    console = Console(width=None if on_terminal else _ENDLESS, force_terminal=None if on_terminal else False)
+    with console.capture() as capture:
+        console.print(shown)
+    for line in capture.get().splitlines():
+        print(line if on_terminal else line.rstrip())
 
 
 def printable(value: object) -> str:

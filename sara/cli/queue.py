@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import House, daemon_of, guarded, looking, opened, read, usable
-from sara.cli.output import fail, iso, local, pairs, print_json, printable, table
+from sara.cli.output import fail, iso, local, number_of, pairs, print_json, printable, table
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import StoredMessage
@@ -75,9 +75,21 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
             "Nothing is waiting.",
         )
         print()
+        whom = {each.conversation: await house.store.conversation(each.conversation) for each in gone}
         table(
-            ["given up", "message", "state", "since", "why"],
-            [(_job_of(each), each.id, each.state, local(each.at), each.error or each.reason) for each in gone],
+            ["given up", "message", "who", "number", "state", "since", "why"],
+            [
+                (
+                    _job_of(each),
+                    each.id,
+                    whom[each.conversation].name or each.contact,
+                    number_of(whom[each.conversation].phone),
+                    each.state,
+                    local(each.at),
+                    each.error or each.reason,
+                )
+                for each in gone
+            ],
             "Nothing was given up.",
         )
         return 0

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara")
 
 BLOCKED_AFTER = 5.0
-"""Seconds without a turn of the event loop after which the process ends."""
+"""Seconds without a turn of the event loop after which the process ends; more on a machine that is busy with other programs."""
+
+MOST_CROWDED = 12.0
+"""Factor by which that time grows at most."""
 
 GONE_WITHIN = 29.0
 """Seconds after the signal to stop in which the process has ended, whatever still hangs in it."""
@@ -124,9 +127,28 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
 
 async def _watch_loop() -> None:
     """A loop that is blocked for long is a lost daemon that looks alive: say where it hangs and end, to be started again."""
+    times, factor = (0, 0), 1.0
     while True:
-        faulthandler.dump_traceback_later(BLOCKED_AFTER, exit=True)
+        before, times = times, _processor_times()
+        # It falls slowly: the next second may be as crowded as the last few.
+        factor = max(crowding(before, times), 1 + (factor - 1) * 0.8)
+        faulthandler.dump_traceback_later(BLOCKED_AFTER * factor, exit=True)
         await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=1)
+
+
+def _processor_times() -> tuple[int, int]:
+    """How long this thread has run, and how long it was kept waiting for a processor, in nanoseconds; zeros where Linux does not say."""
+    try:
+        run, waited, *_ = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
+        return int(run), int(waited)
+    except (OSError, ValueError):
+        return 0, 0
+
+
+def crowding(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """How many times longer than on an idle machine this thread takes, from its times of running and waiting; 1 to `MOST_CROWDED`."""
+    run, waited = after[0] - before[0], after[1] - before[1]
+    return min(MOST_CROWDED, 1 + waited / run) if run > 0 else 1.0
 
 
 async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, signals: _Signals) -> int:

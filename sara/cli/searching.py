@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sara.cli.opening import House, looking
-from sara.cli.output import fail, iso, local, print_json, table
+from sara.cli.output import fail, iso, local, number_of, print_json, table
 from sara.model import TimelineEvent
 
 PAGE = 1_000
@@ -21,13 +21,15 @@ def search(config: Path, words: Sequence[str], limit: int, *, as_json: bool) -> 
         if as_json:
             print_json([{**asdict(hit), "at": iso(hit.at)} for hit in found])
             return 0
+        numbers = {hit.conversation: (await house.store.conversation(hit.conversation)).phone for hit in found}
         table(
-            ["message", "conversation", "who", "at", "", "text"],
+            ["message", "conversation", "who", "number", "at", "", "text"],
             [
                 (
                     hit.message,
                     hit.conversation,
                     hit.name or hit.contact,
+                    number_of(numbers[hit.conversation]),
                     local(hit.at),
                     "←" if hit.direction == "in" else "→",
                     hit.snippet,

@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Entschuldigung, das habe ich nicht verstanden oder kann dabei nicht helfen. Können Sie es anders sagen?",
     "unreadable": "Diese Art von Nachricht können wir hier leider nicht lesen. Können Sie es als Text schreiben?",
     "follow_up": "Sind Sie noch da? Können wir Ihnen sonst noch helfen?",
-    "operator_call": "{name} ({conversation}) möchte mit einem Menschen sprechen: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) möchte mit einem Menschen sprechen: {reason}\n\n{words}\n\n"
+        'Antworten mit: sara send {conversation} "…"\n'
+        "Was Sie hier schreiben, kommt dort nicht an."
+    ),
+    "operator_notice": (
+        "Hier erfahren Sie, wenn jemand einen Menschen braucht. Was Sie hier schreiben, erreicht weder Kunden noch den "
+        "Assistenten. Antworten Sie mit dem Befehl, der in der Nachricht über den Kunden steht."
+    ),
     "operator_reason_customer": "auf Wunsch des Kunden",
     "operator_reason_assistant": "auf Wunsch des Assistenten",
     "operator_reason_phone": "jemand hat aus der Telefon-App geantwortet",

@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Sorry, I did not understand that or cannot help with it. Could you put it in other words?",
     "unreadable": "Sorry, we cannot read this kind of message here. Could you write it as text?",
     "follow_up": "Are you still there? Can we help you with anything else?",
-    "operator_call": "{name} ({conversation}) asks for a person: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) asks for a person: {reason}\n\n{words}\n\n"
+        'Answer with: sara send {conversation} "…"\n'
+        "What you write here does not reach them."
+    ),
+    "operator_notice": (
+        "You are told here when a customer needs a person. What you write here reaches neither customers nor the "
+        "assistant. To answer a customer, use the command that stands in the message about them."
+    ),
     "operator_reason_customer": "the customer asked for it",
     "operator_reason_assistant": "the assistant asked for it",
     "operator_reason_phone": "somebody answered from the phone app",

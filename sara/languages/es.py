@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Perdón, no lo he entendido o no puedo ayudarle con eso. ¿Podría decirlo de otra manera?",
     "unreadable": "Lo sentimos, aquí no podemos leer este tipo de mensaje. ¿Podría escribirlo como texto?",
     "follow_up": "¿Sigue ahí? ¿Podemos ayudarle en algo más?",
-    "operator_call": "{name} ({conversation}) pide hablar con una persona: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) pide hablar con una persona: {reason}\n\n{words}\n\n"
+        'Responda con: sara send {conversation} "…"\n'
+        "Lo que escriba aquí no le llega al cliente."
+    ),
+    "operator_notice": (
+        "Aquí se le avisa cuando un cliente necesita a una persona. Lo que escriba aquí no llega ni a los clientes ni "
+        "al asistente. Para responder a un cliente, use la orden que figura en el mensaje sobre él."
+    ),
     "operator_reason_customer": "lo ha pedido el cliente",
     "operator_reason_assistant": "lo ha pedido el asistente",
     "operator_reason_phone": "alguien ha respondido desde la aplicación del teléfono",

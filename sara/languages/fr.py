@@ -19,7 +19,16 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Pardon, je n'ai pas compris ou je ne peux pas vous aider sur ce point. Pouvez-vous le dire autrement ?",
     "unreadable": "Désolés, nous ne pouvons pas lire ce type de message ici. Pouvez-vous l'écrire sous forme de texte ?",
     "follow_up": "Êtes-vous toujours là ? Pouvons-nous vous aider pour autre chose ?",
-    "operator_call": "{name} ({conversation}) demande à parler à une personne : {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) demande à parler à une personne : {reason}\n\n{words}\n\n"
+        'Répondre avec : sara send {conversation} "…"\n'
+        "Ce que vous écrivez ici ne parvient pas au client."
+    ),
+    "operator_notice": (
+        "Vous êtes averti ici quand un client a besoin d'une personne. Ce que vous écrivez ici ne parvient ni aux "
+        "clients ni à l'assistant. Pour répondre à un client, utilisez la commande qui figure dans le message à son "
+        "sujet."
+    ),
     "operator_reason_customer": "à la demande du client",
     "operator_reason_assistant": "à la demande de l'assistant",
     "operator_reason_phone": "quelqu'un a répondu depuis l'application du téléphone",

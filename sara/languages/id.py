@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Maaf, saya tidak mengerti atau tidak bisa membantu soal itu. Bisa disampaikan dengan cara lain?",
     "unreadable": "Maaf, kami tidak bisa membaca jenis pesan ini di sini. Bisa ditulis sebagai teks?",
     "follow_up": "Apakah Anda masih di sana? Ada lagi yang bisa kami bantu?",
-    "operator_call": "{name} ({conversation}) ingin berbicara dengan petugas: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) ingin berbicara dengan petugas: {reason}\n\n{words}\n\n"
+        'Balas dengan: sara send {conversation} "…"\n'
+        "Yang Anda tulis di sini tidak sampai ke pelanggan."
+    ),
+    "operator_notice": (
+        "Di sini Anda diberi tahu bila ada pelanggan yang membutuhkan petugas. Yang Anda tulis di sini tidak sampai ke "
+        "pelanggan maupun asisten. Untuk membalas pelanggan, gunakan perintah yang ada di pesan tentang pelanggan itu."
+    ),
     "operator_reason_customer": "atas permintaan pelanggan",
     "operator_reason_assistant": "atas permintaan asisten",
     "operator_reason_phone": "seseorang menjawab dari aplikasi ponsel",

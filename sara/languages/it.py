@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Mi scusi, non ho capito o non posso aiutarla in questo. Può dirlo in un altro modo?",
     "unreadable": "Ci dispiace, qui non possiamo leggere questo tipo di messaggio. Può scriverlo come testo?",
     "follow_up": "È ancora lì? Possiamo aiutarla in altro?",
-    "operator_call": "{name} ({conversation}) chiede di parlare con una persona: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) chiede di parlare con una persona: {reason}\n\n{words}\n\n"
+        'Rispondere con: sara send {conversation} "…"\n'
+        "Quello che scrive qui non arriva al cliente."
+    ),
+    "operator_notice": (
+        "Qui riceve un avviso quando un cliente ha bisogno di una persona. Quello che scrive qui non arriva né ai "
+        "clienti né all'assistente. Per rispondere a un cliente, usi il comando indicato nel messaggio che lo riguarda."
+    ),
     "operator_reason_customer": "su richiesta del cliente",
     "operator_reason_assistant": "su richiesta dell'assistente",
     "operator_reason_phone": "qualcuno ha risposto dall'app del telefono",

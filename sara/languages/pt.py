@@ -19,7 +19,15 @@ TEXTS: Mapping[str, str] = {
     "fallback": "Desculpe, não entendi ou não posso ajudar com isso. Pode dizer de outra forma?",
     "unreadable": "Desculpe, não conseguimos ler este tipo de mensagem aqui. Pode escrever em texto?",
     "follow_up": "Você ainda está por aí? Podemos ajudar em mais alguma coisa?",
-    "operator_call": "{name} ({conversation}) pede atendimento humano: {reason}",
+    "operator_call": (
+        "{name} ({number}, {conversation}) pede atendimento humano: {reason}\n\n{words}\n\n"
+        'Responda com: sara send {conversation} "…"\n'
+        "O que você escrever aqui não chega ao cliente."
+    ),
+    "operator_notice": (
+        "Aqui você é avisado quando um cliente precisa de uma pessoa. O que você escreve aqui não chega nem aos "
+        "clientes nem ao assistente. Para responder a um cliente, use o comando que está na mensagem sobre ele."
+    ),
     "operator_reason_customer": "a pedido do cliente",
     "operator_reason_assistant": "a pedido do assistente",
     "operator_reason_phone": "alguém respondeu pelo aplicativo do telefone",

@@ -35,6 +35,7 @@ from sara.testing.store_health import HealthExam
 from sara.testing.store_memory import MemoryExam
 from sara.testing.store_modes import ModesExam
 from sara.testing.store_numbers import NumbersExam
+from sara.testing.store_operators import OperatorsExam
 from sara.testing.store_rights import RightsExam
 from sara.testing.store_spending import SpendingExam
 from sara.testing.store_timing import TimingExam
@@ -48,6 +49,7 @@ class StoreContract(
     FailuresExam,
     ModesExam,
     NumbersExam,
+    OperatorsExam,
     BackExam,
     CorrectionsExam,
     EventsExam,

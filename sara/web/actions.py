@@ -11,18 +11,24 @@ from aiohttp import web
 from sara.acting import Acting
 from sara.contracts import Clock, Queue
 from sara.errors import SaraError, Stale, StoreLost, StoreUnavailable
-from sara.model import Instant, OpenWork
+from sara.model import Instant, Millis, OpenWork
 from sara.routes import Routes
+from sara.send_outcomes import SendOutcomes
 from sara.web.json_bodies import read_object
+
+LONGEST_WAIT: Millis = 10_000
+"""How long an answer may wait for what becomes of a message."""
 
 Act = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[OpenWork]]]
 
 
 class ActionRoutes:
-    """`POST /api/v1/conversations/<id>/<action>`, with what the action needs as a JSON object."""
+    """`POST /api/v1/conversations/<id>/<action>`, with what the action needs as a JSON object. What becomes of a message that `send`
+    sends is told in `outcome`, after at most `wait` milliseconds."""
 
-    def __init__(self, acting: Acting, queue: Queue, routes: Routes, clock: Clock) -> None:
+    def __init__(self, acting: Acting, queue: Queue, routes: Routes, clock: Clock, outcomes: SendOutcomes) -> None:
         self._acting = acting
+        self._outcomes = outcomes
         self._queue = queue
         self._routes = routes
         self._clock = clock
@@ -42,6 +48,7 @@ class ActionRoutes:
     def _handler(self, act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await read_object(request, "send a JSON object, or nothing")
+            within_s = min(_whole(body, "wait") or 0, LONGEST_WAIT) / 1_000
             try:
                 work = await act(request.match_info["conversation"], body)
             except (Stale, StoreUnavailable, StoreLost):
@@ -49,7 +56,10 @@ class ActionRoutes:
             except SaraError as error:
                 return web.json_response({"error": str(error)}, status=400)
             await self._queue.wake(self._routes.wakes(work))
-            return web.json_response({"work": [asdict(each) for each in work]})
+            answer: dict[str, Any] = {"work": [asdict(each) for each in work]}
+            if any(each.parts for each in work):
+                answer["outcome"] = asdict(await self._outcomes.wait_for(work, within_s))
+            return web.json_response(answer)
 
         return handle
 
@@ -73,8 +83,8 @@ class ActionRoutes:
 
     async def _note(self, conversation: str, body: Mapping[str, Any]) -> Sequence[OpenWork]:
         if "text" not in body:
-            raise web.HTTPBadRequest(reason='send {"text": "..."}; an empty one forgets what was noted')
-        await self._acting.note(conversation, _text(body, "text"))
+            raise web.HTTPBadRequest(reason='send {"text": "..."}, and "replace": true to put it in the place of what was noted')
+        await self._acting.note(conversation, _text(body, "text"), is_replacing=_flag(body, "replace"))
         return ()
 
 

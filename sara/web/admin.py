@@ -18,6 +18,7 @@ from sara.model import Forgotten, OpenWork, SetAside
 from sara.pause import pause
 from sara.problems import Problems
 from sara.routes import Routes
+from sara.send_outcomes import SendOutcomes
 from sara.web.actions import ActionRoutes
 from sara.web.counted_log import CountedLog
 from sara.web.json_bodies import read_object
@@ -95,7 +96,8 @@ class AdminApp:
         self._rights.add_to(app)
         app.router.add_get("/api/v1/conversations", self._conversations)
         if self._acting is not None:
-            app.add_routes(ActionRoutes(self._acting, self._queue, self._routes, self._clock).routes())
+            outcomes = SendOutcomes(self._store, self._routes, self._clock, self._queue.held, self._problems)
+            app.add_routes(ActionRoutes(self._acting, self._queue, self._routes, self._clock, outcomes).routes())
         return app
 
     @web.middleware
@@ -161,7 +163,7 @@ class AdminApp:
     async def _conversations(self, request: web.Request) -> web.Response:
         limit = _limit(request)
         if request.query.get("unhealthy", "") not in ("", "0", "false") and self._health is not None:
-            return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit)]})
+            return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit, is_asked=True)]})
         found = await self._store.conversations(limit, request.query.get("search"))
         return web.json_response({"conversations": [asdict(each) for each in found]})
 

@@ -224,6 +224,7 @@ async def process(town: Town) -> AsyncIterator[Process]:
     """`sara run`, not yet started."""
     running = Process(town)
     yield running
+    print("".join(running.output[-60:]))  # shown where the test fails
     if running.process is not None:
         await running.kill()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 from sara_openai.simulator import OpenAISimulator
+from sara_whatsapp.simulator.samples import picture
 
-from sara.cli.demo import called, runnable, tell
+from sara.cli.demo import tell
+from sara.cli.invocation import Invocation
 from sara.problems import Problems
 from tests.command_server import Command, run_command
 from tests.patience import patience
@@ -107,34 +110,6 @@ async def test_the_commands_that_it_prints_work_from_any_folder() -> None:
             assert await demo.interrupt() == 0
 
 
-def test_a_remedy_names_commands_as_they_can_be_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder = tmp_path / "a b"
-    folder.mkdir()
-    program = folder / "sara"
-    program.write_text("#!/bin/sh\n", encoding="utf-8")
-    program.chmod(0o755)
-    file = Path("/tmp/sara-demo-1/sara.yaml")
-    rows = (
-        # (argv[0], PATH, how it is called)
-        (str(program), "/usr/bin", f"'{program}'"),
-        (str(program), str(folder), "sara"),
-        (str(Path(sys.executable).parent / "sara"), str(folder), str(Path(sys.executable).parent / "sara")),
-        ("/somewhere/sara/__main__.py", str(folder), f"{sys.executable} -m sara"),
-    )
-    for argument, path, expected in rows:
-        monkeypatch.setattr(sys, "argv", [argument])
-        monkeypatch.setenv("PATH", path)
-        assert called() == expected
-        assert runnable("See `sara queue list`, then `sara retry c1 --json`.", file) == (
-            f"See `{expected} queue list --config {file}`, then `{expected} retry c1 --json --config {file}`."
-        )
-        assert (
-            runnable("Set `api_key`; `sara` and `sara.yaml` are words.", file)
-            == "Set `api_key`; `sara` and `sara.yaml` are words."
-        )
-        assert runnable("`sara check --config /etc/x.yaml`", file) == f"`{expected} check --config /etc/x.yaml`"
-
-
 def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
 
@@ -217,9 +192,30 @@ async def test_an_ai_that_answers_is_real(ai: OpenAISimulator) -> None:
     assert await demo.interrupt() == 0
 
 
+async def test_a_real_model_knows_the_bakery_and_is_shown_pictures(ai: OpenAISimulator) -> None:
+    """What the script can say about the shop, and what a customer photographs."""
+    demo = await begun("demo", "--base-url", str(ai.base_url), key=ai.options()["api_key"])
+    try:
+        page = await demo.page()
+        async with aiohttp.ClientSession() as session:
+            sent = await session.post(
+                f"{page}phone/file?customer=ana&kind=image&caption=Is%20this%20yours%3F",
+                data=picture(),
+                headers={"Content-Type": "image/png"},
+            )
+            assert sent.status == 200, await sent.text()
+        calls = await ai.wait_for(lambda calls: any("Is this yours?" in call.asked for call in calls), timeout=DEADLINE)
+        [call] = [call for call in calls if "Is this yours?" in call.asked]
+        for fact in ("Corner Bakery", "Harbour Lane 12", "7:30", "4.80", "closed on Monday"):
+            assert fact in call.system, fact
+        assert "data:image/" in json.dumps(call.body)
+    finally:
+        assert await demo.interrupt() == 0
+
+
 async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
     problems = Problems(lambda: 1)
-    telling = asyncio.create_task(tell(problems, Path("/tmp/demo 1/sara.yaml")))
+    telling = asyncio.create_task(tell(problems, Invocation(Path("/tmp/demo 1/sara.yaml"), "/opt/x/sara", is_service=False)))
     printed = ""
 
     async def shown(line: str) -> None:
@@ -229,8 +225,10 @@ async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest
                 await asyncio.sleep(0.02)
                 printed += capsys.readouterr().out
 
-    problems.report("responder:assistant", "the key is not taken\x1b[2J", "correct api_key")
-    await shown("! the key is not taken\N{REPLACEMENT CHARACTER}[2J\n  → correct api_key\n")
+    problems.report("responder:assistant", "the key is not taken\x1b[2J", "run `sara doctor`")
+    await shown(
+        "! the key is not taken\N{REPLACEMENT CHARACTER}[2J\n  → run `/opt/x/sara doctor --config '/tmp/demo 1/sara.yaml'`\n"
+    )
     problems.report("responder:assistant", "the key is not taken", "correct api_key")
     problems.clear("responder:assistant")
     await shown("✓ over: the key is not taken")

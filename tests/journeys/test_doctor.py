@@ -111,6 +111,21 @@ async def test_what_the_daemon_complains_of_is_among_the_findings(shop: Town, pr
     assert found["whatsapp"]["token"]["state"] == "bad"
 
 
+async def test_a_token_that_the_daemon_cannot_use_is_bad_whatever_meta_said_a_moment_ago(shop: Town, process: Process) -> None:
+    assert (await doctor(shop))[0] == 0
+    shop.phone.faults.token_expired.on()
+    await shop.phone.say("ana", "hello")
+    await process.logged("problem")
+    code, found = await doctor(shop)
+    assert code == 1
+    assert found["sara"]["daemon says"]["state"] == "bad"
+    assert found["whatsapp"]["token"]["state"] == "bad"
+    assert not found["whatsapp"]["token"]["cached"]
+    code, out, _ = await sara(shop, "doctor")
+    assert code == 1
+    assert "✗ daemon says" in out
+
+
 async def test_a_public_address_that_leads_to_the_admin_listener_is_bad(shop: Town) -> None:
     listening = json.loads((shop.folder / "state" / "listening.json").read_text(encoding="utf-8"))
     shop.config["server"]["public_url"] = listening["admin"]

@@ -79,7 +79,7 @@ async def test_buttons_and_a_list_are_answered_by_pressing(town: Town, waiter: A
     await page.get_by_role("radio", name="Apple cake").check()
     await page.get_by_test_id("sheet-send").click()
 
-    await expect(page.get_by_test_id("typing")).to_have_attribute("data-kind", "typing")
+    await expect(page.get_by_test_id("typing")).to_be_visible()
     await expect(page.get_by_test_id("presence")).to_have_text("typing…")
     waiter.ready.set()
     answer = page.get_by_test_id("bubble-in").nth(2)

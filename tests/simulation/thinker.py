@@ -61,7 +61,7 @@ class SimulatedResponder(Responder):
             await asyncio.sleep(120)
 
     def _break(self) -> Reply:
-        wrong: Any = self._process.world.chance.choice((None, "words", Reply(()), Reply((Draft("  "),))))
+        wrong: Any = self._process.world.chance.choice((None, 42, Reply(()), Reply((Draft("  "),))))
         if wrong is None:
             raise RuntimeError("a bug")
         return wrong  # type: ignore[no-any-return]  # that is the point

@@ -28,6 +28,7 @@ from sara_openai.simulator.protocol import Api, Call, Calls, Saying, tokens_of
 from sara_openai.simulator.refusals import Rejected, authorize, error_body, validate_sound
 from sara_openai.simulator.script import act, sum_up
 from sara_openai.simulator.servers import Aspect, Condition, Refusal, servers
+from sara_openai.simulator.switches import FaultSwitch, FaultSwitches
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -72,6 +73,7 @@ class OpenAISimulator(Simulator):
         self.heard: list[tuple[str, bytes]] = []
         self.base_url: str | None = None
         self._faults = Faults()
+        self._switches = FaultSwitches()
         self._conditions: list[Condition] = []
         self._replies = 0
         self._waiting: list[tuple[Callable[[list[Call]], object], asyncio.Future[None]]] = []
@@ -107,6 +109,10 @@ class OpenAISimulator(Simulator):
             raise RuntimeError("start the simulator first; only then is its address known")
         options = {"model": self.model, "base_url": self.base_url}
         return options if self.api_key is None else {**options, "api_key": self.api_key}
+
+    def switches(self) -> Sequence[FaultSwitch]:
+        """Its faults for a page."""
+        return tuple(self._switches)
 
     def fault(self, kind: FaultKind, *, times: int | None = 1, **details: Any) -> None:
         """Make the next `times` calls go wrong (None: all, until `heal`), after those already planned; `details` are the other
@@ -226,7 +232,7 @@ class OpenAISimulator(Simulator):
     async def _respond(self, request: web.Request, call: Call) -> web.Response:
         from aiohttp import web
 
-        fault = self._faults.take()
+        fault = self._faults.take() or self._switches.take()
         if self.delay_ms:
             await asyncio.sleep(self.delay_ms / 1_000)
         if fault is not None and (failed := await self._fail(request, call, fault)) is not None:

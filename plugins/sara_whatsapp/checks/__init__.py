@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sara import Context, Finding
-from sara_whatsapp.checks import door, judging, mending, wiring
+from sara_whatsapp.checks import door, judging, mending, template, wiring
 from sara_whatsapp.checks.asking import Meta, Said
 from sara_whatsapp.options import WhatsAppOptions
 
@@ -21,13 +21,18 @@ async def examine(options: WhatsAppOptions, context: Context, fix: bool) -> list
     """Ask Meta about the token, the number, the account and where events go, and try the public address ourselves."""
     address = None if context.public_url is None else context.public_url + options.webhook
     async with Meta(options, context.state, context.clock) as meta:
-        heard = await meta.ask(anew=fix)
+        heard = await meta.ask(anew=fix or _is_in_trouble(context))
         done = await _mended(meta, options, context, heard, address) if fix else []
         if done:
             heard |= await meta.ask(mending.CHANGED, anew=True)
     silence = _silence(heard)
     told = [silence] if silence else list(_judged(options, context, heard, address))
     return [*told, *await _way_in(options, address), *done, _TERMS]
+
+
+def _is_in_trouble(context: Context) -> bool:
+    """Whether the daemon has met something that keeps this channel from working: then no former answer of Meta's counts."""
+    return any(problem.severity == "error" and context.name in problem.key.split(":") for problem in context.problems)
 
 
 async def _mended(
@@ -48,6 +53,7 @@ def _judged(options: WhatsAppOptions, context: Context, heard: Mapping[str, Said
     yield from _as_old_as(heard, ("token", "number"), judging.token(options, heard, context.clock()))
     yield from _as_old_as(heard, ("number", "platform_type", "status", "account_mode"), judging.number(options, heard))
     yield from _as_old_as(heard, ("health_status",), judging.sending(heard))
+    yield from _as_old_as(heard, ("template",), template.template(options, heard))
     yield from _as_old_as(heard, ("numbers",), [wiring.account(options, heard)])
     if (subscription := wiring.subscription(options, heard)) is not None:
         yield from _as_old_as(heard, ("subscribed",), [subscription])

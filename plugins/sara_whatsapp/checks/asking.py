@@ -35,6 +35,7 @@ OLDEST: Millis = 86_400_000
 _TIMEOUT_S = 15.0
 _NUMBER = "id,display_phone_number,verified_name,quality_rating,code_verification_status,name_status,throughput"
 _EXTRAS = ("health_status", "webhook_configuration", "platform_type", "status", "account_mode")
+_TEMPLATE = "name,language,status,category,components,rejected_reason"
 _TOKEN_ACTIONS = ("config_token",)
 
 
@@ -105,6 +106,9 @@ def questions(options: WhatsAppOptions) -> dict[str, Question]:
     if account := options.business_account_id:
         asked["numbers"] = Question(f"{account}/phone_numbers", {"fields": "id,display_phone_number", "limit": "250"})
         asked["subscribed"] = Question(f"{account}/subscribed_apps")
+        if options.template is not None:
+            query = {"name": options.template.name, "fields": _TEMPLATE, "limit": "250"}
+            asked["template"] = Question(f"{account}/message_templates", query)
     if options.app_id:
         asked["token"] = Question("debug_token", {"input_token": options.access_token.reveal()}, as_app=True)
         asked["subscriptions"] = Question(f"{options.app_id}/subscriptions", as_app=True)
@@ -233,6 +237,14 @@ class Memory:
 
 def _digest(options: WhatsAppOptions) -> str:
     """Tells one set of ids and credentials from another, and nothing about them."""
-    told = [options.graph_url, options.api_version, options.phone_number_id, options.business_account_id, options.app_id]
+    template = options.template.name if options.template else ""
+    told = [
+        options.graph_url,
+        options.api_version,
+        options.phone_number_id,
+        options.business_account_id,
+        options.app_id,
+        template,
+    ]
     secrets = [options.access_token.reveal(), options.app_secrets[0].reveal()]
     return hashlib.sha256(json.dumps([*told, *secrets]).encode()).hexdigest()[:32]

@@ -19,7 +19,7 @@ LARGE = 3_000_000
 """The largest body that Meta announces."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=10)
-_WITHIN = "See that `sara run` runs, and that the web server passes this path on to `server.listen`."
+_WITHIN = "Start SARA if it does not run: `sara run`; else see that the web server passes this path on to `server.listen`."
 _PATH = "Let the web server pass the path on as it is, and see that `webhook` in sara.yaml is the same path."
 _RESTART = "Restart SARA if the file was changed; else another SARA, or something else, answers there."
 _BODY = (

@@ -13,6 +13,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from sara import SimulatorSwitch
+
 Kind = Literal["switch", "number", "choice"]
 
 
@@ -40,7 +42,7 @@ class Fault:
         self._times: int | None = None
         self._chance: float | None = None
         self._random = chance
-        self._changed = changed
+        self.changed = changed
         self._over = asyncio.Event()
 
     def on(self, value: Any = None, *, times: int | None = None, chance: float | None = None) -> None:
@@ -53,13 +55,13 @@ class Fault:
             raise ValueError("chance must lie between 0 and 1")
         self._active, self._times, self._chance = True, times, chance
         self._over.clear()
-        self._changed()
+        self.changed()
 
     def off(self) -> None:
         """Switch off."""
         self._active, self._times, self._chance = False, None, None
         self._over.set()
-        self._changed()
+        self.changed()
 
     @property
     def active(self) -> bool:
@@ -75,7 +77,7 @@ class Fault:
             self._times -= 1
             if self._times == 0:
                 self._active, self._times = False, None
-        self._changed()
+        self.changed()
         return True
 
     async def over(self) -> None:
@@ -153,8 +155,14 @@ class Faults:
         )
         self.redeliver = fault("redeliver", "Deliver webhooks again", "Post every webhook so many times", 2)
 
+        self.others: list[SimulatorSwitch] = []
+
     def __iter__(self) -> Iterator[Fault]:
         return iter(fault for fault in vars(self).values() if isinstance(fault, Fault))
+
+    def shown(self) -> list[SimulatorSwitch]:
+        """What a page shows: the own switches, then those of other simulators."""
+        return [*self, *self.others]
 
     def off(self) -> None:
         """Switch everything off."""

@@ -153,7 +153,7 @@ class Hands:
 
     async def _switched(self, request: web.Request) -> web.Response:
         asked = await _asked(request)
-        fault = next((fault for fault in self._faults if fault.name == request.match_info["name"]), None)
+        fault = next((fault for fault in self._faults.shown() if fault.name == request.match_info["name"]), None)
         if fault is None:
             raise refused("there is no such fault")
         try:

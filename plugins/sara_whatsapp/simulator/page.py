@@ -100,7 +100,7 @@ class Page:
             "business": {"name": self._settings.verified_name, "number": self._settings.display_number},
             "customers": [self._world.customer_view(customer) for customer in self._world.customers.values()],
             "bubbles": [bubble.view() for chat in self._world.chats.values() for bubble in chat[-_HISTORY:]],
-            "faults": [fault.state() for fault in self._faults],
+            "faults": [fault.state() for fault in self._faults.shown()],
         }
 
     async def _live(self, request: web.Request) -> web.WebSocketResponse:

@@ -14,7 +14,6 @@ const app = get("app");
 const log = get("log");
 const composer = get("composer");
 const narrow = matchMedia("(max-width: 760px)");
-const ANSWER_EXPECTED = 25_000; // so long the dots show after the daemon took a message
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 const customers = new Map();
@@ -82,6 +81,15 @@ let following = true;
 log.addEventListener("scroll", () => { following = atEnd(); });
 log.addEventListener("load", () => following && toEnd(), true);
 
+// Notices, a quotation and a keyboard take room from the log: what is being read stays where it is.
+let top = 0;
+new ResizeObserver(() => {
+  const now = log.getBoundingClientRect().top;
+  if (following) toEnd();
+  else log.scrollTop += now - top;
+  top = now;
+}).observe(log);
+
 function append(bubble, before) {
   if (!before || dayOf(before.at) !== dayOf(bubble.at)) log.append(make("div", "day", make("span", "", day(bubble.at))));
   const node = draw(bubble, about);
@@ -115,25 +123,18 @@ function showHeader() {
   if (left > 0 && left < LONGEST_TIMER) windowTimer = setTimeout(showHeader, left + 50);
 }
 
-// Three dots while the business says that it is typing, and fainter ones while it has the message and owes an answer.
+// Three dots while the business says that it is typing; whoever sends an answer, a notice or nothing more ends them.
 function showDots() {
   clearTimeout(dotsTimer);
   log.querySelector(".dots")?.remove();
-  const customer = customers.get(active);
-  if (!customer) return;
-  const last = chatOf(active).at(-1);
-  const expected = last?.side === "customer" && ["delivered", "read"].includes(last.state) ? last.at + ANSWER_EXPECTED : 0;
-  const until = Math.max(customer.typing_until, expected);
-  if (until > Date.now()) {
-    const typing = customer.typing_until > Date.now();
-    const dots = make("div", `bubble in first dots ${typing ? "" : "faint"}`, make("i"), make("i"), make("i"), make("span", "hidden", "An answer is being written"));
-    dots.dataset.testid = "typing";
-    dots.dataset.kind = typing ? "typing" : "waiting";
-    const stay = atEnd();
-    log.append(dots);
-    if (stay) toEnd();
-    dotsTimer = setTimeout(() => { showDots(); showHeader(); showPeople(); }, Math.min(until - Date.now(), typing ? customer.typing_until - Date.now() : Infinity) + 50);
-  }
+  const left = (customers.get(active)?.typing_until ?? 0) - Date.now();
+  if (left <= 0) return;
+  const dots = make("div", "bubble in first dots", make("i"), make("i"), make("i"), make("span", "hidden", "An answer is being written"));
+  dots.dataset.testid = "typing";
+  const stay = atEnd();
+  log.append(dots);
+  if (stay) toEnd();
+  dotsTimer = setTimeout(() => { showDots(); showHeader(); showPeople(); }, left + 50);
 }
 
 function showBubble(bubble) {
@@ -301,7 +302,7 @@ function connect(wait = 250) {
   live.addEventListener("message", ({ data }) => { const told = JSON.parse(data); events[told.kind]?.(told); });
   live.addEventListener("close", () => {
     document.body.dataset.live = "no";
-    notice("The simulator cannot be reached. Trying again…");
+    notice("The demo has stopped. Start it again to go on.");
     setTimeout(() => connect(Math.min(wait * 2, 4_000)), wait);
   });
 }

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from sara import Simulator
-from sara_whatsapp.simulator.faults import Faults
+from sara import Simulator, SimulatorSwitch
+from sara_whatsapp.simulator.faults import Fault, Faults
 from sara_whatsapp.simulator.judging import Judge
 from sara_whatsapp.simulator.media import Media, Shelf
 from sara_whatsapp.simulator.postman import Delivery, Postman
@@ -140,6 +140,16 @@ class WhatsAppSimulator(Saying, Simulator):
             raise RuntimeError("start the simulator first: its address is one of the options")
         names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
         return {name: getattr(self.settings, name) for name in names} | {"graph_url": self.url}
+
+    def switches(self) -> Sequence[Fault]:
+        """Meta's faults."""
+        return tuple(self.faults)
+
+    def show_switches(self, switches: Sequence[SimulatorSwitch]) -> None:
+        """Show the switches of the AI's simulator, say, on the phone page, behind the own ones."""
+        for switch in switches:
+            switch.changed = self._faults_changed
+        self.faults.others += switches
 
     async def connect(self, webhook: str) -> None:
         """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
@@ -297,4 +307,4 @@ class WhatsAppSimulator(Saying, Simulator):
             ) from None
 
     def _faults_changed(self) -> None:
-        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults])
+        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.shown()])

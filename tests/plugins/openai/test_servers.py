@@ -17,6 +17,7 @@ from sara_openai.simulator import Call, OpenAISimulator
 from sara_openai.simulator.servers import ASPECTS, Aspect, Refusal, Server, servers
 
 from sara import Attachment, Contact, ContentRefused, Context, Line, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
+from tests.patience import patience
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -332,7 +333,7 @@ async def test_a_body_too_large_loses_its_pictures_before_its_words(tmp_path: Pa
 
 
 async def test_what_was_learnt_while_time_ran_out_is_not_lost(tmp_path: Path) -> None:
-    async with house(tmp_path, timeout="700ms") as at:
+    async with house(tmp_path, timeout=f"{round(patience(700))}ms") as at:
         await at.responder.open()
         at.simulator.refuse("openai", "length", longest=300)
         at.simulator.delay_ms = 0

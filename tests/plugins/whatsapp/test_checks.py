@@ -6,7 +6,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -68,12 +68,14 @@ class Shop:
     now: int = NOW
     public_url: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
+    reported: list[tuple[str, Literal["warning", "error"]]] = field(default_factory=list)
 
     def channel(self, **changes: Any) -> WhatsAppChannel:
         options = WhatsAppOptions.model_validate(self.simulator.options() | {"webhook": HOOK} | self.changes | changes)
-        context = Context(
-            "whatsapp", self.state, lambda: self.now, Problems(lambda: self.now), read_only=True, public_url=self.public_url
-        )
+        problems = Problems(lambda: self.now)
+        for key, severity in self.reported:
+            problems.report(key, "as the daemon says", severity=severity)
+        context = Context("whatsapp", self.state, lambda: self.now, problems, read_only=True, public_url=self.public_url)
         return WhatsAppChannel(options, context)
 
     async def look(self, fix: bool = False) -> list[Finding]:
@@ -579,3 +581,51 @@ async def test_without_permission_nothing_is_mended_and_that_is_said(shop: Shop)
     wrong = await shop.wrong(fix=True)
     assert wrong["subscription"].state == "bad"
     assert shop.simulator.setup.apps == {}
+
+
+# ── the template ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_configured_template_is_looked_up_at_meta(shop: Shop) -> None:
+    """What Meta would refuse when it is sent is said before."""
+    for name, language, status in (("paused", "en", "PAUSED"), ("pending", "en", "PENDING"), ("rejected", "de", "REJECTED")):
+        shop.simulator.approve(name, language)
+        shop.simulator.reject(name, language, status)
+    shop.simulator.approve("offer", "en", "Come and see.", category="marketing")
+    shop.simulator.approve("named", "en", "Hello {{name}}.")
+    rows: list[tuple[dict[str, Any], str, str]] = [
+        ({"name": "answer_waiting", "language": "en"}, "good", "is approved"),
+        ({"name": "no_such_thing", "language": "en"}, "bad", "has no template no_such_thing"),
+        ({"name": "answer_waiting", "language": "en_GB"}, "bad", "not there in en_GB, only in en"),
+        ({"name": "paused", "language": "en"}, "bad", "it is paused"),
+        ({"name": "rejected", "language": "de"}, "bad", "it is rejected"),
+        ({"name": "pending", "language": "en"}, "warning", "not approved yet"),
+        ({"name": "order_ready", "language": "en"}, "bad", "has 2 places, and the file fills 0"),
+        ({"name": "named", "language": "en"}, "bad", "places with names (name)"),
+        ({"name": "offer", "language": "en"}, "warning", "approved the template as marketing"),
+        ({"name": "offer", "language": "en", "category": "marketing"}, "good", "is approved"),
+    ]
+    for template, state, words in rows:
+        shop.changes = {"template": template}
+        found = [finding for finding in await shop.look() if finding.check == "template"]
+        worst = next((each for each in found if each.state != "good"), found[0])
+        assert (worst.state, words in worst.message) == (state, True), (template, worst)
+        assert worst.remedy or worst.state == "good"
+    shop.changes = {}
+    assert [finding for finding in await shop.look() if finding.check == "template"] == []
+    shop.changes = {"template": rows[0][0], "business_account_id": None}
+    assert (await shop.wrong())["template"].state == "warning"
+
+
+async def test_what_the_daemon_has_met_counts_more_than_what_meta_said_before(shop: Shop) -> None:
+    """A good answer of the last minutes is not taken for granted where the daemon cannot send."""
+    assert (await shop.wrong()) == {}
+    shop.simulator.faults.token_expired.on()
+    assert (await shop.wrong()) == {}, "the answers of a moment ago are used again"
+    for key, severity, seen in (
+        ("lane:deliver:other", "error", False),
+        ("parked:whatsapp", "warning", False),
+        ("lane:deliver:whatsapp", "error", True),
+    ):
+        shop.reported = [(key, severity)]
+        assert ("token" in await shop.wrong()) is seen, key

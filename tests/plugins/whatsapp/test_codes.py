@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from sara_whatsapp.codes import CODES, FileRefused, TemplatesPaused, classify, explain, look_up
 
 from sara import InDoubt, NotSent, Refused, SaraError, Unavailable, WindowClosed
+from tests.rows import each_row
 
 ROWS: dict[str, set[int]] = {
     "retry": {2, 131016, 131057, 133004},
@@ -95,7 +95,7 @@ def test_the_rows_are_all_that_the_table_has() -> None:
     assert {code: row.action for code, row in CODES.items()} == {code: action for action, row in ROWS.items() for code in row}
 
 
-@pytest.mark.parametrize("code", CODES)
+@each_row("code", CODES)
 def test_every_code_leads_to_what_its_action_says(code: int) -> None:
     action = CODES[code].action
     error = classify(400, {"code": code, "message": "said by Meta"})
@@ -107,7 +107,7 @@ def test_every_code_leads_to_what_its_action_says(code: int) -> None:
         assert error.remedy == CODES[code].remedy
 
 
-@pytest.mark.parametrize(("name", "code"), [(name, code) for name, (codes, _) in FACTS.items() for code in sorted(codes)])
+@each_row(("name", "code"), [(name, code) for name, (codes, _) in FACTS.items() for code in sorted(codes)])
 def test_every_row_of_the_facts_has_its_class_by_answer_and_by_status(name: str, code: int) -> None:
     error, failure = classify(400, {"code": code}), explain({"code": code})
     kind = next(each for each in (NotSent, Refused, Unavailable, InDoubt, WindowClosed) if isinstance(error, each))
@@ -134,7 +134,7 @@ def test_only_what_may_be_the_messages_own_fault_ends_with_its_attempts() -> Non
     assert own == {1}
 
 
-@pytest.mark.parametrize("code", CODES)
+@each_row("code", CODES)
 def test_the_code_decides_whatever_the_http_status(code: int) -> None:
     kinds = {type(classify(status, {"code": code})) for status in (200, 400, 401, 403, 404, 429, 500, 503)}
     assert len(kinds) == 1
@@ -146,12 +146,12 @@ def test_everything_that_a_person_must_mend_says_how() -> None:
         assert row.remedy or not row.action.startswith("config"), code
 
 
-@pytest.mark.parametrize("code", [200, 201, 250, 299])
+@each_row("code", [200, 201, 250, 299])
 def test_the_two_hundreds_are_missing_permissions(code: int) -> None:
     assert isinstance(classify(403, {"code": code}), Unavailable)
 
 
-@pytest.mark.parametrize("code", [None, 199, 300, -1, 999_999])
+@each_row("code", [None, 199, 300, -1, 999_999])
 def test_other_codes_are_unknown(code: int | None) -> None:
     assert look_up(code) is None
 
@@ -162,7 +162,7 @@ def test_a_full_pair_makes_only_this_conversation_wait_six_seconds() -> None:
     assert (error.scope, error.after) == ("conversation", 6_000)
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, {"code": 130429}), (400, {"code": 4}), (400, {"code": 80007}), (429, None)])
+@each_row(("status", "error"), [(400, {"code": 130429}), (400, {"code": 4}), (400, {"code": 80007}), (429, None)])
 def test_a_rate_limit_makes_the_channel_wait_as_long_as_meta_says(status: int, error: Any) -> None:
     short, told = classify(status, error), classify(status, error, 17_000)
     assert isinstance(short, NotSent)
@@ -186,7 +186,7 @@ def test_an_object_that_does_not_exist_is_one_also_without_its_subcode() -> None
     assert isinstance(classify(400, {"code": 100, "message": "The parameter to does not exist"}), Refused)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "error", "expected"),
     [
         (500, None, InDoubt),
@@ -220,7 +220,7 @@ def test_what_the_table_does_not_know_is_refused_only_where_that_is_certain(
     assert type(classify(status, error)) is expected
 
 
-@pytest.mark.parametrize("code", [None, [], {}, True, 1.5, "", "-1", "٣", "9" * 30, 2**80, -5])
+@each_row("code", [None, [], {}, True, 1.5, "", "-1", "٣", "9" * 30, 2**80, -5])
 def test_a_code_of_a_wrong_type_never_raises(code: Any) -> None:
     assert isinstance(classify(400, {"code": code, "error_data": code, "message": code, "error_subcode": code}), SaraError)
     assert explain({"code": code}).reason
@@ -267,7 +267,7 @@ def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
     assert (failure.reason, failure.details) == (CODES[131026].meaning, "Meta: Message undeliverable")
 
 
-@pytest.mark.parametrize("code", CODES)
+@each_row("code", CODES)
 def test_what_follows_a_failed_receipt_is_what_its_action_says(code: int) -> None:
     failure, row = explain({"code": code, "title": "said by Meta"}), CODES[code]
     assert failure.code == str(code)
@@ -286,7 +286,7 @@ def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_
     assert explain({"code": 131000}).then == "later"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "then"),
     [
         ({}, "end"),

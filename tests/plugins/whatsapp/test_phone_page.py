@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator, samples
 from sara_whatsapp.simulator.samples import picture
 
@@ -205,7 +206,7 @@ async def test_ticks_tell_sent_from_taken_from_read(simulator: WhatsAppSimulator
     await expect(own).to_have_attribute("data-state", "sent")
     echo.hold.set()
     await expect(own).to_have_attribute("data-state", "delivered")
-    await expect(page.get_by_test_id("typing")).to_have_attribute("data-kind", "waiting")
+    await expect(page.get_by_test_id("typing")).to_have_count(0)
     await echo.post({"status": "read", "message_id": simulator.chat("ana")[0].id})
     await expect(own).to_have_attribute("data-state", "read")
 
@@ -215,7 +216,7 @@ async def test_typing_is_shown_until_the_answer_comes(simulator: WhatsAppSimulat
     echo.quiet = True
     wamid = await simulator.say("ana", "hello?")
     await echo.post({"status": "read", "message_id": wamid, "typing_indicator": {"type": "text"}})
-    await expect(page.get_by_test_id("typing")).to_have_attribute("data-kind", "typing")
+    await expect(page.get_by_test_id("typing")).to_be_visible()
     await expect(page.get_by_test_id("presence")).to_have_text("typing…")
     await echo.send({"from": "15550001111"}, "Here I am.")
     await expect(page.get_by_test_id("typing")).to_have_count(0)
@@ -556,11 +557,126 @@ async def test_a_new_customer_can_write_also_where_the_page_hears_of_them_late(
     await expect(page.get_by_test_id("bubble-in")).to_contain_text("hello")
 
 
+OVERLAPS = """() => {
+    const box = (node) => node.getBoundingClientRect();
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const log = box(document.getElementById("log"));
+    const found = [];
+    for (const more of document.querySelectorAll("[data-testid=bubble-menu]")) {
+        const own = box(more);
+        if (own.left < log.left || own.right > log.right || own.width < 24 || own.height < 24) found.push("out of sight");
+        for (const bubble of document.querySelectorAll(".bubble")) if (meet(own, box(bubble))) found.push(bubble.innerText);
+    }
+    return found;
+}"""
+"""What the buttons beside the bubbles cover."""
+
+
+async def test_the_button_of_a_message_covers_nothing(open_page: OpenPage, echo: Echo) -> None:
+    """With a mouse and under a finger, beside long and short messages of both sides."""
+    wide = "A sourdough loaf, please, and two cinnamon buns for the children who wait outside by the harbour. " * 2
+    for viewport, how in ((DESKTOP, {}), (PHONE, {"has_touch": True, "is_mobile": True}), ({"width": 320, "height": 600}, {})):
+        page = await open_page(viewport, "#ana", **how)
+        for words in ("ok", wide, "https://example.org/" + "x" * 120):
+            count = await page.get_by_test_id("bubble-in").count()
+            await write(page, words)
+            await expect(page.get_by_test_id("bubble-in")).to_have_count(count + 1)
+        assert await page.get_by_test_id("bubble-menu").count() >= 6
+        assert await page.evaluate(OVERLAPS) == []
+
+
+async def test_notices_push_nothing_away(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    """At the end of a chat its last message stays in sight, further up what is read stays where it is, and the composer stays."""
+    page = await open_page(PHONE, "#ana")
+    for n in range(1, 9):
+        await write(page, f"number {n}: is there anything left of the bread that smelled so good this morning?")
+        await expect(page.get_by_test_id("bubble-in")).to_have_count(n)
+    log, composer, window, last = (page.get_by_test_id(name) for name in ("log", "composer", "window", "bubble-in"))
+    place = await composer.bounding_box()
+
+    async def close_window() -> None:
+        await page.get_by_test_id("person-menu").click()
+        await page.get_by_test_id("close-window").click()
+        await expect(window).to_be_visible()
+
+    async def sees_the_end() -> bool:
+        shown, newest = await log.bounding_box(), await last.last.bounding_box()
+        assert shown is not None
+        assert newest is not None
+        return newest["y"] >= shown["y"] and newest["y"] + newest["height"] <= shown["y"] + shown["height"]
+
+    await close_window()
+    assert await sees_the_end()
+    assert await composer.bounding_box() == place
+    await log.evaluate("node => { node.scrollTop = node.scrollHeight / 5; }")
+    await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    read = page.get_by_test_id("bubble-in").nth(4)
+    before = await read.bounding_box()
+    async with simulator.unreachable():
+        await expect(page.get_by_test_id("notice")).to_contain_text("The demo has stopped")
+        await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        after = await read.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert abs(before["y"] - after["y"]) <= 1
+        assert await composer.bounding_box() == place
+
+
+async def test_what_is_written_to_a_demo_that_has_stopped_is_kept_and_said_so(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
+    page = await open_page()
+    await page.get_by_test_id("composer").fill("are you there?")
+    async with simulator.unreachable():
+        await expect(page.locator("body")).to_have_attribute("data-live", "no")
+        await page.get_by_test_id("composer").press("Enter")
+        await expect(page.get_by_test_id("notice")).to_contain_text(re.compile("the demo has stopped", re.IGNORECASE))
+        await expect(page.get_by_test_id("composer")).to_have_value("are you there?")
+        await expect(page.get_by_text("Failed to fetch")).to_have_count(0)
+
+
+async def test_a_customer_who_is_not_answered_sees_no_typing(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
+    """After STOP, and while a person has the conversation, nothing comes: then nothing says that something does."""
+    page = await open_page()
+    await write(page, "STOP")
+    await expect(page.get_by_test_id("bubble-in")).to_have_count(1)
+    echo.quiet = True
+    for n, words in enumerate(("STOP", "hello?"), start=2):
+        await write(page, words)
+        await expect(tick(page.get_by_test_id("bubble-out").nth(n - 1))).to_have_attribute("data-state", "delivered")
+        await expect(page.get_by_test_id("typing")).to_have_count(0)
+        await expect(page.get_by_test_id("presence")).to_contain_text("You are Ana Duarte")
+
+
+async def test_the_faults_of_an_ai_are_among_the_switches(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    ai = OpenAISimulator()
+    simulator.show_switches(ai.switches())
+    switches = {switch.name: switch for switch in ai.switches()}
+    page = await open_page()
+    await page.get_by_test_id("settings-open").click()
+    for name in switches:
+        await page.get_by_test_id(f"fault-{name}").check()
+        await expect(page.locator("li.on")).to_have_count(1)
+        assert switches[name].active, name
+        await page.get_by_test_id(f"fault-{name}").uncheck()
+        await expect(page.locator("li.on")).to_have_count(0)
+        assert not switches[name].active, name
+    await page.get_by_test_id("fault-ai_slow-value").evaluate("node => { node.value = '1234'; }")
+    await page.get_by_test_id("fault-ai_slow").check()
+    await expect(page.locator("li.on")).to_have_count(1)
+    assert switches["ai_slow"].state()["value"] == 1234
+    await page.get_by_test_id("faults-off").click()
+    await expect(page.locator("li.on")).to_have_count(0)
+    assert not switches["ai_slow"].active
+
+
 async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
     page = await open_page()
     notice = page.get_by_test_id("notice")
     async with simulator.unreachable():
-        await expect(notice).to_contain_text("cannot be reached")
+        await expect(notice).to_contain_text("The demo has stopped")
     await expect(notice).to_be_hidden()
     await write(page, "still there?")
     await expect(page.get_by_test_id("bubble-in")).to_contain_text("still there?")

@@ -12,6 +12,7 @@ from sara_whatsapp.channel import WhatsAppChannel
 from structlog.testing import capture_logs
 
 from sara import AccountEvent, Attachment, Echo, IdentityChange, Person, PreferenceChange, Reception, Request
+from tests.rows import each_row
 from tests.samples import ANA, BODIES, EXPECTED, FIGURES, KOFI, NOX, OLD_ANA, OLD_NOX, Said
 
 ACCOUNT = "whatsapp:109000000000555"
@@ -27,7 +28,7 @@ def test_the_table_knows_every_sample_body() -> None:
     assert {path.stem for path in BODIES.glob("*.json")} == EXPECTED.keys() == FIGURES.keys()
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@each_row("name", EXPECTED)
 def test_a_body_gives_what_it_says_and_nothing_else(name: str, deliver: Callable[[str], Reception]) -> None:
     expected = EXPECTED[name]
     with capture_logs() as logs:
@@ -46,7 +47,7 @@ def _receipt(receipt: Any) -> str:
     return f"{status}:{receipt.attempt_id}"
 
 
-@pytest.mark.parametrize("name", [name for name, figures in FIGURES.items() if not figures.get("foreign")])
+@each_row("name", [name for name, figures in FIGURES.items() if not figures.get("foreign")])
 def test_nothing_that_can_be_counted_in_a_body_is_missing(name: str, deliver: Callable[[str], Reception]) -> None:
     figures = FIGURES[name]
     reception = deliver(name)
