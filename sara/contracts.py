@@ -660,9 +660,10 @@ class Store(PluginObject):
         """One of them. Raises `Stale` if there is none by that id."""
 
     @abstractmethod
-    async def last_said(self, account: str, person: Person) -> Line | None:
+    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
         """The last thing that a person was told on an account, if it is among the newest 20 messages and has left; None otherwise, and
-        for somebody unknown. Asked for while a message is taken in: it costs the same however long the conversation is."""
+        for somebody unknown. Where `quoted` is the provider's id of something that this person was told, it is that. Asked for while a
+        message is taken in: it costs the same however long the conversation is."""
 
     @abstractmethod
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:

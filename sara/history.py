@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sara.model import Line, Millis
+from sara.model import Line, Millis, ReplyView, Turn
 
 _PER_LINE = 4
 
@@ -34,6 +35,23 @@ def in_order_of_writing(lines: Sequence[Line]) -> tuple[Line, ...]:
                 place -= 1
         ordered.insert(place, line)
     return tuple(ordered)
+
+
+def as_it_is_now(turn: Turn, view: ReplyView | None) -> Turn | None:
+    """The turn with what its authors edited or deleted meanwhile in its history; None where that, or anything else, befell a
+    message that is to be answered."""
+    waiting = {} if view is None else {line.id: line for line in view.waiting}
+    for line in turn.messages:
+        found = waiting.get(line.id)
+        if found is None or (found.text, found.kind) != (line.text, line.kind):
+            return None
+    known = {} if view is None else {line.id: line for line in view.history}
+    changed = {
+        line.id: replace(found, attachments=() if found.withdrawn else line.attachments)
+        for line in turn.history
+        if (found := known.get(line.id)) is not None and (found.text, found.withdrawn) != (line.text, line.withdrawn)
+    }
+    return replace(turn, history=tuple(changed.get(line.id, line) for line in turn.history)) if changed else turn
 
 
 def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most: int | None = None) -> tuple[Line, ...]:

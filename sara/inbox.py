@@ -118,12 +118,14 @@ class Inbox:
             self._follow(self._fire(taken))
 
     async def _said_before(self, route: Route, reception: Reception) -> Mapping[int, Line | None]:
-        """What customers were told last, by the place of their message in the reception: asked for only where a common word is an
-        order or an answer."""
+        """What customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
+        for only where a common word is an order or an answer."""
         unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
-        return {
-            number: await self._store.last_said(route.channel.account, reception.messages[number].person) for number in unclear
-        }
+        said: dict[int, Line | None] = {}
+        for number in unclear:
+            message = reception.messages[number]
+            said[number] = await self._store.last_said(route.channel.account, message.person, message.reply_to)
+        return said
 
     async def remember(self) -> None:
         """After a start: what was kept aside within the last day is still to be seen, and what is wrong with an account still is."""
@@ -223,7 +225,7 @@ class Rules:
 
     def intake(self, reception: Reception, route: Route, now: Instant, said: Mapping[int, Line | None] = _NOTHING_SAID) -> Intake:
         """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
-        was told before a message, by its place in the reception."""
+        was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
         messages = (replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in map(kept_whole, reception.messages))
         arrivals = tuple(
@@ -269,12 +271,18 @@ class Rules:
         return meaning is not None and meaning.word is not None
 
     def judge(self, message: InboundMessage, route: Route, now: Instant, said: Line | None = None) -> Verdict:
-        """The immediate rules: they take effect with the message itself. `said` is the last thing that the customer was told."""
+        """The immediate rules: they take effect with the message itself. `said` is what the customer was told in the message that they
+        quote, or else last."""
         if message.unreadable:
             return self._unreadable(message, route, now)
         plain = Verdict(skip=None if message.answer else "recorded")
         meaning = self._meaning(message)
-        if meaning is None or (meaning.word is not None and is_answer(meaning.word, meaning.what, said, now)):
+        if meaning is None:
+            return plain
+        # Who quotes a question, or taps its button, answers it however old it is.
+        is_quoted = said is not None and message.reply_to is not None and said.external_id == message.reply_to
+        asked_at = said.at if said is not None and is_quoted else now
+        if meaning.word is not None and is_answer(meaning.word, meaning.what, said, asked_at):
             return plain
         if meaning.what == "hand_over":
             if not route.policy.hand_over.words:

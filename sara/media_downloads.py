@@ -14,9 +14,10 @@ from pathlib import Path
 import structlog
 
 from sara.bounds import Strays, in_thread
-from sara.contracts import Clock, Responder, Store
+from sara.contracts import Clock, HistoryLimits, Responder, Store
 from sara.errors import SaraError, Stale, TryLater
 from sara.files import EXPIRED, DiskError, Files
+from sara.history import as_it_is_now
 from sara.model import Attachment, Download, Instant, Line, Millis, ReplyView, Turn
 from sara.pause import pause
 from sara.problems import Problems
@@ -26,6 +27,9 @@ log = structlog.get_logger("sara.media_downloads")
 
 FILES_WITHIN: Millis = 20_000
 """An answer waits this long for the files that its responder opens, all of them and all responders together."""
+
+LATER = 20
+"""So many lines may be said while files are waited for, and what was read before is still found behind them."""
 
 AT_ONCE = 4
 """Files that are fetched at the same time in the background for one channel, and for one answer beside these."""
@@ -97,7 +101,11 @@ class MediaDownloads:
 
     async def prepare(self, route: Route, turn: Turn, responder: Responder, within: Millis) -> Turn:
         """The turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
-        not come by then stays `pending`, and its download goes on."""
+        not come by then stays `pending`, and its download goes on.
+
+        What was edited or deleted while a file was waited for is told as it is now. Raises Stale where that befell a message that is
+        to be answered, or where it is not to be answered any more.
+        """
         found: dict[str, Attachment] = {}
         wanted = [each for each in responder.select_attachments(turn) if each.state == "pending" and each.id]
         if within > 0:
@@ -107,6 +115,12 @@ class MediaDownloads:
                 known = await self._store.download(each.id)
                 if known is not None:
                     found[each.id] = known.attachment
+        if wanted:
+            limits = HistoryLimits(messages=len(turn.history) + LATER)
+            now = as_it_is_now(turn, await self._store.reply_view(turn.conversation, limits))
+            if now is None:
+                raise Stale("a message was edited, deleted or taken over while its files were waited for")
+            turn = now
 
         def placed(line: Line) -> Line:
             if not line.attachments:

@@ -508,7 +508,8 @@ class Taken:
 class Line:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
     chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
-    that. `deferred` is for how long gates of plugins have put it off."""
+    that. `deferred` is for how long gates of plugins have put it off. `withdrawn` says that its author deleted it: `text` is a
+    placeholder, which nobody wrote."""
 
     id: str
     role: Role
@@ -522,6 +523,7 @@ class Line:
     quoted: str | None = None
     quoted_by: Role | None = None
     deferred: Millis = 0
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,7 +291,7 @@ class Replies:
             )
             raise
         except (Stale, StoreUnavailable, StoreLost):
-            raise  # of a tool that it called: that is not the responder's fault
+            raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
         except TimeoutError as error:
             log.warning("responder_hung", responder=name, conversation=turn.conversation)
             raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error

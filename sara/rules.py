@@ -16,6 +16,9 @@ LONGEST = 96
 """A longer message is a sentence, unless somebody set up a longer order."""
 
 
+_WITHIN_WORDS = "'-"
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a whole message orders, and the language that its words tell, if only one has them. `word` is the word itself where it
@@ -40,22 +43,30 @@ class Words:
         }
         polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
         self._polite = _Phrases(polite)
-        self._around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in each.greetings)])
+        self._around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
+        words = (word for phrase in self._meanings for word in phrase.split())
+        self._vocabulary = frozenset({"", *map(_trimmed, words), *self._around.words})  # a dash alone is no word
         self._longest = max(LONGEST, 2 * max(map(len, self._meanings)))
 
     def meaning(self, text: str) -> Meaning | None:
-        """What a whole message orders, or None. A word within a longer sentence never counts; courtesy around one does not
-        matter, and a greeting does not where the order can mean nothing else."""
+        """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
+        not matter, and a greeting or a wish ("could you …") does not where the order can mean nothing else."""
         if len(text) > self._longest:
             return None
         whole = normalised(text)
-        found = self._meanings.get(whole)
-        if found is None:
-            found = self._meanings.get(self._polite.taken_off(whole))
-        if found is None:
-            found = self._meanings.get(self._around.taken_off(whole))
-            found = None if found is None or found.word is not None else found
-        return found
+        found = self._meanings.get(whole) or self._meanings.get(_said_once(whole))
+        # Most messages have a word that is in no order, and nothing more is to be looked at.
+        if found is not None or not all(_trimmed(word) in self._vocabulary for word in whole.split()):
+            return found
+        bare = self._polite.taken_off(whole)
+        found = self._meanings.get(bare) or self._meanings.get(_said_once(bare))
+        if found is not None:
+            return found
+        for words in (whole, self._polite.left_out(whole)):
+            found = self._meanings.get(self._around.taken_off(words))
+            if found is not None and found.word is None:
+                return found
+        return None
 
 
 def normalised(text: str) -> str:
@@ -72,6 +83,18 @@ def _trimmed(words: str) -> str:
     return words[start:end]
 
 
+def _said_once(whole: str) -> str:
+    """`whole` without its repetitions, where it says the same several times: `stop stop`, `stop! stop!`."""
+    end = next((number for number, char in enumerate(whole) if not _speaks(char)), 0)
+    if not end or whole.count(whole[:end]) == 1:
+        return whole
+    spoken = "".join(char if _speaks(char) or char in _WITHIN_WORDS else " " for char in whole).split()
+    for length in range(1, len(spoken) // 2 + 1):
+        if spoken == spoken[:length] * (len(spoken) // length):
+            return " ".join(spoken[:length])
+    return whole
+
+
 class _Phrases:
     """Phrases that may stand around an order without changing it."""
 
@@ -79,6 +102,7 @@ class _Phrases:
         self._known = frozenset(tuple(normalised(phrase).split()) for phrase in phrases)
         self._first, self._last = {each[0] for each in self._known}, {each[-1] for each in self._known}
         self._longest = max(map(len, self._known))
+        self.words = frozenset(word for phrase in self._known for word in phrase)
 
     def taken_off(self, whole: str) -> str:
         """`whole` without those that stand at its beginning and its end."""
@@ -92,6 +116,20 @@ class _Phrases:
         while length := next((n for n in self._lengths(end - start) if tuple(spoken[end - n : end]) in self._known), 0):
             end -= length
         return _trimmed(" ".join(written[start:end]))
+
+    def left_out(self, whole: str) -> str:
+        """`whole` without those that stand anywhere in it."""
+        spoken = [_trimmed(word) for word in whole.split()]
+        if self._first.isdisjoint(spoken):
+            return whole
+        kept: list[str] = []
+        start = 0
+        while start < len(spoken):
+            lengths = self._lengths(len(spoken) - start)
+            length = next((n for n in lengths if tuple(spoken[start : start + n]) in self._known), 0)
+            kept += [] if length else [spoken[start]]
+            start += length or 1
+        return " ".join(kept)
 
     def _lengths(self, most: int) -> range:
         return range(min(self._longest, most), 0, -1)

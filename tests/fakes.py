@@ -444,7 +444,7 @@ class FakeStore(Store):
             raise Stale("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
 
-    async def last_said(self, account: str, person: Person) -> Line | None:
+    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
         self._note("last_said", account, person)
         return self.said_before
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Line, Role
-from sara.history import estimated_tokens, in_order_of_writing, window
+from sara import Attachment, Contact, Line, ReplyView, Role, Turn
+from sara.history import as_it_is_now, estimated_tokens, in_order_of_writing, window
 from tests.fakes import line, steady
 from tests.rows import each_row
 
@@ -138,3 +140,35 @@ def test_lines_stand_in_the_order_in_which_they_were_written() -> None:
     for stored, shown in rows:
         lines = [Line(f"m{n}", role, text, at) for n, (role, text, at) in enumerate(stored)]
         assert "".join(line.text for line in in_order_of_writing(lines)) == shown, stored
+
+
+def test_what_was_changed_meanwhile_is_told_as_it_is_now() -> None:
+    photo = Attachment("image", "image/png", "r")
+    old = Line("h1", "customer", "my card is 4111", 1, attachments=(photo,))
+    asked = Line("m1", "customer", "and this?", 3, attachments=(photo,))
+    gone = replace(old, text="[deleted message]", withdrawn=True, attachments=())
+    turn = Turn("c1", "a", Contact("p1"), (asked,), (old, Line("h2", "assistant", "ok", 2)))
+
+    def seen(*waiting: Line, history: tuple[Line, ...] = turn.history) -> Turn | None:
+        return as_it_is_now(turn, ReplyView("c1", "a", Contact("p1"), False, waiting, history, None, 1, None, "clear"))
+
+    more = replace(asked, id="m2")
+    rows: list[tuple[Turn | None, Turn | None]] = [
+        (seen(asked), turn),
+        (seen(asked, more), turn),
+        (seen(replace(asked, attachments=())), turn),
+        (seen(replace(asked, text="and that?")), None),
+        (seen(replace(asked, kind="image")), None),
+        (seen(more), None),
+        (seen(), None),
+        (as_it_is_now(turn, None), None),
+        (seen(asked, history=(gone, turn.history[1])), replace(turn, history=(gone, turn.history[1]))),
+        (
+            seen(asked, history=(replace(old, text="never mind"), turn.history[1])),
+            replace(turn, history=(replace(old, text="never mind"), turn.history[1])),
+        ),
+        # What is no history any more is no later than what was read.
+        (seen(asked, history=()), turn),
+    ]
+    for number, (found, expected) in enumerate(rows):
+        assert found == expected, number

@@ -72,12 +72,12 @@ def test_a_person_can_be_asked_for_in_many_ways(language: Language) -> None:
 @EACH
 def test_what_surrounds_an_order_is_known_in_every_language(language: Language) -> None:
     words = Words()
-    for name in ("polite", "greetings", "roles", "requests", "offers_a_person", "about_messages"):
+    for name in ("polite", "greetings", "asking", "roles", "requests", "offers_a_person", "about_messages"):
         found = getattr(language, name)
         assert len(found) >= 3, name
         assert len(set(found)) == len(found), name
         assert all(normalised(each) and each == " ".join(each.split()) for each in found), name
-    for courtesy in (*language.polite, *language.greetings):
+    for courtesy in (*language.polite, *language.greetings, *language.asking):
         assert words.meaning(courtesy) is None, "courtesy alone orders nothing"
 
 

@@ -189,9 +189,43 @@ def test_courtesy_around_an_order_does_not_matter_in_any_language() -> None:
         "Bonjour ! Je voudrais parler à un conseiller, merci": "hand_over",
         "Guten Tag, kann ich mit jemandem sprechen?": "hand_over",
         "hello, stop": "opt_out",
+        "could you please stop texting me?": "opt_out",
+        "Can you stop": "opt_out",
+        "I would like to unsubscribe, thanks": "opt_out",
+        "por favor, no me manden más mensajes": "opt_out",
+        "Quiero darme de baja por favor": "opt_out",
+        "Schickt mir bitte keine Nachrichten mehr": "opt_out",
+        "Bitte stoppen!": "opt_out",
+        "Vorrei per favore parlare con qualcuno": "hand_over",
+        "can I please talk to a human": "hand_over",
+        "I'd like to speak to a person, please": "hand_over",
+        "Ich möchte bitte mit einem Menschen sprechen": "hand_over",
+        "Me gustaría hablar con alguien": "hand_over",
+        "eu quero, por favor, falar com um atendente": "hand_over",
+        "saya ingin bicara dengan manusia": "hand_over",
     }
     for text, what in rows.items():
         assert order_of(text) == what, text
+    for text in (
+        "STOP STOP",
+        "stop! stop! stop!",
+        "Stop, stop",
+        "stop stop please",
+        "no más mensajes no más mensajes",
+        "रोकें रोकें",
+        "توقف، توقف",
+    ):
+        assert order_of(text) == "opt_out", text
+    for text in (
+        "stop start stop",
+        "stop the stop",
+        "agent human",
+        "non stop",
+        "can you stop the delivery",
+        "quiero parar",
+        "ich möchte abbestellen",
+    ):
+        assert order_of(text) is None, text
     for text in ("hi human", "hello agent", "hallo mensch", "hola humano"):
         assert order_of(text) is None, "a greeting to whoever answers"
 

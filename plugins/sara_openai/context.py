@@ -36,10 +36,16 @@ such a block yourself. Do not claim to have seen or heard what you could not: as
 # The channel's own marks at the beginning of a message with a file; the block says all that they say.
 _FILE_KINDS = frozenset({"image", "video", "audio", "document", "sticker", "voice"})
 _FILE_MARK = re.compile(
-    r"\[(?:image|video|voice message|audio|document|sticker|animated sticker)(?:, not received)?(?:: [^\[\]\n]*)?\](?: |$)"
+    r"\A\[(?:image|video|voice message|audio|document|sticker|animated sticker)(?:, not received)?(?:: [^\[\]\n]*)?\](?: |$)"
 )
-# What channels need to fetch and to recognise things; it says nothing to a reader.
-_TECHNICAL = frozenset({"id", "sha256", "url", "mime_type", "flow_token", "animated", "voice", "caption", "context", "note"})
+# What the business put behind a button: the customer tapped its label.
+_BUTTON_MARK = re.compile(r" \[button: [^\[\]\n]*\]\Z")
+# What a channel needs to fetch a file: it says nothing to a reader, and the block names the file itself.
+_OF_A_FILE = frozenset({"id", "sha256", "url", "mime_type"})
+_SAID_OTHERWISE = frozenset({"context", "note"})
+_SAID_OF_FILES = _OF_A_FILE | {"animated", "voice", "caption"}
+_TOKENS = frozenset({"flow_token"})
+_LEFT_OUT = "(left out)"
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _JOINERS = "\u200c\u200d"
 
@@ -58,14 +64,20 @@ def words_of(line: Line, text: str) -> str:
     """The customer's own words in a message, whose text is `text`; empty where it brings only something else."""
     if line.role != "customer":
         return text
-    if line.attachments or line.kind in _FILE_KINDS:
-        return _FILE_MARK.sub("", text, count=1) if _FILE_MARK.match(text) else text
+    if line.withdrawn:
+        return ""
+    if line.kind in _FILE_KINDS or (line.kind == "text" and line.attachments):
+        return _FILE_MARK.sub("", text, count=1)
+    if line.kind == "button":
+        text = _BUTTON_MARK.sub("", text)
     return "" if line.kind != "text" and text.startswith("[") else text
 
 
 def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any]:
     """What is to be said of a customer's message besides its words; empty for most. `unseen` says of each file why the model does not
     see or hear it, empty where it does."""
+    if line.withdrawn:
+        return {"deleted": "the customer deleted this message; what it said is not known"}
     facts: dict[str, Any] = {}
     if line.quoted:
         said = _SPEAKERS.get(line.quoted_by or "", "unknown")
@@ -74,12 +86,13 @@ def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any
         facts["note"] = _shortened(note, 2_000)
     if line.kind != "text":
         facts["kind"] = _shortened(line.kind, LONGEST_NAME)
-        words = words_of(line, text)
-        if not words and not line.attachments:
+        if not words_of(line, text) and not (line.kind in _FILE_KINDS and line.attachments):
             facts["shown_to_people_as"] = _shortened(text, 2_000)
-        if content := _content(line.content):
+        if content := _content(line, LONGEST_VALUE):
             facts["content"] = content
-    if line.attachments:
+    if line.kind in _FILE_KINDS and not line.attachments:
+        facts["files"] = [{"kind": line.kind, "not_available_to_you": "it was not received"}]
+    elif line.attachments:
         if words_of(line, text).strip() and all(each.kind == "audio" for each in line.attachments):
             facts["words"] = "a transcript of what was said, made by software"
         facts["files"] = [
@@ -87,7 +100,7 @@ def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any
         ]
     elif not text.strip():
         facts["empty"] = "the message holds nothing"
-    return _bounded(facts)
+    return _bounded(line, facts)
 
 
 _SPEAKERS = {
@@ -104,27 +117,44 @@ def _file(attachment: Attachment, why: str) -> dict[str, Any]:
     return {"kind": kind, **named, **({"not_available_to_you": why} if why else {})}
 
 
-def _content(content: Mapping[str, Any]) -> Any:
-    return _pruned({key: value for key, value in content.items() if key not in _TECHNICAL}, _DEEPEST)
+def _content(line: Line, longest: int) -> Any:
+    """What the channel knows of a message, without what is said of it otherwise."""
+    content = {key: value for key, value in line.content.items() if key not in _SAID_OTHERWISE}
+    if line.kind in _FILE_KINDS and isinstance(own := content.get(line.kind), Mapping):
+        content[line.kind] = {key: value for key, value in own.items() if key not in _SAID_OF_FILES}
+    return _pruned(content, _DEEPEST, longest)
 
 
-def _pruned(value: Any, deepest: int) -> Any:
-    """A value of a channel's without what is technical, empty or too deep; JSON within a text is read."""
+def _pruned(value: Any, deepest: int, longest: int) -> Any:
+    """A value of a channel's without what is technical or empty; long texts are cut, and what lies too deep becomes a text."""
+    if isinstance(value, Mapping | list | tuple) and not deepest:
+        return _shortened(json.dumps(value, ensure_ascii=False, default=str), longest) if value else None
+    more = len(value) - MOST_ITEMS if isinstance(value, Mapping | list | tuple) else 0
     if isinstance(value, Mapping):
-        kept = {str(key): _pruned(each, deepest - 1) for key, each in list(value.items())[:MOST_ITEMS] if key not in _TECHNICAL}
-        return {key: each for key, each in kept.items() if each not in (None, "", {}, [])} if deepest else None
+        technical = _TOKENS | (_OF_A_FILE if value.get("id") and value.get("mime_type") else frozenset())
+        kept = {
+            str(key): _pruned(each, deepest - 1, longest)
+            for key, each in list(value.items())[:MOST_ITEMS]
+            if key not in technical
+        }
+        said = {key: each for key, each in kept.items() if each not in (None, "", {}, [])}
+        return said | ({_LEFT_OUT: more} if more > 0 else {})
     if isinstance(value, list | tuple):
-        return [each for each in (_pruned(each, deepest - 1) for each in value[:MOST_ITEMS]) if each not in (None, "", {}, [])]
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return _pruned(json.loads(value), deepest - 1) if deepest > 0 else None
-        except (ValueError, RecursionError):
-            return _shortened(value, LONGEST_VALUE)
-    return _shortened(value, LONGEST_VALUE) if isinstance(value, str) else value
+        items = [
+            each
+            for each in (_pruned(each, deepest - 1, longest) for each in value[:MOST_ITEMS])
+            if each not in (None, "", {}, [])
+        ]
+        return items + ([f"({more} left out)"] if more > 0 else [])
+    return _shortened(value, longest) if isinstance(value, str) else value
 
 
-def _bounded(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts without the content where they are too many: people are shown it in short anyway."""
+def _bounded(line: Line, facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts with less of each value where they are too long, and without the content where they are too many: people are shown
+    it in short anyway."""
+    for longest in (LONGEST_VALUE // 3, LONGEST_VALUE // 10):
+        if "content" in facts and len(as_json(facts)) > LONGEST_BLOCK:
+            facts = {**facts, "content": _content(line, longest)}
     if "content" in facts and len(as_json(facts)) > LONGEST_BLOCK:
         return {**facts, "content": "too long to be given here"}
     return facts

@@ -58,7 +58,7 @@ def _messages(question: Question, line: Line, unseen: Sequence[str]) -> Iterator
     text = question.heard.get(line.id, line.text)
     # Whoever answered for the business (the model, a person, SARA itself) is one voice to the customer.
     if line.role != "customer":
-        if text.strip():
+        if text.strip() and not line.withdrawn:
             yield {"role": "assistant", "content": encodable(text)}
         return
     facts, words = facts_of(line, text, unseen), encodable(words_of(line, text))

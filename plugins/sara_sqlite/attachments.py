@@ -13,9 +13,9 @@ from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, ev
 EXPIRED = "expired"
 
 
-# A file with the conversation of its message; none of a person who is being erased.
+# A file with the conversation of its message; none of a deleted message, and none of a person who is being erased.
 _WHOSE = (
-    "SELECT a.*, m.conversation FROM attachments a JOIN messages m ON m.id = a.message"
+    "SELECT a.*, m.conversation FROM attachments a JOIN messages m ON m.id = a.message AND m.withdrawn_at IS NULL"
     " JOIN conversations c ON c.id = m.conversation AND c.account <> ?"
 )
 
@@ -61,7 +61,7 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
     """Note how fetching a file ended. What its sender said of it stays where nothing better is known."""
     row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
     if row is None:
-        raise Stale("there is no such file, or its sender is being erased")
+        raise Stale("there is no such file, its message was deleted, or its sender is being erased")
     db.execute(
         "UPDATE attachments SET file = ?, error = ?, sha256 = ?, size = ?, kept_at = ?, due = NULL WHERE id = ?",
         (

@@ -79,6 +79,7 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     return reply + deliver
 
 
+_TOLD = "m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
 _LATELY = 20
 """How many of the newest messages are looked through for the last thing that was said."""
 
@@ -115,19 +116,30 @@ def conversation(db: Connection, ident_: str) -> ConversationSummary:
     return _summary(the(db, _SUMMARY + " WHERE c.id = ?", number(CONVERSATION, ident_)))
 
 
-def last_said(db: Connection, account: str, person: Person) -> Line | None:
-    """The last thing that a person was told, if it is among the newest messages of their conversation."""
+def last_said(db: Connection, account: str, person: Person, quoted: str | None) -> Line | None:
+    """What a person was told in the message that they quote; else the last thing that they were told, if it is among the newest
+    messages of their conversation."""
     contact = people.find(db, account.partition(":")[0], person)
-    row = one(
-        db,
-        "SELECT m.*, NULL AS quoted FROM (SELECT * FROM messages WHERE conversation ="
-        " (SELECT id FROM conversations WHERE account = ? AND contact = ?) ORDER BY id DESC LIMIT ?) m"
-        " WHERE m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
-        " ORDER BY m.id DESC LIMIT 1",
-        account,
-        contact,
-        _LATELY,
-    )
+    row = None
+    if quoted is not None:
+        row = one(
+            db,
+            f"SELECT m.*, NULL AS quoted FROM messages m JOIN conversations c ON c.id = m.conversation WHERE {_TOLD}"  # noqa: S608  # ours
+            " AND m.account = ? AND m.external_id = ? AND c.contact = ?",
+            account,
+            quoted,
+            contact,
+        )
+    if row is None:
+        row = one(
+            db,
+            "SELECT m.*, NULL AS quoted FROM (SELECT * FROM messages WHERE conversation ="  # noqa: S608  # ours
+            " (SELECT id FROM conversations WHERE account = ? AND contact = ?) ORDER BY id DESC LIMIT ?) m"
+            f" WHERE {_TOLD} ORDER BY m.id DESC LIMIT 1",
+            account,
+            contact,
+            _LATELY,
+        )
     return None if row is None else line(row)
 
 

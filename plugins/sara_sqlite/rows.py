@@ -190,6 +190,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
         quoted,
         _role(direction, purpose) if direction is not None else None,
         row["deferred_ms"],
+        row["withdrawn_at"] is not None,
     )
 
 

@@ -280,8 +280,8 @@ class SqliteStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         return await self.database.read(lambda db: looking.conversation(db, conversation))
 
-    async def last_said(self, account: str, person: Person) -> Line | None:
-        return await self.database.read(lambda db: looking.last_said(db, account, person))
+    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
+        return await self.database.read(lambda db: looking.last_said(db, account, person, quoted))
 
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
         return await self.database.read(lambda db: looking.messages(db, conversation, after, limit))

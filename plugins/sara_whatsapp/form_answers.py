@@ -18,6 +18,12 @@ def reply_of(message: Mapping[str, Any]) -> dict[str, Any] | None:
     return mapping(own.get("nfm_reply")) if own.get("type") == "nfm_reply" else None
 
 
+def without_answers(interactive: Any) -> Any:
+    """The part of a message that brings a form, without the answers in their JSON text: `answers_of` reads them."""
+    reply = mapping(mapping(interactive).get("nfm_reply"))
+    return {**interactive, "nfm_reply": {key: value for key, value in reply.items() if key != "response_json"}}
+
+
 def answers_of(reply: Mapping[str, Any]) -> Any:
     """The answers in a form, as the JSON value that they are. Text that is no JSON stays the text it is."""
     written = reply.get("response_json")

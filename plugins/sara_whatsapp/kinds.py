@@ -69,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "unsupported.poll_update": _RECORDED,
     "interactive.call_permission_reply": _RECORDED,
     "system": _RECORDED,
+    "system.user_preference_changed": _RECORDED,
     "system.user_changed_number": _CHANGES,
     "system.customer_changed_number": _CHANGES,  # its name in older versions of the API
     "system.user_changed_user_id": _CHANGES,

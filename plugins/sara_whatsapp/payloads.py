@@ -15,7 +15,7 @@ from sara import Change, Echo, IdentityChange, InboundMessage, Instant, Preferen
 from sara_whatsapp.codes import explain
 from sara_whatsapp.corrections import correction_of
 from sara_whatsapp.files import attachments_of
-from sara_whatsapp.form_answers import answers_of, reply_of
+from sara_whatsapp.form_answers import answers_of, reply_of, without_answers
 from sara_whatsapp.kinds import FIELDS, KINDS, is_said, kind_of, row_of, type_of
 from sara_whatsapp.news import account_event, trouble
 from sara_whatsapp.people import Contacts, named, person_after, person_at, person_before
@@ -213,7 +213,7 @@ class _Reader:
             raise _Odd("names nobody")
         content = {key: value for key, value in message.items() if key not in ENVELOPE}
         if (form := reply_of(message)) is not None:
-            content["form"] = answers_of(form)
+            content |= {"interactive": without_answers(content["interactive"]), "form": answers_of(form)}
         if note := note_on(message):
             content["note"] = note
         inbound = InboundMessage(
@@ -234,6 +234,9 @@ class _Reader:
             choice=choice_of(kind, message),
         )
         self._messages.append(inbound)
+        # Meta tells the same in the field `user_preferences`, which not every app is subscribed to.
+        if row_of(kind, message) == "system.user_preference_changed" and (wish := words(own.get("marketing"))) in _ALLOWED:
+            self._changes.append(PreferenceChange(self._number.account, person, "marketing_messages", _ALLOWED[wish], at))
         after = person_after(own) if kind == "system" else named(own)
         if what.treatment == "changes" and after.nameable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))

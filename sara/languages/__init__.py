@@ -3,9 +3,8 @@
 Each module holds the data of one language and nothing else. To add a language to SARA, copy one, translate it, and name it below.
 `OPT_OUT`, `OPT_IN` and `HAND_OVER` are whole messages that mean nothing else, whatever was said before. `OPT_OUT_WORDS` and
 `HAND_OVER_WORDS` are common words that mean it unless they answer a question; an ordinary noun or adjective that a customer of any
-shop might answer with (a person, tall, still) belongs into none of them. `POLITE` and `GREETINGS` may stand around an order.
-`WHO` and
-`WHICH` are words that ask for somebody, and for one of several. `ROLES`, `REQUESTS`, `OFFERS_A_PERSON` and `ABOUT_MESSAGES` are
+shop might answer with (a person, tall, still) belongs into none of them. `POLITE` and `GREETINGS` may stand around an order, and
+`ASKING` are beginnings by which a customer makes a wish of it (could you, I would like to). `WHO` and `WHICH` are words that ask for somebody, and for one of several. `ROLES`, `REQUESTS`, `OFFERS_A_PERSON` and `ABOUT_MESSAGES` are
 beginnings of words by which a business asks what somebody is, asks for something, offers to pass the customer on, and speaks of its
 own messages.
 `COMMON` are everyday words of customers; a word that several languages have may stand in all of them, a loan word in none.
@@ -37,6 +36,7 @@ class Language:
     hand_over_words: tuple[str, ...]
     polite: tuple[str, ...]
     greetings: tuple[str, ...]
+    asking: tuple[str, ...]
     who: tuple[str, ...]
     which: tuple[str, ...]
     roles: tuple[str, ...]
@@ -60,6 +60,7 @@ class _Data(Protocol):
     HAND_OVER_WORDS: tuple[str, ...]
     POLITE: tuple[str, ...]
     GREETINGS: tuple[str, ...]
+    ASKING: tuple[str, ...]
     WHO: tuple[str, ...]
     WHICH: tuple[str, ...]
     ROLES: tuple[str, ...]
@@ -83,6 +84,7 @@ def _language(code: str, data: _Data) -> Language:
         data.HAND_OVER_WORDS,
         data.POLITE,
         data.GREETINGS,
+        data.ASKING,
         data.WHO,
         data.WHICH,
         data.ROLES,

@@ -49,9 +49,13 @@ OPT_OUT: tuple[str, ...] = (
     "werbeaktionen stoppen",
     "werbung abbestellen",
     "keine werbung mehr",
+    "schickt mir keine nachrichten mehr",
+    "schicken sie mir keine nachrichten mehr",
+    "senden sie mir keine nachrichten mehr",
+    "hört auf mir zu schreiben",
 )
 
-OPT_OUT_WORDS: tuple[str, ...] = ("abmelden", "abbestellen", "austragen")
+OPT_OUT_WORDS: tuple[str, ...] = ("abmelden", "abbestellen", "austragen", "stoppen")
 
 OPT_IN: tuple[str, ...] = ("start", "anmelden", "abonnieren", "wieder anmelden", "mich anmelden", "ich möchte wieder nachrichten")
 
@@ -104,6 +108,20 @@ HAND_OVER_WORDS: tuple[str, ...] = (
 POLITE: tuple[str, ...] = ("bitte", "danke", "dankeschön", "danke schön", "vielen dank", "jetzt", "sofort")
 
 GREETINGS: tuple[str, ...] = ("hallo", "hi", "guten tag", "guten morgen", "guten abend", "moin", "servus")
+
+ASKING: tuple[str, ...] = (
+    "ich möchte",
+    "ich will",
+    "ich würde gerne",
+    "ich würde gern",
+    "können sie",
+    "könnten sie",
+    "könnt ihr",
+    "kannst du",
+    "kann ich",
+    "könnte ich",
+    "darf ich",
+)
 
 WHO: tuple[str, ...] = ("wer", "wen", "wem")
 

@@ -55,6 +55,16 @@ OPT_OUT: tuple[str, ...] = (
     "do not contact me",
     "don't contact me",
     "remove me from your list",
+    "stop texting",
+    "stop messaging",
+    "stop sending messages",
+    "stop contacting me",
+    "don't text me",
+    "do not text me",
+    "don't message me",
+    "do not message me",
+    "don't send me messages",
+    "don't send me any more messages",
 )
 
 OPT_OUT_WORDS: tuple[str, ...] = ()
@@ -115,6 +125,22 @@ HAND_OVER_WORDS: tuple[str, ...] = (
 POLITE: tuple[str, ...] = ("please", "pls", "plz", "kindly", "thanks", "thank you", "thx", "now", "right now", "immediately")
 
 GREETINGS: tuple[str, ...] = ("hi", "hello", "hey", "good morning", "good afternoon", "good evening")
+
+ASKING: tuple[str, ...] = (
+    "can you",
+    "could you",
+    "would you",
+    "can i",
+    "could i",
+    "may i",
+    "i want to",
+    "i would like to",
+    "i'd like to",
+    "i would like",
+    "i'd like",
+    "i want",
+    "i need",
+)
 
 WHO: tuple[str, ...] = ("who", "whom", "whose")
 

@@ -51,9 +51,16 @@ OPT_OUT: tuple[str, ...] = (
     "cancelar promociones",
     "no quiero promociones",
     "no quiero recibir promociones",
+    "no me escriban",
+    "no me manden mensajes",
+    "no me manden más mensajes",
+    "no me envíen mensajes",
+    "no me envíen más mensajes",
+    "dejen de mandarme mensajes",
+    "dejen de enviarme mensajes",
 )
 
-OPT_OUT_WORDS: tuple[str, ...] = ("parar", "pare", "baja", "detener")
+OPT_OUT_WORDS: tuple[str, ...] = ("parar", "pare", "paren", "baja", "detener")
 
 OPT_IN: tuple[str, ...] = ("start", "alta", "iniciar", "darme de alta", "suscribirme", "comenzar", "quiero recibir mensajes")
 
@@ -114,6 +121,21 @@ HAND_OVER_WORDS: tuple[str, ...] = (
 POLITE: tuple[str, ...] = ("por favor", "porfavor", "porfa", "gracias", "muchas gracias", "ya", "ahora")
 
 GREETINGS: tuple[str, ...] = ("hola", "buenas", "buenos días", "buenas tardes", "buenas noches")
+
+ASKING: tuple[str, ...] = (
+    "quiero",
+    "quisiera",
+    "me gustaría",
+    "necesito",
+    "deseo",
+    "puede",
+    "pueden",
+    "puedes",
+    "podría",
+    "podrían",
+    "puedo",
+    "podría yo",
+)
 
 WHO: tuple[str, ...] = ("quién", "quiénes")
 

@@ -54,6 +54,10 @@ OPT_OUT: tuple[str, ...] = (
     "stopper les promotions",
     "plus de promotions",
     "plus de publicité",
+    "ne m'envoyez plus de messages",
+    "arrêtez de m'écrire",
+    "arrêtez de m'envoyer des messages",
+    "arrêtez les messages",
 )
 
 OPT_OUT_WORDS: tuple[str, ...] = ("arrêt", "arrêter", "arrêtez")
@@ -127,6 +131,19 @@ POLITE: tuple[str, ...] = (
 )
 
 GREETINGS: tuple[str, ...] = ("bonjour", "bonsoir", "salut", "coucou")
+
+ASKING: tuple[str, ...] = (
+    "je veux",
+    "je voudrais",
+    "j'aimerais",
+    "je souhaite",
+    "je souhaiterais",
+    "pouvez-vous",
+    "pourriez-vous",
+    "peux-tu",
+    "puis-je",
+    "est-ce que je peux",
+)
 
 WHO: tuple[str, ...] = ("qui",)
 

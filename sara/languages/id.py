@@ -100,6 +100,8 @@ POLITE: tuple[str, ...] = ("tolong", "mohon", "terima kasih", "makasih", "ya", "
 
 GREETINGS: tuple[str, ...] = ("halo", "hai", "hallo", "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "permisi")
 
+ASKING: tuple[str, ...] = ("saya mau", "saya ingin", "aku mau", "bisakah", "bisa", "boleh", "apakah bisa")
+
 WHO: tuple[str, ...] = ("siapa",)
 
 WHICH: tuple[str, ...] = ("mana",)

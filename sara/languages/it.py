@@ -54,6 +54,10 @@ OPT_OUT: tuple[str, ...] = (
     "blocca promozioni",
     "basta promozioni",
     "basta pubblicità",
+    "non mandatemi più messaggi",
+    "non inviatemi più messaggi",
+    "smettetela di scrivermi",
+    "smettete di scrivermi",
 )
 
 OPT_OUT_WORDS: tuple[str, ...] = ()
@@ -121,6 +125,20 @@ POLITE: tuple[str, ...] = (
 )
 
 GREETINGS: tuple[str, ...] = ("ciao", "salve", "buongiorno", "buonasera", "buon giorno", "buona sera")
+
+ASKING: tuple[str, ...] = (
+    "voglio",
+    "vorrei",
+    "mi piacerebbe",
+    "può",
+    "potete",
+    "potrebbe",
+    "potreste",
+    "puoi",
+    "posso",
+    "potrei",
+    "desidero",
+)
 
 WHO: tuple[str, ...] = ("chi",)
 

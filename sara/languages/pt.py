@@ -49,6 +49,12 @@ OPT_OUT: tuple[str, ...] = (
     "cancelar promoções",
     "não quero promoções",
     "não quero receber promoções",
+    "não me mande mais mensagens",
+    "não me mandem mais mensagens",
+    "não me envie mais mensagens",
+    "não me enviem mais mensagens",
+    "parem de me mandar mensagens",
+    "pare de me mandar mensagem",
 )
 
 OPT_OUT_WORDS: tuple[str, ...] = ("sair", "parar", "pare")
@@ -122,6 +128,21 @@ POLITE: tuple[str, ...] = (
 )
 
 GREETINGS: tuple[str, ...] = ("olá", "oi", "bom dia", "boa tarde", "boa noite")
+
+ASKING: tuple[str, ...] = (
+    "eu quero",
+    "quero",
+    "queria",
+    "eu queria",
+    "gostaria de",
+    "eu gostaria de",
+    "preciso",
+    "pode",
+    "podem",
+    "poderia",
+    "poderiam",
+    "posso",
+)
 
 WHO: tuple[str, ...] = ("quem",)
 

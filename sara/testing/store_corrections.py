@@ -187,10 +187,23 @@ class CorrectionsExam:
         assert (waiting, history[:2]) == (["this one"], [PLACEHOLDER, "Please never send that."])
         [line] = (await shop.reading(conversation)).waiting
         assert line.quoted == PLACEHOLDER
+        assert [each.withdrawn for each in (await shop.reading(conversation)).history[:2]] == [True, False]
         # What a model heard in it comes too late.
         attempt, ids = await shop.call(conversation)
         await shop.store.save_reply(conversation, attempt, ids, [Draft("x")], None, shop.clock(), {"m1": SECRET})
         assert SECRET not in await everything(shop, conversation)
+
+    async def test_a_file_of_a_deleted_message_is_not_kept_when_its_download_ends(self, shop: Shop) -> None:
+        [stored] = (await shop.take(replace(with_files("in-1", PHOTO), at=shop.clock()))).stored
+        [(_, photo)] = await shop.store.attachments(stored.conversation, None, 10)
+        assert await shop.store.download(photo.id) is not None
+        await corrected(shop, deletion("d-1", "in-1", shop.clock()))
+        assert await shop.store.download(photo.id) is None
+        assert await shop.store.downloads(ACCOUNT, 10) == []
+        await shop.store.postpone_download(photo.id, shop.clock() + 1, "the line broke", shop.clock())
+        with pytest.raises(Stale):
+            await shop.store.keep_attachment(photo.id, "x7f3", "bb" * 32, 12, None, shop.clock())
+        assert await shop.store.named_files(["x7f3"]) in ([], set())
 
     async def test_deleted_words_never_come_back_in_whatever_order_they_arrive(self, shop: Shop) -> None:
         at = shop.clock()

@@ -54,6 +54,17 @@ class ModesExam:
         for number in range(40):
             await shop.asked(ANA, f"more-{number}")
         assert await shop.store.last_said(ACCOUNT, ANA) is None, "it is not looked for without end"
+        # What is quoted is found however old it is, and only where this very person was told it.
+        for person, account, quoted, text in (
+            (ANA, ACCOUNT, "out-1", "Which size?"),
+            (ANA, ACCOUNT, "out-2", "Choose."),
+            (ANA, ACCOUNT, "in-2", None),
+            (ANA, ACCOUNT, "nothing", None),
+            (KOFI, ACCOUNT, "out-1", None),
+            (ANA, "test:2", "out-1", None),
+        ):
+            found = await shop.store.last_said(account, person, quoted)
+            assert (found and found.text) == text, (person, account, quoted)
 
     # handing over
 

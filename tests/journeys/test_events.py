@@ -7,7 +7,8 @@ from typing import Any
 from sara.texts import Texts
 from tests.patience import slowness
 
-from .conftest import Town
+from .conftest import DEADLINE, Town
+from .test_files_on_their_way import files_of
 
 CARD = "4111 1111 1111 1111"
 DAY = 86_400
@@ -78,8 +79,46 @@ async def test_what_a_customer_deleted_after_the_answer_is_in_no_later_prompt_an
     await post(town, event(town, 3, 1, **text("what did I send you?")))
     await town.answers(2)
     assert CARD not in str(town.ai.calls[1].messages)
-    assert "[deleted message]" in str(town.ai.calls[1].messages)
+    # That it was deleted is told where no customer can write.
+    assert ["deleted" in facts for facts in town.ai.calls[1].context] == [True]
+    await post(town, event(town, 4, 0, **text("[deleted message]")))
+    await town.answers(3)
+    assert (len(town.ai.calls[2].context), town.ai.calls[2].asked) == (1, ("[deleted message]",))
     assert CARD not in str(await town.messages())
+
+
+async def test_what_is_deleted_or_edited_while_its_file_is_awaited_is_not_asked_about(town: Town) -> None:
+    town.config["responders"]["assistant"]["images"] = True
+    await town.start()
+    silent = town.phone.faults.media_silent
+
+    async def awaited(number: int, caption: str) -> str:
+        silent.on()
+        await town.phone.say_picture("ana", caption=caption)
+        await town.phone.wait_for(lambda phone: phone.faults.media_silent.hits == number, timeout=DEADLINE)
+        return str((await town.messages(kind="image"))[-1].external_id)
+
+    gone = await awaited(1, CARD)
+    await post(town, event(town, 1, 0, type="revoke", revoke={"original_message_id": gone}))
+    silent.off()
+    await town.phone.say("ana", "hello?")
+    assert await town.answers(1) == ["echo: hello?"]
+    changed = await awaited(2, "Two of these")
+    image = {"id": "1", "mime_type": "image/png", "caption": "Three of these"}
+    edit = {"original_message_id": changed, "message": {"type": "image", "image": image}}
+    await post(town, event(town, 2, 0, type="edit", edit=edit))
+    silent.off()
+    assert (await town.answers(2))[1] == "echo: Three of these"
+    asked = str([call.messages for call in town.ai.calls])
+    assert len(town.ai.calls) == 2
+    for never in (CARD, "Two of these"):
+        assert never not in asked
+    assert "data:image/png" in str(town.ai.calls[-1].body)
+
+    async def removed() -> bool:
+        return [each["error"] for each in await files_of(town)] == ["withdrawn", None]
+
+    await town.until(removed)
 
 
 async def test_an_answer_to_words_that_were_edited_meanwhile_is_not_sent(town: Town) -> None:

@@ -156,8 +156,8 @@ def check_answers(town: Town, stored: list[StoredMessage], wanted: dict[str, Sai
     shown = [facts["shown_to_people_as"] for facts in context if "shown_to_people_as" in facts]
     for each in stored:
         if each.state == "answered" and each.external_id not in CORRECTED:
-            # Of a file, the caption stands among the words, and what it is in the context.
-            caption = each.text.partition("] ")[2] if each.text.startswith("[") else ""
+            # Of a file, the caption stands among the words, and what it is in the context; of a button its label, and what is behind it.
+            caption = each.text.partition("] ")[2] if each.text.startswith("[") else each.text.partition(" [button: ")[0]
             assert (
                 any(each.text in text for text in [*asked, *shown])
                 or (caption and any(caption in text for text in asked))

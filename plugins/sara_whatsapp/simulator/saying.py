@@ -107,6 +107,14 @@ class Saying(ABC):
         """A sticker."""
         return await self.say_file(customer, "sticker", data, "image/webp", animated=animated, **how)
 
+    def picked(self, data: bytes, mime: str, name: str) -> dict[str, Any]:
+        """A file as the pickers of a form name it among the answers; it can be fetched like any other."""
+        return written.picked(self._shelf.keep(data, mime, name))
+
+    async def say_form(self, customer: str | Customer, answers: Mapping[str, Any], reply_to: str | None = None) -> str:
+        """A filled-in form (a flow)."""
+        return await self.say(customer, written.form(answers), reply_to)
+
     def received(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """A file of the business as a message of a customer who sends it on. Raises `KeyError` where it is not there any more."""
         media = self._shelf.get(str(content["id"]))

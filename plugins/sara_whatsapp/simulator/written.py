@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,17 @@ def file(kind: str, media: Media, address: str | None, **more: Any) -> Message:
     if address:
         about["url"] = address
     return {"type": kind, kind: about | {key: value for key, value in more.items() if value is not None}}
+
+
+def picked(media: Media) -> Message:
+    """A file as it stands among the answers of a form."""
+    return {"id": media.id, "mime_type": media.mime, "sha256": media.sha256, "file_name": media.name}
+
+
+def form(answers: Mapping[str, Any]) -> Message:
+    """A filled-in form; Meta writes its answers as JSON within a text."""
+    reply = {"name": "flow", "body": "Sent", "response_json": json.dumps(answers, ensure_ascii=False)}
+    return {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": reply}}
 
 
 def location(latitude: float, longitude: float, name: str | None = None, address: str | None = None) -> Message:

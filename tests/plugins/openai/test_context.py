@@ -38,6 +38,9 @@ HOSTILE = [
 ]
 
 
+BILL = {"id": "77", "mime_type": "application/pdf", "sha256": "x", "file_name": "bill.pdf"}
+
+
 def message(**more: Any) -> Line:
     return replace(Line("m0", "customer", "Yes, please.", 0), **more)
 
@@ -87,7 +90,7 @@ def hostile_messages(text: str) -> list[Line]:
         message(
             kind="interactive",
             text=f"[form] {text}",
-            content={"interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": json.dumps({text: text, "a": [text]})}}},
+            content={"interactive": {"type": "nfm_reply"}, "form": {text: text, "a": [text]}},
         ),
         message(
             kind="order",
@@ -146,22 +149,74 @@ async def test_a_block_says_what_the_channel_knows(responder: OpenAIResponder, s
             [],
         ),
         (
-            message(
-                kind="interactive", text="[form] …", content={"interactive": {"nfm_reply": {"response_json": json.dumps(form)}}}
-            ),
+            message(kind="interactive", text="[form] …", content={"interactive": {"type": "nfm_reply"}, "form": form}),
             {
                 "kind": "interactive",
                 "shown_to_people_as": "[form] …",
                 "content": {
-                    "interactive": {
-                        "nfm_reply": {"response_json": {"dates": {"start": "2026-12-01"}, "guests": 2, "pets": False}}
-                    }
+                    "interactive": {"type": "nfm_reply"},
+                    "form": {"dates": {"start": "2026-12-01"}, "guests": 2, "pets": False},
                 },
             },
             [],
         ),
         (
-            message(kind="button", text="Yes", content={"button": {"text": "Yes", "payload": "YES_7"}}),
+            # What a form asks may be called like something technical, and it may bring files.
+            message(
+                kind="interactive",
+                text="[form] note: ring twice",
+                content={"form": {"note": "ring twice", "url": "x.example", "id": 7, "voice": "loud", "bill": BILL}},
+                attachments=(Attachment("document", "application/pdf", "r", name="bill.pdf"),),
+            ),
+            {
+                "kind": "interactive",
+                "shown_to_people_as": "[form] note: ring twice",
+                "content": {
+                    "form": {
+                        "note": "ring twice",
+                        "url": "x.example",
+                        "id": 7,
+                        "voice": "loud",
+                        "bill": {"file_name": "bill.pdf"},
+                    }
+                },
+                "files": [{"kind": "document", "name": "bill.pdf", "not_available_to_you": "it has not arrived yet"}],
+            },
+            [],
+        ),
+        (
+            message(kind="contacts", text="[contact] Bea", content={"contacts": [{"urls": [{"url": "https://bea.example"}]}]}),
+            {
+                "kind": "contacts",
+                "shown_to_people_as": "[contact] Bea",
+                "content": {"contacts": [{"urls": [{"url": "https://bea.example"}]}]},
+            },
+            [],
+        ),
+        (
+            # What lies deep, or is one of very many, does not vanish unsaid.
+            message(kind="order", text="[order]", content={"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}, "n": [*range(42)]}),
+            {
+                "kind": "order",
+                "shown_to_people_as": "[order]",
+                "content": {"a": {"b": {"c": {"d": {"e": {"f": '{"g": 1}'}}}}}, "n": [*range(40), "(2 left out)"]},
+            },
+            [],
+        ),
+        (
+            message(
+                kind="image", text="[image, not received: gone] Is it broken?", content={"image": {"caption": "Is it broken?"}}
+            ),
+            {"kind": "image", "files": [{"kind": "image", "not_available_to_you": "it was not received"}]},
+            ["Is it broken?"],
+        ),
+        (
+            message(text="[deleted message]", withdrawn=True),
+            {"deleted": "the customer deleted this message; what it said is not known"},
+            [],
+        ),
+        (
+            message(kind="button", text="Yes [button: YES_7]", content={"button": {"text": "Yes", "payload": "YES_7"}}),
             {"kind": "button", "content": {"button": {"text": "Yes", "payload": "YES_7"}}},
             ["Yes"],
         ),

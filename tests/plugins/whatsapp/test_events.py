@@ -240,6 +240,28 @@ class TestWishes:
             assert isinstance(change, PreferenceChange)
             assert (change.allowed, change.at, parsed.set_aside) == (allowed, T0 * 1_000, ())
 
+    def test_a_wish_told_in_a_system_message_is_the_same_wish(self) -> None:
+        rows: list[tuple[Any, list[bool]]] = [
+            ("stop", [False]),
+            ("resume", [True]),
+            ("signup", [True]),
+            ("later", []),
+            (None, []),
+            ({}, []),
+        ]
+        for value, expected in rows:
+            told = {"type": "user_preference_changed", "body": "User requested to stop marketing messages", "marketing": value}
+            event = {"from": "15550001111", "id": "wamid.9", "timestamp": str(T0), "type": "system", "system": told}
+            parsed = read("messages", messages=[event])
+            changes = [each for each in parsed.changes if isinstance(each, PreferenceChange)]
+            assert [each.allowed for each in changes] == expected, value
+            assert len(changes) == len(parsed.changes)
+            assert all(
+                (each.category, each.at, each.person.phone) == ("marketing_messages", T0 * 1_000, "15550001111")
+                for each in changes
+            )
+            assert [each.text for each in parsed.messages] == ["[User requested to stop marketing messages]"]
+
 
 def news(field: str, time: int | None, **value: Any) -> AccountEvent:
     (event,) = read(field, time=time, **value).changes

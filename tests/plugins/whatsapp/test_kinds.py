@@ -53,6 +53,11 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
         False,
     ),
     "system": ({"system": {"type": "something_new", **MOVED}}, False, False),
+    "system.user_preference_changed": (
+        {"type": "system", "system": {"type": "user_preference_changed", "marketing": "stop"}},
+        False,
+        False,
+    ),
     "system.user_changed_number": ({"type": "system", "system": {"type": "user_changed_number", **MOVED}}, False, False),
     "system.customer_changed_number": ({"type": "system", "system": {"type": "customer_changed_number", **MOVED}}, False, False),
     "system.user_changed_user_id": ({"type": "system", "system": {"type": "user_changed_user_id", **MOVED}}, False, False),
@@ -84,7 +89,8 @@ def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     (message,) = parsed.messages
     assert (message.kind, message.answer, message.opens_window) == (sent["type"], answered, opens)
     assert message.unreadable is (row == "unsupported")
-    assert [type(change) for change in parsed.changes] == ([IdentityChange] if KINDS[row].treatment == "changes" else [])
+    expected: list[type] = [PreferenceChange] if row == "system.user_preference_changed" else []
+    assert [type(change) for change in parsed.changes] == ([IdentityChange] if KINDS[row].treatment == "changes" else expected)
     assert parsed.set_aside == ()
 
 
