@@ -1,42 +1,43 @@
 # Everything a fresh machine with Python 3.11 needs; the set-up happens by itself.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+# The Python to use; left out: the first that is new enough.
+PYTHON ?=
 BIN = $(VENV)/bin
 # Tests start hundreds of processes: each finds its modules compiled.
 export PYTHONDONTWRITEBYTECODE =
-PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+ENVIRONMENT = @PYTHON="$(PYTHON)" sh scripts/environment.sh $(VENV)
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal
 
-.PHONY: demo test faults chaos soak overload fuzz lint bench lock format clean
+.PHONY: run-environment dev-environment demo test faults chaos soak overload fuzz lint bench lock format clean
 
-demo: $(VENV)/.run  ## the whole system on this machine, without any account
-	$(BIN)/sara demo
+demo: run-environment  ## the whole system on this machine, without any account
+	@$(BIN)/sara demo
 
-test: $(VENV)/.dev  ## all tests
+test: dev-environment  ## all tests
 	$(BIN)/pytest $(SPREAD)
 
-faults: $(VENV)/.dev  ## the delivery contract under injected faults, in full; ten minutes at most
+faults: dev-environment  ## the delivery contract under injected faults, in full; ten minutes at most
 	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) tests/faults tests/simulation
 
-chaos: $(VENV)/.dev  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
+chaos: dev-environment  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
 	$(BIN)/python bench/chaos.py
 
-soak: $(VENV)/.dev  ## half an hour of load; prints memory, descriptors and tasks
+soak: dev-environment  ## half an hour of load; prints memory, descriptors and tasks
 	$(BIN)/python bench/soak.py
 
-overload: $(VENV)/.dev  ## ten times more than can be answered; prints memory, and what was refused
+overload: dev-environment  ## ten times more than can be answered; prints memory, and what was refused
 	$(BIN)/python bench/overload.py
 
-fuzz: $(VENV)/.dev  ## 100,000 mutated signed webhook bodies; prints how they were answered (200)
+fuzz: dev-environment  ## 100,000 mutated signed webhook bodies; prints how they were answered (200)
 	$(BIN)/python bench/fuzz.py
 
-lint: $(VENV)/.dev  ## style, types and architecture
+lint: dev-environment  ## style, types and architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## measure; prints ratios
+bench: dev-environment  ## measure; prints ratios
 	$(BIN)/python bench/imports.py
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/policy.py
@@ -45,23 +46,15 @@ lock:  ## pin the dependencies anew
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
 
-format: $(VENV)/.dev
+format: dev-environment
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV).unfinished $(VENV).log dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SARA needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV)
+run-environment:
+	$(ENVIRONMENT) requirements.lock "make demo"
 
-$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --require-hashes -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $@
-
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --require-hashes -r requirements-dev.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $@
+dev-environment:
+	$(ENVIRONMENT) requirements-dev.lock "make $(firstword $(MAKECMDGOALS) test)"

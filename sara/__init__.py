@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sara.config.options import Duration, Options, Secret, format_duration, parse_duration
+    from sara.config.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
     from sara.contracts import (
         Channel,
         Clock,
@@ -143,6 +143,7 @@ _HOMES = (
 __all__ = [
     "Accepted",
     "AccountEvent",
+    "Advice",
     "Again",
     "Also",
     "Arrival",
@@ -195,6 +196,7 @@ __all__ = [
     "OverBudget",
     "Part",
     "Person",
+    "Placeholder",
     "PluginError",
     "PreferenceChange",
     "Problem",

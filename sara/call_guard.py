@@ -246,6 +246,15 @@ class GuardedChannel(_Guarded, Channel):
         self._caller.well("compose")
         return parts
 
+    def is_address(self, person: Person) -> bool:
+        """Whether the plugin can write to a person; true where it cannot say."""
+        try:
+            answer: bool = conform(guarded_call(self._plugin.is_address, person), bool, "its result")
+        except Exception as error:
+            self._caller.report("is_address", error)
+            return True
+        return answer
+
     def outside_window(self) -> Draft | None:
         """What the plugin says once the window is closed; nothing where it fails."""
         try:

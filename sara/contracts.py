@@ -87,7 +87,7 @@ class Context:
     `name` is the section's name in sara.yaml (`store` and `queue` for those). `state` is the state directory. `shared` is one
     mapping per plugin, so that sections of the same plugin can share an object: see `once`. `read_only` stores are only
     looked at, possibly while a daemon has them open. `public_url` is where the internet reaches the public listener, if the file
-    says so.
+    says so. `timezone` is that of the opening hours, empty where there are none or where channels differ.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Context:
     shared: dict[Hashable, Any] = field(default_factory=dict)
     read_only: bool = False
     public_url: str | None = None
+    timezone: str = ""
 
     @property
     def media(self) -> Path:
@@ -266,6 +267,10 @@ class Channel(PluginObject):
             return (draft,)
         pieces = split_text(plain(draft), self.text_limit)
         return [Draft(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
+
+    def is_address(self, person: Person) -> bool:
+        """Whether a person can be written to under one of these names; not whether they exist. For people whom the file names."""
+        return True
 
     def outside_window(self) -> Draft | None:
         """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.

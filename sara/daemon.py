@@ -338,6 +338,7 @@ class Daemon:
             self.problems,
             self._shared.setdefault(section.plugin, {}),
             public_url=self._config.server.public_url,
+            timezone=self._config.timezone,
         )
         return build(self._plugins, kind, section, context)
 

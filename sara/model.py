@@ -533,7 +533,8 @@ class Turn:
     """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them.
 
     `summary` is what was said before that history, in short, where it was summarised. `channel` is the channel's name in the
-    file. `tools` are what the model may do for this person, None for nothing.
+    file. `tools` are what the model may do for this person, None for nothing. `timezone` is that of the opening hours, empty where
+    there are none.
     """
 
     conversation: str
@@ -545,6 +546,7 @@ class Turn:
     channel: str = ""
     summary: str = ""
     tools: Toolbox | None = None
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -76,9 +76,13 @@ class Spending:
         return False
 
     def _price(self, model: str) -> Price | None:
-        """The price whose name is the longest beginning of the model's."""
-        names = [name for name in self._budget.prices if model.startswith(name)]
-        return self._budget.prices[max(names, key=len)] if names else None
+        return price_of(self._budget.prices, model)
+
+
+def price_of(prices: Mapping[str, Price], model: str) -> Price | None:
+    """The price whose name is the longest beginning of the model's; None if there is none."""
+    names = [name for name in prices if model.startswith(name)]
+    return prices[max(names, key=len)] if names else None
 
 
 def counted(usage: Usage | None) -> Usage | None:

@@ -23,6 +23,7 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
         now=now,
         channel=route.name,
         summary=view.summary,
+        timezone=route.policy.hours.timezone if route.policy.hours else "",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from sara.cli.config import check
 WHATSAPP = {
     "plugin": "whatsapp",
     "phone_number_id": "109000000000555",
-    "app_secret": "an invented app secret",
-    "access_token": "EAAinvented",
-    "verify_token": "an invented verify token",
+    "app_secret": "!env SARA_TEST_NONE an invented app secret",
+    "access_token": "!env SARA_TEST_NONE EAAinvented",
+    "verify_token": "!env SARA_TEST_NONE an invented verify token",
 }
 
 
@@ -23,9 +24,9 @@ def written(folder: Path, **more: Any) -> Path:
     file = folder / "sara.yaml"
     content: dict[str, Any] = {
         "channels": {"shop": WHATSAPP},
-        "responders": {"ai": {"plugin": "openai", "api_key": "sk-invented"}},
+        "responders": {"ai": {"plugin": "openai", "api_key": "!env SARA_TEST_NONE sk-invented"}},
     }
-    file.write_text(json.dumps({**content, **more}), encoding="utf-8")
+    file.write_text(re.sub(r'"(![^"]+)"', r"\1", json.dumps({**content, **more})), encoding="utf-8")
     return file
 
 
@@ -48,7 +49,7 @@ def test_a_right_file_is_right_also_strictly(tmp_path: Path, capsys: pytest.Capt
     ("more", "words"),
     [
         ({"admin": {"listen": "0.0.0.0:8081"}}, "admin.listen: The admin listener listens on every address"),
-        ({"server": {"public_url": "http://bot.example.org"}}, "is not an https address"),
+        ({"server": {"public_url": "http://bot.lindenbaum-bakery.de"}}, "is not an https address"),
     ],
 )
 def test_what_works_and_is_not_as_it_should_be_is_an_error_only_strictly(

@@ -346,7 +346,7 @@ def test_a_missing_option_is_told_at_its_section_with_its_description(read: Read
 
 def test_a_value_that_fits_no_pattern_is_told_with_what_the_option_is(read: Read, tmp_path: Path) -> None:
     [told] = lines(read(chat(level="highest")), tmp_path)
-    assert told.endswith("channels.chat.level must look like ^l[0-9]$; The level that the provider has granted.")
+    assert told.endswith("channels.chat.level has the wrong form; The level that the provider has granted.")
 
 
 def test_a_section_without_a_plugin_is_told(read: Read, tmp_path: Path) -> None:

@@ -184,12 +184,12 @@ def test_a_text_file_is_included_as_it_is(read: Read, tmp_path: Path) -> None:
 
 def test_a_yaml_file_is_included_with_positions_of_its_own(read: Read, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "tags.yaml").write_text("- a\n- {b: c}\n")
+    (tmp_path / "more" / "tags.yaml").write_text("- a\n- {b: 5}\n")
     loaded = read("    tags: !include more/tags.yaml")
     assert fault(loaded, tmp_path) == (
         "more/tags.yaml:2:3: entry 2 of channels.chat.tags must be text, but is a block of keys and values"
     )
-    assert loaded.findings[0].source == "- {b: c}"
+    assert loaded.findings[0].source == "- {b: 5}"
     (tmp_path / "more" / "tags.yaml").write_text("- a\n- b\n")
     assert chat(read("    tags: !include more/tags.yaml")).tags == ("a", "b")
 

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from sara import systemd
 from tests.patience import patience
 
@@ -57,19 +55,21 @@ def test_the_unit_says_what_the_daemon_relies_on() -> None:
         assert line in lines
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/whatsapp.md"])
-def test_the_manual_calls_commands_where_the_unit_has_them_and_with_its_file(page: str) -> None:
-    """A command without its path is not found, and one without --config looks at another file."""
+def test_the_manual_calls_commands_with_the_file_of_the_unit() -> None:
+    """A command without --config looks at another file; `sara` alone is found where the README puts a link."""
     home = UNIT.parent.parent
-    text = (home / page).read_text(encoding="utf-8")
-    called = re.findall(r"^# (.*\bsara .*)$|`(/opt/sara/bin/sara .*?)`", text, re.MULTILINE)
-    commands = [line or quoted for line, quoted in called if "ctl " not in line]
-    assert len(commands) >= 3
-    assert [
-        each for each in commands if not re.fullmatch(r"/opt/sara/bin/sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)
-    ] == []
+    install = "ln -s /opt/sara/bin/sara /usr/local/bin/sara"
+    assert install in (home / "README.md").read_text(encoding="utf-8")
+    for page in ("README.md", "docs/whatsapp.md", "docs/backup.md"):
+        text = (home / page).read_text(encoding="utf-8")
+        assert "/opt/sara/bin/sara " not in text.replace(install, ""), page
+        commands = re.findall(r"^(?:# | {3,4})(sara .*)$", text, re.MULTILINE)
+        assert len(commands) >= 3, page
+        assert [each for each in commands if not re.fullmatch(r"sara .* --config /etc/sara/sara\.yaml( +#.*)?", each)] == [], page
     assert "ExecStart=/opt/sara/bin/sara run --config /etc/sara/sara.yaml" in UNIT.read_text(encoding="utf-8").splitlines()
-    assert "state: /var/lib/sara" in text, "or the commands would look for the service's data beside the file"
+    for page in ("README.md", "docs/whatsapp.md"):
+        told = (home / page).read_text(encoding="utf-8")
+        assert "state: /var/lib/sara" in told, "or the commands would look for the service's data beside the file"
 
 
 def test_a_notification_reaches_the_service_manager(tmp_path: Path) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import difflib
 import zoneinfo
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from sara import Duration, Options, Secret
+from sara import Advice, Duration, Options, Placeholder, Secret
 
 OPENAI_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "none"
 """Sent to servers that need no key; the client insists on having one."""
+
+WITHOUT_VERSION = ("api.deepseek.com", "api.perplexity.ai")
+"""Servers that answer without a version in the path."""
+
+ENDPOINTS = ("/chat/completions", "/completions", "/responses", "/models", "/embeddings")
+"""What is added to `base_url`, and often copied along with it."""
 
 
 class OpenAIOptions(Options):
@@ -36,18 +43,23 @@ class OpenAIOptions(Options):
         description="How the server is asked: by Chat Completions, which every compatible server has, or by OpenAI's newer "
         "Responses, in which reasoning models keep their train of thought between tool calls. Nothing is stored with the provider.",
     )
-    instructions: str = Field(
-        default="",
-        description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
-        "{now}, {date}, {time}, {channel}, {notes} and {language} are filled in; for {name} stands where the customer's name is "
-        "found, since that is the customer's own text.",
+    instructions: Annotated[str, Placeholder("Write here what your customers ask about", "12 Example Street, Exampletown")] = (
+        Field(
+            default="",
+            description="What the model is told before every conversation: who it speaks for, what it knows, how it should sound. "
+            "{now}, {date}, {time}, {channel}, {notes} and {language} are filled in; for {name} stands where the customer's name is "
+            "found, since that is the customer's own text.",
+        )
     )
     facts: bool = Field(
         default=True,
         description="Whether the model is also told the time, the customer's name, their language and your notes about them, as far "
         "as these are known and `instructions` hold no placeholder for them, and to answer in the customer's language.",
     )
-    timezone: str = Field(default="UTC", description="The time zone that the model is told the time in, e.g. Europe/Lisbon.")
+    timezone: str | None = Field(
+        default=None,
+        description="The time zone that the model is told the time in, e.g. Europe/Lisbon. Left out: that of the opening hours, else UTC.",
+    )
     summary_instructions: str = Field(
         default="",
         description="What the model is told when it sums up the older part of a conversation. Left out: a text of SARA's own.",
@@ -79,6 +91,22 @@ class OpenAIOptions(Options):
         description="The model that turns voice messages into text, e.g. gpt-4o-mini-transcribe. Left out: they are not listened to.",
     )
 
+    def advise(self) -> Iterable[Advice]:
+        """Name addresses at which no server of this kind answers."""
+        if self.base_url is None:
+            return
+        parts = urlsplit(self.base_url)
+        endpoint = next((each for each in ENDPOINTS if parts.path.endswith(each)), None)
+        if endpoint is not None:
+            remedy = f"write {self.base_url.removesuffix(endpoint)}"
+            yield Advice("base_url", f"ends with {endpoint}, which is added to it", remedy, works=False)
+        elif not parts.path and parts.hostname not in WITHOUT_VERSION:
+            yield Advice("base_url", "has no path, and most servers answer below /v1", f"write {self.base_url}/v1 if yours does")
+
+    def billed_models(self) -> Sequence[str]:
+        """The model that answers and sums up."""
+        return (self.model,)
+
     @property
     def shows_images(self) -> bool:
         """Whether the model is shown pictures."""
@@ -99,14 +127,15 @@ class OpenAIOptions(Options):
         """The server's host and port, for messages to people."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
-    @property
-    def zone(self) -> tzinfo:
-        """The time zone that the model is told the time in."""
-        return _zone(self.timezone)
+    def zone(self, *defaults: str) -> tzinfo:
+        """The time zone that the model is told the time in: the one in the options, else the first of `defaults` that is no blank."""
+        return _zone(next(filter(None, (self.timezone, *defaults)), "UTC"))
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         _zone(value.strip())
         return value.strip()
 

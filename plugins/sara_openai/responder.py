@@ -92,7 +92,7 @@ class OpenAIResponder(Responder):
     async def _sum_up(self, client: AsyncOpenAI, lines: Sequence[Line], former: str, now: Instant) -> Summary:
         """All lines at once; where these are too long together, one half after the other, and a single one without its middle."""
         instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-        asked = Line("", "customer", material(lines, former, now, self.options.zone), now)
+        asked = Line("", "customer", material(lines, former, now, self.options.zone(self.context.timezone)), now)
         try:
             answer = await self._asker.ask(client, Question(instructions, [asked], whole=True))
         except TooLong:
@@ -126,8 +126,8 @@ class OpenAIResponder(Responder):
 
     def _told(self, turn: Turn, code: str, *, facts: bool) -> str:
         """All that comes before the conversation."""
-        instructions = self.options.instructions
-        return preface(brief(instructions, turn, self.options.zone, facts=facts), instructions, turn, code, facts=facts)
+        instructions, zone = self.options.instructions, self.options.zone(turn.timezone, self.context.timezone)
+        return preface(brief(instructions, turn, zone, facts=facts), instructions, turn, code, facts=facts)
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:

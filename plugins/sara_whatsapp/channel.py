@@ -23,6 +23,7 @@ from sara import (
     Instant,
     NotSent,
     Part,
+    Person,
     Reception,
     Refused,
     Request,
@@ -37,6 +38,7 @@ from sara_whatsapp.media import Downloads
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.pace import PairPace
 from sara_whatsapp.payloads import UNKNOWN_KIND, Number, parse
+from sara_whatsapp.people import is_address
 from sara_whatsapp.probe import is_probe
 from sara_whatsapp.simulator import WhatsAppSimulator
 from sara_whatsapp.uploads import Uploads
@@ -222,6 +224,9 @@ class WhatsAppChannel(Channel):
             severity="warning",
             lasts=24 * _HOUR,
         )
+
+    def is_address(self, person: Person) -> bool:
+        return is_address(person)
 
     def outside_window(self) -> Draft | None:
         return self._outside

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from sara import Duration, Options, Secret
+from sara import Advice, Duration, Options, Placeholder, Secret
 
 
 def _digits_as_text(value: Any) -> Any:
@@ -50,6 +51,9 @@ def _loopback(host: str) -> bool:
         return False
 
 
+LONGEST_NUMBER = 13
+"""Digits of nearly every telephone number; Meta's ids have 15 and more."""
+
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_as_text)]
 FilledSecret = Annotated[Secret, AfterValidator(_filled)]
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
@@ -59,9 +63,13 @@ Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class TemplateOptions(Options):
     """A message template as Meta has approved it."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]{1,512}$", description="The template's name in WhatsApp Manager.")
+    name: str = Field(
+        pattern=r"^[a-z0-9_]{1,512}$", examples=["we_have_news"], description="The template's name in WhatsApp Manager."
+    )
     language: str = Field(
-        pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$", description="Its language, exactly as approved: en_US, de, pt_BR."
+        pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$",
+        examples=["en_US"],
+        description="Its language, exactly as approved: en_US, de, pt_BR.",
     )
     parameters: tuple[Filled, ...] = Field((), description="What takes the places of {{1}}, {{2}} … in its body, in their order.")
     category: Literal["utility", "marketing"] = Field(
@@ -76,16 +84,21 @@ class WhatsAppOptions(Options):
     webhook: str = Field(
         "/webhook/messages",
         pattern=r"^/[A-Za-z0-9._~/-]*$",
+        examples=["/webhook/messages"],
         description="Path at which Meta's events arrive on the public listener.",
     )
-    phone_number_id: Digits = Field(
-        description="Id of the business number (not the number itself), from WhatsApp > API Setup in the app dashboard."
+    phone_number_id: Annotated[Digits, Placeholder("109000000000001")] = Field(
+        examples=["106540352242922"],
+        description="Id of the business number (not the number itself), from WhatsApp > API Setup in the app dashboard.",
     )
-    business_account_id: Digits | None = Field(
+    business_account_id: Annotated[Digits | None, Placeholder("109000000000002")] = Field(
         None,
+        examples=["102290129340398"],
         description="Id of the WhatsApp Business Account that owns the number. For `sara doctor`, and to leave out others' news.",
     )
-    app_id: Digits | None = Field(None, description="Id of the Meta app. For `sara doctor`.")
+    app_id: Annotated[Digits | None, Placeholder("109000000000003")] = Field(
+        None, examples=["670843887433847"], description="Id of the Meta app, from App settings > Basic. For `sara doctor`."
+    )
     app_secret: FilledSecret | Annotated[tuple[FilledSecret, ...], Field(min_length=1)] = Field(
         description="The app's secret, with which Meta signs events. While it is being changed: a list of the new and the old."
     )
@@ -96,8 +109,12 @@ class WhatsAppOptions(Options):
     graph_url: Annotated[str, AfterValidator(_safe_address)] = Field(
         "https://graph.facebook.com", description="Where Meta's Graph API is. Plain http only on loopback, for the simulator."
     )
-    api_version: str = Field("v26.0", pattern=r"^v[0-9]{1,3}\.[0-9]{1,2}$", description="Version of the Graph API to speak.")
-    throughput: int = Field(80, ge=1, description="Messages per second that Meta grants this number.")
+    api_version: str = Field(
+        "v26.0", pattern=r"^v[0-9]{1,3}\.[0-9]{1,2}$", examples=["v26.0"], description="Version of the Graph API to speak."
+    )
+    throughput: int = Field(
+        80, ge=1, le=1_000, description="Messages per second that Meta grants this number: 80, or 1,000 after an upgrade."
+    )
     typing: bool = Field(
         True, description="Show the customer that an answer is being written. With Meta this marks their message as read, too."
     )
@@ -124,6 +141,17 @@ class WhatsAppOptions(Options):
         description="What to do with a message of which nobody can tell whether it left: send it again, or hold it for a person.",
     )
     doubt_hold: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
+
+    def advise(self) -> Iterable[Advice]:
+        """Name ids that were taken for one another: all of them are digits."""
+        if len(self.phone_number_id) <= LONGEST_NUMBER:
+            remedy = "copy the Phone number ID from WhatsApp > API Setup, where it stands below the number"
+            yield Advice("phone_number_id", "looks like a telephone number, and its id is wanted", remedy)
+        seen: dict[str, str] = {}
+        for option in ("phone_number_id", "business_account_id", "app_id"):
+            value = getattr(self, option)
+            if value is not None and (other := seen.setdefault(value, option)) != option:
+                yield Advice(option, f"is the same as {other}", "copy each id from its own page at Meta", works=False)
 
     @property
     def loopback(self) -> bool:

@@ -13,6 +13,9 @@ from sara import Person, number_spellings, read_number
 from sara_whatsapp.wire import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
+"""A number with its country code, as the ITU allows them."""
+
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
 
@@ -24,6 +27,12 @@ def named(value: dict[str, Any]) -> Person:
 def person_after(own: dict[str, Any]) -> Person:
     """The person whom a system message is about, as they are known after it. Older ones name the new number by `new_wa_id`."""
     return replace(named(own), phone=phone_of(own.get("new_wa_id")) or phone_of(own.get("wa_id")))
+
+
+def is_address(person: Person) -> bool:
+    """Whether messages can be addressed to one of a person's names."""
+    ids = filter(None, (person.user_id, person.parent_id))
+    return bool(person.phone and _WHOLE_NUMBER.fullmatch(person.phone)) or any(_USER_ID.fullmatch(each) for each in ids)
 
 
 class Contacts:

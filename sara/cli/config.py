@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sara.cli import examining, plugin_checks
+from sara.cli.cross_checks import cross_checks
 from sara.cli.opening import plugins_beside, read
 from sara.cli.output import print_json
 from sara.config import Finding, Loaded
@@ -20,21 +21,28 @@ if TYPE_CHECKING:
 
 
 def check(config: Path, *, strict: bool, as_json: bool) -> int:
-    """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. What
-    could be had better is a warning, which counts with `strict`."""
+    """Print every finding; 0 where the file is right. Unknown keys and missing plugins count: the file is not what it seems. So does
+    what the daemon takes and what cannot work. What could be had better is a warning, which counts with `strict`."""
     loaded, plugins = read(config)
-    wrong = [*loaded.findings, *plugin_checks.findings(loaded, plugins, config)]
-    warnings = list(_warnings(loaded, config))
+    brought = plugin_checks.findings(loaded, plugins)
+    compared = [*loaded.cautions, *loaded.advice, *brought, *cross_checks(loaded, plugins), *_warnings(loaded, config)]
+    wrong = [*loaded.findings, *(each for each in compared if each.severity == "error")]
+    warnings = [each for each in compared if each.severity == "warning"]
     if as_json:
         bad = bool(wrong or (strict and warnings))
         print_json({"ok": not bad, "findings": [finding.as_json() for finding in [*wrong, *warnings]]})
     else:
-        for finding in wrong:
+        for finding in sorted(wrong, key=_order):
             print(finding.render())
-        for finding in warnings:
+        for finding in sorted(warnings, key=_order):
             print(f"warning: {finding.render()}")
         print(f"{config}: {_verdict(len(wrong), len(warnings))}")
     return 1 if wrong or (strict and warnings) else 0
+
+
+def _order(finding: Finding) -> tuple[bool, Path, int, int]:
+    """In the order of the file; what is about others comes behind."""
+    return finding.file.name == SECRETS, finding.file, finding.line, finding.column
 
 
 def _verdict(errors: int, warnings: int) -> str:
@@ -44,15 +52,12 @@ def _verdict(errors: int, warnings: int) -> str:
 
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
     """What works, and is not as it should be."""
-    yield from loaded.cautions
     config = loaded.config or loaded.partial
     if config is None:
         return
-    if (admin := examining.of_admin(config)).state != "good":
-        yield Finding("value", f"admin.listen: {admin.message}", file, severity="warning", hint=admin.remedy)
-    if config.server.public_url is not None and not config.server.public_url.startswith("https://"):
-        message = "server.public_url is not an https address, and providers deliver to no other"
-        yield Finding("value", message, file, severity="warning")
+    if (admin := examining.of_admin(config)).state != "good" and loaded.positions is not None:
+        place = loaded.positions.nearest("admin", "listen")
+        yield loaded.positions.finding("value", f"admin.listen: {admin.message}", place, admin.remedy, warning=True)
     secrets = file.resolve().parent / SECRETS
     try:
         mode = secrets.stat().st_mode

@@ -13,6 +13,7 @@ from typing import Any
 
 from sara.bounds import bounded
 from sara.call_guard import build
+from sara.cli.invocation import Invocation
 from sara.cli.opening import EX_CONFIG, plugins_beside
 from sara.cli.output import fail, printable
 from sara.cli.simulate import interruption, simulator_of, started
@@ -64,6 +65,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             phone = simulator_of(plugins, CHANNEL)
             stack.push_async_callback(phone.stop)
             await started(phone, port)
+            print("Starting the daemon, the phone and the AI (some seconds) …", flush=True)
             responder, about = _real_responder(base_url, model)
             if responder is None:
                 script = simulator_of(plugins, RESPONDER)
@@ -79,7 +81,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
                 return fail("\n".join(finding.render() for finding in loaded.errors), EX_CONFIG)
             if not about:
                 print("Asking the AI once …", flush=True)
-                about = await _tried(plugins, loaded.config, base_url or "OpenAI")
+                about = await _tried(plugins, loaded.config, base_url or "OpenAI", file)
             daemon = Daemon(loaded, plugins)
             await daemon.start()
             stack.push_async_callback(daemon.stop, 5_000)
@@ -89,7 +91,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
             file.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
             over = interruption()
             _welcome(phone.page or "", about, daemon, file)
-            telling = asyncio.create_task(tell(daemon.problems))
+            telling = asyncio.create_task(tell(daemon.problems, Invocation.present(file)))
             await over.wait()
             telling.cancel()
             print("\nStopping …", flush=True)
@@ -112,7 +114,7 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
     return section, ""
 
 
-async def _tried(plugins: Plugins, config: Config, where: str) -> str:
+async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> str:
     """Ask the AI once; a sentence about what came of it."""
     section, problems, now = config.responders["assistant"], Problems(wall_clock), wall_clock()
     context = Context(section.name, config.state, wall_clock, problems)
@@ -123,7 +125,8 @@ async def _tried(plugins: Plugins, config: Config, where: str) -> str:
         turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
         await bounded(made.answer(turn), made.timeout * 2)
     except (SaraError, TimeoutError) as error:
-        told = [f"{problem.message}\n  → {problem.remedy}" for problem in problems]
+        invocation = Invocation.present(file)
+        told = [f"{problem.message}\n  → {invocation.runnable(problem.remedy)}" for problem in problems]
         return f"The AI at {where} does not answer: {printable(chr(10).join(told) or str(error) or 'it took too long')}"
     finally:
         if made is not None:
@@ -131,14 +134,14 @@ async def _tried(plugins: Plugins, config: Config, where: str) -> str:
     return f"The AI is real: {where}. It has just answered."
 
 
-async def tell(problems: Problems) -> None:
-    """Print what goes wrong as it comes, and what is over again."""
+async def tell(problems: Problems, invocation: Invocation) -> None:
+    """Print what goes wrong as it comes, and what is over again; commands as they can be run from here."""
     known: dict[str, str] = {}
     while True:
         now = {problem.key: problem for problem in problems}
         for key, problem in now.items():
             if key not in known:
-                remedy = f"\n  → {printable(problem.remedy)}" if problem.remedy else ""
+                remedy = f"\n  → {printable(invocation.runnable(problem.remedy))}" if problem.remedy else ""
                 print(f"! {printable(problem.message)}{remedy}", flush=True)
         for key in known.keys() - now.keys():
             print(f"✓ over: {printable(known[key])}", flush=True)
@@ -160,12 +163,15 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
 
 
 def _welcome(page: str, about: str, daemon: Daemon, file: Path) -> None:
+    invocation = Invocation.present(file)
     print(
         "SARA is running on this machine, with no account anywhere:\n"
         f"  webhook     {daemon.public_url}/webhook/messages\n"
         f"  admin       {daemon.admin_url}\n"
         f"  {about}\n"
-        f"  every command works on it, too: sara doctor --config {file}\n\n"
+        f"  every command works on it, too, in another terminal:\n"
+        f"    {invocation.command('conversations list')}\n"
+        f"    {invocation.command('doctor')}\n\n"
         "Open this phone in your browser and write to the shop:\n"
         f"\n    {page}\n\n"
         "Ctrl-C stops it. Nothing is kept afterwards.",

@@ -85,7 +85,7 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
     if (readable := config or loaded.partial) is not None:
         become_owner(readable.state)
     daemon = DaemonState(False) if readable is None else await examining.ask_daemon(readable)
-    yield Chapter(CORE, CORE, tuple(await _core(loaded, daemon)))
+    yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins, daemon)))
     if config is None:
         return
     for skipped in loaded.skipped:
@@ -132,8 +132,8 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
             yield Chapter("operators", "operators", tuple(found))
 
 
-async def _core(loaded: Loaded, daemon: DaemonState) -> list[Finding]:
-    found = examining.of_file(loaded)
+async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[Finding]:
+    found = examining.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
     public = await examining.of_public_url(config)

@@ -11,10 +11,12 @@ from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from sara.cli.cross_checks import cross_checks
 from sara.cli.opening import daemon_of
 from sara.config import Config, Loaded
 from sara.contracts import Channel, Finding, Store
 from sara.errors import SaraError
+from sara.plugins import Plugins
 from sara.reach import why_unreachable
 from sara.watch import LEAST_FREE
 
@@ -25,9 +27,11 @@ _TIMEOUT_S = 10.0
 _FIRST_MESSAGES = 1_000
 
 
-def of_file(loaded: Loaded) -> list[Finding]:
-    """What `sara check` says."""
-    if not loaded.findings and not loaded.cautions:
+def of_file(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+    """What `sara check` says, without advice about what works: what is looked at here shows how it does."""
+    advised = (each for each in (*loaded.advice, *cross_checks(loaded, plugins)) if each.severity == "error")
+    said = [*loaded.findings, *loaded.cautions, *advised]
+    if not said:
         return [Finding("file", "good", "The configuration is right.")]
     return [
         Finding(
@@ -36,7 +40,7 @@ def of_file(loaded: Loaded) -> list[Finding]:
             f"{each.where}: {each.message}",
             each.hint or "Correct the file.",
         )
-        for each in (*loaded.findings, *loaded.cautions)
+        for each in said
     ]
 
 

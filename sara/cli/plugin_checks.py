@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from sara import tools
 from sara.bounds import guarded_call, told_of
 from sara.call_guard import build
 from sara.config import Config, Finding, Loaded, Section
-from sara.config.findings import readable, suggest
+from sara.config.findings import readable, readable_key, suggest
+from sara.config.nodes import Place
+from sara.config.positions import Positions
 from sara.contracts import Channel, Context
 from sara.daemon import wall_clock
 from sara.errors import PluginError
@@ -20,18 +21,18 @@ from sara.problems import Problems
 from sara.routes import clashes
 
 
-def findings(loaded: Loaded, plugins: Plugins, file: Path) -> list[Finding]:
+def findings(loaded: Loaded, plugins: Plugins) -> list[Finding]:
     """Everything about the plugins with which the daemon would run degraded."""
     config = loaded.config or loaded.partial
-    if config is None:
+    if config is None or loaded.positions is None:
         return []
     # Objects of plugins may want a loop: to make an Event, or to look at the time.
-    return asyncio.run(_found(config, plugins, file))
+    return asyncio.run(_found(config, plugins, loaded.positions))
 
 
-async def _found(config: Config, plugins: Plugins, file: Path) -> list[Finding]:
+async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Finding]:
     problems = Problems(wall_clock, config.redactor)
-    found = [*_helpers(config, plugins, file)]
+    found = [*_helpers(config, plugins, at)]
     channels: list[tuple[str, str, Channel]] = []
     sections: list[tuple[Kind, Section]] = [("channel", each) for each in config.channels.values()]
     sections += [("responder", each) for each in config.responders.values()]
@@ -49,29 +50,31 @@ async def _found(config: Config, plugins: Plugins, file: Path) -> list[Finding]:
         try:
             made = build(plugins, kind, section, context)
         except PluginError as error:
-            found.append(_finding(file, f"{kind}s.{readable(section.name)}: {error}", "mend or replace the plugin"))
+            place = at.nearest(f"{kind}s", section.name)
+            found.append(_finding(at, f"{kind}s.{readable(section.name)}: {error}", "mend or replace the plugin", place))
             continue
         if kind == "channel":
             channels.append((section.name, section.plugin, made))
-    for _, message in clashes(channels):
-        found.append(_finding(file, readable(message, 300), "change or remove one of the two"))
-    return [*found, *_tools(config, plugins, problems, file)]
+    for name, message in clashes(channels):
+        found.append(_finding(at, readable(message, 300), "change or remove one of the two", at.nearest("channels", name)))
+    return [*found, *_tools(config, plugins, problems, at)]
 
 
-def _finding(file: Path, message: str, hint: str) -> Finding:
-    return Finding("plugin", " ".join(message.split()), file, hint=hint)
+def _finding(at: Positions, message: str, hint: str, place: Place | None = None) -> Finding:
+    return at.finding("plugin", " ".join(message.split()), place or at.nearest(), hint)
 
 
-def _helpers(config: Config, plugins: Plugins, file: Path) -> Iterator[Finding]:
+def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Finding]:
     """What is wrong with the names under `plugins:`."""
     for name in config.plugins:
         try:
             plugins.load(name)
         except PluginError as error:
-            yield _finding(file, f"plugins: {config.redactor(str(error))}", "correct or remove the name")
+            place = at.of_item(name, "plugins") or at.nearest("plugins")
+            yield _finding(at, f"plugins: {config.redactor(str(error))}", "correct or remove the name", place)
 
 
-def _tools(config: Config, plugins: Plugins, problems: Problems, file: Path) -> Iterator[Finding]:
+def _tools(config: Config, plugins: Plugins, problems: Problems, at: Positions) -> Iterator[Finding]:
     """Tools that the file names and nobody brings, and what plugins bring that cannot be used."""
     brought: dict[str, Any] = {}
     for plugin, tool in plugins.brought("register_tools", problems):
@@ -82,29 +85,31 @@ def _tools(config: Config, plugins: Plugins, problems: Problems, file: Path) -> 
         if fault is None:
             brought[tool.name] = tool
         else:
-            yield _finding(file, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "mend or replace the plugin")
+            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "mend or replace the plugin")
     for gate in plugins.brought("register_gates", problems):
         if not callable(gate[1]):
             yield _finding(
-                file,
+                at,
                 f"the plugin {gate[0]} brings a gate that is no function: {type(gate[1]).__name__}",
                 "mend or replace the plugin",
             )
     for problem in problems:
-        yield _finding(file, problem.message, problem.remedy)
+        yield _finding(at, problem.message, problem.remedy)
     for path, policy in _policies(config).items():
         for name in tools.missing(policy, brought):
             known = (tools.HAND_OVER, *brought)
             hint = suggest(name, known) or f"there is {', '.join(known)}; name the plugin that brings it under `plugins:`"
-            yield _finding(file, f"{path}.tools: no plugin brings the tool {readable(name)}", hint)
+            place = at.of_item(name, *path, "tools") or at.nearest(*path, "tools")
+            named = ".".join(map(readable_key, path))
+            yield _finding(at, f"{named}.tools: no plugin brings the tool {readable(name)}", hint, place)
 
 
-def _policies(config: Config) -> Mapping[str, tuple[str, ...]]:
+def _policies(config: Config) -> Mapping[tuple[str, ...], tuple[str, ...]]:
     """The tools that are named, by where: a channel that only inherits them is not named again."""
     common = tuple(config.conversation.tools)
-    own = {
-        f"channels.{readable(name)}.conversation": tuple(section.conversation.tools)
+    own: dict[tuple[str, ...], tuple[str, ...]] = {
+        ("channels", name, "conversation"): tuple(section.conversation.tools)
         for name, section in config.channels.items()
         if section.conversation is not None and tuple(section.conversation.tools) != common
     }
-    return {"conversation": common, **own}
+    return {("conversation",): common, **own}

@@ -3,12 +3,13 @@
 from sara.config.findings import Finding
 from sara.config.loader import Loaded, OptionsOf, SectionKind, Skipped, load
 from sara.config.model import Admin, Budget, Ceiling, Config, Listen, Media, MoreWords, Price, Retry, RetryPolicy, Section, Server
-from sara.config.options import Duration, Options, Secret, format_duration, parse_duration
+from sara.config.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
 from sara.config.policy import Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Rate
 from sara.config.schema import schema
 
 __all__ = [
     "Admin",
+    "Advice",
     "Budget",
     "Ceiling",
     "Config",
@@ -27,6 +28,7 @@ __all__ = [
     "Notify",
     "Options",
     "OptionsOf",
+    "Placeholder",
     "Price",
     "Rate",
     "Retry",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sara.bounds import guarded_call, told_of
+from sara.config.advice import advice_of, examples_in, fault_of_secret, is_stand_in, open_secrets
 from sara.config.findings import Finding, Kind, readable, readable_key, suggest
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
 from sara.config.options import FROM_FILE, Options
@@ -21,6 +23,8 @@ from sara.config.wording import expectation, explain, mismatch
 AnOptions = TypeVar("AnOptions", bound=Options)
 
 _MOST_ROUNDS = 20
+_SHORTEST_SECRET, _LONG_SECRET = 4, 6
+"""Secrets that are looked for in other words, and those that are looked for within a word, too: by their number of characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,32 @@ class _Spot:
 
 @dataclass(slots=True)
 class Checker:
-    """Checks blocks and gathers findings, and what of the file may be shown."""
+    """Checks blocks and gathers findings, and what of the file may be shown. `advice` are findings about values that are accepted."""
 
     findings: list[Finding]
     revealed: Revealed
+    advice: list[Finding] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
         severity = "warning" if warning else "error"
         self.findings.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
+    def add_advice(self, kind: Kind, message: str, place: Place, hint: str = "", *, works: bool = True) -> None:
+        """Add a finding about what can be used: a warning where it `works`."""
+        severity = "warning" if works else "error"
+        self.advice.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""
         self.revealed.learn([model], subject.node)
+        self._judge_texts(model, subject)
+        options = self._validate(model, subject)
+        if options is not None:
+            self._advise(options, subject)
+        return options
+
+    def _validate(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         as_text: set[Scalar] = set()
         dropped: set[Entry] = set()
         errors: list[ErrorDetails] = []
@@ -83,6 +100,44 @@ class Checker:
                 break
         self._report(model, subject, errors)
         return None
+
+    def _judge_texts(self, model: type[AnOptions], subject: Subject) -> None:
+        """Name examples that were left in the block, and secrets that are damaged or stand in the open."""
+        for path, scalar, example in examples_in([model], subject.node):
+            if scalar in subject.inherited:
+                continue
+            whole = scalar.text.strip() == example
+            quoted = "" if whole else f": “{readable(example)}”"
+            message = f"{_name(subject, path)} {'is' if whole else 'holds'} the example that SARA comes with{quoted}"
+            self.add_advice("example", message, scalar.place, "write your own there", works=False)
+        for path, scalar in open_secrets([model], subject.node):
+            if scalar in subject.inherited:
+                continue
+            name = _name(subject, path)
+            if fault := fault_of_secret(scalar.text):
+                self.add_advice("example", f"{name} {fault}", scalar.place, "copy it again, and nothing else", works=False)
+            elif is_stand_in(scalar.text):
+                message = f"{name} is an example that stands for the real one"
+                self.add_advice("example", message, scalar.place, "write the real one into secrets.yaml", works=False)
+            else:
+                hint = f"move it to secrets.yaml, and write {readable_key(path[-1])}: !secret NAME here"
+                self.add_advice("secret", f"{name} is a secret, and stands in this file", scalar.place, hint)
+
+    def _advise(self, options: Options, subject: Subject) -> None:
+        """Pass on what options say about themselves."""
+        try:
+            advised = list(advice_of(options))
+        except Exception as error:  # a plugin's own code may raise anything; its text may hold anything
+            what = f"{subject.path}: {subject.owner or 'SARA'} could not judge its options ({type(error).__name__})"
+            self.note("value", what, subject.place, "this is a fault of the plugin", warning=True)
+            return
+        for path, advice in advised:
+            spot = _locate(subject, path)
+            if spot.node in subject.inherited and spot.node is not subject.node:
+                continue
+            place = spot.node.place if isinstance(spot.node, Scalar) and spot.node.text else spot.place
+            message, hint = (readable(self._without_secrets(each), 400) for each in (advice.message, advice.remedy))
+            self.add_advice("advice", f"{_name(subject, path)} {message}", place, hint, works=advice.works)
 
     def _adapt(
         self, model: type[AnOptions], subject: Subject, errors: Iterable[ErrorDetails], as_text: set[Scalar], dropped: set[Entry]
@@ -150,16 +205,15 @@ class Checker:
         for error, _ in items:
             if not expectation(error["type"]):
                 tail, hint = explain(error, node)
-                # A pattern alone tells few people what is wanted.
-                tails.append((tail, hint or (_description(model, error) if error["type"] == "string_pattern_mismatch" else "")))
+                # A pattern tells few people what is wanted.
+                tails.append((tail, hint or (_wanted(model, error) if error["type"] == "string_pattern_mismatch" else "")))
         for tail, hint in dict.fromkeys(tails):
             self.note("value", name + (self._without_secrets(tail) if subject.owner else tail), place, hint)
 
     def _without_secrets(self, text: str) -> str:
-        """A plugin's own words, should they quote a secret. A short one is looked for as a word, not within others."""
-        for secret in sorted(filter(None, self.revealed.secrets), key=len, reverse=True):
-            quoted = re.escape(secret)
-            text = re.sub(quoted if len(secret) > 3 else rf"(?<!\w){quoted}(?!\w)", "***", text)
+        """A plugin's own words, should they quote a secret. A very short one would be found in words that hide nothing."""
+        for secret in sorted((each for each in self.revealed.secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < _LONG_SECRET else re.escape(secret), "***", text)
         return text
 
 
@@ -171,11 +225,25 @@ def _value(node: Node, as_text: Collection[Scalar], dropped: Collection[Entry]) 
     return {key: _value(entry.node, as_text, dropped) for key, entry in node.entries.items() if entry not in dropped}
 
 
+def _fields(model: type[AnOptions], error: ErrorDetails) -> list[FieldInfo]:
+    """The options that an error is about."""
+    loc = error["loc"]
+    while loc and isinstance(loc[-1], int):
+        loc = loc[:-1]
+    *above, key = loc or ("",)
+    return [keys[str(key)] for keys in map(keys_of, models_at(model, above)) if str(key) in keys]
+
+
 def _description(model: type[AnOptions], error: ErrorDetails) -> str:
     """What the option says of itself that an error is about."""
-    *above, key = error["loc"]
-    fields = [keys[str(key)] for keys in map(keys_of, models_at(model, above)) if str(key) in keys]
-    return next((readable(field.description, 200) for field in fields if field.description), "")
+    return next((readable(info.description, 200) for info in _fields(model, error) if info.description), "")
+
+
+def _wanted(model: type[AnOptions], error: ErrorDetails) -> str:
+    """How the option that an error is about is written: by its examples, and by what it says of itself."""
+    examples = [readable(str(each)) for info in _fields(model, error) for each in info.examples or ()]
+    told = [f"for example {' or '.join(examples)}"] if examples else []
+    return ". ".join([*told, *filter(None, [_description(model, error)])])
 
 
 def _is_number(node: Scalar) -> bool:

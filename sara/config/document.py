@@ -67,7 +67,7 @@ def parse(text: str, file: Path) -> Source:
         builder = _Builder(text, file)
         root = builder.document()
     except yaml.MarkedYAMLError as error:
-        findings.append(_syntax(error, file))
+        findings.append(_syntax(error, file, builder.events.quoted if builder else None))
     except ReaderError as error:
         before = split_lines(text[: error.position])
         findings.append(Finding("syntax", "a control character is not allowed here", file, len(before), len(before[-1]) + 1))
@@ -85,14 +85,30 @@ class _TooDeep(yaml.MarkedYAMLError):
     """Nested beyond DEEPEST."""
 
 
+class _Unclosed(yaml.MarkedYAMLError):
+    """A quotation mark that nothing closes in its line or in the indented ones below."""
+
+
 class _Events(Reader, Scanner, Parser):
     """PyYAML's parser without its composer, which recurses. The scanner looks far ahead at nested brackets, so depth is
     bounded there already."""
 
     def __init__(self, text: str) -> None:
+        self.quoted: tuple[Any, Any] | None = None  # where the last text in quotes begins and ends
         Reader.__init__(self, text)
         Scanner.__init__(self)
         Parser.__init__(self)
+
+    def scan_flow_scalar(self, style: str) -> Any:
+        """PyYAML takes every line up to the next quotation mark, also those of the keys that follow; YAML wants them indented."""
+        begin, indent = self.get_mark(), self.indent
+        token = super().scan_flow_scalar(style)
+        end = self.get_mark()
+        self.quoted = begin, end
+        lines = split_lines(self.buffer[begin.pointer : end.pointer])[1:]
+        if any(line.strip() and len(line) - len(line.lstrip(" ")) <= indent for line in lines):
+            raise _Unclosed(problem_mark=begin)
+        return token
 
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # PyYAML's own name
         self._bound()
@@ -199,6 +215,10 @@ class _Builder:
             self._note(self._place(event), "this text holds a character that does not exist", "look at its \\ escapes")
             return self._keep(event, None, "", origin="broken")
         tag = (event.tag or "").removeprefix("!")
+        if event.style is None and len(text) > 1 and text[-1] in "\"'" and text.count(text[-1]) == 1:
+            place = self._place(event)
+            hint = "write another one before it, or put all of it between marks of the other kind"
+            self.findings.append(Finding("syntax", UNOPENED, place.file, place.line, place.column, "warning", hint))
         if event.tag in (None, "!", "tag:yaml.org,2002:str"):
             return self._keep(event, meaning(text) if event.implicit[0] else text, text)
         if event.tag == f"!{tag}" and tag in TAGS:
@@ -222,6 +242,13 @@ class _Builder:
         self._note(self._place(event), message, hint)
 
 
+UNCLOSED = "this quotation mark is never closed"
+UNOPENED = "this text ends with a quotation mark, and none begins it"
+BEHIND_QUOTE = "the text in quotes ends before this"
+ABOUT_QUOTES = frozenset({UNCLOSED, UNOPENED, BEHIND_QUOTE})
+"""Messages that hold nothing of the file."""
+
+_INNER_QUOTE = 'a quotation mark within the text is missing its other half, or must be another: "it\'s", \'say "hello"\''
 _QUOTE_TAG = "put text that begins with ! in quotes"
 
 _FRIENDLY = (
@@ -229,7 +256,6 @@ _FRIENDLY = (
     (r"that cannot start any token", "text cannot begin with this character", "put it in quotes"),
     (r"mapping values are not allowed", "a colon is not allowed here", "check the indentation, or put the text in quotes"),
     (r"could not find expected ':'", "a colon and a value are missing here", ""),
-    (r"found unexpected end of stream", "this quotation mark is never closed", ""),
     (r"expected <block end>", "the indentation does not match the lines above", ""),
     (r"undefined tag handle", "this tag is not known; there are !secret, !env and !include", _QUOTE_TAG),
     (r"expected ',' or '[]}]'", "a bracket is not closed, or a comma is missing", ""),
@@ -237,16 +263,31 @@ _FRIENDLY = (
 )
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: Path) -> Finding:
+def _is_behind(mark: Any, end: Any, problem: str) -> bool:
+    """Whether the parser chokes right behind a text in quotes. With a blank between them, a comma may be missing instead."""
+    distance = mark.column - end.column if mark.line == end.line else -1
+    return distance == 0 or (distance > 0 and problem.startswith("expected <block end>"))
+
+
+_CLOSE = "write the second one at the end of the text"
+
+
+def _syntax(error: yaml.MarkedYAMLError, file: Path, quoted: tuple[Any, Any] | None) -> Finding:
     mark: Any = error.problem_mark or error.context_mark
+    if isinstance(error, _Unclosed) or "found unexpected end of stream" in (error.problem or ""):
+        begin = mark if isinstance(error, _Unclosed) else error.context_mark or mark
+        return Finding("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
+    if quoted and mark and _is_behind(mark, quoted[1], error.problem or ""):
+        begin, end = quoted
+        if begin.line < end.line:  # it went on to the next mark, which was to begin another text
+            return Finding("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
+        return Finding("syntax", BEHIND_QUOTE, file, mark.line + 1, mark.column + 1, hint=_INNER_QUOTE)
     message, hint = f"this is not valid YAML: {error.problem or error.context}", ""
     if isinstance(error, _TooDeep):
         message = f"this is nested more than {DEEPEST} levels deep"
     for pattern, friendly, advice in _FRIENDLY:
         if re.search(pattern, error.problem or ""):
             message, hint = friendly, advice
-            if "end of stream" in pattern:
-                mark = error.context_mark or mark
             break
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return Finding("syntax", message, file, line, column, hint=hint)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "missing", "value"]
+Kind: TypeAlias = Literal[
+    "file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "missing", "value", "example", "advice"
+]
 
 _WIDEST = 120
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from sara.config.findings import Finding
 from sara.config.nodes import Scalar, Source
-from sara.config.shapes import Revealed
+from sara.config.shapes import Revealed, looks_harmless
 
 _HIDDEN = "***"
 _LONGEST = 2_000
-_KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s)")
+_KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s|$)")
 
 
 class Lines:
@@ -44,11 +44,14 @@ class Lines:
         if not text or len(text) > _LONGEST:
             return finding
         if self._source.root is None:
-            # Where the parser lost its way nobody knows what is a value: only a key at the line's beginning is shown.
+            # Where the parser lost its way nobody knows what is a value: only a key at the line's beginning is shown, and what looks
+            # harmless behind it.
             match = _KEY.match(text)
             if not match:
                 return finding
-            shown = match[0] if match.end() >= len(text.rstrip()) else f"{match[0]} {_HIDDEN}"
+            value = re.split(r"(?:^|\s)#", text[match.end() :], maxsplit=1)[0].strip()
+            harmless = looks_harmless(match[0].strip(" \t-:"), value.strip("\"'"))
+            shown = match[0] if not value else f"{match[0]} {value if harmless else _HIDDEN}"
             return replace(finding, source=shown, caret=min(finding.column, len(shown) + 1))
         code_end = self._code_ends.get(finding.line, 0)
         comment = text.find("#", code_end)

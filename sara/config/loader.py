@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -16,13 +16,12 @@ from sara.config.model import Basics, Config, Section
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.options import Options
 from sara.config.policy import Conversation
+from sara.config.positions import Positions
+from sara.config.references import check_references, note_stand_ins, place_of
 from sara.config.shapes import Revealed, scalars
 from sara.config.tags import SECRETS, Document, read_document
 from sara.errors import PluginError
-from sara.languages import LANGUAGES
-from sara.phone_numbers import fault_of
 from sara.redaction import Redactor
-from sara.texts import faults
 from sara.writers import first_writable
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
@@ -57,8 +56,9 @@ class Loaded:
     """What became of the file. `config` is there exactly if there are no `errors`; `partial` is as much of it as can be had with
     errors, enough for looking at data.
 
-    `findings` are all that `sara check` complains about, in the order of the file; `errors` those that stop `sara run`. `cautions`
-    are what works, and is not as it should be.
+    `findings` are all that keeps the file from being understood as it was meant, in its order; `errors` those that stop `sara run`.
+    `cautions` are what works, and is not as it should be. `advice` is about values that are accepted: errors where they cannot
+    work, warnings where they are probably not meant; the daemon does not concern itself with it. `positions` say where things stand.
     """
 
     config: Config | None
@@ -66,6 +66,8 @@ class Loaded:
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
     cautions: tuple[Finding, ...] = ()
+    advice: tuple[Finding, ...] = ()
+    positions: Positions | None = field(default=None, repr=False, compare=False)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -89,8 +91,12 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
         config = _Reading(path, root, checker, options_of, environ, skipped).config()
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
-    findings = _finish(path, document, checker)
-    loaded = Loaded(config, findings, tuple(skipped), config, cautions)
+    if isinstance(root, MapNode):
+        note_stand_ins(root, checker)
+    positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
+    findings = _finish(path, checker.findings, checker, positions)
+    advice = _finish(path, checker.advice + document.advice, checker, positions)
+    loaded = Loaded(config, findings, tuple(skipped), config, cautions, advice, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
@@ -106,20 +112,19 @@ def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[F
     )
 
 
-def _finish(path: Path, document: Document, checker: Checker) -> tuple[Finding, ...]:
-    """The findings in the order of the file, each once, with their lines."""
+def _finish(path: Path, found: list[Finding], checker: Checker, positions: Positions) -> tuple[Finding, ...]:
+    """Findings in the order of the file, each once, with their lines."""
 
     def order(finding: Finding) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
     redact = Redactor(checker.revealed.secrets)
-    told = (replace(each, message=redact(each.message)) if each.kind == "plugin" else each for each in checker.findings)
+    told = (replace(each, message=redact(each.message)) if each.kind == "plugin" else each for each in found)
     findings = sorted(dict.fromkeys(told), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
         findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
-    lines = {file: Lines(source, checker.revealed) for file, source in document.sources.items()}
-    return tuple(lines[finding.file].attach(finding) if finding.file in lines else finding for finding in findings)
+    return tuple(map(positions.attach, findings))
 
 
 class _Reading:
@@ -155,15 +160,12 @@ class _Reading:
         common = self._conversation(basics)
         channels = self._sections("channel", common)
         store, queue = self._single("store"), self._single("queue")
-        self._words_are_whole()
-        for above in (("conversation",), *(("channels", name, "conversation") for name in self._block("channels"))):
-            self._somebody_is_told(*above)
-            self._language_is_known(*above)
+        check_references(self.entries, self.checker, self.start)
         if basics is None or store is None or queue is None:
             return None
         listen = basics.admin.listen
         if listen == basics.server.listen and listen.port:
-            place = _place(self.entries, "admin", "listen") or _place(self.entries, "server", "listen") or self.start
+            place = place_of(self.entries, "admin", "listen") or place_of(self.entries, "server", "listen") or self.start
             self.checker.note("value", f"server and admin cannot both listen on {listen}", place, "give one of them another port")
         return Config(
             state=self._state(basics.state),
@@ -288,7 +290,7 @@ class _Reading:
             self.checker.note("value", f"{path} must be a block of keys and values", entry.place)
         result = self._settled(result) if result else common
         if result.responder is None and len(self.responders) > 1:
-            place = _place(self.entries, "conversation") or self.start
+            place = place_of(self.entries, "conversation") or self.start
             names = ", ".join(map(readable_key, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
@@ -304,46 +306,6 @@ class _Reading:
             responder = self.responders[0]
         fallback = tuple(name for name in dict.fromkeys(conversation.fallback) if name != responder)
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
-
-    def _words_are_whole(self) -> None:
-        """Say what is wrong with SARA's own words, where they are changed."""
-        changes = {
-            language: {key: entry.node.text for key, entry in inner.node.entries.items() if isinstance(entry.node, Scalar)}
-            for language, inner in self._block("texts").items()
-            if isinstance(inner.node, MapNode)
-        }
-        for fault in faults(changes):
-            language, _, key = fault.partition(" ")[0].partition(".")
-            place = _place(self.entries, "texts", language, key) or _place(self.entries, "texts", language) or self.start
-            self.checker.note("value", f"texts.{fault}", place)
-
-    def _somebody_is_told(self, *above: str) -> None:
-        """Say which channel is named for telling people of the business that does not exist, and which number cannot be right."""
-        to = _scalar(self.entries, *above, "hand_over", "notify", "to")
-        if to is not None and (fault := fault_of(to.text)):
-            path = ".".join((*map(readable_key, above), "hand_over.notify.to"))
-            self.checker.note("value", f"{path}: {readable(to.text)} {fault}", to.place, warning=True)
-        named = _scalar(self.entries, *above, "hand_over", "notify", "channel")
-        channels = self._block("channels")
-        if named is None or not named.text or named.text in channels:
-            return
-        hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
-        path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
-        self.checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
-
-    def _language_is_known(self, *above: str) -> None:
-        """Say which language is named that SARA has no words in."""
-        named = _scalar(self.entries, *above, "language")
-        known = {*LANGUAGES, *(each.lower().replace("_", "-") for each in self._block("texts"))}
-        if (
-            named is None or not isinstance(named.value, str) or not 2 <= len(named.text) <= 8
-        ):  # what else is wrong is said elsewhere
-            return
-        code = named.text.lower().replace("_", "-")
-        if known.isdisjoint({code, code.partition("-")[0]}):
-            path = ".".join((*map(readable_key, above), "language"))
-            hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
-            self.checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
 
     def _names_exist(self, node: MapNode, path: str) -> None:
         """Say which responders are named that do not exist."""
@@ -378,23 +340,3 @@ def _empty(node: Node) -> bool:
 
 def _broken(node: Node) -> bool:
     return isinstance(node, Scalar) and node.origin == "broken"
-
-
-def _scalar(entries: Mapping[str, Entry], *keys: str) -> Scalar | None:
-    """The value at a path of keys, if one was written into the file itself."""
-    for key in keys[:-1]:
-        inner = entries.get(key)
-        entries = inner.node.entries if inner is not None and isinstance(inner.node, MapNode) else {}
-    entry = entries.get(keys[-1])
-    return entry.node if entry is not None and isinstance(entry.node, Scalar) and entry.node.origin == "file" else None
-
-
-def _place(entries: Mapping[str, Entry], *keys: str) -> Place | None:
-    """Where the value at a path of keys stands; None if there is none."""
-    entry: Entry | None = None
-    for key in keys:
-        entry = entries.get(key)
-        if entry is None:
-            return None
-        entries = entry.node.entries if isinstance(entry.node, MapNode) else {}
-    return None if entry is None else entry.place if isinstance(entry.node, MapNode) else entry.node.place

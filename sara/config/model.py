@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from sara.config.options import Duration, Options, format_duration, secrets_in
+from sara.config.options import Duration, Options, Placeholder, format_duration, secrets_in
 from sara.config.policy import Conversation
 from sara.redaction import Redactor
 
@@ -79,7 +79,7 @@ class Server(Options):
     """What the internet may reach: the channels' webhooks and nothing else."""
 
     listen: Address = Field(default=Listen("127.0.0.1", 8080), description="Host and port of the public listener.")
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+    public_url: Annotated[Annotated[str, AfterValidator(_public_url)] | None, Placeholder("https://bot.example.org")] = Field(
         default=None, description="How the internet reaches this listener. Only `sara doctor` uses it."
     )
     connections_per_address: int = Field(
@@ -246,6 +246,13 @@ class Config:
     budget: Budget = field(default_factory=Budget)
     words: MoreWords = field(default_factory=MoreWords)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of the opening hours; empty where there are none, or where channels differ."""
+        policies = [self.conversation, *(each.conversation for each in self.channels.values() if each.conversation)]
+        zones = {each.hours.timezone for each in policies if each.hours is not None}
+        return zones.pop() if len(zones) == 1 else ""
 
     @property
     def redactor(self) -> Redactor:

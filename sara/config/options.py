@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretBytes, SecretStr, ValidationInfo, WithJsonSchema
@@ -16,10 +17,42 @@ _UNIT = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST = 36_500 * _UNIT["d"]
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Placeholder:
+    """Mark an option, within `Annotated`, whose example has to be replaced before it works: `sara check` names every value that still
+    holds one of these texts."""
+
+    texts: tuple[str, ...]
+
+    def __init__(self, *texts: str) -> None:
+        object.__setattr__(self, "texts", texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A value that options take and that is probably not meant. `option` is its key; empty for the section as a whole.
+
+    With `works=False` it certainly does not work: `sara check` counts it as an error. The daemon starts all the same.
+    """
+
+    option: str
+    message: str
+    remedy: str = ""
+    works: bool = True
+
+
 class Options(BaseModel):
     """Base of all options: unknown keys are errors, values never change, secrets never print."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def advise(self) -> Iterable[Advice]:
+        """Name values that are accepted and probably not meant, for `sara check`."""
+        return ()
+
+    def billed_models(self) -> Sequence[str]:
+        """Name the models whose use is paid for, as `Usage.model` names them, so that missing prices are noticed."""
+        return ()
 
 
 class Secret(SecretStr):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
-from sara.config.options import Duration, Options, format_duration
+from sara.config.options import Duration, Options, Placeholder, format_duration
 
 
 class History(Options):
@@ -40,7 +40,9 @@ class Notify(Options):
     """Who is told when a customer needs a person."""
 
     channel: str = Field(min_length=1, description="The channel by which they are told, by its name in this file.")
-    to: str = Field(min_length=1, description="Their number, with the country code, in quotes; or their id on that channel.")
+    to: Annotated[str, Placeholder("+49 171 5550000")] = Field(
+        min_length=1, description="Their number, with the country code, in quotes; or their id on that channel."
+    )
 
 
 class HandOverPolicy(Options):

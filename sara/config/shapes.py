@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, SecretBytes, SecretStr
@@ -13,6 +15,24 @@ from pydantic.fields import FieldInfo
 from sara.config.nodes import ListNode, MapNode, Node, Place, Scalar
 
 Models = Sequence[type[BaseModel]]
+
+_NEAR, _FAR = 0.75, 0.5
+"""How alike two keys are, from 0 to 1, where one is the other with a slip, and where it cannot be."""
+
+_CONFIDENTIAL = re.compile(r"secret|token|key|pass|pin|pwd|auth|cred|sign|salt|cookie|session|code", re.IGNORECASE)
+"""Words in keys under which secrets are kept."""
+
+_HARMLESS = re.compile(
+    r"true|false|null|~|-?\d{1,5}(?:\.\d{1,5})?|\d{1,5}(?:\.\d{1,3})?(?:ms|s|m|h|d)|[\w.-]*[a-z][\w-]*\.[\w.-]+:\d{1,5}|[\d.]{7,15}:\d{1,5}"
+)
+"""Values that no secret looks like: yes and no, small numbers, durations, hosts with a port."""
+
+
+def looks_harmless(key: str, text: str) -> bool:
+    """Whether a value may be shown although nothing is known about its key. An id is digits under a key that says so."""
+    if _CONFIDENTIAL.search(key):
+        return False
+    return _HARMLESS.fullmatch(text) is not None or (text.isdecimal() and re.search(r"(?:^|_)id$", key) is not None)
 
 
 def keys_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
@@ -34,8 +54,13 @@ def models_at(model: type[BaseModel], location: Iterable[int | str]) -> Models:
     for step in location:
         fields = [keys[step] for keys in map(keys_of, models) if isinstance(step, str) and step in keys]
         if fields:  # else the step is an index, a key of a free mapping, or pydantic's name for a branch
-            models = [inner for info in fields for inner in _models(info.annotation)]
+            models = models_below(fields)
     return models
+
+
+def models_below(fields: Iterable[FieldInfo]) -> Models:
+    """The models that the values of fields may be."""
+    return [inner for info in fields for inner in _models(info.annotation)]
 
 
 @dataclass(slots=True)
@@ -51,25 +76,59 @@ class Revealed:
         """Add what models say about a block. What belongs to no known key is not shown: its key may be a misspelt one."""
         for name, entry in node.entries.items():
             fields = [keys[name] for keys in map(keys_of, models) if name in keys]
-            secret = any(_holds_secret(info.annotation) for info in fields)
+            secret = any(holds_secret(info.annotation) for info in fields)
             if secret:
                 self.secrets |= {value.text for value in scalars(entry.node) if value.text and value.origin != "broken"}
             if secret or not fields:
                 self.hidden_keys.update(_keys_below(entry.node))
+                if not secret and isinstance(entry.node, Scalar) and _may_show(models, name, entry.node):
+                    self.shown.add(entry.node)
             else:
-                self._learn_value([inner for info in fields for inner in _models(info.annotation)], entry.node)
+                named = any(_is_mapping(info.annotation) for info in fields)
+                self._learn_value(name, models_below(fields), entry.node, named=named)
 
-    def _learn_value(self, models: Models, node: Node) -> None:
+    def _learn_value(self, key: str, models: Models, node: Node, *, named: bool) -> None:
+        """`named`: the value maps names, which are the user's own, to such models."""
         if not models:
-            self.shown.update(scalars(node))
+            self._show(node, named=named)
+        elif isinstance(node, Scalar):
+            self.shown |= {node} if looks_harmless(key, node.text) else set()
         elif isinstance(node, ListNode):
             for item in node.items:
-                self._learn_value(models, item)
+                self._learn_value(key, models, item, named=False)
         elif isinstance(node, MapNode):
-            self.learn(models, node)
-            for name, entry in node.entries.items():  # a mapping of names to models
-                if isinstance(entry.node, MapNode) and not any(name in keys_of(model) for model in models):
-                    self._learn_value(models, entry.node)
+            own = {
+                name: entry for name, entry in node.entries.items() if named and not any(name in keys_of(each) for each in models)
+            }
+            for name, entry in own.items():
+                self._learn_value(name, models, entry.node, named=False)
+            others = {name: entry for name, entry in node.entries.items() if name not in own}
+            self.learn(models, MapNode(node.place, others))
+
+    def _show(self, node: Node, *, named: bool) -> None:
+        """A value that is no secret. A block where none belongs may have slipped there from elsewhere, with a secret in it."""
+        if isinstance(node, Scalar):
+            self.shown.add(node)
+        elif isinstance(node, ListNode):
+            for item in node.items:
+                self._show(item, named=named)
+        else:
+            for name, entry in node.entries.items():
+                if named and not _CONFIDENTIAL.search(name):
+                    self._show(entry.node, named=True)
+                else:
+                    self.shown |= {each for each in scalars(entry.node) if looks_harmless(name, each.text)}
+
+
+def _may_show(models: Models, name: str, scalar: Scalar) -> bool:
+    """Whether the value of an unknown key may be shown: it looks harmless, or its key is that of a harmless option with a slip."""
+    if looks_harmless(name, scalar.text):
+        return True
+    if _CONFIDENTIAL.search(name):
+        return False
+    keys = [(SequenceMatcher(None, name[:100], key).ratio(), info) for model in models for key, info in keys_of(model).items()]
+    close = max((ratio for ratio, info in keys if not holds_secret(info.annotation)), default=0.0)
+    return close >= _NEAR and all(ratio < _FAR for ratio, info in keys if holds_secret(info.annotation))
 
 
 def scalars(node: Node) -> Iterator[Scalar]:
@@ -110,5 +169,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [part for part in _parts(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
 
 
-def _holds_secret(annotation: Any) -> bool:
+def _is_mapping(annotation: Any) -> bool:
+    return any(isinstance(part, type) and issubclass(part, Mapping) for part in _parts(annotation))
+
+
+def holds_secret(annotation: Any) -> bool:
+    """Whether a value of this type may be a secret."""
     return any(isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, AnySecret)) for part in _parts(annotation))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from sara.config.document import DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
+from sara.config.advice import fault_of_secret, is_stand_in
+from sara.config.document import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
 from sara.config.findings import Finding, Kind, readable
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, Source
 
@@ -23,12 +24,13 @@ class Document:
     """sara.yaml with all that it includes. `root` is None if the main file could not be read or parsed.
 
     `sources` are the files of which lines may be shown; secrets.yaml is not among them. `secrets` are the texts that must
-    never be shown.
+    never be shown. `advice` are findings about secrets that can be used and look wrong.
     """
 
     root: Node | None = None
     sources: dict[Path, Source] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    advice: list[Finding] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
 
@@ -39,6 +41,14 @@ class Unreadable(Exception):
         super().__init__(why)
         self.line = line
         self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A secret, and where it is kept."""
+
+    text: str
+    place: Place
 
 
 class Absent(Unreadable):
@@ -107,7 +117,7 @@ class _Resolver:
         self.includes = 0
         credentials = environ.get("CREDENTIALS_DIRECTORY")
         self.credentials = Path(credentials) if credentials else None
-        self.vaults: list[dict[str, str]] | None = None
+        self.vaults: list[dict[str, Kept]] | None = None
         self.vault_unusable = False
         self.locked = False  # the file beside is not for this user, who is given its secrets as credentials
 
@@ -150,7 +160,8 @@ class _Resolver:
         name = node.text
         if not _NAME.fullmatch(name):
             return self._broken(node.place, "secret", "!secret needs the name of a secret: letters, digits, _ . -")
-        text = self._find_secret(name)
+        kept = self._find_secret(name, node.place)
+        text = kept.text if kept else None
         if not text and self.vault_unusable:  # that is reported; what the file holds nobody knows
             return replace(node, value="", text="", tag="", origin="broken")
         if not text:
@@ -169,30 +180,44 @@ class _Resolver:
         if whole_characters(text) != text:
             return self._broken(node.place, "secret", f"the secret {name} is not plain text")
         self.document.secrets.add(text)
+        if kept:
+            self._judge(name, kept)
         return replace(node, value=text, text=text, tag="", origin="secret")
 
-    def _find_secret(self, name: str) -> str | None:
+    def _judge(self, name: str, kept: Kept) -> None:
+        """Say what is wrong with a secret that can be used. Its text is not repeated."""
+        place = kept.place
+        if fault := fault_of_secret(kept.text):
+            message, hint = f"the secret {name} {fault}", "copy it again, and nothing else"
+        elif is_stand_in(kept.text):
+            message, hint = f"the secret {name} is an example that stands for the real one", "write the real one there"
+        else:
+            return
+        self.document.advice.append(Finding("example", message, place.file, place.line, place.column, hint=hint))
+
+    def _find_secret(self, name: str, named_at: Place) -> Kept | None:
         """The first that is there, and not empty: the files, a credential of that name, the environment."""
         if self.vaults is None:
             folders = [self.home] + ([self.credentials] if self.credentials else [])
             self.vaults = [self._vault(folder / SECRETS) for folder in folders]
         found = [vault[name] for vault in self.vaults if name in vault]
-        if self.credentials and not any(found):
+        if self.credentials and not any(kept.text for kept in found):
+            credential = self.credentials / name
             try:
-                found.append(read_text(self.credentials / name).rstrip("\r\n"))
+                found.append(Kept(read_text(credential).rstrip("\r\n"), Place(credential, 1, 1)))
             except Absent:
                 pass
             except Unreadable as error:
                 self.document.findings.append(Finding("file", f"this credential {error}", self.credentials / name))
         if _variable(name) in self.environ:
-            found.append(self.environ[_variable(name)])
-        return next(filter(None, found), found[0] if found else None)
+            found.append(Kept(self.environ[_variable(name)], named_at))
+        return next((kept for kept in found if kept.text), found[0] if found else None)
 
     def _unusable(self, finding: Finding) -> None:
         self.document.findings.append(finding)
         self.vault_unusable = True
 
-    def _vault(self, path: Path) -> dict[str, str]:
+    def _vault(self, path: Path) -> dict[str, Kept]:
         """The secrets in one file; none if it does not exist. What is wrong in it is told without its own words."""
         try:
             source = parse(read_text(path), path)
@@ -204,18 +229,23 @@ class _Resolver:
             return {}
         rule = 'write one `name: "value"` a line'
         for finding in source.findings:
-            self.document.findings.append(replace(finding, message="this cannot be understood as a secret", hint=rule))
+            told = (
+                finding
+                if finding.message in ABOUT_QUOTES
+                else replace(finding, message="this cannot be understood as a secret", hint=rule)
+            )
+            self.document.findings.append(told)
         root = source.root
         if not isinstance(root, MapNode):
             self.vault_unusable |= root is None
             if isinstance(root, ListNode) or (isinstance(root, Scalar) and root.text):
                 self._unusable(Finding("syntax", "secrets are names and values", path, 1, 1, hint=rule))
             return {}
-        secrets: dict[str, str] = {}
+        secrets: dict[str, Kept] = {}
         for name, entry in root.entries.items():
             node = entry.node
             if isinstance(node, Scalar) and not node.tag and node.origin == "file":
-                secrets[name] = "" if node.value is None else node.text
+                secrets[name] = Kept("" if node.value is None else node.text, node.place)
             elif not isinstance(node, Scalar) or node.tag:
                 place = entry.place
                 self.document.findings.append(

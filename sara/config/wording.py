@@ -98,7 +98,7 @@ def explain(error: ErrorDetails, node: Node) -> tuple[str, str]:
     if kind in ("literal_error", "enum"):
         return _choices(context, node)
     if kind == "string_pattern_mismatch":
-        return f" must look like {context.get('pattern')}", ""
+        return " has the wrong form", ""
     if kind == "extra_forbidden":
         return " is not an option here", ""
     # A validator's own words; pydantic puts its name for the error in front.

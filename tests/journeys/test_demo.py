@@ -18,6 +18,7 @@ from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator.samples import picture
 
 from sara.cli.demo import tell
+from sara.cli.invocation import Invocation
 from sara.problems import Problems
 from tests.command_server import Command, run_command
 from tests.patience import patience
@@ -85,6 +86,32 @@ async def test_the_demo_prints_one_link_says_that_its_ai_is_a_script_and_stops_o
         assert answer.status == 200
     assert await demo.interrupt() == 0
     assert "Traceback" not in demo.printed
+
+
+async def test_the_commands_that_it_prints_work_from_any_folder() -> None:
+    program = Path(sys.executable).with_name("sara")
+    for caller in ([str(program)], [sys.executable, "-m", "sara"]):
+        process = await asyncio.create_subprocess_exec(
+            *caller, "demo", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+        )
+        demo = Demo(process)
+        try:
+            await demo.page()
+            assert demo.printed.startswith("Starting ")
+            commands = re.findall(r"^    (\S.* --config \S+)$", demo.printed, re.MULTILINE)
+            assert len(commands) == 2
+            for command in commands:
+                run = await asyncio.create_subprocess_shell(
+                    command, cwd="/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+                )
+                out, _ = await run.communicate()
+                assert run.returncode == 0, (command, out.decode())
+        finally:
+            assert await demo.interrupt() == 0
+
+
+def bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
 
 
 async def begun(*words: str, key: str | None = None) -> Demo:
@@ -188,7 +215,7 @@ async def test_a_real_model_knows_the_bakery_and_is_shown_pictures(ai: OpenAISim
 
 async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
     problems = Problems(lambda: 1)
-    telling = asyncio.create_task(tell(problems))
+    telling = asyncio.create_task(tell(problems, Invocation(Path("/tmp/demo 1/sara.yaml"), "/opt/x/sara", is_service=False)))
     printed = ""
 
     async def shown(line: str) -> None:
@@ -198,8 +225,10 @@ async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest
                 await asyncio.sleep(0.02)
                 printed += capsys.readouterr().out
 
-    problems.report("responder:assistant", "the key is not taken\x1b[2J", "correct api_key")
-    await shown("! the key is not taken\N{REPLACEMENT CHARACTER}[2J\n  → correct api_key\n")
+    problems.report("responder:assistant", "the key is not taken\x1b[2J", "run `sara doctor`")
+    await shown(
+        "! the key is not taken\N{REPLACEMENT CHARACTER}[2J\n  → run `/opt/x/sara doctor --config '/tmp/demo 1/sara.yaml'`\n"
+    )
     problems.report("responder:assistant", "the key is not taken", "correct api_key")
     problems.clear("responder:assistant")
     await shown("✓ over: the key is not taken")

@@ -92,6 +92,23 @@ def closed_until(minutes: int) -> dict[str, Any]:
     return {"timezone": zone, day: f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}"}
 
 
+async def test_the_assistant_is_told_the_time_in_the_zone_of_the_opening_hours(town: Town) -> None:
+    always = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "0:00-24:00")
+    rows = ((None, None, "(UTC)"), ("Asia/Tokyo", None, "(Asia/Tokyo)"), ("Asia/Tokyo", "America/Lima", "(America/Lima)"))
+    for number, (common, own, told) in enumerate(rows, start=1):
+        town.config["conversation"].pop("hours", None)
+        town.config["channels"]["whatsapp"].pop("conversation", None)
+        if common:
+            town.config["conversation"]["hours"] = {"timezone": common, **always}
+        if own:
+            town.config["channels"]["whatsapp"]["conversation"] = {"hours": {"timezone": own}}
+        await town.start()
+        await town.phone.say("ana", f"hello {number}")
+        await town.answers(number)
+        assert told in town.ai.calls[-1].system
+        await town.stop()
+
+
 async def test_outside_opening_hours_a_customer_is_told_once_and_answered_when_it_is_time_also_across_a_kill(
     town: Town, process: Process
 ) -> None:

@@ -104,14 +104,22 @@ async def test_under_systemd_the_secrets_come_as_credentials_and_the_file_beside
     assert "the secret whatsapp_access_token" not in told
 
 
-async def test_the_shipped_example_lacks_nothing_but_its_secrets(town: Town) -> None:
+async def test_the_shipped_example_lacks_nothing_but_what_is_to_be_filled_in(town: Town) -> None:
     root = Path(__file__).parent.parent.parent
     for name in ("sara.yaml", "instructions.md"):
         (town.folder / name).write_text((root / name).read_text(encoding="utf-8"), encoding="utf-8")
     code, _, err = await sara(town, "run")
     assert code == 78
     assert err.count("secret") >= 4
-    given = dict.fromkeys(("WHATSAPP_APP_SECRET", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "OPENAI_API_KEY"), "x" * 40)
+    names = ("WHATSAPP_APP_SECRET", "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "OPENAI_API_KEY")
+    given = dict.fromkeys(names, "0f1e2d3c4b5a69788796")
+    code, out, err = await sara(town, "check", environ=given)
+    assert code == 1
+    assert out.endswith(": 5 errors\n"), out + err
+    file = town.folder / "sara.yaml"
+    filled = file.read_text(encoding="utf-8").replace("bot.example.org", "bot.lindenbaum-bakery.de")
+    file.write_text(re.sub(r"10900000000000(\d)", r"10900000000055\1", filled), encoding="utf-8")
+    (town.folder / "instructions.md").write_text("You answer the customers of a bakery.", encoding="utf-8")
     code, out, err = await sara(town, "check", environ=given)
     assert code == 0, out + err
 

@@ -76,6 +76,25 @@ async def test_the_model_is_told_the_time_and_whom_it_talks_to(
     assert simulator.calls[1].system.startswith("How to read this conversation")
 
 
+async def test_the_time_is_that_of_the_options_else_of_the_opening_hours_else_utc(
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns
+) -> None:
+    rows = (
+        # (the options', the conversation's, the whole file's, what the model is told)
+        (None, "", "", "08:00 (UTC)"),
+        (None, "America/Sao_Paulo", "", "05:00 (America/Sao_Paulo)"),
+        (None, "", "Asia/Tokyo", "17:00 (Asia/Tokyo)"),
+        (None, "America/Sao_Paulo", "Asia/Tokyo", "05:00 (America/Sao_Paulo)"),
+        ("Europe/Berlin", "America/Sao_Paulo", "Asia/Tokyo", "09:00 (Europe/Berlin)"),
+        ("UTC", "America/Sao_Paulo", "", "08:00 (UTC)"),
+    )
+    for option, conversation, file, told in rows:
+        responder = responder_with(timezone=option)
+        responder.context.timezone = file
+        await responder.answer(replace(turn(), timezone=conversation))
+        assert told in simulator.calls[-1].system
+
+
 async def test_nothing_is_taken_from_the_environment(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
