@@ -47,6 +47,9 @@ log = structlog.get_logger("sara.inbox")
 
 _NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
 
+FEW_NEWS = 200
+"""News of an account that is read on the loop; more of it is read in a thread."""
+
 MOST_NEWS = 50
 """Problems of one account that are shown, the latest; the store keeps all of them."""
 
@@ -198,19 +201,22 @@ class Inbox:
             log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
             return
         prefix = f"account:{route.name}:"
-        every = (await in_thread(account_events.standing, events)).items()
-        latest = sorted(every, key=lambda entry: entry[1].event.at, reverse=True)[:MOST_NEWS]
-        standing = {prefix + key: found for key, found in latest}
+        if len(events) > FEW_NEWS:
+            found = await in_thread(account_events.standing, events)
+        else:
+            found = account_events.standing(events)
+        latest = sorted(found.items(), key=lambda entry: entry[1].event.at, reverse=True)[:MOST_NEWS]
+        standing = {prefix + key: told for key, told in latest}
         for key in [problem.key for problem in self._problems if problem.key.startswith(prefix)]:
             if key not in standing:
                 self._problems.clear(key)
-        for key, found in standing.items():
+        for key, told in standing.items():
             self._problems.report(
                 key,
-                f"{route.name}: {found.event.summary}",
+                f"{route.name}: {told.event.summary}",
                 "see the provider's console",
-                count=found.count,
-                lasts=timestamps.started_at(found.event.at, now) + account_events.STANDS - now,
+                count=told.count,
+                lasts=timestamps.started_at(told.event.at, now) + account_events.STANDS - now,
             )
 
     def _tell_aside(self, name: str, item: SetAside, lasts: Millis, count: int | None = None) -> None:
@@ -235,7 +241,8 @@ class Rules:
         """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
-        messages = (replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in map(kept_whole, reception.messages))
+        received = [kept_whole(each) for each in reception.messages]
+        messages = [replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in received]
         arrivals = tuple(
             Arrival(
                 each,
@@ -244,6 +251,7 @@ class Rules:
                 policy.quiet_longest,
                 language_of(each.text) if each.kind == "text" else None,
                 policy.close_after,
+                received[number].at,
             )
             for number, each in enumerate(messages)
         )
@@ -264,6 +272,7 @@ class Rules:
             echoed,
             operators=self._handing.operators(route),
             operator_notice=wording(self._texts, route.channel, "operator_notice") if arrivals else {},
+            stamps=tuple(each.at for each in reception.changes),
         )
 
     def _echoed(self, echo: Echo, route: Route, now: Instant) -> HandOver | None:

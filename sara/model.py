@@ -427,6 +427,9 @@ class Arrival:
 
     `language` is the one it is written in, where that can be told. A message that comes longer than `chapter_after` after the last
     one begins a new chapter: what was said before is no history any more.
+
+    `stamp` is the provider's own time where it could not be right and `message.at` is another: a message without an id is recognised
+    by it when it is delivered again. None where it is `message.at`.
     """
 
     message: InboundMessage
@@ -435,12 +438,14 @@ class Arrival:
     quiet_longest: Millis
     language: str | None = None
     chapter_after: Millis | None = None
+    stamp: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
     """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
-    that follows from it; an echo that is not named there is only recorded.
+    that follows from it; an echo that is not named there is only recorded. `stamps` are the provider's own times of the changes, in
+    their order: a change is recognised by its own when it is delivered again, whatever time it was taken to have happened at.
 
     `operators` are the people of the business who are told of customers on this account. What they write is `skipped (operator)`, as
     is a message that quotes what a person was told (`Tell`): no responder gets it. `operator_notice` tells them so, at most once an
@@ -455,6 +460,7 @@ class Intake:
     echoed: Mapping[str, HandOver] = field(default_factory=dict)
     operators: tuple[Person, ...] = ()
     operator_notice: Wording = field(default_factory=dict)
+    stamps: tuple[Instant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import zip_longest
 
 from sara import (
     AccountEvent,
@@ -79,8 +80,8 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
             touched[int(part["conversation"])] = None
             applied.append((stored(the(db, STORED + " WHERE m.id = ?", part["id"])), receipt))
     # After the messages: the one that announces a new identity still came under the old one.
-    for change in intake.changes:
-        digest = _digest_of_change(change)
+    for change, stamp in zip_longest(intake.changes, intake.stamps):
+        digest = _digest_of_change(change if stamp is None else replace(change, at=stamp))
         if _is_news(db, digest, now):
             _change(db, change, intake.echoed, touched, now)
             forgetting.sign(db, change, digest)
@@ -99,8 +100,8 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
 
 def digest_of(arrival: Arrival) -> str:
     """What a message without an id is recognised by."""
-    m = arrival.message
-    text = "\x1f".join((m.account, m.person.user_id or "", m.person.phone or "", m.kind, str(m.at), m.text, m.raw))
+    m, stamp = arrival.message, arrival.message.at if arrival.stamp is None else arrival.stamp
+    text = "\x1f".join((m.account, m.person.user_id or "", m.person.phone or "", m.kind, str(stamp), m.text, m.raw))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara import AccountEvent, Draft, Echo, HandOver, Intake, Person, Verdict
+from sara import AccountEvent, Arrival, Draft, Echo, HandOver, Intake, Person, Verdict
 from sara.testing.shop import ACCOUNT, ANA, KOFI, START, STOP, Shop, message
 
 HOUR = 3_600_000
@@ -48,6 +48,21 @@ class EventsExam:
         await shop.change(Echo(ACCOUNT, "echo-2", KOFI, "text", "Done, Kofi", said))
         assert await shop.lines(waits) == [("kofi's", "skipped"), ("Done, Kofi", "sent")]
         assert await shop.due(waits) == (None, None)
+
+    async def test_what_is_delivered_again_is_recognised_by_the_providers_time_whatever_it_was_taken_for(
+        self, shop: Shop
+    ) -> None:
+        # The provider's clock was an hour ahead, or ours behind: each delivery is taken to have happened when it came.
+        stamp, account = shop.clock() + HOUR, f"{ACCOUNT}:again"
+        echo = Echo(account, "echo-1", ANA, "text", "I called you", stamp)
+        for number in range(3):
+            now = shop.clock() + number * 60_000
+            one = Arrival(replace(message(None, at=now), account=account), Verdict(), 0, 0, stamp=stamp)
+            intake = Intake(account, (one,), changes=(replace(echo, at=now),), stamps=(stamp,))
+            taken = await shop.store.accept(intake, now)
+            assert (len(taken.stored), taken.known) == ((1, 0) if number == 0 else (0, 1)), number
+        [conversation] = {each.conversation for each in await shop.store.messages(None, None, 100) if each.account == account}
+        assert [text for text, _ in await shop.lines(conversation)] == ["hello", "I called you"]
 
     async def test_an_echo_from_before_the_hand_back_does_not_undo_it(self, shop: Shop) -> None:
         for number, (after, mode) in enumerate(((-HOUR, "bot"), (-10_000, "bot"), (0, "human"), (10_000, "human"))):

@@ -213,18 +213,27 @@ def _forward(world: World) -> None:
 
 
 def _silent_after_stop(world: World) -> None:
-    """Once a STOP is stored nothing begins to leave for that person but its confirmation, until a START is stored."""
+    """Once a STOP is stored nothing begins to leave for that person but its confirmation, until a START is stored; what was written
+    before the other of the two and came after it counts for nothing."""
     customers = {key_of(message): customer.name for customer, message in world.provider.said.values()}
     conversations: dict[int, str] = {}
     for row in world.disk.ask("SELECT conversation, external_id, text FROM messages WHERE direction = 'in'"):
         conversations[row["conversation"]] = customers[row["external_id"] or row["text"]]
+    words = {
+        f"m{row['id']}": row for row in world.disk.ask("SELECT id, at, reason FROM messages WHERE text IN ('STOP', 'START')")
+    }
     stopped: set[str] = set()
+    written: dict[str, int] = {}
     for row in world.disk.ask("SELECT * FROM watched WHERE what IN ('arrival', 'mark') ORDER BY n"):
         person = conversations[row["conversation"]]
         if row["what"] == "mark":
             if person in stopped and row["after"] not in CONFIRMATIONS:
                 world.broken("STOP", f"{row['id']} ({row['before']}: {row['after']}) left for {person}, who wants nothing")
-        elif row["after"] == "STOP":
-            stopped.add(person)
-        elif row["after"] == "START":
-            stopped.discard(person)
+        elif row["after"] in ("STOP", "START"):
+            word = words[f"m{row['id']}"]
+            if word["reason"] == "outdated":
+                if word["at"] >= written.get(person, 0):
+                    world.broken("STOP", f"{row['id']} ({row['after']}) of {person} counts for nothing, and is the newest")
+                continue
+            written[person] = max(word["at"], written.get(person, 0))
+            (stopped.add if row["after"] == "STOP" else stopped.discard)(person)
