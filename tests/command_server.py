@@ -129,8 +129,7 @@ def _serve(listening: socket.socket, alive: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     while True:
-        ready, _, _ = select.select([listening, alive], [], [])
-        if alive in ready:
+        if alive in _ready(listening.fileno(), alive):
             return
         connection, _ = listening.accept()
         if os.fork() == 0:
@@ -138,6 +137,14 @@ def _serve(listening: socket.socket, alive: int) -> None:
             os.close(alive)
             _guard(connection)
         connection.close()
+
+
+def _ready(*descriptors: int) -> set[int]:
+    """Wait until one of the descriptors can be read or is at its end. `select` takes none above 1,023, of which a worker may have many."""
+    poll = select.poll()
+    for each in descriptors:
+        poll.register(each, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll()}
 
 
 def _guard(connection: socket.socket) -> None:
@@ -156,8 +163,7 @@ def _guard(connection: socket.socket) -> None:
         os.close(each)
     connection.sendall(b"%d\n" % pid)
     handle = os.pidfd_open(pid)
-    ready, _, _ = select.select([handle, connection], [], [])
-    if handle not in ready:
+    if handle not in _ready(handle, connection.fileno()):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
@@ -174,7 +180,7 @@ def _command(asked: dict[str, object], stdout: int, stderr: int) -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    os.closerange(3, 256)
+    os.closerange(3, 1 << 16)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(str(asked["folder"]))
