@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from sara.parts import is_visible, plain, split_text, utf16_length
     from sara.phone_numbers import number_spellings, read_number
     from sara.private_files import open_private, read_private, refuse_link, write_private
-    from sara.problems import Problem, Problems
+    from sara.problems import Problem, ProblemReporter, Problems
     from sara.reach import why_unreachable
     from sara.schedule import ScheduledQueue
 
@@ -200,6 +200,7 @@ __all__ = [
     "PluginError",
     "PreferenceChange",
     "Problem",
+    "ProblemReporter",
     "Problems",
     "Proceed",
     "Purpose",

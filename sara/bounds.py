@@ -18,7 +18,7 @@ from sara.errors import WrongType
 from sara.model import Millis
 
 if TYPE_CHECKING:
-    from sara.problems import Problems
+    from sara.problems import ProblemReporter
 
 log = structlog.get_logger("sara.bounds")
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Strays:
     many linger altogether, or when one that customers wait for has been left uncalled for too long.
     """
 
-    def __init__(self, problems: Problems, *, linger_after: Millis = LINGER_AFTER, patience: Millis = PATIENCE) -> None:
+    def __init__(self, problems: ProblemReporter, *, linger_after: Millis = LINGER_AFTER, patience: Millis = PATIENCE) -> None:
         self._problems = problems
         self._linger_after = linger_after
         self._patience = patience

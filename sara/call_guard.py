@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import structlog
 
 from sara.bounds import guarded_call, told_of
-from sara.contracts import Channel, Context, Finding, PluginObject, Responder
+from sara.contracts import Channel, Context, Finding, PluginObject, Responder, Toolbox
 from sara.errors import Extent, GiveUp, NotSent, PluginError, SaraError, Scope, WrongType
 from sara.model import (
     Accepted,
@@ -42,7 +42,7 @@ from sara.type_check import conform, wrong
 
 if TYPE_CHECKING:
     from sara.config import Section
-    from sara.problems import Problems
+    from sara.problems import ProblemReporter
 
 log = structlog.get_logger("sara.plugins")
 
@@ -120,7 +120,7 @@ class Caller:
     kind: str
     name: str
     plugin: str
-    problems: Problems
+    problems: ProblemReporter
 
     @property
     def called(self) -> str:
@@ -325,10 +325,10 @@ class GuardedResponder(_Guarded, Responder):
     def _take_values(self) -> None:
         self._values({"timeout": int})
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         """The answer, as far as it is as agreed. One of which nothing can be used is given up: asking again costs as much, and brings
         the same."""
-        given = await self._caller.awaited(self._plugin.answer, turn)
+        given = await self._caller.awaited(self._plugin.answer, turn, tools)
         faults: list[str] = []
         reply = usable_reply(given, faults)
         if faults:

@@ -68,7 +68,7 @@ from sara.parts import plain, split_text
 
 if TYPE_CHECKING:
     from sara.config.options import Options
-    from sara.problems import Problems
+    from sara.problems import ProblemReporter
 
 T = TypeVar("T")
 Clock = Callable[[], Instant]
@@ -93,7 +93,7 @@ class Context:
     name: str
     state: Path
     clock: Clock
-    problems: Problems
+    problems: ProblemReporter
     shared: dict[Hashable, Any] = field(default_factory=dict)
     read_only: bool = False
     public_url: str | None = None
@@ -303,8 +303,9 @@ class Responder(PluginObject):
     """The whole call is given up after this."""
 
     @abstractmethod
-    async def answer(self, turn: Turn) -> Reply:
-        """Answer the customer's unanswered messages. A responder whose model can call tools offers it those of `turn.tools`.
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+        """Answer the customer's unanswered messages. `tools` are what a model that can call tools may do for this person; None for
+        nothing.
 
         Raises:
             TryLater: the same call may work later; its `scope` says whether the failure tells about the whole other side.

@@ -38,6 +38,7 @@ from sara.lanes import Lanes
 from sara.logs import redact_with
 from sara.media_downloads import MediaDownloads
 from sara.model import Instant, Millis, Recovered
+from sara.notifier import JobNotifier, jobs_of
 from sara.outbox import Outbox
 from sara.plugins import Hooks, Kind, Plugins
 from sara.private_files import open_private, read_private, write_private
@@ -45,7 +46,7 @@ from sara.problems import Problems
 from sara.reach import FORBIDDEN, why_not_listening
 from sara.replies import Manners, Replies
 from sara.retention import Retention
-from sara.routes import Route, Routes, clashes, jobs_of
+from sara.routes import Route, Routes, clashes
 from sara.rules import Words
 from sara.spending import Spending
 from sara.tending import Tending
@@ -205,6 +206,7 @@ class Daemon:
     def _build(self, routes: Routes, caution: Caution) -> None:
         config, clock, chance = self._config, self._with.clock, self._with.chance
         lanes = Lanes(self.queue, self.problems, clock)
+        notifier = JobNotifier(self.queue, routes.lanes_of)
         for route in routes:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
@@ -218,7 +220,7 @@ class Daemon:
         self._downloads = downloads = MediaDownloads(self.store, files, routes, self.problems, clock, self.strays)
         rules = Rules(words, texts, handing)
         self.inbox = Inbox(
-            self.store, self.queue, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
+            self.store, notifier, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
         )
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
@@ -227,7 +229,7 @@ class Daemon:
         self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
         replies = Replies(
             self.store,
-            self.queue,
+            notifier,
             routes,
             lanes,
             self.hooks,
@@ -240,11 +242,11 @@ class Daemon:
             manners,
         )
         self._stack.push_async_callback(replies.close)
-        tending = Tending(self.store, self.queue, routes, manners, self.problems, clock, self.strays)
+        tending = Tending(self.store, notifier, routes, manners, self.problems, clock, self.strays)
         self.health = Health(self.store, routes, self.problems, clock)
         self._outbox = Outbox(
             self.store,
-            self.queue,
+            notifier,
             routes,
             lanes,
             self.hooks,
@@ -259,7 +261,7 @@ class Daemon:
         self._worker = Worker(
             self.store,
             self.queue,
-            routes,
+            notifier,
             {"reply": replies, "deliver": self._outbox, "timer": tending},
             self.hooks,
             self.problems,

@@ -19,7 +19,7 @@ from sara.contracts import Channel, Clock, Store
 from sara.errors import GiveUp, SaraError, StoreLost, TryLater
 from sara.model import Attachment, Instant, Millis
 from sara.private_files import refuse_foreign_link
-from sara.problems import Problems
+from sara.problems import ProblemReporter
 from sara.routes import Route
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Files:
         folder: Path,
         store: Store,
         policy: Media,
-        problems: Problems,
+        problems: ProblemReporter,
         clock: Clock,
         new_name: Callable[[], str],
         strays: Strays,

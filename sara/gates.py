@@ -14,7 +14,7 @@ from sara.texts import ENGLISH
 
 if TYPE_CHECKING:
     from sara.config import Conversation, Rate
-    from sara.problems import Problems
+    from sara.problems import ProblemReporter
 
 BLOCKED_LOOK: Millis = 30_000
 """How long to wait before looking at a blocked conversation again, if nothing wakes it earlier."""
@@ -215,7 +215,7 @@ def decide(view: ReplyView, policy: Conversation, facts: Facts, gates: Sequence[
     return Proceed()
 
 
-def guarded(gate: Gate, plugin: str, problems: Problems) -> Gate:
+def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
     """A plugin's gate, which lets everybody through where it fails or says what is no decision."""
 
     def asked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:

@@ -13,7 +13,7 @@ import structlog
 
 from sara import account_events, receipts, timestamps
 from sara.bounds import in_thread
-from sara.contracts import Clock, Queue, Store
+from sara.contracts import Clock, Store
 from sara.errors import SaraError
 from sara.gates import HOUR
 from sara.handing import Handing, wording
@@ -35,9 +35,10 @@ from sara.model import (
     Taken,
     Verdict,
 )
+from sara.notifier import JobNotifier
 from sara.parts import storable
 from sara.plugins import Hooks
-from sara.problems import DAY, Problems
+from sara.problems import DAY, ProblemReporter
 from sara.questions import is_answer
 from sara.routes import Route, Routes
 from sara.rules import Meaning, Words
@@ -51,7 +52,7 @@ FEW_NEWS = 200
 """News of an account that is read on the loop; more of it is read in a thread."""
 
 MOST_NEWS = 50
-"""Problems of one account that are shown, the latest; the store keeps all of them."""
+"""ProblemReporter of one account that are shown, the latest; the store keeps all of them."""
 
 PAGE = 10
 """So many bodies that were kept aside are looked at at once: each may be megabytes long."""
@@ -72,11 +73,11 @@ class Inbox:
     def __init__(
         self,
         store: Store,
-        queue: Queue,
+        notifier: JobNotifier,
         routes: Routes,
         lanes: Lanes,
         hooks: Hooks,
-        problems: Problems,
+        problems: ProblemReporter,
         clock: Clock,
         rules: Rules,
         notice_files: Callable[[str], None] | None = None,
@@ -84,7 +85,7 @@ class Inbox:
         self._rules = rules
         self._notice_files = notice_files
         self._store = store
-        self._queue = queue
+        self._notifier = notifier
         self._routes = routes
         self._lanes = lanes
         self._hooks = hooks
@@ -168,7 +169,7 @@ class Inbox:
 
     async def _wake(self, taken: Taken) -> None:
         try:
-            await self._queue.wake(self._routes.wakes(taken.work))
+            await self._notifier.notify(taken.work)
         except Exception as error:
             log.warning("wake_failed", error=str(error))
             self._problems.report(

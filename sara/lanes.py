@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sara.contracts import Queue
 from sara.model import Instant, Millis
-from sara.problems import Problems
+from sara.problems import ProblemReporter
 
 PROBE_FIRST: Millis = 2_000
 PROBE_LONGEST: Millis = 8_000
@@ -52,7 +52,7 @@ class Lanes:
     """Holds a lane when nothing can go through it; a waiting message is the probe that finds it mended: the oldest, or where it
     may be the message itself that fails, the oldest of a conversation that was not tried yet."""
 
-    def __init__(self, queue: Queue, problems: Problems, clock: Callable[[], Instant]) -> None:
+    def __init__(self, queue: Queue, problems: ProblemReporter, clock: Callable[[], Instant]) -> None:
         self._queue = queue
         self._problems = problems
         self._clock = clock
@@ -198,6 +198,10 @@ class Lanes:
         for waiting in self._waiting.values():
             waiting.pop(conversation, None)
         return until is not None and self._let_go.pop(conversation, None) == until
+
+    def on_hold(self, lane: str) -> bool:
+        """Whether the queue holds the lane at this moment."""
+        return self._queue.held(lane)
 
     def held(self, lane: str) -> bool:
         """Whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane

@@ -20,7 +20,7 @@ from sara.files import EXPIRED, DiskError, Files
 from sara.history import as_it_is_now
 from sara.model import Attachment, Download, Instant, Line, Millis, ReplyView, Turn
 from sara.pause import pause
-from sara.problems import Problems
+from sara.problems import ProblemReporter
 from sara.routes import Route, Routes
 
 log = structlog.get_logger("sara.media_downloads")
@@ -71,7 +71,7 @@ class MediaDownloads:
         store: Store,
         files: Files,
         routes: Routes,
-        problems: Problems,
+        problems: ProblemReporter,
         clock: Clock,
         strays: Strays,
         free: Callable[[Path], int] | None = None,

@@ -11,10 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from sara.contracts import Toolbox
+from typing import Any, Literal, TypeAlias
 
 Instant: TypeAlias = int
 """A moment: Unix time in milliseconds."""
@@ -539,7 +536,7 @@ class Turn:
     """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them.
 
     `summary` is what was said before that history, in short, where it was summarised. `channel` is the channel's name in the
-    file. `tools` are what the model may do for this person, None for nothing. `timezone` is that of the opening hours, empty where
+    file. `timezone` is that of the opening hours, empty where
     there are none.
     """
 
@@ -551,7 +548,6 @@ class Turn:
     now: Instant = 0
     channel: str = ""
     summary: str = ""
-    tools: Toolbox | None = None
     timezone: str = ""
 
 

@@ -9,13 +9,14 @@ import structlog
 
 from sara import doubt, gates, retry
 from sara.bounds import Strays, told_of
-from sara.contracts import Clock, Queue, Store
+from sara.contracts import Clock, Store
 from sara.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
 from sara.lanes import PROBE_LONGEST, SEND_WITHIN, Lanes
 from sara.model import Accepted, Again, DeliveryView, Done, Instant, Job, JobEnd, Millis, OpenWork, Outcome
+from sara.notifier import JobNotifier
 from sara.pause import pause
 from sara.plugins import Hooks
-from sara.problems import DAY, Problems
+from sara.problems import DAY, ProblemReporter
 from sara.receipts import tell_limit
 from sara.routes import Route, Routes
 
@@ -41,11 +42,11 @@ class Outbox:
     def __init__(
         self,
         store: Store,
-        queue: Queue,
+        notifier: JobNotifier,
         routes: Routes,
         lanes: Lanes,
         hooks: Hooks,
-        problems: Problems,
+        problems: ProblemReporter,
         policy: RetryPolicy,
         clock: Clock,
         chance: Callable[[], float],
@@ -54,7 +55,7 @@ class Outbox:
         strays: Strays,
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._notifier = notifier
         self._routes = routes
         self._lanes = lanes
         self._hooks = hooks
@@ -107,7 +108,7 @@ class Outbox:
             return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "no_marketing", now))
         if view.not_before > now:
             return Again(view.not_before)
-        if self._queue.held(route.deliver_lane):
+        if self._lanes.on_hold(route.deliver_lane):
             # It keeps its place: whoever has waited longest tries first when the lane opens. In a lane of another name, as before
             # the channel was renamed, it would not be kept waiting.
             return Again(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
@@ -283,7 +284,7 @@ class Outbox:
     async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
         """Wake an answer that waited for this delivery, then look at the next part."""
         if work.reply_due is not None:
-            await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind == "reply"])
+            await self._notifier.notify([work], besides="deliver")
         return Done() if work.deliver_due is None else None
 
 

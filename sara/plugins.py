@@ -28,7 +28,7 @@ from sara import hookspecs
 from sara.bounds import Misbehaved, Strays, begin, guarded_call, told_of
 from sara.contracts import Channel, PluginObject, Queue, Responder, Store
 from sara.errors import PluginError, WrongType
-from sara.problems import Problems
+from sara.problems import ProblemReporter
 from sara.type_check import wrong
 from sara.writers import writable_by_others
 
@@ -126,7 +126,7 @@ class Plugins:
         """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
         return self.bring(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
 
-    def brought(self, hook: str, problems: Problems) -> list[tuple[str, Any]]:
+    def brought(self, hook: str, problems: ProblemReporter) -> list[tuple[str, Any]]:
         """What the loaded plugins bring by a hook that registers things, each with its plugin's name. One that fails is a problem."""
         found = []
         for implementation in _implementations(self.manager, hook):
@@ -302,7 +302,9 @@ class Hooks:
     """Calls implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline. One that
     fails or hangs is named as a problem and hurts nobody else; while too many calls of a plugin linger, it is left out."""
 
-    def __init__(self, plugins: Plugins, problems: Problems, within: int = HOOK_WITHIN, strays: Strays | None = None) -> None:
+    def __init__(
+        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_WITHIN, strays: Strays | None = None
+    ) -> None:
         self._plugins = plugins
         self._problems = problems
         self._within = within

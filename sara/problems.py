@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 
@@ -27,6 +27,38 @@ class Problem:
 
 
 DAY: Millis = 86_400_000
+
+
+class ProblemReporter(Protocol):
+    """Where components say what is wrong. Reporting a known problem counts it; clearing an unknown one does nothing."""
+
+    @property
+    def redact(self) -> Redactor:
+        """Replaces the secrets of the configuration in a text."""
+
+    def report(
+        self,
+        key: str,
+        message: str,
+        remedy: str = "",
+        *,
+        severity: Literal["warning", "error"] = "error",
+        count: int | None = None,
+        lasts: Millis | None = None,
+        detail: str = "",
+    ) -> None:
+        """Report that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened
+        and cannot be mended is shown for `lasts` milliseconds after the last report. `detail` is what another side said of it: shown
+        behind the message, and never logged."""
+
+    def clear(self, key: str) -> None:
+        """Report that it is mended."""
+
+    def __iter__(self) -> Iterator[Problem]:
+        """The problems that stand, oldest first."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the problem stands."""
 
 
 class Problems:
@@ -54,9 +86,6 @@ class Problems:
         lasts: Millis | None = None,
         detail: str = "",
     ) -> None:
-        """Say that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened and
-        cannot be mended any more is shown for `lasts` milliseconds after it was last reported. `detail` is what another side said
-        of it: shown behind the message, and never logged."""
         self._forget_old()
         message, remedy, detail = self._redact(message), self._redact(remedy), self._redact(detail)
         known = self._now.get(key)

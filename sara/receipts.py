@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from sara.lanes import Lanes
 from sara.model import Failure, Receipt, StoredMessage, Taken
-from sara.problems import DAY, Problems
+from sara.problems import DAY, ProblemReporter
 from sara.routes import Route
 
 _LEFT_SINCE = frozenset({"sending", "accepted", "sent", "delivered", "read"})
 """States that a part cannot be in by a failure that was just told: an old one was told again."""
 
 
-def follow(route: Route, receipts: Iterable[Receipt], taken: Taken, lanes: Lanes, problems: Problems) -> None:
+def follow(route: Route, receipts: Iterable[Receipt], taken: Taken, lanes: Lanes, problems: ProblemReporter) -> None:
     """Hold the lane of a channel that takes messages and does not deliver them, let go one that delivers again, and tell a person
     of messages that did not arrive. Called before whoever has work is woken."""
     for message, receipt in taken.receipts:
@@ -28,12 +28,12 @@ def follow(route: Route, receipts: Iterable[Receipt], taken: Taken, lanes: Lanes
             _rest(route, receipt.failure, lanes)
 
 
-def tell_limit(problems: Problems, route: Route, told: str, remedy: str) -> None:
+def tell_limit(problems: ProblemReporter, route: Route, told: str, remedy: str) -> None:
     """Tell a person that some messages have to wait, and what helps."""
     problems.report(f"limited:{route.name}", f"{route.name}: some messages have to wait: {told}", remedy, lasts=DAY)
 
 
-def _failed(route: Route, message: StoredMessage, failure: Failure, lanes: Lanes, problems: Problems) -> None:
+def _failed(route: Route, message: StoredMessage, failure: Failure, lanes: Lanes, problems: ProblemReporter) -> None:
     if failure.then == "channel" and message.state not in _LEFT_SINCE:
         _rest(route, failure, lanes)
     if message.state == "failed":

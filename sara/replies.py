@@ -11,16 +11,17 @@ import structlog
 
 from sara import gates, history, retry, timers, tools
 from sara.bounds import Strays, told_of
-from sara.contracts import Clock, HistoryLimits, Queue, Responder, Store, Tool
+from sara.contracts import Clock, HistoryLimits, Responder, Store, Tool
 from sara.errors import ContentRefused, GiveUp, OverBudget, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
 from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
+from sara.notifier import JobNotifier
 from sara.parts import is_visible, storable
 from sara.plugins import Hooks
 from sara.presence import Presence
-from sara.problems import DAY, Problems
+from sara.problems import DAY, ProblemReporter
 from sara.retry import Broke
 from sara.routes import Route, Routes
 from sara.spending import Spending, counted
@@ -70,11 +71,11 @@ class Replies:
     def __init__(
         self,
         store: Store,
-        queue: Queue,
+        notifier: JobNotifier,
         routes: Routes,
         lanes: Lanes,
         hooks: Hooks,
-        problems: Problems,
+        problems: ProblemReporter,
         policy: RetryPolicy,
         clock: Clock,
         chance: Callable[[], float],
@@ -83,7 +84,7 @@ class Replies:
         manners: Manners,
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._notifier = notifier
         self._routes = routes
         self._lanes = lanes
         self._hooks = hooks
@@ -272,12 +273,12 @@ class Replies:
         for name, responder in route.responders:
             tools = toolbox()
             try:
-                return await self._ask_one(route, name, responder, replace(turn, tools=tools), until), tools
+                return await self._ask_one(route, name, responder, turn, tools, until), tools
             except (TryLater, GiveUp) as error:
                 failed.append(error)
         raise retry.combine(failed)
 
-    async def _ask_one(self, route: Route, name: str, responder: Responder, turn: Turn, until: float) -> Reply:
+    async def _ask_one(self, route: Route, name: str, responder: Responder, turn: Turn, tools: TurnTools, until: float) -> Reply:
         called = f"responder:{name}"
         if self._strays.blocked(called):
             log.warning("responder_not_called", responder=name, conversation=turn.conversation)
@@ -286,7 +287,7 @@ class Replies:
             left = int((until - asyncio.get_running_loop().time()) * 1_000)
             turn = await self._downloads.prepare(route, turn, responder, left)
             within = responder.timeout + min(GRACE, responder.timeout)
-            reply = await self._strays.call(called, responder.answer(turn), within)
+            reply = await self._strays.call(called, responder.answer(turn, tools), within)
         except (TryLater, GiveUp) as error:
             log.warning(
                 "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
@@ -375,7 +376,7 @@ class Replies:
         return decision
 
     async def _wake_delivery(self, *work: OpenWork) -> None:
-        await self._queue.wake([wake for wake in self._routes.wakes(work) if wake.kind != "reply"])
+        await self._notifier.notify(work, besides="reply")
 
 
 def _is_refused(error: TryLater) -> bool:

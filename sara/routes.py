@@ -1,4 +1,4 @@
-"""Which channel, responders and policy a conversation's account leads to, and the wakes that follow from open work."""
+"""Which channel, responders and policy a conversation's account leads to."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sara.contracts import Channel, Responder
-from sara.model import Instant, JobKind, OpenWork, Wake
+from sara.notifier import JobLanes
 
 if TYPE_CHECKING:
     from sara.config import Conversation
-
-
-TIMER_LANE = "timer"
-TIMER_PRIORITY = -1
-
-
-def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
-    """The jobs of a channel that open work calls for: kind, key and due. Timers are nobody's work."""
-    dues: tuple[tuple[JobKind, Instant | None], ...] = (("reply", work.reply_due), ("deliver", work.deliver_due))
-    return [(kind, work.conversation, due) for kind, due in dues if due is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +81,7 @@ class Routes:
         """The route of a channel's name in the file."""
         return self._by_name.get(name)
 
-    def wakes(self, work: Sequence[OpenWork]) -> list[Wake]:
-        """The jobs that open work calls for. Work of accounts that are not configured stays in the store, asleep."""
-        wakes = []
-        for each in work:
-            route = self.of(each.account)
-            if route is None:
-                continue
-            if each.reply_due is not None:
-                wakes.append(Wake("reply", each.conversation, each.reply_due, route.reply_lane))
-            if each.deliver_due is not None:
-                wakes.append(Wake("deliver", each.conversation, each.deliver_due, route.deliver_lane))
-            if each.timer_due is not None:
-                wakes.append(Wake("timer", each.conversation, each.timer_due, TIMER_LANE, TIMER_PRIORITY))
-        return wakes
+    def lanes_of(self, account: str) -> JobLanes | None:
+        """The lanes of an account's jobs; None where the file no longer names it."""
+        route = self.of(account)
+        return None if route is None else JobLanes(route.reply_lane, route.deliver_lane)

@@ -9,12 +9,13 @@ import structlog
 
 from sara import history, timers
 from sara.bounds import Strays
-from sara.contracts import Clock, Queue, Store
+from sara.contracts import Clock, Store
 from sara.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import spoken, wording
 from sara.model import Again, Done, Draft, Instant, Job, JobEnd, Line, Millis, OpenWork, Summary, TimerView
+from sara.notifier import JobNotifier
 from sara.parts import storable
-from sara.problems import DAY, Problems
+from sara.problems import DAY, ProblemReporter
 from sara.replies import GRACE, Manners
 from sara.routes import Route, Routes
 from sara.spending import counted
@@ -38,10 +39,17 @@ class Tending:
     """Looks after a conversation in which nobody says anything."""
 
     def __init__(
-        self, store: Store, queue: Queue, routes: Routes, manners: Manners, problems: Problems, clock: Clock, strays: Strays
+        self,
+        store: Store,
+        notifier: JobNotifier,
+        routes: Routes,
+        manners: Manners,
+        problems: ProblemReporter,
+        clock: Clock,
+        strays: Strays,
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._notifier = notifier
         self._routes = routes
         self._manners = manners
         self._problems = problems
@@ -114,7 +122,7 @@ class Tending:
         return spoken(route.channel, words)
 
     async def _wake(self, work: OpenWork) -> None:
-        await self._queue.wake([wake for wake in self._routes.wakes([work]) if wake.kind != "timer"])
+        await self._notifier.notify([work], besides="timer")
 
     # ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -22,7 +22,7 @@ from sara.parts import storable
 from sara.type_check import wrong
 
 if TYPE_CHECKING:
-    from sara.problems import Problems
+    from sara.problems import ProblemReporter
 
 log = structlog.get_logger("sara.tools")
 
@@ -72,7 +72,7 @@ class TurnTools:
         attempt: int,
         scope: ToolScope,
         strays: Strays,
-        problems: Problems,
+        problems: ProblemReporter,
         clock: Clock,
     ) -> None:
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}

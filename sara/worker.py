@@ -11,9 +11,9 @@ from sara.caution import LOOK, Caution
 from sara.contracts import Clock, Handler, Queue, Store
 from sara.errors import SaraError, StoreUnavailable
 from sara.model import Again, Job, JobEnd, JobEvent, Millis
+from sara.notifier import JobNotifier
 from sara.plugins import Hooks
-from sara.problems import Problems
-from sara.routes import Routes
+from sara.problems import ProblemReporter
 
 log = structlog.get_logger("sara.worker")
 
@@ -39,16 +39,16 @@ class Worker:
         self,
         store: Store,
         queue: Queue,
-        routes: Routes,
+        notifier: JobNotifier,
         handlers: Mapping[str, Handler],
         hooks: Hooks,
-        problems: Problems,
+        problems: ProblemReporter,
         clock: Clock,
         caution: Caution | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
-        self._routes = routes
+        self._notifier = notifier
         self._handlers = handlers
         self._hooks = hooks
         self._problems = problems
@@ -112,7 +112,7 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 page = await self._store.open_work(after, SWEEP_PAGE, before)
-                wakes = self._routes.wakes(page)
+                wakes = self._notifier.jobs(page)
                 if not everything:
                     now = self._clock()
                     wakes = [wake for wake in wakes if wake.due <= now and not self._queue.held(wake.lane)]

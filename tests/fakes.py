@@ -60,6 +60,7 @@ from sara import (
     Taken,
     TimelineEvent,
     TimerView,
+    Toolbox,
     ToolRecord,
     Turn,
     Unhealthy,
@@ -75,6 +76,7 @@ from sara.handing import Handing
 from sara.inbox import Rules
 from sara.lanes import Lanes
 from sara.media_downloads import MediaDownloads
+from sara.notifier import JobNotifier
 from sara.plugins import Hooks, Plugins
 from sara.problems import Problems
 from sara.replies import Manners
@@ -625,10 +627,12 @@ class FakeResponder(Responder):
     def __init__(self, *says: str | Reply | Exception) -> None:
         self.says: deque[str | Reply | Exception] = deque(says or ["Hi!"])
         self.turns: list[Turn] = []
+        self.boxes: list[Toolbox | None] = []
         self.thinking: Callable[[], Awaitable[None]] | None = None
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         self.turns.append(turn)
+        self.boxes.append(tools)
         if self.thinking is not None:
             await self.thinking()
         said = self.says.popleft() if len(self.says) > 1 else self.says[0]
@@ -683,6 +687,7 @@ class House:
         self.channel = FakeChannel()
         self.route = Route("support", self.channel, self.policy, self.responders)
         self.routes = Routes([self.route])
+        self.notifier = JobNotifier(self.queue, self.routes.lanes_of)
         self.lanes = Lanes(self.queue, self.problems, self.clock)
         self.plugins = Plugins(None)
         self.strays = Strays(self.problems)

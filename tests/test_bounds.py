@@ -382,14 +382,14 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 
 def replies_of(house: House) -> Replies:
     return Replies(
-        house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
+        house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
         house.strays, house.downloads, house.manners,
     )  # fmt: skip
 
 
 def outbox_of(house: House) -> Outbox:
     return Outbox(
-        house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
+        house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
         lambda: "a1", "me", house.strays,
     )  # fmt: skip
 

@@ -49,7 +49,7 @@ def house() -> House:
 
 @pytest.fixture
 def inbox(house: House) -> Inbox:
-    return Inbox(house.store, house.queue, house.routes, house.lanes, house.hooks, house.problems, house.clock, house.rules)
+    return Inbox(house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, house.clock, house.rules)
 
 
 async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: House, inbox: Inbox) -> None:

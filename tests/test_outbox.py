@@ -48,7 +48,7 @@ def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: R
     ids = itertools.count(1)
     return Outbox(
         house.store,
-        house.queue,
+        house.notifier,
         house.routes,
         house.lanes,
         house.hooks,

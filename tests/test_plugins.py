@@ -50,7 +50,7 @@ def responder(word: str) -> str:
     """A module that brings a responder whose class is called `word`."""
     return (
         "from sara import Options, Responder, hookimpl\n"
-        f"class {word}(Responder):\n    Options = Options\n    async def answer(self, turn): ...\n"
+        f"class {word}(Responder):\n    Options = Options\n    async def answer(self, turn, tools=None): ...\n"
         f"@hookimpl\ndef register_responders():\n    return [{word}]\n"
     )
 

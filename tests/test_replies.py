@@ -34,6 +34,7 @@ from sara import (
     Stale,
     StoreUnavailable,
     Tool,
+    Toolbox,
     ToolScope,
     TryLater,
     Turn,
@@ -72,7 +73,7 @@ def house_of(*responders: FakeResponder, view: ReplyView | None = None, **policy
 def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable[[], float] = lambda: 0.0) -> Replies:
     return Replies(
         house.store,
-        house.queue,
+        house.notifier,
         house.routes,
         house.lanes,
         house.hooks,
@@ -1019,11 +1020,11 @@ class Using(FakeResponder):
         self.calls = calls
         self.told: list[str] = []
 
-    async def answer(self, turn: Turn) -> Reply:
-        assert turn.tools is not None
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+        assert tools is not None
         for name, arguments in self.calls:
-            self.told.append(await turn.tools.call(name, arguments))
-        return await super().answer(turn)
+            self.told.append(await tools.call(name, arguments))
+        return await super().answer(turn, tools)
 
 
 BOOK_SIX = ("book", '{"hour": 18}')
@@ -1041,9 +1042,9 @@ async def test_the_tools_of_the_policy_are_passed_on_and_no_others() -> None:
         responder = FakeResponder()
         house, _ = with_tools(responder, tools=names)
         await run(house)
-        [asked] = responder.turns
-        assert asked.tools is not None
-        assert [spec.name for spec in asked.tools.specs] == expected
+        [box] = responder.boxes
+        assert box is not None
+        assert [spec.name for spec in box.specs] == expected
 
 
 async def test_a_tool_works_for_the_person_of_the_conversation() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from sara import OpenWork, Responder, Wake
 from sara.config import Conversation
+from sara.notifier import JobNotifier
 from sara.routes import Route, Routes
-from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeResponder
+from sara.testing import HandClock
+from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeResponder, MemoryQueue
 
 SUPPORT = Route("support", FakeChannel(ACCOUNT), Conversation(responder="assistant"), {})
 SALES = Route("sales", FakeChannel("test:2"), Conversation(responder="seller"), {})
 ROUTES = Routes([SUPPORT, SALES])
+NOTIFIER = JobNotifier(MemoryQueue(HandClock(NOW)), ROUTES.lanes_of)
 
 
 def test_an_account_leads_to_its_channel_whatever_the_channel_is_called() -> None:
@@ -37,7 +40,7 @@ def test_who_answers_is_the_first_in_line_and_its_fallbacks_as_far_as_they_run()
 
 def test_open_work_calls_for_the_jobs_that_are_due_each_in_its_lane() -> None:
     work = [OpenWork("c1", "test:1", NOW, None), OpenWork("c2", "test:2", NOW + 1, NOW + 2), OpenWork("c3", "test:1", None, None)]
-    assert ROUTES.wakes(work) == [
+    assert NOTIFIER.jobs(work) == [
         Wake("reply", "c1", NOW, "reply:assistant"),
         Wake("reply", "c2", NOW + 1, "reply:seller"),
         Wake("deliver", "c2", NOW + 2, "deliver:sales"),
@@ -45,9 +48,9 @@ def test_open_work_calls_for_the_jobs_that_are_due_each_in_its_lane() -> None:
 
 
 def test_work_that_was_due_at_the_dawn_of_time_is_due() -> None:
-    assert [wake.due for wake in ROUTES.wakes([OpenWork("c1", "test:1", 0, 0)])] == [0, 0]
+    assert [wake.due for wake in NOTIFIER.jobs([OpenWork("c1", "test:1", 0, 0)])] == [0, 0]
 
 
 def test_work_of_an_account_that_is_not_configured_sleeps() -> None:
     work = [OpenWork("c9", "test:9", NOW, NOW), OpenWork("c1", "test:1", NOW, None)]
-    assert [wake.key for wake in ROUTES.wakes(work)] == ["c1"]
+    assert [wake.key for wake in NOTIFIER.jobs(work)] == ["c1"]

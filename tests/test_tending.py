@@ -108,7 +108,7 @@ def house_of(*responders: FakeResponder, policy: Conversation | None = None, **v
 
 
 def tending(house: House) -> Tending:
-    return Tending(house.store, house.queue, house.routes, house.manners, house.problems, house.clock, house.strays)
+    return Tending(house.store, house.notifier, house.routes, house.manners, house.problems, house.clock, house.strays)
 
 
 async def run(house: House) -> JobEnd:

@@ -44,7 +44,7 @@ class Front:
         self.house.channel.understands = lambda _: GENUINE
         self.inbox = Inbox(
             self.house.store,
-            self.house.queue,
+            self.house.notifier,
             self.house.routes,
             self.house.lanes,
             self.house.hooks,

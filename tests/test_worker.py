@@ -15,7 +15,7 @@ from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
 
 
 def worker_of(house: House, handlers: Mapping[str, Handler] | None = None, caution: Caution | None = None) -> Worker:
-    return Worker(house.store, house.queue, house.routes, handlers or {}, house.hooks, house.problems, house.clock, caution)
+    return Worker(house.store, house.queue, house.notifier, handlers or {}, house.hooks, house.problems, house.clock, caution)
 
 
 def work(conversation: str, due: int | None = NOW, account: str = ACCOUNT) -> OpenWork:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, TryLater, Turn
+from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, Toolbox, TryLater, Turn
 from sara_openai.answer import RanOut, added, words
 from sara_openai.asking import Asker
 from sara_openai.briefing import brief, preface
@@ -75,13 +75,13 @@ class OpenAIResponder(Responder):
         asked = {line.id for line in turn.messages}
         return [each for line, each in (*pictures, *sounds) if line.id in asked]
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         """Ask the model, and again after each round of tools that it wants called; with less (of the history, without pictures
         or tools) where the server refuses more."""
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
             pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
-            answer = await self._asker.ask(client, self._question(turn, pictures, heard), turn.tools)
+            answer = await self._asker.ask(client, self._question(turn, pictures, heard), tools)
             return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
 
     async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:

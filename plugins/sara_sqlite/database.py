@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import Problems, StoreLost, StoreUnavailable, open_private, refuse_link
+from sara import ProblemReporter, StoreLost, StoreUnavailable, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
@@ -104,7 +104,9 @@ class Database:
     `lost` is set once it must not be used any longer; `corrupt` then says what is damaged, if that is why.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, key: Path | None = None, problems: Problems | None = None) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, key: Path | None = None, problems: ProblemReporter | None = None
+    ) -> None:
         self.path = path
         self._problems = problems
         self.read_only = read_only

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from sara import Problems, SaraError
+from sara import ProblemReporter, SaraError
 
 log = structlog.get_logger("sara_sqlite")
 
@@ -24,7 +24,7 @@ Checkpoint = Callable[[Callable[[sqlite3.Connection], tuple[int, int]]], Awaitab
 class WalMonitor:
     """Report a problem while the log is large and cannot be emptied."""
 
-    def __init__(self, path: Path, problems: Problems, checkpoint: Checkpoint) -> None:
+    def __init__(self, path: Path, problems: ProblemReporter, checkpoint: Checkpoint) -> None:
         self._path = path
         self._log = path.with_name(path.name + "-wal")
         self._problems = problems

@@ -13,7 +13,7 @@ from sara.cli.output import fail, iso, local, number_of, pairs, print_json, prin
 from sara.daemon import wall_clock
 from sara.errors import SaraError
 from sara.model import StoredMessage
-from sara.routes import jobs_of
+from sara.notifier import jobs_of
 
 PAGE = 1_000
 

@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from sara.acting import Acting
-from sara.contracts import Clock, Queue
+from sara.contracts import Clock
 from sara.errors import SaraError, Stale, StoreLost, StoreUnavailable
 from sara.model import Instant, Millis, OpenWork
-from sara.routes import Routes
+from sara.notifier import JobNotifier
 from sara.send_outcomes import SendOutcomes
 from sara.web.json_bodies import read_object
 
@@ -26,11 +26,10 @@ class ActionRoutes:
     """`POST /api/v1/conversations/<id>/<action>`, with what the action needs as a JSON object. What becomes of a message that `send`
     sends is told in `outcome`, after at most `wait` milliseconds."""
 
-    def __init__(self, acting: Acting, queue: Queue, routes: Routes, clock: Clock, outcomes: SendOutcomes) -> None:
+    def __init__(self, acting: Acting, notifier: JobNotifier, clock: Clock, outcomes: SendOutcomes) -> None:
         self._acting = acting
         self._outcomes = outcomes
-        self._queue = queue
-        self._routes = routes
+        self._notifier = notifier
         self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -55,7 +54,7 @@ class ActionRoutes:
                 raise
             except SaraError as error:
                 return web.json_response({"error": str(error)}, status=400)
-            await self._queue.wake(self._routes.wakes(work))
+            await self._notifier.notify(work)
             answer: dict[str, Any] = {"work": [asdict(each) for each in work]}
             if any(each.parts for each in work):
                 answer["outcome"] = asdict(await self._outcomes.wait_for(work, within_s))

@@ -15,6 +15,7 @@ from sara.contracts import Clock, Queue, Store
 from sara.errors import SaraError, Stale
 from sara.health import Health
 from sara.model import Forgotten, OpenWork, SetAside
+from sara.notifier import JobNotifier
 from sara.pause import pause
 from sara.problems import Problems
 from sara.routes import Routes
@@ -68,6 +69,7 @@ class AdminApp:
         self._store = store
         self._queue = queue
         self._routes = routes
+        self._notifier = JobNotifier(queue, routes.lanes_of)
         self._problems = problems
         self._token = token.encode()
         self._clock = clock
@@ -97,7 +99,7 @@ class AdminApp:
         app.router.add_get("/api/v1/conversations", self._conversations)
         if self._acting is not None:
             outcomes = SendOutcomes(self._store, self._routes, self._clock, self._queue.held, self._problems)
-            app.add_routes(ActionRoutes(self._acting, self._queue, self._routes, self._clock, outcomes).routes())
+            app.add_routes(ActionRoutes(self._acting, self._notifier, self._clock, outcomes).routes())
         return app
 
     @web.middleware
@@ -174,7 +176,7 @@ class AdminApp:
     async def _retry(self, request: web.Request) -> web.Response:
         kind, key = await self._job_of(request)
         work = await self._store.revive(key, kind, self._clock())
-        await self._queue.wake(self._routes.wakes([work]))
+        await self._notifier.notify([work])
         log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._after(work)
 
@@ -182,7 +184,7 @@ class AdminApp:
         kind, key = await self._job_of(request)
         work = await self._store.drop(key, kind, self._clock())
         await self._queue.drop(kind, key)
-        await self._queue.wake(self._routes.wakes([work]))
+        await self._notifier.notify([work])
         log.info("dropped", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._after(work)
 

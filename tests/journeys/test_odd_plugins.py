@@ -115,7 +115,7 @@ class Counting(Responder):
     Options = Options
     def __init__(self, options, context):
         self.asked = 0
-    async def answer(self, turn):
+    async def answer(self, turn, tools=None):
         self.asked += 1
         said = " ".join(line.text for line in turn.messages)
         match said.rpartition(" ")[2]:

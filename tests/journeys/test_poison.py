@@ -22,7 +22,7 @@ POISONED = """
 import os
 import time
 
-from sara import Context, Draft, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
 
 
 class Poisoned(Responder):
@@ -31,7 +31,7 @@ class Poisoned(Responder):
     def __init__(self, options: Options, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         text = turn.messages[-1].text
         if text == "die":
             os._exit(9)
@@ -62,7 +62,7 @@ class Stubborn(Responder):
     def __init__(self, options: Options, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         text = turn.messages[-1].text
         asked.append(text)
         while text == "stay" and not release.is_set():

@@ -30,7 +30,7 @@ class Pictures(Responder):
     def __init__(self, options, context):
         pass
 
-    async def answer(self, turn):
+    async def answer(self, turn, tools=None):
         return Reply((Draft("Soup: 5 EUR", "image", {"path": "menu", "mime": "image/png"}),))
 
 

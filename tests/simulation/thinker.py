@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from sara import Draft, GiveUp, Options, Reply, Responder, TryLater, Turn, Usage
+from sara import Draft, GiveUp, Options, Reply, Responder, Toolbox, TryLater, Turn, Usage
 from tests.simulation.disk import Died
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class SimulatedResponder(Responder):
         self._process = process
         self._name = name
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         if self._process.dead:
             raise Died
         world = self._process.world

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sara import Context, Finding, Options, Reply, Responder, Secret, Turn, hookimpl
+from sara import Context, Finding, Options, Reply, Responder, Secret, Toolbox, Turn, hookimpl
 
 
 class AilingOptions(Options):
@@ -23,7 +23,7 @@ class AilingResponder(Responder):
         self.options = options
         self.context = context
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         return Reply(())
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from sara import (
     Reply,
     Request,
     Responder,
+    Toolbox,
     Turn,
     hookimpl,
 )
@@ -33,7 +34,7 @@ class FaintingResponder(Responder):
     def __init__(self, options: NoOptions, context: Context) -> None:
         self.asked = 0
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         self.asked += 1
         raise asyncio.CancelledError
 

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from sara import Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Turn, hookimpl
+from sara import Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl
 
 
 log = structlog.get_logger("sara_hanging")
@@ -54,7 +54,7 @@ class HangingResponder(Responder):
     async def close(self) -> None:
         await hang("close", self.options)
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         return Reply((Draft("hm"),))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Context, Draft, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
 
 
 class ParrotOptions(Options):
@@ -19,7 +19,7 @@ class ParrotResponder(Responder):
     def __init__(self, options: ParrotOptions, context: Context) -> None:
         self._word = options.word
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         return Reply((Draft(f"{self._word}: {' | '.join(line.text for line in turn.messages)}"),))
 
 

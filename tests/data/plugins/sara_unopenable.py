@@ -6,7 +6,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 from sara_sqlite.store import SqliteStore
 
-from sara import Accepted, Channel, Context, Options, Part, Queue, Reception, Reply, Request, Responder, Store, Turn, hookimpl
+from sara import Accepted, Channel, Context, Options, Part, Queue, Reception, Reply, Request, Responder, Store, Toolbox, Turn, hookimpl
 
 
 class NoOptions(Options):
@@ -39,7 +39,7 @@ class BrokenResponder(Responder):
     async def open(self) -> None:
         raise RuntimeError("it rains")
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         return Reply(())
 
 

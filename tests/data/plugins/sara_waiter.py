@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sara import Context, Draft, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
 
 ready = asyncio.Event()
 """What an order waits for."""
@@ -36,7 +36,7 @@ class WaiterResponder(Responder):
     def __init__(self, options: WaiterOptions, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn) -> Reply:
+    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         last = turn.messages[-1]
         if last.attachments:
             [file] = last.attachments

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -329,7 +328,7 @@ async def test_a_written_call_is_carried_out_and_never_said(
     for text in WRITTEN[::6]:
         box = Box()
         simulator.mode = lambda call, text=text: "Ana will be with you." if call.results else text
-        [part] = (await responder.answer(replace(turn("Can I talk to Ana?"), tools=box))).parts
+        [part] = (await responder.answer(turn("Can I talk to Ana?"), box)).parts
         assert part.text == "Ana will be with you.", text
         assert [(name.lower(), given) for name, given in box.calls] == [("hand_over", REASON)], text
         assert simulator.calls[-1].results == ("Done.",)
@@ -349,7 +348,7 @@ async def test_a_call_that_cannot_be_read_is_told_to_the_model_which_may_try_aga
         simulator.mode = lambda call, first=first: (
             first if not call.results else Calls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
         )
-        [part] = (await responder.answer(replace(turn("Ana?"), tools=box))).parts
+        [part] = (await responder.answer(turn("Ana?"), box)).parts
         assert part.text == "Ana comes."
         assert simulator.calls[-1].results[0].startswith("This call could not be read, and nothing was done")
         assert box.calls == [("hand_over", REASON)]

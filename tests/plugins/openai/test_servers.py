@@ -71,7 +71,7 @@ class House:
     ) -> Turn:
         asked = tuple(Line(f"m{number}", "customer", text, NOW) for number, text in enumerate(texts))
         asked = (*asked[:-1], replace(asked[-1], attachments=files))
-        return Turn(conversation, "whatsapp:1", Contact("p1"), asked, history, NOW, tools=Box())
+        return Turn(conversation, "whatsapp:1", Contact("p1"), asked, history, NOW)
 
     def forget(self) -> None:
         """Let so much time pass that nothing of what was learnt holds any more."""
@@ -82,7 +82,7 @@ class House:
 
     async def ask(self, turn: Turn) -> Reply | SaraError:
         try:
-            return await self.responder.answer(turn)
+            return await self.responder.answer(turn, Box())
         except SaraError as error:
             return error
 

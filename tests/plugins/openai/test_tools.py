@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,8 +53,8 @@ def box() -> Box:
 
 
 @pytest.fixture
-def asked(turn: Turns, box: Box) -> Turn:
-    return replace(turn("Can I talk to Ana?"), tools=box)
+def asked(turn: Turns) -> Turn:
+    return turn("Can I talk to Ana?")
 
 
 def said(reply: Reply) -> str:
@@ -67,7 +66,7 @@ async def test_a_tool_is_called_and_the_model_reads_what_it_said_before_it_answe
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [WANTS_ANA, "Ana will be with you."]
-    assert said(await responder.answer(asked)) == "Ana will be with you."
+    assert said(await responder.answer(asked, box)) == "Ana will be with you."
     assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": "They want Ana."})]
     first, second = simulator.calls
     assert (first.tools, first.results) == (("hand_over", "look_up"), ())
@@ -79,7 +78,7 @@ async def test_every_call_of_a_message_is_made_and_answered_in_the_order_given(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("look_up", {}), ("hand_over", {"reason": "x"}), ("look_up", {})], text="One moment."), "Yes."]
-    assert said(await responder.answer(asked)) == "Yes."
+    assert said(await responder.answer(asked, box)) == "Yes."
     assert [name for name, _ in box.calls] == ["look_up", "hand_over", "look_up"]
     assert simulator.calls[1].results == ("Done. (1)", "Done. (2)", "Done. (3)")
     answered = [message["tool_call_id"] for message in simulator.calls[1].messages if message["role"] == "tool"]
@@ -91,12 +90,12 @@ async def test_round_follows_round_and_the_usage_is_that_of_all(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("look_up", {})]), Calls([("look_up", {"again": 1})]), "Yes."]
-    reply = await responder.answer(asked)
+    reply = await responder.answer(asked, box)
     assert said(reply) == "Yes."
     assert [len(call.results) for call in simulator.calls] == [0, 1, 2]
     assert reply.usage
     assert reply.usage.model == "gpt-5-mini"
-    alone = await responder.answer(replace(asked, tools=None))
+    alone = await responder.answer(asked, None)
     assert alone.usage
     assert reply.usage.input_tokens > 2 * alone.usage.input_tokens
     assert reply.usage.output_tokens > alone.usage.output_tokens
@@ -106,7 +105,7 @@ async def test_after_the_last_round_the_model_has_to_answer(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = lambda call: Calls([("look_up", {})]) if call.tools else "I could not find it."
-    assert said(await responder_with(tool_rounds=2).answer(asked)) == "I could not find it."
+    assert said(await responder_with(tool_rounds=2).answer(asked, box)) == "I could not find it."
     assert len(box.calls) == 2
     assert [call.body.get("tool_choice") for call in simulator.calls] == [None, None, "none"]
     assert all(call.body["tools"] for call in simulator.calls)
@@ -117,16 +116,16 @@ async def test_a_model_that_calls_and_calls_is_asked_again_later(
 ) -> None:
     simulator.mode = [Calls([("look_up", {})])]
     with pytest.raises(TryLater, match="nothing"):
-        await responder_with(tool_rounds=3).answer(asked)
+        await responder_with(tool_rounds=3).answer(asked, box)
     assert len(box.calls) == 3
     assert len(simulator.calls) == 4
 
 
 async def test_what_the_model_says_beside_a_call_is_not_said_to_the_customer(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("look_up", {})], text="Let me see."), "Found it."]
-    assert said(await responder.answer(asked)) == "Found it."
+    assert said(await responder.answer(asked, box)) == "Found it."
 
 
 @pytest.mark.parametrize("tools", [None, Box()])
@@ -137,7 +136,7 @@ async def test_without_tools_none_are_offered_and_none_called(
         tools.specs = ()
     simulator.mode = [WANTS_ANA]
     with pytest.raises(TryLater, match="nothing"):
-        await responder.answer(replace(asked, tools=tools))
+        await responder.answer(asked, tools)
     assert not {"tools", "tool_choice", "include"} & set(simulator.calls[0].body)
     assert tools is None or not tools.calls
 
@@ -147,7 +146,7 @@ async def test_arguments_reach_the_tool_as_the_model_wrote_them(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box, arguments: str
 ) -> None:
     simulator.mode = [Calls([("hand_over", arguments)]), "Yes."]
-    assert said(await responder.answer(asked)) == "Yes."
+    assert said(await responder.answer(asked, box)) == "Yes."
     assert box.calls == [("hand_over", arguments or "{}")]
 
 
@@ -155,7 +154,7 @@ async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("delete_everything", {})]), "Yes."]
-    assert said(await responder.answer(asked)) == "Yes."
+    assert said(await responder.answer(asked, box)) == "Yes."
     assert box.calls == [("delete_everything", "{}")]
 
 
@@ -164,7 +163,7 @@ async def test_a_call_that_cannot_be_made_is_an_empty_answer(
 ) -> None:
     simulator.mode = [Calls([("", {})])]
     with pytest.raises(TryLater, match="nothing"):
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert box.calls == []
 
 
@@ -173,7 +172,7 @@ async def test_what_a_tool_says_may_hold_half_a_surrogate_pair(
 ) -> None:
     box.told = "a\ud83d"
     simulator.mode = [WANTS_ANA, "Yes."]
-    assert said(await responder.answer(asked)) == "Yes."
+    assert said(await responder.answer(asked, box)) == "Yes."
     assert simulator.calls[1].results == ("a\ufffd (1)",)
 
 
@@ -184,7 +183,7 @@ async def test_whatever_a_tool_raises_goes_through_untouched(
     box.told = error
     simulator.mode = [WANTS_ANA, "Yes."]
     with pytest.raises(type(error)) as caught:
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert caught.value is error
     assert len(simulator.calls) == 1
 
@@ -207,25 +206,25 @@ async def test_the_timeout_bounds_the_tools_too(
     responder = responder_with(timeout="300ms")
     await responder.open()
     with pytest.raises(TryLater, match=r"within 0\.3 s"):
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert cancelled.is_set()
 
 
 async def test_the_timeout_bounds_all_rounds_together(
-    responder_with: Responders, simulator: OpenAISimulator, asked: Turn
+    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("look_up", {})])]
     simulator.delay_ms = 100
     responder = responder_with(timeout="350ms", tool_rounds=20)
     await responder.open()
     with pytest.raises(TryLater, match=r"within 0\.35 s"):
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert len(simulator.calls) <= 4
 
 
 @pytest.mark.parametrize("kind", ["html", "garbage", "no_choices", "null_choices", "null_content", "reset", "cut"])
 async def test_a_second_round_that_fails_is_asked_again_later(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, kind: Any
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, kind: Any, box: Box
 ) -> None:
     def then_fail(call: Call) -> Calls:
         simulator.fault(kind)
@@ -233,7 +232,7 @@ async def test_a_second_round_that_fails_is_asked_again_later(
 
     simulator.mode = then_fail
     with pytest.raises(TryLater):
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert len(simulator.calls) == 2
 
 
@@ -249,7 +248,7 @@ async def test_a_conversation_that_grew_too_long_by_tools_loses_history_and_not_
         return WANTS_ANA
 
     simulator.mode = grow
-    assert said(await responder.answer(replace(turn("now", history=history), tools=box))) == "Yes."
+    assert said(await responder.answer(turn("now", history=history), box)) == "Yes."
     assert len(box.calls) == 1
     spoken = [message["content"] for message in simulator.calls[-1].messages if message["role"] in ("user", "assistant")]
     assert spoken == ["line 2", "line 3", "now", None]
@@ -259,12 +258,12 @@ async def test_a_conversation_that_grew_too_long_by_tools_loses_history_and_not_
 
 
 async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_remembered(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
 ) -> None:
     simulator.toolless, simulator.mode = True, "echo"
     with structlog.testing.capture_logs() as logged:
-        assert said(await responder.answer(asked)) == "echo: Can I talk to Ana?"
-        assert said(await responder.answer(asked)) == "echo: Can I talk to Ana?"
+        assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
+        assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
     assert ["tools" in call.body for call in simulator.calls] == [True, False, False]
     assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_refused", "problem"]
     (problem,) = problems
@@ -273,13 +272,13 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_re
 
 
 async def test_tools_that_are_taken_again_are_no_problem_any_more(
-    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: Problems
+    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
 ) -> None:
     simulator.toolless = True
-    await responder_with().answer(asked)
+    await responder_with().answer(asked, box)
     assert KEY in problems
     simulator.toolless = False
-    await responder_with().answer(asked)
+    await responder_with().answer(asked, box)
     assert KEY not in problems
 
 
@@ -294,11 +293,11 @@ async def test_tools_that_are_taken_again_are_no_problem_any_more(
     ],
 )
 async def test_a_refusal_of_tools_is_known_by_any_servers_words(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, fault: dict[str, Any]
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, fault: dict[str, Any], box: Box
 ) -> None:
     simulator.fault("status", **fault)
     simulator.mode = "echo"
-    assert said(await responder.answer(asked)) == "echo: Can I talk to Ana?"
+    assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
     assert KEY in problems
 
 
@@ -311,23 +310,23 @@ async def test_a_refusal_of_tools_is_known_by_any_servers_words(
     ],
 )
 async def test_another_refusal_takes_no_tools_away(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, fault: dict[str, Any], outcome: type[Exception]
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, fault: dict[str, Any], outcome: type[Exception], box: Box
 ) -> None:
     simulator.fault("status", **fault)
     with pytest.raises(outcome):
-        await responder.answer(asked)
+        await responder.answer(asked, box)
     assert len(simulator.calls) == 1
-    await responder.answer(asked)
+    await responder.answer(asked, box)
     assert "tools" in simulator.calls[1].body
 
 
 async def test_a_server_that_refuses_without_tools_too_may_have_meant_something_else(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
 ) -> None:
     simulator.fault("status", status=400, text="no tools, no nothing", times=2)
-    await responder.answer(asked)
+    await responder.answer(asked, box)
     assert not len(problems)
-    await responder.answer(asked)
+    await responder.answer(asked, box)
     assert ["tools" in call.body for call in simulator.calls] == [True, False, False, True]
 
 
@@ -341,14 +340,14 @@ async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_it
         return WANTS_ANA
 
     simulator.mode = once
-    assert said(await responder_with(tool_rounds=1).answer(asked)) == "Yes."
+    assert said(await responder_with(tool_rounds=1).answer(asked, box)) == "Yes."
     assert ["tools" in call.body for call in simulator.calls] == [True, True, False]
     assert simulator.calls[2].results == ("Done. (1)",)
     assert not len(problems)
 
 
 async def test_a_refusal_after_a_call_is_not_learnt(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
 ) -> None:
     def once(call: Call) -> str | Calls:
         if call.results or not call.tools:
@@ -358,7 +357,7 @@ async def test_a_refusal_after_a_call_is_not_learnt(
 
     simulator.mode = once
     for _ in range(2):
-        assert said(await responder.answer(asked)) == "Yes."
+        assert said(await responder.answer(asked, box)) == "Yes."
     assert ["tools" in call.body for call in simulator.calls] == [True, True, False] * 2
     assert not len(problems)
 
@@ -370,7 +369,7 @@ async def test_arguments_that_are_no_object_never_go_back_to_the_server(
     for arguments in written:
         simulator.mode = [Calls([("hand_over", arguments)]), "Yes."]
         simulator._replies = 0
-        assert said(await responder.answer(asked)) == "Yes."
+        assert said(await responder.answer(asked, box)) == "Yes."
         sent = [
             call["function"]["arguments"] for message in simulator.calls[-1].messages for call in message.get("tool_calls") or ()
         ]
@@ -384,17 +383,17 @@ async def test_arguments_that_are_no_object_never_go_back_to_the_server(
 
 
 async def test_thoughts_go_back_sealed_and_a_model_that_seals_none_is_asked_without(
-    responder_with: Responders, simulator: OpenAISimulator, asked: Turn
+    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     responder = responder_with(api="responses")
     simulator.mode = lambda call: "Yes." if call.results else WANTS_ANA
-    await responder.answer(asked)
+    await responder.answer(asked, box)
     assert [item["encrypted_content"] for item in simulator.calls[1].body["input"] if item.get("type") == "reasoning"] == [
         "sealed-1"
     ]
     simulator.reasons = False
     for _ in range(2):
-        assert said(await responder.answer(asked)) == "Yes."
+        assert said(await responder.answer(asked, box)) == "Yes."
     assert ["include" in call.body for call in simulator.calls] == [True, True, True, False, False, False, False]
     assert all("tools" in call.body for call in simulator.calls)
 
@@ -414,10 +413,10 @@ async def test_the_demo_hands_over_and_says_so(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, box: Box, text: str, reason: str, sentence: str
 ) -> None:
     simulator.mode = "script"
-    reply = await responder.answer(replace(turn(text), tools=box))
+    reply = await responder.answer(turn(text), box)
     assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": reason})]
     assert sentence in said(reply)
-    without = await responder.answer(replace(turn(text), tools=Box(LOOK_UP)))
+    without = await responder.answer(turn(text), Box(LOOK_UP))
     assert said(without) == said(reply)
 
 
@@ -425,5 +424,5 @@ async def test_the_demo_calls_nothing_for_anything_else(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, box: Box
 ) -> None:
     simulator.mode = "script"
-    await responder.answer(replace(turn("When are you open?"), tools=box))
+    await responder.answer(turn("When are you open?"), box)
     assert box.calls == []

@@ -28,6 +28,7 @@ from structlog.testing import capture_logs
 from sara import Context
 from sara.config import Conversation
 from sara.inbox import Inbox
+from sara.notifier import JobNotifier
 from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.parsing import ParseLog
@@ -71,7 +72,16 @@ class Door:
         channel = WhatsAppChannel(whatsapp_options(), context)
         self.store = SqliteStore(SqliteOptions(), context)
         routes = Routes([Route("whatsapp", channel, Conversation(responder="assistant"), {})])
-        self.inbox = Inbox(self.store, house.queue, routes, house.lanes, house.hooks, house.problems, house.clock, house.rules)
+        self.inbox = Inbox(
+            self.store,
+            JobNotifier(house.queue, routes.lanes_of),
+            routes,
+            house.lanes,
+            house.hooks,
+            house.problems,
+            house.clock,
+            house.rules,
+        )
         self._parsing = ParseLog(state, house.problems)
         watch = Watch(state, self.store, house.problems)
         app = PublicApp({channel.webhook: list(routes)}, set(), self.inbox, watch, self._parsing, house.problems)
