@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import pytest_asyncio
 import structlog
 from hypothesis import settings
 from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator
 
+from tests.browser import Chromium, chromium_started
 from tests.patience import patience
 
 # A test that hangs ends its process, whose stacks are printed. An exception would be caught inside the task that it strikes.
@@ -45,6 +47,26 @@ def need() -> Callable[[str, str], str]:
         return path
 
     return find
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def one_chromium() -> AsyncIterator[Chromium]:
+    async with chromium_started() as chromium:
+        yield chromium
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chromium(one_chromium: Chromium) -> AsyncIterator[Chromium]:
+    """The worker's browser, for tests in the session's loop; whatever it complains about fails the test."""
+    one_chromium.complaints.clear()
+    yield one_chromium
+    await one_chromium.leave()
+    assert one_chromium.complaints == []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come first: beside each other, so that one worker runs them and starts one browser."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 FIGURE = "figure"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -18,30 +16,16 @@ from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator, samples
 from sara_whatsapp.simulator.samples import picture
 
-try:
-    from playwright.async_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, async_playwright, expect
-except ImportError:
-    async_playwright = None  # type: ignore[assignment]  # said by the fixture that needs it
+from tests.browser import DESKTOP, PHONE, Chromium, expect, write
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page, WebSocketRoute
 
 # One loop and one browser for all of them: starting it takes longer than most of what is tried in it.
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-here = pytest_asyncio.fixture(loop_scope="module")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+here = pytest_asyncio.fixture(loop_scope="session")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-
-CONTRAST = """node => {
+CONTRASTS = """(selectors) => {
     const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     const channels = (colour) => {
         canvas.clearRect(0, 0, 1, 1);
@@ -53,13 +37,20 @@ CONTRAST = """node => {
         const share = part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
         return sum + share * [0.2126, 0.7152, 0.0722][index];
     }, 0);
-    let behind = node;
-    while (channels(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-    const [dark, bright] = [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor]
-        .map((colour) => light(channels(colour))).sort((a, b) => a - b);
-    return (bright + 0.05) / (dark + 0.05);
+    const contrast = (node) => {
+        let behind = node;
+        while (channels(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+        const [dark, bright] = [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor]
+            .map((colour) => light(channels(colour))).sort((a, b) => a - b);
+        return (bright + 0.05) / (dark + 0.05);
+    };
+    const nodes = selectors.map((words) => document.querySelector(words));
+    return {
+        ratios: Object.fromEntries(nodes.map((node, index) => [selectors[index], node?.checkVisibility() ? contrast(node) : null])),
+        colours: nodes.map((node) => node && getComputedStyle(node).color),
+    };
 }"""
-"""The contrast ratio of an element's text as WCAG counts it."""
+"""The contrast ratios of elements' texts as WCAG counts them, by selector; of one that cannot be seen, nothing."""
 
 OpenPage = Callable[..., Awaitable["Page"]]
 
@@ -135,49 +126,16 @@ async def echo(simulator: WhatsAppSimulator) -> AsyncIterator[Echo]:
         await runner.cleanup()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    lacking = "playwright" if async_playwright is None else "" if CHROMIUM else "chromium"
-    if lacking:
-        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"{lacking} is not installed, and the phone page can only be tried in a browser")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
 @here
-async def open_page(browser: Browser, simulator: WhatsAppSimulator) -> AsyncIterator[OpenPage]:
-    """Opens the page; whatever the browser complains about, but for answers that a test provokes, fails the test."""
-    complaints: list[str] = []
-    contexts: list[BrowserContext] = []
-    provoked = ("Failed to load resource", "WebSocket connection to")
-
-    def heard(kind: str, text: str) -> None:
-        if kind == "error" and not text.startswith(provoked):
-            complaints.append(text)
+async def open_page(chromium: Chromium, simulator: WhatsAppSimulator) -> OpenPage:
+    """Opens the page of the simulator."""
 
     async def open_page(viewport: dict[str, int] = DESKTOP, at: str = "", **how: Any) -> Page:
-        context = await browser.new_context(viewport=viewport, reduced_motion="reduce", **how)
-        contexts.append(context)
-        page = await context.new_page()
-        page.on("console", lambda message: heard(message.type, message.text))
-        page.on("pageerror", lambda error: heard("error", str(error)))
-        await page.goto(f"{simulator.page}{at}")
-        await expect(page.locator("body")).to_have_attribute("data-live", "yes")
+        page = await chromium.open(f"{simulator.page}{at}", viewport, **how)
         await expect(page.get_by_test_id("customer")).to_have_count(4)
         return page
 
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert complaints == []
-
-
-async def write(page: Page, text: str) -> None:
-    await page.get_by_test_id("composer").fill(text)
-    await page.get_by_test_id("composer").press("Enter")
+    return open_page
 
 
 def tick(bubble: Locator) -> Locator:
@@ -322,32 +280,28 @@ async def test_a_picture_is_chosen_captioned_and_sent(simulator: WhatsAppSimulat
     await expect(page.locator("[data-customer=ana]")).to_contain_text("Photo What plant is this?")
 
 
-@pytest.mark.parametrize(
-    ("entry", "kind", "shown"),
-    [
+async def test_other_things_are_sent_from_the_menu(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    page = await open_page()
+    echo.quiet = True
+    rows = (
         ("attach-voice", "audio", "file-audio"),
         ("attach-location", "location", "place"),
         ("attach-contact", "contacts", "card"),
         ("attach-sticker", "sticker", "file-sticker"),
-    ],
-)
-async def test_other_things_are_sent_from_the_menu(
-    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo, entry: str, kind: str, shown: str
-) -> None:
-    page = await open_page()
-    echo.quiet = True
-    await page.get_by_test_id("attach").press("Enter")
-    await page.get_by_test_id(entry).press("Enter")
-    if kind == "sticker":
-        await page.get_by_role("menuitem", name="Sticker 🎉").click()
-    elif kind != "audio":
-        await page.get_by_test_id("sheet-send").click()
-    await expect(page.get_by_test_id("bubble-out").get_by_test_id(shown)).to_be_visible()
-    assert simulator.chat("ana")[0].kind == kind
-    if kind == "audio":
-        await page.wait_for_function("() => document.querySelector('audio').duration > 2.5")
-    if kind == "sticker":
-        assert simulator.media[0].data[8:12] == b"WEBP"
+    )
+    for number, (entry, kind, shown) in enumerate(rows):
+        await page.get_by_test_id("attach").press("Enter")
+        await page.get_by_test_id(entry).press("Enter")
+        if kind == "sticker":
+            await page.get_by_role("menuitem", name="Sticker 🎉").click()
+        elif kind != "audio":
+            await page.get_by_test_id("sheet-send").click()
+        await expect(page.get_by_test_id("bubble-out")).to_have_count(number + 1)
+        await expect(page.get_by_test_id("bubble-out").nth(number).get_by_test_id(shown)).to_be_visible()
+        assert [bubble.kind for bubble in simulator.chat("ana")] == [row[1] for row in rows[: number + 1]]
+    await page.wait_for_function("() => document.querySelector('audio').duration > 2.5")
+    [sticker] = [media for media in simulator.media if media.id == simulator.chat("ana")[-1].content["sticker"]["id"]]
+    assert sticker.data[8:12] == b"WEBP"
 
 
 async def test_every_kind_of_message_has_its_look(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
@@ -575,22 +529,25 @@ OVERLAPS = """() => {
 async def test_the_button_of_a_message_covers_nothing(open_page: OpenPage, echo: Echo) -> None:
     """With a mouse and under a finger, beside long and short messages of both sides."""
     wide = "A sourdough loaf, please, and two cinnamon buns for the children who wait outside by the harbour. " * 2
-    for viewport, how in ((DESKTOP, {}), (PHONE, {"has_touch": True, "is_mobile": True}), ({"width": 320, "height": 600}, {})):
-        page = await open_page(viewport, "#ana", **how)
-        for words in ("ok", wide, "https://example.org/" + "x" * 120):
-            count = await page.get_by_test_id("bubble-in").count()
-            await write(page, words)
-            await expect(page.get_by_test_id("bubble-in")).to_have_count(count + 1)
-        assert await page.get_by_test_id("bubble-menu").count() >= 6
-        assert await page.evaluate(OVERLAPS) == []
+    page = await open_page(DESKTOP, "#ana")
+    for count, words in enumerate(("ok", wide, "https://example.org/" + "x" * 120), start=1):
+        await write(page, words)
+        await expect(page.get_by_test_id("bubble-in")).to_have_count(count)
+    for viewport, how in ((DESKTOP, {}), ({"width": 320, "height": 600}, {}), (PHONE, {"has_touch": True, "is_mobile": True})):
+        if how:
+            page = await open_page(viewport, "#ana", **how)
+        else:
+            await page.set_viewport_size(viewport)
+        await expect(page.get_by_test_id("bubble-menu")).to_have_count(6)
+        assert await page.evaluate(OVERLAPS) == [], viewport
 
 
 async def test_notices_push_nothing_away(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
     """At the end of a chat its last message stays in sight, further up what is read stays where it is, and the composer stays."""
     page = await open_page(PHONE, "#ana")
     for n in range(1, 9):
-        await write(page, f"number {n}: is there anything left of the bread that smelled so good this morning?")
-        await expect(page.get_by_test_id("bubble-in")).to_have_count(n)
+        await simulator.say("ana", f"number {n}: is there anything left of the bread that smelled so good this morning?")
+    await expect(page.get_by_test_id("bubble-in")).to_have_count(8)
     log, composer, window, last = (page.get_by_test_id(name) for name in ("log", "composer", "window", "bubble-in"))
     place = await composer.bounding_box()
 
@@ -682,12 +639,9 @@ async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSi
     await expect(page.get_by_test_id("bubble-in")).to_contain_text("still there?")
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_words_stand_out_from_what_is_behind_them(
-    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo, viewport: dict[str, int], scheme: str
-) -> None:
-    page = await open_page(viewport, "#ana", color_scheme=scheme)
+async def test_words_stand_out_from_what_is_behind_them(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+    """By day and by night, on a desktop and on a phone."""
+    page = await open_page(DESKTOP, "#ana")
     await write(page, "hello")
     await expect(tick(page.get_by_test_id("bubble-in"))).to_have_attribute("data-state", "read")
     own, answer = simulator.chat("ana")
@@ -714,5 +668,13 @@ async def test_words_stand_out_from_what_is_behind_them(
         ".place small",
         ".told span",
     )
-    for words in (*plain, *rich, "#window"):
-        assert await page.locator(words).first.evaluate(CONTRAST) >= 4.5, words
+    seen: set[tuple[str, ...]] = set()
+    for viewport in (DESKTOP, PHONE):
+        await page.set_viewport_size(viewport)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            told = await page.evaluate(CONTRASTS, [*plain, *rich, "#window"])
+            seen.add(tuple(told["colours"]))
+            faint = {words: ratio for words, ratio in told["ratios"].items() if ratio is None or ratio < 4.5}
+            assert faint == {}, (viewport, scheme)
+    assert len(seen) == 2, "the two schemes"
