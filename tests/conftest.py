@@ -15,7 +15,10 @@ from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator
 
 from tests.browser import Chromium, chromium_started
+from tests.figures import figure, pytest_terminal_summary
 from tests.patience import patience
+
+__all__ = ["figure", "pytest_terminal_summary"]
 
 # A test that hangs ends its process, whose stacks are printed. An exception would be caught inside the task that it strikes.
 os.environ.setdefault("PYTEST_TIMEOUT", f"{patience(120):.0f}")
@@ -67,24 +70,6 @@ async def chromium(one_chromium: Chromium) -> AsyncIterator[Chromium]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in a browser come first: beside each other, so that one worker runs them and starts one browser."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-
-
-FIGURE = "figure"
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Prints a figure at the end of the run, where workers' own output would be swallowed."""
-    return lambda line: record_property(FIGURE, line)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures."""
-    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, ())]
-    if lines := [line for each in reports for name, line in getattr(each, "user_properties", ()) if name == FIGURE]:
-        terminalreporter.section("figures")
-        for line in lines:
-            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture
