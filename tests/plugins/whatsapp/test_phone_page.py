@@ -154,8 +154,18 @@ async def test_a_message_is_typed_answered_and_its_ticks_turn_blue(open_page: Op
     shot = await page.screenshot(path=tmp_path / "phone.png")
     assert shot.startswith(b"\x89PNG")
 
+    # Shift and Enter start a new line.
+    composer = page.get_by_test_id("composer")
+    await composer.press_sequentially("one")
+    await composer.press("Shift+Enter")
+    await composer.press_sequentially("two")
+    await page.get_by_test_id("send").click()
+    await expect(page.get_by_test_id("bubble-out").last.locator("p")).to_have_text("one\ntwo", use_inner_text=True)
 
-async def test_ticks_tell_sent_from_taken_from_read(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+
+async def test_ticks_tell_sent_from_taken_from_read_and_typing_is_shown_until_the_answer_comes(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
     page = await open_page()
     echo.quiet = True
     echo.hold.clear()
@@ -168,10 +178,7 @@ async def test_ticks_tell_sent_from_taken_from_read(simulator: WhatsAppSimulator
     await echo.post({"status": "read", "message_id": simulator.chat("ana")[0].id})
     await expect(own).to_have_attribute("data-state", "read")
 
-
-async def test_typing_is_shown_until_the_answer_comes(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    echo.quiet = True
+    # Typing is shown until the answer comes.
     wamid = await simulator.say("ana", "hello?")
     await echo.post({"status": "read", "message_id": wamid, "typing_indicator": {"type": "text"}})
     await expect(page.get_by_test_id("typing")).to_be_visible()
@@ -216,18 +223,20 @@ async def test_text_is_formatted_and_never_becomes_markup(open_page: OpenPage, e
     await expect(bubble.locator("a")).to_have_attribute("href", "https://example.org/a_b_?c=1")
     await expect(bubble.locator("a")).to_have_attribute("rel", "noopener noreferrer")
 
+    # Names of files and buttons neither.
+    evil = "<img src=x onerror=1>"
+    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": evil, "caption": evil}
+    await echo.post({"to": "+15550001111", "type": "document", "document": document})
+    buttons = [{"type": "reply", "reply": {"id": "1", "title": "<b>x</b>"}}]
+    asked = {"type": "button", "header": {"type": "text", "text": evil}, "body": {"text": evil}, "action": {"buttons": buttons}}
+    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": asked})
+    await expect(page.get_by_role("button", name="<b>x</b>")).to_be_visible()
+    await expect(page.get_by_test_id("bubble-in").locator("img, .choice b")).to_have_count(0)
 
-async def test_shift_and_enter_start_a_new_line(open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    composer = page.get_by_test_id("composer")
-    await composer.press_sequentially("one")
-    await composer.press("Shift+Enter")
-    await composer.press_sequentially("two")
-    await page.get_by_test_id("send").click()
-    await expect(page.get_by_test_id("bubble-out").locator("p")).to_have_text("one\ntwo", use_inner_text=True)
 
-
-async def test_a_button_can_be_pressed(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_a_button_is_pressed_and_a_row_chosen_from_a_list_by_keyboard(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
     page = await open_page()
     echo.quiet = True
     buttons = [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}, {"type": "reply", "reply": {"id": "n", "title": "No"}}]
@@ -241,14 +250,11 @@ async def test_a_button_can_be_pressed(simulator: WhatsAppSimulator, open_page: 
     assert pressed.content["interactive"] == {"type": "button_reply", "button_reply": {"id": "y", "title": "Yes"}}
     assert pressed.reply_to == simulator.chat("ana")[0].id
 
-
-async def test_a_row_is_chosen_from_a_list_by_keyboard(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    echo.quiet = True
+    # A row is chosen from a list by keyboard.
     rows = [{"id": "ten", "title": "10:00", "description": "Next free slot"}, {"id": "eleven", "title": "11:00"}]
     action = {"button": "Choose a time", "sections": [{"title": "Wednesday", "rows": rows}]}
-    interactive = {"type": "list", "body": {"text": "When?"}, "action": action}
-    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": interactive})
+    listed = {"type": "list", "body": {"text": "When?"}, "action": action}
+    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": listed})
     await page.get_by_role("button", name="Choose a time").press("Enter")
     sheet = page.get_by_test_id("sheet")
     await expect(sheet.get_by_role("group", name="Wednesday")).to_contain_text("Next free slot")
@@ -256,12 +262,14 @@ async def test_a_row_is_chosen_from_a_list_by_keyboard(simulator: WhatsAppSimula
     await expect(sheet.get_by_role("radio", name="11:00")).to_be_checked()
     await page.keyboard.press("Enter")
     await expect(sheet).to_be_hidden()
-    await expect(page.get_by_test_id("bubble-out").locator(".text")).to_contain_text("11:00")
+    await expect(page.get_by_test_id("bubble-out").last.locator(".text")).to_contain_text("11:00")
     chosen = {"id": "eleven", "title": "11:00"}
     assert simulator.chat("ana")[-1].content["interactive"] == {"type": "list_reply", "list_reply": chosen}
 
 
-async def test_a_picture_is_chosen_captioned_and_sent(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_a_picture_is_chosen_captioned_and_sent_and_other_things_from_the_menu(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
     page = await open_page()
     echo.quiet = True
     async with page.expect_file_chooser() as choosing:
@@ -279,17 +287,14 @@ async def test_a_picture_is_chosen_captioned_and_sent(simulator: WhatsAppSimulat
     assert simulator.media[0].data == picture()
     await expect(page.locator("[data-customer=ana]")).to_contain_text("Photo What plant is this?")
 
-
-async def test_other_things_are_sent_from_the_menu(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    echo.quiet = True
+    # Other things are sent from the menu.
     rows = (
         ("attach-voice", "audio", "file-audio"),
         ("attach-location", "location", "place"),
         ("attach-contact", "contacts", "card"),
         ("attach-sticker", "sticker", "file-sticker"),
     )
-    for number, (entry, kind, shown) in enumerate(rows):
+    for number, (entry, kind, shown) in enumerate(rows, start=1):
         await page.get_by_test_id("attach").press("Enter")
         await page.get_by_test_id(entry).press("Enter")
         if kind == "sticker":
@@ -298,7 +303,7 @@ async def test_other_things_are_sent_from_the_menu(simulator: WhatsAppSimulator,
             await page.get_by_test_id("sheet-send").click()
         await expect(page.get_by_test_id("bubble-out")).to_have_count(number + 1)
         await expect(page.get_by_test_id("bubble-out").nth(number).get_by_test_id(shown)).to_be_visible()
-        assert [bubble.kind for bubble in simulator.chat("ana")] == [row[1] for row in rows[: number + 1]]
+        assert [bubble.kind for bubble in simulator.chat("ana")] == ["image", *(row[1] for row in rows[:number])]
     await page.wait_for_function("() => document.querySelector('audio').duration > 2.5")
     [sticker] = [media for media in simulator.media if media.id == simulator.chat("ana")[-1].content["sticker"]["id"]]
     assert sticker.data[8:12] == b"WEBP"
@@ -353,9 +358,12 @@ async def test_every_kind_of_message_has_its_look(simulator: WhatsAppSimulator, 
     assert kinds == ["button", "location", "contacts"]
 
 
-async def test_a_reaction_is_given_and_taken_back(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_a_reaction_is_given_and_taken_back_and_a_message_quoted_and_forwarded(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
     page = await open_page()
-    await echo.send({"from": "15550001111"}, "Here it is.")
+    echo.quiet = True
+    await echo.send({"from": "15550001111"}, "Apple or cheese?")
     bubble = page.get_by_test_id("bubble-in")
     await bubble.get_by_test_id("bubble-menu").press("Enter")
     await page.get_by_role("menuitem", name="React with 👍").press("ArrowRight")
@@ -366,12 +374,7 @@ async def test_a_reaction_is_given_and_taken_back(simulator: WhatsAppSimulator, 
     await expect(bubble.get_by_test_id("reaction")).to_have_count(0)
     assert simulator.chat("ana")[0].own_reaction is None
 
-
-async def test_a_message_is_quoted_and_another_forwarded(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    echo.quiet = True
-    await echo.send({"from": "15550001111"}, "Apple or cheese?")
-    bubble = page.get_by_test_id("bubble-in")
+    # It is quoted, and forwarded.
     await bubble.get_by_test_id("bubble-menu").press("Enter")
     await page.get_by_test_id("bubble-reply").click()
     await expect(page.get_by_test_id("quoting")).to_contain_text("Apple or cheese?")
@@ -385,7 +388,9 @@ async def test_a_message_is_quoted_and_another_forwarded(simulator: WhatsAppSimu
     assert (quoting.reply_to, forwarded.reply_to, forwarded.forwarded) == (theirs.id, None, True)
 
 
-async def test_24_hours_can_be_let_pass_at_once(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_24_hours_can_be_let_pass_at_once_and_a_phone_number_hidden_and_changed(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
     page = await open_page()
     echo.quiet = True
     await write(page, "hi")
@@ -398,9 +403,7 @@ async def test_24_hours_can_be_let_pass_at_once(simulator: WhatsAppSimulator, op
     await expect(page.get_by_test_id("window")).to_be_hidden()
     await echo.post(body)
 
-
-async def test_a_phone_number_is_hidden_and_changed(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
+    # A phone number is hidden and changed.
     await page.get_by_test_id("person-menu").click()
     await page.get_by_test_id("hide-number").click()
     await expect(page.get_by_test_id("presence")).to_contain_text("number hidden")
@@ -427,19 +430,6 @@ async def test_a_sound_plays_on_while_its_ticks_change(simulator: WhatsAppSimula
     await expect(page.locator("audio")).to_have_attribute("data-mine", "yes")
 
 
-async def test_names_of_files_and_buttons_never_become_markup(open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    echo.quiet = True
-    evil = "<img src=x onerror=1>"
-    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": evil, "caption": evil}
-    await echo.post({"to": "+15550001111", "type": "document", "document": document})
-    buttons = [{"type": "reply", "reply": {"id": "1", "title": "<b>x</b>"}}]
-    asked = {"type": "button", "header": {"type": "text", "text": evil}, "body": {"text": evil}, "action": {"buttons": buttons}}
-    await echo.post({"to": "+15550001111", "type": "interactive", "interactive": asked})
-    await expect(page.get_by_role("button", name="<b>x</b>")).to_be_visible()
-    await expect(page.get_by_test_id("bubble-in").locator("img, .choice b")).to_have_count(0)
-
-
 async def test_on_a_phone_there_is_one_pane_at_a_time(open_page: OpenPage, echo: Echo) -> None:
     page = await open_page(PHONE)
     composer, kofi = page.get_by_test_id("composer"), page.locator("[data-customer=kofi]")
@@ -455,7 +445,12 @@ async def test_on_a_phone_there_is_one_pane_at_a_time(open_page: OpenPage, echo:
     await expect(composer).to_be_hidden()
 
 
-async def test_faults_can_be_switched_on_and_off(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
+async def test_faults_can_be_switched_on_and_off_also_those_of_an_ai(
+    simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
+) -> None:
+    ai = OpenAISimulator()
+    simulator.show_switches(ai.switches())
+    switches = {switch.name: switch for switch in ai.switches()}
     page = await open_page()
     await page.get_by_test_id("settings-open").click()
     await page.get_by_test_id("fault-failed_status").check()
@@ -468,6 +463,22 @@ async def test_faults_can_be_switched_on_and_off(simulator: WhatsAppSimulator, o
     await expect(tick(page.get_by_test_id("bubble-in"))).to_have_attribute("data-state", "failed")
     await page.get_by_test_id("settings-open").click()
     await expect(page.get_by_test_id("fault-failed_status")).not_to_be_checked()
+
+    # The faults of an AI are among the switches.
+    for name in switches:
+        await page.get_by_test_id(f"fault-{name}").check()
+        await expect(page.locator("li.on")).to_have_count(1)
+        assert switches[name].active, name
+        await page.get_by_test_id(f"fault-{name}").uncheck()
+        await expect(page.locator("li.on")).to_have_count(0)
+        assert not switches[name].active, name
+    await page.get_by_test_id("fault-ai_slow-value").evaluate("node => { node.value = '1234'; }")
+    await page.get_by_test_id("fault-ai_slow").check()
+    await expect(page.locator("li.on")).to_have_count(1)
+    assert switches["ai_slow"].state()["value"] == 1234
+    await page.get_by_test_id("faults-off").click()
+    await expect(page.locator("li.on")).to_have_count(0)
+    assert not switches["ai_slow"].active
 
 
 async def test_a_new_customer_can_write_at_once(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
@@ -579,17 +590,24 @@ async def test_notices_push_nothing_away(simulator: WhatsAppSimulator, open_page
         assert await composer.bounding_box() == place
 
 
-async def test_what_is_written_to_a_demo_that_has_stopped_is_kept_and_said_so(
+async def test_what_is_written_to_a_demo_that_has_stopped_is_kept_until_it_comes_back(
     simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
 ) -> None:
     page = await open_page()
     await page.get_by_test_id("composer").fill("are you there?")
+    notice = page.get_by_test_id("notice")
     async with simulator.unreachable():
         await expect(page.locator("body")).to_have_attribute("data-live", "no")
+        await expect(notice).to_contain_text("The demo has stopped")
         await page.get_by_test_id("composer").press("Enter")
-        await expect(page.get_by_test_id("notice")).to_contain_text(re.compile("the demo has stopped", re.IGNORECASE))
+        await expect(notice).to_contain_text(re.compile("the demo has stopped", re.IGNORECASE))
         await expect(page.get_by_test_id("composer")).to_have_value("are you there?")
         await expect(page.get_by_text("Failed to fetch")).to_have_count(0)
+
+    # The page comes back when the simulator does.
+    await expect(notice).to_be_hidden()
+    await write(page, "still there?")
+    await expect(page.get_by_test_id("bubble-in")).to_contain_text("still there?")
 
 
 async def test_a_customer_who_is_not_answered_sees_no_typing(
@@ -605,38 +623,6 @@ async def test_a_customer_who_is_not_answered_sees_no_typing(
         await expect(tick(page.get_by_test_id("bubble-out").nth(n - 1))).to_have_attribute("data-state", "delivered")
         await expect(page.get_by_test_id("typing")).to_have_count(0)
         await expect(page.get_by_test_id("presence")).to_contain_text("You are Ana Duarte")
-
-
-async def test_the_faults_of_an_ai_are_among_the_switches(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    ai = OpenAISimulator()
-    simulator.show_switches(ai.switches())
-    switches = {switch.name: switch for switch in ai.switches()}
-    page = await open_page()
-    await page.get_by_test_id("settings-open").click()
-    for name in switches:
-        await page.get_by_test_id(f"fault-{name}").check()
-        await expect(page.locator("li.on")).to_have_count(1)
-        assert switches[name].active, name
-        await page.get_by_test_id(f"fault-{name}").uncheck()
-        await expect(page.locator("li.on")).to_have_count(0)
-        assert not switches[name].active, name
-    await page.get_by_test_id("fault-ai_slow-value").evaluate("node => { node.value = '1234'; }")
-    await page.get_by_test_id("fault-ai_slow").check()
-    await expect(page.locator("li.on")).to_have_count(1)
-    assert switches["ai_slow"].state()["value"] == 1234
-    await page.get_by_test_id("faults-off").click()
-    await expect(page.locator("li.on")).to_have_count(0)
-    assert not switches["ai_slow"].active
-
-
-async def test_the_page_comes_back_when_the_simulator_does(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
-    page = await open_page()
-    notice = page.get_by_test_id("notice")
-    async with simulator.unreachable():
-        await expect(notice).to_contain_text("The demo has stopped")
-    await expect(notice).to_be_hidden()
-    await write(page, "still there?")
-    await expect(page.get_by_test_id("bubble-in")).to_contain_text("still there?")
 
 
 async def test_words_stand_out_from_what_is_behind_them(simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo) -> None:
