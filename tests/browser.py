@@ -49,9 +49,11 @@ class Chromium:
         self._extra: list[BrowserContext] = []
         self._page: Page | None = None
 
-    async def open(self, url: str, viewport: dict[str, int] = DESKTOP, *, scheme: str = "light", **how: Any) -> Page:
-        """Show a phone page. With `how`, options of a browser context, it is shown in a context of its own."""
-        if how:
+    async def open(
+        self, url: str, viewport: dict[str, int] = DESKTOP, *, scheme: str = "light", own: bool = False, **how: Any
+    ) -> Page:
+        """Show a phone page. One of its `own` is for tests that change what cannot be set back; `how` are options of its context."""
+        if own or how:
             page = await self._new_page(**how)
             self._extra.append(page.context)
         else:

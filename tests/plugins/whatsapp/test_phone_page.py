@@ -499,7 +499,7 @@ async def test_a_new_customer_can_write_at_once(simulator: WhatsAppSimulator, op
 async def test_a_new_customer_can_write_also_where_the_page_hears_of_them_late(
     simulator: WhatsAppSimulator, open_page: OpenPage, echo: Echo
 ) -> None:
-    page = await open_page()
+    page = await open_page(own=True)
 
     def late(socket: WebSocketRoute) -> None:
         def relay(told: str | bytes) -> None:
