@@ -34,22 +34,22 @@ class Words:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
     def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
-        known = _known()
+        known, added = _known(), [_added("hand_over", hand_over), _added("opt_in", opt_in), _added("opt_out", opt_out)]
         # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
         self._meanings = {
             **known.common["hand_over"],
-            **_added("hand_over", hand_over),
+            **added[0],
             **known.plain["hand_over"],
-            **_added("opt_in", opt_in),
+            **added[1],
             **known.plain["opt_in"],
             **known.common["opt_out"],
-            **_added("opt_out", opt_out),
+            **added[2],
             **known.plain["opt_out"],
         }
         self._polite, self._around = known.polite, known.around
-        words = (word for phrase in self._meanings for word in phrase.split())
-        self._vocabulary = frozenset({"", *map(_trimmed, words), *self._around.words})  # a dash alone is no word
-        self._longest = max(LONGEST, 2 * max(map(len, self._meanings)))
+        phrases = [phrase for each in added for phrase in each]
+        self._vocabulary = known.vocabulary | _words_in(phrases)
+        self._longest = max(known.longest, 2 * max(map(len, phrases), default=0))
 
     def meaning(self, text: str) -> Meaning | None:
         """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
@@ -146,25 +146,31 @@ class _Known:
     common: Mapping[Order, Mapping[str, Meaning]]
     polite: _Phrases
     around: _Phrases
+    vocabulary: frozenset[str]
+    longest: int
 
 
 @functools.cache
 def _known() -> _Known:
     """The same for every configuration: put together once."""
+    common: dict[Order, Mapping[str, Meaning]] = {
+        "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
+        "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
+    }
+    plain: dict[Order, Mapping[str, Meaning]] = {
+        "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
+        "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
+        "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
+    }
     polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
-    return _Known(
-        {
-            "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
-            "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
-            "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
-        },
-        {
-            "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
-            "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
-        },
-        _Phrases(polite),
-        _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))]),
-    )
+    around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
+    orders = [phrase for each in (*common.values(), *plain.values()) for phrase in each]
+    vocabulary = frozenset({"", *around.words}) | _words_in(orders)  # a dash alone is no word
+    return _Known(plain, common, _Phrases(polite), around, vocabulary, max(LONGEST, 2 * max(map(len, orders))))
+
+
+def _words_in(phrases: Iterable[str]) -> frozenset[str]:
+    return frozenset(_trimmed(word) for phrase in phrases for word in phrase.split())
 
 
 def _added(what: Order, words: Iterable[str]) -> dict[str, Meaning]:
