@@ -33,9 +33,20 @@ PRELOADED = (
     "sara_openai.responder",
     "sara_sqlite.store",
     "sara_sqlite.queue",
+    "encodings.ascii",
+    "encodings.utf_8_sig",
+    "faulthandler",
+    "h11",
+    "httpcore2",
+    "importlib.resources.readers",
     "markdown_it",
-    "openai.resources.chat.completions",
+    "openai.lib.streaming.chat",
+    "openai.resources.chat.chat",
+    "openai.resources.chat.completions.completions",
     "openai.resources.responses",
+    "truststore",
+    "typer._adapters",
+    "typer._click.decorators",
 )
 _server: tuple[int, str] | None = None
 
@@ -124,8 +135,9 @@ def _address() -> str:
 
 def _serve(listening: socket.socket, alive: int) -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
-    for name in PRELOADED:
+    for name in (*PRELOADED, *_commands()):
         __import__(name)
+    _look_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     while True:
@@ -137,6 +149,24 @@ def _serve(listening: socket.socket, alive: int) -> None:
             os.close(alive)
             _guard(connection)
         connection.close()
+
+
+def _commands() -> list[str]:
+    """The modules of all commands."""
+    return [f"sara.cli.{path.stem}" for path in (ROOT / "sara" / "cli").glob("[!_]*.py")]
+
+
+def _look_up() -> None:
+    """Have what does not change from one command to the next looked up already: the languages' words, the plugins that are installed,
+    the schema of the database."""
+    from sara_sqlite import damage
+
+    from sara.plugins import Plugins
+    from sara.rules import Words
+
+    Words()
+    Plugins(None).available()
+    damage.tables()
 
 
 def _ready(*descriptors: int) -> set[int]:
