@@ -38,7 +38,7 @@ def read(document: Any) -> Parsed:
 # bodies that are no events at all
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "reason"),
     [
         pytest.param(b"", "not JSON", id="empty"),
