@@ -314,7 +314,7 @@ class TestFloods:
             return json.dumps(document).replace('"FLOOD"', ",".join([element] * count)).encode()
 
         fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(extent(4_000, 20_000)))
-        most, nearly, many = extent(120_000, 1_000_000), extent(20_000, 90_000), extent(20_000, 100_000)
+        most, nearly, many = extent(120_000, 1_000_000), extent(6_000, 90_000), extent(6_000, 100_000)
         rows: list[tuple[str, bytes, int]] = [
             ("more empty objects than are read", flooded("messages", "{}", most), 1),
             ("as many empty entries", b'{"entry":[' + b"{}," * most + b"{}]}", 1),
