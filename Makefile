@@ -9,6 +9,9 @@ ENVIRONMENT = @PYTHON="$(PYTHON)" sh scripts/environment.sh $(VENV)
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal
 
+# Tests that try more where all is to be tried (tests/extent.py).
+LARGE = $(shell grep -rl --include='test_*.py' 'from tests.extent import' tests)
+
 .PHONY: run-environment dev-environment demo test faults chaos soak overload fuzz lint bench lock format clean
 
 demo: run-environment  ## the whole system on this machine, without any account
@@ -18,7 +21,7 @@ test: dev-environment  ## all tests
 	$(BIN)/pytest $(SPREAD)
 
 faults: dev-environment  ## the delivery contract under injected faults, in full; ten minutes at most
-	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) tests/faults tests/simulation
+	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) tests/faults tests/simulation $(LARGE)
 
 chaos: dev-environment  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
 	$(BIN)/python bench/chaos.py

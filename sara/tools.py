@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +18,7 @@ from sara.bounds import Strays, guarded_call, told_of
 from sara.config.options import Options
 from sara.contracts import Clock, Store, Tool
 from sara.errors import SaraError
-from sara.model import ToolScope, ToolSpec
+from sara.model import ToolScope, ToolSpec, is_tool_named
 from sara.parts import storable
 from sara.type_check import wrong
 
@@ -77,6 +78,7 @@ class TurnTools:
     ) -> None:
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
+        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
         self._store = store
         self._attempt = attempt
         self._scope = scope
@@ -86,9 +88,9 @@ class TurnTools:
         self._calls: Counter[tuple[str, str]] = Counter()
         self.wanted: str | None = None
 
-    @property
+    @cached_property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model is told of."""
+        """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
         return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
 
@@ -96,13 +98,13 @@ class TurnTools:
         """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
-        name = next((spec.name for spec in self.specs if spec.is_named(name)), name)
+        name = next((known for known in self._names if is_tool_named(known, name)), name)
         if name == HAND_OVER and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
             self._calls[name, ""] += 1
-            return f"There is no tool of that name. There are: {', '.join(spec.name for spec in self.specs) or 'none'}."
+            return f"There is no tool of that name. There are: {', '.join(self._names) or 'none'}."
         try:
             parsed = guarded_call(_parsed, tool.Arguments, arguments)
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)

@@ -207,7 +207,7 @@ async def test_a_rate_limit_is_waited_out_as_long_as_the_server_says(
     assert error.after == 62_000
 
 
-@pytest.mark.parametrize("kind", ["html", "garbage", "no_choices", "null_choices", "null_content"])
+@each_row("kind", ["html", "garbage", "no_choices", "null_choices", "null_content"])
 async def test_an_answer_that_is_none_is_asked_for_again(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, kind: Any
 ) -> None:
@@ -216,7 +216,7 @@ async def test_an_answer_that_is_none_is_asked_for_again(
     assert said(await responder.answer(turn("hi"))) == "echo: hi"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         None,
@@ -409,7 +409,7 @@ async def test_instructions_too_long_by_themselves_are_a_setting(
 # what a person has to mend
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fault", "key"),
     [
         ({"kind": "unauthorized"}, "credentials"),
@@ -486,7 +486,7 @@ async def test_no_conversation_is_sent_to_where_a_redirect_points(
 # what nobody may read
 
 
-@pytest.mark.parametrize(
+@each_row(
     "fault",
     [{"kind": kind} for kind in ("unauthorized", "reset", "cut", "html", "garbage", "null_content", "too_long", "content_filter")]
     + [{"kind": "status", "status": status, "text": f"{KEY} my-secret-words"} for status in (400, 401, 404, 429, 500)],
