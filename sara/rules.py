@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, TypeAlias
 
 from sara.languages import LANGUAGES
@@ -34,16 +35,15 @@ class Words:
 
     def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
         # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
+        known = _known()
         self._meanings = {
-            **_meanings("hand_over", (), {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
-            **_meanings("hand_over", hand_over, {code: each.hand_over for code, each in LANGUAGES.items()}),
-            **_meanings("opt_in", opt_in, {code: each.opt_in for code, each in LANGUAGES.items()}),
-            **_meanings("opt_out", (), {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
-            **_meanings("opt_out", opt_out, {code: each.opt_out for code, each in LANGUAGES.items()}),
+            **known.hand_over_words,
+            **known.with_added("hand_over", hand_over),
+            **known.with_added("opt_in", opt_in),
+            **known.opt_out_words,
+            **known.with_added("opt_out", opt_out),
         }
-        polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
-        self._polite = _Phrases(polite)
-        self._around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
+        self._polite, self._around = known.polite, known.around
         words = (word for phrase in self._meanings for word in phrase.split())
         self._vocabulary = frozenset({"", *map(_trimmed, words), *self._around.words})  # a dash alone is no word
         self._longest = max(LONGEST, 2 * max(map(len, self._meanings)))
@@ -135,11 +135,36 @@ class _Phrases:
         return range(min(self._longest, most), 0, -1)
 
 
-def _meanings(
-    what: Order, added: Iterable[str], known: Mapping[str, Iterable[str]], *, common: bool = False
-) -> dict[str, Meaning]:
-    """By normalised word. One that several languages have tells no language, and neither does one that a business adds."""
-    languages: dict[str, set[str]] = {word: set() for word in map(normalised, added) if word}
+class _Known:
+    """What all languages have, normalised."""
+
+    def __init__(self) -> None:
+        languages = LANGUAGES.items()
+        self.hand_over_words = _meanings("hand_over", {code: each.hand_over_words for code, each in languages}, common=True)
+        self.opt_out_words = _meanings("opt_out", {code: each.opt_out_words for code, each in languages}, common=True)
+        self._always: Mapping[Order, Mapping[str, Meaning]] = {
+            "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in languages}),
+            "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in languages}),
+            "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in languages}),
+        }
+        polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
+        self.polite = _Phrases(polite)
+        self.around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
+
+    def with_added(self, what: Order, added: Iterable[str]) -> Mapping[str, Meaning]:
+        """The words that always mean `what`, and those that a business adds, which tell no language."""
+        return {**{word: Meaning(what, None) for word in map(normalised, added) if word}, **self._always[what]}
+
+
+@cache
+def _known() -> _Known:
+    """The same for every configuration: normalising a thousand words takes longer than the rest of a start."""
+    return _Known()
+
+
+def _meanings(what: Order, known: Mapping[str, Iterable[str]], *, common: bool = False) -> Mapping[str, Meaning]:
+    """By normalised word. One that several languages have tells no language."""
+    languages: dict[str, set[str]] = {}
     for code, words in known.items():
         for word in words:
             languages.setdefault(normalised(word), set()).add(code)

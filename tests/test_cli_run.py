@@ -34,14 +34,16 @@ class Knot:
 
 def test_what_is_there_after_a_start_is_not_looked_through_again_and_again() -> None:
     gone = weakref.ref(Knot())
+    former = Knot()
+    lost = weakref.ref(former)
     try:
-        run._shorten_collections()
+        run._shorten_collections(again=False)
         frozen = gc.get_freeze_count()
         assert gone() is None, "garbage of the start, or of a daemon before a reload, is freed first"
         assert frozen > 10_000
-        lost = weakref.ref(Knot())
-        run._shorten_collections()
-        assert lost() is None
+        del former
+        run._shorten_collections(again=True)
+        assert lost() is None, "what a reload made garbage was excluded until then"
         assert gc.get_freeze_count() < frozen * 2
     finally:
         gc.unfreeze()

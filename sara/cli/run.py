@@ -94,10 +94,11 @@ def _steady_memory() -> None:
             mallopt(parameter, 128 * 1024)
 
 
-def _shorten_collections() -> None:
+def _shorten_collections(*, again: bool) -> None:
     """Exclude everything that exists after a start from garbage collection: a full collection stops every thread, for 50 ms and
-    more with all modules and plugins in it."""
-    gc.unfreeze()
+    more with all modules and plugins in it. `again` says that a former start excluded what may be garbage by now."""
+    if again:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -154,7 +155,7 @@ def crowding(before: tuple[int, int], after: tuple[int, int]) -> float:
 async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, signals: _Signals) -> int:
     daemon = Daemon(loaded, plugins)
     await daemon.start()
-    _shorten_collections()
+    _shorten_collections(again=False)
     while await signals.wait(daemon):
         systemd.reloading()
         # Read before anything is stopped: an error in the file must not take the service down.
@@ -173,7 +174,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
-        _shorten_collections()
+        _shorten_collections(again=True)
     systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code

@@ -32,23 +32,8 @@ from tests.journeys.conftest import DEADLINE, Town, configuration, exported
 T = TypeVar("T")
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    # What `sara run` has imported in the end, and pytest, whose own script every fork looks at. What is missing is passed over.
-    [
-        "pytest",
-        *(
-            "aiohttp.web",
-            "openai.resources.chat.completions",
-            "markdown_it",
-            "httpcore2",
-            "h11",
-            "truststore",
-            "anyio.streams.tls",
-        ),
-        *("sara.cli.run", "sara_openai.responder", "sara_sqlite.store", "sara_sqlite.queue"),
-        *("sara_whatsapp.channel", "sara_whatsapp.simulator", "tests.faults.child"),
-    ]
-)
+# Besides pytest, whose own script every fork looks at. What is missing is passed over.
+FORKS.set_forkserver_preload(["pytest", "tests.faults.child", "tests.warm"])
 
 WRITING = "write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat,renameat2"
 """The system calls that change files."""
