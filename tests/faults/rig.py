@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator
 
+from tests.effort import FULL, spread
 from tests.faults.child import code, serve
 from tests.journeys.conftest import DEADLINE, Town, configuration, exported
 
@@ -44,12 +45,6 @@ SENDING = "sendto,sendmsg,sendmmsg"
 
 DATABASE = ("sara.db", "sara.db-wal", "sara.db-journal", "sara.db-shm")
 OTHERS = ("sara.db.lock", "admin-token.new", "admin-token", "listening.json")
-
-FULL = os.environ.get("SARA_FAULTS") == "full"
-"""Every fault point, not a sample of them."""
-
-OFFSET = int(os.environ.get("SARA_FAULT_OFFSET", "0"))
-"""Where a sample begins. Counted up from run to run, samples come to cover them all."""
 
 
 class Died(Exception):
@@ -223,10 +218,10 @@ def killing(point: Point) -> tuple[str, ...]:
     return "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}"
 
 
-async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], sample: int = 12) -> None:
-    """Make a trip for each of these points, two beside each other. It returns whether it was struck: in full, one goes on past
-    the last point until nothing is."""
-    chosen = dict.fromkeys(found if FULL else [found[0], *found[OFFSET % sample :: sample], found[-1]])
+async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], short: int) -> None:
+    """Make a trip for each of these points, in a short run for `short` of them, two beside each other. It returns whether it was
+    struck: in full, one goes on past the last point until nothing is."""
+    tried = spread(found, short)
     room = asyncio.Semaphore(2)
     failed: dict[Point, str] = {}
 
@@ -238,12 +233,12 @@ async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool
                 failed[point] = "".join(traceback.format_exception(error, limit=-3))[-3_000:]
                 return False
 
-    await asyncio.gather(*map(guarded, chosen))
+    await asyncio.gather(*map(guarded, tried))
     for name, number in dict(found).items():
         beyond = number + 1
         while FULL and await guarded((name, beyond)):
             beyond += 1
-    print(f"{len(chosen)} of {len(found)} points, {len(failed)} failed")
+    print(f"{len(tried)} of {len(found)} points, {len(failed)} failed")
     assert not failed, "\n\n".join(f"{name} {number}: {why}" for (name, number), why in failed.items())
 
 

@@ -51,4 +51,4 @@ async def test_a_kill_while_files_are_fetched_leaves_none_that_no_row_names(stra
         return code != 0
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip)
+    await at_each(points(tmp_path / "calls"), trip, short=3)

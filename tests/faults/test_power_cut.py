@@ -35,11 +35,12 @@ from sara_sqlite.store import SqliteStore
 from sara import Context
 from sara.problems import Problems
 from sara.testing.clock import HandClock
-from tests.faults.rig import FULL, OFFSET, Strace
+from tests.effort import OFFSET, chosen
+from tests.faults.rig import Strace
 from tests.journeys.conftest import DEADLINE
 
 SECTOR = 512
-ROUNDS, DRAWS = (10, 3) if FULL else (4, 1)
+ROUNDS, DRAWS = chosen(short=(2, 1), full=(10, 3))
 """So many deeds, and for each cut so many mixtures of what was not synced; besides, nothing of it arrived, where something was synced."""
 
 
