@@ -200,7 +200,7 @@ async def test_nothing_is_lost_swapped_or_doubled_however_often_the_daemon_is_ki
         here.town.phone.faults.redeliver.on(3, chance=0.3)
         await here.lives.start()
         killed = asyncio.Event()
-        writing = asyncio.create_task(here.write(RATE, killed.is_set))
+        writing = asyncio.create_task(here.write(chosen(short=12.0, full=RATE), killed.is_set))
         await kill_again_and_again(here, writing, kills)
         killed.set()
         await writing

@@ -182,7 +182,7 @@ async def traced(strace: Strace, folder: Path, synchronous: str, rounds: int) ->
     only = [word for name in ("", "sara.db", "sara.db-wal", "sara.db-journal", "acks") for word in ("-P", str(folder / name))]
     trace = folder.with_suffix(".trace")
     running = await asyncio.create_subprocess_exec(
-        *(strace.program, "-f", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", *only, "-o", str(trace)),
+        *(strace.program, "-f", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", *only, "-o", str(trace)),
         *(sys.executable, "-m", "tests.faults.deeds", str(folder), synchronous, str(rounds)),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=asyncio.subprocess.PIPE,
