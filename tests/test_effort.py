@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests import effort
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_short_run_tries_points_from_end_to_end_and_shifted_ones_come_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +36,14 @@ def test_a_full_run_tries_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effort, "OFFSET", 5)
     assert effort.spread(list(range(100)), 3) == list(range(100))
     assert effort.chosen(short=1, full=2) == 2
+
+
+def test_whatever_has_a_short_form_is_run_in_full_by_make_faults() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+    [named] = re.findall(r"^IN_FULL = (.*)$", makefile, re.MULTILINE)
+    paths = [ROOT / each for each in named.split()]
+    assert all(path.exists() for path in paths)
+    written = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    short = [path for path, text in written.items() if "from tests.effort import" in text and path != Path(__file__)]
+    assert len(short) > 10
+    assert [path for path in short if not any(path.is_relative_to(each) for each in paths)] == []
