@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
@@ -212,16 +213,25 @@ def points(trace: Path) -> list[Point]:
     return found
 
 
+def first_writes(found: Sequence[Point]) -> list[Point]:
+    """The first write of each commit: all that came before has happened, and nothing of it has. Killed at its other writes, a
+    process leaves the same behind."""
+    synced = ("fsync", "fdatasync")
+    return [point for before, point in pairwise(found) if before[0] in synced and point[0] not in synced]
+
+
 def killing(point: Point) -> tuple[str, ...]:
     """What makes strace kill there."""
     name, number = point
     return "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}"
 
 
-async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], short: int) -> None:
-    """Make a trip for each of these points, in a short run for `short` of them, two beside each other. It returns whether it was
-    struck: in full, one goes on past the last point until nothing is."""
-    tried = spread(found, short)
+async def at_each(
+    found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], short: int, telling: Sequence[Point] = ()
+) -> None:
+    """Make a trip for each of these points, two beside each other; in a short run for `short` of them, or of those that tell more
+    than the others. It returns whether it was struck: in full, one goes on past the last point until nothing is."""
+    tried = spread(found if FULL or not telling else telling, short)
     room = asyncio.Semaphore(2)
     failed: dict[Point, str] = {}
 

@@ -37,6 +37,7 @@ from tests.faults.rig import (
     built,
     check_end,
     check_wreck,
+    first_writes,
     killing,
     points,
     read_through,
@@ -105,7 +106,8 @@ async def test_a_message_survives_a_kill_anywhere_on_its_way(
         return struck
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, short=3)
+    found = points(tmp_path / "calls")
+    await at_each(found, trip, short=12 if names == DATABASE else 3, telling=first_writes(found))
 
 
 @pytest.mark.parametrize("names", [DATABASE, OTHERS], ids=["writing the database", "writing other files"])
