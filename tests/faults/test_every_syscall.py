@@ -107,7 +107,7 @@ async def test_a_message_survives_a_kill_anywhere_on_its_way(
 
     assert not await trip(None, tmp_path / "calls")
     found = points(tmp_path / "calls")
-    await at_each(found, trip, short=12 if names == DATABASE else 3, telling=first_writes(found))
+    await at_each(found, trip, short=6 if names == DATABASE else 3, telling=first_writes(found))
 
 
 @pytest.mark.parametrize("names", [DATABASE, OTHERS], ids=["writing the database", "writing other files"])
