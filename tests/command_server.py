@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import asyncio
 import atexit
-import gc
+import importlib
 import json
 import os
 import runpy
@@ -25,29 +25,6 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PRELOADED = (
-    "sara.cli.app",
-    "sara.cli.opening",
-    "sara.daemon",
-    "sara_whatsapp.channel",
-    "sara_openai.responder",
-    "sara_sqlite.store",
-    "sara_sqlite.queue",
-    "encodings.ascii",
-    "encodings.utf_8_sig",
-    "faulthandler",
-    "h11",
-    "httpcore2",
-    "importlib.resources.readers",
-    "markdown_it",
-    "openai.lib.streaming.chat",
-    "openai.resources.chat.chat",
-    "openai.resources.chat.completions.completions",
-    "openai.resources.responses",
-    "truststore",
-    "typer._adapters",
-    "typer._click.decorators",
-)
 _server: tuple[int, str] | None = None
 
 
@@ -135,11 +112,8 @@ def _address() -> str:
 
 def _serve(listening: socket.socket, alive: int) -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
-    for name in (*PRELOADED, *_commands()):
-        __import__(name)
-    _look_up()
+    importlib.import_module("tests.warm")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    gc.freeze()
     while True:
         if alive in _ready(listening.fileno(), alive):
             return
@@ -149,24 +123,6 @@ def _serve(listening: socket.socket, alive: int) -> None:
             os.close(alive)
             _guard(connection)
         connection.close()
-
-
-def _commands() -> list[str]:
-    """The modules of all commands."""
-    return [f"sara.cli.{path.stem}" for path in (ROOT / "sara" / "cli").glob("[!_]*.py")]
-
-
-def _look_up() -> None:
-    """Have what does not change from one command to the next looked up already: the languages' words, the plugins that are installed,
-    the schema of the database."""
-    from sara_sqlite import damage
-
-    from sara.plugins import Plugins
-    from sara.rules import Words
-
-    Words()
-    Plugins(None).available()
-    damage.tables()
 
 
 def _ready(*descriptors: int) -> set[int]:

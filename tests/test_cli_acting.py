@@ -24,7 +24,7 @@ from sara.cli.app import app
 from sara.cli.opening import opened, read
 from sara.daemon import Daemon, wall_clock
 from sara.model import Arrival, Verdict
-from tests.extent import some_of
+from tests.effort import some_of
 
 SHELF = Path(__file__).parent / "data" / "plugins"
 HOUR = 3_600_000

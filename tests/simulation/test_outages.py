@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 
 from sara import GiveUp, TryLater, Turn
+from tests.effort import spread
 from tests.simulation.tale import Tale
 
 NOTICED_WITHIN = 10
@@ -68,7 +69,7 @@ class Outage(Tale):
 def test_when_an_outage_ends_everybody_is_answered_within_seconds_in_order_and_few_tries_were_made(tmp_path: Path) -> None:
     ends = ("ai: away", "ai: key", "graph: away", "graph: token")
     lengths = [(60, 1, False), (60, 2, False), (60, 5, True), (60, 40, False), (900, 1, True), (900, 12, False)]
-    for number, (what, (lasts, writers, restarts)) in enumerate(itertools.product(ends, lengths)):
+    for number, (what, (lasts, writers, restarts)) in enumerate(spread(list(itertools.product(ends, lengths)), 8)):
         row = (what, lasts, writers, restarts)
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -113,7 +114,7 @@ def test_conversations_that_fail_by_themselves_keep_nobody_else_waiting(tmp_path
         GiveUp("filtered"),
         RuntimeError("a bug"),
     )
-    for number, error in enumerate(errors):
+    for number, error in enumerate(spread(errors, 4)):
         folder = tmp_path / str(number)
         folder.mkdir()
         Ailing(folder, error).run()

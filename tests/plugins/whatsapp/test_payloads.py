@@ -15,7 +15,7 @@ from sara_whatsapp.payloads import Number, Parsed, parse
 from structlog.testing import capture_logs
 
 from sara import AccountEvent, IdentityChange, Person, Reception, SetAside
-from tests.extent import extent, some_of
+from tests.effort import chosen, some_of
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text, value_at
 from tests.rows import each_row
 
@@ -307,7 +307,7 @@ def test_a_wish_that_cannot_be_told_is_set_aside() -> None:
 # anything at all
 
 
-@settings(max_examples=extent(150, 400), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=chosen(short=150, full=400), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_no_change_of_any_field_is_answered_with_anything_but_200(post: Post, data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(SEEDS)))

@@ -32,7 +32,7 @@ from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
-from tests.extent import extent
+from tests.effort import chosen
 from tests.fakes import DoorServer, House
 from tests.journeys.test_strangers import stalls
 from tests.patience import patience
@@ -59,7 +59,7 @@ wrong = anything | raw.map(lambda token: f"@{token}@")
 LONGEST_STALL = patience(0.1)
 """Seconds that one callback may take of the loop. Usual are some hundredths."""
 
-BULK = extent(1_500, 5_000)
+BULK = chosen(short=1_500, full=5_000)
 """Messages in one body. Without slices the rules alone would hold the loop for more than half a second."""
 
 
@@ -185,7 +185,9 @@ def elements() -> dict[str, list[Any]]:
 ELEMENTS = elements()
 
 
-@settings(max_examples=extent(50, 150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=chosen(short=50, full=150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_a_sound_message_is_stored_whatever_stands_beside_it(runner: Run, door: Door, data: st.DataObject) -> None:
     sound = door.sound()
@@ -205,7 +207,9 @@ def test_a_sound_message_is_stored_whatever_stands_beside_it(runner: Run, door: 
     assert not door.broke
 
 
-@settings(max_examples=extent(50, 150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=chosen(short=50, full=150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_no_signed_body_is_answered_with_anything_but_200(runner: Run, door: Door, data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(SEEDS)))
@@ -313,8 +317,12 @@ class TestFloods:
             holder[level] = [*holder.get(level, ()), "FLOOD"]
             return json.dumps(document).replace('"FLOOD"', ",".join([element] * count)).encode()
 
-        fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(extent(4_000, 20_000)))
-        most, nearly, many = extent(120_000, 1_000_000), extent(6_000, 90_000), extent(6_000, 100_000)
+        fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(chosen(short=4_000, full=20_000)))
+        most, nearly, many = (
+            chosen(short=120_000, full=1_000_000),
+            chosen(short=6_000, full=90_000),
+            chosen(short=6_000, full=100_000),
+        )
         rows: list[tuple[str, bytes, int]] = [
             ("more empty objects than are read", flooded("messages", "{}", most), 1),
             ("as many empty entries", b'{"entry":[' + b"{}," * most + b"{}]}", 1),
@@ -324,9 +332,9 @@ class TestFloods:
             ("in the entries", flooded("entry", "{}", nearly), 1),
             ("in the contacts, which nobody misses", flooded("contacts", "{}", nearly), 0),
             ("numbers", flooded("messages", "1", many), 1),
-            ("more numbers", flooded("messages", "1", extent(510_000, 1_500_000)), 1),
+            ("more numbers", flooded("messages", "1", chosen(short=510_000, full=1_500_000)), 1),
             ("texts", flooded("statuses", '""', many), 1),
-            ("errors of the account", flooded("errors", '{"code":1}', extent(1_000, 5_000)), 0),
+            ("errors of the account", flooded("errors", '{"code":1}', chosen(short=1_000, full=5_000)), 0),
             ("unknown fields", flooded("changes", fields, 1), 0),
             ("a few", flooded("messages", '{"few":1}', 150), 1),
             ("a few hundred", flooded("messages", "{}", 201), 1),
