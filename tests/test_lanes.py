@@ -205,7 +205,7 @@ def test_the_breaker_closes_with_the_first_that_goes_through(house: House) -> No
     assert not house.queue.held(LANE)
 
 
-def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house: House) -> None:
+async def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house: House) -> None:
     for _ in range(4):
         stumble(house)
     assert not house.lanes.held(LANE)
