@@ -50,6 +50,7 @@ class _Responder:
 
     silent_since: float | None = None
     begun: float = float("-inf")
+    back_at: float = float("-inf")
     usual: deque[float] = field(default_factory=lambda: deque(maxlen=ANSWERS_KEPT))
     beside: deque[asyncio.Task[Any]] = field(default_factory=deque)
     questions: dict[_Question[Any], None] = field(default_factory=dict)
@@ -71,13 +72,15 @@ class _Responder:
         was_silent = self.silent_since is not None and now - self.silent_since >= self.patience
         waiting = [question for question in self.questions if question.is_open]
         self.silent_since = now if waiting else None
-        if not was_silent:
+        if was_silent or begun >= self.back_at:  # what hung as well tells nothing about what is usual
             self.usual.append(now - begun)
+        if not was_silent:
             return
+        self.back_at = now
         behind = [question for question in waiting if question.asked_at < begun]
         loop = asyncio.get_running_loop()
         for number, question in enumerate(behind):
-            loop.call_later(MOMENT + STEP * number.bit_length(), question.ask_again)
+            loop.call_later(MOMENT + STEP * number.bit_length() + number / 1_000, question.ask_again)
 
     def failed(self, begun: float, now: float) -> None:
         """A call failed. What failed soon was answered, in its way."""

@@ -217,6 +217,7 @@ class Lanes:
         if not waiting or not self._is_breaking(lane):
             return
         if not self.held(lane):
+            self.prepares(lane)
             conversation = min(waiting, key=waiting.__getitem__)
             self._let_go[conversation] = waiting.pop(conversation)[1]
             self._queue.hasten([("reply", conversation)])
