@@ -35,6 +35,9 @@ LIMIT = 0.05
 
 MESSAGES = 11_000
 
+IDLE = 5.0
+"""Seconds in which nothing is delivered, for comparison."""
+
 POST = """
 import sys, urllib.request
 body = open(sys.argv[2], "rb").read()
@@ -92,9 +95,19 @@ async def deliver(town: Town, url: str, body: bytes) -> tuple[float, float, floa
     return worst[0], looks.longest, took
 
 
+async def nothing() -> tuple[float, float, float]:
+    """The same while nothing is delivered: what the machine itself does to a loop."""
+    looks, began = Looks(), time.perf_counter()
+    looking = asyncio.create_task(looks.run())
+    with stalls() as worst:
+        await asyncio.sleep(IDLE)
+    looking.cancel()
+    return worst[0], looks.longest, time.perf_counter() - began
+
+
 async def measured(runs: int) -> dict[str, list[tuple[float, float, float]]]:
     """Both bodies, so many times."""
-    found: dict[str, list[tuple[float, float, float]]] = {f"{MESSAGES:,} messages": [], "a million {}": []}
+    found: dict[str, list[tuple[float, float, float]]] = {f"{MESSAGES:,} messages": [], "a million {}": [], "nothing": []}
     phone, ai = WhatsAppSimulator(), OpenAISimulator()
     await phone.start()
     await ai.start()
@@ -103,8 +116,9 @@ async def measured(runs: int) -> dict[str, list[tuple[float, float, float]]]:
         town = Town(Path(folder), phone, ai, config)
         daemon = await town.start()
         for run in range(runs):
-            for make, results in zip((many, odd), found.values(), strict=True):
+            for make, results in zip((many, odd), found.values(), strict=False):
                 results.append(await deliver(town, f"{daemon.public_url}/webhook/messages", make(run)))
+            found["nothing"].append(await nothing())
         await town.stop()
     await phone.stop()
     await ai.stop()
