@@ -216,12 +216,13 @@ class Lanes:
         waiting = self._waiting.get(lane)
         if not waiting or not self._is_breaking(lane):
             return
-        if not self.held(lane):
-            self.prepares(lane)
-            conversation = min(waiting, key=waiting.__getitem__)
-            self._let_go[conversation] = waiting.pop(conversation)[1]
-            self._queue.hasten([("reply", conversation)])
-        self._look_later(lane, PAUSE)
+        if self.held(lane):
+            self._look_later(lane, PAUSE)
+            return
+        conversation = min(waiting, key=waiting.__getitem__)
+        self._let_go[conversation] = waiting.pop(conversation)[1]
+        self._queue.hasten([("reply", conversation)])
+        self._look_later(lane, BREAK)
 
     def prepares(self, lane: str) -> None:
         """Something is made that is to be tried next: while the breaker is open, nobody else need make anything meanwhile."""
