@@ -38,8 +38,8 @@ def decode(body: bytes) -> Any:
     try:
         # Strict UTF-8 first: json.loads would guess UTF-16 and UTF-32 from the bytes.
         text = body.decode("utf-8")
-        hooks = {"parse_int": _whole, "parse_float": _fraction, "parse_constant": _no_constant, "object_hook": _as_it_is}
-        return _clean(json.loads(text, **hooks), DEEPEST)
+        document = json.loads(text, parse_int=_whole, parse_float=_fraction, parse_constant=_no_constant, object_hook=_as_it_is)
+        return _clean(document, DEEPEST)
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
     except RecursionError as error:
