@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class TurnTools:
     """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
 
     `wanted` is the reason for which the model wants a person to take over: done together with keeping the answer, so that there
-    is never one without the other.
+    is never one without the other. `claim` is called before anything is done; it raises where another turn's tools did first.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class TurnTools:
         strays: Strays,
         problems: Problems,
         clock: Clock,
+        claim: Callable[[], None] = lambda: None,
     ) -> None:
+        self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
         self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
@@ -96,6 +98,7 @@ class TurnTools:
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        self._claim()
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
         name = next((known for known in self._names if is_tool_named(known, name)), name)
