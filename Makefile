@@ -8,6 +8,8 @@ export PYTHONDONTWRITEBYTECODE =
 ENVIRONMENT = @PYTHON="$(PYTHON)" sh scripts/environment.sh $(VENV)
 # Most tests wait for daemons and clocks more than they work: four at a time suit two cores.
 SPREAD = -n 4 --dist worksteal
+# What `make test` runs in a short form.
+IN_FULL = tests/faults tests/simulation $(shell grep -rl --include='test_*.py' 'from tests.effort import' tests)
 
 .PHONY: run-environment dev-environment demo test faults chaos soak overload fuzz lint bench lock format clean
 
@@ -18,7 +20,7 @@ test: dev-environment  ## all tests
 	$(BIN)/pytest $(SPREAD)
 
 faults: dev-environment  ## the delivery contract under injected faults, in full; ten minutes at most
-	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) tests/faults tests/simulation
+	SARA_FAULTS=full $(BIN)/pytest $(SPREAD) $(IN_FULL)
 
 chaos: dev-environment  ## thousands of messages, a kill about every five seconds; prints what was lost (nothing)
 	$(BIN)/python bench/chaos.py

@@ -7,6 +7,9 @@ import contextlib
 import inspect
 import signal
 import threading
+
+# `signal.getsignal` takes each handler for a number first and has it printed in full, which costs more than most plugin code.
+from _signal import getsignal as _handler_of  # type: ignore[import-not-found]  # the standard library's own, which has no stub
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from types import FrameType
@@ -69,10 +72,7 @@ def _interrupts() -> Iterator[list[int]]:
     """Tell a real Ctrl-C from a KeyboardInterrupt that code raises by itself. A daemon handles signals on its loop: none is raised
     there, so that nothing has to be told apart."""
     pressed: list[int] = []
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    if threading.current_thread() is not threading.main_thread() or _handler_of(signal.SIGINT) is not signal.default_int_handler:
         yield pressed
         return
 

@@ -830,6 +830,10 @@ class Queue(PluginObject):
     def went_well(self, lane: str) -> None:
         """The other end of a lane answered: let more run at once."""
 
+    def hangs(self, lane: str, more: int) -> None:
+        """So many more of a lane's running jobs wait for another end that is silent (or fewer, where `more` is below 0): while the
+        lane starts slowly, others may start beside them. A queue that cannot lets them wait."""
+
     def hasten(self, jobs: Iterable[tuple[JobKind, str]]) -> None:
         """What these pending jobs wait for is there: make them due now, in this order, as far as they are held in memory. A queue
         that cannot lets them wait for their due."""

@@ -36,6 +36,7 @@ class LaneState:
     held_until: Instant | None = None
     held_for: Millis = 0
     allowance: int | None = None
+    hanging: int = 0
     tried: Collection[str] = ()
     more_kept: bool = False
     look_at: Instant | None = None
@@ -43,7 +44,7 @@ class LaneState:
     def room(self) -> int:
         if self.held:
             return 0
-        cap = self.limit if self.allowance is None else min(self.limit, self.allowance)
+        cap = self.limit if self.allowance is None else min(self.limit, self.allowance + self.hanging)
         return cap - self.running
 
     def pop(self) -> Ready:

@@ -264,6 +264,9 @@ class Rules:
             for each in changes
             if isinstance(each, Echo) and (over := self._echoed(each, route, now)) is not None
         }
+        operators = self._handing.operators(route)
+        # To word it in all languages takes longer than to store a message: only where it may be needed.
+        may_be_told = bool(arrivals) if operators else any(each.message.reply_to is not None for each in arrivals)
         return Intake(
             route.channel.account,
             arrivals,
@@ -271,8 +274,8 @@ class Rules:
             changes,
             reception.set_aside,
             echoed,
-            operators=self._handing.operators(route),
-            operator_notice=wording(self._texts, route.channel, "operator_notice") if arrivals else {},
+            operators=operators,
+            operator_notice=wording(self._texts, route.channel, "operator_notice") if may_be_told else {},
             stamps=tuple(each.at for each in reception.changes),
         )
 

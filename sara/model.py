@@ -551,6 +551,12 @@ class Turn:
     timezone: str = ""
 
 
+def is_tool_named(name: str, written: str) -> bool:
+    """Whether a model that wrote `written` means the tool `name`."""
+    bare = _NUMBERED.sub("", written.partition("<")[0].strip())
+    return written == name or _letters(re.split(r"[./:]", bare)[-1]) == (_letters(name) or name)
+
+
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
     """A tool as a model is told of it: `parameters` is a JSON Schema of an object."""
@@ -562,8 +568,7 @@ class ToolSpec:
     def is_named(self, written: str) -> bool:
         """Whether a model that wrote `written` means this tool: `functions.hand_over`, `Hand-Over`, `hand_over:0` and
         `hand_over<|channel|>commentary` are all `hand_over`."""
-        bare = _NUMBERED.sub("", written.partition("<")[0].strip())
-        return written == self.name or _letters(re.split(r"[./:]", bare)[-1]) == (_letters(self.name) or self.name)
+        return is_tool_named(self.name, written)
 
     def is_named_in(self, text: str) -> bool:
         """Whether `text` holds the name of this tool in any spelling."""

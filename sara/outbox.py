@@ -153,14 +153,15 @@ class Outbox:
         attempt = self._new_id()
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
         self._lanes.sends(route.deliver_lane, attempt)
+        begun = self._clock()
         with self._lanes.trying(route.deliver_lane):
-            outcome = await self._try(view, route, attempt)
+            outcome = await self._try(view, route, attempt, begun)
         work = await self._settle(attempt, outcome)
         if outcome.state in ("accepted", "refused") or outcome.closes_window:
             # A refusal is an answer too: the other end is there.
             if outcome.external_id is not None:
                 self._lanes.sends(route.deliver_lane, outcome.external_id)
-            self._lanes.well(route.deliver_lane, view.part.conversation)
+            self._lanes.well(route.deliver_lane, view.part.conversation, begun)
         if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
@@ -171,7 +172,7 @@ class Outbox:
             log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
         return await self._tell_replies(work)
 
-    async def _try(self, view: DeliveryView, route: Route, attempt: str) -> Outcome:
+    async def _try(self, view: DeliveryView, route: Route, attempt: str, begun: Instant) -> Outcome:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
             accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
@@ -179,7 +180,7 @@ class Outbox:
                 raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
             return Outcome("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
         except NotSent as error:
-            return self._not_sent(view, route, error)
+            return self._not_sent(view, route, error, begun)
         except WindowClosed as error:
             if not gates.window_matters(view, route.channel.reply_window):
                 return self._refused(route, error)
@@ -200,12 +201,12 @@ class Outbox:
             self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
             return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
         except InDoubt as error:
-            self._stumbled(view, route, str(error))
+            self._stumbled(view, route, str(error), begun)
             return in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
             told = f"the channel {told_of(error)}"
-            self._stumbled(view, route, told)
+            self._stumbled(view, route, told, begun)
             return in_doubt(route, self._clock(), told)
 
     def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
@@ -218,7 +219,7 @@ class Outbox:
         )
         return Outcome("refused", "failed", error=str(error), details=error.details)
 
-    def _not_sent(self, view: DeliveryView, route: Route, error: NotSent) -> Outcome:
+    def _not_sent(self, view: DeliveryView, route: Route, error: NotSent, begun: Instant) -> Outcome:
         now = self._clock()
         if error.scope == "channel":
             told = f"{route.name} has to wait: {error}"
@@ -232,7 +233,7 @@ class Outbox:
         calls, most = view.attempts + 1, None
         failures = calls
         if not error.own_fault:
-            alone = self._stumbled(view, route, str(error))
+            alone = self._stumbled(view, route, str(error), begun)
             failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
             self._policy,
@@ -255,9 +256,9 @@ class Outbox:
             return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
         return Outcome("not_sent", "queued", decision.at, error=str(error), details=error.details)
 
-    def _stumbled(self, view: DeliveryView, route: Route, how: str) -> int:
+    def _stumbled(self, view: DeliveryView, route: Route, how: str, begun: Instant) -> int:
         is_first = view.attempts == 0 and view.doubts == 0
-        return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first)
+        return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
 
     def _conversation_pause(self, view: DeliveryView, after: Millis | None) -> Millis:
         """How long a conversation has to wait now; twice as long each time in a row."""

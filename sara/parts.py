@@ -27,7 +27,7 @@ def is_visible(text: str) -> bool:
 
 def utf16_length(text: str) -> int:
     """The length in UTF-16 code units, the safest reading of a provider's "characters"."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def storable(text: str) -> str:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -232,14 +232,34 @@ def _forget(name: str) -> None:
 
 
 def _installed() -> list[Found]:
+    """What is installed now. To read what all packages offer takes long; again it is only read where something has changed."""
+    return list(_installed_at(tuple((place, _changed(place)) for place in sys.path)))
+
+
+@functools.lru_cache(maxsize=4)
+def _installed_at(_places: tuple[tuple[str, int], ...]) -> Sequence[Found]:
+    """`_places` are where packages may be, and when each was changed last: installers add and remove folders there."""
+    bundled = _bundled()
     found = [
-        Found(point.name, "bundled" if _is_bundled(point) else "installed", point.module) for point in entry_points(group=GROUP)
+        Found(point.name, "bundled" if (point.name, point.value) in bundled else "installed", point.module)
+        for point in entry_points(group=GROUP)
     ]
     return sorted(found, key=lambda each: each.origin == "bundled")
 
 
-def _is_bundled(point: EntryPoint) -> bool:
-    return point.dist is not None and point.dist.name.replace("_", "-").lower() == DISTRIBUTION
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _bundled() -> set[tuple[str, str]]:
+    """The names and values of SARA's own entry points."""
+    try:
+        return {(point.name, point.value) for point in distribution(DISTRIBUTION).entry_points if point.group == GROUP}
+    except PackageNotFoundError:
+        return set()
 
 
 def _import_path(name: str, path: Path) -> ModuleType:

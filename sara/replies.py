@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from sara import gates, history, retry, timers, tools
-from sara.bounds import Strays, told_of
-from sara.contracts import Clock, HistoryLimits, Responder, Store, Tool
+from sara.asking import Asking
+from sara.bounds import Strays
+from sara.contracts import Clock, HistoryLimits, Store, Tool
 from sara.errors import ContentRefused, GiveUp, OverBudget, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
 from sara.handing import Handing, spoken
 from sara.lanes import PROBE_LONGEST, Lanes
 from sara.media_downloads import MediaDownloads, wait_for_files
-from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope, Turn
+from sara.model import Again, Also, Done, Draft, HandOver, Instant, Job, JobEnd, OpenWork, Reply, ReplyView, Said, ToolScope
 from sara.notifier import JobNotifier
-from sara.parts import is_visible, storable
 from sara.plugins import Hooks
 from sara.presence import Presence
 from sara.problems import DAY, ProblemReporter
 from sara.retry import Broke
 from sara.routes import Route, Routes
-from sara.spending import Spending, counted
+from sara.spending import Spending
 from sara.texts import Texts
 from sara.tools import TurnTools
 from sara.turns import drafts_of, readings_of, turn_of
@@ -45,10 +46,6 @@ _SKIPPED: Mapping[str, tuple[str, str]] = {
     ),
 }
 """What an operator should know of, by the reason for which messages are not answered."""
-
-GRACE = 5_000
-"""How much longer than its own time-out, in milliseconds, a responder is waited for; at most as long again."""
-
 
 MOST_RETHOUGHT = 2
 """So many answers to the same messages are dropped because more was written."""
@@ -93,8 +90,8 @@ class Replies:
         self._clock = clock
         self._chance = chance
         self._strays = strays
-        self._downloads = downloads
         self._presence = Presence(strays)
+        self._asking = Asking(strays, downloads, lanes, problems)
         # One more than is shown: so it is seen whether something was cut off before it.
         self._limits = HistoryLimits(
             messages=max((route.policy.history.messages for route in routes), default=0) + 1,
@@ -184,7 +181,8 @@ class Replies:
         try:
             async with self._presence.shown(route, view.waiting, lambda: self._is_wanted(view.conversation)):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
-                reply, toolbox = await self._ask(route, turn, lambda: self._toolbox(view, route, attempt, now), until)
+                with self._lanes.trying(route.reply_lane):
+                    reply, toolbox = await self._asking.ask(route, turn, partial(self._toolbox, view, route, attempt, now), until)
             drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
@@ -213,7 +211,7 @@ class Replies:
                 view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
             )
         await self._wake_delivery(work, *others)
-        self._lanes.well(route.reply_lane, view.conversation)
+        self._lanes.well(route.reply_lane, view.conversation, self._clock())
         self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
         return _end(work)
 
@@ -225,12 +223,12 @@ class Replies:
             return False
         return view is not None and view.mode == "bot" and not view.opted_out
 
-    def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant) -> TurnTools:
+    def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant, claim: Callable[[], None]) -> TurnTools:
         names = route.policy.tools
         scope = ToolScope(view.conversation, view.account, view.contact, now)
         chosen = tools.chosen(names, self._manners.tools)
         hands_over = tools.HAND_OVER in names
-        return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock)
+        return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
     def _wanted(self, view: ReplyView, route: Route, toolbox: TurnTools, now: Instant) -> HandOver | None:
         """The hand-over that the model asked for."""
@@ -261,66 +259,12 @@ class Replies:
                 lasts=DAY,
             )
 
-    async def _ask(self, route: Route, turn: Turn, toolbox: Callable[[], TurnTools], until: float) -> tuple[Reply, TurnTools]:
-        """Ask the responders in turn; one pass through all of them is one attempt. Files are waited for until the loop's time `until`.
-
-        Each has tools of its own, which begin to count anew: what one before it has done already is recognised and not done again,
-        and what that one wanted besides its answer does not follow from another's.
-
-        Raises TryLater if any of them may answer later, otherwise GiveUp.
-        """
-        failed: list[TryLater | GiveUp] = []
-        for name, responder in route.responders:
-            tools = toolbox()
-            try:
-                return await self._ask_one(route, name, responder, turn, tools, until), tools
-            except (TryLater, GiveUp) as error:
-                failed.append(error)
-        raise retry.combine(failed)
-
-    async def _ask_one(self, route: Route, name: str, responder: Responder, turn: Turn, tools: TurnTools, until: float) -> Reply:
-        called = f"responder:{name}"
-        if self._strays.blocked(called):
-            log.warning("responder_not_called", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
-        try:
-            left = int((until - asyncio.get_running_loop().time()) * 1_000)
-            turn = await self._downloads.prepare(route, turn, responder, left)
-            within = responder.timeout + min(GRACE, responder.timeout)
-            reply = await self._strays.call(called, responder.answer(turn, tools), within)
-        except (TryLater, GiveUp) as error:
-            log.warning(
-                "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
-            )
-            raise
-        except (Stale, StoreUnavailable, StoreLost):
-            raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
-        except TimeoutError as error:
-            log.warning("responder_hung", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
-        except Exception as error:
-            log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            raise self._broke(name, told_of(error)) from error
-        if not isinstance(reply, Reply):
-            raise self._broke(name, f"answered with a {type(reply).__name__}")
-        said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(storable(part.text)))
-        if not said:
-            raise TryLater(f"{name} answered nothing")
-        self._problems.clear(f"responder:{name}:error")
-        return replace(reply, parts=said, usage=counted(reply.usage))
-
-    def _broke(self, name: str, how: str) -> Broke:
-        self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
-        )
-        return Broke(f"{name} broke: it {how}")
-
     async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
         now = self._clock()
         calls = view.attempts + 1
         decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
         if isinstance(error, GiveUp):
-            self._lanes.well(route.reply_lane, view.conversation)  # a refusal is an answer too: the other end is there
+            self._lanes.well(route.reply_lane, view.conversation, now)  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.Dead):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
@@ -372,6 +316,10 @@ class Replies:
             until_mended=error.until_mended,
         )
         if most is not None and isinstance(decision, retry.RetryAt):
+            if error.after is None:
+                # A call that hung has taken its rest itself.
+                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,20 +34,22 @@ class Words:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
     def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
+        known, added = _known(), [_added("hand_over", hand_over), _added("opt_in", opt_in), _added("opt_out", opt_out)]
         # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
         self._meanings = {
-            **_meanings("hand_over", (), {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
-            **_meanings("hand_over", hand_over, {code: each.hand_over for code, each in LANGUAGES.items()}),
-            **_meanings("opt_in", opt_in, {code: each.opt_in for code, each in LANGUAGES.items()}),
-            **_meanings("opt_out", (), {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
-            **_meanings("opt_out", opt_out, {code: each.opt_out for code, each in LANGUAGES.items()}),
+            **known.common["hand_over"],
+            **added[0],
+            **known.plain["hand_over"],
+            **added[1],
+            **known.plain["opt_in"],
+            **known.common["opt_out"],
+            **added[2],
+            **known.plain["opt_out"],
         }
-        polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
-        self._polite = _Phrases(polite)
-        self._around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
-        words = (word for phrase in self._meanings for word in phrase.split())
-        self._vocabulary = frozenset({"", *map(_trimmed, words), *self._around.words})  # a dash alone is no word
-        self._longest = max(LONGEST, 2 * max(map(len, self._meanings)))
+        self._polite, self._around = known.polite, known.around
+        phrases = [phrase for each in added for phrase in each]
+        self._vocabulary = known.vocabulary | _words_in(phrases)
+        self._longest = max(known.longest, 2 * max(map(len, phrases), default=0))
 
     def meaning(self, text: str) -> Meaning | None:
         """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
@@ -135,11 +138,49 @@ class _Phrases:
         return range(min(self._longest, most), 0, -1)
 
 
-def _meanings(
-    what: Order, added: Iterable[str], known: Mapping[str, Iterable[str]], *, common: bool = False
-) -> dict[str, Meaning]:
-    """By normalised word. One that several languages have tells no language, and neither does one that a business adds."""
-    languages: dict[str, set[str]] = {word: set() for word in map(normalised, added) if word}
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the languages bring: their words by what they order, and the phrases around them."""
+
+    plain: Mapping[Order, Mapping[str, Meaning]]
+    common: Mapping[Order, Mapping[str, Meaning]]
+    polite: _Phrases
+    around: _Phrases
+    vocabulary: frozenset[str]
+    longest: int
+
+
+@functools.cache
+def _known() -> _Known:
+    """The same for every configuration: put together once."""
+    common: dict[Order, Mapping[str, Meaning]] = {
+        "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
+        "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
+    }
+    plain: dict[Order, Mapping[str, Meaning]] = {
+        "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
+        "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
+        "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
+    }
+    polite = [phrase for each in LANGUAGES.values() for phrase in each.polite]
+    around = _Phrases([*polite, *(phrase for each in LANGUAGES.values() for phrase in (*each.greetings, *each.asking))])
+    orders = [phrase for each in (*common.values(), *plain.values()) for phrase in each]
+    vocabulary = frozenset({"", *around.words}) | _words_in(orders)  # a dash alone is no word
+    return _Known(plain, common, _Phrases(polite), around, vocabulary, max(LONGEST, 2 * max(map(len, orders))))
+
+
+def _words_in(phrases: Iterable[str]) -> frozenset[str]:
+    return frozenset(_trimmed(word) for phrase in phrases for word in phrase.split())
+
+
+def _added(what: Order, words: Iterable[str]) -> dict[str, Meaning]:
+    """What a business adds tells no language."""
+    return {word: Meaning(what, None) for word in map(normalised, words) if word}
+
+
+def _meanings(what: Order, known: Mapping[str, Iterable[str]], *, common: bool = False) -> dict[str, Meaning]:
+    """By normalised word. One that several languages have tells no language."""
+    languages: dict[str, set[str]] = {}
     for code, words in known.items():
         for word in words:
             languages.setdefault(normalised(word), set()).add(code)

@@ -145,6 +145,10 @@ class ScheduledQueue(Queue):
                 state.allowance = None
             self._changed.set()
 
+    def hangs(self, lane: str, more: int) -> None:
+        self._lane(lane).hanging += more
+        self._changed.set()
+
     def hasten(self, jobs: Iterable[Id]) -> None:
         for job in jobs:
             if job in self._running:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara import history, timers
+from sara.asking import GRACE
 from sara.bounds import Strays
 from sara.contracts import Clock, Store
 from sara.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
@@ -16,7 +17,7 @@ from sara.model import Again, Done, Draft, Instant, Job, JobEnd, Line, Millis, O
 from sara.notifier import JobNotifier
 from sara.parts import storable
 from sara.problems import DAY, ProblemReporter
-from sara.replies import GRACE, Manners
+from sara.replies import Manners
 from sara.routes import Route, Routes
 from sara.spending import counted
 

@@ -6,7 +6,8 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +18,7 @@ from sara.bounds import Strays, guarded_call, told_of
 from sara.config.options import Options
 from sara.contracts import Clock, Store, Tool
 from sara.errors import SaraError
-from sara.model import ToolScope, ToolSpec
+from sara.model import ToolScope, ToolSpec, is_tool_named
 from sara.parts import storable
 from sara.type_check import wrong
 
@@ -61,7 +62,7 @@ class TurnTools:
     """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
 
     `wanted` is the reason for which the model wants a person to take over: done together with keeping the answer, so that there
-    is never one without the other.
+    is never one without the other. `claim` is called before anything is done; it raises where another turn's tools did first.
     """
 
     def __init__(
@@ -74,9 +75,12 @@ class TurnTools:
         strays: Strays,
         problems: ProblemReporter,
         clock: Clock,
+        claim: Callable[[], None] = lambda: None,
     ) -> None:
+        self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
+        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
         self._store = store
         self._attempt = attempt
         self._scope = scope
@@ -86,23 +90,24 @@ class TurnTools:
         self._calls: Counter[tuple[str, str]] = Counter()
         self.wanted: str | None = None
 
-    @property
+    @cached_property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model is told of."""
+        """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
         return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.contracts.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        self._claim()
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
-        name = next((spec.name for spec in self.specs if spec.is_named(name)), name)
+        name = next((known for known in self._names if is_tool_named(known, name)), name)
         if name == HAND_OVER and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
             self._calls[name, ""] += 1
-            return f"There is no tool of that name. There are: {', '.join(spec.name for spec in self.specs) or 'none'}."
+            return f"There is no tool of that name. There are: {', '.join(self._names) or 'none'}."
         try:
             parsed = guarded_call(_parsed, tool.Arguments, arguments)
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import asyncio
 import atexit
-import gc
+import importlib
 import json
 import os
 import runpy
@@ -25,18 +25,6 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PRELOADED = (
-    "sara.cli.app",
-    "sara.cli.opening",
-    "sara.daemon",
-    "sara_whatsapp.channel",
-    "sara_openai.responder",
-    "sara_sqlite.store",
-    "sara_sqlite.queue",
-    "markdown_it",
-    "openai.resources.chat.completions",
-    "openai.resources.responses",
-)
 _server: tuple[int, str] | None = None
 
 
@@ -124,10 +112,8 @@ def _address() -> str:
 
 def _serve(listening: socket.socket, alive: int) -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
-    for name in PRELOADED:
-        __import__(name)
+    importlib.import_module("tests.warm")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    gc.freeze()
     while True:
         if alive in _ready(listening.fileno(), alive):
             return

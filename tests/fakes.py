@@ -671,6 +671,10 @@ class Listener:
 # ── a house ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+WORDS = Words()
+"""Those of all languages. Building them takes longer than most tests, and they never change."""
+
+
 @dataclass
 class House:
     """The core's rooms need these; one channel named `support`, answered by `assistant`."""
@@ -696,7 +700,7 @@ class House:
         self.texts = Texts()
         self.handing = Handing(self.routes, self.texts)
         self.manners = Manners(self.texts, Spending(Budget()), self.handing)
-        self.rules = Rules(Words(), self.texts, self.handing)
+        self.rules = Rules(WORDS, self.texts, self.handing)
         self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
 
     @property

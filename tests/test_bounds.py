@@ -399,6 +399,7 @@ def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone(
         first, second = FakeResponder(), FakeResponder("I can.")
         house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)))
         house.store.replying = reply_view(line("in-1", "hello"))
+        first.timeout = 5_000  # too short for another call beside one that hangs
         async with stubborn(house.strays) as calls:
             first.thinking = calls.call
             for _ in range(MOST_OF_ONE + 2):

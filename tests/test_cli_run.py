@@ -33,15 +33,20 @@ class Knot:
 
 
 def test_what_is_there_after_a_start_is_not_looked_through_again_and_again() -> None:
-    gone = weakref.ref(Knot())
+    gone, former = weakref.ref(Knot()), Knot()
+    stays = weakref.ref(former)
     try:
         run._shorten_collections()
         frozen = gc.get_freeze_count()
-        assert gone() is None, "garbage of the start, or of a daemon before a reload, is freed first"
+        assert gone() is None, "garbage of the start is freed first"
         assert frozen > 10_000
         lost = weakref.ref(Knot())
+        del former
         run._shorten_collections()
         assert lost() is None
+        assert stays() is not None, "what was there after the start is not looked through"
+        run._shorten_collections(anew=True)
+        assert stays() is None, "nor does a reload keep anything of the daemon that it ended"
         assert gc.get_freeze_count() < frozen * 2
     finally:
         gc.unfreeze()

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sara.config import Duration, Listen, Loaded, Options, RetryPolicy, Secret, load
 from sara.errors import PluginError
+from tests.rows import each_row
 
 
 class Inner(Options):
@@ -400,7 +401,7 @@ def test_a_value_without_a_colon_and_a_space_before_it_is_recognised(read: Read,
 # ── wrong values ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "value", "said"),
     [
         ("version", "true", "must be text, but is true or false; put it in quotes if text is meant"),
@@ -506,7 +507,7 @@ def test_a_plugin_whose_validator_crashes_is_named_and_nothing_more(read: Read, 
 HUNTER = "hunter2-correct-horse"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         chat(token=HUNTER, speed="0"),
@@ -537,7 +538,6 @@ HUNTER = "hunter2-correct-horse"
         AI + f"channels: {{chat: {{plugin: chat, number: a, token {HUNTER}}}}}\n",
         AI + f"channels: {{chat: {{plugin: chat, token:{HUNTER}: a, token:{HUNTER}: a}}}}\n",
     ],
-    ids=range(27),
 )
 def test_a_secret_in_the_file_never_shows(read: Read, text: str) -> None:
     loaded = read(text)

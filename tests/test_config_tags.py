@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sara.config import Loaded, Options, Secret, load
+from tests.rows import each_row
 
 
 class Chat(Options):
@@ -113,12 +114,11 @@ def test_the_name_of_a_secret_is_no_path(read: Read, tmp_path: Path, name: str) 
     assert "!secret needs the name of a secret" in fault(read(f'    token: !secret "{name}"', environ), tmp_path)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     ["hunter2", "- hunter2", "my_token: [hunter2]", "my_token: {hunter2: hunter2}", "my_token: !hunter2", "my_token: *hunter2",
      "my_token: !secret hunter2", 'my_token: "hunter2', "my_token: hunter2: x", "my_token: @hunter2",
      "my_token: a\nhunter2\nb: c", "my_token: a\nmy_token: hunter2\n  x: y", "hunter2\x07", "my_token: !hun!ter2 hunter2"],
-    ids=range(14),
 )  # fmt: skip
 def test_a_broken_file_of_secrets_is_told_without_a_word_of_it(read: Read, tmp_path: Path, text: str) -> None:
     (tmp_path / "secrets.yaml").write_text(text)

@@ -380,6 +380,19 @@ def taken_in(house: House, *messages: InboundMessage, changes: tuple[Change, ...
     return house.rules.intake(Reception(verified=True, messages=messages, changes=changes), house.route, NOW)
 
 
+def test_words_for_operators_come_along_where_one_of_them_may_have_written(house: House) -> None:
+    plain, quoting = message("hello"), replace(message("hello"), reply_to="out-1")
+    assert not taken_in(house, plain).operator_notice, "nobody is an operator, and nothing is quoted"
+    assert taken_in(house, plain, quoting).operator_notice, (
+        "what is quoted may be what an operator was told, before notify was taken out"
+    )
+    policy = Conversation(responder="assistant", hand_over=HandOverPolicy(notify=Notify(channel="support", to="+49 170 1")))
+    told = House(policy=policy)
+    assert taken_in(told, plain).operators
+    assert taken_in(told, plain).operator_notice["de"].text
+    assert not taken_in(told).operator_notice
+
+
 def test_a_hand_over_counts_from_the_event_and_not_from_its_arrival() -> None:
     rows: list[tuple[int | None, int, int | None]] = [
         # back_after, how long ago; until when from now, None for no hand-over at all

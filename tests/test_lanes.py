@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from contextlib import ExitStack
 
 import pytest
 
 from sara import Wake
-from sara.lanes import BREAK, SEND_WITHIN
+from sara.lanes import ASIDE, BREAK, MOST_BESIDE, PAUSE, SEND_WITHIN
 from sara.testing.queue import Running
-from tests.fakes import NOW, House
+from tests.fakes import NOW, House, without_waiting
 
 LANE = "deliver:support"
 CONVERSATIONS = itertools.count(1)
@@ -205,7 +207,7 @@ def test_the_breaker_closes_with_the_first_that_goes_through(house: House) -> No
     assert not house.queue.held(LANE)
 
 
-def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house: House) -> None:
+async def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(house: House) -> None:
     for _ in range(4):
         stumble(house)
     assert not house.lanes.held(LANE)
@@ -277,3 +279,109 @@ def test_a_long_pause_is_told_with_its_remedy_until_something_goes_through(house
     house.queue.release(LANE)
     house.lanes.well(LANE)
     assert house.listed() == {}
+
+
+# ── tries that hang ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def pass_time(house: House, milliseconds: int) -> None:
+    """On both clocks."""
+    for _ in range(0, milliseconds, 500):
+        house.clock.forward(500)
+        await asyncio.sleep(0.5)
+
+
+def room(house: House) -> int:
+    """How many more jobs of the lane may start."""
+    return house.queue._lane(LANE).room()
+
+
+def test_beside_a_try_that_hangs_another_starts_but_only_so_many() -> None:
+    async def main() -> None:
+        house = House()
+        stumble(house, 5)
+        house.queue.release(LANE)
+        assert room(house) == 1
+        with ExitStack() as tries:
+            for n in range(MOST_BESIDE):
+                tries.enter_context(house.lanes.trying(LANE))
+                await pass_time(house, BREAK - 500)
+                assert (room(house), house.lanes.held(LANE)) == (1 + n, True), n
+                await pass_time(house, 500)
+                assert (room(house), house.lanes.held(LANE)) == (2 + n, False), n
+            tries.enter_context(house.lanes.trying(LANE))
+            await pass_time(house, BREAK)
+            assert (room(house), house.lanes.held(LANE)) == (1 + MOST_BESIDE, True), "the last that may"
+        assert room(house) == 1, "none hangs any more"
+
+    without_waiting(main())
+
+
+def test_a_try_that_hung_has_taken_its_rest_itself() -> None:
+    async def main() -> None:
+        house = House()
+        stumble(house, 4)
+        with house.lanes.trying(LANE):
+            await pass_time(house, 4_000)
+        stumble(house)
+        assert house.queue._lane(LANE).held_until == house.clock() + BREAK - 4_000
+        house.queue.release(LANE)
+        with house.lanes.trying(LANE):
+            await pass_time(house, 30_000)
+        stumble(house)
+        assert house.queue._lane(LANE).held_until == house.clock() + PAUSE
+
+    without_waiting(main())
+
+
+def test_what_fails_that_had_begun_before_the_return_opens_no_breaker_again(house: House) -> None:
+    begun = house.clock()
+    house.clock.forward(1_000)
+    house.lanes.well(LANE, "c1")
+    for n in range(9):
+        house.lanes.stumbled(LANE, "no answer", f"old{n}", is_first=True, begun=begun)
+    assert not house.queue.held(LANE)
+    for n in range(5):
+        house.lanes.stumbled(LANE, "no answer", f"new{n}", is_first=True, begun=house.clock())
+    assert house.queue.held(LANE)
+
+
+def test_what_goes_through_although_another_try_has_failed_meanwhile_ends_the_hold(house: House) -> None:
+    """Whether the lane is free at once, by when the try began and what else holds the lane."""
+    for number, (begun, also, free) in enumerate([(1, "", True), (-1, "", False), (1, "busy", False), (1, "refused", True)]):
+        lane = f"deliver:{number}"
+        for n in range(5):
+            house.lanes.stumbled(lane, "502", f"c{n}", is_first=True)
+        opened = house.clock()
+        house.clock.forward(2_000)
+        if also == "busy":
+            house.lanes.busy(lane, 60_000)
+        house.lanes.well(lane, "c9", opened + begun)
+        assert house.queue.held(lane) != free, (begun, also)
+
+
+def test_where_nothing_is_there_to_be_tried_one_at_a_time_is_let_go_to_make_something() -> None:
+    async def main() -> None:
+        house = House()
+        let_go: list[str] = []
+        house.queue.hasten = lambda jobs: let_go.extend(key for _, key in jobs)  # type: ignore[method-assign]
+        stumble(house, 5)
+        house.queue.release(LANE)
+        for name, since in (("c2", NOW - 1), ("c1", NOW - 2), ("c3", NOW)):
+            house.lanes.wait(LANE, name, since, NOW + 30_000)
+        with house.lanes.trying(LANE):
+            await pass_time(house, BREAK)
+            assert let_go == []
+            await pass_time(house, ASIDE)
+            assert let_go == ["c1"]
+            house.lanes.prepares(LANE)
+            await pass_time(house, BREAK - 500)
+            assert let_go == ["c1"], "somebody makes something"
+            await pass_time(house, PAUSE + 500)
+            assert let_go == ["c1", "c2"]
+        house.lanes.well(LANE)
+        assert let_go == ["c1", "c2", "c3"]
+        await pass_time(house, 60_000)
+        assert let_go == ["c1", "c2", "c3"]
+
+    without_waiting(main())

@@ -84,6 +84,17 @@ def test_the_bundled_plugins_are_found_without_a_folder() -> None:
         assert {name for name, found in plugins.available().items() if found[0].origin == "bundled"} >= BUNDLED
 
 
+def test_what_is_installed_or_removed_while_the_process_runs_is_seen_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "late" not in Plugins(None).available()
+    installed(tmp_path, "sara-late", "late", "sara_late")
+    assert places(Plugins(None), "late") == ["installed"]
+    shutil.rmtree(tmp_path / "sara_late-1.0.dist-info")
+    assert "late" not in Plugins(None).available()
+
+
 def test_a_file_and_a_folder_beside_the_configuration_are_plugins(folder: Path) -> None:
     file = folder / "sara_one.py"
     file.write_text(responder("One"), encoding="utf-8")

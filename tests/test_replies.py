@@ -42,12 +42,13 @@ from sara import (
     Wake,
     media_downloads,
 )
+from sara.asking import GRACE
 from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
 from sara.config.model import Ceiling
 from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
 from sara.lanes import BREAK, PROBE_LONGEST, STUMBLES
 from sara.languages import LANGUAGES
-from sara.replies import GRACE, MOST_RETHOUGHT, Replies
+from sara.replies import MOST_RETHOUGHT, Replies
 from sara.routes import Routes
 from sara.spending import Spending
 from sara.texts import ENGLISH as TEXTS

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sara import systemd
+from tests import figures
 from tests.patience import patience
 
 UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
@@ -32,12 +35,18 @@ def test_the_unit_is_well_sandboxed(need: Callable[[str, str], str], figure: Cal
     assert float(found[1]) <= EXPOSURE
 
 
-def test_a_figure_is_printed_also_where_tests_run_beside_each_other(need: Callable[[str, str], str]) -> None:
-    need("systemd-analyze", "its figure is to be printed")
-    judged = f"{Path(__file__)}::test_the_unit_is_well_sandboxed"
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "1", judged]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=patience(120), cwd=UNIT.parent.parent)
-    assert re.search(r"^systemd-analyze security: exposure [\d.]+ of at most", done.stdout, re.MULTILINE), done.stdout
+def test_a_figure_is_printed_also_where_tests_run_beside_each_other(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """By what prints the figures of this very run, told of by a worker."""
+    hooks = [getattr(plugin, "pytest_terminal_summary", None) for plugin in request.config.pluginmanager.get_plugins()]
+    assert figures.pytest_terminal_summary in hooks
+    (tmp_path / "test_judge.py").write_text(
+        "def test_judge(figure):\n    figure('exposure 1.5 of at most 2.5')\n", encoding="utf-8"
+    )
+    (tmp_path / "pytest.ini").touch()
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "tests.figures", "-n", "1", "test_judge.py"]
+    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(UNIT.parent.parent)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=patience(120), cwd=tmp_path, env=environ)
+    assert re.search(r"^exposure 1\.5 of at most 2\.5$", done.stdout, re.MULTILINE), done.stdout + done.stderr
 
 
 def test_the_unit_says_what_the_daemon_relies_on() -> None:

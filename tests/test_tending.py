@@ -28,10 +28,10 @@ from sara import (
     Usage,
     Wake,
 )
+from sara.asking import GRACE
 from sara.config import Budget, Conversation, FollowUp, History, Price
 from sara.config.model import Ceiling
 from sara.languages import LANGUAGES
-from sara.replies import GRACE
 from sara.spending import Spending
 from sara.tending import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, Tending
 from sara.timers import UNSENT_LOOK

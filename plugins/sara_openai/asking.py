@@ -96,7 +96,7 @@ class Asker:
         options = frozenset(request.keys() & OWN_PARAMETERS.keys())
         sent = Sent(bool(question.tools), bool(question.shown), options, lambda said: self._excerpt(said, question))
         try:
-            answered = await self._dialect.endpoint(client)(**request)
+            answered = await self._dialect.send(client, request)
         except (OpenAIError, ClientError, OSError, ValueError) as error:
             # ValueError is JSON that cannot be read; ClientError what the transport forgets to translate.
             return understand(error, host, now, sent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara import TryLater
@@ -27,9 +27,9 @@ _HANDED_BACK_IN_CALLS = ("extra_content",)
 class Completions:
     """A question as messages, the answer as the first choice."""
 
-    def endpoint(self, client: AsyncOpenAI) -> Callable[..., Awaitable[object]]:
+    async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
         """`POST /chat/completions`."""
-        return client.chat.completions.create
+        return await client.chat.completions.create(messages=(), model=request["model"], extra_body=request)
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""

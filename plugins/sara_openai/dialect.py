@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sara_openai.answer import Answer, ToolCall
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """One way to put a question into a request and to find the answer in a response. Holds nothing: all methods are functions."""
 
-    def endpoint(self, client: AsyncOpenAI) -> Callable[..., Awaitable[object]]:
-        """The client's method that takes the request."""
+    async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
+        """What the server answers to the request. The client sends it as it is: comparing a long history with its types, field by
+        field, would take it some milliseconds each time."""
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """The request for a question."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
+import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -157,6 +159,15 @@ class OpenAIResponder(Responder):
             return self._client
 
 
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """Whom the client trusts: whom the machine trusts. To read those certificates takes longer than the rest of a start, and is left
+    out where nothing is asked of them: then nobody is trusted."""
+    proxies = urllib.request.getproxies().values()
+    if url.startswith("http://") and not any(proxy.startswith("https://") for proxy in proxies):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return True
+
+
 def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
     import openai
 
@@ -167,7 +178,7 @@ def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
         max_retries=0,  # when to ask again is decided by SARA alone
         # The client would fill these in from the environment; the file decides.
         default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # typed for single calls only
-        http_client=openai.DefaultAioHttpClient(follow_redirects=False),
+        http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_trust(options.url)),
     )
     _ = client.responses if options.api == "responses" else client.chat.completions  # imports the rest of what a call needs
     return client

@@ -5,7 +5,7 @@ Nothing is left with the provider (`store` is off), so the model's own items go 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara import TryLater
@@ -26,9 +26,9 @@ _LASTING = ("invalid_prompt", "image", "policy", "data_residency_mismatch")
 class Responses:
     """A question as instructions and input items, the answer as output items."""
 
-    def endpoint(self, client: AsyncOpenAI) -> Callable[..., Awaitable[object]]:
+    async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
         """`POST /responses`."""
-        return client.responses.create
+        return await client.responses.create(extra_body=request)
 
     def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent; sealed reasoning is asked for only where it may have to be handed back."""

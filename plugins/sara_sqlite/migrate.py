@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from sara import StoreUnavailable, open_private
 log = structlog.get_logger("sara_sqlite")
 
 
-def steps() -> dict[int, str]:
+@cache
+def steps() -> Mapping[int, str]:
     """The numbered steps that this version knows: number → SQL."""
     found = {}
     for entry in files("sara_sqlite").joinpath("migrations").iterdir():

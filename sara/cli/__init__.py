@@ -7,10 +7,10 @@ import sys
 
 def main() -> None:
     """The entry point of the command `sara`."""
-    from sara.cli.app import app
+    from sara.cli.app import app_for
 
     try:
-        app()
+        app_for(sys.argv[1:])()
     except BrokenPipeError:
         # The reader of our output has gone, e.g. `sara export | head`.
         sys.stderr.close()

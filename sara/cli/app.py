@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import TyperInfo
 
 app = typer.Typer(
     name="sara",
@@ -366,3 +369,29 @@ def plugin_list(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     from sara.cli.plugins import listing as command
 
     raise typer.Exit(command(config, as_json=as_json))
+
+
+def app_for(words: Sequence[str], whole: typer.Typer = app) -> typer.Typer:
+    """`whole` with only the command that `words` begin with, or with all where they begin with none. To prepare the options of
+    every command takes longer than most commands do."""
+    if not words:
+        return whole
+    commands = [each for each in whole.registered_commands if each.callback and _name_of(each.name, each.callback) == words[0]]
+    groups = [each for each in whole.registered_groups if each.name == words[0]]
+    if not commands and not groups:
+        return whole
+    chosen = copy(whole)
+    chosen.registered_commands = commands
+    chosen.registered_groups = [_group_for(words[1:], each) for each in groups]
+    return chosen
+
+
+def _name_of(given: str | None, callback: Callable[..., object]) -> str:
+    return given or callback.__name__.replace("_", "-")
+
+
+def _group_for(words: Sequence[str], group: TyperInfo) -> TyperInfo:
+    chosen = copy(group)
+    if group.typer_instance is not None:
+        chosen.typer_instance = app_for(words, group.typer_instance)
+    return chosen

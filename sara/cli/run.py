@@ -94,10 +94,12 @@ def _steady_memory() -> None:
             mallopt(parameter, 128 * 1024)
 
 
-def _shorten_collections() -> None:
+def _shorten_collections(*, anew: bool = False) -> None:
     """Exclude everything that exists after a start from garbage collection: a full collection stops every thread, for 50 ms and
-    more with all modules and plugins in it."""
-    gc.unfreeze()
+    more with all modules and plugins in it. `anew`: what was excluded at the former start is looked through once more, for what is
+    left of the daemon that served then."""
+    if anew:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -173,7 +175,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
-        _shorten_collections()
+        _shorten_collections(anew=True)
     systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code

@@ -10,6 +10,8 @@ _SAME = str.maketrans({"’": "'", "ʼ": "'", "ى": "ي", "ة": "ه", "ـ": None
 
 def plain(text: str) -> str:
     """Without the accents of Latin letters and the vowel signs of Arabic ones, which people in a hurry leave out."""
+    if text.isascii():
+        return text
     kept: list[str] = []
     bare = False
     for char in unicodedata.normalize("NFD", text):

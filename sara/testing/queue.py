@@ -278,6 +278,35 @@ class QueueContract:
         release.set()
         await running.seen.ran(10)
 
+    async def test_beside_jobs_that_hang_others_start(self, running: Running) -> None:
+        release = asyncio.Event()
+
+        async def end(job: Job) -> JobEnd:
+            await release.wait()
+            return Done()
+
+        running.seen.ends = end
+        running.queue.hold("lane")
+        await running.queue.wake([wake("reply", f"c{n}", running.clock()) for n in range(10)])
+        running.queue.release("lane")
+        await running.seen.ran(1)
+        for hanging in (1, 2):
+            running.queue.hangs("lane", 1)
+            await running.seen.ran(hanging + 1)
+            assert running.seen.running == hanging + 1
+        running.queue.hold("lane", running.clock() + 5_000)
+        running.queue.hangs("lane", 1)
+        await running.forward(5_000)
+        await running.seen.ran(4)
+        assert running.seen.running == 4
+        running.queue.hangs("lane", -3)
+        running.queue.went_well("lane")
+        await running.queue.wake([wake("look", "others", running.clock(), lane="other")])
+        await running.seen.ran(5)
+        assert len(running.keys("reply")) == 4, "what hung counts again"
+        release.set()
+        await running.seen.ran(11)
+
     async def test_what_was_under_way_when_a_lane_was_held_does_not_hurry_its_start(self, running: Running) -> None:
         release = asyncio.Event()
 

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,29 +27,15 @@ from typing import Any, TypeVar
 from sara_openai.simulator import OpenAISimulator
 from sara_whatsapp.simulator import WhatsAppSimulator
 
+from tests.effort import FULL, spread
 from tests.faults.child import code, serve
 from tests.journeys.conftest import DEADLINE, Town, configuration, exported
 
 T = TypeVar("T")
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    # What `sara run` has imported in the end, and pytest, whose own script every fork looks at. What is missing is passed over.
-    [
-        "pytest",
-        *(
-            "aiohttp.web",
-            "openai.resources.chat.completions",
-            "markdown_it",
-            "httpcore2",
-            "h11",
-            "truststore",
-            "anyio.streams.tls",
-        ),
-        *("sara.cli.run", "sara_openai.responder", "sara_sqlite.store", "sara_sqlite.queue"),
-        *("sara_whatsapp.channel", "sara_whatsapp.simulator", "tests.faults.child"),
-    ]
-)
+# Besides pytest, whose own script every fork looks at. What is missing is passed over.
+FORKS.set_forkserver_preload(["pytest", "tests.faults.child", "tests.warm"])
 
 WRITING = "write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat,renameat2"
 """The system calls that change files."""
@@ -59,12 +46,6 @@ SENDING = "sendto,sendmsg,sendmmsg"
 
 DATABASE = ("sara.db", "sara.db-wal", "sara.db-journal", "sara.db-shm")
 OTHERS = ("sara.db.lock", "admin-token.new", "admin-token", "listening.json")
-
-FULL = os.environ.get("SARA_FAULTS") == "full"
-"""Every fault point, not a sample of them."""
-
-OFFSET = int(os.environ.get("SARA_FAULT_OFFSET", "0"))
-"""Where a sample begins. Counted up from run to run, samples come to cover them all."""
 
 
 class Died(Exception):
@@ -232,16 +213,25 @@ def points(trace: Path) -> list[Point]:
     return found
 
 
+def first_writes(found: Sequence[Point]) -> list[Point]:
+    """The first write of each commit: all that came before has happened, and nothing of it has. Killed at its other writes, a
+    process leaves the same behind."""
+    synced = ("fsync", "fdatasync")
+    return [point for before, point in pairwise(found) if before[0] in synced and point[0] not in synced]
+
+
 def killing(point: Point) -> tuple[str, ...]:
     """What makes strace kill there."""
     name, number = point
     return "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}"
 
 
-async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], sample: int = 12) -> None:
-    """Make a trip for each of these points, two beside each other. It returns whether it was struck: in full, one goes on past
-    the last point until nothing is."""
-    chosen = dict.fromkeys(found if FULL else [found[0], *found[OFFSET % sample :: sample], found[-1]])
+async def at_each(
+    found: Sequence[Point], trip: Callable[[Point], Awaitable[bool]], short: int, telling: Sequence[Point] = ()
+) -> None:
+    """Make a trip for each of these points, two beside each other; in a short run for `short` of them, or of those that tell more
+    than the others. It returns whether it was struck: in full, one goes on past the last point until nothing is."""
+    tried = spread(found if FULL or not telling else telling, short)
     room = asyncio.Semaphore(2)
     failed: dict[Point, str] = {}
 
@@ -253,12 +243,12 @@ async def at_each(found: Sequence[Point], trip: Callable[[Point], Awaitable[bool
                 failed[point] = "".join(traceback.format_exception(error, limit=-3))[-3_000:]
                 return False
 
-    await asyncio.gather(*map(guarded, chosen))
+    await asyncio.gather(*map(guarded, tried))
     for name, number in dict(found).items():
         beyond = number + 1
         while FULL and await guarded((name, beyond)):
             beyond += 1
-    print(f"{len(chosen)} of {len(found)} points, {len(failed)} failed")
+    print(f"{len(tried)} of {len(found)} points, {len(failed)} failed")
     assert not failed, "\n\n".join(f"{name} {number}: {why}" for (name, number), why in failed.items())
 
 

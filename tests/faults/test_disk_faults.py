@@ -174,7 +174,7 @@ async def test_a_sync_that_fails_anywhere_ends_the_process_and_the_next_one_find
         return code != 0
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, sample=3)
+    await at_each(points(tmp_path / "calls"), trip, short=3)
     assert START_AGAIN in codes, "no sync failed"
 
 

@@ -10,7 +10,7 @@
 | draining, the checkpoint, the end | the write-ahead log is copied before it goes |
 
 A call is struck as it begins, so that what it would have done is missing. A traced run tells which calls there are. With
-`SARA_FAULTS=full` every one is struck; otherwise a sample, which begins at `SARA_FAULT_OFFSET` and has the first and the last.
+`SARA_FAULTS=full` every one is struck; otherwise a few that are evenly spread (`tests/effort.py`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tests.faults.rig import (
     built,
     check_end,
     check_wreck,
+    first_writes,
     killing,
     points,
     read_through,
@@ -105,7 +106,8 @@ async def test_a_message_survives_a_kill_anywhere_on_its_way(
         return struck
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, sample=1 if names is None else 12)
+    found = points(tmp_path / "calls")
+    await at_each(found, trip, short=6 if names == DATABASE else 3, telling=first_writes(found))
 
 
 @pytest.mark.parametrize("names", [DATABASE, OTHERS], ids=["writing the database", "writing other files"])
@@ -135,4 +137,4 @@ async def test_a_kill_anywhere_in_the_first_start_leaves_a_state_that_serves(
         return struck
 
     assert not await trip(None, tmp_path / "calls")
-    await at_each(points(tmp_path / "calls"), trip, sample=20)
+    await at_each(points(tmp_path / "calls"), trip, short=2)

@@ -1,6 +1,6 @@
 """kill -9 at any moment, again and again, while customers write: every invariant holds.
 
-`SARA_FAULTS=full` makes it 30 kills; `SARA_SEED=…`, which a failure prints, chooses the same moments again.
+In full it is 30 kills (`tests/effort.py`); `SARA_SEED=…`, which a failure prints, chooses the same moments again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sara_whatsapp.simulator import AcceptedSend, WhatsAppSimulator
 
 from sara.cli.opening import opened
 from sara.model import Attempt, StoredMessage, TimelineEvent
+from tests.effort import chosen
 from tests.faults.invariants import CANARY, Evidence, Findings, Ledger, Said, examine, gather
 from tests.journeys.conftest import Process, Town, configuration
 from tests.journeys.test_kill_and_restart import crowd
 from tests.patience import patience
 from tests.rows import each_row
 
-FULL = os.environ.get("SARA_FAULTS") == "full"
 RATE = 30.0
 """Messages a second."""
 
@@ -194,13 +194,13 @@ def wordy(call: Call) -> str:
 
 
 async def test_nothing_is_lost_swapped_or_doubled_however_often_the_daemon_is_killed(tmp_path: Path) -> None:
-    kills = 30 if FULL else 3
+    kills = chosen(short=2, full=30)
     async with scene(tmp_path, fresh_seed(), provider=UNHURRIED) as here:
         here.town.ai.mode, here.town.ai.delay_ms = wordy, 40
         here.town.phone.faults.redeliver.on(3, chance=0.3)
         await here.lives.start()
         killed = asyncio.Event()
-        writing = asyncio.create_task(here.write(RATE, killed.is_set))
+        writing = asyncio.create_task(here.write(chosen(short=12.0, full=RATE), killed.is_set))
         await kill_again_and_again(here, writing, kills)
         killed.set()
         await writing

@@ -35,12 +35,16 @@ from sara_sqlite.store import SqliteStore
 from sara import Context
 from sara.problems import Problems
 from sara.testing.clock import HandClock
-from tests.faults.rig import FULL, OFFSET, Strace
+from tests.effort import OFFSET, chosen, spread
+from tests.faults.rig import Strace
 from tests.journeys.conftest import DEADLINE
 
 SECTOR = 512
-ROUNDS, DRAWS = (10, 3) if FULL else (4, 1)
+ROUNDS, DRAWS = chosen(short=(2, 1), full=(10, 3))
 """So many deeds, and for each cut so many mixtures of what was not synced; besides, nothing of it arrived, where something was synced."""
+
+LOOKED_AT = 200
+"""Cuts of a short run."""
 
 
 # ── the disk ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +185,7 @@ async def traced(strace: Strace, folder: Path, synchronous: str, rounds: int) ->
     only = [word for name in ("", "sara.db", "sara.db-wal", "sara.db-journal", "acks") for word in ("-P", str(folder / name))]
     trace = folder.with_suffix(".trace")
     running = await asyncio.create_subprocess_exec(
-        *(strace.program, "-f", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", *only, "-o", str(trace)),
+        *(strace.program, "-f", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", *only, "-o", str(trace)),
         *(sys.executable, "-m", "tests.faults.deeds", str(folder), synchronous, str(rounds)),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=asyncio.subprocess.PIPE,
@@ -232,7 +236,8 @@ class Cuts:
 
 
 async def cut_everywhere(happened: list[Call], folder: Path, chance: random.Random, draws: int) -> Cuts:
-    """Rebuild and open the disk for every cut."""
+    """Rebuild and open the disk for every cut, in a short run for some of them."""
+    looked_at = set(spread(range(len(happened)), LOOKED_AT))
     disk, cuts, acknowledged = Disk(), Cuts(), list[list[str]]()
     for number, each in enumerate(happened):
         news = each.name in ("fsync", "fdatasync")
@@ -253,6 +258,8 @@ async def cut_everywhere(happened: list[Call], folder: Path, chance: random.Rand
                 disk.seen[each.file].sync()
             case _:
                 disk.sync()
+        if number not in looked_at:
+            continue
         for mixture in [*[chance] * draws, *([None] if news else [])]:
             cuts.images += 1
             image = rebuilt(folder, disk.left(mixture))
@@ -262,7 +269,7 @@ async def cut_everywhere(happened: list[Call], folder: Path, chance: random.Rand
                 cuts.corrupt.append(f"{where}: {found[0]}")
             elif found:
                 cuts.lost.append(f"{where}: {found}")
-            if cuts.images % 100 == 0 and image.exists():
+            if cuts.images % chosen(short=25, full=100) == 0 and image.exists():
                 await served(image)
     return cuts
 

@@ -1,13 +1,12 @@
 """A provider that misbehaves in bulk: everything delivered many times, answers cut off, receipts lost or reversed, an outage.
 
-`SARA_FAULTS=full` makes the storms as big as the figures in the manual; `SARA_SEED=…`, which a failure prints, makes the same one.
+In full the storms are as big as the figures in the manual (`tests/effort.py`); `SARA_SEED=…`, which a failure prints, makes the same one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,12 +20,12 @@ from sara_whatsapp.simulator.webhooks import inbound, wire
 from sara import gates, lanes
 from sara.cli.opening import opened
 from sara.model import RECEIPT_RANK
+from tests.effort import FULL, chosen
 from tests.faults.invariants import Findings, Said
 from tests.faults.test_kills import PROMPT, RATE, Scene, fresh_seed, scene
 from tests.patience import patience
 
-FULL = os.environ.get("SARA_FAULTS") == "full"
-CASES, FEWER = (300, 100) if FULL else (30, 30)
+CASES, FEWER = chosen(short=(6, 5), full=(300, 100))
 """How many sends are accepted and then cut off; fewer where receipts are tampered with as well."""
 
 CUT = 0.2
@@ -35,14 +34,14 @@ CUT = 0.2
 ALL_THREE_LOST = 0.1 ** (1 / 3)
 """With this chance for each of three receipts, one message in ten reports nothing at all."""
 
-MOSTLY_LOST = 0.8
-"""With this one, every second."""
+MOSTLY_LOST = chosen(short=1.0, full=0.8)
+"""With this one, every second; all where there are so few that by chance none might be."""
 
 HOLD = "1s"
 
 
 async def test_what_is_delivered_twenty_times_at_once_is_stored_and_answered_once(tmp_path: Path) -> None:
-    messages, copies = (1_000, 20) if FULL else (100, 10)
+    messages, copies = chosen(short=(20, 10), full=(1_000, 20))
     async with scene(tmp_path, fresh_seed(), people=messages // 5) as here:
         await here.lives.start()
         bodies = [written(here, here.chance.choice(here.people)) for _ in range(messages)]

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,20 +123,32 @@ def _never_twice() -> Callable[[WhatsAppSimulator], bool]:
     return look
 
 
+def quick_phone() -> WhatsAppSimulator:
+    """The provider's other end, without any delays."""
+    return WhatsAppSimulator(sent_delay=0, delivered_delay=0, read_delay=0, retry_gaps=(50,) * 100, seed=1)
+
+
+@asynccontextmanager
+async def echoing_ai() -> AsyncIterator[OpenAISimulator]:
+    """The AI's other end, repeating what it is asked."""
+    simulator = OpenAISimulator(mode="echo")
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
+
+
 @pytest.fixture
 async def phone() -> AsyncIterator[WhatsAppSimulator]:
     """The provider's other end, without any delays."""
-    async with WhatsAppSimulator(sent_delay=0, delivered_delay=0, read_delay=0, retry_gaps=(50,) * 100, seed=1) as simulator:
+    async with quick_phone() as simulator:
         yield simulator
 
 
 @pytest.fixture
 async def ai() -> AsyncIterator[OpenAISimulator]:
     """The AI's other end, repeating what it is asked."""
-    simulator = OpenAISimulator(mode="echo")
-    await simulator.start()
-    yield simulator
-    await simulator.stop()
+    async with echoing_ai() as simulator:
+        yield simulator
 
 
 @pytest.fixture

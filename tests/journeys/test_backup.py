@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sara.cli.opening import opened
+from tests.effort import chosen
 from tests.patience import patience
 
 from .conftest import Process, Town, exported
@@ -96,7 +97,7 @@ async def open_work(town: Town) -> list[Any]:
 
 
 async def test_backups_under_load_lose_nothing_and_each_is_whole(town: Town, process: Process) -> None:
-    people = crowd(town.phone, 40)
+    people = crowd(town.phone, chosen(short=16, full=40))
     await process.start()
 
     async def write() -> None:
@@ -106,13 +107,13 @@ async def test_backups_under_load_lose_nothing_and_each_is_whole(town: Town, pro
                 await town.phone.wait_for(lambda phone: phone.under_way < 40, timeout=patience(20))
 
     writing = asyncio.create_task(write())
-    saved = [await as_json(town, "backup", str(town.folder / f"{n}.db")) for n in range(3)]
+    saved = [await as_json(town, "backup", str(town.folder / f"{n}.db")) for n in range(chosen(short=2, full=3))]
     await writing
     await town.phone.wait_for(lambda phone: all_answered(phone, people), timeout=patience(60))
     await town.phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
     assert await process.end() == 0
     stored = await exported(town)
-    assert Counter(message.state for message in stored if message.direction == "in") == {"answered": 160}
+    assert Counter(message.state for message in stored if message.direction == "in") == {"answered": 4 * len(people)}
     assert len(town.phone.accepted) == sum(message.direction == "out" for message in stored)
 
     for each in saved:

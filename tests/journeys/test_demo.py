@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -20,20 +19,11 @@ from sara_whatsapp.simulator.samples import picture
 from sara.cli.demo import tell
 from sara.cli.invocation import Invocation
 from sara.problems import Problems
+from tests.browser import Chromium, expect, write
 from tests.command_server import Command, run_command
 from tests.patience import patience
 
 DEADLINE = patience(30)
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PICTURE = os.environ.get("SARA_PICTURE")
 """Where to leave the screenshot that the README shows; a temporary folder by default."""
 
@@ -67,47 +57,50 @@ class Demo:
         return self.process.returncode
 
 
-@pytest.fixture
-async def demo() -> AsyncIterator[Demo]:
-    environ = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sara", "demo", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environ
-    )
-    yield Demo(process)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
-
-
-async def test_the_demo_prints_one_link_says_that_its_ai_is_a_script_and_stops_on_ctrl_c(demo: Demo) -> None:
-    page = await demo.page()
-    assert "script" in demo.printed
-    async with aiohttp.ClientSession() as session, session.get(page) as answer:
-        assert answer.status == 200
-    assert await demo.interrupt() == 0
+async def test_the_demo_prints_one_link_says_that_its_ai_is_a_script_and_stops_on_ctrl_c() -> None:
+    demo = await begun("demo")
+    try:
+        page = await demo.page()
+        assert "script" in demo.printed
+        async with aiohttp.ClientSession() as session, session.get(page) as answer:
+            assert answer.status == 200
+    finally:
+        assert await demo.interrupt() == 0
     assert "Traceback" not in demo.printed
 
 
 async def test_the_commands_that_it_prints_work_from_any_folder() -> None:
+    """It prints the same commands to whoever calls it in whichever way; each command is run once, and each way to call it."""
     program = Path(sys.executable).with_name("sara")
-    for caller in ([str(program)], [sys.executable, "-m", "sara"]):
-        process = await asyncio.create_subprocess_exec(
-            *caller, "demo", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
-        )
-        demo = Demo(process)
-        try:
+    callers = {
+        str(program): Demo(
+            await asyncio.create_subprocess_exec(
+                program, "demo", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+            )
+        ),
+        f"{sys.executable} -m sara": await begun("demo"),
+    }
+    try:
+        printed: dict[str, list[str]] = {}
+        for caller, demo in callers.items():
             await demo.page()
             assert demo.printed.startswith("Starting ")
-            commands = re.findall(r"^    (\S.* --config \S+)$", demo.printed, re.MULTILINE)
-            assert len(commands) == 2
-            for command in commands:
-                run = await asyncio.create_subprocess_shell(
-                    command, cwd="/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
-                )
+            printed[caller] = re.findall(r"^    (\S.* --config \S+)$", demo.printed, re.MULTILINE)
+            words = [
+                re.fullmatch(rf"(?:sara|{re.escape(caller)}) (.+) --config /\S+/sara\.yaml", command)
+                for command in printed[caller]
+            ]
+            assert [found and found[1] for found in words] == ["conversations list", "doctor"], demo.printed
+        for command in (printed[str(program)][1], printed[f"{sys.executable} -m sara"][0]):
+            run = await asyncio.create_subprocess_shell(
+                command, cwd="/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=bare_environment()
+            )
+            async with asyncio.timeout(DEADLINE):
                 out, _ = await run.communicate()
-                assert run.returncode == 0, (command, out.decode())
-        finally:
-            assert await demo.interrupt() == 0
+            assert run.returncode == 0, (command, out.decode())
+    finally:
+        codes = [await demo.interrupt() for demo in callers.values()]
+        assert codes == [0, 0]
 
 
 def bare_environment() -> dict[str, str]:
@@ -115,7 +108,7 @@ def bare_environment() -> dict[str, str]:
 
 
 async def begun(*words: str, key: str | None = None) -> Demo:
-    environ = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    environ = bare_environment()
     if key is not None:
         environ["OPENAI_API_KEY"] = key
     return Demo(await run_command(words, environ, joined=True))
@@ -237,26 +230,19 @@ async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest
 
 
 @pytest.mark.browser
-async def test_a_message_typed_on_the_phone_page_is_answered_and_its_ticks_turn_blue(
-    demo: Demo, need: Callable[[str, str], str], tmp_path: Path
-) -> None:
-    chromium = need("chromium", "it drives the phone page")
-    from playwright import async_api as playwright
-
-    url = await demo.page()
-    async with playwright.async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1180, "height": 740})
-        await page.goto(url)
-        page.set_default_timeout(DEADLINE * 1_000)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_message_typed_on_the_phone_page_is_answered_and_its_ticks_turn_blue(chromium: Chromium, tmp_path: Path) -> None:
+    demo = await begun("demo")
+    try:
+        page = await chromium.open(await demo.page(), {"width": 1180, "height": 740})
         for turn, words in enumerate(("Hi! Are you open on Sunday?", "What does a sourdough loaf cost?", "Thank you!"), start=1):
-            await page.get_by_test_id("composer").fill(words)
-            await page.get_by_test_id("composer").press("Enter")
-            await playwright.expect(page.get_by_test_id("bubble-in")).to_have_count(turn)
+            await write(page, words)
+            await expect(page.get_by_test_id("bubble-in")).to_have_count(turn)
             ticks = page.get_by_test_id("bubble-out").nth(turn - 1).get_by_test_id("tick")
-            await playwright.expect(ticks).to_have_attribute("data-state", "read")
+            await expect(ticks).to_have_attribute("data-state", "read")
         answer = page.get_by_test_id("bubble-in").last.get_by_test_id("tick")
-        await playwright.expect(answer).to_have_attribute("data-state", "read")
+        await expect(answer).to_have_attribute("data-state", "read")
         await page.screenshot(path=PICTURE or tmp_path / "phone.png")
-        await browser.close()
-    assert await demo.interrupt() == 0
+        await chromium.leave()
+    finally:
+        assert await demo.interrupt() == 0

@@ -11,6 +11,7 @@ import aiohttp
 
 from sara.inbox import MOST_NEWS
 from sara.texts import Texts
+from tests.effort import chosen
 from tests.patience import slowness
 
 from .conftest import DEADLINE, Process, Town
@@ -259,12 +260,12 @@ async def test_news_of_the_account_is_told_in_codes_and_metas_words_stay_in_the_
 
 async def test_a_flood_of_news_does_not_hold_up_the_daemon(town: Town, process: Process) -> None:
     """Each row: the field, its value, and how much of it is understood."""
-    stamp = town.phone.settings.clock() // 1_000 - 600
+    stamp, news = town.phone.settings.clock() // 1_000 - 600, chosen(short=4_000, full=15_000)
     whose = {"id": town.phone.settings.business_account_id, "time": stamp}
-    alerts = [{"alert_info": {"alert_severity": "CRITICAL", "alert_type": f"T{number}"}} for number in range(15_000)]
+    alerts = [{"alert_info": {"alert_severity": "CRITICAL", "alert_type": f"T{number}"}} for number in range(news)]
     rows: list[dict[str, Any]] = [
-        body(town, "messages", stamp, errors=[{"code": number} for number in range(90_000)]),
-        body(town, "messages", stamp + 1, errors=[{}] * 90_000),
+        body(town, "messages", stamp, errors=[{"code": number} for number in range(6 * news)]),
+        body(town, "messages", stamp + 1, errors=[{}] * (6 * news)),
         {"entry": [{**whose, "changes": [{"field": "account_alerts", "value": alert} for alert in alerts]}]},
         {"entry": [{**whose, "changes": [{"field": "account_alerts", "value": alert}]} for alert in alerts]},
     ]

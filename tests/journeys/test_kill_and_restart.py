@@ -6,11 +6,12 @@ from collections import Counter
 
 from sara_whatsapp.simulator import WhatsAppSimulator
 
+from tests.effort import chosen
 from tests.patience import patience
 
 from .conftest import Process, Town, exported
 
-PEOPLE = 60
+PEOPLE = chosen(short=18, full=60)
 ROUNDS = 4
 
 

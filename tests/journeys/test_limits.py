@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from sara.texts import Texts
 
 from .conftest import Process, Town, exported
@@ -15,38 +13,36 @@ from .test_handing_over import act, at_rest, said_to
 TEXTS = Texts()
 
 
-@pytest.mark.parametrize(
-    ("texts", "language"),
-    [
-        (["Bom dia, tudo bem?", "vocês abrem no domingo?", "e na segunda?"], "pt"),
-        (["Buenos días, ¿qué tal?", "¿abren ustedes el domingo?", "¿y el lunes?"], "es"),
-    ],
-)
 async def test_above_the_limit_a_customer_is_told_once_and_the_ai_is_not_asked_also_across_a_kill(
-    town: Town, process: Process, texts: list[str], language: str
+    town: Town, process: Process
 ) -> None:
+    people = {
+        "ana": (["Bom dia, tudo bem?", "vocês abrem no domingo?", "e na segunda?"], "pt"),
+        "mei": (["Buenos días, ¿qué tal?", "¿abren ustedes el domingo?", "¿y el lunes?"], "es"),
+    }
     town.config["conversation"]["limits"] = {"person": {"day": 2}}
     await process.start()
-    for n, text in enumerate(texts, 1):
-        await town.phone.say("ana", text)
-        await town.answers(n)
-    assert said_to(town.phone, "ana")[2] == TEXTS.say("limit", language)
+    for who, (texts, language) in people.items():
+        for text in texts:
+            count = len(town.phone.accepted)
+            await town.phone.say(who, text)
+            await town.answers(count + 1)
+        assert said_to(town.phone, who)[2] == TEXTS.say("limit", language)
     await at_rest(town)
     await process.kill()
     await process.start()
-    await town.phone.say("ana", texts[0])
+    for who, (texts, _) in people.items():
+        await town.phone.say(who, texts[0])
     await town.phone.say("kofi", "hi")
-    assert (await town.answers(4))[3] == "echo: hi"
+    assert (await town.answers(7))[6] == "echo: hi"
     await at_rest(town)
     assert await process.end() == 0
-    assert len(town.ai.calls) == 3
-    assert [each.reason for each in await exported(town) if each.direction == "in"] == [
-        None,
-        None,
-        "over_limit",
-        "over_limit",
-        None,
-    ]
+    assert len(town.ai.calls) == 5
+    inbound = [each for each in await exported(town) if each.direction == "in"]
+    for text in ("Bom dia, tudo bem?", "Buenos días, ¿qué tal?"):
+        [contact] = {each.contact for each in inbound if each.text == text}
+        assert [each.reason for each in inbound if each.contact == contact] == [None, None, "over_limit", "over_limit"]
+    assert [each.reason for each in inbound if each.text == "hi"] == [None]
 
 
 async def test_a_daily_ceiling_of_calls_holds_across_a_kill_and_is_a_problem(town: Town, process: Process) -> None:
@@ -129,28 +125,35 @@ async def test_outside_opening_hours_a_customer_is_told_once_and_answered_when_i
     assert said_to(town.phone, "ana")[1] == "echo: Bonjour, vous êtes ouverts quand ? | allô ?"
 
 
-@pytest.mark.parametrize(
-    ("words", "back", "language"), [("SAIR", "VOLTAR", "pt"), ("baja", "alta", "es"), ("ARRÊT", "REPRENDRE", "fr")]
-)
-async def test_silence_and_its_end_are_confirmed_in_the_customers_language(
-    town: Town, process: Process, words: str, back: str, language: str
-) -> None:
+async def test_silence_and_its_end_are_confirmed_in_the_customers_language(town: Town, process: Process) -> None:
+    rows = {
+        town.phone.add_customer(name, phone=f"155502{number:05d}").id: row
+        for number, (name, row) in enumerate(
+            {"Rui": ("SAIR", "VOLTAR", "pt"), "Eva": ("baja", "alta", "es"), "Léa": ("ARRÊT", "REPRENDRE", "fr")}.items()
+        )
+    }
+
     await process.start()
-    await town.phone.say("ana", words)
-    assert await town.answers(1) == [TEXTS.say("opted_out", language)]
+    for who, (words, _, language) in rows.items():
+        await town.phone.say(who, words)
+        await town.answers(len(town.phone.accepted) + 1)
+        assert said_to(town.phone, who) == [TEXTS.say("opted_out", language)]
     await at_rest(town)
     await process.kill()
     await process.start()
-    await town.phone.say("ana", "hello?")
-    await town.phone.say("kofi", "hi")
-    await town.answers(2)
-    await act(town, "c1", "send", text="A word of our own.")
-    await town.answers(3)
-    await town.phone.say("ana", back)
-    assert (await town.answers(4))[3] == TEXTS.say("opted_in", language)
-    await town.phone.say("ana", "and now?")
-    await town.answers(5)
-    assert said_to(town.phone, "ana")[3] == "echo: and now?"
+    for number, (who, (_, back, language)) in enumerate(rows.items(), start=1):
+        before = len(town.phone.accepted)
+        await town.phone.say(who, "hello?")
+        await town.phone.say("kofi", "hi")
+        await town.answers(before + 1)
+        await act(town, f"c{number}", "send", text="A word of our own.")
+        await town.answers(before + 2)
+        await town.phone.say(who, back)
+        await town.answers(before + 3)
+        assert said_to(town.phone, who)[2] == TEXTS.say("opted_in", language)
+        await town.phone.say(who, "and now?")
+        await town.answers(before + 4)
+        assert said_to(town.phone, who)[3] == "echo: and now?"
 
 
 async def test_silence_noted_by_an_operator_is_recorded_with_who_and_how(town: Town) -> None:

@@ -8,17 +8,20 @@ from collections import Counter
 from pathlib import Path
 
 from sara.web.bodies import BODY_LIMIT
+from tests.effort import chosen
 from tests.patience import patience
 
 from .conftest import Process, Town
 from .test_kill_and_restart import all_answered, answered, crowd
 from .test_scenarios import post, problems
 
-PEOPLE = 200
+PEOPLE = chosen(short=40, full=200)
 ROUNDS = 3
+BODIES = chosen(short=60, full=100)
+"""Three megabytes each."""
 
 
-async def test_two_hundred_conversations_at_once_are_answered_once_and_in_order(town: Town) -> None:
+async def test_many_conversations_at_once_are_answered_once_and_in_order(town: Town) -> None:
     town.phone.faults.redeliver.on(3)
     people = crowd(town.phone, PEOPLE)
     await town.start()
@@ -59,7 +62,7 @@ async def test_many_large_bodies_of_strangers_do_not_fill_the_memory_and_custome
         await writer.drain()
 
     async with asyncio.timeout(patience(9)):
-        await asyncio.gather(*(unfinished() for _ in range(100)))
+        await asyncio.gather(*(unfinished() for _ in range(BODIES)))
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
     grown = memory() - before

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from sara_whatsapp.simulator.samples import picture
 
-from .conftest import DEADLINE, Town
+from tests.browser import Chromium, expect, write
 
-pytestmark = pytest.mark.browser
+from .conftest import Town, configuration, echoing_ai, quick_phone
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+# In the loop of the browser, which all tests of a worker share.
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+here = pytest_asyncio.fixture(loop_scope="session")
 
 WAITER = Path(__file__).parents[1] / "data" / "plugins" / "sara_waiter.py"
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 BLUE = "rgb(10, 124, 196)"
 
 
@@ -27,7 +34,15 @@ def imported_anew() -> Iterator[None]:
     sys.modules.pop("sara_waiter", None)
 
 
-@pytest.fixture
+@here
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with quick_phone() as phone, echoing_ai() as ai:
+        town = Town(tmp_path, phone, ai, configuration(phone, ai))
+        yield town
+        await town.stop()
+
+
+@here
 async def waiter(town: Town) -> Any:
     """The responder's module, served by a daemon that knows it from the folder beside its sara.yaml."""
     (town.folder / "plugins").mkdir()
@@ -37,37 +52,13 @@ async def waiter(town: Town) -> Any:
     return sys.modules["sara_waiter"]
 
 
-@pytest.fixture
-async def page(town: Town, need: Callable[[str, str], str]) -> AsyncIterator[Any]:
+@here
+async def page(town: Town, waiter: Any, chromium: Chromium) -> Page:
     """The phone page with Ana's chat open."""
-    chromium = need("chromium", "it drives the phone page")
-    from playwright import async_api as playwright
-
-    async with playwright.async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = await browser.new_context(viewport={"width": 1180, "height": 740}, reduced_motion="reduce")
-        context.set_default_timeout(DEADLINE * 1_000)
-        page = await context.new_page()
-        await page.goto(f"{town.phone.page}#ana")
-        await playwright.expect(page.locator("body")).to_have_attribute("data-live", "yes")
-        yield page
-        await browser.close()
+    return await chromium.open(f"{town.phone.page}#ana")
 
 
-def expect(what: Any) -> Any:
-    """What becomes true of a part of the page before the deadline."""
-    from playwright import async_api as playwright
-
-    playwright.expect.set_options(timeout=DEADLINE * 1_000)
-    return playwright.expect(what)
-
-
-async def write(page: Any, words: str) -> None:
-    await page.get_by_test_id("composer").fill(words)
-    await page.get_by_test_id("composer").press("Enter")
-
-
-async def test_buttons_and_a_list_are_answered_by_pressing(town: Town, waiter: Any, page: Any) -> None:
+async def test_buttons_and_a_list_are_answered_by_pressing(town: Town, waiter: Any, page: Page) -> None:
     await write(page, "I am hungry.")
     asked = page.get_by_test_id("bubble-in").nth(0)
     await expect(asked.locator("em")).to_have_text("like")
@@ -95,7 +86,7 @@ async def test_buttons_and_a_list_are_answered_by_pressing(town: Town, waiter: A
     await town.stored(3, direction="out", state="read")
 
 
-async def test_a_picture_reaches_the_responder_with_its_caption(town: Town, waiter: Any, page: Any) -> None:
+async def test_a_picture_reaches_the_responder_with_its_caption(town: Town, waiter: Any, page: Page) -> None:
     async with page.expect_file_chooser() as choosing:
         await page.get_by_test_id("attach").click()
         await page.get_by_test_id("attach-media").click()
@@ -110,7 +101,7 @@ async def test_a_picture_reaches_the_responder_with_its_caption(town: Town, wait
     assert kept.read_bytes() == picture()
 
 
-async def test_a_voice_note_and_a_place_are_answered(town: Town, waiter: Any, page: Any) -> None:
+async def test_a_voice_note_and_a_place_are_answered(town: Town, waiter: Any, page: Page) -> None:
     await page.get_by_test_id("attach").click()
     await page.get_by_test_id("attach-voice").click()
     await expect(page.get_by_test_id("bubble-in")).to_contain_text("A audio of")

@@ -217,6 +217,8 @@ class Provider:
         assert part.to.phone is not None
         if self.storm == "token":
             return Unavailable("the token has expired", remedy="renew it")
+        if self.storm == "hangs":
+            return None
         if self.storm == "rate":
             return NotSent("too much at once", after=chance.choice((None, 3_000)), scope="channel")
         if weather.pair_limit and world.loop.time() < self._last_to.get(part.to.phone, -9) + PAIR_LIMIT:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import spread
 from tests.simulation.tale import Tale
 
 HOUR, YEAR = 3_600_000, 31_536_000_000
@@ -103,7 +104,7 @@ def cases() -> Iterator[object]:
         yield pytest.param(by, at_a_start, trouble, id=ident)
 
 
-@pytest.mark.parametrize(("by", "at_a_start", "trouble"), list(cases()))
+@pytest.mark.parametrize(("by", "at_a_start", "trouble"), spread(list(cases()), 10))
 def test_a_clock_that_is_set_neither_holds_up_an_answer_nor_starts_a_storm(
     tmp_path: Path, by: int, at_a_start: bool, trouble: str
 ) -> None:
@@ -113,7 +114,7 @@ def test_a_clock_that_is_set_neither_holds_up_an_answer_nor_starts_a_storm(
     assert tale.asked_in_trouble <= MOST
 
 
-@pytest.mark.parametrize("by", [pytest.param(by, id=name) for name, by in JUMPS.items()])
+@pytest.mark.parametrize("by", spread([pytest.param(by, id=name) for name, by in JUMPS.items()], 2))
 def test_a_refusal_that_nothing_probes_any_more_does_not_hold_up_the_others_until_the_clock_has_caught_up(
     tmp_path: Path, by: int
 ) -> None:

@@ -17,11 +17,11 @@ class SimulatedResponder(Responder):
     """Says `re m1,m2 1/2`: which messages it saw, and which part of how many this is."""
 
     Options = Options
-    timeout = 15_000
 
     def __init__(self, process: Process, name: str) -> None:
         self._process = process
         self._name = name
+        self.timeout = process.world.answered_within
 
     async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
         if self._process.dead:
@@ -35,6 +35,9 @@ class SimulatedResponder(Responder):
             [row] = world.disk.ask("SELECT state FROM messages WHERE id = ?", int(ident[1:]))
             if row["state"] == "answered":
                 world.broken("I2", f"the AI is asked for {ident}, whose answer is stored")
+        if world.is_silent():
+            async with asyncio.timeout(self.timeout / 1_000):
+                await asyncio.Event().wait()
         await asyncio.sleep(weather.thinks * chance.random())
         if (refusal := world.refusal(turn)) is not None:
             raise refusal

@@ -37,6 +37,9 @@ class Broken(AssertionError):
 class World:
     """Everything that one seed is about. `run` raises Broken, or returns what there was."""
 
+    answered_within = 15_000
+    """The time-out of the responders."""
+
     def __init__(self, seed: int, state: Path, *, calm: bool = False, weather: Weather | None = None) -> None:
         self.seed = seed
         self.state = state
@@ -86,6 +89,10 @@ class World:
     def refusal(self, turn: Turn) -> Exception | None:
         """What the AI raises for a turn, where a test says so."""
         return None
+
+    def is_silent(self) -> bool:
+        """Whether the AI takes what it is asked and never says anything, where a test says so."""
+        return False
 
     def note(self, *what: object) -> None:
         """Write down what happened: the same seed writes the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
-from sara_openai.responder import OpenAIResponder
+from sara_openai.responder import OpenAIResponder, _trust
 from sara_openai.simulator import Call, OpenAISimulator
 from sara_openai.simulator.refusals import Rejected
 
 from sara import Contact, ContentRefused, GiveUp, Problems, Reply, SaraError, TryLater, Turn
+from tests.rows import each_row
 
 KEY = "sk-simulated"
 Turns = Callable[..., Turn]
@@ -205,7 +207,7 @@ async def test_a_rate_limit_is_waited_out_as_long_as_the_server_says(
     assert error.after == 62_000
 
 
-@pytest.mark.parametrize("kind", ["html", "garbage", "no_choices", "null_choices", "null_content"])
+@each_row("kind", ["html", "garbage", "no_choices", "null_choices", "null_content"])
 async def test_an_answer_that_is_none_is_asked_for_again(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, kind: Any
 ) -> None:
@@ -214,7 +216,7 @@ async def test_an_answer_that_is_none_is_asked_for_again(
     assert said(await responder.answer(turn("hi"))) == "echo: hi"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         None,
@@ -407,7 +409,7 @@ async def test_instructions_too_long_by_themselves_are_a_setting(
 # what a person has to mend
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fault", "key"),
     [
         ({"kind": "unauthorized"}, "credentials"),
@@ -484,7 +486,7 @@ async def test_no_conversation_is_sent_to_where_a_redirect_points(
 # what nobody may read
 
 
-@pytest.mark.parametrize(
+@each_row(
     "fault",
     [{"kind": kind} for kind in ("unauthorized", "reset", "cut", "html", "garbage", "null_content", "too_long", "content_filter")]
     + [{"kind": "status", "status": status, "text": f"{KEY} my-secret-words"} for status in (400, 401, 404, 429, 500)],
@@ -509,3 +511,28 @@ async def test_neither_the_key_nor_the_customers_words_are_in_errors_logs_or_pro
     assert "my-secret-words" not in seen
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@each_row(
+    "url, proxies, reads",
+    [
+        ("https://api.openai.com/v1", {}, True),
+        ("http://127.0.0.1:11434/v1", {}, False),
+        ("http://ai.example.org/v1", {"HTTP_PROXY": "http://proxy.example.org:3128"}, False),
+        ("http://ai.example.org/v1", {"HTTP_PROXY": "https://proxy.example.org:3128"}, True),
+    ],
+)
+def test_certificates_are_read_only_where_they_are_asked_for(url: str, proxies: dict[str, str], reads: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            for spelling in (name, name.lower()):
+                patch.delenv(spelling, raising=False)
+        for name, proxy in proxies.items():
+            patch.setenv(name, proxy)
+        trusted = _trust(url)
+    if reads:
+        assert trusted is True, "as the client does by itself"
+    else:
+        assert isinstance(trusted, ssl.SSLContext)
+        assert trusted.cert_store_stats()["x509"] == 0
+        assert (trusted.verify_mode, trusted.check_hostname) == (ssl.CERT_REQUIRED, True), "nobody is trusted"

@@ -57,7 +57,7 @@ async def test_it_lists_its_model(session: aiohttp.ClientSession, simulator: Ope
         assert response.status == 401
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "status", "param"),
     [
         (b"{", 400, None),
@@ -99,7 +99,7 @@ USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "param"),
     [
         ({"tools": [TOOL]}, None),
@@ -148,7 +148,7 @@ THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content"
 ASK: dict[str, Any] = {"model": "gpt-5-mini", "input": [USER]}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "status", "param"),
     [
         ({}, 200, None),

@@ -13,6 +13,7 @@ from sara_openai.simulator import OpenAISimulator
 from sara_openai.summary import LONGEST_LINE, LONGEST_SUMMARY, SUMMARY_INSTRUCTIONS, material, summed_up
 
 from sara import GiveUp, Line, Problems, TryLater, Turn
+from tests.rows import each_row
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -88,7 +89,7 @@ def test_a_refusal_is_never_kept_as_a_summary() -> None:
         summed_up(Answer(refusal="I can't help with that."))
 
 
-@pytest.mark.parametrize("kind", ["null_content", "no_choices", "html", "garbage", "reset", "hang"])
+@each_row("kind", ["null_content", "no_choices", "html", "garbage", "reset", "hang"])
 async def test_a_summary_that_is_none_is_asked_for_again(
     responder_with: Responders, simulator: OpenAISimulator, kind: Any
 ) -> None:

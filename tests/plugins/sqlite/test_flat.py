@@ -11,8 +11,14 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Ceiling, Draft, HandOver, HistoryLimits, Reserve, Said
 from sara.testing.shop import ANA, Shop
+from tests.effort import chosen
 
-COUNT = 10_000
+COUNT = chosen(short=2_000, full=10_000)
+"""Conversations."""
+
+LENGTH = chosen(short=8_000, full=50_000)
+"""Messages of a long conversation."""
+
 HOUR = 3_600_000
 WHOLE = re.compile(r"SCAN (?!CONSTANT|\(|json_each)(\w+)")
 """A step that reads a table, or an index, from its beginning to its end."""
@@ -27,7 +33,7 @@ FULL = re.compile(r"messages_state|AUTOMATIC")
 
 
 def fill(db: sqlite3.Connection) -> None:
-    """Ten thousand conversations at rest, each with a question and an answer."""
+    """Thousands of conversations at rest, each with a question and an answer."""
     now = 1_790_000_000_000
     db.executemany(
         "INSERT INTO contacts (id, provider, user_id, name, created_at) VALUES (?, 'test', ?, 'x', 1)",
@@ -153,6 +159,6 @@ def _lengthen(db: sqlite3.Connection, state: str) -> None:
     db.executemany(
         "INSERT INTO messages (conversation, account, direction, kind, text, state, purpose, at, created_at)"
         " VALUES (1, 'test:1', 'in', 'text', 'x', ?, NULL, 1, 1)",
-        ((state,) for _ in range(50_000)),
+        ((state,) for _ in range(LENGTH)),
     )
     db.execute("UPDATE conversations SET summary = 'x', summary_to = (SELECT max(id) - 10 FROM messages) WHERE id = 1")

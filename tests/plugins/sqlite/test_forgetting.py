@@ -33,12 +33,15 @@ from sara import (
 )
 from sara.testing import HandClock
 from sara.testing.shop import ACCOUNT, KOFI, STOP, Shop, message
+from tests.effort import chosen, spread
 
 ZOE = Person(user_id="ZA.99887766554433", phone="27825550199", username="zoe.zulu", name="Zoë Zulu")
 TRACES = re.compile(
     "ZA.99887766554433|27825550199|zoe.zulu|Zoë Zulu|xylophone|marimba|wamid.zoe|attempt-zoe|zoo-photo".encode(), re.IGNORECASE
 )
 DAY = 86_400_000
+ROUNDS = chosen(short=14, full=40)
+"""In each round Zoë and six others say something and are answered."""
 
 
 def traces(state: Path) -> dict[str, set[bytes]]:
@@ -99,9 +102,9 @@ async def erase(store: SqliteStore) -> int:
     return steps
 
 
-def left_by_a_kill(state: Path) -> Path:
+def left_by_a_kill(state: Path, name: str) -> Path:
     """What a killed process leaves: all that was committed, and the log beside it."""
-    copy = state / "after"
+    copy = state / name
     copy.mkdir()
     for file in state.glob("*"):
         if file.is_file() and not file.name.endswith(("-shm", ".lock")):
@@ -118,7 +121,7 @@ def whole(state: Path) -> bool:
 
 
 async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStore, shop: Shop, tmp_path: Path) -> None:
-    await crowd(shop, range(40))
+    await crowd(shop, range(ROUNDS))
     await jostle(store)
     await shop.take(message("wamid.zoe.open", ZOE, "xylophone, please"))
     early = Receipt(ACCOUNT, "sent", shop.clock(), "wamid.zoe.open")
@@ -129,7 +132,7 @@ async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStor
     assert len(set[bytes]().union(*before.values())) >= 8, "the search finds what is there"
 
     told = await store.forget("+27 82 555-0199", shop.clock())
-    assert told.messages == 81
+    assert told.messages == 2 * ROUNDS + 1
     for n in range(100, 103):
         assert await store.erase(20)
         await crowd(shop, range(n, n + 1), zoe=False)
@@ -149,33 +152,33 @@ async def test_what_deleting_leaves_in_unused_space_is_the_reason_for_cleaning(
 ) -> None:
     """Should SQLite overwrite that space by itself one day, `cleaning` can go."""
     monkeypatch.setattr(store._cleaning, "_blank", lambda db, start: 0)
-    await crowd(shop, range(40))
+    await crowd(shop, range(ROUNDS))
     await jostle(store)
     await store.forget(ZOE.user_id or "", shop.clock())
     await erase(store)
     assert set(traces(tmp_path)) == {"sara.db"}
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 4, 8, 12, 16])
 async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
-    make: Callable[[], SqliteStore], clock: HandClock, tmp_path: Path, steps: int
+    store: SqliteStore, shop: Shop, clock: HandClock, tmp_path: Path
 ) -> None:
-    store = make()
-    await store.open()
-    await crowd(Shop(store, clock), range(12))
+    await crowd(shop, range(12))
     await jostle(store)
     await store.forget(ZOE.phone or "", clock())
-    for _ in range(steps):
-        await store.erase(20)
-    state = left_by_a_kill(tmp_path)
-    await store.close()
-    again = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
-    await again.open()
-    assert await again.person(ZOE.phone or "") is None
-    await erase(again)
-    await again.close()
-    assert traces(state) == {}
-    assert whole(state)
+    crashes, taken = dict[int, Path](), 0
+    for steps in sorted(spread((0, 1, 2, 4, 8, 12, 16), 4)):
+        while taken < steps:
+            await store.erase(20)
+            taken += 1
+        crashes[steps] = left_by_a_kill(tmp_path, f"after-{steps}")
+    for steps, state in crashes.items():
+        again = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+        await again.open()
+        assert await again.person(ZOE.phone or "") is None, steps
+        await erase(again)
+        await again.close()
+        assert traces(state) == {}, steps
+        assert whole(state), steps
 
 
 async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: Shop, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from sara import (
     Verdict,
 )
 from sara.testing.shop import ACCOUNT, COLLEAGUE, START, STOP, WISH, Shop, message
+from tests.effort import chosen, spread
 
 PEOPLE = [Person(phone="1"), Person(user_id="U1"), Person(user_id="U1", phone="1"), Person(user_id="U2")]
 BOSS = Tell(ACCOUNT, Person(phone="9"), Draft("{conversation}"))
@@ -207,13 +208,13 @@ class Life:
         self.calls.clear()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", spread(range(8), 3))
 async def test_nothing_that_must_hold_is_ever_broken(store: SqliteStore, shop: Shop, seed: int) -> None:
     def broken(db: sqlite3.Connection) -> list[str]:
         return [what for what, sql in BROKEN.items() if db.execute(sql + " LIMIT 1").fetchone() is not None]
 
     life = Life(shop, seed)
     course = []
-    for _ in range(600):
+    for _ in range(chosen(short=300, full=600)):
         course.append(await life.step())
         assert await store.database.write(broken) == [], course[-8:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,10 +15,29 @@ from sara import Context, Problems, Store
 from sara.testing import HandClock, StoreContract
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store that was opened once and never used. To make it anew takes longer than most parts of the exam."""
+    folder = tmp_path_factory.mktemp("filled")
+
+    async def make() -> None:
+        store = store_in(folder, HandClock())
+        await store.open()
+        await store.close()
+
+    asyncio.run(make())
+    return folder / "sara.db"
+
+
+def store_in(folder: Path, clock: HandClock) -> SqliteStore:
+    return SqliteStore(SqliteOptions(), Context("store", folder, clock, Problems(clock)))
+
+
 class TestSqliteStore(StoreContract):
     @pytest.fixture
-    async def store(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Store]:
-        store = SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
+    async def store(self, tmp_path: Path, filled: Path, clock: HandClock) -> AsyncIterator[Store]:
+        shutil.copy(filled, tmp_path)
+        store = store_in(tmp_path, clock)
         await store.open()
         yield store
         await store.close()

@@ -39,6 +39,13 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value[key], (*path, key))
 
 
+def value_at(document: Any, path: tuple[Any, ...]) -> Any:
+    """Return what stands in a place."""
+    for key in path:
+        document = document[key]
+    return document
+
+
 def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
     """Put something in a place."""
     for key in path[:-1]:

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
 from tests.plugins.whatsapp.provider import Receiver
 from tests.plugins.whatsapp.schema import faults_of_body
+from tests.rows import each_row
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 
@@ -52,7 +53,7 @@ def test_a_right_signature_is_let_in(channel: WhatsAppChannel, sign: Callable[..
     assert (reception.response.status, reception.verified) == (200, True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "forge",
     [
         pytest.param(lambda right: None, id="missing"),
@@ -116,7 +117,7 @@ def test_refused_signatures_are_told_once_a_minute_and_without_the_body(
     assert "secret words" not in str(logs)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "BREW"])
+@each_row("method", ["PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "BREW"])
 def test_other_methods_are_refused(method: str, channel: WhatsAppChannel, sign: Callable[..., Request]) -> None:
     signed = sign(BODY)
     assert channel.receive(Request(method, signed.path, headers=signed.headers, body=BODY)).response.status == 405

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sara_whatsapp.forms import KINDS, compose
 
 from sara import Draft, utf16_length
+from tests.effort import chosen
 from tests.fakes import steady
 from tests.plugins.whatsapp.drafts import DRAFTS, TEMPLATES, body_of
 from tests.plugins.whatsapp.schema import faults_of_body
@@ -60,7 +61,7 @@ def too_long(part: Draft) -> list[str]:
     return [text for text, limit in measured if utf16_length(text) > limit]
 
 
-@steady
+@settings(steady, max_examples=chosen(short=40, full=100))
 @given(st.one_of(DRAFTS, TEMPLATES))
 def test_whatever_the_draft_holds_its_parts_can_be_sent(draft: Draft) -> None:
     for part in compose(draft):
@@ -75,7 +76,7 @@ def test_whatever_the_draft_holds_its_parts_can_be_sent(draft: Draft) -> None:
         assert all(each["id"].strip() and each["title"].strip() for each in choices)
 
 
-@steady
+@settings(steady, max_examples=chosen(short=40, full=100))
 @given(st.one_of(DRAFTS, TEMPLATES), st.integers(64, 4_096))
 def test_no_word_is_lost_and_no_text_is_longer_than_the_limit(draft: Draft, limit: int) -> None:
     parts = compose(draft, limit)
@@ -85,7 +86,7 @@ def test_no_word_is_lost_and_no_text_is_longer_than_the_limit(draft: Draft, limi
     assert all(utf16_length(part.text) <= limit for part in parts if part.kind != "template")
 
 
-@steady
+@settings(steady, max_examples=chosen(short=40, full=100))
 @given(DRAFTS)
 def test_the_first_part_quotes_and_no_other(draft: Draft) -> None:
     parts = compose(draft)

@@ -183,7 +183,7 @@ async def test_a_date_until_which_to_wait_counts_from_the_answers_own(
     assert error.after == after
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "after"), [("soon", 5_000), ("0", 5_000), ("-1", 5_000), ("1.5", 5_000), ("9" * 40, 5_000), ("999999", 3_600_000)]
 )
 async def test_an_absurd_wait_is_not(header: str, after: int, graph: Graph, client: GraphClient) -> None:
@@ -193,7 +193,7 @@ async def test_an_absurd_wait_is_not(header: str, after: int, graph: Graph, clie
     assert error.after == after
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         pytest.param(b"<html>OK</html>", id="HTML"),

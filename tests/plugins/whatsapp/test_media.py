@@ -276,7 +276,7 @@ async def test_a_question_that_fails_says_whether_to_ask_again(
     assert type(await failure(downloads)) is expected
 
 
-@pytest.mark.parametrize("reference", ["", "../me", "1/2", "1?fields=id", "1#", "a b", "é", "1" * 257])
+@each_row("reference", ["", "../me", "1/2", "1?fields=id", "1#", "a b", "é", "1" * 257])
 async def test_what_is_no_media_id_is_asked_for_nowhere(reference: str, host: Host, downloads: Downloads) -> None:
     assert type(await failure(downloads, Attachment("image", "image/jpeg", reference))) is GiveUp
     assert host.calls == []
@@ -389,7 +389,7 @@ async def test_metas_own_hosts_are_asked(
     assert asked[0][1] == {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "http://lookaside.fbsbx.com/a",

@@ -33,6 +33,7 @@ from sara.routes import Route, Routes
 from sara.watch import Watch
 from sara.web.parsing import ParseLog
 from sara.web.public import IN_THREAD_FROM, PublicApp
+from tests.effort import chosen
 from tests.fakes import DoorServer, House
 from tests.journeys.test_strangers import stalls
 from tests.patience import patience
@@ -59,8 +60,8 @@ wrong = anything | raw.map(lambda token: f"@{token}@")
 LONGEST_STALL = patience(0.1)
 """Seconds that one callback may take of the loop. Usual are some hundredths."""
 
-BULK = 5_000
-"""Messages in one body. Without slices the rules alone would hold the loop for some two seconds."""
+BULK = chosen(short=1_500, full=5_000)
+"""Messages in one body. Without slices the rules alone would hold the loop for more than half a second."""
 
 
 class Door:
@@ -194,7 +195,9 @@ def elements() -> dict[str, list[Any]]:
 ELEMENTS = elements()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=chosen(short=50, full=150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_a_sound_message_is_stored_whatever_stands_beside_it(runner: Run, door: Door, data: st.DataObject) -> None:
     sound = door.sound()
@@ -214,7 +217,9 @@ def test_a_sound_message_is_stored_whatever_stands_beside_it(runner: Run, door: 
     assert not door.broke
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=chosen(short=50, full=150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_no_signed_body_is_answered_with_anything_but_200(runner: Run, door: Door, data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(SEEDS)))
@@ -322,19 +327,24 @@ class TestFloods:
             holder[level] = [*holder.get(level, ()), "FLOOD"]
             return json.dumps(document).replace('"FLOOD"', ",".join([element] * count)).encode()
 
-        fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(20_000))
+        fields = ",".join(f'{{"field":"f{n}","value":{{}}}}' for n in range(chosen(short=4_000, full=20_000)))
+        most, nearly, many = (
+            chosen(short=120_000, full=1_000_000),
+            chosen(short=6_000, full=90_000),
+            chosen(short=6_000, full=100_000),
+        )
         rows: list[tuple[str, bytes, int]] = [
-            ("a million empty objects", flooded("messages", "{}", 1_000_000), 1),
-            ("a million empty entries", b'{"entry":[' + b"{}," * 1_000_000 + b"{}]}", 1),
-            ("a million lists", flooded("statuses", "[]", 1_000_000), 1),
-            ("nearly as many as are read", flooded("messages", "{}", 90_000), 1),
-            ("in the changes, of no field", flooded("changes", "{}", 90_000), 0),
-            ("in the entries", flooded("entry", "{}", 90_000), 1),
-            ("in the contacts, which nobody misses", flooded("contacts", "{}", 90_000), 0),
-            ("numbers", flooded("messages", "1", 100_000), 1),
-            ("more numbers", flooded("messages", "1", 1_500_000), 1),
-            ("texts", flooded("statuses", '""', 100_000), 1),
-            ("errors of the account", flooded("errors", '{"code":1}', 5_000), 0),
+            ("more empty objects than are read", flooded("messages", "{}", most), 1),
+            ("as many empty entries", b'{"entry":[' + b"{}," * most + b"{}]}", 1),
+            ("as many lists", flooded("statuses", "[]", most), 1),
+            ("many that are read", flooded("messages", "{}", nearly), 1),
+            ("in the changes, of no field", flooded("changes", "{}", nearly), 0),
+            ("in the entries", flooded("entry", "{}", nearly), 1),
+            ("in the contacts, which nobody misses", flooded("contacts", "{}", nearly), 0),
+            ("numbers", flooded("messages", "1", many), 1),
+            ("more numbers", flooded("messages", "1", chosen(short=510_000, full=1_500_000)), 1),
+            ("texts", flooded("statuses", '""', many), 1),
+            ("errors of the account", flooded("errors", '{"code":1}', chosen(short=1_000, full=5_000)), 0),
             ("unknown fields", flooded("changes", fields, 1), 0),
             ("a few", flooded("messages", '{"few":1}', 150), 1),
             ("a few hundred", flooded("messages", "{}", 201), 1),

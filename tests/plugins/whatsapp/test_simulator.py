@@ -15,6 +15,7 @@ from sara_whatsapp.simulator import NotVerified, WhatsAppSimulator
 
 from tests.patience import patience
 from tests.plugins.whatsapp.provider import GAPS, TEXT, Client, Receiver, settled, shape
+from tests.rows import each_row
 
 SAMPLES = Path(__file__).parents[2] / "data" / "webhooks"
 
@@ -184,12 +185,12 @@ BAD: list[tuple[str, dict[str, Any], int]] = [
 ]
 
 
-@pytest.mark.parametrize("changes", GOOD, ids=lambda changes: "-".join(changes))
+@each_row("changes", GOOD)
 async def test_a_message_within_the_limits_is_accepted(client: Client, changes: dict[str, Any]) -> None:
     assert (await client.send(**changes)).startswith("wamid.")
 
 
-@pytest.mark.parametrize(("changes", "code"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
+@each_row(("changes", "code"), [bad[1:] for bad in BAD])
 async def test_a_message_that_meta_would_refuse_is_refused(client: Client, changes: dict[str, Any], code: int) -> None:
     assert await client.refused(**changes) == (400, code)
     assert not client.simulator.accepted

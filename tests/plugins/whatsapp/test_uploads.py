@@ -255,7 +255,7 @@ async def test_the_media_folder_may_itself_be_a_link(folder: Path, tmp_path: Pat
 # as what
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("head", "claimed", "name", "mime"),
     [
         (JPEG, "", "", "image/jpeg"),
