@@ -21,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

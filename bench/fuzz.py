@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sara.cli.opening import opened
+from sara.cli.context import opened
 from tests.journeys.conftest import Process, Town, configuration
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "data" / "webhooks"

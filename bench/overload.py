@@ -23,18 +23,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import Bubble, Customer, WhatsAppSimulator
-from sara_whatsapp.simulator.state import new_wamid
-from sara_whatsapp.simulator.webhooks import inbound, signature, wire
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import Bubble, Customer, WhatsAppSimulator
+from sara_simulators.whatsapp.state import new_wamid
+from sara_simulators.whatsapp.webhooks import inbound, signature, wire
 from yarl import URL
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soak import memory, metrics
-from sara.cli.opening import opened
-from sara.watch import EVERY, MOST_WAITING
-from sara.web.bodies import BODY_LIMIT
+from sara.cli.context import opened
+from sara.operations.load_shedding import EVERY, MOST_WAITING
+from sara.web.body_limits import BODY_LIMIT
 from tests.faults.test_kills import PROMPT, Lives
 from tests.journeys.conftest import Town, configuration
 

@@ -18,8 +18,8 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context, HistoryLimits, Problems
-from sara.config import Conversation, Limits, Rate
-from sara.gates import Facts, counted, decide
+from sara.policy.reply_gates import Facts, counted, decide
+from sara.policy.settings import Conversation, Limits, Rate
 
 YEAR = 365 * 86_400_000
 NOW = 1_800_000_000_000

@@ -17,9 +17,9 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context, Problems
-from sara.daemon import wall_clock
-from sara.pause import pause
-from sara.testing.shop import Shop, message
+from sara.queue.sleep import pause
+from sara.runtime.daemon import wall_clock
+from sara.testing.store.scenario import Shop, message
 
 WORDS = 5_000
 PEOPLE = 10_000

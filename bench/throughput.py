@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 
 async def main(people: int, rounds: int) -> None:

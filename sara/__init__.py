@@ -9,25 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sara.config.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
-    from sara.contracts import (
-        Channel,
-        Clock,
-        Context,
-        Finding,
-        Handler,
-        HistoryLimits,
-        Listener,
-        Queue,
-        Responder,
-        Simulator,
-        SimulatorSwitch,
-        Store,
-        Tool,
-        Toolbox,
-    )
-    from sara.entries import Entry
-    from sara.errors import (
+    from sara.domain.contacts import Contact, Dossier, Forgotten, Person
+    from sara.domain.conversations import ConversationSummary, HandOver, Said, Tell, TimerView, Unhealthy
+    from sara.domain.delivery import Accepted, Attempt, DeliveryView, Failure, Outcome, Part, Receipt
+    from sara.domain.errors import (
         ConfigError,
         ContentRefused,
         GiveUp,
@@ -45,99 +30,84 @@ if TYPE_CHECKING:
         Unavailable,
         WindowClosed,
     )
-    from sara.gates import Facts, Gate, Proceed, Say, Skip, Wait
-    from sara.history import estimated_tokens
-    from sara.hookspecs import hookimpl
-    from sara.model import (
-        Accepted,
-        AccountEvent,
-        Again,
-        Also,
-        Arrival,
+    from sara.domain.jobs import Again, Done, Job, JobEnd, JobEvent, OpenWork, Wake
+    from sara.domain.messages import (
         Attachment,
-        Attempt,
-        Ceiling,
-        Change,
-        Contact,
-        ConversationSummary,
         Correction,
-        DeliveryView,
-        Done,
-        Dossier,
         Download,
         Draft,
-        Echo,
-        Failure,
-        Forgotten,
-        HandOver,
-        IdentityChange,
         InboundMessage,
-        Instant,
-        Intake,
-        Job,
-        JobEnd,
-        JobEvent,
-        JobKind,
         Line,
-        Millis,
-        Mode,
-        OpenWork,
-        Outcome,
-        Part,
-        Person,
-        PreferenceChange,
-        Purpose,
-        Receipt,
-        Reception,
-        Recovered,
+        SearchHit,
+        StoredMessage,
+        TimelineEvent,
+        Wording,
+    )
+    from sara.domain.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
+    from sara.domain.phone_numbers import number_spellings, read_number
+    from sara.domain.plain_text import plain
+    from sara.domain.problems import Problem, ProblemReporter
+    from sara.domain.replies import (
+        Also,
+        Ceiling,
         Reply,
         ReplyView,
-        Request,
         Reserve,
-        Response,
-        Role,
-        Said,
-        SearchHit,
-        SetAside,
-        StoredMessage,
         Summary,
-        Taken,
-        Tell,
-        TimelineEvent,
-        TimerView,
         ToolRecord,
         ToolScope,
         ToolSpec,
         Turn,
-        Unhealthy,
         Usage,
-        Verdict,
-        Wake,
-        Wording,
     )
-    from sara.parts import is_visible, plain, split_text, utf16_length
-    from sara.phone_numbers import number_spellings, read_number
-    from sara.private_files import open_private, read_private, refuse_link, write_private
-    from sara.problems import Problem, ProblemReporter, Problems
-    from sara.reach import why_unreachable
-    from sara.schedule import ScheduledQueue
+    from sara.domain.states import JobKind, Mode, Purpose, Role
+    from sara.domain.storage import Arrival, Intake, Recovered, Taken, Verdict
+    from sara.domain.text import is_visible, split_text, utf16_length
+    from sara.domain.time import Instant, Millis
+    from sara.domain.webhooks import (
+        AccountEvent,
+        Change,
+        Echo,
+        IdentityChange,
+        PreferenceChange,
+        Reception,
+        Request,
+        Response,
+        SetAside,
+    )
+    from sara.operations.problem_registry import Problems
+    from sara.plugins.channel import Channel
+    from sara.plugins.checks import Finding
+    from sara.plugins.connection_errors import why_unreachable
+    from sara.plugins.context import Clock, Context
+    from sara.plugins.hookspecs import hookimpl
+    from sara.plugins.private_files import open_private, read_private, refuse_link, write_private
+    from sara.plugins.queue import Handler, Listener, Queue
+    from sara.plugins.responder import HistoryLimits, Responder
+    from sara.plugins.simulator import Simulator, SimulatorSwitch
+    from sara.plugins.store import Store
+    from sara.plugins.tool import Tool, Toolbox
+    from sara.policy.context_window import estimated_tokens
+    from sara.policy.reply_gates import Facts, Gate, Proceed, Say, Skip, Wait
+    from sara.queue.entries import Entry
+    from sara.queue.scheduler import ScheduledQueue
 
 # From light to heavy: a name is looked for in the light modules first.
 _HOMES = (
-    "sara.errors",
-    "sara.model",
-    "sara.parts",
-    "sara.private_files",
-    "sara.phone_numbers",
-    "sara.history",
-    "sara.gates",
-    "sara.problems",
-    "sara.reach",
-    "sara.contracts",
-    "sara.hookspecs",
-    "sara.entries",
-    "sara.schedule",
-    "sara.config.options",
+    "sara.domain.errors",
+    "sara.domain.messages",
+    "sara.domain.text",
+    "sara.plugins.private_files",
+    "sara.domain.phone_numbers",
+    "sara.policy.context_window",
+    "sara.policy.reply_gates",
+    "sara.operations.problem_registry",
+    "sara.plugins.connection_errors",
+    "sara.plugins.context",
+    "sara.plugins.hookspecs",
+    "sara.queue.entries",
+    "sara.queue.scheduler",
+    "sara.domain.options",
 )
 
 __all__ = [

@@ -14,8 +14,8 @@ import pytest_asyncio
 import structlog
 import typer.testing
 from hypothesis import settings
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.browser import Chromium, chromium_started
 from tests.figures import figure, pytest_terminal_summary

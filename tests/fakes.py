@@ -69,23 +69,24 @@ from sara import (
     Wording,
     hookimpl,
 )
-from sara.bounds import Strays
-from sara.config import Budget, Conversation, Media
-from sara.files import Files
-from sara.handing import Handing
-from sara.inbox import Rules
-from sara.lanes import Lanes
-from sara.media_downloads import MediaDownloads
-from sara.notifier import JobNotifier
-from sara.plugins import Hooks, Plugins
-from sara.problems import Problems
-from sara.replies import Manners
-from sara.routes import Route, Routes
-from sara.rules import Words
-from sara.spending import Spending
+from sara.i18n.catalog import Texts
+from sara.operations.problem_registry import Problems
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.handoff import Handing
+from sara.pipeline.inbound import Rules
+from sara.pipeline.media import Files
+from sara.pipeline.media_downloads import MediaDownloads
+from sara.pipeline.reply import Manners
+from sara.plugins.call_guard import Strays
+from sara.plugins.hooks import Hooks
+from sara.plugins.loader import Plugins
+from sara.policy.ai_budget import Spending
+from sara.policy.keywords import Words
+from sara.policy.settings import Budget, Conversation, Media
+from sara.queue.circuit_breaker import Lanes
+from sara.queue.notifier import JobNotifier
 from sara.testing import HandClock
-from sara.texts import Texts
-from sara.web.door import ConnectionLimits, Door
+from sara.web.connection_limit import ConnectionLimits, Door
 from tests.patience import patience
 
 T = TypeVar("T")

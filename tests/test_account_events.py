@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from sara.account_events import standing
-from sara.model import AccountEvent
+from sara.domain.webhooks import AccountEvent
+from sara.policy.account_standing import standing
 
 
 def event(kind: str, at: int, subject: str = "", *ends: str) -> AccountEvent:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sara import Contact, Draft, HandOver, SaraError, Stale, TimerView
-from sara.acting import LONGEST, Acting
-from sara.config import Conversation, HandOverPolicy
-from sara.routes import Routes
+from sara.operations.operator_actions import LONGEST, Acting
+from sara.pipeline.bindings import Routes
+from sara.policy.settings import Conversation, HandOverPolicy
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House
 
 HOUR = 3_600_000

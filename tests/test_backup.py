@@ -20,16 +20,17 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Forgotten, Problems, SaraError, StoreUnavailable, logs
-from sara.bounds import Strays
+from sara import Context, Forgotten, Problems, SaraError, StoreUnavailable
 from sara.cli import backup as command
-from sara.cli import opening
-from sara.config import Media
-from sara.erasing import Erasing
-from sara.files import Files
+from sara.cli import context
+from sara.operations.erasure import Erasing
+from sara.pipeline.media import Files
+from sara.plugins.call_guard import Strays
+from sara.policy.settings import Media
+from sara.runtime import logging as logs
 from sara.testing import HandClock
-from sara.testing.shop import ACCOUNT, KOFI, Shop
-from sara.testing.store_files import PHOTO, with_files
+from sara.testing.store.attachments import PHOTO, with_files
+from sara.testing.store.scenario import ACCOUNT, KOFI, Shop
 from tests.fakes import FakeStore, MemoryQueue
 
 MINUTE = 60_000
@@ -51,7 +52,7 @@ def _log_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     clock = HandClock()
-    for module in (command, opening):
+    for module in (command, context):
         monkeypatch.setattr(module, "wall_clock", clock)
     return clock
 

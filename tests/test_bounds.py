@@ -13,10 +13,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sara import Again, Done, Problems
-from sara.bounds import MOST_OF_ALL, MOST_OF_ONE, PATIENCE, Misbehaved, Strays, begin, bounded, in_thread
-from sara.config import Conversation, RetryPolicy
-from sara.outbox import Outbox
-from sara.replies import Replies
+from sara.pipeline.delivery import Outbox
+from sara.pipeline.reply import Replies
+from sara.plugins.call_guard import MOST_OF_ALL, MOST_OF_ONE, PATIENCE, Misbehaved, Strays, bounded
+from sara.plugins.threads import begin, in_thread
+from sara.policy.settings import Conversation, RetryPolicy
 from sara.testing import HandClock
 from tests.fakes import DEADLINE, FakeResponder, House, delivery_view, job, line, reply_view, without_waiting
 from tests.patience import patience
@@ -177,7 +178,7 @@ async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None
 def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> None:
     program = (
         "import asyncio, threading\n"
-        "from sara.bounds import bounded, in_thread\n"
+        "from sara.plugins.call_guard import bounded, in_thread\n"
         "try:\n"
         "    asyncio.run(bounded(in_thread(threading.Event().wait), 1))\n"
         "except TimeoutError:\n"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 
 from sara import StoreUnavailable
-from sara.budget import Budget
-from sara.routes import Routes
+from sara.operations.message_quota import Budget
+from sara.pipeline.bindings import Routes
 from tests.fakes import FakeStore, House
 from tests.rows import each_row
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sara import Channel, NotSent, Problems, Responder, SaraError, TryLater, Unavailable
-from sara.call_guard import Caller, GuardedChannel, GuardedResponder, clean_error
-from sara.redaction import Redactor
+from sara.domain.redaction import Redactor
+from sara.plugins.guarded import Caller, GuardedChannel, GuardedResponder, clean_error
 
 
 def test_every_method_and_value_of_the_contract_is_the_plugins_own() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sara.caution import PATIENCE, Caution
-from sara.model import Again, Done, Job, JobKind
+from sara.domain.jobs import Again, Done, Job
+from sara.domain.states import JobKind
+from sara.queue.crash_isolation import PATIENCE, Caution
 
 NOW = 1_000_000
 

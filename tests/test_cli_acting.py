@@ -21,9 +21,9 @@ from typer.testing import CliRunner, Result
 
 from sara import Context, ConversationSummary, InboundMessage, Intake, Person, Problems, Store, StoredMessage
 from sara.cli.app import app
-from sara.cli.opening import opened, read
-from sara.daemon import Daemon, wall_clock
-from sara.model import Arrival, Verdict
+from sara.cli.context import opened, read
+from sara.domain.storage import Arrival, Verdict
+from sara.runtime.daemon import Daemon, wall_clock
 from tests.effort import some_of
 
 SHELF = Path(__file__).parent / "data" / "plugins"

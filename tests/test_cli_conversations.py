@@ -23,7 +23,7 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Arrival, Context, Draft, HandOver, InboundMessage, Intake, Person, Problems, Verdict
 from sara.cli.app import app
-from sara.daemon import wall_clock
+from sara.runtime.daemon import wall_clock
 from tests.test_cli_acting import LOFT, Shop, shop_in
 
 MINUTE = 60_000

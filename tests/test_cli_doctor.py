@@ -17,12 +17,12 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Arrival, Context, InboundMessage, Intake, Person, Problems, Verdict
 from sara.cli import doctor as command
-from sara.cli import examining
+from sara.cli import doctor_checks
 from sara.cli.doctor import doctor
-from sara.config import Config, Section
-from sara.config.model import Admin, Listen
-from sara.config.options import Options
-from sara.daemon import wall_clock
+from sara.config.settings import Admin, Config, Listen
+from sara.domain.options import Options
+from sara.plugins.section import Section
+from sara.runtime.daemon import wall_clock
 from tests.patience import patience
 
 SHELF = Path(__file__).parent / "data" / "plugins"
@@ -247,7 +247,7 @@ def config(state: Path, admin: str = "127.0.0.1:1") -> Config:
 
 
 def states(state: Path) -> dict[str, str]:
-    return {finding.check: finding.state for finding in examining.of_state(config(state))}
+    return {finding.check: finding.state for finding in doctor_checks.of_state(config(state))}
 
 
 def test_a_state_directory_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
@@ -286,4 +286,4 @@ def test_room_on_the_disk_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_who_can_reach_the_admin_listener_is_judged(tmp_path: Path, listen: str, state: str) -> None:
-    assert examining.of_admin(config(tmp_path, listen)).state == state
+    assert doctor_checks.of_admin(config(tmp_path, listen)).state == state

@@ -13,9 +13,9 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context, Problems
-from sara.cli import exporting, forgetting, searching
+from sara.cli import export, forget, search
 from sara.testing import HandClock
-from sara.testing.shop import KOFI, STOP, Shop, message
+from sara.testing.store.scenario import KOFI, STOP, Shop, message
 from tests.test_backup import Terminal, _log_left_alone, clock, config, saved
 
 __all__ = ["_log_left_alone", "clock", "config"]  # fixtures
@@ -24,7 +24,7 @@ __all__ = ["_log_left_alone", "clock", "config"]  # fixtures
 @pytest.fixture
 def anas(config: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration whose store knows Ana, who was answered, and Kofi."""
-    monkeypatch.setattr(forgetting, "wall_clock", clock)
+    monkeypatch.setattr(forget, "wall_clock", clock)
     return config
 
 
@@ -45,7 +45,7 @@ def left(config: Path) -> list[str]:
 def test_what_was_erased_is_said_and_what_may_still_hold_it(anas: Path, clock: HandClock, capsys: Any) -> None:
     copy = saved(anas)
     capsys.readouterr()
-    assert forgetting.forget(anas, "+1 555 000 1111", yes=True, as_json=False) == 0
+    assert forget.forget(anas, "+1 555 000 1111", yes=True, as_json=False) == 0
     out = capsys.readouterr().out
     for expected in ("Erased p1: 2 messages, 1 conversation, 0 files.", str(copy), "snapshots"):
         assert expected in out
@@ -56,7 +56,7 @@ def test_what_was_erased_is_said_and_what_may_still_hold_it(anas: Path, clock: H
 def test_the_same_for_programs(anas: Path, clock: HandClock, capsys: Any) -> None:
     copy = saved(anas)
     capsys.readouterr()
-    assert forgetting.forget(anas, "US.1", yes=True, as_json=True) == 0
+    assert forget.forget(anas, "US.1", yes=True, as_json=True) == 0
     out = capsys.readouterr().out
     told = json.loads(out[out.index("{\n") :])  # behind the log, which a test does not set up
     assert (told["contacts"], told["messages"], told["still_out"]) == (["p1"], 2, False)
@@ -68,7 +68,7 @@ def test_it_is_asked_for_before_anybody_is_erased(
     anas: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, typed: str, done: bool
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
-    assert forgetting.forget(anas, "p1", yes=False, as_json=False) == (0 if done else 1)
+    assert forget.forget(anas, "p1", yes=False, as_json=False) == (0 if done else 1)
     out = capsys.readouterr().out
     for expected in ("p1, Ana", "15550001111", "2 messages, 1 conversation", "no way back"):
         assert expected in out
@@ -77,7 +77,7 @@ def test_it_is_asked_for_before_anybody_is_erased(
 
 def test_without_a_terminal_it_takes_a_yes(anas: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
-    assert forgetting.forget(anas, "p1", yes=False, as_json=True) == 2
+    assert forget.forget(anas, "p1", yes=False, as_json=True) == 2
     assert "--yes" in capsys.readouterr().err
     assert len(left(anas)) == 3
 
@@ -85,7 +85,7 @@ def test_without_a_terminal_it_takes_a_yes(anas: Path, capsys: Any, monkeypatch:
 @pytest.mark.parametrize("yes", [True, False])
 def test_a_person_whom_nobody_knows_is_not_erased(anas: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, yes: bool) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
-    assert forgetting.forget(anas, "+49 151 0000", yes=yes, as_json=False) == 1
+    assert forget.forget(anas, "+49 151 0000", yes=yes, as_json=False) == 1
     assert "+49 151 0000" in capsys.readouterr().err
     assert len(left(anas)) == 3
 
@@ -98,12 +98,12 @@ def test_who_opted_out_is_said_to_stay_so(anas: Path, clock: HandClock, capsys: 
         await store.close()
 
     asyncio.run(stop())
-    assert forgetting.forget(anas, "15550002222", yes=True, as_json=False) == 0
+    assert forget.forget(anas, "15550002222", yes=True, as_json=False) == 0
     assert "still are when they write again" in capsys.readouterr().out
 
 
 def test_an_export_of_a_person_begins_with_who_they_are(anas: Path, capsys: Any) -> None:
-    assert exporting.export(anas, "US.1", person=True) == 0
+    assert export.export(anas, "US.1", person=True) == 0
     first, *rest = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (first["type"], first["id"], first["name"], first["linked"]) == ("contact", "p1", "Ana", [])
     assert first["created_at"] == "2027-01-15T08:00:00.000Z"
@@ -114,28 +114,28 @@ def test_an_export_of_a_person_begins_with_who_they_are(anas: Path, capsys: Any)
 
 def test_an_export_without_a_person_is_messages_alone(anas: Path, capsys: Any) -> None:
     for who, texts in ((None, ["hello", "one", "hello"]), ("c1", ["hello", "one"]), ("p2", ["hello"])):
-        assert exporting.export(anas, who, person=False) == 0
+        assert export.export(anas, who, person=False) == 0
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [each["text"] for each in found] == texts
         assert not [each for each in found if "type" in each]
-    assert exporting.export(anas, None, person=True) == 2
+    assert export.export(anas, None, person=True) == 2
     for nobody in ("p9", "c9"):
-        assert exporting.export(anas, nobody, person=False) == 1
+        assert export.export(anas, nobody, person=False) == 1
         assert nobody in capsys.readouterr().err
 
 
 def test_a_search_prints_what_it_found(anas: Path, capsys: Any) -> None:
-    assert searching.search(anas, ["hel"], 10, as_json=False) == 0
+    assert search.search(anas, ["hel"], 10, as_json=False) == 0
     out = capsys.readouterr().out
     assert out.count("[hello]") == 2
-    assert searching.search(anas, ["nothing"], 10, as_json=False) == 0
+    assert search.search(anas, ["nothing"], 10, as_json=False) == 0
     assert "No message" in capsys.readouterr().out
 
 
 def test_events_are_listed_up_to_a_limit(anas: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "PAGE", 2)
-    assert searching.events(anas, "c1", 3, as_json=True) == 0
+    monkeypatch.setattr(search, "PAGE", 2)
+    assert search.events(anas, "c1", 3, as_json=True) == 0
     assert [each["what"] for each in json.loads(capsys.readouterr().out)] == ["received", "asked", "queued"]
-    assert searching.events(anas, "c1", 100, as_json=False) == 0
+    assert search.events(anas, "c1", 100, as_json=False) == 0
     assert "answered" in capsys.readouterr().out
-    assert searching.events(anas, "c9", 3, as_json=False) == 1
+    assert search.events(anas, "c9", 3, as_json=False) == 1

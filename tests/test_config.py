@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
 
-from sara.config import Duration, Listen, Loaded, Options, RetryPolicy, Secret, load
-from sara.errors import PluginError
+from sara.config.loader import Loaded, load
+from sara.config.settings import Listen
+from sara.domain.errors import PluginError
+from sara.domain.options import Duration, Options, Secret
+from sara.policy.settings import RetryPolicy
 from tests.rows import each_row
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sara.config.document import DEEPEST, parse
 from sara.config.nodes import ListNode, MapNode, Node, Scalar
+from sara.config.yaml_parser import DEEPEST, parse
 from tests.rows import each_row
 
 FILE = Path("sara.yaml")

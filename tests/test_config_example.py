@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import pytest
 
-from sara.config import Duration, Loaded, Options, Secret, load
-from sara.config.document import parse
+from sara.config.loader import Loaded, load
 from sara.config.nodes import MapNode
+from sara.config.yaml_parser import parse
+from sara.domain.options import Duration, Options, Secret
 
 HOME = Path(__file__).parent.parent
 FILES = ("sara.yaml", "instructions.md", "secrets.yaml.example")

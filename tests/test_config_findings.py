@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sara.config import Finding
-from sara.config.findings import readable, suggest
+from sara.config.diagnostics import Finding
+from sara.domain.suggestions import readable, suggest
 
 FILE = Path("sara.yaml")
 

@@ -11,20 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from sara.config import (
-    Config,
-    Conversation,
-    Duration,
-    Listen,
-    Options,
-    Retry,
-    RetryPolicy,
-    Section,
-    Server,
-    format_duration,
-    parse_duration,
-)
-from sara.config.options import FROM_FILE
+from sara.config.settings import Config, Listen, Server
+from sara.domain.options import FROM_FILE, Duration, Options, format_duration, parse_duration
+from sara.plugins.section import Section
+from sara.policy.settings import Conversation, Retry, RetryPolicy
 from tests.rows import each_row
 
 

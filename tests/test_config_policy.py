@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from sara.config import Config, Conversation, Loaded, Options, load
-from sara.languages import LANGUAGES
+from sara.config.loader import Loaded, load
+from sara.config.settings import Config
+from sara.domain.options import Options
+from sara.i18n.data import LANGUAGES
+from sara.policy.settings import Conversation
 from tests.rows import each_row
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from sara.config import Duration, Options, Secret, schema
+from sara.config.json_schema import schema
+from sara.domain.options import Duration, Options, Secret
 
 
 class Depth(Options):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sara.config import Loaded, Options, Secret, load
+from sara.config.loader import Loaded, load
+from sara.domain.options import Options, Secret
 from tests.rows import each_row
 
 

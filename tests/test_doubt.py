@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 
 from sara import Attempt
-from sara.config import RetryPolicy
-from sara.doubt import BLIND_AFTER, LOOK, End, Ending, KeepWaiting, decide
+from sara.policy.in_doubt import BLIND_AFTER, LOOK, End, Ending, KeepWaiting, decide
+from sara.policy.settings import RetryPolicy
 from tests.fakes import NOW, delivery_view
 from tests.rows import each_row
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sara import SaraError, StoreUnavailable, Wake
-from sara.erasing import STEP, Erasing
+from sara.operations.erasure import STEP, Erasing
 from tests.fakes import CONVERSATION, NOW, House
 from tests.patience import patience
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 
-from sara import NotSent, SaraError, TryLater, Unavailable, errors
+from sara import NotSent, SaraError, TryLater, Unavailable
+from sara.domain import errors
 from tests.rows import each_row
 
 ALL = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, SaraError)]

@@ -12,8 +12,8 @@ from pathlib import Path, PurePath
 import pytest
 
 from sara import Attachment, GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.config import Media
-from sara.files import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, Files
+from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, Files
+from sara.policy.settings import Media
 from tests.fakes import NOW, FakeChannel, FakeStore, House
 from tests.patience import patience
 

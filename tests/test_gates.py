@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Instant, Problems, ReplyView
-from sara.config import Conversation, Hours, Limits, Rate
-from sara.gates import (
+from sara.plugins.gate_guard import guarded
+from sara.policy.reply_gates import (
     BLOCKED_LOOK,
     CORE,
     HOUR,
@@ -30,9 +30,9 @@ from sara.gates import (
     Wait,
     counted,
     decide,
-    guarded,
-    window_closed,
 )
+from sara.policy.reply_window import window_closed
+from sara.policy.settings import Conversation, Hours, Limits, Rate
 from sara.testing import HandClock
 from tests.fakes import NOW, delivery_view, line, reply_view, steady
 from tests.rows import each_row

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sara import Draft, HandOver, Person, Tell
-from sara.config import Conversation, HandOverPolicy, Notify
-from sara.handing import Handing, person_of, wording
-from sara.languages import LANGUAGES
-from sara.routes import Route, Routes
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
+from sara.i18n.data import LANGUAGES
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.handoff import Handing, person_of, wording
+from sara.policy.settings import Conversation, HandOverPolicy, Notify
 from tests.fakes import ACCOUNT, NOW, FakeChannel
 from tests.rows import each_row
 

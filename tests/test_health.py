@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sara import Instant, Millis, StoreUnavailable, Unhealthy
-from sara.config import Conversation, HandOverPolicy
-from sara.health import EVERY, MOST, WORDS, Health
-from sara.routes import Route, Routes
+from sara.operations.conversation_health import EVERY, MOST, WORDS, Health
+from sara.pipeline.bindings import Route, Routes
+from sara.policy.settings import Conversation, HandOverPolicy
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeStore, House, without_waiting
 from tests.rows import each_row
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sara import GiveUp, Stale, TryLater
-from sara.hedging import AGAIN_AFTER, MOMENT, MOST_BESIDE, SILENT_AFTER, STEP, TIMES_USUAL, Hedging
+from sara.pipeline.hedged_calls import AGAIN_AFTER, MOMENT, MOST_BESIDE, SILENT_AFTER, STEP, TIMES_USUAL, Hedging
 from tests.fakes import without_waiting
 
 TIMEOUT = 60.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Attachment, Contact, Line, ReplyView, Role, Turn
-from sara.history import as_it_is_now, estimated_tokens, in_order_of_writing, window
+from sara.policy.context_window import as_it_is_now, estimated_tokens, in_order_of_writing, window
 from tests.fakes import line, steady
 from tests.rows import each_row
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Instant
-from sara.config import Hours
-from sara.hours import back, closed_since, opens, spoken
+from sara.policy.opening_hours import back, closed_since, opens, spoken
+from sara.policy.settings import Hours
 from tests.fakes import steady
 from tests.rows import each_row
 

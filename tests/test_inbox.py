@@ -29,9 +29,9 @@ from sara import (
     Verdict,
     Wake,
 )
-from sara.config import Conversation, HandOverPolicy, Notify
-from sara.inbox import HEAVY, MESSAGE_WEIGHT, SLICE, Inbox
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
+from sara.pipeline.inbound import HEAVY, MESSAGE_WEIGHT, SLICE, Inbox
+from sara.policy.settings import Conversation, HandOverPolicy, Notify
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, NOW, House, stored
 from tests.rows import each_row
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from sara import Wake
-from sara.lanes import ASIDE, BREAK, MOST_BESIDE, PAUSE, SEND_WITHIN
+from sara.queue.circuit_breaker import ASIDE, BREAK, MOST_BESIDE, PAUSE, SEND_WITHIN
 from sara.testing.queue import Running
 from tests.fakes import NOW, House, without_waiting
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.language import LONGEST, language_of, words_of
-from sara.languages import LANGUAGES, others
-from sara.languages.spelling import plain
+from sara.i18n.data import LANGUAGES, _unsupported
+from sara.i18n.detection import LONGEST, language_of, words_of
+from sara.i18n.folding import plain
 from tests.fakes import steady
 from tests.rows import each_row
 
@@ -123,7 +123,7 @@ def test_every_everyday_word_can_be_met_in_a_message(code: str) -> None:
         assert plain(word) in words_of(f"x{word}" if word.startswith("'") else f"{word}x" if word.endswith("'") else word)
 
 
-@each_row("word", others.BORROWED.split())
+@each_row("word", _unsupported.BORROWED.split())
 def test_a_borrowed_word_alone_tells_nothing(word: str) -> None:
     assert language_of(word) is None
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 
 import pytest
 
-from sara.languages import LANGUAGES, Language
-from sara.languages.spelling import plain
-from sara.rules import LONGEST, Words, normalised
+from sara.i18n.data import LANGUAGES, Language
+from sara.i18n.folding import plain
+from sara.policy.keywords import LONGEST, Words, normalised
 from tests.rows import each_row
 
 ENGLISH = LANGUAGES["en"]

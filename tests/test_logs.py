@@ -12,8 +12,8 @@ import pytest
 import structlog
 from aiohttp.http_exceptions import BadStatusLine, InvalidHeader
 
-from sara import logs
-from sara.redaction import Redactor
+from sara.domain.redaction import Redactor
+from sara.runtime import logging as logs
 
 pytestmark = pytest.mark.usefixtures("own_logging")
 

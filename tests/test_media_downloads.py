@@ -29,16 +29,16 @@ from sara import (
     Turn,
     Verdict,
 )
-from sara.bounds import Strays
-from sara.config import Conversation, Media
-from sara.erasing import Erasing
-from sara.files import EXPIRED, Files
-from sara.media_downloads import AT_ONCE, GONE, LEAST_FREE, MAX_DELAY, MediaDownloads, delay_after, left_of
-from sara.routes import Route, Routes
+from sara.operations.erasure import Erasing
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.media import EXPIRED, Files
+from sara.pipeline.media_downloads import AT_ONCE, GONE, LEAST_FREE, MAX_DELAY, MediaDownloads, delay_after, left_of
+from sara.pipeline.turns import turn_of
+from sara.plugins.call_guard import Strays
+from sara.policy.settings import Conversation, Media
 from sara.testing import HandClock
-from sara.testing.shop import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
-from sara.testing.store_files import DAY
-from sara.turns import turn_of
+from sara.testing.store.attachments import DAY
+from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
 from tests.fakes import FakeChannel, FakeResponder, MemoryQueue
 from tests.patience import patience
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from sara import Person, Reception
-from sara.model import RECEIPT_RANK
+from sara.domain.states import RECEIPT_RANK
 from tests.rows import each_row
 
 

@@ -29,9 +29,9 @@ from sara import (
     Wake,
     WindowClosed,
 )
-from sara.config import RetryPolicy
-from sara.lanes import PROBE_LONGEST
-from sara.outbox import Outbox
+from sara.pipeline.delivery import Outbox
+from sara.policy.settings import RetryPolicy
+from sara.queue.circuit_breaker import PROBE_LONGEST
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
 from tests.rows import each_row
 

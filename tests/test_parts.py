@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Draft, is_visible, plain, split_text, utf16_length
-from sara.parts import storable
+from sara.domain.text import storable
 from tests.fakes import steady
 from tests.rows import each_row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.phone_numbers import fault_of, number_spellings, read_number
+from sara.domain.phone_numbers import fault_of, number_spellings, read_number
 from tests.fakes import steady
 
 

@@ -15,10 +15,11 @@ import pytest
 import structlog
 
 from sara import Context, PluginError, Problems, Queue
-from sara.bounds import MOST_OF_ONE, Strays
-from sara.cli.opening import read
-from sara.daemon import Daemon
-from sara.plugins import HOOKS_AT_ONCE, Found, Hooks, Plugins
+from sara.cli.context import read
+from sara.plugins.call_guard import MOST_OF_ONE, Strays
+from sara.plugins.hooks import HOOKS_AT_ONCE, Hooks
+from sara.plugins.loader import Found, Plugins
+from sara.runtime.daemon import Daemon
 from sara.testing import HandClock, QueueContract
 from tests.patience import patience
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sara.presence import Presence
+from sara.pipeline.typing_indicator import Presence
 from tests.fakes import FakeChannel, House, line, without_waiting
 
 LINES = (replace(line("in-1", "hello"), external_id="w1"), replace(line("in-2", "are you there?"), external_id="w2"))

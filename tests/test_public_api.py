@@ -173,7 +173,7 @@ def test_each_hook_is_one_sentence() -> None:
 
 def test_the_manual_names_every_error_that_a_plugin_can_raise() -> None:
     manual = MANUAL.read_text(encoding="utf-8")
-    errors = [name for name in sara.__all__ if homes()[name] == "sara.errors"]
+    errors = [name for name in sara.__all__ if homes()[name] == "sara.domain.errors"]
     explained = {name for name in errors if re.search(rf"^\| .* \| `{name}\b", manual, re.MULTILINE)}
     assert explained == set(errors) - {"SaraError", "ConfigError", "PluginError"}
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sara.reach import why_unreachable
+from sara.plugins.connection_errors import why_unreachable
 from tests.rows import each_row
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from sara import Failure, Receipt, Taken
-from sara.receipts import follow
+from sara.pipeline.receipt_effects import follow
 from tests.fakes import ACCOUNT, NOW, House, stored
 
 LANE = "deliver:support"

@@ -40,20 +40,33 @@ from sara import (
     Turn,
     Usage,
     Wake,
-    media_downloads,
 )
-from sara.asking import GRACE
-from sara.config import Budget, Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Price, Rate, RetryPolicy
-from sara.config.model import Ceiling
-from sara.gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait, guarded
-from sara.lanes import BREAK, PROBE_LONGEST, STUMBLES
-from sara.languages import LANGUAGES
-from sara.replies import MOST_RETHOUGHT, Replies
-from sara.routes import Routes
-from sara.spending import Spending
-from sara.texts import ENGLISH as TEXTS
-from sara.texts import Texts
-from sara.turns import turn_of
+from sara.i18n.catalog import ENGLISH as TEXTS
+from sara.i18n.catalog import Texts
+from sara.i18n.data import LANGUAGES
+from sara.pipeline import media_downloads
+from sara.pipeline.bindings import Routes
+from sara.pipeline.reply import MOST_RETHOUGHT, Replies
+from sara.pipeline.responder_pool import GRACE
+from sara.pipeline.turns import turn_of
+from sara.plugins.gate_guard import guarded
+from sara.policy.ai_budget import Spending
+from sara.policy.reply_gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait
+from sara.policy.settings import (
+    Budget,
+    Ceiling,
+    Conversation,
+    FollowUp,
+    HandOverPolicy,
+    History,
+    Hours,
+    Limits,
+    Notify,
+    Price,
+    Rate,
+    RetryPolicy,
+)
+from sara.queue.circuit_breaker import BREAK, PROBE_LONGEST, STUMBLES
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 from tests.rows import each_row
 

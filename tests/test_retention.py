@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sara import StoreUnavailable, retention
-from sara.retention import STEP, Retention
+from sara import StoreUnavailable
+from sara.operations import retention
+from sara.operations.retention import STEP, Retention
 from tests.fakes import NOW, House
 
 DAY = 86_400_000

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.config import Retry, RetryPolicy
-from sara.errors import ContentRefused, GiveUp, TryLater
-from sara.retry import Broke, Dead, RetryAt, back_off, combine, decide
+from sara.domain.errors import ContentRefused, GiveUp, TryLater
+from sara.policy.retry import Broke, Dead, RetryAt, back_off, combine, decide
+from sara.policy.settings import Retry, RetryPolicy
 from tests.fakes import steady
 from tests.rows import each_row
 

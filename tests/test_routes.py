@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sara import OpenWork, Responder, Wake
-from sara.config import Conversation
-from sara.notifier import JobNotifier
-from sara.routes import Route, Routes
+from sara.pipeline.bindings import Route, Routes
+from sara.policy.settings import Conversation
+from sara.queue.notifier import JobNotifier
 from sara.testing import HandClock
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeResponder, MemoryQueue
 

@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sara.languages import LANGUAGES
-from sara.model import Line, Role
-from sara.questions import is_answer
-from sara.rules import Meaning, Order, Words, normalised
+from sara.domain.messages import Line
+from sara.domain.states import Role
+from sara.i18n.data import LANGUAGES
+from sara.policy.keyword_context import is_answer
+from sara.policy.keywords import Meaning, Order, Words, normalised
 from tests.fakes import NOW, steady
 
 BUILT_IN = Words()

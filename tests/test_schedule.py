@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from sara import Again, Done, Job, JobEnd, Queue, StoreLost, StoreUnavailable, Wake
-from sara.schedule import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
+from sara.queue.scheduler import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
 from sara.testing import HandClock, PersistentQueueContract
 from sara.testing.queue import Running
 from tests.fakes import DEADLINE, NOW, MemoryQueue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sara import OpenWork, StoreUnavailable
-from sara.send_outcomes import SendOutcomes
+from sara.operations.send_outcomes import SendOutcomes
 from tests.fakes import ACCOUNT, CONVERSATION, House
 
 WORK = [OpenWork(CONVERSATION, ACCOUNT, None, None, parts=("m7",))]

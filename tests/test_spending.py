@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Ceiling, Line, Reserve, Usage
-from sara.config import Budget, Price
-from sara.config.model import Ceiling as Allowed
-from sara.history import estimated_tokens
-from sara.spending import ANSWER, INSTRUCTIONS, MILLION, Spending
+from sara.policy.ai_budget import ANSWER, INSTRUCTIONS, MILLION, Spending
+from sara.policy.context_window import estimated_tokens
+from sara.policy.settings import Budget, Price
+from sara.policy.settings import Ceiling as Allowed
 from tests.fakes import NOW, line, steady
 from tests.rows import each_row
 

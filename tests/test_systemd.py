@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sara import systemd
+from sara.runtime import systemd
 from tests import figures
 from tests.patience import patience
 

@@ -28,13 +28,12 @@ from sara import (
     Usage,
     Wake,
 )
-from sara.asking import GRACE
-from sara.config import Budget, Conversation, FollowUp, History, Price
-from sara.config.model import Ceiling
-from sara.languages import LANGUAGES
-from sara.spending import Spending
-from sara.tending import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, Tending
-from sara.timers import UNSENT_LOOK
+from sara.i18n.data import LANGUAGES
+from sara.pipeline.responder_pool import GRACE
+from sara.pipeline.timers import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, Tending
+from sara.policy.ai_budget import Spending
+from sara.policy.settings import Budget, Ceiling, Conversation, FollowUp, History, Price
+from sara.policy.timers import UNSENT_LOOK
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeResponder, FakeStore, House, job, line, without_waiting
 from tests.rows import each_row
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.languages import LANGUAGES
-from sara.rules import Words
-from sara.texts import ENGLISH, Texts, faults
+from sara.i18n.catalog import ENGLISH, Texts, faults
+from sara.i18n.data import LANGUAGES
+from sara.policy.keywords import Words
 from tests.fakes import steady
 from tests.rows import each_row
 

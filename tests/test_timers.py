@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sara import Contact, Instant, Millis, TimerView
-from sara.config import Conversation, FollowUp, History
-from sara.timers import UNSENT_LOOK, Due, decide, first_look, shown
+from sara.policy.settings import Conversation, FollowUp, History
+from sara.policy.timers import UNSENT_LOOK, Due, decide, first_look, shown
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, steady
 from tests.rows import each_row
 

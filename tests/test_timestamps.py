@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara.timestamps import OLDEST, SKEW, stamp_of_event, stamp_of_message, started_at
+from sara.domain.timestamps import OLDEST, SKEW, stamp_of_event, stamp_of_message, started_at
 
 NOW = 1_795_400_000_000
 HOUR = 3_600_000

@@ -13,8 +13,9 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from sara import Contact, Options, SaraError, Stale, StoreUnavailable, Tool, ToolRecord, ToolScope
-from sara.bounds import MOST_OF_ONE
-from sara.tools import HAND_OVER, LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools, chosen, fault_of, missing
+from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools
+from sara.plugins.call_guard import MOST_OF_ONE
+from sara.plugins.tool_checks import HAND_OVER, chosen, fault_of, missing
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
 from tests.rows import each_row
 

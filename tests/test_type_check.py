@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sara import Attachment, Draft, Failure, InboundMessage, Person, Receipt, Reception, Reply, Response, Usage
-from sara.errors import WrongType
-from sara.type_check import conform
+from sara.domain.errors import WrongType
+from sara.plugins.type_check import conform
 
 ANA = Person(user_id="ana")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sara.errors import StoreUnavailable
-from sara.watch import LEAST_FREE, MOST_WAITING, Watch
+from sara.domain.errors import StoreUnavailable
+from sara.operations.load_shedding import LEAST_FREE, MOST_WAITING, Watch
 from tests.fakes import House
 from tests.patience import patience
 from tests.rows import each_row

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
 from sara import Draft, HandOver, Stale, StoreUnavailable, Unhealthy, Wake
-from sara.acting import Acting
-from sara.health import Health
-from sara.web import admin
-from sara.web.admin import AdminApp
+from sara.operations.conversation_health import Health
+from sara.operations.operator_actions import Acting
+from sara.web.admin import app
+from sara.web.admin.app import AdminApp
 from sara.web.counted_log import INTERVAL_S
 from tests.fakes import CONVERSATION, DEADLINE, NOW, DoorServer, House, delivery_view
 from tests.rows import each_row
@@ -95,7 +95,7 @@ WRONG = [
 
 @pytest.fixture(autouse=True)
 def failures_cost_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin, "FAILED_LOGIN_DELAY_S", 0.0)
+    monkeypatch.setattr(app, "FAILED_LOGIN_DELAY_S", 0.0)
 
 
 async def test_without_the_token_there_is_nothing(desk: Desk) -> None:
@@ -118,8 +118,8 @@ class TestFailedLogins:
             waits.append(seconds)
             await release.wait()
 
-        monkeypatch.setattr(admin, "pause", pause)
-        monkeypatch.setattr(admin, "FAILED_LOGIN_DELAY_S", 1.0)
+        monkeypatch.setattr(app, "pause", pause)
+        monkeypatch.setattr(app, "FAILED_LOGIN_DELAY_S", 1.0)
         tries = [asyncio.create_task(desk.ask("GET", "/api/v1/queue", {"Authorization": f"Bearer {n}"})) for n in range(5)]
         async with asyncio.timeout(DEADLINE):
             while len(waits) < len(tries):

@@ -10,8 +10,8 @@ from ipaddress import ip_network
 import pytest
 from aiohttp import web
 
-from sara.web import door as door_module
-from sara.web.door import ConnectionLimits, Door, client_key
+from sara.web import connection_limit as door_module
+from sara.web.connection_limit import ConnectionLimits, Door, client_key
 from tests.fakes import DEADLINE
 from tests.test_web_admin import BEARER, Desk
 from tests.test_web_public import WEBHOOK, Front

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sara.web.metrics import render
+from sara.web.admin.metrics import render
 
 QUEUE = {"woken": 7, "started": 6, "done": 5, "again": 4, "failed": 3, "pending": 2, "running": 1, "lanes": {}}
 

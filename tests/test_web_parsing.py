@@ -11,7 +11,7 @@ import pytest
 
 from sara import Problems
 from sara.testing import HandClock
-from sara.web.parsing import SLOTS, WIDTH, ParseLog
+from sara.web.crash_log import SLOTS, WIDTH, ParseLog
 
 BODY = b'{"deadly": true}'
 

@@ -17,14 +17,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from sara import InboundMessage, OpenWork, Reception, Request, Response, SetAside, StoreLost, StoreUnavailable, Taken
-from sara.config import Conversation
-from sara.inbox import Inbox
-from sara.routes import Route
-from sara.watch import Watch
-from sara.web import bodies
-from sara.web.bodies import BODY_LIMIT, LARGE, MOST_HELD
-from sara.web.parsing import DEADLY, ParseLog
-from sara.web.public import IN_THREAD_FROM, MOST_SET_ASIDE, PublicApp
+from sara.operations.load_shedding import Watch
+from sara.pipeline.bindings import Route
+from sara.pipeline.inbound import Inbox
+from sara.policy.settings import Conversation
+from sara.web import body_limits
+from sara.web.body_limits import BODY_LIMIT, LARGE, MOST_HELD
+from sara.web.crash_log import DEADLY, ParseLog
+from sara.web.webhooks import IN_THREAD_FROM, MOST_SET_ASIDE, PublicApp
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, DoorServer, FakeChannel, House
 
 WEBHOOK = "/webhook/messages"
@@ -206,7 +206,7 @@ async def test_a_body_that_breaks_off_or_breaks_its_own_form_is_no_fault_of_ours
 
 
 async def test_a_body_that_does_not_arrive_in_time_is_given_up(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_WITHIN", 0.01)
+    monkeypatch.setattr(body_limits, "BODY_WITHIN", 0.01)
 
     async def never() -> AsyncIterator[bytes]:
         yield b"{"

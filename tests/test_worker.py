@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from sara import Again, Done, Job, JobEnd, JobEvent, OpenWork, SaraError, StoreUnavailable, Wake
-from sara.caution import LOOK, Caution
-from sara.contracts import Handler
-from sara.worker import SWEEP_PAGE, Worker
+from sara.plugins.queue import Handler
+from sara.queue.crash_isolation import LOOK, Caution
+from sara.queue.worker import SWEEP_PAGE, Worker
 from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sara.writers import writable_by_others
+from sara.plugins.file_permissions import writable_by_others
 
 ANYBODYS = 4711
 """A group that is nobody's own here."""

@@ -13,12 +13,12 @@ from pathlib import Path
 from openai.types.chat import ChatCompletion
 from sara_sqlite import damage
 
-from sara.plugins import Plugins
-from sara.rules import Words
+from sara.plugins.loader import Plugins
+from sara.policy.keywords import Words
 
 MODULES = (
-    *("sara.cli.app", "sara.cli.opening", "sara.cli.run", "sara.daemon"),
-    *("sara_openai.responder", "sara_sqlite.store", "sara_sqlite.queue", "sara_whatsapp.channel", "sara_whatsapp.simulator"),
+    *("sara.cli.app", "sara.cli.context", "sara.cli.run", "sara.runtime.daemon"),
+    *("sara_openai.responder", "sara_sqlite.store", "sara_sqlite.queue", "sara_whatsapp.channel", "sara_simulators.whatsapp"),
     *("openai.resources.chat.chat", "openai.resources.chat.completions.completions", "openai.resources.responses"),
     *("aiohttp.web", "anyio.streams.tls", "h11", "httpcore2", "jiter", "markdown_it", "truststore"),
     *("encodings.ascii", "encodings.utf_8_sig", "faulthandler", "importlib.readers", "importlib.resources.readers"),

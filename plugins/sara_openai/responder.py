@@ -11,20 +11,21 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sara_simulators.openai import OpenAISimulator
+
 from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, Toolbox, TryLater, Turn
-from sara_openai.answer import RanOut, added, words
-from sara_openai.asking import Asker
-from sara_openai.briefing import brief, preface
-from sara_openai.failures import TooLong, Trouble
-from sara_openai.listening import Listener
+from sara_openai.alerts import Troubles
+from sara_openai.api.errors import TooLong, Trouble
+from sara_openai.api.result import RanOut, added, words
+from sara_openai.api.tool_loop import Asker
+from sara_openai.api.visibility import newest_pictures
+from sara_openai.media.image_files import Picture
+from sara_openai.media.images import audible, see
+from sara_openai.media.transcription import Listener
 from sara_openai.options import OpenAIOptions
-from sara_openai.picture import Picture
-from sara_openai.question import Question
-from sara_openai.senses import audible, see
-from sara_openai.simulator import OpenAISimulator
-from sara_openai.summary import SUMMARY_INSTRUCTIONS, less_of, material, summed_up
-from sara_openai.troubles import Troubles
-from sara_openai.visibility import newest_pictures
+from sara_openai.prompt.request import Question
+from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS, less_of, material, summed_up
+from sara_openai.prompt.system import brief, preface
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -65,7 +66,7 @@ class OpenAIResponder(Responder):
 
     async def checks(self, fix: bool = False) -> Sequence[Finding]:
         """Whether the server answers, takes the key and has the model: the models are listed, and one short answer is asked for."""
-        from sara_openai.checks import examine
+        from sara_openai.doctor import examine
 
         return await examine(await self._ready(), self.options, self.context)
 

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any
 
 import structlog
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from sara import (
     Accepted,
@@ -30,18 +31,17 @@ from sara import (
     Response,
     SaraError,
 )
-from sara_whatsapp import forms
-from sara_whatsapp.bodies import message_body, pair_of, read_body, typing_body
-from sara_whatsapp.codes import FileRefused, TemplatesPaused
-from sara_whatsapp.graph import GraphClient, HeldBack
-from sara_whatsapp.media import Downloads
+from sara_whatsapp.api.client import GraphClient, HeldBack
+from sara_whatsapp.api.error_codes import FileRefused, TemplatesPaused
+from sara_whatsapp.api.media_download import Downloads
+from sara_whatsapp.api.media_upload import Uploads
+from sara_whatsapp.api.rate_limit import PairPace
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.pace import PairPace
-from sara_whatsapp.payloads import UNKNOWN_KIND, Number, parse
-from sara_whatsapp.people import is_address
-from sara_whatsapp.probe import is_probe
-from sara_whatsapp.simulator import WhatsAppSimulator
-from sara_whatsapp.uploads import Uploads
+from sara_whatsapp.send import composer
+from sara_whatsapp.send.payloads import message_body, pair_of, read_body, typing_body
+from sara_whatsapp.webhook.identities import is_address
+from sara_whatsapp.webhook.parser import UNKNOWN_KIND, Number, parse
+from sara_whatsapp.webhook.self_test import is_probe
 
 log = structlog.get_logger("sara_whatsapp")
 
@@ -58,7 +58,7 @@ class WhatsAppChannel(Channel):
     Options = WhatsAppOptions
     simulator = WhatsAppSimulator
     receipts_carry_attempt = True
-    kinds = forms.KINDS
+    kinds = composer.KINDS
     media_lifetime_ms = 7 * 24 * _HOUR
     reply_window = 24 * _HOUR - 10 * _MINUTE  # Meta's day, less what a message needs to get there and clocks may differ
 
@@ -102,7 +102,7 @@ class WhatsAppChannel(Channel):
 
     async def checks(self, fix: bool = False) -> Sequence[Finding]:
         """Whether everything at Meta, and the way from there to here, is as it must be."""
-        from sara_whatsapp.checks import examine
+        from sara_whatsapp.doctor import examine
 
         return await examine(self._options, self._context, fix)
 
@@ -170,9 +170,9 @@ class WhatsAppChannel(Channel):
     # out
 
     def compose(self, draft: Draft) -> Sequence[Draft]:
-        parts = forms.compose(draft, self.text_limit)
+        parts = composer.compose(draft, self.text_limit)
         files = self._options.long_answers == "document" and draft.kind == "text"
-        return [forms.file_of(draft)] if files and len(parts) >= self._options.document_from else parts
+        return [composer.file_of(draft)] if files and len(parts) >= self._options.document_from else parts
 
     async def send(self, part: Part, attempt_id: str) -> Accepted:
         now = asyncio.get_running_loop().time()
@@ -181,7 +181,7 @@ class WhatsAppChannel(Channel):
         try:
             part, media_id = await self._uploads.ready(part)
         except FileRefused:
-            if (words := forms.words_of(part)) is None:
+            if (words := composer.words_of(part)) is None:
                 raise
             part, media_id = words, None
         # Counted only once nothing else keeps the message from leaving.
@@ -205,7 +205,7 @@ class WhatsAppChannel(Channel):
                 self._tell_held_back(part, accepted.standing)
             return accepted
         except FileRefused:
-            others = [form for form in (forms.document_of(part), forms.words_of(part)) if form is not None]
+            others = [form for form in (composer.document_of(part), composer.words_of(part)) if form is not None]
             if not others:
                 raise
         log.warning("file_refused", channel=self._name, part=part.id, kind=part.kind)

@@ -180,7 +180,7 @@ def conversations_note(
     as_json: AsJson = False,
 ) -> None:
     """Show what is noted about the person of a conversation, or add a line to it."""
-    from sara.cli.acting import note as command
+    from sara.cli.operator import note as command
 
     raise typer.Exit(command(config, conversation, text, replace=replace, as_json=as_json))
 
@@ -196,7 +196,7 @@ def conversations_show(
 ) -> None:
     """The newest messages of a conversation, in their order."""
     if events:
-        from sara.cli.searching import events as print_events
+        from sara.cli.search import events as print_events
 
         raise typer.Exit(print_events(config, conversation, limit, as_json=as_json))
     from sara.cli.conversations import show as command
@@ -212,7 +212,7 @@ def conversations_search(
     as_json: AsJson = False,
 ) -> None:
     """Find messages, received and sent, that hold all these words; the newest first."""
-    from sara.cli.searching import search as command
+    from sara.cli.search import search as command
 
     raise typer.Exit(command(config, words, limit, as_json=as_json))
 
@@ -241,7 +241,7 @@ def hand_over(
     as_json: AsJson = False,
 ) -> None:
     """Let a person answer a conversation: SARA says nothing more there."""
-    from sara.cli.acting import hand_over as command
+    from sara.cli.operator import hand_over as command
 
     raise typer.Exit(command(config, conversation, reason, lasts, pause=pause, as_json=as_json))
 
@@ -254,7 +254,7 @@ def hand_back(
     as_json: AsJson = False,
 ) -> None:
     """Let SARA answer a conversation again."""
-    from sara.cli.acting import hand_back as command
+    from sara.cli.operator import hand_back as command
 
     raise typer.Exit(command(config, conversation, quietly=quietly, as_json=as_json))
 
@@ -267,7 +267,7 @@ def opt_out(
     as_json: AsJson = False,
 ) -> None:
     """The person of a conversation wants no more messages; they are told once that it was noted."""
-    from sara.cli.acting import consent as command
+    from sara.cli.operator import consent as command
 
     raise typer.Exit(command(config, conversation, how, opted_out=True, as_json=as_json))
 
@@ -280,7 +280,7 @@ def opt_in(
     as_json: AsJson = False,
 ) -> None:
     """The person of a conversation wants messages again."""
-    from sara.cli.acting import consent as command
+    from sara.cli.operator import consent as command
 
     raise typer.Exit(command(config, conversation, how, opted_out=False, as_json=as_json))
 
@@ -301,7 +301,7 @@ def send(
 
     Ends with 0 when it was sent or will be at its time, with 75 when it waits for something, with 1 when it will not be sent.
     """
-    from sara.cli.acting import send as command
+    from sara.cli.operator import send as command
 
     raise typer.Exit(command(config, conversation, text, at, after, markdown=markdown, as_json=as_json))
 
@@ -318,7 +318,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="The default: export is JSON Lines.")] = True,
 ) -> None:
     """Print one JSON object per stored message."""
-    from sara.cli.exporting import export as command
+    from sara.cli.export import export as command
 
     raise typer.Exit(command(config, who, person=person, set_aside=set_aside))
 
@@ -331,7 +331,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase a person: all that is stored about them. Says which backups may still hold them."""
-    from sara.cli.forgetting import forget as command
+    from sara.cli.forget import forget as command
 
     raise typer.Exit(command(config, contact, yes=yes, as_json=as_json))
 

@@ -24,9 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sara.errors import SaraError
-from sara.files import OWN_NAME, PARTIAL, REPLACED
-from sara.model import Instant
+from sara.domain.errors import SaraError
+from sara.domain.time import Instant
+from sara.pipeline.media import OWN_NAME, PARTIAL, REPLACED
 
 FORMAT = 1
 STORE = "store"

@@ -12,18 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sara.bounds import bounded_method, in_thread
-from sara.call_guard import build
 from sara.cli import archive
+from sara.cli.context import House, guarded, opened, read, usable
 from sara.cli.identity import become_owner, has_changed, user_named
-from sara.cli.opening import House, guarded, opened, read, usable
 from sara.cli.output import agreed, byte_count, fail, iso, local, print_json, printable
-from sara.contracts import Context, Store, media_in
-from sara.daemon import wall_clock
-from sara.errors import SaraError
-from sara.model import Instant
-from sara.private_files import refuse_link
-from sara.problems import Problems
+from sara.domain.errors import SaraError
+from sara.domain.time import Instant
+from sara.operations.problem_registry import Problems
+from sara.plugins.call_guard import bounded_method
+from sara.plugins.channel import media_in
+from sara.plugins.context import Context
+from sara.plugins.guarded import build
+from sara.plugins.private_files import refuse_link
+from sara.plugins.store import Store
+from sara.plugins.threads import in_thread
+from sara.runtime.daemon import wall_clock
 
 NO_FILES = "It holds no files of customers: those in the media folder stay."
 

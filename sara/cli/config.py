@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sara.cli import examining, plugin_checks
+from sara.cli import doctor_checks, plugin_checks
+from sara.cli.context import plugins_beside, read
 from sara.cli.cross_checks import cross_checks
-from sara.cli.opening import plugins_beside, read
 from sara.cli.output import print_json
-from sara.config import Finding, Loaded
-from sara.config import schema as schema_of
+from sara.config.diagnostics import Finding
+from sara.config.json_schema import schema as schema_of
+from sara.config.loader import Loaded
 from sara.config.tags import SECRETS
-from sara.errors import PluginError
-from sara.plugins import REGISTERS, Kind
+from sara.domain.errors import PluginError
+from sara.plugins.loader import REGISTERS, Kind
 
 if TYPE_CHECKING:
-    from sara.config.options import Options
+    from sara.domain.options import Options
 
 
 def check(config: Path, *, strict: bool, as_json: bool) -> int:
@@ -55,7 +56,7 @@ def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
     config = loaded.config or loaded.partial
     if config is None:
         return
-    if (admin := examining.of_admin(config)).state != "good" and loaded.positions is not None:
+    if (admin := doctor_checks.of_admin(config)).state != "good" and loaded.positions is not None:
         place = loaded.positions.nearest("admin", "listen")
         yield loaded.positions.finding("value", f"admin.listen: {admin.message}", place, admin.remedy, warning=True)
     secrets = file.resolve().parent / SECRETS

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.opening import House, looking
+from sara.cli.context import House, looking
 from sara.cli.output import (
     Cell,
     Column,
@@ -24,11 +24,13 @@ from sara.cli.output import (
     printable,
     table,
 )
-from sara.contracts import media_in
-from sara.daemon import wall_clock
-from sara.files import located
-from sara.health import WORDS
-from sara.model import Attachment, ConversationSummary, Instant, StoredMessage
+from sara.domain.conversations import ConversationSummary
+from sara.domain.messages import Attachment, StoredMessage
+from sara.domain.time import Instant
+from sara.operations.conversation_health import WORDS
+from sara.pipeline.media import located
+from sara.plugins.channel import media_in
+from sara.runtime.daemon import wall_clock
 
 PAGE = 1_000
 

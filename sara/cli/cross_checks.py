@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from sara.cli.opening import channels_of
-from sara.config import Config, Conversation, Finding, Loaded
+from sara.cli.context import channels_of
 from sara.config.advice import is_stand_in
-from sara.config.findings import readable, readable_key
-from sara.config.options import format_duration
+from sara.config.diagnostics import Finding
+from sara.config.loader import Loaded
 from sara.config.positions import Positions
-from sara.contracts import Channel
-from sara.handing import person_of
-from sara.plugins import Plugins
-from sara.spending import price_of
+from sara.config.settings import Config
+from sara.domain.options import format_duration
+from sara.domain.suggestions import readable, readable_key
+from sara.pipeline.handoff import person_of
+from sara.plugins.channel import Channel
+from sara.plugins.loader import Plugins
+from sara.policy.ai_budget import price_of
+from sara.policy.settings import Conversation
 
 
 def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Finding]:

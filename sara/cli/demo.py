@@ -11,20 +11,23 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from sara.bounds import bounded
-from sara.call_guard import build
+from sara.cli.context import EX_CONFIG, plugins_beside
 from sara.cli.invocation import Invocation
-from sara.cli.opening import EX_CONFIG, plugins_beside
 from sara.cli.output import fail, printable
 from sara.cli.simulate import interruption, simulator_of, started
-from sara.config import Config, load
-from sara.contracts import Context
-from sara.daemon import Daemon, wall_clock
-from sara.errors import SaraError
-from sara.logs import LEVELS, set_up
-from sara.model import Contact, Line, Turn
-from sara.plugins import Plugins
-from sara.problems import Problems
+from sara.config.loader import load
+from sara.config.settings import Config
+from sara.domain.contacts import Contact
+from sara.domain.errors import SaraError
+from sara.domain.messages import Line
+from sara.domain.replies import Turn
+from sara.operations.problem_registry import Problems
+from sara.plugins.call_guard import bounded
+from sara.plugins.context import Context
+from sara.plugins.guarded import build
+from sara.plugins.loader import Plugins
+from sara.runtime.daemon import Daemon, wall_clock
+from sara.runtime.logging import LEVELS, set_up
 
 LOOK_EVERY = 0.3
 """Seconds between two looks at what is wrong."""

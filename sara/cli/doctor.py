@@ -10,22 +10,28 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from sara.bounds import bounded, bounded_method, told_of
-from sara.call_guard import build
-from sara.cli import examining
-from sara.cli.examining import DaemonState
+from sara.cli import doctor_checks
+from sara.cli.context import guarded, read
+from sara.cli.doctor_checks import DaemonState
 from sara.cli.identity import become_owner
 from sara.cli.invocation import Invocation
-from sara.cli.leaving import exit_now, what_stays
-from sara.cli.opening import guarded, read
 from sara.cli.output import fail, print_json, printable
-from sara.config import Config, Loaded, Section
-from sara.contracts import Channel, Context, Finding, PluginObject, Store
-from sara.daemon import wall_clock
-from sara.errors import SaraError
-from sara.plugins import Kind, Plugins
-from sara.problems import Problems
-from sara.redaction import Redactor
+from sara.config.loader import Loaded
+from sara.config.settings import Config
+from sara.domain.errors import SaraError
+from sara.domain.redaction import Redactor
+from sara.operations.problem_registry import Problems
+from sara.plugins.base import PluginObject
+from sara.plugins.call_guard import bounded, bounded_method, told_of
+from sara.plugins.channel import Channel
+from sara.plugins.checks import Finding
+from sara.plugins.context import Context
+from sara.plugins.guarded import build
+from sara.plugins.loader import Kind, Plugins
+from sara.plugins.section import Section
+from sara.plugins.store import Store
+from sara.runtime.daemon import wall_clock
+from sara.runtime.process_exit import exit_now, what_stays
 
 MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}
 WITHIN = 60_000
@@ -84,7 +90,7 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
     config = loaded.config
     if (readable := config or loaded.partial) is not None:
         become_owner(readable.state)
-    daemon = DaemonState(False) if readable is None else await examining.ask_daemon(readable)
+    daemon = DaemonState(False) if readable is None else await doctor_checks.ask_daemon(readable)
     yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins, daemon)))
     if config is None:
         return
@@ -124,20 +130,26 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
         if not isinstance(made, Store) or not _is_started(context):
             return []
         await made.open()
-        return await examining.of_operators(config, made, channels)
+        return await doctor_checks.of_operators(config, made, channels)
 
-    if examining.operators_of(config):
+    if doctor_checks.operators_of(config):
         found = await _examined("store", config.store, context_of(config.store), plugins, operators, fix=False)
         if found:
             yield Chapter("operators", "operators", tuple(found))
 
 
 async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[Finding]:
-    found = examining.of_file(loaded, plugins)
+    found = doctor_checks.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
-    public = await examining.of_public_url(config)
-    return [*found, *examining.of_state(config), *examining.of_daemon(config, daemon), examining.of_admin(config), *public]
+    public = await doctor_checks.of_public_url(config)
+    return [
+        *found,
+        *doctor_checks.of_state(config),
+        *doctor_checks.of_daemon(config, daemon),
+        doctor_checks.of_admin(config),
+        *public,
+    ]
 
 
 def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Section]]:

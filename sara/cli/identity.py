@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sara.errors import SaraError
+from sara.domain.errors import SaraError
 
 PR_SET_KEEPCAPS = 8
 CAPABILITY_VERSION = 0x20080522

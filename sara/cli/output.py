@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from sara.model import Instant
+from sara.domain.time import Instant
 
 WIDE = 110
 """Columns of a terminal from which on tables show more."""

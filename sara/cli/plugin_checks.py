@@ -6,19 +6,23 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sara import tools
-from sara.bounds import guarded_call, told_of
-from sara.call_guard import build
-from sara.config import Config, Finding, Loaded, Section
-from sara.config.findings import readable, readable_key, suggest
+from sara.config.diagnostics import Finding
+from sara.config.loader import Loaded
 from sara.config.nodes import Place
 from sara.config.positions import Positions
-from sara.contracts import Channel, Context
-from sara.daemon import wall_clock
-from sara.errors import PluginError
-from sara.plugins import Kind, Plugins
-from sara.problems import Problems
-from sara.routes import clashes
+from sara.config.settings import Config
+from sara.domain.errors import PluginError
+from sara.domain.suggestions import readable, readable_key, suggest
+from sara.operations.problem_registry import Problems
+from sara.pipeline.bindings import clashes
+from sara.plugins import tool_checks
+from sara.plugins.call_guard import guarded_call, told_of
+from sara.plugins.channel import Channel
+from sara.plugins.context import Context
+from sara.plugins.guarded import build
+from sara.plugins.loader import Kind, Plugins
+from sara.plugins.section import Section
+from sara.runtime.daemon import wall_clock
 
 
 def findings(loaded: Loaded, plugins: Plugins) -> list[Finding]:
@@ -79,7 +83,7 @@ def _tools(config: Config, plugins: Plugins, problems: Problems, at: Positions) 
     brought: dict[str, Any] = {}
     for plugin, tool in plugins.brought("register_tools", problems):
         try:
-            fault = guarded_call(tools.fault_of, tool, brought)
+            fault = guarded_call(tool_checks.fault_of, tool, brought)
         except Exception as error:
             fault = told_of(error)
         if fault is None:
@@ -96,8 +100,8 @@ def _tools(config: Config, plugins: Plugins, problems: Problems, at: Positions) 
     for problem in problems:
         yield _finding(at, problem.message, problem.remedy)
     for path, policy in _policies(config).items():
-        for name in tools.missing(policy, brought):
-            known = (tools.HAND_OVER, *brought)
+        for name in tool_checks.missing(policy, brought):
+            known = (tool_checks.HAND_OVER, *brought)
             hint = suggest(name, known) or f"there is {', '.join(known)}; name the plugin that brings it under `plugins:`"
             place = at.of_item(name, *path, "tools") or at.nearest(*path, "tools")
             named = ".".join(map(readable_key, path))

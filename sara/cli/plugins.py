@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sara.cli.opening import plugins_beside
+from sara.cli.context import plugins_beside
 from sara.cli.output import print_json, table
-from sara.errors import PluginError
-from sara.plugins import REGISTERS, Found, Plugins
+from sara.domain.errors import PluginError
+from sara.plugins.loader import REGISTERS, Found, Plugins
 
 
 def listing(config: Path, *, as_json: bool) -> int:

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.opening import House, daemon_of, guarded, looking, opened, read, usable
+from sara.cli.admin_client import daemon_of
+from sara.cli.context import House, guarded, looking, opened, read, usable
 from sara.cli.output import fail, iso, local, number_of, pairs, print_json, printable, table
-from sara.daemon import wall_clock
-from sara.errors import SaraError
-from sara.model import StoredMessage
-from sara.notifier import jobs_of
+from sara.domain.errors import SaraError
+from sara.domain.messages import StoredMessage
+from sara.queue.notifier import jobs_of
+from sara.runtime.daemon import wall_clock
 
 PAGE = 1_000
 

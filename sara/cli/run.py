@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from sara import systemd
+from sara.cli.context import EX_CONFIG, read, read_file
 from sara.cli.identity import become_owner
-from sara.cli.leaving import exit_now, what_stays
-from sara.cli.opening import EX_CONFIG, read, read_file
 from sara.cli.output import fail
-from sara.daemon import Daemon
-from sara.errors import ConfigError, SaraError
-from sara.logs import LEVELS, report_loop_error, set_up
+from sara.domain.errors import ConfigError, SaraError
+from sara.runtime import systemd
+from sara.runtime.daemon import Daemon
+from sara.runtime.logging import LEVELS, report_loop_error, set_up
+from sara.runtime.process_exit import exit_now, what_stays
 
 if TYPE_CHECKING:
-    from sara.config import Loaded
-    from sara.plugins import Plugins
+    from sara.config.loader import Loaded
+    from sara.plugins.loader import Plugins
 
 log = structlog.get_logger("sara")
 

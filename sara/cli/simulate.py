@@ -6,12 +6,12 @@ import asyncio
 import signal
 from pathlib import Path
 
-from sara.cli.opening import guarded, plugins_beside
+from sara.cli.context import guarded, plugins_beside
 from sara.cli.output import printable
-from sara.contracts import Simulator
-from sara.errors import PluginError, SaraError
-from sara.plugins import Kind, Plugins
-from sara.reach import why_not_listening
+from sara.domain.errors import PluginError, SaraError
+from sara.plugins.connection_errors import why_not_listening
+from sara.plugins.loader import Kind, Plugins
+from sara.plugins.simulator import Simulator
 
 KINDS: tuple[Kind, ...] = ("channel", "responder")
 

@@ -1,11 +1,27 @@
 """sara.yaml → checked options."""
 
-from sara.config.findings import Finding
+from sara.config.diagnostics import Finding
+from sara.config.json_schema import schema
 from sara.config.loader import Loaded, OptionsOf, SectionKind, Skipped, load
-from sara.config.model import Admin, Budget, Ceiling, Config, Listen, Media, MoreWords, Price, Retry, RetryPolicy, Section, Server
-from sara.config.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
-from sara.config.policy import Conversation, FollowUp, HandOverPolicy, History, Hours, Limits, Notify, Rate
-from sara.config.schema import schema
+from sara.config.settings import Admin, Config, Listen, MoreWords, Server
+from sara.domain.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
+from sara.plugins.section import Section
+from sara.policy.settings import (
+    Budget,
+    Ceiling,
+    Conversation,
+    FollowUp,
+    HandOverPolicy,
+    History,
+    Hours,
+    Limits,
+    Media,
+    Notify,
+    Price,
+    Rate,
+    Retry,
+    RetryPolicy,
+)
 
 __all__ = [
     "Admin",

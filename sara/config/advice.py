@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel
 
-from sara.config.findings import readable_key
+from sara.config.introspection import Models, holds_secret, keys_of, models_below, scalars
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Scalar, every_node
-from sara.config.options import Advice, Options, Placeholder
-from sara.config.shapes import Models, holds_secret, keys_of, models_below, scalars
+from sara.domain.options import Advice, Options, Placeholder
+from sara.domain.suggestions import readable_key
 
 _RESERVED_HOST = re.compile(
     r"(?:^|[/@.\s])(?:example\.(?:com|org|net|edu)|[\w-]+\.example|(?:your|my)[-.]?(?:own[-.]?)?(?:domain|site|server|host|shop|company|business)"

@@ -9,20 +9,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from sara.config.check import Checker, Subject
-from sara.config.findings import Finding, readable, readable_key, suggest
-from sara.config.lines import Lines
-from sara.config.model import Basics, Config, Section
+from sara.config.diagnostics import Finding
+from sara.config.introspection import Revealed, scalars
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
-from sara.config.options import Options
-from sara.config.policy import Conversation
 from sara.config.positions import Positions
+from sara.config.redaction import Lines
 from sara.config.references import check_references, note_stand_ins, place_of
-from sara.config.shapes import Revealed, scalars
+from sara.config.settings import Basics, Config
 from sara.config.tags import SECRETS, Document, read_document
-from sara.errors import PluginError
-from sara.redaction import Redactor
-from sara.writers import first_writable
+from sara.config.validation import Checker, Subject
+from sara.domain.errors import PluginError
+from sara.domain.options import Options
+from sara.domain.redaction import Redactor
+from sara.domain.suggestions import readable, readable_key, suggest
+from sara.plugins.file_permissions import first_writable
+from sara.plugins.section import Section
+from sara.policy.settings import Conversation
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from sara.config.findings import Finding
+from sara.config.diagnostics import Finding
 
 TAGS = ("secret", "env", "include")
 

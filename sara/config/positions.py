@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sara.config.findings import Finding, Kind
-from sara.config.lines import Lines
+from sara.config.diagnostics import Finding, Kind
 from sara.config.nodes import ListNode, MapNode, Node, Place, Scalar
+from sara.config.redaction import Lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sara.config.advice import stand_ins
-from sara.config.check import Checker
-from sara.config.findings import readable, readable_key, suggest
 from sara.config.nodes import Entry, MapNode, Place, Scalar
-from sara.languages import LANGUAGES
-from sara.phone_numbers import fault_of
-from sara.texts import faults
+from sara.config.validation import Checker
+from sara.domain.phone_numbers import fault_of
+from sara.domain.suggestions import readable, readable_key, suggest
+from sara.i18n.catalog import faults
+from sara.i18n.data import LANGUAGES
 
 Entries = Mapping[str, Entry]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sara.config.advice import fault_of_secret, is_stand_in
-from sara.config.document import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
-from sara.config.findings import Finding, Kind, readable
+from sara.config.diagnostics import Finding, Kind
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, Source
+from sara.config.yaml_parser import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
+from sara.domain.suggestions import readable
 
 SECRETS = "secrets.yaml"
 MOST_INCLUDES = 100

@@ -11,6 +11,6 @@ The contracts need pytest and pytest-asyncio in auto mode.
 
 from sara.testing.clock import HandClock
 from sara.testing.queue import PersistentQueueContract, QueueContract
-from sara.testing.store import StoreContract
+from sara.testing.store.core import StoreContract
 
 __all__ = ["HandClock", "PersistentQueueContract", "QueueContract", "StoreContract"]

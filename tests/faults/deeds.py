@@ -16,9 +16,9 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context, Outcome
-from sara.problems import Problems
+from sara.operations.problem_registry import Problems
 from sara.testing.clock import HandClock
-from sara.testing.shop import KOFI, Shop, message
+from sara.testing.store.scenario import KOFI, Shop, message
 
 TOGETHER = 3
 """So many messages come in at the same moment and share a commit."""

@@ -29,11 +29,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sara_openai.simulator import Call
-from sara_whatsapp.simulator import AcceptedSend, Delivery, WhatsAppSimulator
+from sara_simulators.openai import Call
+from sara_simulators.whatsapp import AcceptedSend, Delivery, WhatsAppSimulator
 
-from sara.cli.opening import House, opened
-from sara.model import RECEIPT_RANK, Attempt, StoredMessage, TimelineEvent
+from sara.cli.context import House, opened
+from sara.domain.delivery import Attempt
+from sara.domain.messages import StoredMessage, TimelineEvent
+from sara.domain.states import RECEIPT_RANK
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from sara_openai.simulator.protocol import Call
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai.protocol import Call
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.faults.rig import Died, Fork, Point, Strace, at_each, built, check_end, look, points, read_through
 from tests.journeys.conftest import DEADLINE, Town

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_openai.simulator import Call, OpenAISimulator
-from sara_whatsapp.simulator import AcceptedSend, WhatsAppSimulator
+from sara_simulators.openai import Call, OpenAISimulator
+from sara_simulators.whatsapp import AcceptedSend, WhatsAppSimulator
 
-from sara.cli.opening import opened
-from sara.model import Attempt, StoredMessage, TimelineEvent
+from sara.cli.context import opened
+from sara.domain.delivery import Attempt
+from sara.domain.messages import StoredMessage, TimelineEvent
 from tests.effort import chosen
 from tests.faults.invariants import CANARY, Evidence, Findings, Ledger, Said, examine, gather
 from tests.journeys.conftest import Process, Town, configuration

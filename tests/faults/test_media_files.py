@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from sara.cli.opening import opened
+from sara.cli.context import opened
 from tests.faults.rig import Died, Fork, Point, Strace, at_each, built, killing, points, read_through
 from tests.journeys.conftest import DEADLINE, Town
 

@@ -33,7 +33,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context
-from sara.problems import Problems
+from sara.operations.problem_registry import Problems
 from sara.testing.clock import HandClock
 from tests.effort import OFFSET, chosen, spread
 from tests.faults.rig import Strace

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_whatsapp.simulator import Bubble
-from sara_whatsapp.simulator.state import new_wamid
-from sara_whatsapp.simulator.webhooks import inbound, wire
+from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp.state import new_wamid
+from sara_simulators.whatsapp.webhooks import inbound, wire
 
-from sara import gates, lanes
-from sara.cli.opening import opened
-from sara.model import RECEIPT_RANK
+from sara.cli.context import opened
+from sara.domain.states import RECEIPT_RANK
+from sara.policy import reply_gates
+from sara.queue import circuit_breaker
 from tests.effort import FULL, chosen
 from tests.faults.invariants import Findings, Said
 from tests.faults.test_kills import PROMPT, RATE, Scene, fresh_seed, scene
@@ -112,8 +113,8 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     if not FULL:
-        monkeypatch.setattr(lanes, "BREAK", 1_000)
-        monkeypatch.setattr(gates, "BLOCKED_LOOK", 1_000)
+        monkeypatch.setattr(circuit_breaker, "BREAK", 1_000)
+        monkeypatch.setattr(reply_gates, "BLOCKED_LOOK", 1_000)
     tries = 4
     async with scene(tmp_path, fresh_seed(), people=20, doubt_hold="200ms") as here:
         phone = here.town.phone
@@ -125,14 +126,14 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
             phone.faults.error_code.on(131016)
         over = asyncio.Event()
         writing = asyncio.create_task(here.write(10, over.is_set))
-        await phone.wait_for(lambda _: len(failures(here)) >= lanes.STUMBLES, timeout=patience(20))
+        await phone.wait_for(lambda _: len(failures(here)) >= circuit_breaker.STUMBLES, timeout=patience(20))
         # Those that were on their way when it opened are no tries of an open breaker, however long they take on a busy machine.
         await here.town.until(lambda: at_rest(here))
         calm = phone.settings.clock()
         await phone.wait_for(lambda _: len([at for at in failures(here) if at > calm]) >= tries, timeout=patience(60))
         probes = [at for at in failures(here) if at > calm]
         gaps = [after - before for before, after in itertools.pairwise(probes)]
-        assert min(gaps) >= lanes.BREAK * 0.9, f"SARA_SEED={here.seed}: tries came {gaps} ms apart"
+        assert min(gaps) >= circuit_breaker.BREAK * 0.9, f"SARA_SEED={here.seed}: tries came {gaps} ms apart"
         phone.faults.off()
         over.set()
         await writing

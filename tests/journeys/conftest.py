@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.cli.opening import opened, read
-from sara.daemon import Daemon
-from sara.model import StoredMessage
+from sara.cli.context import opened, read
+from sara.domain.messages import StoredMessage
+from sara.runtime.daemon import Daemon
 from tests.command_server import Command, run_command
 from tests.patience import patience
 

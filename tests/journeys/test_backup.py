@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sara.cli.opening import opened
+from sara.cli.context import opened
 from tests.effort import chosen
 from tests.patience import patience
 

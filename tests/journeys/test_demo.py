@@ -13,12 +13,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator.samples import picture
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp.fixtures import picture
 
 from sara.cli.demo import tell
 from sara.cli.invocation import Invocation
-from sara.problems import Problems
+from sara.operations.problem_registry import Problems
 from tests.browser import Chromium, expect, write
 from tests.command_server import Command, run_command
 from tests.patience import patience

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from sara.inbox import MOST_NEWS
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
+from sara.pipeline.inbound import MOST_NEWS
 from tests.effort import chosen
 from tests.patience import slowness
 

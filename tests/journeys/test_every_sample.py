@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from sara.cli.opening import read
-from sara.daemon import Daemon, Surroundings, wall_clock
-from sara.model import StoredMessage
+from sara.cli.context import read
+from sara.domain.messages import StoredMessage
+from sara.runtime.daemon import Daemon, Surroundings, wall_clock
 from tests.samples import BODIES, EXPECTED, FIGURES, NOX, OLD_ANA, Said
 
 from .conftest import Town

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.files import OWN_NAME
+from sara.pipeline.media import OWN_NAME
 
 from .conftest import DEADLINE, Process, Town
 from .test_running import as_json, sara

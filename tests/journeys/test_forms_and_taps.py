@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sara_whatsapp.simulator import samples
+from sara_simulators.whatsapp import fixtures
 
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
 
 from .conftest import Town
 from .test_files_on_their_way import files_of
@@ -53,7 +53,7 @@ async def test_a_word_that_answers_the_quoted_question_is_no_order(town: Town) -
 async def test_files_that_a_form_names_are_fetched_and_shown_and_what_it_says_is_no_word_of_the_customers(town: Town) -> None:
     town.config["responders"]["assistant"]["images"] = True
     await town.start()
-    picture, bill = samples.picture(), b"%PDF-1.7 a bill"
+    picture, bill = fixtures.picture(), b"%PDF-1.7 a bill"
     photo, paper = town.phone.picked(picture, "image/png", "damage.png"), town.phone.picked(bill, "application/pdf", "bill.pdf")
     answers = {"flow_token": "t", "note": "ring twice", "url": "https://x.example", "photos": [photo], "deep": {"bill": paper}}
     await town.phone.say_form("ana", answers)

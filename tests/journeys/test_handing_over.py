@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_openai.simulator import Calls
-from sara_openai.simulator.protocol import Call
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import Calls
+from sara_simulators.openai.protocol import Call
+from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.cli.opening import daemon_of, read, usable
-from sara.texts import Texts
+from sara.cli.admin_client import daemon_of
+from sara.cli.context import read, usable
+from sara.i18n.catalog import Texts
 from tests.patience import patience
 
 from .conftest import Process, Town, exported

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.effort import chosen
 from tests.patience import patience

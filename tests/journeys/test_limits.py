@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
 
 from .conftest import Process, Town, exported
 from .test_handing_over import act, at_rest, said_to

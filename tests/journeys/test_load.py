@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from sara.web.bodies import BODY_LIMIT
+from sara.web.body_limits import BODY_LIMIT
 from tests.effort import chosen
 from tests.patience import patience
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from sara.model import StoredMessage
+from sara.domain.messages import StoredMessage
 
 from .conftest import DEADLINE, Process, Town, exported
 from .test_running import sara

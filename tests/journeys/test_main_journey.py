@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara.model import StoredMessage
+from sara.domain.messages import StoredMessage
 
 from .conftest import Town
 

@@ -105,9 +105,9 @@ async def test_send_says_what_becomes_of_a_message(town: Town) -> None:
 async def wrote_long_ago(town: Town, customer: str) -> None:
     """A customer wrote more than a day ago, and it is delivered only now; nobody answers it."""
     phone = town.phone
-    from sara_whatsapp.simulator import Bubble
-    from sara_whatsapp.simulator.state import new_wamid
-    from sara_whatsapp.simulator.webhooks import inbound, wire
+    from sara_simulators.whatsapp import Bubble
+    from sara_simulators.whatsapp.state import new_wamid
+    from sara_simulators.whatsapp.webhooks import inbound, wire
 
     who = phone.customers[customer]
     at = phone.settings.clock() - 2 * 86_400_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara_whatsapp.simulator import Bubble, WhatsAppSimulator
-from sara_whatsapp.simulator.state import new_wamid
-from sara_whatsapp.simulator.webhooks import inbound, wire
+from sara_simulators.whatsapp import Bubble, WhatsAppSimulator
+from sara_simulators.whatsapp.state import new_wamid
+from sara_simulators.whatsapp.webhooks import inbound, wire
 
-from sara.model import StoredMessage
+from sara.domain.messages import StoredMessage
 
 from .conftest import Town
 from .test_window import ALMOST_A_DAY

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from sara_whatsapp.simulator.samples import picture
+from sara_simulators.whatsapp.fixtures import picture
 
 from tests.browser import Chromium, expect, write
 

@@ -23,9 +23,9 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from sara import JobEvent, Receipt, SaraError, StoredMessage
-from sara.cli.opening import read
-from sara.daemon import Daemon
-from sara.plugins import Hooks
+from sara.cli.context import read
+from sara.plugins.hooks import Hooks
+from sara.runtime.daemon import Daemon
 
 from .conftest import DEADLINE, Process, Town
 
@@ -247,7 +247,7 @@ async def test_a_responder_that_fails_is_a_problem_and_the_next_in_line_answers(
 
 
 async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sara.daemon.OPEN_WITHIN", 2_000)
+    monkeypatch.setattr("sara.runtime.daemon.OPEN_WITHIN", 2_000)
     lay_beside(town, "hanging")
     town.config["channels"] |= {f"channel-{number}": {"plugin": "hanging"} for number in range(3)}
     town.config["responders"] |= {f"responder-{number}": {"plugin": "hanging"} for number in range(3)}

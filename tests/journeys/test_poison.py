@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sara.cli.opening import opened
+from sara.cli.context import opened
 from tests.patience import patience
 from tests.plugins.whatsapp.hostile import messages, text
 

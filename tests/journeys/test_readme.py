@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.patience import patience
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sara_whatsapp.simulator.samples import picture
+from sara_simulators.whatsapp.fixtures import picture
 
 from tests.patience import patience
 

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sara.errors import StoreLost, StoreUnavailable
+from sara.domain.errors import StoreLost, StoreUnavailable
 from tests.command_server import run_command
 from tests.patience import patience
 

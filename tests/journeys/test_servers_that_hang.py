@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sara_whatsapp.simulator.records import Customer
+from sara_simulators.whatsapp.records import Customer
 
-from sara import hedging, lanes
+from sara.pipeline import hedged_calls
+from sara.queue import circuit_breaker
 from tests.journeys.conftest import DEADLINE, Town
 
 
@@ -13,7 +14,7 @@ async def test_an_ai_that_hangs_is_asked_again_and_the_answer_is_stored_and_sent
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SILENT_AFTER", "AGAIN_AFTER", "MOMENT"):
-        monkeypatch.setattr(hedging, name, 0.2)
+        monkeypatch.setattr(hedged_calls, name, 0.2)
     town.config["responders"]["assistant"]["timeout"] = "10m"
     town.ai.fault("hang", times=3)
     await town.start()
@@ -28,8 +29,8 @@ async def test_an_ai_that_hangs_is_asked_again_and_the_answer_is_stored_and_sent
 async def test_while_a_send_hangs_others_are_tried_beside_it_and_nothing_is_sent_twice(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "BREAK", 400)
-    monkeypatch.setattr(lanes, "PAUSE", 100)
+    monkeypatch.setattr(circuit_breaker, "BREAK", 400)
+    monkeypatch.setattr(circuit_breaker, "PAUSE", 100)
     town.config["channels"]["whatsapp"]["doubt_hold"] = "10m"
     town.phone.faults.server_error.on(times=5)
     await town.start()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.cli.opening import read
-from sara.daemon import Daemon, Surroundings, wall_clock
-from sara.texts import Texts
+from sara.cli.context import read
+from sara.i18n.catalog import Texts
+from sara.runtime.daemon import Daemon, Surroundings, wall_clock
 
 from .conftest import Town
 from .test_handing_over import act, at_rest, said_to

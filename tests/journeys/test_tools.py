@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sara_openai.simulator import Calls
-from sara_openai.simulator.protocol import Call
+from sara_simulators.openai import Calls
+from sara_simulators.openai.protocol import Call
 
 from .conftest import Process, Town, exported
 from .test_handing_over import at_rest

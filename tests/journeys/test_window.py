@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_whatsapp.simulator import Bubble
-from sara_whatsapp.simulator.state import new_wamid
-from sara_whatsapp.simulator.webhooks import inbound, wire
+from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp.state import new_wamid
+from sara_simulators.whatsapp.webhooks import inbound, wire
 
 from tests.patience import patience
 

@@ -12,9 +12,9 @@ from sara_sqlite.queue import SqliteQueue
 from sara_sqlite.store import SqliteStore
 
 from sara import Context, Request, StoreLost, StoreUnavailable
-from sara.daemon import Daemon, Surroundings
-from sara.plugins import Plugins
-from sara.routes import Route
+from sara.pipeline.bindings import Route
+from sara.plugins.loader import Plugins
+from sara.runtime.daemon import Daemon, Surroundings
 from tests.simulation.disk import DirectDatabase
 from tests.simulation.loop import BELONGS_TO, Numbered
 from tests.simulation.provider import SimulatedChannel

@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sara.texts import Texts
+from sara.i18n.catalog import Texts
 from tests.simulation.provider import Taken, key_of, rows_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,10 @@ import structlog
 from sara_sqlite.options import SqliteOptions
 
 from sara import Options, Request, Turn
-from sara.config import Config, Conversation, Loaded, Retry, RetryPolicy, Section
+from sara.config.loader import Loaded
+from sara.config.settings import Config
+from sara.plugins.section import Section
+from sara.policy.settings import Conversation, Retry, RetryPolicy
 from tests.simulation import promises
 from tests.simulation.disk import Died, Disk, Fault
 from tests.simulation.loop import SimulatedLoop, Stuck

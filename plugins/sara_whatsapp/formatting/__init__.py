@@ -11,7 +11,7 @@ import re
 from sara_whatsapp.formatting.blocks import Page
 from sara_whatsapp.formatting.inline import words
 from sara_whatsapp.formatting.parser import parse, parse_line
-from sara_whatsapp.formatting.parts import split, split_end
+from sara_whatsapp.formatting.split import split, split_end
 
 __all__ = ["split", "split_end", "to_plain", "to_whatsapp"]
 

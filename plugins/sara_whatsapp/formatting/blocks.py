@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sara_whatsapp.formatting.inline import words, written
-from sara_whatsapp.formatting.marks import BOLD, FENCE, PARTED, UNBROKEN, code
+from sara_whatsapp.formatting.markup import BOLD, FENCE, PARTED, UNBROKEN, code
 from sara_whatsapp.formatting.tables import columns, items
 
 if TYPE_CHECKING:

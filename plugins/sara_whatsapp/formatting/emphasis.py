@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.marks import STYLES, is_word
+from sara_whatsapp.formatting.markup import STYLES, is_word
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

@@ -8,9 +8,9 @@ from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sara_whatsapp.formatting.addresses import addresses
 from sara_whatsapp.formatting.emphasis import settled
-from sara_whatsapp.formatting.marks import CODE, PARTED, STYLES, UNBROKEN, Run, marked
+from sara_whatsapp.formatting.markup import CODE, PARTED, STYLES, UNBROKEN, Run, marked
+from sara_whatsapp.formatting.urls import addresses
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

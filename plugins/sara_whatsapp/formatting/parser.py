@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.addresses import addresses
+from sara_whatsapp.formatting.urls import addresses
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

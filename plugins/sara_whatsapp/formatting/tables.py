@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.addresses import ADDRESS
 from sara_whatsapp.formatting.inline import flat, written
-from sara_whatsapp.formatting.marks import BOLD, PARTED, UNBROKEN
+from sara_whatsapp.formatting.markup import BOLD, PARTED, UNBROKEN
+from sara_whatsapp.formatting.urls import ADDRESS
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

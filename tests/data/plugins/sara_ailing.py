@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sara import Context, Finding, Options, Reply, Responder, Secret, Toolbox, Turn, hookimpl
+from sara import (Context, Finding, Options, Reply, Responder, Secret, Toolbox, Turn, hookimpl)
 
 
 class AilingOptions(Options):

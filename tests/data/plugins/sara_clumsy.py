@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from sara import JobEvent, Receipt, StoredMessage, hookimpl
+from sara import (JobEvent, Receipt, StoredMessage, hookimpl)
 
 release = threading.Event()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sara_sqlite.options import SqliteOptions
-from sara_sqlite.store import SqliteStore
+from sara_sqlite.options import (SqliteOptions)
+from sara_sqlite.store import (SqliteStore)
 
-from sara import Instant, Intake, Store, Taken, hookimpl
+from sara import (Instant, Intake, Store, Taken, hookimpl)
 
 
 class CountingOptions(SqliteOptions):

@@ -4,22 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sara import (
-    Accepted,
-    Channel,
-    Context,
-    InboundMessage,
-    Options,
-    Part,
-    Person,
-    Reception,
-    Reply,
-    Request,
-    Responder,
-    Toolbox,
-    Turn,
-    hookimpl,
-)
+from sara import (Accepted, Channel, Context, InboundMessage, Options, Part, Person, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl)
 
 
 class NoOptions(Options):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Channel, Context, Options, Reception, Request, hookimpl
+from sara import (Channel, Context, Options, Reception, Request, hookimpl)
 
 
 class HalfdoneOptions(Options):

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from sara import Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl
+from sara import (Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl)
 
 
 log = structlog.get_logger("sara_hanging")

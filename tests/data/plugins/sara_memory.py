@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara import Context, Entry, Instant, JobKind, Options, Queue, ScheduledQueue, Wake, hookimpl
+from sara import (Context, Entry, Instant, JobKind, Options, Queue, ScheduledQueue, Wake, hookimpl)
 
 
 class MemoryOptions(Options):

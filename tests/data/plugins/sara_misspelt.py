@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import StoredMessage, hookimpl
+from sara import (StoredMessage, hookimpl)
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from sara import JobEvent, Receipt, StoredMessage, hookimpl
+from sara import (JobEvent, Receipt, StoredMessage, hookimpl)
 
 heard: SimpleQueue[tuple[str, object]] = SimpleQueue()
 

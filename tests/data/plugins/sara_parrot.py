@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
+from sara import (Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl)
 
 
 class ParrotOptions(Options):

@@ -5,22 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 
-from sara import (
-    Accepted,
-    Channel,
-    Context,
-    InboundMessage,
-    InDoubt,
-    NotSent,
-    Options,
-    Part,
-    Person,
-    Reception,
-    Request,
-    Response,
-    Secret,
-    hookimpl,
-)
+from sara import (Accepted, Channel, Context, InboundMessage, InDoubt, NotSent, Options, Part, Person, Reception, Request, Response, Secret, hookimpl)
 
 
 class PigeonOptions(Options):

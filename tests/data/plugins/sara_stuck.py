@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from sara import StoredMessage, hookimpl
+from sara import (StoredMessage, hookimpl)
 
 release = threading.Event()
 

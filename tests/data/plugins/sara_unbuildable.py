@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sara_sqlite.options import SqliteOptions
-from sara_sqlite.queue import SqliteQueue
-from sara_sqlite.store import SqliteStore
+from sara_sqlite.options import (SqliteOptions)
+from sara_sqlite.queue import (SqliteQueue)
+from sara_sqlite.store import (SqliteStore)
 
-from sara import Accepted, Channel, Context, Options, Part, Queue, Reception, Reply, Request, Responder, Store, Toolbox, Turn, hookimpl
+from sara import (Accepted, Channel, Context, Options, Part, Queue, Reception, Reply, Request, Responder, Store, Toolbox, Turn, hookimpl)
 
 
 class NoOptions(Options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
+from sara import (Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl)
 
 ready = asyncio.Event()
 """What an order waits for."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 from sara import Contact, Context, Line, Problems, Turn
 

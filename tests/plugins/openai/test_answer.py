@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sara_openai.answer import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
+from sara_openai.api.result import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
 
 from sara import TryLater, Usage
 from tests.rows import each_row

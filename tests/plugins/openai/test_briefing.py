@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.briefing import LONGEST_NOTES, LONGEST_VALUE, PLACEHOLDERS, SAME_LANGUAGE, brief, moment, one_line, preface
+from sara_openai.prompt.system import LONGEST_NOTES, LONGEST_VALUE, PLACEHOLDERS, SAME_LANGUAGE, brief, moment, one_line, preface
 
 from sara import Contact, Line, Turn
 from tests.rows import each_row

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 Responders = Callable[..., OpenAIResponder]
 

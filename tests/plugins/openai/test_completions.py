@@ -11,13 +11,13 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.answer import Answer, ToolCall
-from sara_openai.completions import Completions
-from sara_openai.error_body import ErrorBody
+from sara_openai.api.chat_completions import Completions
+from sara_openai.api.error_body import ErrorBody
+from sara_openai.api.result import Answer, ToolCall
 from sara_openai.options import OpenAIOptions
-from sara_openai.question import Question
+from sara_openai.prompt.request import Question
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 from sara import Context, GiveUp, Line, Problems, Reply, ToolSpec, TryLater, Turn, Usage
 from tests.rows import each_row

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sara_openai.api.visibility import MOST_PICTURES
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
-from sara_openai.visibility import MOST_PICTURES
+from sara_simulators.openai import OpenAISimulator
 
 from sara import Attachment, Contact, Line, Turn
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.error_body import read_error, read_text
-from sara_openai.error_kinds import ErrorKind, kind_of
-from sara_openai.excerpts import LONGEST, excerpt
+from sara_openai.api.error_body import read_error, read_text
+from sara_openai.api.error_kinds import ErrorKind, kind_of
+from sara_openai.api.excerpts import LONGEST, excerpt
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -6,7 +6,7 @@ from email.utils import formatdate
 from itertools import pairwise
 from typing import Any
 
-from sara_openai.failures import LONGEST_WAIT, Failed, understand, wait_asked_for
+from sara_openai.api.errors import LONGEST_WAIT, Failed, understand, wait_asked_for
 
 from sara import GiveUp, TryLater
 from tests.rows import each_row

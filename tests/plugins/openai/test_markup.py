@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sara_openai.answer import LONGEST, Answer, RanOut, interpreted, was_cut, words
+from sara_openai.api.result import LONGEST, Answer, RanOut, interpreted, was_cut, words
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import Calls, OpenAISimulator
+from sara_simulators.openai import Calls, OpenAISimulator
 
 from sara import ToolSpec, TryLater, Turn
 from tests.effort import chosen

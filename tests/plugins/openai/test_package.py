@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sara_openai
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 from tests.patience import patience
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.prompt import Message, encodable
-from sara_openai.prompt import compose as compose_question
-from sara_openai.question import Question
+from sara_openai.prompt.messages import Message, encodable
+from sara_openai.prompt.messages import compose as compose_question
+from sara_openai.prompt.request import Question
 
 from sara import Line
 

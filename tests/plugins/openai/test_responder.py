@@ -15,8 +15,8 @@ import pytest
 import structlog
 from aiohttp import web
 from sara_openai.responder import OpenAIResponder, _trust
-from sara_openai.simulator import Call, OpenAISimulator
-from sara_openai.simulator.refusals import Rejected
+from sara_simulators.openai import Call, OpenAISimulator
+from sara_simulators.openai.refusals import Rejected
 
 from sara import Contact, ContentRefused, GiveUp, Problems, Reply, SaraError, TryLater, Turn
 from tests.rows import each_row

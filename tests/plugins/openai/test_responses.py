@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.answer import Answer, ToolCall
-from sara_openai.error_body import FILTERED, ErrorBody
+from sara_openai.api.error_body import FILTERED, ErrorBody
+from sara_openai.api.responses import Responses
+from sara_openai.api.result import Answer, ToolCall
+from sara_openai.media.image_files import Picture
 from sara_openai.options import OpenAIOptions
-from sara_openai.picture import Picture
-from sara_openai.question import Question
+from sara_openai.prompt.request import Question
 from sara_openai.responder import OpenAIResponder
-from sara_openai.responses import Responses
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 from sara import Attachment, GiveUp, Line, ToolSpec, TryLater, Turn, Usage
 from tests.rows import each_row

@@ -13,8 +13,8 @@ from typing import Any
 
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import Call, OpenAISimulator
-from sara_openai.simulator.servers import ASPECTS, Aspect, Refusal, Server, servers
+from sara_simulators.openai import Call, OpenAISimulator
+from sara_simulators.openai.servers import ASPECTS, Aspect, Refusal, Server, servers
 
 from sara import Attachment, Contact, ContentRefused, Context, Line, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
 from tests.patience import patience

@@ -6,9 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sara_openai.simulator import Call, Calls, OpenAISimulator
-from sara_openai.simulator.script import language_of, recite, topics_of
-from sara_openai.summary import SUMMARY_INSTRUCTIONS
+from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS
+from sara_simulators.openai import Call, Calls, OpenAISimulator
+from sara_simulators.openai.script import language_of, recite, topics_of
 
 from tests.rows import each_row
 

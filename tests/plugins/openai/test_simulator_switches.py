@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from sara_openai.simulator import OpenAISimulator
+from sara_simulators.openai import OpenAISimulator
 
 
 async def ask(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> int:

@@ -7,10 +7,10 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from sara_openai.answer import Answer
+from sara_openai.api.result import Answer
+from sara_openai.prompt.summary import LONGEST_LINE, LONGEST_SUMMARY, SUMMARY_INSTRUCTIONS, material, summed_up
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import OpenAISimulator
-from sara_openai.summary import LONGEST_LINE, LONGEST_SUMMARY, SUMMARY_INSTRUCTIONS, material, summed_up
+from sara_simulators.openai import OpenAISimulator
 
 from sara import GiveUp, Line, Problems, TryLater, Turn
 from tests.rows import each_row

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from sara_openai.responder import OpenAIResponder
-from sara_openai.simulator import Call, Calls, OpenAISimulator
+from sara_simulators.openai import Call, Calls, OpenAISimulator
 
 from sara import GiveUp, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
 

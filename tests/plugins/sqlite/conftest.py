@@ -11,7 +11,7 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Context, Problems
 from sara.testing import HandClock
-from sara.testing.shop import Shop
+from sara.testing.store.scenario import Shop
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, Context, HistoryLimits, Outcome, Person, Problems, SaraError, StoreLocked, StoreUnavailable
 from sara.testing import HandClock
-from sara.testing.shop import ANA, KOFI, Shop, later, message
+from sara.testing.store.scenario import ANA, KOFI, Shop, later, message
 from tests.patience import patience
 
 DEADLINE = patience(30)

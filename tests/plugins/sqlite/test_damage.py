@@ -20,7 +20,7 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Context, Problems, SaraError, StoreUnavailable
 from sara.testing import HandClock
-from sara.testing.shop import Shop, message
+from sara.testing.store.scenario import Shop, message
 from tests.patience import patience
 
 DEADLINE = patience(30)

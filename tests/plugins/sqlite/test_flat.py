@@ -10,7 +10,7 @@ import pytest
 from sara_sqlite.store import SqliteStore
 
 from sara import Ceiling, Draft, HandOver, HistoryLimits, Reserve, Said
-from sara.testing.shop import ANA, Shop
+from sara.testing.store.scenario import ANA, Shop
 from tests.effort import chosen
 
 COUNT = chosen(short=2_000, full=10_000)

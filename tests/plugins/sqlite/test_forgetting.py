@@ -32,7 +32,7 @@ from sara import (
     Taken,
 )
 from sara.testing import HandClock
-from sara.testing.shop import ACCOUNT, KOFI, STOP, Shop, message
+from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, Shop, message
 from tests.effort import chosen, spread
 
 ZOE = Person(user_id="ZA.99887766554433", phone="27825550199", username="zoe.zulu", name="Zoë Zulu")

@@ -28,7 +28,7 @@ from sara import (
     Usage,
     Verdict,
 )
-from sara.testing.shop import ACCOUNT, COLLEAGUE, START, STOP, WISH, Shop, message
+from sara.testing.store.scenario import ACCOUNT, COLLEAGUE, START, STOP, WISH, Shop, message
 from tests.effort import chosen, spread
 
 PEOPLE = [Person(phone="1"), Person(user_id="U1"), Person(user_id="U1", phone="1"), Person(user_id="U2")]

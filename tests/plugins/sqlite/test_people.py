@@ -6,7 +6,7 @@ import pytest
 from sara_sqlite.store import SqliteStore
 
 from sara import PreferenceChange
-from sara.testing.shop import ACCOUNT, ANA, Shop
+from sara.testing.store.scenario import ACCOUNT, ANA, Shop
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "in reverse"])

@@ -11,7 +11,7 @@ from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
 from sara import Also, Ceiling, Draft, HandOver, HistoryLimits, Outcome, Person, Reserve, Said, Usage
-from sara.testing.shop import ANA, STOP, WISH, Shop, later, message
+from sara.testing.store.scenario import ANA, STOP, WISH, Shop, later, message
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, HistoryLimits
-from sara.testing.shop import ACCOUNT, KOFI, STOP, Shop, later, message
+from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, Shop, later, message
 
 SCANNED = re.compile(
     r"SCAN (messages|attachments|attempts|conversations|contacts|events|m|q|a|c)\b(?!.*USING (COVERING )?INDEX)|messages_state"

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from sara_simulators.whatsapp import WhatsAppSimulator
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.simulator import WhatsAppSimulator
 
 from sara import Context, Problems, Reception, Request
 from tests.plugins.whatsapp.provider import GAPS, Client, Receiver

@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from hypothesis import strategies as st
-from sara_whatsapp.bodies import message_body
-from sara_whatsapp.forms import KINDS
+from sara_whatsapp.send.composer import KINDS
+from sara_whatsapp.send.payloads import message_body
 
 from sara import Draft, Part, Person
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 GAPS = (0, 1, 1)
 TEXT = {"messaging_product": "whatsapp", "to": "+15550001111", "type": "text", "text": {"body": "hello"}}

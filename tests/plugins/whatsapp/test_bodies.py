@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from sara_whatsapp.bodies import message_body, read_body, typing_body
+from sara_whatsapp.send.payloads import message_body, read_body, typing_body
 
 from sara import Part, Person, Refused
 from tests.plugins.whatsapp.schema import faults_of_body

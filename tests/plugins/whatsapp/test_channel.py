@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_whatsapp import forms, register_channels
+from sara_simulators.whatsapp import WhatsAppSimulator
+from sara_whatsapp import register_channels
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.formatting import to_whatsapp
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_whatsapp.send import composer
 from structlog.testing import capture_logs
 
 from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
@@ -38,7 +39,7 @@ def test_the_channel_says_what_the_core_needs_to_know(make_channel: Callable[...
     assert (channel.webhook, channel.text_limit, channel.receipts_carry_attempt) == ("/hooks/wa", 4096, True)
     assert (channel.on_doubt, channel.doubt_hold) == ("hold", 90_000)
     assert WhatsAppChannel.simulator is not None
-    assert channel.kinds == forms.KINDS
+    assert channel.kinds == composer.KINDS
 
 
 def test_the_window_closes_ten_minutes_before_metas_day_is_over(channel: WhatsAppChannel) -> None:
@@ -176,7 +177,7 @@ def test_a_long_text_becomes_parts_that_whatsapp_takes(channel: WhatsAppChannel)
     "draft", [Draft("**Hi**"), Draft("Pick", "buttons", {"buttons": [{"id": "a", "title": "A"}]}), Draft("", "image"), Draft("")]
 )
 def test_a_draft_takes_the_form_that_the_limits_allow(draft: Draft, channel: WhatsAppChannel) -> None:
-    assert channel.compose(draft) == forms.compose(draft, channel.text_limit)
+    assert channel.compose(draft) == composer.compose(draft, channel.text_limit)
 
 
 def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Callable[..., WhatsAppChannel]) -> None:

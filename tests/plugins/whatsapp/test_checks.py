@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import pytest
 from aiohttp import web
+from sara_simulators.whatsapp import WhatsAppSimulator
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.checks.asking import KEPT, NEARLY, OLDEST, REFUSAL_KEPT
-from sara_whatsapp.checks.wiring import ALL, ECHOES, ESSENTIAL
+from sara_whatsapp.doctor.graph_queries import KEPT, NEARLY, OLDEST, REFUSAL_KEPT
+from sara_whatsapp.doctor.subscription_checks import ALL, ECHOES, ESSENTIAL
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.probe import is_probe, probe
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_whatsapp.webhook.self_test import is_probe, probe
 
 from sara import Context, Finding, Problems, Request
 from tests.plugins.whatsapp.conftest import NOW
@@ -370,7 +370,7 @@ def test_a_real_event_for_another_number_is_no_probe(shop: Shop, sign: Callable[
 
 
 def test_a_probe_beside_something_else_is_no_probe(shop: Shop) -> None:
-    from sara_whatsapp.payloads import Number, parse
+    from sara_whatsapp.webhook.parser import Number, parse
 
     body = probe().rstrip()[:-2] + b',{"id":"1","changes":[{"field":"nonsense","value":{}}]}]}'
     assert not is_probe(parse(body, Number("whatsapp:1", "1"), NOW))

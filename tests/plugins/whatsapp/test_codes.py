@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sara_whatsapp.codes import CODES, FileRefused, TemplatesPaused, classify, explain, look_up
+from sara_whatsapp.api.error_codes import CODES, FileRefused, TemplatesPaused, classify, explain, look_up
 
 from sara import InDoubt, NotSent, Refused, SaraError, Unavailable, WindowClosed
 from tests.rows import each_row

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sara_whatsapp.api.error_codes import explain
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.codes import explain
-from sara_whatsapp.payloads import Number, Parsed, parse
+from sara_whatsapp.webhook.parser import Number, Parsed, parse
 
 from sara import AccountEvent, Correction, Echo, PreferenceChange
 from tests.plugins.whatsapp.conftest import signed

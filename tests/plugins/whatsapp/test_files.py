@@ -6,8 +6,8 @@ import base64
 import hashlib
 from typing import Any
 
-from sara_whatsapp.files import attachments_of, digest_of, mime_of, url_of
-from sara_whatsapp.kinds import MEDIA
+from sara_whatsapp.webhook.attachments import attachments_of, digest_of, mime_of, url_of
+from sara_whatsapp.webhook.message_types import MEDIA
 
 from tests.rows import each_row
 

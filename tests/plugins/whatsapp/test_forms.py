@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
-from sara_whatsapp.forms import KINDS, compose
+from sara_whatsapp.send.composer import KINDS, compose
 
 from sara import Draft, utf16_length
 from tests.plugins.whatsapp.drafts import EMOJI, URL, body_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sara_whatsapp.forms import KINDS, compose
+from sara_whatsapp.send.composer import KINDS, compose
 
 from sara import Draft, utf16_length
 from tests.effort import chosen

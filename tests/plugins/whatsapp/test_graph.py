@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sara_whatsapp.api.client import Answer, GraphClient, usage
+from sara_whatsapp.api.error_codes import FileRefused
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.codes import FileRefused
-from sara_whatsapp.graph import Answer, GraphClient, usage
 
 from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
 from tests.patience import patience

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from sara_whatsapp.kinds import FIELDS, KINDS, row_of
-from sara_whatsapp.news import SERIOUS
-from sara_whatsapp.payloads import Number, Parsed, parse
+from sara_whatsapp.webhook.account_events import SERIOUS
+from sara_whatsapp.webhook.message_types import FIELDS, KINDS, row_of
+from sara_whatsapp.webhook.parser import Number, Parsed, parse
 
 from sara import AccountEvent, Echo, IdentityChange, PreferenceChange
 from tests.rows import each_row

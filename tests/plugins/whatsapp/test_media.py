@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from sara_whatsapp import media
+from sara_whatsapp.api import media_download
+from sara_whatsapp.api.client import GraphClient
+from sara_whatsapp.api.media_download import Downloads, public
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.graph import GraphClient
-from sara_whatsapp.media import Downloads, public
 from structlog.testing import capture_logs
 from yarl import URL
 
@@ -340,7 +340,7 @@ async def test_a_file_that_names_a_bearable_size_or_none_is_fetched(size: Any, h
 async def test_a_file_whose_answer_is_too_large_is_not_read(
     host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "LARGEST", len(BYTES) - 1)
+    monkeypatch.setattr(media_download, "LARGEST", len(BYTES) - 1)
     assert type(await failure(downloads)) is GiveUp
     assert host.paths == [NODE, "/file"]
 
@@ -353,7 +353,7 @@ async def test_a_file_that_grows_too_large_is_given_up(host: Host, downloads: Do
         while True:
             await response.write(BYTES)
 
-    monkeypatch.setattr(media, "LARGEST", 1_000_000)
+    monkeypatch.setattr(media_download, "LARGEST", 1_000_000)
     host.on("/file", endless)
     assert type(await failure(downloads)) is GiveUp
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_whatsapp.pace import PAIR_BURST, PAIR_GAP, Pace, PairPace
+from sara_whatsapp.api.rate_limit import PAIR_BURST, PAIR_GAP, Pace, PairPace
 
 # the number
 

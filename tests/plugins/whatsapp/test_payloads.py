@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sara_whatsapp.kinds import KINDS
-from sara_whatsapp.payloads import Number, Parsed, parse
+from sara_whatsapp.webhook.message_types import KINDS
+from sara_whatsapp.webhook.parser import Number, Parsed, parse
 from structlog.testing import capture_logs
 
 from sara import AccountEvent, IdentityChange, Person, Reception, SetAside

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from sara_openai.simulator import OpenAISimulator
-from sara_whatsapp.simulator import WhatsAppSimulator, samples
-from sara_whatsapp.simulator.samples import picture
+from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator, fixtures
+from sara_simulators.whatsapp.fixtures import picture
 
 from tests.browser import DESKTOP, PHONE, Chromium, expect, write
 
@@ -225,7 +225,7 @@ async def test_text_is_formatted_and_never_becomes_markup(open_page: OpenPage, e
 
     # Names of files and buttons neither.
     evil = "<img src=x onerror=1>"
-    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": evil, "caption": evil}
+    document = {"id": await echo.upload("application/pdf", fixtures.DOCUMENT), "filename": evil, "caption": evil}
     await echo.post({"to": "+15550001111", "type": "document", "document": document})
     buttons = [{"type": "reply", "reply": {"id": "1", "title": "<b>x</b>"}}]
     asked = {"type": "button", "header": {"type": "text", "text": evil}, "body": {"text": evil}, "action": {"buttons": buttons}}
@@ -325,11 +325,11 @@ async def test_every_kind_of_message_has_its_look(simulator: WhatsAppSimulator, 
     image = await last(type="image", image={"id": await echo.upload("image/png", picture()), "caption": "a *cat*"})
     await expect(image.locator("img")).to_have_js_property("naturalWidth", 96)
     await expect(image.locator("strong")).to_have_text("cat")
-    voice = await last(type="audio", audio={"id": await echo.upload("audio/ogg", samples.voice()), "voice": True})
+    voice = await last(type="audio", audio={"id": await echo.upload("audio/ogg", fixtures.voice()), "voice": True})
     await expect(voice.get_by_label("Voice message")).to_be_visible()
-    video = await last(type="video", video={"id": await echo.upload("video/mp4", samples.VIDEO)})
+    video = await last(type="video", video={"id": await echo.upload("video/mp4", fixtures.VIDEO)})
     await expect(video.locator("video")).to_be_visible()
-    document = {"id": await echo.upload("application/pdf", samples.DOCUMENT), "filename": "Prices.pdf"}
+    document = {"id": await echo.upload("application/pdf", fixtures.DOCUMENT), "filename": "Prices.pdf"}
     bill = await last(type="document", document=document)
     await expect(bill.get_by_role("link")).to_have_attribute("download", "Prices.pdf")
     place = await last(type="location", location={"latitude": 52.5, "longitude": 13.4, "name": "Corner Bakery"})

@@ -22,17 +22,17 @@ from hypothesis import strategies as st
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.wire import MOST_CONTAINERS, MOST_VALUES
+from sara_whatsapp.webhook.safe_json import MOST_CONTAINERS, MOST_VALUES
 from structlog.testing import capture_logs
 
 from sara import Context
-from sara.config import Conversation
-from sara.inbox import Inbox
-from sara.notifier import JobNotifier
-from sara.routes import Route, Routes
-from sara.watch import Watch
-from sara.web.parsing import ParseLog
-from sara.web.public import IN_THREAD_FROM, PublicApp
+from sara.operations.load_shedding import Watch
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.inbound import Inbox
+from sara.policy.settings import Conversation
+from sara.queue.notifier import JobNotifier
+from sara.web.crash_log import ParseLog
+from sara.web.webhooks import IN_THREAD_FROM, PublicApp
 from tests.effort import chosen
 from tests.fakes import DoorServer, House
 from tests.journeys.test_strangers import stalls

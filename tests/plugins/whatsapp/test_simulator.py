@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sara_whatsapp.simulator import NotVerified, WhatsAppSimulator
+from sara_simulators.whatsapp import NotVerified, WhatsAppSimulator
 
 from tests.patience import patience
 from tests.plugins.whatsapp.provider import GAPS, TEXT, Client, Receiver, settled, shape

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.plugins.whatsapp.provider import Client, Receiver, settled
 

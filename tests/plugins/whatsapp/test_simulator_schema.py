@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import pytest
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.plugins.whatsapp.provider import TEXT, Client, Receiver, settled
 from tests.plugins.whatsapp.schema import SEND, faults_of, faults_of_answer

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.plugins.whatsapp.provider import TEXT, Client, Receiver, settled
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sara_whatsapp.simulator import WhatsAppSimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.plugins.whatsapp.provider import TEXT, Client, Receiver
 from tests.plugins.whatsapp.schema import faults_of, faults_of_answer

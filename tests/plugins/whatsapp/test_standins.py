@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sara_whatsapp.standins import choice_of, note_on, stand_in
+from sara_whatsapp.webhook.placeholders import choice_of, note_on, stand_in
 
 from tests.rows import each_row
 

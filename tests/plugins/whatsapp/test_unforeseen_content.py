@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_whatsapp.payloads import Number, parse
+from sara_whatsapp.webhook.parser import Number, parse
 
 from sara import Attachment, Echo, IdentityChange, InboundMessage, Person
 from tests.fakes import steady

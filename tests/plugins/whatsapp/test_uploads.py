@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from sara_whatsapp import uploads as module
-from sara_whatsapp.uploads import LocalFile, Uploads, fitting, look_at
+from sara_whatsapp.api import media_upload as module
+from sara_whatsapp.api.media_upload import LocalFile, Uploads, fitting, look_at
 
 from sara import NotSent, Part, Person, Refused, SaraError, Unavailable
 from tests.patience import patience

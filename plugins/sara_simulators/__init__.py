@@ -1,0 +1,1 @@
+"""Simulators of the providers, for `sara demo`, `sara simulate` and tests. A running daemon imports none of them."""

@@ -1,0 +1,119 @@
+"""Who and what there is in the simulated world: customers, messages, and what was asked of the Graph API. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sara_simulators.whatsapp.contents import choices
+from sara_simulators.whatsapp.page_view import shown
+
+Side = Literal["customer", "business"]
+RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Somebody who writes to the business. Without `phone` the number is hidden from it; without `user_id` the account is an
+    old one that has none yet."""
+
+    id: str
+    name: str
+    phone: str | None = None
+    user_id: str | None = None
+    username: str | None = None
+
+
+PRESET = (
+    Customer("ana", "Ana Duarte", "15550001111", "US.10000000000000000111"),
+    Customer("kofi", "Kofi Mensah", "15550002222", "GH.20000000000000000222"),
+    Customer("mei", "Mei Tan", "15550003333", "SG.30000000000000000333", "mei.tan"),
+    Customer("nox", "Nox", None, "DE.40000000000000000444", "nox_nobody"),
+)
+
+
+@dataclass(slots=True)
+class Bubble:
+    """One message in a chat. A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the
+    business marked it or answered. A business's is `accepted`, then whatever was reported back about it. `reaction` is the
+    business's to it, `own_reaction` the customer's. `rendered` is what a template looks like."""
+
+    id: str
+    customer: str
+    side: Side
+    kind: str
+    content: Mapping[str, Any]
+    text: str
+    at: int
+    state: str
+    reply_to: str | None = None
+    reaction: str | None = None
+    seen: bool = False
+    own_reaction: str | None = None
+    forwarded: bool | str = False
+    rendered: Mapping[str, Any] | None = None
+
+    @property
+    def choices(self) -> list[dict[str, str]]:
+        """What can be pressed: each with id and title, rows of a list perhaps with a description."""
+        if self.side == "customer":
+            return []
+        return self.rendered["buttons"] if self.rendered else choices(self.content.get("interactive") or {})
+
+    def view(self) -> dict[str, Any]:
+        """The bubble as the page shows it."""
+        return {
+            "id": self.id,
+            "customer": self.customer,
+            "side": self.side,
+            "kind": self.kind,
+            "text": self.text,
+            "at": self.at,
+            "state": self.state,
+            "reply_to": self.reply_to,
+            "reaction": self.reaction,
+            "own_reaction": self.own_reaction,
+            "forwarded": self.forwarded,
+            "seen": self.seen,
+            "choices": self.choices,
+            "shown": shown(self.kind, self.content.get(self.kind), self.rendered),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSend:
+    """A send that the Graph API took. `to` and `recipient` are as they were given. `category` is what it is priced as; `fails` is
+    the code with which it will be reported as failed, 0 for none."""
+
+    wamid: str
+    at: int
+    kind: str
+    text: str
+    to: str | None
+    recipient: str | None
+    customer: str | None
+    callback_data: str | None
+    reply_to: str | None
+    body: Mapping[str, Any]
+    category: str = "service"
+    fails: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRequest:
+    """A request to the Graph API and how it was answered; `status` 0 is a connection that was cut."""
+
+    at: int
+    method: str
+    path: str
+    body: bytes
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The business marked a message as read, or showed that it is typing an answer to it."""
+
+    message_id: str
+    at: int

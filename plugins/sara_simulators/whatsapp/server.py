@@ -1,0 +1,310 @@
+"""The simulator: settings, world and listener put together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from sara import Simulator, SimulatorSwitch
+from sara_simulators.whatsapp.account_setup import Setup
+from sara_simulators.whatsapp.customer_actions import Saying
+from sara_simulators.whatsapp.faults import Fault, Faults
+from sara_simulators.whatsapp.media import Media, Shelf
+from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
+from sara_simulators.whatsapp.reply_windows import Windows
+from sara_simulators.whatsapp.send_checks import Judge
+from sara_simulators.whatsapp.settings import Settings
+from sara_simulators.whatsapp.state import World
+from sara_simulators.whatsapp.status_events import Reports
+from sara_simulators.whatsapp.templates import Template, Templates
+from sara_simulators.whatsapp.webhook_delivery import Delivery, Postman
+from sara_simulators.whatsapp.webhooks import inbound, template_status, wire
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+T = TypeVar("T")
+_BODY_LIMIT = 101 * 1024 * 1024  # the largest document and what goes with it
+
+
+class WhatsAppSimulator(Saying, Simulator):
+    """A Graph API on loopback, with customers who write, receive and read, and a phone page to be one of them.
+
+    Takes the fields of `Settings` as keywords. Start it, give `options()` to the channel, `connect` it to the webhook, then
+    `say` something (`Saying` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
+    """
+
+    patience_s = 30.0
+    """How long `wait_for` waits, in seconds, where its caller does not say."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
+        self._world = World(self.settings.clock, Windows(self.settings.window, self.settings.first_contact))
+        self._shelf = Shelf(self.settings.clock)
+        self._templates = Templates()
+        self._postman = Postman(self.settings, self.faults, self._world.changed)
+        self.setup = Setup(self.settings, self._postman)
+        self._reports = Reports(self.settings, self.faults, self._world, self._postman)
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._host = ""
+        self.url = ""
+
+    # ── life ──
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
+        from aiohttp import web
+
+        from sara_simulators.whatsapp import graph, media_endpoints, setup, template_endpoints
+        from sara_simulators.whatsapp.graph_requests import Front
+        from sara_simulators.whatsapp.loopback import is_loopback, loopback_only
+        from sara_simulators.whatsapp.page import Page
+
+        if self._runner:
+            raise RuntimeError("the simulator is already running")
+        if not is_loopback(host):
+            raise ValueError(f"the simulator listens on loopback only, not on {host}")
+        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self._shelf, self)
+        front = Front(self.settings, self.faults, self._world)
+        judge = Judge(self.settings, self.faults, self._world, self._shelf, self._templates)
+        sections = [
+            page.routes(),
+            media_endpoints.routes(front, self._shelf),
+            template_endpoints.routes(front, self._templates),
+            setup.routes(front, self.setup, self._postman),
+            graph.routes(front, self._shelf, judge, self._reports.start),
+            graph.elsewhere(front),
+        ]
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[loopback_only])
+        app.add_routes([route for section in sections for route in section])
+        app.on_shutdown.append(lambda _: page.close())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self._host = host
+        try:
+            await self._listen(self._runner, port)
+        except OSError:
+            await self.stop()
+            raise
+        self.page = f"{self.url}/"
+        self._shelf.origin = self.url
+        return self.url
+
+    async def _listen(self, runner: web.AppRunner, port: int) -> None:
+        from aiohttp import web
+
+        self._site = web.TCPSite(runner, self._host, port, reuse_address=True)
+        await self._site.start()
+        bound = runner.addresses[0][1]
+        self.url = f"http://[{self._host}]:{bound}" if ":" in self._host else f"http://{self._host}:{bound}"
+
+    async def stop(self) -> None:
+        """Close the listener, and stop whatever is still to be delivered."""
+        runner, self._runner, self._site, self.page = self._runner, None, None, None
+        await self._postman.close()
+        self._world.listeners.clear()
+        if runner:
+            await runner.cleanup()
+
+    async def __aenter__(self) -> WhatsAppSimulator:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        """While it lasts nobody listens: open connections are cut and new ones refused."""
+        runner, site = self._runner, self._site
+        if not runner or not site:
+            raise RuntimeError("the simulator is not running")
+        await site.stop()
+        for connection in runner.server.connections if runner.server else ():
+            connection.force_close()
+        try:
+            yield
+        finally:
+            await self._listen(runner, urlsplit(self.url).port or 0)
+
+    def options(self) -> dict[str, Any]:
+        """What a `whatsapp` section needs to talk to this simulator."""
+        if not self.url:
+            raise RuntimeError("start the simulator first: its address is one of the options")
+        names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
+        return {name: getattr(self.settings, name) for name in names} | {"graph_url": self.url}
+
+    def switches(self) -> Sequence[Fault]:
+        """Meta's faults."""
+        return tuple(self.faults)
+
+    def show_switches(self, switches: Sequence[SimulatorSwitch]) -> None:
+        """Show the switches of the AI's simulator, say, on the phone page, behind the own ones."""
+        for switch in switches:
+            switch.changed = self._faults_changed
+        self.faults.others += switches
+
+    async def connect(self, webhook: str) -> None:
+        """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
+        await self.setup.connect(webhook)
+        self._world.changed(kind="connected", connected=True)
+
+    # ── customers ──
+
+    async def say(
+        self,
+        customer: str | Customer,
+        content: str | Mapping[str, Any],
+        reply_to: str | None = None,
+        *,
+        forwarded: bool | str = False,
+    ) -> str:
+        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. `forwarded` marks it as
+        forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered in the background."""
+        return (await self.post_messages([(customer, content)], reply_to, forwarded=forwarded))[0]
+
+    async def post_messages(
+        self,
+        messages: Sequence[tuple[str | Customer, str | Mapping[str, Any]]],
+        reply_to: str | None = None,
+        *,
+        forwarded: bool | str = False,
+    ) -> list[str]:
+        """Several messages, of one customer or of many, in one webhook. Returns their ids at once."""
+        people = [self._world.find(customer) for customer, _ in messages]
+        bubbles = [
+            self._world.write(who, content, reply_to, forwarded) for who, (_, content) in zip(people, messages, strict=True)
+        ]
+        body = wire(inbound(self.settings, zip(people, bubbles, strict=True), self._world.bubbles))
+        self._postman.spawn(self._bring(body, bubbles))
+        return [bubble.id for bubble in bubbles]
+
+    async def _bring(self, body: bytes, bubbles: Sequence[Bubble]) -> None:
+        def move(state: str) -> None:
+            for bubble in bubbles:
+                self._world.move(bubble.id, state)
+
+        await self._postman.deliver(body, on_taken=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
+
+    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> Delivery:
+        """Post any body, signed (with another `secret`, if given); a mapping is written as Meta would. Returns after the first
+        try."""
+        if not self._postman.webhook:
+            raise RuntimeError("connect the simulator to a webhook first")
+        if not isinstance(body, bytes):
+            self._world.learn(body)
+            body = wire(body)
+        return await self._postman.deliver(body, secret=secret, retry=retry)
+
+    @property
+    def media(self) -> Sequence[Media]:
+        """Every file that is there, of both sides, oldest first."""
+        return tuple(self._shelf)
+
+    def add_customer(
+        self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
+    ) -> Customer:
+        """Somebody new; without `phone` the number is hidden, without `user_id` one is made up."""
+        return self._world.invent(name, phone, user_id, username)
+
+    # ── templates ──
+
+    @property
+    def templates(self) -> Sequence[Template]:
+        """The business's templates, whatever their status."""
+        return tuple(self._templates)
+
+    def approve(
+        self,
+        name: str,
+        language: str = "en",
+        body: str | None = None,
+        *,
+        category: str = "utility",
+        buttons: Sequence[str] = (),
+        footer: str = "",
+    ) -> Template:
+        """Let there be an approved template. `{{1}}` or `{{name}}` in `body` are places for parameters; without a body one that
+        exists is approved as it is."""
+        known = self._templates.get(name, language)
+        if body is None and known:
+            return self._decide(known, "APPROVED")
+        text = f"This is the template {name}." if body is None else body
+        return self._decide(Template(name, language, text, category, tuple(buttons), footer), "APPROVED")
+
+    def reject(self, name: str, language: str = "en", status: str = "REJECTED") -> Template:
+        """A template may not be sent any more: REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
+        known = self._templates.get(name, language)
+        if known is None:
+            raise KeyError(f"no template {name!r} in {language!r}")
+        return self._decide(known, status)
+
+    def _decide(self, template: Template, status: str) -> Template:
+        decided = self._templates.put(replace(template, status=status))
+        if self._postman.webhook:
+            body = wire(template_status(self.settings, decided, status, self.settings.clock()))
+            self._postman.spawn(self._bring(body, ()))
+        return decided
+
+    # ── the record ──
+
+    @property
+    def customers(self) -> Mapping[str, Customer]:
+        """The customers by id."""
+        return self._world.customers
+
+    @property
+    def accepted(self) -> list[AcceptedSend]:
+        """Every send that was accepted, in order."""
+        return self._world.accepted
+
+    @property
+    def requests(self) -> Sequence[GraphRequest]:
+        """The latest ten thousand requests to the Graph API, oldest first."""
+        return self._world.requests
+
+    @property
+    def reads(self) -> list[Mark]:
+        """What the business marked as read, typing indicators included."""
+        return self._world.reads
+
+    @property
+    def typings(self) -> list[Mark]:
+        """The messages for which the business showed that it is typing."""
+        return self._world.typings
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """The latest thousand webhooks, oldest first."""
+        return self._postman.deliveries
+
+    @property
+    def under_way(self) -> int:
+        """How many webhooks and reports are not settled yet."""
+        return self._postman.under_way
+
+    async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float | None = None) -> T:
+        """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
+        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`; it says how things stood."""
+        timeout = self.patience_s if timeout is None else timeout
+        try:
+            async with asyncio.timeout(timeout):
+                while not (found := condition(self)):
+                    await self._world.wait()
+                return found
+        except TimeoutError:
+            raise TimeoutError(
+                f"not within {timeout} s; {len(self.accepted)} sends accepted, requests answered"
+                f" {[request.status for request in self.requests][-10:]}, webhooks answered"
+                f" {[delivery.statuses for delivery in self.deliveries][-10:]}, {self.under_way} under way"
+            ) from None
+
+    def _faults_changed(self) -> None:
+        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.shown()])

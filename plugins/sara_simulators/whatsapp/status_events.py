@@ -1,0 +1,82 @@
+"""What becomes of an accepted message on the customer's side, and what of it is reported back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from sara_simulators.whatsapp.faults import Faults
+from sara_simulators.whatsapp.pricing import Till
+from sara_simulators.whatsapp.records import AcceptedSend, Customer
+from sara_simulators.whatsapp.settings import Settings
+from sara_simulators.whatsapp.state import World
+from sara_simulators.whatsapp.webhook_delivery import Postman
+from sara_simulators.whatsapp.webhooks import status, wire
+
+
+class Reports:
+    """Carries messages from accepted to read, and knows which chats are being looked at."""
+
+    def __init__(self, settings: Settings, faults: Faults, world: World, postman: Postman) -> None:
+        self.pages: dict[object, str | None] = {}
+        """The pages that are open, each with the customer whose chat it shows."""
+        self._settings = settings
+        self._faults = faults
+        self._world = world
+        self._postman = postman
+        self._till = Till(settings.free_messages)
+        self._unread: defaultdict[str, list[AcceptedSend]] = defaultdict(list)
+
+    def start(self, send: AcceptedSend) -> None:
+        """An accepted message sets out."""
+        if send.customer and not self._faults.stay_silent.strikes():
+            self._postman.spawn(self._carry(send, self._world.customers[send.customer]))
+
+    def look(self, page: object, customer: str | None) -> None:
+        """A page shows the chat of a customer, or none; what was delivered there is now read."""
+        self.pages[page] = customer
+        for send in self._unread.pop(customer, []) if customer else []:
+            self._world.look(send.wamid)
+            self._postman.spawn(self._report(send, self._world.customers[send.customer or ""], "read"))
+
+    def leave(self, page: object) -> None:
+        """A page was closed."""
+        self.pages.pop(page, None)
+
+    def _reading(self, customer: Customer) -> bool:
+        return customer.id in self.pages.values() if self.pages else self._settings.auto_read
+
+    async def _carry(self, send: AcceptedSend, customer: Customer) -> None:
+        pause = self._settings
+        await asyncio.sleep(pause.sent_delay / 1000)
+        if send.fails:
+            await self._report(send, customer, "failed", code=send.fails)
+            return
+        if self._faults.failed_status.strikes():
+            await self._report(send, customer, "failed", code=self._faults.failed_status.value)
+            return
+        if self._faults.reverse_statuses.strikes():
+            await asyncio.sleep((pause.delivered_delay + pause.read_delay) / 1000)
+            self._world.look(send.wamid)
+            for state in ("read", "delivered", "sent"):
+                await self._report(send, customer, state)
+            return
+        await self._report(send, customer, "sent")
+        if send.kind == "reaction":
+            return
+        await asyncio.sleep(pause.delivered_delay / 1000)
+        await self._report(send, customer, "delivered")
+        await asyncio.sleep(pause.read_delay / 1000)
+        if self._reading(customer):
+            self._world.look(send.wamid)
+            await self._report(send, customer, "read")
+        else:
+            self._unread[customer.id].append(send)
+
+    async def _report(self, send: AcceptedSend, customer: Customer, state: str, code: int = 0) -> None:
+        if self._faults.lose_statuses.strikes():
+            return
+        now = self._world.clock()
+        price = self._till.price(send.wamid, send.category, now) if state in ("sent", "delivered") else None
+        told = status(self._settings, customer, send, state, now, price=price, code=code)
+        await self._postman.deliver(wire(told), on_taken=lambda: self._world.move(send.wamid, state))

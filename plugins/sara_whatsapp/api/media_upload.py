@@ -1,0 +1,229 @@
+"""Giving Meta the files that we send: which there may be, what they are, and no upload twice."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import structlog
+
+from sara import NotSent, Part, Refused, SaraError
+from sara_whatsapp.api.client import GraphClient
+from sara_whatsapp.send.composer import TYPES
+from sara_whatsapp.webhook.safe_json import scrub
+
+log = structlog.get_logger("sara_whatsapp")
+
+_MB = 1_000_000
+_LARGEST: Mapping[str, int] = {"image": 5 * _MB, "video": 16 * _MB, "audio": 16 * _MB, "sticker": 100_000}
+_ANIMATED_STICKER = 500_000
+_DOCUMENT = 100 * _MB
+
+_WITHIN_S = 20.0  # a send may take a minute altogether, and the message itself needs its share
+_LOOK_AGAIN = 10_000
+_KEPT_S = 7 * 86_400.0  # Meta keeps a file for 30 days
+_MOST_KEPT = 256
+_AT_ONCE = 4
+
+_MIME = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64}(?:; ?[a-z]{1,32}=[a-z0-9.,-]{1,64})?")
+_HEAD = 32
+_SIGNS: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"OggS", "audio/ogg"),
+    (b"#!AMR", "audio/amr"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf1", "audio/aac"),
+    (b"\xff\xf9", "audio/aac"),
+    (b"%PDF-", "application/pdf"),
+)
+_UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that may be sent. `changed` is when it was last written, in nanoseconds."""
+
+    path: Path
+    mime: str
+    size: int
+    changed: int
+    animated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A text that is sent as a file."""
+
+    text: str
+    mime: str = "text/plain"
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes. The sign at the beginning tells telephones that guess how it is written."""
+        return scrub(self.text).encode("utf-8-sig")
+
+
+File: TypeAlias = LocalFile | WrittenFile
+
+
+class Uploads:
+    """Uploads files out of `folder`, and texts as files, and remembers under which id Meta has them."""
+
+    def __init__(self, graph: GraphClient, folder: Path, *, within: float = _WITHIN_S) -> None:
+        self._graph = graph
+        self._folder = folder
+        self._within = within
+        self._known: dict[File, tuple[str, float]] = {}
+        self._running: dict[File, asyncio.Task[str]] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def close(self) -> None:
+        """End what is still being uploaded."""
+        running, self._running = list(self._running.values()), {}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def ready(self, part: Part) -> tuple[Part, str | None]:
+        """`part` in a form in which Meta takes its file, and Meta's id of that file; None where it has none of ours.
+
+        Raises:
+            Refused: there is no such file for us to send, or it is too large.
+            NotSent, Unavailable: as for a message. The conversation waits while an upload takes its time.
+        """
+        content = part.content
+        if content.get("written"):
+            return part, await self._uploaded(WrittenFile(part.text))
+        if not (part.kind in _LARGEST or part.kind == "document") or not content.get("path"):
+            return part, None
+        name = str(content.get("name") or "")
+        file = await asyncio.to_thread(look_at, self._folder, str(content["path"]), str(content.get("mime") or ""), name)
+        kind = fitting(part.kind, file)
+        if kind == "document" and not name:
+            content = {**content, "name": f"file{_extension(file.mime)}"}
+        return replace(part, kind=kind, content=content), await self._uploaded(file)
+
+    def forget(self, media_id: str) -> None:
+        """Meta did not take a message with this file: next time it is uploaded anew."""
+        self._known = {file: known for file, known in self._known.items() if known[0] != media_id}
+
+    async def _uploaded(self, file: File) -> str:
+        """Meta's id of the file. Who asks while it is being uploaded waits for the same upload, or comes again later."""
+        now = asyncio.get_running_loop().time()
+        known, until = self._known.get(file, ("", now))
+        if now < until:
+            return known
+        task = self._running.get(file)
+        if task is None:
+            self._tidy()
+            task = self._running[file] = asyncio.create_task(self._upload(file), name="upload")
+        await asyncio.wait({task}, timeout=self._within)
+        if not task.done():
+            raise NotSent("A file is still being uploaded.", after=_LOOK_AGAIN, scope="conversation")
+        # Only whoever was told how it ended takes it away: a failure that nobody heard of would be begun again without end.
+        if self._running.get(file) is task:
+            del self._running[file]
+        if task.cancelled():
+            raise NotSent("The channel is closed.")
+        if (failure := task.exception()) is not None:
+            log.info("upload_failed", error=str(failure) if isinstance(failure, SaraError) else type(failure).__name__)
+            # Whatever went wrong: no message has left.
+            raise failure if isinstance(failure, SaraError) else NotSent(f"A file was not uploaded: {type(failure).__name__}")
+        self._known[file] = (task.result(), now + _KEPT_S)
+        return task.result()
+
+    async def _upload(self, file: File) -> str:
+        async with self._gate:
+            handle = BytesIO(file.data) if isinstance(file, WrittenFile) else await asyncio.to_thread(_opened, file.path)
+            try:
+                return await self._graph.upload(handle, file.mime, f"file{_extension(file.mime)}")
+            finally:
+                await asyncio.to_thread(handle.close)
+
+    def _tidy(self) -> None:
+        """Keep what is remembered within bounds."""
+        while len(self._known) >= _MOST_KEPT:
+            del self._known[next(iter(self._known))]
+        if len(self._running) >= _MOST_KEPT:
+            for file, task in list(self._running.items()):
+                if task.done():  # nobody came back for it
+                    del self._running[file]
+                    log.info("upload_abandoned", failed=not task.cancelled() and task.exception() is not None)
+
+
+def fitting(kind: str, file: LocalFile) -> str:
+    """The kind as which a file can be sent: its own, or a document, which may be nearly anything; what is no sticker may be an
+    image. Raises Refused where it is empty, or too large for all of them."""
+    if not file.size:
+        raise Refused("The file to send is empty.")
+    for form in (kind, "image") if kind == "sticker" else (kind,):
+        most = _LARGEST.get(form, 0) if file.mime.partition(";")[0] in TYPES.get(form, ()) else 0
+        if file.size <= (_ANIMATED_STICKER if form == "sticker" and most and file.animated else most):
+            return form
+    if file.size > _DOCUMENT:
+        raise Refused(f"The file to send is larger than {_DOCUMENT // _MB} MB.")
+    return "document"
+
+
+def look_at(folder: Path, path: str, mime: str = "", name: str = "") -> LocalFile:
+    """What lies at `path` below `folder`. Blocks.
+
+    Raises:
+        Refused: it is not below `folder`, wherever links lead, or is no file.
+        NotSent: it cannot be read now.
+    """
+    try:
+        root = folder.resolve(strict=True)
+        real = (root / path).resolve(strict=True)
+        if not real.is_relative_to(root):
+            raise Refused("Only files in the media folder can be sent.")
+        with _opened(real) as file:
+            found = os.fstat(file.fileno())
+            head = file.read(_HEAD)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RuntimeError):
+        raise Refused("The file to send is not in the media folder.") from None
+    except OSError as error:
+        raise NotSent(f"The file to send cannot be read: {error.strerror}") from None
+    return LocalFile(real, _kind_of(head, mime, name), found.st_size, found.st_mtime_ns, _animated(head))
+
+
+def _opened(path: Path) -> BinaryIO:
+    # Not waiting for anybody to write into a pipe, and not following a link that was put there since.
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileNotFoundError(path.name)
+    return os.fdopen(handle, "rb")
+
+
+def _kind_of(head: bytes, claimed: str, name: str) -> str:
+    """The file's type: what its first bytes say, for Meta compares; else what it is called."""
+    claimed = claimed.strip().lower()
+    claimed = claimed if _MIME.fullmatch(claimed) else ""
+    if head[4:8] == b"ftyp":  # the same container for sound and pictures
+        return claimed or ("video/3gpp" if head[8:11] == b"3gp" else "audio/mp4" if head[8:11] == b"M4A" else "video/mp4")
+    seen = "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else ""
+    seen = seen or next((mime for sign, mime in _SIGNS if head.startswith(sign)), "")
+    if seen and claimed.partition(";")[0] != seen:
+        return seen
+    mime = claimed or mimetypes.guess_type(name)[0] or _UNKNOWN
+    return "text/plain" if mime.startswith("text/") else mime  # the only type of text that Meta knows; the name tells the rest
+
+
+def _animated(head: bytes) -> bool:
+    return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 0x02)
+
+
+def _extension(mime: str) -> str:
+    return mimetypes.guess_extension(mime.partition(";")[0]) or ""

@@ -1,0 +1,152 @@
+"""The way in, tried from the outside with requests of our own: what Meta sends when it verifies, and when somebody writes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from sara import Finding, why_unreachable
+from sara_whatsapp.options import WhatsAppOptions
+from sara_whatsapp.webhook.self_test import probe
+
+LARGE = 3_000_000
+"""The largest body that Meta announces."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=10)
+_WITHIN = "Start SARA if it does not run: `sara run`; else see that the web server passes this path on to `server.listen`."
+_PATH = "Let the web server pass the path on as it is, and see that `webhook` in sara.yaml is the same path."
+_RESTART = "Restart SARA if the file was changed; else another SARA, or something else, answers there."
+_BODY = (
+    "Restart SARA if app_secret was changed; else something in between (a firewall for the web, a CDN) changes bodies: switch that "
+    "off for this path."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, as far as it matters."""
+
+    status: int
+    body: bytes
+    location: str = ""
+
+
+async def look(options: WhatsAppOptions, address: str) -> list[Finding]:
+    """Try the public address: Meta's handshake, a signed event, a wrongly signed one, and a large one."""
+    found = _https(options, address)
+    # Nothing of ours is remembered from one request to the next: each arrives as Meta's do.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, headers={"User-Agent": "SARA"}) as session:
+        door = _Door(session, options, address)
+        try:
+            return [*found, *await door.verification(), *await door.events()]
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            why, remedy = why_unreachable(error)
+            return [*found, Finding("way in", "bad", f"{address} does not answer: {why}.", remedy)]
+
+
+def _https(options: WhatsAppOptions, address: str) -> list[Finding]:
+    if urlsplit(address).scheme == "https" or options.loopback:
+        return []
+    return [
+        Finding(
+            "https", "bad", f"Meta delivers to https only, not to {address}.", "Put a web server with a certificate before SARA."
+        )
+    ]
+
+
+class _Door:
+    def __init__(self, session: aiohttp.ClientSession, options: WhatsAppOptions, address: str) -> None:
+        self._session = session
+        self._options = options
+        self._address = address
+
+    async def verification(self) -> list[Finding]:
+        challenge = str(secrets.randbelow(10**12))
+        right = await self._knock(self._options.verify_token.reveal(), challenge)
+        if right.status != 200:
+            if right.status == 403:
+                message = f"{self._address} does not accept our own verify_token; Meta's handshake would fail."
+                return [Finding("verify token", "bad", message, _RESTART)]
+            return [self._astray("verify token", right)]
+        if right.body.decode("utf-8", "replace").strip() != challenge:
+            message = f"{self._address} answers, but does not give the challenge back: that is not SARA."
+            return [Finding("verify token", "bad", message, _PATH)]
+        wrong = await self._knock(secrets.token_urlsafe(24), challenge)
+        if wrong.status == 200:
+            message = f"{self._address} accepts any verify token: that is not SARA."
+            return [Finding("verify token", "bad", message, _PATH)]
+        return [Finding("verify token", "good", "The handshake works, and fails with a wrong token.")]
+
+    async def events(self) -> list[Finding]:
+        body = probe()
+        signed = await self._post(body, self._options.app_secrets[0].reveal())
+        if signed.status != 200:
+            if signed.status in (401, 403):
+                message = "A signed event is turned away: the signature does not fit what arrives at SARA."
+                return [Finding("events", "bad", message, _BODY)]
+            return [self._astray("events", signed)]
+        wrong = await self._post(body, secrets.token_hex(16))
+        if wrong.status not in (401, 403):
+            message = f"A wrongly signed event is answered {wrong.status} instead of 401: that is not SARA."
+            return [Finding("events", "bad", message, _PATH)]
+        return [
+            Finding("events", "good", "A signed event goes all the way; a wrongly signed one is turned away."),
+            await self._large(),
+        ]
+
+    async def _large(self) -> Finding:
+        try:
+            status = (await self._post(probe(LARGE), self._options.app_secrets[0].reveal())).status
+            told = f"answered {status}"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # Some web servers hang up on a body that is too large for them.
+            status, told = 0, why_unreachable(error)[0]
+        if status == 200:
+            return Finding("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")
+        remedy = "Let the web server take 4 MB: `client_max_body_size 4m;` in nginx; Caddy has no limit of its own."
+        return Finding(
+            "large events", "warning", f"An event of 3 MB, the most that Meta sends, does not go through ({told}).", remedy
+        )
+
+    def _astray(self, check: str, reply: Reply) -> Finding:
+        """What an answer says that no SARA gives."""
+        state: Literal["bad"] = "bad"
+        where = f"{self._address} answers {reply.status}"
+        if 300 <= reply.status < 400:
+            return Finding(
+                check, state, f"{where}, a redirect to {reply.location or 'elsewhere'}.", "Set public_url to the final address."
+            )
+        if reply.status in (502, 504):
+            return Finding(check, state, f"{where}: the web server is there, and nobody behind it.", _WITHIN)
+        if reply.status == 503:
+            return Finding(
+                check, state, f"{where}: SARA is stopping, cannot store, or does not run.", "See `sara queue stats` and the log."
+            )
+        if reply.status in (404, 405):
+            return Finding(check, state, f"{where}: nobody listens at this path.", _PATH)
+        if reply.status in (401, 403, 407, 429):
+            return Finding(
+                check,
+                state,
+                f"{where}: something in between turns us away.",
+                "Let everybody in at this path; SARA checks the signature.",
+            )
+        return Finding(check, state, f"{where}, which SARA never does.", _PATH)
+
+    async def _knock(self, token: str, challenge: str) -> Reply:
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
+        async with self._session.get(self._address, params=query, allow_redirects=False) as answer:
+            return Reply(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))
+
+    async def _post(self, body: bytes, secret: str) -> Reply:
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signature}"}
+        async with self._session.post(self._address, data=body, headers=headers, allow_redirects=False) as answer:
+            return Reply(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))

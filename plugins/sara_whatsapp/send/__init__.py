@@ -1,0 +1,1 @@
+"""Outgoing messages: composing within WhatsApp's limits, and payloads."""

@@ -1,0 +1,144 @@
+"""Meta's news about the account itself: which of them a person must hear of, and in which words. Pure.
+
+Fields and event words are those of Meta's webhook reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sara import AccountEvent, Instant
+from sara_whatsapp.api.error_codes import explain
+from sara_whatsapp.webhook.safe_json import encode, mapping, words
+
+_LONGEST = 300
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+"""Meta's constants, such as FLAGGED or TIER_1K. Other values are words, which may quote a message."""
+
+_DAY = 86_400_000
+
+SERIOUS: Mapping[str, frozenset[str]] = {
+    "account_alerts": frozenset({"CRITICAL", "WARNING"}),
+    "account_review_update": frozenset({"REJECTED"}),
+    "account_settings_update": frozenset(),
+    "account_update": frozenset(
+        {
+            "ACCOUNT_DELETED",
+            "ACCOUNT_OFFBOARDED",
+            "ACCOUNT_RESTRICTION",
+            "ACCOUNT_VIOLATION",
+            "DISABLED_UPDATE",
+            "PARTNER_REMOVED",
+        }
+    ),
+    "business_capability_update": frozenset(),
+    "business_username_updates": frozenset(),
+    "message_template_components_update": frozenset(),
+    "message_template_quality_update": frozenset(),
+    "message_template_status_update": frozenset({"DISABLED", "LOCKED", "PAUSED"}),
+    "payment_configuration_update": frozenset(),
+    "phone_number_name_update": frozenset(),
+    "phone_number_quality_update": frozenset({"DOWNGRADE", "FLAGGED"}),
+    "security": frozenset(),
+    "template_category_update": frozenset(),
+}
+"""Every field that tells about the account, with the words that make its news a problem for the operator."""
+
+
+_TEMPLATE_TROUBLE = frozenset({"DISABLED", "LOCKED", "PAUSED"})
+
+ENDS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "account_review_update": {"APPROVED": frozenset({"REJECTED"})},
+    "account_update": {
+        "ACCOUNT_RECONNECTED": frozenset({"ACCOUNT_OFFBOARDED"}),
+        "PARTNER_ADDED": frozenset({"PARTNER_REMOVED"}),
+        "REINSTATE": frozenset({"DISABLED_UPDATE"}),
+    },
+    "message_template_status_update": {
+        "APPROVED": _TEMPLATE_TROUBLE,
+        "REINSTATED": _TEMPLATE_TROUBLE,
+        "UNPAUSED": frozenset({"PAUSED"}),
+        "UNLOCKED": frozenset({"LOCKED"}),
+        "DISABLED": frozenset({"PAUSED"}),
+        # Nobody has to mend what is no longer there.
+        "ARCHIVED": _TEMPLATE_TROUBLE,
+        "DELETED": _TEMPLATE_TROUBLE,
+    },
+    "phone_number_quality_update": {"UNFLAGGED": frozenset({"FLAGGED"}), "UPGRADE": frozenset({"DOWNGRADE"})},
+}
+"""By field and word, the words whose problems are over then. An alert ends the other severities of the same alert."""
+
+_RESOLVED = frozenset({"CLOSED", "ENDED", "RESOLVED"})
+
+
+def account_event(account: str, field: str, change: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """News from one of the fields in `SERIOUS`. `stamp` is Meta's own time, which tells an event from the same one later on."""
+    value = mapping(change.get("value"))
+    alert = mapping(value.get("alert_info"))
+    word = words(value.get("event")) or words(value.get("decision")) or words(alert.get("alert_severity"))
+    # The same event says that an account is disabled and that it is not any more, or that an alert is over.
+    is_relief = words(mapping(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
+    is_relief = is_relief or words(alert.get("alert_status")) in _RESOLVED
+    leaves = list(_leaves(value))
+    subject = _subject(value, alert)
+    codes = ", ".join([f"{key} {text}" for key, text in leaves if _CODE.fullmatch(text)] + ([subject] if subject else []))
+    is_serious = word in SERIOUS[field] and not is_relief
+    return AccountEvent(
+        account=account,
+        kind=f"{field}.{word[:64]}" if word else field,
+        summary=f"{field.replace('_', ' ')}: {codes}"[:_LONGEST] if codes else field.replace("_", " "),
+        at=at,
+        serious=is_serious,
+        raw=encode({"time": stamp, **change}),
+        subject=subject,
+        ends=tuple(f"{field}.{ended}" for ended in sorted(_ended(field, word, is_relief=is_relief, is_serious=is_serious))),
+        details=", ".join(f"{key} {text}" for key, text in leaves)[:_LONGEST],
+    )
+
+
+def _subject(value: Mapping[str, Any], alert: Mapping[str, Any]) -> str:
+    """What of the account it is about: a template in one language, a number, an alert of one type; empty for the account itself."""
+    template = words(value.get("message_template_id")) or words(value.get("message_template_name"))
+    named = (
+        template,
+        words(value.get("message_template_language")) if template else "",
+        words(value.get("display_phone_number")),
+        words(value.get("entity_id")) if alert else "",
+        words(alert.get("alert_type")),
+    )
+    return " ".join(filter(None, named))[:_LONGEST]
+
+
+def _ended(field: str, word: str, *, is_relief: bool, is_serious: bool) -> frozenset[str]:
+    if field == "account_alerts":
+        return SERIOUS[field] - ({word} if is_serious else frozenset())
+    ended = ENDS.get(field, {})
+    return ended.get("REINSTATE" if is_relief else word, frozenset())
+
+
+def trouble(account: str, error: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """An error that Meta reports about the number or app, not about one message. Where Meta gives no time, the same error on another
+    day is another one."""
+    failure = explain(error)
+    return AccountEvent(
+        account=account,
+        kind=f"error.{failure.code}",
+        summary=f"{failure.code}: {failure.reason}"[:_LONGEST],
+        at=at,
+        serious=True,
+        raw=encode({"time": stamp or f"day {at // _DAY}", **error}),
+        details=failure.details[:_LONGEST],
+    )
+
+
+def _leaves(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _leaves(item)
+        elif isinstance(item, list):
+            for each in item:
+                yield from _leaves(each) if isinstance(each, dict) else [(key, words(each))]
+        elif text := words(item):
+            yield key, text

@@ -1,0 +1,29 @@
+"""A webhook of our own making, with which `sara doctor` tries the whole way in. Pure.
+
+It speaks of a phone number id that nobody has, so that nothing follows from it: it is not stored, and does not count as a sign
+that Meta reaches us, upon which a message in doubt would be sent again.
+"""
+
+from __future__ import annotations
+
+from sara_whatsapp.webhook.parser import Note, Parsed
+
+NOBODY = "0"
+
+_ONLY_US = Parsed(notes=(Note("foreign_number", NOBODY, 1),))
+# Escaped and spaced as no encoder would write it: whatever reads the body and writes it anew on the way breaks the signature.
+_BODY = (
+    r'{"object":"whatsapp_business_account", "entry":[{"id":"0","changes":[{"value":{"messaging_product":"whatsapp",'
+    r'"metadata":{"display_phone_number":"0","phone_number_id":"%s"},"note":"gr\u00fc\u00dfe \/ \ud83d\udc4b"},'
+    r'"field":"messages"}]}]}'
+)
+
+
+def probe(size: int = 0) -> bytes:
+    """The body to post, at least `size` bytes long."""
+    return (_BODY % NOBODY).encode().ljust(size)
+
+
+def is_probe(parsed: Parsed) -> bool:
+    """Whether a body held nothing but a probe."""
+    return parsed == _ONLY_US

@@ -1,0 +1,1 @@
+"""Values, states and errors. Pure."""

@@ -1,0 +1,214 @@
+"""Messages and their attachments, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Literal, TypeAlias
+
+from sara.domain.contacts import Person
+from sara.domain.states import FileState, Role
+from sara.domain.time import Instant, Millis
+
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a message brings: `image`, `video`, `audio`, `document` or `sticker`.
+
+    A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
+    sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
+    question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
+    `error` why it never will be. A file with neither is still being fetched.
+    """
+
+    kind: str
+    mime: str
+    reference: str
+    name: str | None = None
+    voice: bool = False
+    url: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    id: str = ""
+    path: PurePath | None = None
+    error: str | None = None
+
+    @property
+    def state(self) -> FileState:
+        """Whether the file is here, never will be, or is still to come."""
+        if self.error is not None:
+            return "failed"
+        return "pending" if self.path is None else "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
+    is settled; `tries` is how often it failed so far."""
+
+    attachment: Attachment
+    conversation: str
+    account: str
+    at: Instant
+    due: Instant | None
+    tries: int = 0
+
+
+# ── Inbound ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+
+    `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
+    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    """
+
+    target: str
+    text: str
+    kind: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One message from a customer.
+
+    `kind` is the provider's own word for its type; `text` is what a reader (the AI included) should read for it; `answer` says
+    whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
+    `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
+    id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
+    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
+    more than they did.
+
+    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
+    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
+    """
+
+    account: str
+    external_id: str | None
+    person: Person
+    kind: str
+    text: str
+    at: Instant
+    answer: bool = True
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+    raw: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    opens_window: bool = True
+    unreadable: bool = False
+    corrects: Correction | None = None
+    choice: str | None = None
+
+
+# ── What the store takes in, and what it gives back ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
+    `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
+
+    `reply_to` is our id of the message to quote. What `content` holds depends on the kind; for every kind `text` is the part that
+    people read, and `plain` turns the whole into text for channels that lack the kind:
+
+    | kind | content |
+    |---|---|
+    | `text` | |
+    | `image` `video` `audio` `document` `sticker` | `path` or `url`; `mime`, `name`, `voice`. `text` is the caption |
+    | `location` | `latitude`, `longitude`, `name`, `address` |
+    | `contact` | `name`, `phones` (a list) |
+    | `reaction` | `emoji`, empty to take it back; to the message `reply_to` |
+    | `buttons` | `buttons`: a list of `id`, `title`; `header`, `footer` |
+    | `list` | `button` (what opens it), `sections`: a list of `title`, `rows`: a list of `id`, `title`, `description`; `header`, `footer` |
+    | `link` | `title`, `url` |
+    | `ask_location` `ask_contact` | |
+    | `template` | `name`, `language`, `parameters` (a list of texts for the body), or `components` in the provider's own form |
+    """
+
+    text: str
+    kind: str = "text"
+    content: Mapping[str, Any] = field(default_factory=dict)
+    reply_to: str | None = None
+    markdown: bool = True
+
+
+Wording: TypeAlias = Mapping[str, Draft]
+"""The same thing to say in several languages, by ISO 639-1 code; under the empty text what is said in any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it stands in the store, either direction; one line of `sara export`."""
+
+    id: str
+    external_id: str | None
+    channel: str
+    account: str
+    conversation: str
+    contact: str
+    direction: Literal["in", "out"]
+    kind: str
+    text: str
+    state: str
+    reason: str | None
+    purpose: str | None
+    at: Instant
+    error: str | None
+
+
+# ── Replies ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
+    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
+    that. `deferred` is for how long gates of plugins have put it off. `withdrawn` says that its author deleted it: `text` is a
+    placeholder, which nobody wrote."""
+
+    id: str
+    role: Role
+    text: str
+    at: Instant
+    kind: str = "text"
+    content: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    revived_at: Instant | None = None
+    attachments: tuple[Attachment, ...] = ()
+    quoted: str | None = None
+    quoted_by: Role | None = None
+    deferred: Millis = 0
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEvent:
+    """One line of what happened, for `sara why` and `sara conversations show --events`. `message` is what it happened to, None for
+    the conversation as a whole."""
+
+    at: Instant
+    what: str
+    detail: str = ""
+    actor: str = "sara"
+    id: str = ""
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A message that a search found. In `snippet`, what was looked for stands in brackets."""
+
+    message: str
+    conversation: str
+    contact: str
+    name: str | None
+    direction: Literal["in", "out"]
+    at: Instant
+    snippet: str

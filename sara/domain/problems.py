@@ -1,0 +1,57 @@
+"""A problem that an operator should know about, and how components report one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sara.domain.redaction import Redactor
+from sara.domain.time import Instant, Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should know or mend. `key` is stable, e.g. `channel:whatsapp:token`."""
+
+    key: str
+    message: str
+    remedy: str
+    since: Instant
+    severity: Literal["warning", "error"] = "error"
+    count: int = 1
+
+
+DAY: Millis = 86_400_000
+
+
+class ProblemReporter(Protocol):
+    """Where components say what is wrong. Reporting a known problem counts it; clearing an unknown one does nothing."""
+
+    @property
+    def redact(self) -> Redactor:
+        """Replaces the secrets of the configuration in a text."""
+
+    def report(
+        self,
+        key: str,
+        message: str,
+        remedy: str = "",
+        *,
+        severity: Literal["warning", "error"] = "error",
+        count: int | None = None,
+        lasts: Millis | None = None,
+        detail: str = "",
+    ) -> None:
+        """Report that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened
+        and cannot be mended is shown for `lasts` milliseconds after the last report. `detail` is what another side said of it: shown
+        behind the message, and never logged."""
+
+    def clear(self, key: str) -> None:
+        """Report that it is mended."""
+
+    def __iter__(self) -> Iterator[Problem]:
+        """The problems that stand, oldest first."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the problem stands."""

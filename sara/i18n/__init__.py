@@ -1,0 +1,1 @@
+"""SARA's own messages, and the languages of customers."""

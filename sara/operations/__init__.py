@@ -1,0 +1,1 @@
+"""What runs around the message path: operators' actions, retention, erasure, load shedding, checks."""

@@ -1,0 +1,91 @@
+"""Conversations that somebody should look at: a problem while there are any, and a figure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from sara.domain.conversations import Unhealthy
+from sara.domain.errors import SaraError
+from sara.operations.problem_registry import Problems
+from sara.pipeline.bindings import Routes
+from sara.plugins.context import Clock
+from sara.plugins.store import Store
+
+log = structlog.get_logger("sara.operations.conversation_health")
+
+EVERY = 30.0
+"""Seconds between two looks."""
+
+MOST = 1_000
+
+WORDS: Mapping[str, str] = {
+    "unanswered": "has waited too long for an answer",
+    "failing": "has messages that could not be answered or sent",
+    "doubtful": "has messages of which nobody knows whether they arrived",
+    "waiting_for_person": "waits for a person",
+}
+
+
+class Health:
+    """Looks at all conversations at once, however many there are."""
+
+    def __init__(self, store: Store, routes: Routes, problems: Problems, clock: Clock) -> None:
+        self._store = store
+        policies = [route.policy for route in routes]
+        # One look serves all channels: the most patient of them says when.
+        self._unanswered = max((policy.unhealthy_after for policy in policies), default=600_000)
+        self._person = max((policy.hand_over.late_after for policy in policies), default=1_800_000)
+        self._problems = problems
+        self._clock = clock
+        self.counts: Mapping[str, int] = dict.fromkeys(WORDS, 0)
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Look every half minute until `ended`."""
+        while not ended.is_set():
+            try:
+                self.tell(await self.look())
+                await self.forget_mended()
+            except SaraError as error:
+                log.warning("health_unknown", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await ended.wait()
+
+    async def forget_mended(self) -> None:
+        """Clear what was reported of messages that were given up, once none is left: retried, dropped, or taken along."""
+        dead = [problem.key for problem in self._problems if problem.key == "replies:dead"]
+        quarantined = [problem.key for problem in self._problems if problem.key.startswith("quarantine:")]
+        if not dead and not quarantined:
+            return
+        counts = await self._store.counts()
+        for keys, state in ((dead, "in.dead"), (quarantined, "in.quarantined")):
+            for key in keys if not counts.get(state) else ():
+                self._problems.clear(key)
+
+    async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[Unhealthy]:
+        """The conversations that somebody should look at, the longest first. An operator who asks (`is_asked`) sees at once who waits
+        for a person; a problem it is after `late_after`."""
+        return await self._store.unhealthy(self._clock(), self._unanswered, 0 if is_asked else self._person, limit)
+
+    def tell(self, found: Sequence[Unhealthy]) -> None:
+        """Report what is there, and clear what is over."""
+        counts: Counter[str] = Counter(each.what for each in found)
+        self.counts = {what: counts[what] for what in WORDS}
+        for what, words in WORDS.items():
+            if not counts[what]:
+                self._problems.clear(f"conversations:{what}")
+                continue
+            first = next(each for each in found if each.what == what)
+            others = f" and {counts[what] - 1} more" if counts[what] > 1 else ""
+            self._problems.report(
+                f"conversations:{what}",
+                f"{first.conversation}{others} {words}",
+                "`sara conversations list --unhealthy` names them",
+                severity="warning",
+                count=counts[what],
+            )

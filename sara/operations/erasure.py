@@ -1,0 +1,99 @@
+"""Erasing people who ask for it: their files, their messages, and what the store has freed, in steps that keep nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+
+import structlog
+
+from sara.domain.contacts import Forgotten
+from sara.domain.errors import SaraError
+from sara.pipeline.media import Files
+from sara.plugins.context import Clock
+from sara.plugins.queue import Queue
+from sara.plugins.store import Store
+from sara.plugins.threads import in_thread
+from sara.queue.sleep import pause
+
+log = structlog.get_logger("sara.operations.erasure")
+
+STEP = 200
+"""Messages that are erased at once."""
+
+BETWEEN = 0.02
+"""Seconds between two steps, in which others use the store."""
+
+TRY_AGAIN = 60.0
+KINDS = ("reply", "deliver", "timer")
+
+
+class Erasing:
+    """Forgets people. What a crash cut off is finished at the next start."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        files: Files,
+        clock: Clock,
+        end_downloads: Callable[[Collection[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._files = files
+        self._clock = clock
+        self._end_downloads = end_downloads
+        self._one_at_a_time = asyncio.Lock()
+
+    async def forget(self, who: str) -> Forgotten:
+        """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
+        async with self._one_at_a_time:
+            told = await self._store.forget(who, self._clock())
+            log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
+            await self._drop_jobs(told)
+            if self._end_downloads is not None:
+                await self._end_downloads(told.conversations)
+            try:
+                await self._finish()
+            except (SaraError, OSError) as error:
+                raise SaraError(
+                    f"{who} is known no more, but not all is erased yet: {error}; SARA goes on with it by herself"
+                ) from error
+            # What still ran for them may have woken itself meanwhile.
+            await self._drop_jobs(told)
+        told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
+        log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
+        return told
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Finish what is unfinished, at the start and whenever it could not be finished, until `ended`."""
+        while not ended.is_set():
+            try:
+                await self.finish()
+            except (SaraError, OSError) as error:
+                log.warning("not_erased_yet", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TRY_AGAIN):
+                    await ended.wait()
+
+    async def finish(self) -> None:
+        """Finish what is unfinished."""
+        async with self._one_at_a_time:
+            await self._finish()
+
+    async def _drop_jobs(self, told: Forgotten) -> None:
+        for conversation in told.conversations:
+            for kind in KINDS:
+                await self._queue.drop(kind, conversation)
+
+    async def _finish(self) -> None:
+        # Files first: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
+        erased = False
+        while await self._files.drop_forgotten() or await self._store.erase(STEP):
+            erased = True
+            await pause(BETWEEN)
+        if erased:
+            await self._files.remove_unnamed()

@@ -1,0 +1,84 @@
+"""Looks after room: closes the intake before the disk is full or the backlog is hopeless, and opens it again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from sara.domain.errors import SaraError
+from sara.operations.problem_registry import Problems
+from sara.plugins.store import Store
+from sara.plugins.threads import in_thread
+
+log = structlog.get_logger("sara.operations.load_shedding")
+
+LEAST_FREE = 64 * 1024 * 1024
+"""Bytes that must be free on the disks of the state directory and of the store for new messages to be taken in: what is under way needs room to end."""
+
+MOST_WAITING = 50_000
+"""With more unanswered messages than this no more are taken in; the provider keeps them until there is room."""
+
+EVERY = 5.0
+"""Seconds between two looks."""
+
+
+class Watch:
+    """Says whether there is room for new messages."""
+
+    def __init__(self, state: Path, store: Store, problems: Problems, *, free: Callable[[Path], int] | None = None) -> None:
+        self._state = state
+        self._store = store
+        self._problems = problems
+        self._free = free or _free_bytes
+        self.room = True
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Look every few seconds until `ended`."""
+        while not ended.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await ended.wait()
+
+    async def look(self) -> None:
+        """Look once, and open or close the intake."""
+        try:
+            free, where = await in_thread(self._least_free)
+            waiting = await self._store.backlog(MOST_WAITING + 1)
+        except (OSError, SaraError) as error:
+            log.warning("room_unknown", error=type(error).__name__)
+            return
+        enough_disk = self._judge(
+            "disk:full",
+            free >= LEAST_FREE,
+            f"only {free // 1_048_576} MB are free for {where}",
+            "free some space; until then no new messages are taken in, and the provider keeps them",
+        )
+        bearable = self._judge(
+            "backlog",
+            waiting <= MOST_WAITING,
+            f"more than {MOST_WAITING} messages wait for an answer",
+            "see why no answers are made; until then no new messages are taken in, and the provider keeps them",
+        )
+        self.room = enough_disk and bearable
+
+    def _least_free(self) -> tuple[int, Path]:
+        """Where there is least room: the state directory, or the disk that the store has for itself."""
+        places = {self._state, self._store.place() or self._state}
+        return min((self._free(place), place) for place in places)
+
+    def _judge(self, key: str, good: bool, message: str, remedy: str) -> bool:
+        if good:
+            self._problems.clear(key)
+        else:
+            self._problems.report(key, message, remedy, count=1)
+        return good
+
+
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free

@@ -1,0 +1,67 @@
+"""Warns before a channel's messages cost more than its operator planned."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+
+import structlog
+
+from sara.domain.errors import SaraError
+from sara.domain.time import Instant
+from sara.operations.problem_registry import Problems
+from sara.pipeline.bindings import Route, Routes
+from sara.plugins.context import Clock
+from sara.plugins.store import Store
+
+log = structlog.get_logger("sara.operations.message_quota")
+
+WARN_AT = 0.8
+EVERY = 60.0
+"""Seconds between two looks."""
+
+
+class Budget:
+    """Compares what each channel sent this month with its `monthly_budget`."""
+
+    def __init__(self, store: Store, routes: Routes, problems: Problems, clock: Clock) -> None:
+        self._store = store
+        self._routes = [route for route in routes if route.channel.monthly_budget]
+        self._problems = problems
+        self._clock = clock
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Look every minute until `ended`."""
+        while self._routes and not ended.is_set():
+            for route in self._routes:
+                await self.look(route)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await ended.wait()
+
+    async def look(self, route: Route) -> None:
+        """Report or clear the warning of one channel."""
+        budget = route.channel.monthly_budget or 0
+        month = month_of(self._clock())
+        try:
+            used = (await self._store.billed(route.channel.account, month)).get("counted", 0)
+        except SaraError as error:
+            log.warning("budget_unknown", channel=route.name, error=type(error).__name__)
+            return
+        key = f"budget:{route.name}"
+        if used < budget * WARN_AT:
+            self._problems.clear(key)
+            return
+        self._problems.report(
+            key,
+            f"{route.name} has sent {used} of {budget} messages planned for {month}",
+            "from here on messages may be charged or refused: look at the provider's billing, then raise monthly_budget",
+            severity="error" if used >= budget else "warning",
+            count=1,
+        )
+
+
+def month_of(now: Instant) -> str:
+    """The month of a moment in UTC, as `2026-11`."""
+    return datetime.fromtimestamp(now / 1_000, UTC).strftime("%Y-%m")

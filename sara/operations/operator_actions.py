@@ -1,0 +1,117 @@
+"""What a person of the business does with a conversation: by a command, by the API, with or without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import structlog
+
+from sara.domain.conversations import ConversationSummary, HandOver
+from sara.domain.errors import SaraError
+from sara.domain.jobs import OpenWork
+from sara.domain.messages import Draft
+from sara.domain.text import storable
+from sara.domain.time import Instant, Millis
+from sara.i18n.catalog import Texts
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.handoff import Handing, wording
+from sara.plugins.context import Clock
+from sara.plugins.store import Store
+
+log = structlog.get_logger("sara.operations.operator_actions")
+
+OPERATOR: Literal["operator"] = "operator"
+LONGEST = 20_000
+"""Characters of a text or a note."""
+
+
+class Acting:
+    """Each returns the open work that followed, for whoever wakes the queue. Raises Stale for a conversation that does not exist."""
+
+    def __init__(self, store: Store, routes: Routes, texts: Texts, clock: Clock) -> None:
+        self._store = store
+        self._routes = routes
+        self._texts = texts
+        self._handing = Handing(routes, texts)
+        self._clock = clock
+
+    async def hand_over(
+        self, conversation: str, reason: str = "", for_: Millis | None = None, *, pause: bool = False
+    ) -> Sequence[OpenWork]:
+        """A person answers from now on, or with `pause` nobody; for so many milliseconds, by default as the file says."""
+        route, now = await self._route(conversation), self._clock()
+        if pause:
+            change = HandOver(OPERATOR, storable(reason), "paused", None if for_ is None else now + for_)
+        else:
+            change = self._handing.quietly(route, OPERATOR, storable(reason), now)
+            if for_ is not None:
+                change = HandOver(OPERATOR, change.reason, "human", now + for_)
+        log.info("handed_over", conversation=conversation, mode=change.mode, actor=OPERATOR)
+        return await self._store.hand_over(conversation, change, now)
+
+    async def hand_back(self, conversation: str, *, quietly: bool = False) -> Sequence[OpenWork]:
+        """SARA answers again, and says so unless `quietly`."""
+        route = await self._route(conversation)
+        log.info("handed_back", conversation=conversation, actor=OPERATOR)
+        notice = {} if quietly else wording(self._texts, route.channel, "hand_back")
+        return [await self._store.hand_back(conversation, OPERATOR, self._clock(), notice)]
+
+    async def opt_out(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
+        """The person wants no more messages; they are told once that it was noted."""
+        return await self._consent(conversation, True, how, "opted_out")
+
+    async def opt_in(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
+        """The person wants messages again."""
+        return await self._consent(conversation, False, how, "opted_in")
+
+    async def _consent(self, conversation: str, opted_out: bool, how: str, key: str) -> Sequence[OpenWork]:
+        route = await self._route(conversation)
+        log.info(key, conversation=conversation, actor=OPERATOR)
+        notice = wording(self._texts, route.channel, key)
+        how = storable(how) or "noted by hand"
+        return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
+
+    async def send(
+        self, conversation: str, text: str, at: Instant | None = None, *, markdown: bool = False
+    ) -> Sequence[OpenWork]:
+        """An operator's own words, at once or not before `at`, in the channel's own marks unless they are `markdown`. While a person
+        answers, it is theirs for longer."""
+        route, now = await self._route(conversation), self._clock()
+        text = storable(text).strip()
+        if not text:
+            raise SaraError("there is nothing to say; give a text")
+        if len(text) > LONGEST:
+            raise SaraError(f"the text is longer than {LONGEST} characters")
+        drafts = list(route.channel.compose(Draft(text, markdown=markdown)))
+        log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
+        work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
+        view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)
+        if view is None or view.mode != "human" or view.mode_until is None or longer.until is None:
+            return [work]
+        if view.mode_until >= longer.until:
+            return [work]
+        first, *others = await self._store.hand_over(conversation, longer, now)
+        return [replace(first, parts=work.parts), *others]
+
+    async def note(self, conversation: str, text: str, *, is_replacing: bool = False) -> None:
+        """Write a note about the person below what is noted already, or instead of that."""
+        await self._route(conversation)
+        text = storable(text).strip()
+        known = "" if is_replacing else (await self._summary(conversation)).notes
+        if not text and not is_replacing:
+            raise SaraError("there is nothing to note; give a text")
+        if len(known) + len(text) + 1 > LONGEST:
+            raise SaraError(f"with this the notes are longer than {LONGEST} characters; replace them by shorter ones")
+        await self._store.note(conversation, text, OPERATOR, self._clock(), append=not is_replacing)
+
+    async def _route(self, conversation: str) -> Route:
+        account = (await self._summary(conversation)).account
+        route = self._routes.of(account)
+        if route is None:
+            raise SaraError(f"no channel in the file serves {account}; put it back to act on {conversation}")
+        return route
+
+    async def _summary(self, conversation: str) -> ConversationSummary:
+        return await self._store.conversation(conversation)

@@ -1,0 +1,1 @@
+"""What a job does: take messages in, make replies, deliver them, check timers."""

@@ -1,0 +1,297 @@
+"""A deliver job: is anything unsent? Attempt → Channel.send → outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from sara.domain.delivery import Accepted, DeliveryView, Outcome
+from sara.domain.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
+from sara.domain.jobs import Again, Done, Job, JobEnd, OpenWork
+from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.time import Instant, Millis
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.receipt_effects import tell_limit
+from sara.plugins.call_guard import Strays, told_of
+from sara.plugins.context import Clock
+from sara.plugins.hooks import Hooks
+from sara.plugins.store import Store
+from sara.policy import in_doubt, reply_window, retry
+from sara.queue.circuit_breaker import PROBE_LONGEST, SEND_WITHIN, Lanes
+from sara.queue.notifier import JobNotifier
+from sara.queue.sleep import pause
+
+if TYPE_CHECKING:
+    from sara.policy.settings import RetryPolicy
+
+log = structlog.get_logger("sara.pipeline.delivery")
+
+LANE_PAUSE: Millis = 5_000
+"""How long a lane rests where the other end asks for a pause and does not say how long."""
+
+CONVERSATION_PAUSE: Millis = 6_000
+CONVERSATION_PAUSE_LONGEST: Millis = 300_000
+"""The same for one conversation; twice as long each time it is asked for again."""
+
+SETTLE_FIRST, SETTLE_LONGEST = 0.2, 5.0
+"""Seconds between two tries to record an outcome."""
+
+
+class Outbox:
+    """Sends what is unsent in a conversation, one part after the other."""
+
+    def __init__(
+        self,
+        store: Store,
+        notifier: JobNotifier,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: ProblemReporter,
+        policy: RetryPolicy,
+        clock: Clock,
+        chance: Callable[[], float],
+        new_id: Callable[[], str],
+        owner: str,
+        strays: Strays,
+    ) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._routes = routes
+        self._lanes = lanes
+        self._hooks = hooks
+        self._problems = problems
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._new_id = new_id
+        self._owner = owner
+        self._strays = strays
+        # How often in a row the other end asked for a pause in a conversation.
+        self._paused: dict[str, int] = {}
+        self.draining = False
+
+    async def __call__(self, job: Job) -> JobEnd:
+        """Look at the conversation `job.key` and send what is due."""
+        while not self.draining:
+            view = await self._store.delivery_view(job.key)
+            route = None if view is None else self._routes.of(view.part.account)
+            if view is None or route is None:
+                return Done()
+            try:
+                end = await self._step(view, route, job)
+            except Stale as error:
+                log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
+                continue
+            if end is not None:
+                return end
+        return Again(self._clock())
+
+    async def _step(self, view: DeliveryView, route: Route, job: Job) -> JobEnd | None:
+        """Do what the first unsettled part needs now; None to look at the next at once."""
+        now = self._clock()
+        part = view.part
+        if view.state == "sending":
+            # Only this job sends this conversation's parts: whoever left the mark did not live to settle it.
+            assert view.last is not None  # noqa: S101  # a part is never `sending` without an attempt
+            await self._settle(view.last.id, mark_in_doubt(route, now, "the send was cut off"))
+            return None
+        if view.state == "in_doubt":
+            return await self._end_doubt(view, route, now)
+        if view.opted_out and part.purpose in ("reply", "template"):
+            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "opted_out", now))
+        if view.mode != "bot" and part.purpose == "reply":
+            # The store ends these when a conversation is handed over; this one came back, from a doubt or by hand.
+            state: Literal["cancelled", "parked"] = "cancelled" if view.mode == "human" else "parked"
+            reason = "handed_over" if view.mode == "human" else "paused"
+            return await self._tell_replies(await self._store.end_part(part.id, state, reason, now))
+        if not view.marketing and part.content.get("category") == "marketing":
+            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "no_marketing", now))
+        if view.not_before > now:
+            return Again(view.not_before)
+        if self._lanes.on_hold(route.deliver_lane):
+            # It keeps its place: whoever has waited longest tries first when the lane opens. In a lane of another name, as before
+            # the channel was renamed, it would not be kept waiting.
+            return Again(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
+        if reply_window.window_closed(view, route.channel.reply_window, now):
+            return await self._park(view, route, now)
+        return await self._send(view, route)
+
+    async def _park(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+        """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
+        self._problems.report(
+            f"parked:{route.name}",
+            f"{route.name}: the time to answer freely was over; what was to be said waits until the customer writes again",
+            "`sara queue list` names them; a template in the channel's section asks the customer to write",
+            severity="warning",
+            lasts=DAY,
+        )
+        instead = route.channel.outside_window() if view.part.purpose in ("reply", "operator") else None
+        log.info("parked", part=view.part.id, reason="window_closed", instead=instead is not None)
+        work = await self._store.end_part(view.part.id, "parked", "window_closed", now, instead)
+        return await self._tell_replies(work)
+
+    async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+        channel = route.channel
+        ending = in_doubt.decide(
+            view, channel.on_doubt, channel.doubt_hold, now, self._policy, correlates=channel.receipts_carry_attempt
+        )
+        if isinstance(ending, in_doubt.KeepWaiting):
+            work = await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
+            return Done() if work.deliver_due is None else Again(min(ending.until, work.deliver_due))
+        log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
+        return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
+
+    async def _send(self, view: DeliveryView, route: Route) -> JobEnd | None:
+        if self._strays.blocked(route.called):
+            # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
+            self._lanes.unavailable(
+                route.deliver_lane,
+                f"{route.name} cannot send: too many of its calls do not end",
+                "restart SARA to end them; mend or replace the channel's plugin",
+            )
+            return None
+        attempt = self._new_id()
+        await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
+        self._lanes.sends(route.deliver_lane, attempt)
+        begun = self._clock()
+        with self._lanes.trying(route.deliver_lane):
+            outcome = await self._try(view, route, attempt, begun)
+        work = await self._settle(attempt, outcome)
+        if outcome.state in ("accepted", "refused") or outcome.closes_window:
+            # A refusal is an answer too: the other end is there.
+            if outcome.external_id is not None:
+                self._lanes.sends(route.deliver_lane, outcome.external_id)
+            self._lanes.well(route.deliver_lane, view.part.conversation, begun)
+        if outcome.state in ("accepted", "refused"):
+            self._paused.pop(view.part.conversation, None)
+        if outcome.state == "accepted":
+            if self._hooks.any("message_sent"):
+                message = await self._store.find(view.part.id)
+                self._hooks.later("message_sent", message=message)
+        else:
+            log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
+        return await self._tell_replies(work)
+
+    async def _try(self, view: DeliveryView, route: Route, attempt: str, begun: Instant) -> Outcome:
+        """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
+        try:
+            accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
+            if not isinstance(accepted, Accepted):
+                raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
+            return Outcome("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
+        except NotSent as error:
+            return self._not_sent(view, route, error, begun)
+        except WindowClosed as error:
+            if not reply_window.window_matters(view, route.channel.reply_window):
+                return self._refused(route, error)
+            # If the customer has written since, it is tried again after a pause; else it is parked at the next look.
+            wait = self._conversation_pause(view, None)
+            return Outcome(
+                "not_sent",
+                "queued",
+                self._clock() + wait,
+                charged=False,
+                error=str(error),
+                details=error.details,
+                closes_window=True,
+            )
+        except Refused as error:
+            return self._refused(route, error)
+        except Unavailable as error:
+            self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
+            return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
+        except InDoubt as error:
+            self._stumbled(view, route, str(error), begun)
+            return mark_in_doubt(route, self._clock(), str(error), error.details)
+        except Exception as error:
+            log.exception("channel_broke", channel=route.name, part=view.part.id)
+            told = f"the channel {told_of(error)}"
+            self._stumbled(view, route, told, begun)
+            return mark_in_doubt(route, self._clock(), told)
+
+    def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
+        self._problems.report(
+            f"refused:{route.name}",
+            f"{route.name} refused a message: {error}",
+            "`sara why` shows it; the conversation goes on",
+            severity="warning",
+            lasts=DAY,
+        )
+        return Outcome("refused", "failed", error=str(error), details=error.details)
+
+    def _not_sent(self, view: DeliveryView, route: Route, error: NotSent, begun: Instant) -> Outcome:
+        now = self._clock()
+        if error.scope == "channel":
+            told = f"{route.name} has to wait: {error}"
+            self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
+            return Outcome("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
+        if error.remedy:
+            tell_limit(self._problems, route, str(error), error.remedy)
+        if error.scope == "conversation":
+            wait = self._conversation_pause(view, error.after)
+            return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
+        calls, most = view.attempts + 1, None
+        failures = calls
+        if not error.own_fault:
+            alone = self._stumbled(view, route, str(error), begun)
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
+        decision = retry.decide(
+            self._policy,
+            calls,
+            view.first_at or now,
+            now,
+            own_fault=error.own_fault,
+            after=error.after,
+            chance=self._chance(),
+            failures=failures,
+            most=most,
+        )
+        if isinstance(decision, retry.Dead):
+            self._problems.report(
+                f"unsent:{route.name}",
+                f"{route.name}: a message could not be sent: {error}",
+                "`sara queue list` names it, `sara queue retry` tries again",
+                lasts=DAY,
+            )
+            return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
+        return Outcome("not_sent", "queued", decision.at, error=str(error), details=error.details)
+
+    def _stumbled(self, view: DeliveryView, route: Route, how: str, begun: Instant) -> int:
+        is_first = view.attempts == 0 and view.doubts == 0
+        return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
+
+    def _conversation_pause(self, view: DeliveryView, after: Millis | None) -> Millis:
+        """How long a conversation has to wait now; twice as long each time in a row."""
+        paused = self._paused.get(view.part.conversation, 0)
+        self._paused[view.part.conversation] = paused + 1
+        return min((after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
+
+    async def _settle(self, attempt: str, outcome: Outcome) -> OpenWork:
+        """Record an outcome that cannot be found out again: while the store cannot take it, it is held here and offered again.
+
+        Given up only when the daemon drains; the next start then finds the attempt in doubt.
+        """
+        wait = SETTLE_FIRST
+        while True:
+            try:
+                return await self._store.settle(attempt, outcome, self._clock())
+            except StoreUnavailable:
+                if self.draining:
+                    raise
+                log.warning("outcome_not_stored", attempt=attempt)
+                await pause(wait)
+                wait = min(wait * 2, SETTLE_LONGEST)
+
+    async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
+        """Wake an answer that waited for this delivery, then look at the next part."""
+        if work.reply_due is not None:
+            await self._notifier.notify([work], besides="deliver")
+        return Done() if work.deliver_due is None else None
+
+
+def mark_in_doubt(route: Route, now: Instant, error: str, details: str = "") -> Outcome:
+    """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
+    return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error, details=details)

@@ -1,0 +1,349 @@
+"""A reply job: is anything unanswered? Gates → responder → saved reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from sara.domain.conversations import HandOver, Said
+from sara.domain.errors import ContentRefused, GiveUp, OverBudget, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.domain.jobs import Again, Done, Job, JobEnd, OpenWork
+from sara.domain.messages import Draft
+from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.replies import Also, Reply, ReplyView, ToolScope
+from sara.domain.time import Instant
+from sara.i18n.catalog import Texts
+from sara.pipeline.bindings import Route, Routes
+from sara.pipeline.handoff import Handing, spoken
+from sara.pipeline.media_downloads import MediaDownloads, wait_for_files
+from sara.pipeline.responder_pool import Asking
+from sara.pipeline.tool_calls import TurnTools
+from sara.pipeline.turns import drafts_of, readings_of, turn_of
+from sara.pipeline.typing_indicator import Presence
+from sara.plugins import tool_checks
+from sara.plugins.call_guard import Strays
+from sara.plugins.context import Clock
+from sara.plugins.hooks import Hooks
+from sara.plugins.responder import HistoryLimits
+from sara.plugins.store import Store
+from sara.plugins.tool import Tool
+from sara.policy import context_window, reply_gates, retry, timers
+from sara.policy.ai_budget import Spending
+from sara.policy.retry import Broke
+from sara.queue.circuit_breaker import PROBE_LONGEST, Lanes
+from sara.queue.notifier import JobNotifier
+
+if TYPE_CHECKING:
+    from sara.policy.settings import RetryPolicy
+
+log = structlog.get_logger("sara.pipeline.reply")
+
+_SKIPPED: Mapping[str, tuple[str, str]] = {
+    "too_old": (
+        "messages came later than max_age after they were written, and are kept without an answer",
+        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+    ),
+    "over_limit": (
+        "customers write more than `limits` allow; what is above is kept without an answer",
+        "`sara conversations list` shows who writes; raise the limits if that is as it should be",
+    ),
+}
+"""What an operator should know of, by the reason for which messages are not answered."""
+
+MOST_RETHOUGHT = 2
+"""So many answers to the same messages are dropped because more was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What belongs to the policy besides the file's own block: SARA's words, what may be spent, who takes over, what plugins add."""
+
+    texts: Texts
+    spending: Spending
+    handing: Handing
+    gates: Sequence[reply_gates.Gate] = reply_gates.CORE
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+
+
+class Replies:
+    """Answers what is unanswered in a conversation."""
+
+    def __init__(
+        self,
+        store: Store,
+        notifier: JobNotifier,
+        routes: Routes,
+        lanes: Lanes,
+        hooks: Hooks,
+        problems: ProblemReporter,
+        policy: RetryPolicy,
+        clock: Clock,
+        chance: Callable[[], float],
+        strays: Strays,
+        downloads: MediaDownloads,
+        manners: Manners,
+    ) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._routes = routes
+        self._lanes = lanes
+        self._hooks = hooks
+        self._problems = problems
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._strays = strays
+        self._presence = Presence(strays)
+        self._asking = Asking(strays, downloads, lanes, problems)
+        # One more than is shown: so it is seen whether something was cut off before it.
+        self._limits = HistoryLimits(
+            messages=max((route.policy.history.messages for route in routes), default=0) + 1,
+            counted=max((reply_gates.counted(route.policy) for route in routes), default=0),
+        )
+        self._manners = manners
+
+    async def close(self) -> None:
+        """Wait a moment for the read marks under way."""
+        await self._presence.close()
+
+    async def __call__(self, job: Job) -> JobEnd:
+        """Look at the conversation `job.key` and do what is due."""
+        now = self._clock()
+        view = await self._store.reply_view(job.key, self._limits)
+        if view is None:
+            return Done()
+        ordered = context_window.in_order_of_writing
+        view = replace(view, waiting=ordered(view.waiting), history=ordered(view.history))
+        if self._lanes.let_go(view.conversation, view.due):
+            view = replace(view, due=now)
+        route = self._routes.of(view.account)
+        if route is None:
+            return Done()
+        if not view.waiting:
+            return _end(await self._store.end_reply(job.key, (), "skipped", "", now)) if view.due is not None else Done()
+        if not route.responders:
+            return await self._wait(view, reply_gates.Wait(now + reply_gates.BLOCKED_LOOK, blocked=True), now)
+        facts = reply_gates.Facts(now, self._lanes.held(route.deliver_lane))
+        return await self._follow(view, route, reply_gates.decide(view, route.policy, facts, self._manners.gates), now)
+
+    async def _follow(self, view: ReplyView, route: Route, decision: reply_gates.Decision, now: Instant) -> JobEnd:
+        """Do what the gates said."""
+        match decision:
+            case reply_gates.Wait():
+                held = view.delivery == "clear" and self._lanes.held(route.deliver_lane)
+                return await self._wait(view, decision, now, route.deliver_lane if held else None)
+            case reply_gates.Skip():
+                return await self._skip(view, decision, None, now)
+            case reply_gates.Say():
+                said = self._said(view, route, decision)
+                if isinstance(decision.then, reply_gates.Skip):
+                    return await self._skip(view, decision.then, said, now)
+                await self._wake_delivery(await self._store.end_reply(view.conversation, (), "skipped", "", now, said=said))
+                return await self._follow(view, route, decision.then, now)
+        return await self._answer(view, route, now)
+
+    def _said(self, view: ReplyView, route: Route, say: reply_gates.Say) -> Said:
+        words = self._manners.texts.say(say.key, view.contact.language or route.policy.language, **say.values)
+        return Said(say.key, tuple(route.channel.compose(Draft(words))), say.since)
+
+    async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: Said | None, now: Instant) -> JobEnd:
+        log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
+        if skip.reason in _SKIPPED:
+            what, remedy = _SKIPPED[skip.reason]
+            self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
+        work = await self._store.end_reply(view.conversation, skip.messages, "skipped", skip.reason, now, said=said)
+        await self._wake_delivery(work)
+        return _end(work)
+
+    async def _wait(self, view: ReplyView, wait: reply_gates.Wait, now: Instant, on: str | None = None) -> JobEnd:
+        """Look again later, or as soon as something goes through the lane that it waits for."""
+        if not wait.blocked:
+            return Again(wait.until)
+        if on is not None:
+            self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
+        why = (wait.reason,) if wait.reason else ()
+        await self._store.look_again(view.conversation, "reply", wait.until, now, *why)
+        if view.delivery != "clear":
+            # What was in the way may have gone before that was written, and then nobody will wake us.
+            again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
+            if again is not None and again.delivery == "clear":
+                await self._store.look_again(view.conversation, "reply", now, now)
+                return Again(now)
+        return Again(wait.until)
+
+    async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
+        answers = [line.id for line in view.waiting]
+        manners = self._manners
+        turn = turn_of(view, route, now)
+        reserve = manners.spending.reserve((*turn.history, *turn.messages), now)
+        try:
+            attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
+        except OverBudget as error:
+            return await self._over_budget(view, route, error, now)
+        self._lanes.prepares(route.deliver_lane)
+        try:
+            async with self._presence.shown(route, view.waiting, lambda: self._is_wanted(view.conversation)):
+                until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
+                with self._lanes.trying(route.reply_lane):
+                    reply, toolbox = await self._asking.ask(route, turn, partial(self._toolbox, view, route, attempt, now), until)
+            drafts = drafts_of(route, reply)
+            cost = manners.spending.cost(reply.usage)
+            self._tell_unpriced(reply)
+            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+                again = await self._store.rethink(
+                    view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
+                )
+                if again is not None:
+                    log.info("thought_again", conversation=view.conversation)
+                    return _end(again)
+            done = self._clock()
+            also = Also(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
+            work, *others = await self._store.save_reply(
+                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
+            )
+        except (TryLater, GiveUp) as error:
+            return await self._failed(view, route, attempt, answers, error)
+        except Stale as error:
+            log.info("answer_dropped", conversation=view.conversation, reason=str(error))
+            return Again(self._clock())
+        except (StoreUnavailable, StoreLost):
+            raise
+        except Exception as error:
+            log.exception("answer_unusable", conversation=view.conversation)
+            return await self._failed(
+                view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
+            )
+        await self._wake_delivery(work, *others)
+        self._lanes.well(route.reply_lane, view.conversation, self._clock())
+        self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
+        return _end(work)
+
+    async def _is_wanted(self, conversation: str) -> bool:
+        """Whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
+        try:
+            view = await self._store.reply_view(conversation, HistoryLimits(messages=0))
+        except SaraError:
+            return False
+        return view is not None and view.mode == "bot" and not view.opted_out
+
+    def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant, claim: Callable[[], None]) -> TurnTools:
+        names = route.policy.tools
+        scope = ToolScope(view.conversation, view.account, view.contact, now)
+        chosen = tool_checks.chosen(names, self._manners.tools)
+        hands_over = tool_checks.HAND_OVER in names
+        return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
+
+    def _wanted(self, view: ReplyView, route: Route, toolbox: TurnTools, now: Instant) -> HandOver | None:
+        """The hand-over that the model asked for."""
+        if toolbox.wanted is None:
+            return None
+        log.info("handed_over", conversation=view.conversation, by="assistant")
+        name = view.contact.name or view.contact.username
+        return self._manners.handing.over(route, "assistant", toolbox.wanted, name, now, announced=True)
+
+    async def _over_budget(self, view: ReplyView, route: Route, error: OverBudget, now: Instant) -> JobEnd:
+        self._problems.report(
+            "budget:ai",
+            f"{error}; messages are kept and not answered",
+            "raise the ceiling under `budget`, or wait until the period is over",
+            lasts=DAY,
+        )
+        say = reply_gates.Say("busy", reply_gates.Proceed(), now - reply_gates.HOUR)
+        skip = reply_gates.Skip(tuple(line.id for line in view.waiting), "over_budget")
+        return await self._skip(view, skip, self._said(view, route, say), now)
+
+    def _tell_unpriced(self, reply: Reply) -> None:
+        if reply.usage is not None and self._manners.spending.unpriced(reply.usage):
+            self._problems.report(
+                "budget:price",
+                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
+                "add it to `prices` under `budget`; the beginning of its name is enough",
+                severity="warning",
+                lasts=DAY,
+            )
+
+    async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
+        now = self._clock()
+        calls = view.attempts + 1
+        decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
+        if isinstance(error, GiveUp):
+            self._lanes.well(route.reply_lane, view.conversation, now)  # a refusal is an answer too: the other end is there
+        if isinstance(decision, retry.Dead):
+            log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
+            self._problems.report(
+                "replies:dead",
+                f"messages could not be answered: {error}",
+                "`sara queue list` names them, `sara queue retry` asks again",
+                lasts=DAY,
+                detail=error.detail,
+            )
+            key = "fallback" if isinstance(error, GiveUp) else "apology"
+            words = self._manners.texts.say(key, view.contact.language or route.policy.language)
+            tells = route.policy.apologise or isinstance(error, ContentRefused)
+            sorry = [spoken(route.channel, words)] if tells and not view.apologised else []
+            reason = f"{decision.reason}: {_in_full(error)}"
+            work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
+            await self._wake_delivery(work)
+            return _end(work)
+        # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
+        charged = isinstance(error, TryLater) and not _is_refused(error)
+        try:
+            await self._store.postpone_reply(view.conversation, attempt, decision.at, _in_full(error), now, charged)
+        except Stale:
+            return Again(now)
+        return Again(decision.at)
+
+    def _again(self, view: ReplyView, route: Route, error: TryLater, calls: int, now: Instant) -> retry.RetryAt | retry.Dead:
+        """When to ask again, and what the failure means for everybody who waits for the same responder."""
+        lane = route.reply_lane
+        if _is_refused(error):
+            told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
+            remedy = "mend what is wrong there; waiting messages are answered by themselves afterwards"
+            alone = self._lanes.refused(lane, told, remedy, view.conversation)
+            # Where the lane is held: due now, and so the last of those that wait; another one is the next probe.
+            return retry.RetryAt(now + retry.back_off(self._policy, alone + 1) if alone else now)
+        failures, most = calls, None
+        if error.scope == "responder":
+            alone = self._lanes.stumbled(lane, str(error), view.conversation, is_first=calls == 1)
+            failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
+        decision = retry.decide(
+            self._policy,
+            calls,
+            view.first_at or now,
+            now,
+            own_fault=isinstance(error, Broke),
+            after=error.after,
+            chance=self._chance(),
+            failures=failures,
+            most=most,
+            until_mended=error.until_mended,
+        )
+        if most is not None and isinstance(decision, retry.RetryAt):
+            if error.after is None:
+                # A call that hung has taken its rest itself.
+                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                decision = retry.RetryAt(min(decision.at, soon))
+            self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
+        return decision
+
+    async def _wake_delivery(self, *work: OpenWork) -> None:
+        await self._notifier.notify(work, besides="reply")
+
+
+def _is_refused(error: TryLater) -> bool:
+    """Whether nobody can be answered until a person mends something."""
+    return error.until_mended and error.scope == "responder"
+
+
+def _in_full(error: TryLater | GiveUp) -> str:
+    """What failed, with what the other side said of it: for the store, never for the log."""
+    return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
+
+
+def _end(work: OpenWork) -> JobEnd:
+    return Done() if work.reply_due is None else Again(work.reply_due)

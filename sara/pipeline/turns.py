@@ -1,0 +1,42 @@
+"""What a responder is asked about a conversation, and what its answer comes to in the channel's form. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sara.domain.errors import TryLater
+from sara.domain.messages import Draft
+from sara.domain.replies import Reply, ReplyView, Turn
+from sara.domain.text import storable
+from sara.domain.time import Instant
+from sara.pipeline.bindings import Route
+from sara.policy import context_window
+
+
+def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
+    """What a responder is asked: the waiting messages, and as much history as the policy allows."""
+    limits = route.policy.history
+    return Turn(
+        conversation=view.conversation,
+        account=view.account,
+        contact=view.contact,
+        messages=view.waiting,
+        history=context_window.window(view.history, view.waiting, limits.tokens, limits.messages),
+        now=now,
+        channel=route.name,
+        summary=view.summary,
+        timezone=route.policy.hours.timezone if route.policy.hours else "",
+    )
+
+
+def drafts_of(route: Route, reply: Reply) -> list[Draft]:
+    """The parts of an answer in the channel's own form. Raises TryLater for an answer that says nothing."""
+    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=storable(draft.text)))]
+    if not drafts:
+        raise TryLater("the answer was empty")
+    return drafts
+
+
+def readings_of(reply: Reply) -> dict[str, str]:
+    """The texts that a responder found in what the customer sent, by the line's id."""
+    return {str(line): storable(str(text)) for line, text in reply.readings.items()}

@@ -1,0 +1,1 @@
+"""The plugin boundary: contracts, loading, and guarded calls."""

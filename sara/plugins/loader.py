@@ -1,0 +1,318 @@
+"""Finding plugins, loading them, and calling their hooks so that none can hurt the rest.
+
+`plugin: x` is the module `sara_x`: beside the file in `plugins/` (a folder or a file), else installed with an entry point `x` in
+the group `sara`, else bundled. Only plugins that the file names are loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pluggy
+import structlog
+from pydantic import BaseModel
+
+from sara.domain.errors import PluginError, WrongType
+from sara.domain.problems import ProblemReporter
+from sara.plugins import hookspecs
+from sara.plugins.base import PluginObject
+from sara.plugins.call_guard import Misbehaved, guarded_call, told_of
+from sara.plugins.channel import Channel
+from sara.plugins.file_permissions import writable_by_others
+from sara.plugins.queue import Queue
+from sara.plugins.responder import Responder
+from sara.plugins.store import Store
+from sara.plugins.type_check import wrong
+
+if TYPE_CHECKING:
+    from sara.domain.options import Options
+
+
+log = structlog.get_logger("sara.plugins.loader")
+
+Kind: TypeAlias = Literal["channel", "responder", "store", "queue"]
+Origin: TypeAlias = Literal["folder", "installed", "bundled"]
+
+REGISTERS: Mapping[str, str] = {
+    "channel": "register_channels",
+    "responder": "register_responders",
+    "store": "register_stores",
+    "queue": "register_queues",
+}
+CONTRACTS: Mapping[str, type[PluginObject]] = {"channel": Channel, "responder": Responder, "store": Store, "queue": Queue}
+GROUP = "sara"
+DISTRIBUTION = "sara-daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a plugin is: its short name, whence it comes, and its path or module."""
+
+    name: str
+    origin: Origin
+    where: str
+
+
+class Plugins:
+    """The plugins that one configuration file can name."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._loaded: dict[str, ModuleType] = {}
+        self._errors: dict[str, PluginError] = {}
+        self.manager = pluggy.PluginManager("sara")
+        self.manager.add_hookspecs(hookspecs)
+
+    def available(self) -> dict[str, list[Found]]:
+        """Every plugin that could be named, with the one that wins first."""
+        return self._found
+
+    @functools.cached_property
+    def _found(self) -> dict[str, list[Found]]:
+        # Looked for once: to read what all installed packages offer takes longer than the rest of a short command.
+        found: dict[str, list[Found]] = {}
+        installed = _installed()
+        for each in [*self._in_folder(installed), *installed]:
+            places = found.setdefault(each.name, [])
+            if all(each.where != known.where for known in places):
+                places.append(each)
+        return dict(sorted(found.items()))
+
+    def load(self, name: str) -> ModuleType:
+        """Import a plugin once and register its hooks. Raises PluginError, the same one each time it is asked for."""
+        if name in self._errors:
+            raise self._errors[name]
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._load(name)
+            except PluginError as error:
+                self._errors[name] = error
+                raise
+        return self._loaded[name]
+
+    def bring(self, kind: Kind, name: str) -> type[PluginObject]:
+        """The class that the plugin `name` brings for a section of `kind`. Raises PluginError."""
+        module = self.load(name)
+        try:
+            classes = guarded_call(_registered, module, REGISTERS[kind])
+        except (Misbehaved, WrongType) as error:
+            raise PluginError(f"the plugin {name} {told_of(error)} in `{REGISTERS[kind]}`") from error
+        except Exception as error:
+            raise PluginError(f"the plugin {name} could not be set up: {type(error).__name__}: {error}") from error
+        if len(classes) != 1:
+            brings = "no" if not classes else str(len(classes))
+            raise PluginError(f"the plugin {name} brings {brings} {kind}; it must bring one to be named here")
+        try:
+            fault = guarded_call(_fault_of_class, kind, classes[0])
+        except Exception as error:
+            raise PluginError(f"the {kind} of the plugin {name} {told_of(error)} when its class was looked at") from error
+        if fault:
+            raise PluginError(f"the {kind} of the plugin {name} {fault}")
+        brought: type[PluginObject] = classes[0]
+        return brought
+
+    def options_of(self, kind: str, name: str) -> type[Options]:
+        """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
+        return self.bring(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
+
+    def brought(self, hook: str, problems: ProblemReporter) -> list[tuple[str, Any]]:
+        """What the loaded plugins bring by a hook that registers things, each with its plugin's name. One that fails is a problem."""
+        found = []
+        for implementation in _implementations(self.manager, hook):
+            name = implementation.plugin_name
+            try:
+                register: Any = implementation.function
+                found += [(name, each) for each in guarded_call(_listed, register)]
+            except Exception as error:
+                log.error("plugin_failed", plugin=name, hook=hook, told=told_of(error))
+                problems.report(
+                    f"plugin:{name}:{hook}",
+                    f"the plugin {name} {told_of(error)} in its hook {hook}",
+                    "update or remove the plugin",
+                )
+        return found
+
+    def names(self) -> list[str]:
+        """The plugins loaded so far."""
+        return sorted(self._loaded)
+
+    def _load(self, name: str) -> ModuleType:
+        places = self.available().get(name)
+        if not places:
+            from sara.domain.suggestions import suggest
+
+            found = list(self.available())
+            near = suggest(name, found)
+            known = ", ".join(found) or "none"
+            raise PluginError(f"there is no plugin {name}; {f'{near} Those' if near else 'those'} found are: {known}")
+        winner = places[0]
+        if winner.origin == "folder" and os.geteuid() == 0 and (other := writable_by_others(Path(winner.where), root=True)):
+            raise PluginError(f"the plugin {name} is not loaded: {other}, and this is root; {other.mend}")
+        if len(places) > 1:
+            log.info(
+                "plugin_shadows",
+                plugin=name,
+                used=winner.origin,
+                path=winner.where,
+                instead_of=[each.origin for each in places[1:]],
+            )
+        try:
+            if winner.origin == "folder":
+                module = guarded_call(_import_path, name, Path(winner.where))
+            else:
+                module = guarded_call(_import_installed, winner.where)
+        except Misbehaved as error:
+            raise PluginError(f"the plugin {name} could not be imported: it {error}") from error
+        except Exception as error:
+            raise PluginError(f"the plugin {name} could not be imported: {type(error).__name__}: {error}") from error
+        try:
+            guarded_call(self.manager.register, module, name=name)
+            self.manager.check_pending()
+        except Misbehaved as error:
+            raise PluginError(f"the plugin {name} {error} when its hooks were looked for") from error
+        except pluggy.PluginValidationError as error:
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+            raise PluginError(
+                f"the plugin {name} implements a hook that SARA does not have, or not like this: {error}"
+            ) from error
+        return module
+
+    def _in_folder(self, installed: Sequence[Found]) -> list[Found]:
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        found = []
+        for entry in sorted(self._folder.iterdir()):
+            package = entry.is_dir() and (entry / "__init__.py").is_file()
+            name = (entry.name if package else entry.stem).removeprefix("sara_")
+            # Whatever else lies there (editors' and file managers' leavings, what was renamed to be out of the way) is no plugin.
+            if name.isidentifier() and (package or (entry.suffix == ".py" and entry.is_file())):
+                found.append(_folder_or_bundled(name, entry / "__init__.py" if package else entry, installed))
+        return found
+
+
+def _folder_or_bundled(name: str, path: Path, installed: Sequence[Found]) -> Found:
+    """The same path found twice is one: in a checkout, `plugins/` beside sara.yaml holds the bundled ones themselves."""
+    bundled = next((each for each in installed if each.name == name and each.origin == "bundled"), None)
+    if bundled is not None and _origin_of(bundled.where) == path.resolve():
+        return bundled
+    return Found(name, "folder", str(path))
+
+
+def _origin_of(module: str) -> Path | None:
+    """The file that an installed module would be imported from, whatever bears its name at present."""
+    spec = PathFinder.find_spec(module)
+    return Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
+
+
+def _import_installed(name: str) -> ModuleType:
+    """Import an installed module; one of that name from a folder, left from an earlier configuration, gives way."""
+    known = sys.modules.get(name)
+    if known is not None and known.__spec__ is not None and "." not in name:
+        origin = known.__spec__.origin
+        if origin is not None and Path(origin).resolve() != _origin_of(name):
+            _forget(name)
+    return importlib.import_module(name)
+
+
+def _forget(name: str) -> None:
+    for each in [each for each in sys.modules if each == name or each.startswith(name + ".")]:
+        del sys.modules[each]
+
+
+def _installed() -> list[Found]:
+    """What is installed now. To read what all packages offer takes long; again it is only read where something has changed."""
+    return list(_installed_at(tuple((place, _changed(place)) for place in sys.path)))
+
+
+@functools.lru_cache(maxsize=4)
+def _installed_at(_places: tuple[tuple[str, int], ...]) -> Sequence[Found]:
+    """`_places` are where packages may be, and when each was changed last: installers add and remove folders there."""
+    bundled = _bundled()
+    found = [
+        Found(point.name, "bundled" if (point.name, point.value) in bundled else "installed", point.module)
+        for point in entry_points(group=GROUP)
+    ]
+    return sorted(found, key=lambda each: each.origin == "bundled")
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _bundled() -> set[tuple[str, str]]:
+    """The names and values of SARA's own entry points."""
+    try:
+        return {(point.name, point.value) for point in distribution(DISTRIBUTION).entry_points if point.group == GROUP}
+    except PackageNotFoundError:
+        return set()
+
+
+def _import_path(name: str, path: Path) -> ModuleType:
+    """Import a plugin from its path under the name `sara_<name>`, in place of one of that name from elsewhere."""
+    module_name = f"sara_{name}"
+    known = sys.modules.get(module_name)
+    if known is not None and known.__spec__ is not None and known.__spec__.origin == str(path):
+        return known
+    _forget(module_name)
+    search = [str(path.parent)] if path.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(module_name, path, submodule_search_locations=search)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(module_name, None)
+        raise
+    return module
+
+
+def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> Sequence[pluggy.HookImpl]:
+    names = [hook] if hook is not None else [name for name in vars(manager.hook) if not name.startswith("_")]
+    return [
+        each for name in names if (caller := getattr(manager.hook, name, None)) is not None for each in caller.get_hookimpls()
+    ]
+
+
+def _registered(module: ModuleType, hook: str) -> list[Any]:
+    """What a module brings by a hook; nothing where it has none."""
+    register = getattr(module, hook, None)
+    return _listed(register) if callable(register) else []
+
+
+def _listed(register: Callable[[], Any]) -> list[Any]:
+    brought = register()
+    if isinstance(brought, str | bytes) or not hasattr(brought, "__iter__"):
+        raise wrong("its result", brought, "a list")
+    return list(brought)
+
+
+def _fault_of_class(kind: Kind, brought: Any) -> str:
+    """What keeps a class from being used for a section of `kind`; empty for nothing."""
+    contract = CONTRACTS[kind]
+    if not isinstance(brought, type):
+        return f"is no class but {'None' if brought is None else type(brought).__name__}"
+    options = getattr(brought, "Options", None)
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        return "declares no Options"
+    if not issubclass(brought, contract):
+        return f"is no {contract.__name__}: the class {brought.__name__} does not extend it"
+    if missing := sorted(getattr(brought, "__abstractmethods__", ())):
+        return f"is not finished: the class {brought.__name__} lacks {', '.join(f'`{each}`' for each in missing)}"
+    return ""

@@ -1,0 +1,104 @@
+"""What plugins hand over, as far as it can be used: each value is checked by itself, and what is not as agreed is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sara.domain.errors import WrongType
+from sara.domain.messages import Draft
+from sara.domain.replies import Reply, Usage
+from sara.domain.text import storable
+from sara.domain.webhooks import Response
+from sara.plugins.type_check import conform, wrong
+
+MOST_PARTS = 1_000
+"""Messages that an answer may become: a generator that never ends would hold up everything else."""
+
+_POSITIVE = ("text_limit", "doubt_hold", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
+
+
+def fault_of_value(name: str, value: Any) -> str:
+    """What is wrong with an attribute of a channel or responder that has the right type; empty for nothing."""
+    if name == "account" and not value.strip():
+        return "is empty; it must name the account, such as webform:shop"
+    if name == "webhook" and value is not None and (not value.startswith("/") or any(char in value for char in "?# \t\r\n")):
+        return "is no path; it must begin with a slash, such as /webhook/shop"
+    if name in _POSITIVE and value is not None and value <= 0:
+        return f"is {value}; it must be more than 0"
+    return ""
+
+
+def usable_reply(given: Any, faults: list[str]) -> Reply | None:
+    """What of an answer can be sent; None for nothing. What is not as agreed is named in `faults`."""
+    if isinstance(given, str | Draft):
+        faults.append(str(wrong("its result", given, "a Reply")))
+        given = Reply((given if isinstance(given, Draft) else Draft(given),))
+    if not isinstance(given, Reply):
+        faults.append(str(wrong("its result", given, "a Reply")))
+        return None
+    try:
+        reply: Reply = conform(given, Reply, "reply")
+        return reply
+    except WrongType as error:
+        faults.append(str(error))
+    several = given.parts if isinstance(given.parts, list | tuple) else [given.parts]
+    parts = [each for part in several for each in _as_drafts(part)]
+    readings = given.readings if isinstance(given.readings, dict) else {}
+    usage = value_or_none(given.usage, Usage | None)
+    known = {line: text for line, text in readings.items() if isinstance(line, str) and isinstance(text, str)}
+    return Reply(tuple(parts), usage, known) if parts else None
+
+
+def _as_drafts(part: Any) -> list[Draft]:
+    if isinstance(part, str):
+        return [Draft(storable(part))]
+    drafted = value_or_none(part, Draft)
+    if drafted is None and isinstance(text := getattr(part, "text", None), str):
+        drafted = Draft(storable(text))
+    return [] if drafted is None else [drafted]
+
+
+def value_or_none(value: Any, kind: Any) -> Any:
+    """The value if it is of the kind, else None."""
+    try:
+        return conform(value, kind, "")
+    except WrongType:
+        return None
+
+
+def list_parts(compose: Callable[[Draft], Any], draft: Draft) -> list[Draft]:
+    """What `compose` made, a generator's values too."""
+    made = compose(draft)
+    if isinstance(made, Draft | str) or not hasattr(made, "__iter__"):
+        raise wrong("its result", made, "a list of Drafts")
+    parts = []
+    for number, part in enumerate(made, 1):
+        if number > MOST_PARTS:
+            raise WrongType(f"its result has more than {MOST_PARTS} entries")
+        parts.append(conform(part, Draft, f"entry {number} of its result"))
+    return parts
+
+
+def take_items(items: Any, kind: Any, name: str, faults: list[str]) -> tuple[Any, ...]:
+    """The items that are as agreed; the others are named in `faults`."""
+    if not isinstance(items, list | tuple):
+        faults.append(str(wrong(name, items, "a tuple or a list")))
+        return ()
+    taken = []
+    for number, item in enumerate(items):
+        try:
+            taken.append(conform(item, kind, f"{name}[{number}]"))
+        except WrongType as error:
+            faults.append(str(error))
+    same = isinstance(items, tuple) and len(taken) == len(items) and all(a is b for a, b in zip(taken, items, strict=True))
+    return items if same else tuple(taken)  # type: ignore[return-value]  # `same` says that it is a tuple
+
+
+def answerable(response: Response) -> Response:
+    """A response that can be sent as it is."""
+    if not 200 <= response.status <= 599:
+        raise WrongType("response.status is none of HTTP's")
+    if not response.content_type.isascii() or not response.content_type.isprintable():
+        raise WrongType("response.content_type holds characters that no header can")
+    return response

@@ -1,0 +1,205 @@
+"""Whether and when a turn is answered: pure functions of what the store knows, each with a reason for `sara why`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from sara.domain.messages import Line
+from sara.domain.replies import ReplyView
+from sara.domain.time import Instant, Millis
+from sara.policy import opening_hours
+
+if TYPE_CHECKING:
+    from sara.policy.settings import Conversation, Rate
+
+
+BLOCKED_LOOK: Millis = 30_000
+"""How long to wait before looking at a blocked conversation again, if nothing wakes it earlier."""
+
+LANE_LOOK: Millis = 5_000
+"""The same while a lane is on hold: nobody wakes each conversation when it is let go."""
+
+TIMER_LOOK: Millis = 5_000
+"""The same where a timer is about to hand the conversation back."""
+
+PAUSED_LOOK: Millis = 3_600_000
+"""The same while a conversation is paused until somebody says otherwise, who wakes it."""
+
+LATEST: Instant = 2**62
+LONGEST_REASON = 500
+"""Characters of a reason that a plugin gives."""
+
+MINUTE: Millis = 60_000
+HOUR: Millis = 3_600_000
+DAY: Millis = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Nothing is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Do not answer these messages; `reason` is stored with them."""
+
+    messages: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet. `blocked` says that something else than the turn's own clock is in the way. `reason` is why a plugin puts the turn off:
+    `sara why` shows it, and the time until then does not count towards `max_age`."""
+
+    until: Instant
+    blocked: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says: with `Proceed`, as the gates
+    behind this one say. `values` fill its braces."""
+
+    key: str
+    then: Decision
+    since: Instant = 0
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+Decision: TypeAlias = Proceed | Skip | Wait | Say
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a gate may know besides the turn."""
+
+    now: Instant
+    lane_held: bool = False
+
+
+Gate: TypeAlias = "Callable[[ReplyView, Conversation, Facts], Decision]"
+"""Says of a turn whether it is answered now. Pure and quick: it is asked again whenever somebody looks."""
+
+
+def silence(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """A person who opted out gets no answers."""
+    return Skip(_all(view), "opted_out") if view.opted_out else Proceed()
+
+
+def person(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
+    if view.mode == "bot":
+        return Proceed()
+    if view.mode_until is not None and view.mode_until <= facts.now:
+        return Wait(facts.now + TIMER_LOOK, blocked=True)
+    if view.mode == "human":
+        return Skip(_all(view), "human")
+    return Wait(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
+
+
+def opening(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
+    if policy.hours is None or (at := opening_hours.opens(policy.hours, facts.now)) is None:
+        return Proceed()
+    then: Proceed | Wait = Proceed() if policy.hours.answer else Wait(at, blocked=True)
+    since = opening_hours.closed_since(policy.hours, facts.now)
+    return Say("away", then, since, {"opens": opening_hours.spoken(policy.hours, at, facts.now)})
+
+
+def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
+    if policy.too_old == "answer":
+        return Proceed()
+    since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
+    oldest = facts.now - policy.max_age
+    if policy.hours is not None and not policy.hours.answer:
+        oldest = opening_hours.back(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
+    old = tuple(ident for ident, at in since.items() if at < oldest)
+    if not old:
+        return Proceed()
+    skip = Skip(old, "too_old")
+    return Say("late", skip, facts.now - policy.max_age) if policy.too_old == "apologise" else skip
+
+
+def put_off(line: Line, view: ReplyView, now: Instant) -> Millis:
+    """For how long gates of plugins have kept a message waiting."""
+    if view.deferred is None:
+        return line.deferred
+    begun, until = view.deferred
+    return line.deferred + max(0, min(now, until) - max(begun, line.revived_at or line.at))
+
+
+def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """A burst is one turn; a back-off is not cut short."""
+    return Wait(view.due) if view.due is not None and view.due > facts.now else Proceed()
+
+
+def rate(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
+    limits = policy.limits
+    channel = limits.channel
+    if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
+        # Not this customer's doing, and they are not told that it is.
+        return Say("apology", Skip(_all(view), "over_limit"), facts.now - HOUR)
+    above = min(_above(view.recent, limits.person), len(view.waiting))
+    if not above:
+        return Proceed()
+    return Say("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)
+
+
+def _above(recent: Sequence[Instant], limit: Rate) -> int:
+    """How many of the newest messages are above a limit, counted back from the newest."""
+    if not recent:
+        return 0
+    newest = recent[0]
+    spans = ((limit.minute, MINUTE), (limit.day, DAY))
+    return max([0, *(sum(at > newest - span for at in recent) - most for most, span in spans if most is not None)])
+
+
+def _is_above(count: int, limit: int | None) -> bool:
+    return limit is not None and count > limit
+
+
+def blocked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    """The AI is not asked for answers that could not leave."""
+    if view.delivery != "clear":
+        return Wait(facts.now + BLOCKED_LOOK, blocked=True)
+    if facts.lane_held:
+        return Wait(facts.now + LANE_LOOK, blocked=True)
+    return Proceed()
+
+
+def counted(policy: Conversation) -> int:
+    """How many of the last messages the limits have to see."""
+    limits = [limit for limit in (policy.limits.person.minute, policy.limits.person.day) if limit is not None]
+    any_channel = policy.limits.channel.minute is not None or policy.limits.channel.day is not None
+    return max(limits) + SPARE if limits else int(any_channel)
+
+
+SPARE = 200
+"""So many messages more than a limit are looked at, so that it is seen how many are above it."""
+
+
+CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
+
+
+def decide(view: ReplyView, policy: Conversation, facts: Facts, gates: Sequence[Gate] = CORE) -> Decision:
+    """What the first gate says that does not let the turn proceed. A text that was said already is not said again, and one after
+    which the turn may proceed keeps no further gate from being asked."""
+    for number, gate in enumerate(gates):
+        decision = gate(view, policy, facts)
+        if isinstance(decision, Say) and decision.key in view.said and view.said[decision.key] >= decision.since:
+            decision = decision.then
+        if isinstance(decision, Say) and isinstance(decision.then, Proceed):
+            return replace(decision, then=decide(view, policy, facts, gates[number + 1 :]))
+        if not isinstance(decision, Proceed):
+            return decision
+    return Proceed()
+
+
+def _all(view: ReplyView) -> tuple[str, ...]:
+    return tuple(line.id for line in view.waiting)

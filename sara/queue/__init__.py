@@ -1,0 +1,1 @@
+"""When a job runs: scheduler, worker, lanes and their circuit breaker."""

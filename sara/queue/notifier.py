@@ -1,0 +1,52 @@
+"""Turn open work into jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from sara.domain.jobs import OpenWork, Wake
+from sara.domain.states import JobKind
+from sara.domain.time import Instant
+from sara.plugins.queue import Queue
+
+TIMER_LANE = "timer"
+TIMER_PRIORITY = -1
+"""Below replies and sends: timers are minutes or days long."""
+
+
+class JobLanes(NamedTuple):
+    """The lanes in which an account's jobs wait."""
+
+    reply: str
+    deliver: str
+
+
+class JobNotifier:
+    """Tells the queue which jobs open work calls for. Work of accounts that are not configured stays in the store, asleep."""
+
+    def __init__(self, queue: Queue, lanes_of: Callable[[str], JobLanes | None]) -> None:
+        self._queue = queue
+        self._lanes_of = lanes_of
+
+    async def notify(self, work: Sequence[OpenWork], *, besides: JobKind | None = None) -> None:
+        """Wake the jobs of `work`. A job that tells of its own conversation names its kind: what it returns reschedules it."""
+        await self._queue.wake([wake for wake in self.jobs(work) if wake.kind != besides])
+
+    def jobs(self, work: Sequence[OpenWork]) -> list[Wake]:
+        """The jobs that open work calls for, each in its lane."""
+        return [wake for each in work if (lanes := self._lanes_of(each.account)) is not None for wake in _wakes(each, lanes)]
+
+
+def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
+    """The jobs of a channel that open work calls for, whether it is configured or not: kind, key and due time."""
+    return [(wake.kind, wake.key, wake.due) for wake in _wakes(work, JobLanes("", "")) if wake.kind != "timer"]
+
+
+def _wakes(work: OpenWork, lanes: JobLanes) -> Iterator[Wake]:
+    if work.reply_due is not None:
+        yield Wake("reply", work.conversation, work.reply_due, lanes.reply)
+    if work.deliver_due is not None:
+        yield Wake("deliver", work.conversation, work.deliver_due, lanes.deliver)
+    if work.timer_due is not None:
+        yield Wake("timer", work.conversation, work.timer_due, TIMER_LANE, TIMER_PRIORITY)

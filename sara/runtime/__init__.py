@@ -1,0 +1,1 @@
+"""One process: the daemon, its listeners, background tasks and state folder."""

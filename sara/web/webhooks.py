@@ -1,0 +1,179 @@
+"""What the internet may reach: the channels' webhooks, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+from aiohttp import web
+
+from sara.domain.errors import StoreLost, StoreUnavailable
+from sara.domain.webhooks import Reception, Request, Response, SetAside
+from sara.operations.load_shedding import Watch
+from sara.operations.problem_registry import Problems
+from sara.pipeline.bindings import Route
+from sara.pipeline.inbound import Inbox
+from sara.plugins.call_guard import guarded_call, told_of
+from sara.plugins.threads import in_thread
+from sara.plugins.type_check import wrong
+from sara.web.body_limits import BODY_LIMIT, Bodies, Broken, Crowded, TooLarge, TooSlow
+from sara.web.crash_log import ParseLog
+from sara.web.refusals import is_compressed
+
+log = structlog.get_logger("sara.web")
+T = TypeVar("T")
+
+IN_THREAD_FROM = 64 * 1024
+"""Bodies of this size and more are understood in a thread, so that one of them does not hold up everybody else."""
+
+ANY_PATH = "*"
+"""Among the paths of channels that are not running: one of which nobody knows the path. Then nothing that no channel serves is
+answered with 404, which could tell a provider to deliver no more."""
+
+MOST_SET_ASIDE = 200
+"""Beyond this number of elements that a channel did not understand, the whole body is set aside once in their place."""
+
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+class PublicApp:
+    """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Sequence[Route]],
+        down: Set[str],
+        inbox: Inbox,
+        watch: Watch,
+        parsing: ParseLog,
+        problems: Problems,
+    ) -> None:
+        self._routes = routes
+        self._down = down
+        self._inbox = inbox
+        self._watch = watch
+        self._parsing = parsing
+        self._problems = problems
+        self._bodies = Bodies()
+        self.draining = False
+
+    def application(self) -> web.Application:
+        """The application for the public listener."""
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        routes = self._routes_at(request.path)
+        if not routes and not self._is_down(request.path) and ANY_PATH not in self._down:
+            return web.Response(status=404, text="not found")
+        if self.draining:
+            return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
+        if not self._watch.room and request.method == "POST":
+            return web.Response(status=503, text="no room for more at the moment", headers=RETRY_AFTER)
+        if is_compressed(request):
+            return web.Response(status=415, text="compressed bodies are not accepted")
+        try:
+            async with self._bodies.of(request) as body:
+                return await self._answer(
+                    routes, Request(request.method, request.path, dict(request.query), _headers_of(request), body)
+                )
+        except TooLarge:
+            return web.Response(status=413, text="the body is too large")
+        except Crowded:
+            return web.Response(status=503, text="too many bodies at the moment", headers=RETRY_AFTER)
+        except TooSlow:
+            return web.Response(status=408, text="the body did not arrive in time")
+        except Broken:
+            return web.Response(status=400, text="the body is malformed or was cut off")
+
+    def _routes_at(self, path: str) -> Sequence[Route]:
+        return [route for spelling in _spellings(path) for route in self._routes.get(spelling, ())]
+
+    def _is_down(self, path: str) -> bool:
+        return any(spelling in self._down for spelling in _spellings(path))
+
+    async def _answer(self, routes: Sequence[Route], asked: Request) -> web.Response:
+        """Offer the request to every channel at its path: numbers of one app share a webhook, and each takes what is its own.
+
+        The 200 waits until all of it is stored; the answer is that of the first channel that took the request for genuine.
+        While one of the path's channels is down its share cannot be stored: the provider has to deliver again, and what was
+        stored meanwhile is known then.
+        """
+        answer: Response | None = None
+        for route in routes:
+            reception = await self._receive(route, asked)
+            if reception is None or not await self._keep(route, reception):
+                return web.Response(status=503, headers=RETRY_AFTER)
+            if answer is None or (answer.status >= 400 and reception.response.status < 400):
+                answer = reception.response
+        if answer is None or (self._is_down(asked.path) and answer.status < 400):
+            return web.Response(status=503, headers=RETRY_AFTER)
+        return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
+
+    async def _receive(self, route: Route, asked: Request) -> Reception | None:
+        """What the channel makes of it; None where the channel broke.
+
+        Only a body that the channel has verified is noted while it is read, and set aside unread if it ended the process before:
+        anybody can send any other, and have it in hand when the process happens to end.
+        """
+        try:
+            verified = await self._call(route.channel.verify, asked)
+            if verified and self._parsing.deadly(asked.body):
+                log.error("deadly_body", channel=route.name)
+                aside = SetAside(route.channel.account, "the process died whenever this was read", asked.body)
+                return Reception(verified=True, set_aside=(aside,))
+            with self._parsing.noted(asked.body) if verified else nullcontext():
+                reception = await self._call(route.channel.receive, asked)
+            if not isinstance(reception, Reception):
+                raise wrong("its result", reception, "a Reception")
+        except Exception as error:
+            log.exception("receive_failed", channel=route.name)
+            self._problems.report(
+                f"receive:{route.name}",
+                f"{route.name} could not read a request: its plugin {told_of(error)}",
+                "report it to the plugin's author; the provider delivers it again",
+            )
+            return None
+        self._problems.clear(f"receive:{route.name}")
+        if len(reception.set_aside) > MOST_SET_ASIDE:
+            reason = f"{len(reception.set_aside)} elements were not understood, the first: {reception.set_aside[0].reason}"
+            return replace(reception, set_aside=(SetAside(route.channel.account, reason, asked.body),))
+        return reception
+
+    async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
+        """Call a channel's method, in a thread where the body is large."""
+        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
+
+    async def _keep(self, route: Route, reception: Reception) -> bool:
+        """Whether all that was received is stored."""
+        try:
+            await self._inbox.accept(route, reception)
+        except (StoreUnavailable, StoreLost) as error:
+            log.error("not_stored", channel=route.name, error=str(error))
+            self._problems.report(
+                "store:write",
+                f"messages cannot be stored: {error}",
+                "free disk space or mend the disk; nothing is acknowledged until then",
+            )
+            return False
+        self._problems.clear("store:write")
+        return True
+
+
+def _spellings(path: str) -> tuple[str, str]:
+    """A path without and with a slash at its end; both mean the same webhook."""
+    bare = path.removesuffix("/")
+    return bare, f"{bare}/"
+
+
+def _headers_of(request: web.Request) -> dict[str, str]:
+    """The headers by lower-case names; several of one name are joined as HTTP joins them."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
