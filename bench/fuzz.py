@@ -33,7 +33,7 @@ from sara_simulators.whatsapp import WhatsAppSimulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from tests.journeys.conftest import Process, Town, configuration
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "data" / "webhooks"
@@ -213,7 +213,7 @@ async def main(seed: int, numbers: range) -> int:
             )
             took = time.monotonic() - began
             code = await process.end()
-            async with opened(town.file, read_only=True) as house:
+            async with open_store(town.file, read_only=True) as house:
                 counts = await house.store.counts()
         finally:
             if process.process is not None:

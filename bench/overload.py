@@ -32,7 +32,7 @@ from yarl import URL
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soak import memory, metrics
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from sara.operations.load_shedding import EVERY, MOST_WAITING
 from sara.web.body_limits import BODY_LIMIT
 from tests.faults.test_kills import PROMPT, Lives
@@ -276,7 +276,7 @@ class Run:
 
     async def lost(self) -> int:
         """How many messages were answered 200 and are not in the store."""
-        async with opened(self.town.file, read_only=True) as house:
+        async with open_store(self.town.file, read_only=True) as house:
             stored, after = set[str](), None
             while page := await house.store.messages(None, after, 5_000):
                 stored.update(message.external_id or "" for message in page)

@@ -17,20 +17,20 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, HistoryLimits, Problems
-from sara.policy.reply_gates import Facts, counted, decide
-from sara.policy.settings import Conversation, Limits, Rate
+from sara import Context, HistoryLimits, ProblemRegistry
+from sara.policy.reply_gates import GateContext, counted, decide
+from sara.policy.settings import ConversationSettings, Limits, Rate
 
 YEAR = 365 * 86_400_000
 NOW = 1_800_000_000_000
-POLICY = Conversation(responder="a", limits=Limits(person=Rate(minute=10, day=200), channel=Rate(minute=600)))
+POLICY = ConversationSettings(responder="a", limits=Limits(person=Rate(minute=10, day=200), channel=Rate(minute=600)))
 ROUNDS = 300
 WAITING = 50
 
 
 async def filled(folder: Path, conversations: int, messages: int) -> SqliteStore:
     """A store with so many conversations of so many messages, spread over a year; in some of them the last one waits."""
-    store = SqliteStore(SqliteOptions(), Context("store", folder, lambda: NOW, Problems(lambda: NOW)))
+    store = SqliteStore(SqliteOptions(), Context("store", folder, lambda: NOW, ProblemRegistry(lambda: NOW)))
     await store.open()
     await store.close()
     db = sqlite3.connect(folder / "sara.db")
@@ -89,7 +89,7 @@ async def questions(store: SqliteStore) -> dict[str, float]:
     async def gates() -> None:
         view = await store.reply_view("c1", limits)
         assert view is not None
-        decide(view, POLICY, Facts(NOW))
+        decide(view, POLICY, GateContext(NOW))
 
     return {
         "context of an answer": await timed(lambda: store.reply_view(one(), limits)),

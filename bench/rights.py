@@ -16,10 +16,10 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems
-from sara.queue.sleep import pause
+from sara import Context, ProblemRegistry
+from sara.queue.sleep import sleep
 from sara.runtime.daemon import wall_clock
-from sara.testing.store.scenario import Shop, message
+from sara.testing.store.scenario import StoreScenario, message
 
 WORDS = 5_000
 PEOPLE = 10_000
@@ -49,7 +49,7 @@ def fill(database: Path, messages: int) -> None:
             db.execute("INSERT INTO events (at, conversation, message, what) VALUES (?, ?, ?, 'received')", (at, who, n + 1))
 
 
-async def waits(shop: Shop, work: Callable[[], Awaitable[object]]) -> tuple[float, list[float]]:
+async def waits(shop: StoreScenario, work: Callable[[], Awaitable[object]]) -> tuple[float, list[float]]:
     """How long `work` takes, and what each message taken in meanwhile waited, in milliseconds."""
     waited = []
     start = time.perf_counter()
@@ -68,10 +68,10 @@ async def waits(shop: Shop, work: Callable[[], Awaitable[object]]) -> tuple[floa
 async def main(messages: int) -> None:
     """Print it all."""
     with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(SqliteOptions(), Context("store", Path(folder), wall_clock, Problems(wall_clock)))
+        store = SqliteStore(SqliteOptions(), Context("store", Path(folder), wall_clock, ProblemRegistry(wall_clock)))
         await store.open()
         await asyncio.to_thread(fill, store.database.path, messages)
-        shop = Shop(store, wall_clock)  # type: ignore[arg-type]  # it only asks for the time
+        shop = StoreScenario(store, wall_clock)  # type: ignore[arg-type]  # it only asks for the time
         size = store.database.path.stat().st_size / 1e6
         print(f"{messages:,} messages of {PEOPLE:,} people, {size:,.0f} MB")
         common = (await store.messages(None, None, 1))[0].text.split()
@@ -87,7 +87,7 @@ async def main(messages: int) -> None:
             told = await store.forget("U1", wall_clock())
             print(f"erased {told.messages:,} messages of one person")
             while await store.erase(200):
-                await pause(0.02)
+                await sleep(0.02)
 
         async def expire() -> None:
             for _ in range(25):

@@ -9,86 +9,101 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sara.domain.contacts import Contact, Dossier, Forgotten, Person
-    from sara.domain.conversations import ConversationSummary, HandOver, Said, Tell, TimerView, Unhealthy
-    from sara.domain.delivery import Accepted, Attempt, DeliveryView, Failure, Outcome, Part, Receipt
+    from sara.domain.contacts import Contact, ErasureReport, Identity, SubjectData
+    from sara.domain.conversations import (
+        ConversationSummary,
+        Handoff,
+        OneTimeNotice,
+        OperatorNotification,
+        TimerView,
+        UnhealthyConversation,
+    )
+    from sara.domain.delivery import (
+        Attempt,
+        AttemptResult,
+        DeliveryFailure,
+        DeliveryReceipt,
+        DeliveryView,
+        OutboundMessage,
+        SendResult,
+    )
     from sara.domain.errors import (
+        ChannelUnavailable,
+        CommitUnknown,
         ConfigError,
+        Conflict,
         ContentRefused,
+        DeliveryUnknown,
         GiveUp,
-        InDoubt,
         NotSent,
         OverBudget,
         PluginError,
-        Refused,
+        Rejected,
+        ReplyWindowClosed,
+        RetryLater,
         SaraError,
-        Stale,
         StoreLocked,
-        StoreLost,
         StoreUnavailable,
-        TryLater,
-        Unavailable,
-        WindowClosed,
     )
-    from sara.domain.jobs import Again, Done, Job, JobEnd, JobEvent, OpenWork, Wake
+    from sara.domain.jobs import Done, Job, JobEnd, JobEvent, JobRequest, OpenWork, Reschedule
     from sara.domain.messages import (
         Attachment,
         Correction,
         Download,
-        Draft,
+        HistoryMessage,
         InboundMessage,
-        Line,
+        LocalizedContent,
+        OutgoingContent,
         SearchHit,
         StoredMessage,
         TimelineEvent,
-        Wording,
     )
     from sara.domain.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
     from sara.domain.phone_numbers import number_spellings, read_number
-    from sara.domain.plain_text import plain
+    from sara.domain.plain_text import render_plain_text
     from sara.domain.problems import Problem, ProblemReporter
     from sara.domain.replies import (
-        Also,
-        Ceiling,
         Reply,
+        ReplySideEffects,
         ReplyView,
-        Reserve,
         Summary,
+        ToolContext,
         ToolRecord,
-        ToolScope,
         ToolSpec,
         Turn,
         Usage,
+        UsageLimit,
+        UsageReservation,
     )
     from sara.domain.states import JobKind, Mode, Purpose, Role
-    from sara.domain.storage import Arrival, Intake, Recovered, Taken, Verdict
+    from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision, RecoveryReport
     from sara.domain.text import is_visible, split_text, utf16_length
-    from sara.domain.time import Instant, Millis
+    from sara.domain.time import Instant, Milliseconds
     from sara.domain.webhooks import (
+        AccountChange,
         AccountEvent,
-        Change,
-        Echo,
         IdentityChange,
+        OperatorEcho,
         PreferenceChange,
-        Reception,
         Request,
         Response,
-        SetAside,
+        UnparsedPayload,
+        WebhookResult,
     )
-    from sara.operations.problem_registry import Problems
+    from sara.operations.problem_registry import ProblemRegistry
     from sara.plugins.channel import Channel
-    from sara.plugins.checks import Finding
-    from sara.plugins.connection_errors import why_unreachable
+    from sara.plugins.checks import CheckResult
+    from sara.plugins.connection_errors import explain_unreachable
     from sara.plugins.context import Clock, Context
     from sara.plugins.hookspecs import hookimpl
     from sara.plugins.private_files import open_private, read_private, refuse_link, write_private
-    from sara.plugins.queue import Handler, Listener, Queue
+    from sara.plugins.queue import JobHandler, JobListener, Queue
     from sara.plugins.responder import HistoryLimits, Responder
     from sara.plugins.simulator import Simulator, SimulatorSwitch
     from sara.plugins.store import Store
-    from sara.plugins.tool import Tool, Toolbox
+    from sara.plugins.tool import Tool, ToolCaller
     from sara.policy.context_window import estimated_tokens
-    from sara.policy.reply_gates import Facts, Gate, Proceed, Say, Skip, Wait
+    from sara.policy.reply_gates import Allow, Defer, Gate, GateContext, SendNotice, Skip
     from sara.queue.entries import Entry
     from sara.queue.scheduler import ScheduledQueue
 
@@ -111,131 +126,131 @@ _HOMES = (
 )
 
 __all__ = [
-    "Accepted",
+    "AcceptResult",
+    "AccountChange",
     "AccountEvent",
     "Advice",
-    "Again",
-    "Also",
-    "Arrival",
+    "Allow",
     "Attachment",
     "Attempt",
-    "Ceiling",
-    "Change",
+    "AttemptResult",
     "Channel",
+    "ChannelUnavailable",
+    "CheckResult",
+    "ClassifiedMessage",
     "Clock",
+    "CommitUnknown",
     "ConfigError",
+    "Conflict",
     "Contact",
     "ContentRefused",
     "Context",
     "ConversationSummary",
     "Correction",
+    "Defer",
+    "DeliveryFailure",
+    "DeliveryReceipt",
+    "DeliveryUnknown",
     "DeliveryView",
     "Done",
-    "Dossier",
     "Download",
-    "Draft",
     "Duration",
-    "Echo",
     "Entry",
-    "Facts",
-    "Failure",
-    "Finding",
-    "Forgotten",
+    "ErasureReport",
     "Gate",
+    "GateContext",
     "GiveUp",
-    "HandOver",
-    "Handler",
+    "Handoff",
     "HistoryLimits",
+    "HistoryMessage",
+    "Identity",
     "IdentityChange",
-    "InDoubt",
+    "InboundBatch",
+    "InboundDecision",
     "InboundMessage",
     "Instant",
-    "Intake",
     "Job",
     "JobEnd",
     "JobEvent",
+    "JobHandler",
     "JobKind",
-    "Line",
-    "Listener",
-    "Millis",
+    "JobListener",
+    "JobRequest",
+    "LocalizedContent",
+    "Milliseconds",
     "Mode",
     "NotSent",
+    "OneTimeNotice",
     "OpenWork",
+    "OperatorEcho",
+    "OperatorNotification",
     "Options",
-    "Outcome",
+    "OutboundMessage",
+    "OutgoingContent",
     "OverBudget",
-    "Part",
-    "Person",
     "Placeholder",
     "PluginError",
     "PreferenceChange",
     "Problem",
+    "ProblemRegistry",
     "ProblemReporter",
-    "Problems",
-    "Proceed",
     "Purpose",
     "Queue",
-    "Receipt",
-    "Reception",
-    "Recovered",
-    "Refused",
+    "RecoveryReport",
+    "Rejected",
     "Reply",
+    "ReplySideEffects",
     "ReplyView",
+    "ReplyWindowClosed",
     "Request",
-    "Reserve",
+    "Reschedule",
     "Responder",
     "Response",
+    "RetryLater",
     "Role",
-    "Said",
     "SaraError",
-    "Say",
     "ScheduledQueue",
     "SearchHit",
     "Secret",
-    "SetAside",
+    "SendNotice",
+    "SendResult",
     "Simulator",
     "SimulatorSwitch",
     "Skip",
-    "Stale",
     "Store",
     "StoreLocked",
-    "StoreLost",
     "StoreUnavailable",
     "StoredMessage",
+    "SubjectData",
     "Summary",
-    "Taken",
-    "Tell",
     "TimelineEvent",
     "TimerView",
     "Tool",
+    "ToolCaller",
+    "ToolContext",
     "ToolRecord",
-    "ToolScope",
     "ToolSpec",
-    "Toolbox",
-    "TryLater",
     "Turn",
-    "Unavailable",
-    "Unhealthy",
+    "UnhealthyConversation",
+    "UnparsedPayload",
     "Usage",
-    "Verdict",
-    "Wait",
-    "Wake",
-    "WindowClosed",
-    "Wording",
+    "UsageLimit",
+    "UsageReservation",
+    "WebhookResult",
     "estimated_tokens",
+    "explain_unreachable",
     "format_duration",
     "hookimpl",
     "is_visible",
     "number_spellings",
     "open_private",
     "parse_duration",
-    "plain",
     "read_number",
     "read_private",
     "refuse_link",
+    "render_plain_text",
     "split_text",
     "utf16_length",
-    "why_unreachable",
     "write_private",
 ]
 

@@ -16,84 +16,84 @@ from aiohttp.test_utils import TestServer
 from hypothesis import settings
 
 from sara import (
-    Accepted,
+    AcceptResult,
     AccountEvent,
-    Also,
     Attachment,
     Attempt,
+    AttemptResult,
     Channel,
     Clock,
+    Conflict,
     Contact,
     ConversationSummary,
     DeliveryView,
-    Dossier,
     Download,
-    Draft,
     Entry,
-    Forgotten,
-    HandOver,
+    ErasureReport,
+    Handoff,
     HistoryLimits,
+    HistoryMessage,
+    Identity,
+    InboundBatch,
     Instant,
-    Intake,
     Job,
     JobKind,
-    Line,
-    Millis,
+    JobRequest,
+    LocalizedContent,
+    Milliseconds,
+    OneTimeNotice,
     OpenWork,
-    Outcome,
-    Part,
-    Person,
+    OutboundMessage,
+    OutgoingContent,
     Purpose,
-    Reception,
-    Recovered,
+    RecoveryReport,
     Reply,
+    ReplySideEffects,
     ReplyView,
     Request,
-    Reserve,
     Responder,
-    Said,
     ScheduledQueue,
     SearchHit,
-    Stale,
+    SendResult,
     Store,
     StoredMessage,
-    Taken,
+    SubjectData,
     TimelineEvent,
     TimerView,
-    Toolbox,
+    ToolCaller,
     ToolRecord,
     Turn,
-    Unhealthy,
+    UnhealthyConversation,
     Usage,
-    Wake,
-    Wording,
+    UsageReservation,
+    WebhookResult,
     hookimpl,
 )
-from sara.i18n.catalog import Texts
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import Handing
-from sara.pipeline.inbound import Rules
-from sara.pipeline.media import Files
+from sara.i18n.catalog import MessageCatalog
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import HandoffFactory
+from sara.pipeline.inbound import InboundRules
+from sara.pipeline.media import MediaStore
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.pipeline.reply import Manners
-from sara.plugins.call_guard import Strays
+from sara.pipeline.reply import ReplyServices
+from sara.plugins.call_guard import CallGuard
 from sara.plugins.hooks import Hooks
 from sara.plugins.loader import Plugins
-from sara.policy.ai_budget import Spending
-from sara.policy.keywords import Words
-from sara.policy.settings import Budget, Conversation, Media
-from sara.queue.circuit_breaker import Lanes
+from sara.policy.ai_budget import AIBudget
+from sara.policy.keywords import KeywordMatcher
+from sara.policy.settings import BudgetSettings, ConversationSettings, MediaSettings
+from sara.queue.circuit_breaker import LaneBreaker
 from sara.queue.notifier import JobNotifier
-from sara.testing import HandClock
-from sara.web.connection_limit import ConnectionLimits, Door
+from sara.testing import ManualClock
+from sara.web.connection_limit import ConnectionLimits, LimitedRunner
 from tests.patience import patience
 
 T = TypeVar("T")
 ACCOUNT = "test:1"
 CONVERSATION = "c1"
 NOW: Instant = 1_800_000_000_000
-ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
+ANA = Identity(user_id="US.1", phone="15550001111", name="Ana")
 DEADLINE = patience(5)
 
 steady = settings(deadline=None, derandomize=True, database=None)
@@ -140,8 +140,8 @@ class DoorServer(TestServer):
 
     __test__ = False
 
-    async def _make_runner(self, **_: Any) -> Door:
-        return Door(self.app, ConnectionLimits())
+    async def _make_runner(self, **_: Any) -> LimitedRunner:
+        return LimitedRunner(self.app, ConnectionLimits())
 
 
 # ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,9 +154,9 @@ class MemoryQueue(ScheduledQueue):
         super().__init__(clock)
         self.kept: dict[tuple[JobKind, str], Entry] = {} if kept is None else kept
         self.fails: Exception | None = None
-        self.woken: list[Wake] = []
+        self.woken: list[JobRequest] = []
 
-    async def wake(self, wakes: Sequence[Wake]) -> None:
+    async def wake(self, wakes: Sequence[JobRequest]) -> None:
         await super().wake(wakes)
         self.woken += wakes
 
@@ -201,12 +201,12 @@ class MemoryQueue(ScheduledQueue):
 # ── the store ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def line(ident: str, text: str = "hello", at: Instant = NOW, role: str = "customer") -> Line:
+def line(ident: str, text: str = "hello", at: Instant = NOW, role: str = "customer") -> HistoryMessage:
     """A message of a conversation."""
-    return Line(ident, role, text, at)  # type: ignore[arg-type]  # callers name one of the four roles
+    return HistoryMessage(ident, role, text, at)  # type: ignore[arg-type]  # callers name one of the four roles
 
 
-def reply_view(*waiting: Line, **changes: Any) -> ReplyView:
+def reply_view(*waiting: HistoryMessage, **changes: Any) -> ReplyView:
     """A conversation in which these messages wait and nothing is in the way."""
     view = ReplyView(CONVERSATION, ACCOUNT, Contact("p1"), False, waiting, (), None, 0, None, "clear")
     return replace(view, **changes)
@@ -215,7 +215,7 @@ def reply_view(*waiting: Line, **changes: Any) -> ReplyView:
 def delivery_view(part: str = "out-1", **changes: Any) -> DeliveryView:
     """A conversation whose next part is queued and was never tried. `purpose` and `kind` are the part's."""
     kind = changes.pop("kind", "text")
-    addressed = Part(part, CONVERSATION, ACCOUNT, ANA, kind, "Hello!", changes.pop("purpose", "reply"))
+    addressed = OutboundMessage(part, CONVERSATION, ACCOUNT, ANA, kind, "Hello!", changes.pop("purpose", "reply"))
     return replace(DeliveryView(addressed, "queued", 0, 0, None, None, None, False), **changes)
 
 
@@ -235,21 +235,21 @@ class FakeStore(Store):
         self.lost = asyncio.Event()
         self.replying: ReplyView | None = None
         self.delivering: list[DeliveryView] = []
-        self.taken = Taken()
+        self.taken = AcceptResult()
         self.reply_due: Instant | None = None
         self.pages: list[Sequence[OpenWork]] = []
         self.figures: dict[str, int] = {}
         self.to_remove: list[Sequence[str]] = []
         self.erasing = 0
         self.expired = 0
-        self.also: Also | None = None
-        self.notices: list[Draft] = []
+        self.also: ReplySideEffects | None = None
+        self.notices: list[OutgoingContent] = []
         self.rethinks: list[OpenWork] = []
         self.journal: dict[tuple[Any, ...], ToolRecord] = {}
         self.timing: TimerView | None = None
-        self.ill: Sequence[Unhealthy] = ()
-        self.said_before: Line | None = None
-        self.older: tuple[str, Sequence[Line]] = ("", ())
+        self.ill: Sequence[UnhealthyConversation] = ()
+        self.said_before: HistoryMessage | None = None
+        self.older: tuple[str, Sequence[HistoryMessage]] = ("", ())
         self.account_news: list[AccountEvent] = []
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
@@ -269,7 +269,7 @@ class FakeStore(Store):
         due = max(now, self.delivering[0].not_before) if self.delivering else None
         return OpenWork(CONVERSATION, ACCOUNT, self.reply_due, due)
 
-    async def accept(self, intake: Intake, now: Instant) -> Taken:
+    async def accept(self, intake: InboundBatch, now: Instant) -> AcceptResult:
         self._note("accept", intake, now)
         self.account_news += [each for each in intake.changes if isinstance(each, AccountEvent) and each not in self.account_news]
         return self.taken
@@ -282,7 +282,9 @@ class FakeStore(Store):
         self._note("reply_view", conversation, limits)
         return self.replying
 
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
+    async def begin_reply(
+        self, conversation: str, answers: Sequence[str], now: Instant, reserve: UsageReservation | None = None
+    ) -> int:
         self._note("begin_reply", conversation, tuple(answers), now)
         assert self.replying is not None
         attempts = self.replying.attempts + 1
@@ -294,11 +296,11 @@ class FakeStore(Store):
         conversation: str,
         attempt: int,
         answers: Sequence[str],
-        parts: Sequence[Draft],
+        parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-        also: Also | None = None,
+        also: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         self._note(
             "save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now, *([readings] if readings else [])
@@ -324,8 +326,8 @@ class FakeStore(Store):
         state: Literal["skipped", "dead"],
         reason: str,
         now: Instant,
-        notices: Sequence[Draft] = (),
-        said: Said | None = None,
+        notices: Sequence[OutgoingContent] = (),
+        said: OneTimeNotice | None = None,
     ) -> OpenWork:
         self._note("end_reply", conversation, tuple(answers), state, reason, now, *([said] if said else []))
         self.notices += notices
@@ -338,12 +340,12 @@ class FakeStore(Store):
     async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
         self._note("begin_attempt", part, attempt_id, owner, now)
         if not self.delivering or self.delivering[0].part.id != part or self.delivering[0].state != "queued":
-            raise Stale
+            raise Conflict
         view = self.delivering[0]
         attempt = Attempt(attempt_id, part, "sending", now, owner)
         self.delivering[0] = replace(view, state="sending", first_at=view.first_at or now, last=attempt)
 
-    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         self._note("settle", attempt_id, outcome, now)
         view = self.delivering.pop(0)
         if outcome.part in ("queued", "in_doubt"):
@@ -364,7 +366,12 @@ class FakeStore(Store):
         return self._work(now)
 
     async def end_part(
-        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+        self,
+        part: str,
+        state: Literal["cancelled", "failed", "parked"],
+        reason: str,
+        now: Instant,
+        instead: OutgoingContent | None = None,
     ) -> OpenWork:
         self._note("end_part", part, state, reason, now, *([instead] if instead else []))
         self.delivering.pop(0)
@@ -411,9 +418,9 @@ class FakeStore(Store):
             self.delivering[0] = replace(self.delivering[0], not_before=due)
         return self._work(now)
 
-    async def recover(self, owner: str, now: Instant) -> Recovered:
+    async def recover(self, owner: str, now: Instant) -> RecoveryReport:
         self._note("recover", owner, now)
-        return Recovered()
+        return RecoveryReport()
 
     async def clamp(self, latest: Instant, now: Instant) -> int:
         self._note("clamp", latest, now)
@@ -444,10 +451,10 @@ class FakeStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         self._note("conversation", conversation)
         if conversation != CONVERSATION:
-            raise Stale("there is nothing by that id")
+            raise Conflict("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
 
-    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
+    async def last_said(self, account: str, person: Identity, quoted: str | None = None) -> HistoryMessage | None:
         self._note("last_said", account, person)
         return self.said_before
 
@@ -478,12 +485,12 @@ class FakeStore(Store):
     async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
         return ()
 
-    async def person(self, who: str) -> Dossier | None:
+    async def person(self, who: str) -> SubjectData | None:
         return None
 
-    async def forget(self, who: str, now: Instant) -> Forgotten:
+    async def forget(self, who: str, now: Instant) -> ErasureReport:
         self._note("forget", who, now)
-        return Forgotten(("p1",), (CONVERSATION,), 2, 0, False)
+        return ErasureReport(("p1",), (CONVERSATION,), 2, 0, False)
 
     async def forgotten_files(self, limit: int) -> Sequence[str]:
         self._note("forgotten_files", limit)
@@ -531,22 +538,30 @@ class FakeStore(Store):
         key = next(key for key, known in self.journal.items() if known.id == record)
         self.journal[key] = ToolRecord(record, result)
 
-    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+    async def hand_over(self, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
         self._note("hand_over", conversation, change, now)
         return [self._work(now)]
 
-    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+    async def hand_back(
+        self, conversation: str, by: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
+    ) -> OpenWork:
         self._note("hand_back", conversation, by, now)
         return self._work(now)
 
     async def consent(
-        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
     ) -> OpenWork:
         self._note("consent", conversation, opted_out, by, how, now)
         return self._work(now)
 
     async def say(
-        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+        self,
+        conversation: str,
+        drafts: Sequence[OutgoingContent],
+        purpose: Purpose,
+        by: str,
+        now: Instant,
+        at: Instant | None = None,
     ) -> OpenWork:
         self._note("say", conversation, tuple(drafts), purpose, by, now, at)
         return self._work(now)
@@ -554,7 +569,9 @@ class FakeStore(Store):
     async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
         self._note("note", conversation, text, by, now, append)
 
-    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+    async def unhealthy(
+        self, now: Instant, unanswered: Milliseconds, person: Milliseconds, limit: int
+    ) -> Sequence[UnhealthyConversation]:
         return self.ill
 
     async def timer_view(self, conversation: str, shown: int) -> TimerView | None:
@@ -565,7 +582,7 @@ class FakeStore(Store):
         self._note("set_timer", conversation, due, now)
         return self._work(now)
 
-    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+    async def follow_up(self, conversation: str, draft: OutgoingContent, silent_since: Instant, now: Instant) -> OpenWork:
         self._note("follow_up", conversation, draft, silent_since, now)
         return self._work(now)
 
@@ -577,7 +594,7 @@ class FakeStore(Store):
         self._note("release", conversation, now)
         return self._work(now)
 
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         self._note("older_lines", conversation, shown, limit)
         return self.older
 
@@ -603,23 +620,23 @@ class FakeChannel(Channel):
         self.sending: Callable[[], Awaitable[None]] | None = None
         self.sent: list[tuple[str, str]] = []
         self.asked: list[Request] = []
-        self.understands: Callable[[Request], Reception] = lambda _: Reception(verified=True)
+        self.understands: Callable[[Request], WebhookResult] = lambda _: WebhookResult(verified=True)
         self.verifies: Callable[[Request], bool] = lambda _: True
 
     def verify(self, request: Request) -> bool:
         return self.verifies(request)
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         self.asked.append(request)
         return self.understands(request)
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         self.sent.append((part.id, attempt_id))
         if self.sending is not None:
             await self.sending()
         if self.errors:
             raise self.errors.popleft()
-        return Accepted(f"provider-{attempt_id}")
+        return SendResult(f"provider-{attempt_id}")
 
 
 class FakeResponder(Responder):
@@ -628,10 +645,10 @@ class FakeResponder(Responder):
     def __init__(self, *says: str | Reply | Exception) -> None:
         self.says: deque[str | Reply | Exception] = deque(says or ["Hi!"])
         self.turns: list[Turn] = []
-        self.boxes: list[Toolbox | None] = []
+        self.boxes: list[ToolCaller | None] = []
         self.thinking: Callable[[], Awaitable[None]] | None = None
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         self.turns.append(turn)
         self.boxes.append(tools)
         if self.thinking is not None:
@@ -639,7 +656,7 @@ class FakeResponder(Responder):
         said = self.says.popleft() if len(self.says) > 1 else self.says[0]
         if isinstance(said, Exception):
             raise said
-        return Reply((Draft(said),)) if isinstance(said, str) else said
+        return Reply((OutgoingContent(said),)) if isinstance(said, str) else said
 
 
 class Listener:
@@ -672,7 +689,7 @@ class Listener:
 # ── a house ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-WORDS = Words()
+WORDS = KeywordMatcher()
 """Those of all languages. Building them takes longer than most tests, and they never change."""
 
 
@@ -681,28 +698,30 @@ class House:
     """The core's rooms need these; one channel named `support`, answered by `assistant`."""
 
     responders: Mapping[str, Responder] = field(default_factory=lambda: {"assistant": FakeResponder()})
-    policy: Conversation = field(default_factory=lambda: Conversation(responder="assistant"))
+    policy: ConversationSettings = field(default_factory=lambda: ConversationSettings(responder="assistant"))
     folder: Path = Path("media")
 
     def __post_init__(self) -> None:
-        self.clock = HandClock(NOW)
-        self.problems = Problems(self.clock)
+        self.clock = ManualClock(NOW)
+        self.problems = ProblemRegistry(self.clock)
         self.store = FakeStore()
         self.queue = MemoryQueue(self.clock)
         self.channel = FakeChannel()
-        self.route = Route("support", self.channel, self.policy, self.responders)
-        self.routes = Routes([self.route])
+        self.route = ChannelBinding("support", self.channel, self.policy, self.responders)
+        self.routes = ChannelBindings([self.route])
         self.notifier = JobNotifier(self.queue, self.routes.lanes_of)
-        self.lanes = Lanes(self.queue, self.problems, self.clock)
+        self.lanes = LaneBreaker(self.queue, self.problems, self.clock)
         self.plugins = Plugins(None)
-        self.strays = Strays(self.problems)
+        self.strays = CallGuard(self.problems)
         self.hooks = Hooks(self.plugins, self.problems, strays=self.strays)
         names = itertools.count(1)
-        self.texts = Texts()
-        self.handing = Handing(self.routes, self.texts)
-        self.manners = Manners(self.texts, Spending(Budget()), self.handing)
-        self.rules = Rules(WORDS, self.texts, self.handing)
-        self.files = Files(self.folder, self.store, Media(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays)
+        self.texts = MessageCatalog()
+        self.handing = HandoffFactory(self.routes, self.texts)
+        self.manners = ReplyServices(self.texts, AIBudget(BudgetSettings()), self.handing)
+        self.rules = InboundRules(WORDS, self.texts, self.handing)
+        self.files = MediaStore(
+            self.folder, self.store, MediaSettings(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays
+        )
 
     @property
     def downloads(self) -> MediaDownloads:

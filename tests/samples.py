@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sara import AccountEvent, Echo, IdentityChange, Person, PreferenceChange
+from sara import AccountEvent, Identity, IdentityChange, OperatorEcho, PreferenceChange
 
 DATA = Path(__file__).parent / "data"
 BODIES = DATA / "webhooks"
@@ -16,17 +16,17 @@ BODIES = DATA / "webhooks"
 FIGURES: dict[str, dict[str, Any]] = json.loads((DATA / "webhook_figures.json").read_bytes())
 """What can be counted in each body, without any understanding of it. Every element counts, also those told twice."""
 
-ANA = Person(user_id="US.10000000000000000111", phone="15550001111", name="Ana Example")
-KOFI = Person(user_id="GH.20000000000000000222", phone="15550002222", name="Kofi Sample 🌍")
-MEI = Person(user_id="SG.30000000000000000333", phone="15550003333", username="mei.placeholder", name="Mei Placeholder")
-NOX = Person(user_id="DE.40000000000000000444", username="nox_nobody", name="Nox")
+ANA = Identity(user_id="US.10000000000000000111", phone="15550001111", name="Ana Example")
+KOFI = Identity(user_id="GH.20000000000000000222", phone="15550002222", name="Kofi Sample 🌍")
+MEI = Identity(user_id="SG.30000000000000000333", phone="15550003333", username="mei.placeholder", name="Mei Placeholder")
+NOX = Identity(user_id="DE.40000000000000000444", username="nox_nobody", name="Nox")
 
 
 @dataclass(frozen=True)
 class Said:
     """One message that a body should give."""
 
-    who: Person
+    who: Identity
     text: str
     kind: str = "text"
     answer: bool = True
@@ -42,7 +42,7 @@ class Expected:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def noted(who: Person, text: str, kind: str) -> Said:
+def noted(who: Identity, text: str, kind: str) -> Said:
     return Said(who, text, kind, answer=False)
 
 
@@ -50,25 +50,25 @@ def said(*messages: Said) -> Expected:
     return Expected(messages)
 
 
-OLD_ANA = Person(user_id="US.10000000000000000111", phone="15550001111")
-OLD_NOX = Person(user_id="DE.40000000000000000444")
-PAT = Person("BR.50000000000000000555", "BR.ENT.55500000000000000001", "15550005555", "pat.parent", "Pat Parent")
-IDA = Person(user_id="NO.70000000000000000777", phone="15550007777", name="Ida Hash")
+OLD_ANA = Identity(user_id="US.10000000000000000111", phone="15550001111")
+OLD_NOX = Identity(user_id="DE.40000000000000000444")
+PAT = Identity("BR.50000000000000000555", "BR.ENT.55500000000000000001", "15550005555", "pat.parent", "Pat Parent")
+IDA = Identity(user_id="NO.70000000000000000777", phone="15550007777", name="Ida Hash")
 UNICODE = (
     "Family 👨‍👩‍👧‍👦 cafe\u0301 \u202bשלום\u202c\n*not bold * and _under_score_ ~x~ ```code```\n"
     "https://example.invalid/a_b_c?x=*1*&y=~2"
 )
 LOREM = ("/new " + "lorem ipsum dolor sit amet " * 200)[:4096]
 BULK = [
-    Person(f"US.600000000000000000{n:02}", username=f"bulk.user{n:02}", name=f"Bulk {n:02}")
+    Identity(f"US.600000000000000000{n:02}", username=f"bulk.user{n:02}", name=f"Bulk {n:02}")
     if n % 5 == 0
-    else Person(f"US.600000000000000000{n:02}", phone=f"155501000{n:02}", name=f"Bulk {n:02}")
+    else Identity(f"US.600000000000000000{n:02}", phone=f"155501000{n:02}", name=f"Bulk {n:02}")
     for n in range(12)
 ]
 
 EXPECTED = {
     "01_text_basic": said(Said(ANA, "Hi, are you open on Sunday?")),
-    "02_text_legacy_no_bsuid": said(Said(Person(phone="15550006666", name="Lee Legacy"), "hello")),
+    "02_text_legacy_no_bsuid": said(Said(Identity(phone="15550006666", name="Lee Legacy"), "hello")),
     "03_text_bsuid_only": said(Said(NOX, "Can you help me without my number?")),
     "04_text_all_identifiers": said(Said(PAT, "Bom dia!")),
     "05_text_unicode_markers": said(Said(KOFI, UNICODE)),
@@ -177,7 +177,7 @@ EXPECTED = {
     "71_account_and_quality_events": Expected(changes=(AccountEvent, AccountEvent, AccountEvent)),
     "72_template_status": Expected(changes=(AccountEvent, AccountEvent)),
     "73_calls": Expected(left_out=Counter({"unused_field calls": 2})),
-    "74_smb_message_echo": Expected(changes=(Echo,)),
+    "74_smb_message_echo": Expected(changes=(OperatorEcho,)),
     "75_history_chunk": Expected(left_out=Counter({"unused_field history": 1})),
     "76_standby": Expected(left_out=Counter({"unused_field standby": 2})),
     "77_unknown_field": Expected(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sara import Contact, Draft, HandOver, SaraError, Stale, TimerView
-from sara.operations.operator_actions import LONGEST, Acting
-from sara.pipeline.bindings import Routes
-from sara.policy.settings import Conversation, HandOverPolicy
+from sara import Conflict, Contact, Handoff, OutgoingContent, SaraError, TimerView
+from sara.operations.operator_actions import LONGEST, OperatorActions
+from sara.pipeline.bindings import ChannelBindings
+from sara.policy.settings import ConversationSettings, HandoffSettings
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House
 
 HOUR = 3_600_000
@@ -21,19 +21,19 @@ BOT = TimerView(
 
 @pytest.fixture
 def house() -> House:
-    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=HOUR)))
+    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=HOUR)))
     house.store.timing = BOT
     return house
 
 
-def acting(house: House) -> Acting:
-    return Acting(house.store, house.routes, house.texts, house.clock)
+def acting(house: House) -> OperatorActions:
+    return OperatorActions(house.store, house.routes, house.texts, house.clock)
 
 
-def handed(house: House) -> HandOver:
+def handed(house: House) -> Handoff:
     [(conversation, change, now)] = house.store.called("hand_over")
     assert (conversation, now) == (CONVERSATION, NOW)
-    assert isinstance(change, HandOver)
+    assert isinstance(change, Handoff)
     return change
 
 
@@ -43,21 +43,21 @@ def handed(house: House) -> HandOver:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({}, HandOver("operator", "", "human", NOW + HOUR)),
-        ({"reason": "I know her\x00"}, HandOver("operator", "I know her", "human", NOW + HOUR)),
-        ({"for_": 5}, HandOver("operator", "", "human", NOW + 5)),
-        ({"pause": True}, HandOver("operator", "", "paused", None)),
-        ({"pause": True, "for_": 5, "reason": "x"}, HandOver("operator", "x", "paused", NOW + 5)),
+        ({}, Handoff("operator", "", "human", NOW + HOUR)),
+        ({"reason": "I know her\x00"}, Handoff("operator", "I know her", "human", NOW + HOUR)),
+        ({"for_": 5}, Handoff("operator", "", "human", NOW + 5)),
+        ({"pause": True}, Handoff("operator", "", "paused", None)),
+        ({"pause": True, "for_": 5, "reason": "x"}, Handoff("operator", "x", "paused", NOW + 5)),
     ],
 )
-async def test_a_person_takes_a_conversation_or_pauses_it(house: House, arguments: dict[str, Any], expected: HandOver) -> None:
+async def test_a_person_takes_a_conversation_or_pauses_it(house: House, arguments: dict[str, Any], expected: Handoff) -> None:
     work = await acting(house).hand_over(CONVERSATION, **arguments)
     assert [each.conversation for each in work] == [CONVERSATION]
     assert handed(house) == expected
 
 
 async def test_a_hand_over_without_an_end_in_the_file_has_none() -> None:
-    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=None)))
     await acting(house).hand_over(CONVERSATION)
     assert handed(house).until is None
 
@@ -75,7 +75,7 @@ async def test_a_conversation_is_handed_back_and_the_customer_told_unless_quietl
     await acting(house).hand_back(CONVERSATION, quietly=quietly)
     assert house.store.called("hand_back") == [(CONVERSATION, "operator", NOW)]
     [notice] = notices
-    assert notice == {} if quietly else notice["es"] == Draft(house.texts.say("hand_back", "es"))
+    assert notice == {} if quietly else notice["es"] == OutgoingContent(house.texts.say("hand_back", "es"))
 
 
 # ── consent and notes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -122,8 +122,8 @@ async def test_own_words_go_through_the_channels_form_at_once_or_at_their_time(h
     await acting(house).send(CONVERSATION, "  one two three\x00 ")
     await acting(house).send(CONVERSATION, "later", NOW + HOUR)
     assert house.store.called("say") == [
-        (CONVERSATION, (Draft("one two"), Draft("three")), "operator", "operator", NOW, None),
-        (CONVERSATION, (Draft("later"),), "operator", "operator", NOW, NOW + HOUR),
+        (CONVERSATION, (OutgoingContent("one two"), OutgoingContent("three")), "operator", "operator", NOW, None),
+        (CONVERSATION, (OutgoingContent("later"),), "operator", "operator", NOW, NOW + HOUR),
     ]
     assert house.store.called("hand_over") == []
 
@@ -132,9 +132,9 @@ async def test_own_words_are_in_the_channels_own_marks_unless_they_are_markdown(
     """`*Sale today*` is what a person types on WhatsApp for bold; in Markdown it would be italic."""
     given: list[tuple[str, bool]] = []
 
-    def compose(draft: Draft) -> list[Draft]:
+    def compose(draft: OutgoingContent) -> list[OutgoingContent]:
         given.append((draft.text, draft.markdown))
-        return [Draft(draft.text)]
+        return [OutgoingContent(draft.text)]
 
     house.channel.compose = compose  # type: ignore[method-assign]  # the same, and looks at what it is given
     to = acting(house)
@@ -175,12 +175,12 @@ async def test_who_goes_on_answering_keeps_the_conversation_for_longer_and_never
 ) -> None:
     house.store.timing = replace(BOT, mode=mode, mode_until=until)
     await acting(house).send(CONVERSATION, "I am still here.")
-    expected = [(CONVERSATION, HandOver("operator", "", "human", NOW + HOUR), NOW)] if longer else []
+    expected = [(CONVERSATION, Handoff("operator", "", "human", NOW + HOUR), NOW)] if longer else []
     assert house.store.called("hand_over") == expected
 
 
 async def test_where_only_a_hand_gives_it_back_own_words_change_nothing_about_that() -> None:
-    house = House(policy=Conversation(responder="assistant", hand_over=HandOverPolicy(back_after=None)))
+    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=None)))
     house.store.timing = replace(BOT, mode="human", mode_until=NOW + 5)
     await acting(house).send(CONVERSATION, "I am still here.")
     assert house.store.called("hand_over") == []
@@ -195,14 +195,14 @@ ACTS = [("hand_over", ()), ("hand_back", ()), ("opt_out", ()), ("opt_in", ()), (
 async def test_an_unknown_conversation_is_stale_and_nothing_is_written(
     house: House, act: str, arguments: tuple[Any, ...]
 ) -> None:
-    with pytest.raises(Stale, match="there is nothing by that id"):
+    with pytest.raises(Conflict, match="there is nothing by that id"):
         await getattr(acting(house), act)("c99", *arguments)
     assert house.store.wrote() == ["conversation"]
 
 
 @pytest.mark.parametrize(("act", "arguments"), ACTS, ids=[act for act, _ in ACTS])
 async def test_a_conversation_whose_channel_is_gone_says_what_to_do(house: House, act: str, arguments: tuple[Any, ...]) -> None:
-    house.routes = Routes([])
+    house.routes = ChannelBindings([])
     with pytest.raises(SaraError, match="no channel in the file serves test:1; put it back to act on c1"):
         await getattr(acting(house), act)(CONVERSATION, *arguments)
     assert house.store.wrote() == ["conversation"]

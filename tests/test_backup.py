@@ -20,17 +20,17 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Forgotten, Problems, SaraError, StoreUnavailable
+from sara import Context, ErasureReport, ProblemRegistry, SaraError, StoreUnavailable
 from sara.cli import backup as command
 from sara.cli import context
-from sara.operations.erasure import Erasing
-from sara.pipeline.media import Files
-from sara.plugins.call_guard import Strays
-from sara.policy.settings import Media
+from sara.operations.erasure import ErasureService
+from sara.pipeline.media import MediaStore
+from sara.plugins.call_guard import CallGuard
+from sara.policy.settings import MediaSettings
 from sara.runtime import logging as logs
-from sara.testing import HandClock
+from sara.testing import ManualClock
 from sara.testing.store.attachments import PHOTO, with_files
-from sara.testing.store.scenario import ACCOUNT, KOFI, Shop
+from sara.testing.store.scenario import ACCOUNT, KOFI, StoreScenario
 from tests.fakes import FakeStore, MemoryQueue
 
 MINUTE = 60_000
@@ -50,15 +50,15 @@ def _log_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
-    clock = HandClock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    clock = ManualClock()
     for module in (command, context):
         monkeypatch.setattr(module, "wall_clock", clock)
     return clock
 
 
 @pytest.fixture
-def config(tmp_path: Path, clock: HandClock) -> Path:
+def config(tmp_path: Path, clock: ManualClock) -> Path:
     """A configuration whose store holds a message that waits and an answer that was not sent."""
     file = tmp_path / "sara.yaml"
     names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
@@ -69,10 +69,10 @@ def config(tmp_path: Path, clock: HandClock) -> Path:
     return file
 
 
-async def _fill(state: Path, clock: HandClock) -> None:
-    store = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+async def _fill(state: Path, clock: ManualClock) -> None:
+    store = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
     await store.open()
-    shop = Shop(store, clock)
+    shop = StoreScenario(store, clock)
     await shop.answered("one")
     await shop.asked(KOFI, "in-2")
     await store.close()
@@ -91,7 +91,7 @@ def states(config: Path) -> list[str]:
     return found
 
 
-def test_a_backup_goes_into_the_state_directory_under_its_time(config: Path, clock: HandClock, capsys: Any) -> None:
+def test_a_backup_goes_into_the_state_directory_under_its_time(config: Path, clock: ManualClock, capsys: Any) -> None:
     assert command.backup(config, None, as_json=True) == 0
     [made] = (config.parent / "state" / "backups").iterdir()
     told = json.loads(capsys.readouterr().out)
@@ -122,7 +122,7 @@ def test_a_backup_can_be_put_into_a_folder_or_a_file(config: Path, capsys: Any) 
     assert "No such file" in capsys.readouterr().err
 
 
-def test_a_restore_says_how_much_is_missing_and_what_to_do_next(config: Path, clock: HandClock, capsys: Any) -> None:
+def test_a_restore_says_how_much_is_missing_and_what_to_do_next(config: Path, clock: ManualClock, capsys: Any) -> None:
     target = saved(config)
     clock.forward(37 * MINUTE - 1)
     capsys.readouterr()
@@ -141,7 +141,7 @@ def test_a_restore_says_how_much_is_missing_and_what_to_do_next(config: Path, cl
     assert states(config) == ["answered", "held", "dead"]
 
 
-def test_the_same_for_programs(config: Path, clock: HandClock, capsys: Any) -> None:
+def test_the_same_for_programs(config: Path, clock: ManualClock, capsys: Any) -> None:
     target = saved(config)
     clock.forward(MINUTE + 1)
     capsys.readouterr()
@@ -204,11 +204,11 @@ CAT, DOG, ORPHAN = (char * 32 for char in "abc")
 MENU = "offers/menu.pdf"
 
 
-async def _bring(state: Path, clock: HandClock, **files: bytes) -> None:
+async def _bring(state: Path, clock: ManualClock, **files: bytes) -> None:
     """A message for each of these files, which was fetched."""
-    store = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+    store = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
     await store.open()
-    shop = Shop(store, clock)
+    shop = StoreScenario(store, clock)
     for name, content in files.items():
         await shop.take(with_files(f"in-{name}", PHOTO, at=clock()))
         [due] = await store.downloads(ACCOUNT, 2)
@@ -219,7 +219,7 @@ async def _bring(state: Path, clock: HandClock, **files: bytes) -> None:
 
 
 @pytest.fixture
-def media(config: Path, clock: HandClock) -> Path:
+def media(config: Path, clock: ManualClock) -> Path:
     """The media folder: a file that a row names, one of the operator's, and half a file."""
     folder = config.parent / "state" / "media"
     (folder / "offers").mkdir(parents=True)
@@ -253,7 +253,7 @@ def test_a_backup_holds_customers_files_and_says_what_it_leaves_out(config: Path
     assert [path.name for path in config.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_files_come_back_with_the_messages_that_brought_them(config: Path, media: Path, clock: HandClock, capsys: Any) -> None:
+def test_files_come_back_with_the_messages_that_brought_them(config: Path, media: Path, clock: ManualClock, capsys: Any) -> None:
     """In the place that they were saved from, where files came and went since, and on a machine that has nothing yet."""
     target = saved(config)
     (media / CAT).unlink()
@@ -279,7 +279,7 @@ def test_files_come_back_with_the_messages_that_brought_them(config: Path, media
 
 
 def test_the_next_start_removes_what_the_restored_data_do_not_name_and_keeps_the_copy_aside(
-    config: Path, media: Path, clock: HandClock, capsys: Any
+    config: Path, media: Path, clock: ManualClock, capsys: Any
 ) -> None:
     state, target = config.parent / "state", saved(config)
     asyncio.run(_bring(state, clock, **{DOG: b"a dog"}))
@@ -289,12 +289,12 @@ def test_the_next_start_removes_what_the_restored_data_do_not_name_and_keeps_the
     assert "With 2 files of customers." in out
     assert "The former files are kept as " in out
 
-    async def clean_and_forget() -> Forgotten:
-        store = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+    async def clean_and_forget() -> ErasureReport:
+        store = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
         await store.open()
-        files = Files(media, store, Media(), Problems(clock), clock, str, Strays(Problems(clock)))
+        files = MediaStore(media, store, MediaSettings(), ProblemRegistry(clock), clock, str, CallGuard(ProblemRegistry(clock)))
         assert await files.remove_unnamed(0) == 2
-        told = await Erasing(store, MemoryQueue(clock), files, clock).forget("US.1")
+        told = await ErasureService(store, MemoryQueue(clock), files, clock).forget("US.1")
         await store.close()
         return told
 
@@ -389,7 +389,7 @@ def test_an_archive_of_a_newer_sara_says_so(config: Path, media: Path, capsys: A
 
 
 def test_a_restore_while_a_daemon_runs_or_that_the_store_refuses_changes_no_file(
-    config: Path, media: Path, clock: HandClock, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    config: Path, media: Path, clock: ManualClock, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, state = saved(config), config.parent / "state"
     (media / CAT).unlink()
@@ -397,7 +397,7 @@ def test_a_restore_while_a_daemon_runs_or_that_the_store_refuses_changes_no_file
     before = held(media)
 
     async def beside() -> None:
-        store = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+        store = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
         await store.open()
         assert await asyncio.to_thread(command.restore, config, target, yes=True, as_json=False) == 1
         await store.close()

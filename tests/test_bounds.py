@@ -12,13 +12,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sara import Again, Done, Problems
-from sara.pipeline.delivery import Outbox
-from sara.pipeline.reply import Replies
-from sara.plugins.call_guard import MOST_OF_ALL, MOST_OF_ONE, PATIENCE, Misbehaved, Strays, bounded
+from sara import Done, ProblemRegistry, Reschedule
+from sara.pipeline.delivery import DeliveryHandler
+from sara.pipeline.reply import ReplyHandler
+from sara.plugins.call_guard import (
+    MAX_STUCK_CALLS,
+    MAX_STUCK_CALLS_PER_PLUGIN,
+    RESTART_AFTER,
+    CallGuard,
+    PluginCallAborted,
+    call_with_timeout,
+)
 from sara.plugins.threads import begin, in_thread
-from sara.policy.settings import Conversation, RetryPolicy
-from sara.testing import HandClock
+from sara.policy.settings import ConversationSettings, RetryPolicy
+from sara.testing import ManualClock
 from tests.fakes import DEADLINE, FakeResponder, House, delivery_view, job, line, reply_view, without_waiting
 from tests.patience import patience
 
@@ -27,7 +34,7 @@ async def test_what_ends_in_time_gives_its_result() -> None:
     async def quick() -> str:
         return "done"
 
-    assert await bounded(quick(), 1_000) == "done"
+    assert await call_with_timeout(quick(), 1_000) == "done"
 
 
 async def test_what_fails_in_time_raises_its_own_error() -> None:
@@ -35,7 +42,7 @@ async def test_what_fails_in_time_raises_its_own_error() -> None:
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        await bounded(broken(), 1_000)
+        await call_with_timeout(broken(), 1_000)
 
 
 async def test_what_takes_too_long_is_cancelled() -> None:
@@ -49,7 +56,7 @@ async def test_what_takes_too_long_is_cancelled() -> None:
             raise
 
     with pytest.raises(TimeoutError):
-        await bounded(slow(), 1)
+        await call_with_timeout(slow(), 1)
     async with asyncio.timeout(DEADLINE):
         await cancelled.wait()
 
@@ -67,7 +74,7 @@ async def test_it_returns_on_time_even_from_a_call_that_swallows_its_cancellatio
 
     async with asyncio.timeout(DEADLINE):
         with pytest.raises(TimeoutError):
-            await bounded(stubborn(), 1)
+            await call_with_timeout(stubborn(), 1)
         await swallowed.wait()
         assert not ended.is_set()
         let_go.set()
@@ -87,7 +94,7 @@ async def test_a_late_error_is_nobodys_any_more() -> None:
             raise LookupError("too late") from None
 
     with pytest.raises(TimeoutError):
-        await bounded(late(), 1)
+        await call_with_timeout(late(), 1)
     await failing.wait()
     gc.collect()
     assert complaints == []
@@ -103,7 +110,7 @@ async def test_cancelling_the_caller_cancels_the_call() -> None:
         finally:
             cancelled.set()
 
-    caller = asyncio.create_task(bounded(slow(), 60_000))
+    caller = asyncio.create_task(call_with_timeout(slow(), 60_000))
     await started.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -117,23 +124,23 @@ async def test_a_calls_own_timeout_is_a_timeout() -> None:
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        await bounded(times_out(), 1_000)
+        await call_with_timeout(times_out(), 1_000)
 
 
 async def test_a_call_that_ends_the_process_only_misbehaves() -> None:
     async def leaves() -> None:
         raise SystemExit(3)
 
-    with pytest.raises(Misbehaved):
-        await bounded(leaves(), 1_000)
+    with pytest.raises(PluginCallAborted):
+        await call_with_timeout(leaves(), 1_000)
 
 
 async def test_a_call_that_cancels_itself_only_misbehaves() -> None:
     async def cancels() -> None:
         raise asyncio.CancelledError
 
-    with pytest.raises(Misbehaved):
-        await bounded(cancels(), 1_000)
+    with pytest.raises(PluginCallAborted):
+        await call_with_timeout(cancels(), 1_000)
 
 
 # ── plain functions ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,7 +166,7 @@ async def test_a_plain_function_that_ends_the_process_only_misbehaves(error: Bas
     def leaves() -> None:
         raise error
 
-    with pytest.raises(Misbehaved):
+    with pytest.raises(PluginCallAborted):
         await in_thread(leaves)
 
 
@@ -168,7 +175,7 @@ async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None
     try:
         for _ in range(40):
             with pytest.raises(TimeoutError):
-                await bounded(in_thread(release.wait), 1)
+                await call_with_timeout(in_thread(release.wait), 1)
         async with asyncio.timeout(DEADLINE):
             assert await in_thread(lambda: "done") == "done"
     finally:
@@ -194,7 +201,7 @@ def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> 
 class Stubborn:
     """Calls that do not end when they are told to, but when `release` is set."""
 
-    def __init__(self, strays: Strays) -> None:
+    def __init__(self, strays: CallGuard) -> None:
         self.strays = strays
         self.release = asyncio.Event()
 
@@ -218,7 +225,7 @@ class Stubborn:
 
 
 @asynccontextmanager
-async def stubborn(strays: Strays) -> AsyncIterator[Stubborn]:
+async def stubborn(strays: CallGuard) -> AsyncIterator[Stubborn]:
     """Such calls; they end with the test, however it ends."""
     calls = Stubborn(strays)
     try:
@@ -239,15 +246,15 @@ async def until(what: Callable[[], bool]) -> None:
             await pass_time(0.002)
 
 
-def strays_and_problems() -> tuple[Strays, Problems]:
-    problems = Problems(HandClock())
-    return Strays(problems), problems
+def strays_and_problems() -> tuple[CallGuard, ProblemRegistry]:
+    problems = ProblemRegistry(ManualClock())
+    return CallGuard(problems), problems
 
 
 def test_a_call_that_ends_when_it_is_given_up_is_no_stray() -> None:
     async def main() -> None:
         strays, problems = strays_and_problems()
-        for _ in range(MOST_OF_ALL):
+        for _ in range(MAX_STUCK_CALLS):
             with pytest.raises(TimeoutError):
                 await strays.call("responder:assistant", asyncio.Event().wait(), 1_000)
         await pass_time(5)
@@ -280,7 +287,7 @@ def test_three_calls_that_do_not_end_block_their_own_name_until_they_end() -> No
     async def main() -> None:
         strays, problems = strays_and_problems()
         async with stubborn(strays) as calls:
-            await calls.leave("responder:assistant", MOST_OF_ONE - 1)
+            await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN - 1)
             assert not strays.blocked("responder:assistant")
             assert len(problems) == 0
             await calls.leave("responder:assistant", 1)
@@ -319,7 +326,7 @@ def test_twenty_altogether_are_a_reason_to_start_again() -> None:
     async def main() -> None:
         strays, _ = strays_and_problems()
         async with stubborn(strays) as calls:
-            for number in range(MOST_OF_ALL - 1):
+            for number in range(MAX_STUCK_CALLS - 1):
                 await calls.leave(f"plugin:{number}", 1, needed=False)
             assert not strays.start_again.is_set()
             await calls.leave("plugin:last", 1, needed=False)
@@ -333,8 +340,8 @@ def test_who_is_needed_and_blocked_for_a_minute_is_a_reason_to_start_again(neede
     async def main() -> None:
         strays, _ = strays_and_problems()
         async with stubborn(strays) as calls:
-            await calls.leave("responder:assistant", MOST_OF_ONE, needed=needed)
-            await pass_time(PATIENCE / 1_000 - 10)
+            await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN, needed=needed)
+            await pass_time(RESTART_AFTER / 1_000 - 10)
             assert not strays.start_again.is_set()
             if ends:
                 await calls.end()
@@ -345,10 +352,10 @@ def test_who_is_needed_and_blocked_for_a_minute_is_a_reason_to_start_again(neede
 
 
 async def test_a_thread_that_does_not_end_is_counted_until_it_does() -> None:
-    strays = Strays(Problems(HandClock()), linger_after=1)
+    strays = CallGuard(ProblemRegistry(ManualClock()), linger_after=1)
     release = threading.Event()
     try:
-        for _ in range(MOST_OF_ONE):
+        for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
             with pytest.raises(TimeoutError):
                 await strays.call("plugin:stuck", begin(release.wait), 1)
         await until(lambda: strays.blocked("plugin:stuck"))
@@ -360,7 +367,7 @@ async def test_a_thread_that_does_not_end_is_counted_until_it_does() -> None:
 async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    strays = Strays(Problems(HandClock()), linger_after=1)
+    strays = CallGuard(ProblemRegistry(ManualClock()), linger_after=1)
     release = threading.Event()
 
     def late() -> None:
@@ -381,15 +388,15 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 # ── what becomes of whoever has too many ──────────────────────────────────────────────────────────────────────────────────
 
 
-def replies_of(house: House) -> Replies:
-    return Replies(
+def replies_of(house: House) -> ReplyHandler:
+    return ReplyHandler(
         house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
         house.strays, house.downloads, house.manners,
     )  # fmt: skip
 
 
-def outbox_of(house: House) -> Outbox:
-    return Outbox(
+def outbox_of(house: House) -> DeliveryHandler:
+    return DeliveryHandler(
         house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
         lambda: "a1", "me", house.strays,
     )  # fmt: skip
@@ -398,19 +405,19 @@ def outbox_of(house: House) -> Outbox:
 def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone() -> None:
     async def main() -> None:
         first, second = FakeResponder(), FakeResponder("I can.")
-        house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)))
+        house = House({"assistant": first, "second": second}, ConversationSettings(responder="assistant", fallback=("second",)))
         house.store.replying = reply_view(line("in-1", "hello"))
         first.timeout = 5_000  # too short for another call beside one that hangs
         async with stubborn(house.strays) as calls:
             first.thinking = calls.call
-            for _ in range(MOST_OF_ONE + 2):
+            for _ in range(MAX_STUCK_CALLS_PER_PLUGIN + 2):
                 assert await replies_of(house)(job("reply")) == Done()
                 await pass_time(1.5)
-            assert (len(first.turns), len(second.turns)) == (MOST_OF_ONE, MOST_OF_ONE + 2)
+            assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN, MAX_STUCK_CALLS_PER_PLUGIN + 2)
             assert set(house.listed()) == {"responder:assistant:lingering"}
             await calls.end()
             assert await replies_of(house)(job("reply")) == Done()
-            assert (len(first.turns), len(second.turns)) == (MOST_OF_ONE + 1, MOST_OF_ONE + 2)
+            assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN + 1, MAX_STUCK_CALLS_PER_PLUGIN + 2)
             assert house.listed() == {}
 
     without_waiting(main())
@@ -422,10 +429,10 @@ def test_without_a_fallback_the_answer_comes_later_and_never_dies_of_used_up_att
         house = House({"assistant": responder})
         house.store.replying = reply_view(line("in-1", "hello"))
         async with stubborn(house.strays) as calls:
-            await calls.leave("responder:assistant", MOST_OF_ONE)
+            await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN)
             for _ in range(RetryPolicy().attempts + 2):
                 end = await replies_of(house)(job("reply"))
-                assert isinstance(end, Again)
+                assert isinstance(end, Reschedule)
                 house.clock.now = end.at
             assert responder.turns == []
             assert house.store.called("end_reply") == []
@@ -440,8 +447,8 @@ def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() 
         house = House()
         house.store.delivering = [delivery_view()]
         async with stubborn(house.strays) as calls:
-            await calls.leave("channel:support", MOST_OF_ONE)
-            assert isinstance(await outbox_of(house)(job()), Again)
+            await calls.leave("channel:support", MAX_STUCK_CALLS_PER_PLUGIN)
+            assert isinstance(await outbox_of(house)(job()), Reschedule)
             assert house.store.wrote() == []
             assert house.channel.sent == []
             assert house.queue.held("deliver:support")

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 
 from sara import StoreUnavailable
-from sara.operations.message_quota import Budget
-from sara.pipeline.bindings import Routes
+from sara.operations.message_quota import MessageQuotaMonitor
+from sara.pipeline.bindings import ChannelBindings
 from tests.fakes import FakeStore, House
 from tests.rows import each_row
 
@@ -35,7 +35,7 @@ class Place(House):
         self.clock.now = JANUARY
         self.ledger = Ledger()
         self.channel.monthly_budget = 1_000
-        self.budget = Budget(self.ledger, Routes([self.route]), self.problems, self.clock)
+        self.budget = MessageQuotaMonitor(self.ledger, ChannelBindings([self.route]), self.problems, self.clock)
 
 
 @each_row(("counted", "severity"), [(0, None), (799, None), (800, "warning"), (999, "warning"), (1_000, "error")])
@@ -69,5 +69,5 @@ async def test_a_store_that_cannot_tell_changes_nothing() -> None:
 async def test_where_nobody_set_a_budget_nobody_looks() -> None:
     place = Place()
     place.channel.monthly_budget = None
-    await Budget(place.ledger, Routes([place.route]), place.problems, place.clock).run(asyncio.Event())
+    await MessageQuotaMonitor(place.ledger, ChannelBindings([place.route]), place.problems, place.clock).run(asyncio.Event())
     assert place.ledger.called("billed") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sara import Channel, NotSent, Problems, Responder, SaraError, TryLater, Unavailable
+from sara import Channel, ChannelUnavailable, NotSent, ProblemRegistry, Responder, RetryLater, SaraError
 from sara.domain.redaction import Redactor
 from sara.plugins.guarded import Caller, GuardedChannel, GuardedResponder, clean_error
 
@@ -32,7 +32,7 @@ def test_every_method_and_value_of_the_contract_is_the_plugins_own() -> None:
             }.get(name, 4711)  # fmt: skip
             assert value != default
             setattr(Odd, name, value)
-        wrapped = guarded(Odd(), Caller("channel", "odd", "odd", Problems(lambda: 0)))
+        wrapped = guarded(Odd(), Caller("channel", "odd", "odd", ProblemRegistry(lambda: 0)))
         assert {name: getattr(wrapped, name) for name in named - methods} == {
             name: getattr(Odd, name) for name in named - methods
         }
@@ -48,11 +48,11 @@ def test_an_error_of_a_plugin_holds_no_secret_and_only_values_that_can_be_used()
     rows: tuple[tuple[SaraError, Any], ...] = (
         (NotSent("soon", after=1.6, scope="channel"), (2, "channel")),  # type: ignore[arg-type]
         (NotSent("soon", after=-5), (0, "message")),
-        (TryLater("soon", after=7, scope="responder"), (7, "responder")),
-        (TryLater("soon", after=True, scope="channel"), (None, "conversation")),  # type: ignore[arg-type]
+        (RetryLater("soon", after=7, scope="responder"), (7, "responder")),
+        (RetryLater("soon", after=True, scope="channel"), (None, "conversation")),  # type: ignore[arg-type]
     )
     for error, expected in rows:
         told: Any = clean_error(error, redact)
         assert (told.after, told.scope) == expected
-    assert len(str(clean_error(Unavailable("x" * 10_000), redact))) == 2_000
-    assert str(clean_error(Unavailable({"a": 1}), redact)) == "{'a': 1}"  # type: ignore[arg-type]
+    assert len(str(clean_error(ChannelUnavailable("x" * 10_000), redact))) == 2_000
+    assert str(clean_error(ChannelUnavailable({"a": 1}), redact)) == "{'a': 1}"  # type: ignore[arg-type]

@@ -19,10 +19,10 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 from typer.testing import CliRunner, Result
 
-from sara import Context, ConversationSummary, InboundMessage, Intake, Person, Problems, Store, StoredMessage
+from sara import Context, ConversationSummary, Identity, InboundBatch, InboundMessage, ProblemRegistry, Store, StoredMessage
 from sara.cli.app import app
-from sara.cli.context import opened, read
-from sara.domain.storage import Arrival, Verdict
+from sara.cli.context import open_store, read
+from sara.domain.storage import ClassifiedMessage, InboundDecision
 from sara.runtime.daemon import Daemon, wall_clock
 from tests.effort import some_of
 
@@ -86,7 +86,7 @@ class Shop:
         """The conversation and its messages, as they lie in the store."""
 
         async def main() -> tuple[ConversationSummary, list[StoredMessage]]:
-            async with opened(self.file, read_only=True) as house:
+            async with open_store(self.file, read_only=True) as house:
                 return await of(house.store)
 
         return asyncio.run(main())
@@ -97,8 +97,10 @@ async def of(store: Store) -> tuple[ConversationSummary, list[StoredMessage]]:
 
 
 async def customer_writes(store: Store) -> None:
-    message = InboundMessage("pigeon:roof", "s1", Person(user_id="ana", name="Ana"), "text", "hello", wall_clock())
-    await store.accept(Intake("pigeon:roof", (Arrival(message, Verdict(skip="recorded"), 0, 0),)), wall_clock())
+    message = InboundMessage("pigeon:roof", "s1", Identity(user_id="ana", name="Ana"), "text", "hello", wall_clock())
+    await store.accept(
+        InboundBatch("pigeon:roof", (ClassifiedMessage(message, InboundDecision(skip="recorded"), 0, 0),)), wall_clock()
+    )
 
 
 def shop_in(folder: Path) -> Shop:
@@ -112,7 +114,7 @@ def shop_in(folder: Path) -> Shop:
 
     async def prepare() -> None:
         # As the daemon makes it; commands never do.
-        context = Context("store", folder / "state", wall_clock, Problems(wall_clock))
+        context = Context("store", folder / "state", wall_clock, ProblemRegistry(wall_clock))
         store = SqliteStore(SqliteOptions(), context)
         await store.open()
         await customer_writes(store)

@@ -21,7 +21,17 @@ from rich.cells import cell_len
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Arrival, Context, Draft, HandOver, InboundMessage, Intake, Person, Problems, Verdict
+from sara import (
+    ClassifiedMessage,
+    Context,
+    Handoff,
+    Identity,
+    InboundBatch,
+    InboundDecision,
+    InboundMessage,
+    OutgoingContent,
+    ProblemRegistry,
+)
 from sara.cli.app import app
 from sara.runtime.daemon import wall_clock
 from tests.test_cli_acting import LOFT, Shop, shop_in
@@ -47,17 +57,19 @@ def shop(tmp_path: Path) -> Shop:
 
     async def fill() -> None:
         now = wall_clock()
-        store = SqliteStore(SqliteOptions(), Context("store", tmp_path / "state", wall_clock, Problems(wall_clock)))
+        store = SqliteStore(SqliteOptions(), Context("store", tmp_path / "state", wall_clock, ProblemRegistry(wall_clock)))
         await store.open()
         try:
             for n, (who, text, ago) in enumerate(PEOPLE):
                 said = InboundMessage("pigeon:roof", f"p{n}", who, "text" if text else "image", text, now - ago)
-                await store.accept(Intake("pigeon:roof", (Arrival(said, Verdict(skip="recorded"), 0, 0),)), now - ago)
-            await store.hand_over("c2", HandOver("customer", "asked for it"), now - 4 * MINUTE - 1)
-            await store.hand_over("c3", HandOver("customer", "asked for it"), now - 9 * MINUTE)
-            await store.say("c3", [Draft("I am Rita.")], "operator", "operator", now - 8 * MINUTE)
+                await store.accept(
+                    InboundBatch("pigeon:roof", (ClassifiedMessage(said, InboundDecision(skip="recorded"), 0, 0),)), now - ago
+                )
+            await store.hand_over("c2", Handoff("customer", "asked for it"), now - 4 * MINUTE - 1)
+            await store.hand_over("c3", Handoff("customer", "asked for it"), now - 9 * MINUTE)
+            await store.say("c3", [OutgoingContent("I am Rita.")], "operator", "operator", now - 8 * MINUTE)
             await store.consent("c4", True, "operator", "by phone", now, {})
-            await store.hand_over("c5", HandOver("operator", mode="paused"), now)
+            await store.hand_over("c5", Handoff("operator", mode="paused"), now)
         finally:
             await store.close()
 
@@ -66,15 +78,15 @@ def shop(tmp_path: Path) -> Shop:
 
 
 PEOPLE = (
-    (Person(user_id="bea", phone="4915112345678", name="Bea Beispielmeier-Musterfrau von und zu Hohenlohe"), LONG, 5 * MINUTE),
-    (Person(user_id="cem", phone="4915112345679", name="Cem"), "help", 9 * MINUTE),
+    (Identity(user_id="bea", phone="4915112345678", name="Bea Beispielmeier-Musterfrau von und zu Hohenlohe"), LONG, 5 * MINUTE),
+    (Identity(user_id="cem", phone="4915112345679", name="Cem"), "help", 9 * MINUTE),
     (
-        Person(user_id="dan", phone="4915112345670", name="日本太郎"),
+        Identity(user_id="dan", phone="4915112345670", name="日本太郎"),
         "もしもし、明日は開いていますか。予約したいのですが、大丈夫でしょうか。",
         180 * MINUTE,
     ),
-    (Person(user_id="eve", phone="15550001111"), "\x1b[31mred\x1b[0m", 3 * 24 * 60 * MINUTE),
-    (Person(user_id="fay"), "", 30 * 24 * 60 * MINUTE),
+    (Identity(user_id="eve", phone="15550001111"), "\x1b[31mred\x1b[0m", 3 * 24 * 60 * MINUTE),
+    (Identity(user_id="fay"), "", 30 * 24 * 60 * MINUTE),
 )
 
 

@@ -15,7 +15,7 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Arrival, Context, InboundMessage, Intake, Person, Problems, Verdict
+from sara import ClassifiedMessage, Context, Identity, InboundBatch, InboundDecision, InboundMessage, ProblemRegistry
 from sara.cli import doctor as command
 from sara.cli import doctor_checks
 from sara.cli.doctor import doctor
@@ -194,11 +194,11 @@ def stored(state: Path, capsys: pytest.CaptureFixture[str], *numbers: str) -> No
     (state / "admin-token").write_text("invented")
 
     async def write() -> None:
-        store = SqliteStore(SqliteOptions(), Context("store", state, wall_clock, Problems(wall_clock)))
+        store = SqliteStore(SqliteOptions(), Context("store", state, wall_clock, ProblemRegistry(wall_clock)))
         await store.open()
         for n, number in enumerate(numbers):
-            message = InboundMessage("whatsapp:1", f"in-{n}", Person(user_id=f"BR.{n}", phone=number), "text", "hello", 1_000)
-            await store.accept(Intake("whatsapp:1", (Arrival(message, Verdict(), 0, 0),)), 1_000)
+            message = InboundMessage("whatsapp:1", f"in-{n}", Identity(user_id=f"BR.{n}", phone=number), "text", "hello", 1_000)
+            await store.accept(InboundBatch("whatsapp:1", (ClassifiedMessage(message, InboundDecision(), 0, 0),)), 1_000)
         await store.close()
 
     asyncio.run(write())

@@ -12,17 +12,17 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems
+from sara import Context, ProblemRegistry
 from sara.cli import export, forget, search
-from sara.testing import HandClock
-from sara.testing.store.scenario import KOFI, STOP, Shop, message
+from sara.testing import ManualClock
+from sara.testing.store.scenario import KOFI, STOP, StoreScenario, message
 from tests.test_backup import Terminal, _log_left_alone, clock, config, saved
 
 __all__ = ["_log_left_alone", "clock", "config"]  # fixtures
 
 
 @pytest.fixture
-def anas(config: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Path:
+def anas(config: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration whose store knows Ana, who was answered, and Kofi."""
     monkeypatch.setattr(forget, "wall_clock", clock)
     return config
@@ -32,7 +32,7 @@ def left(config: Path) -> list[str]:
     """The texts that are still there."""
 
     async def look() -> list[str]:
-        context = Context("store", config.parent / "state", HandClock(), Problems(HandClock()), read_only=True)
+        context = Context("store", config.parent / "state", ManualClock(), ProblemRegistry(ManualClock()), read_only=True)
         store = SqliteStore(SqliteOptions(), context)
         await store.open()
         found = [each.text for each in await store.messages(None, None, 100)]
@@ -42,7 +42,7 @@ def left(config: Path) -> list[str]:
     return asyncio.run(look())
 
 
-def test_what_was_erased_is_said_and_what_may_still_hold_it(anas: Path, clock: HandClock, capsys: Any) -> None:
+def test_what_was_erased_is_said_and_what_may_still_hold_it(anas: Path, clock: ManualClock, capsys: Any) -> None:
     copy = saved(anas)
     capsys.readouterr()
     assert forget.forget(anas, "+1 555 000 1111", yes=True, as_json=False) == 0
@@ -53,7 +53,7 @@ def test_what_was_erased_is_said_and_what_may_still_hold_it(anas: Path, clock: H
     assert left(anas) == ["hello"]
 
 
-def test_the_same_for_programs(anas: Path, clock: HandClock, capsys: Any) -> None:
+def test_the_same_for_programs(anas: Path, clock: ManualClock, capsys: Any) -> None:
     copy = saved(anas)
     capsys.readouterr()
     assert forget.forget(anas, "US.1", yes=True, as_json=True) == 0
@@ -90,11 +90,11 @@ def test_a_person_whom_nobody_knows_is_not_erased(anas: Path, capsys: Any, monke
     assert len(left(anas)) == 3
 
 
-def test_who_opted_out_is_said_to_stay_so(anas: Path, clock: HandClock, capsys: Any) -> None:
+def test_who_opted_out_is_said_to_stay_so(anas: Path, clock: ManualClock, capsys: Any) -> None:
     async def stop() -> None:
-        store = SqliteStore(SqliteOptions(), Context("store", anas.parent / "state", clock, Problems(clock)))
+        store = SqliteStore(SqliteOptions(), Context("store", anas.parent / "state", clock, ProblemRegistry(clock)))
         await store.open()
-        await Shop(store, clock).take(message("in-3", KOFI, "stop"), verdict=STOP)
+        await StoreScenario(store, clock).take(message("in-3", KOFI, "stop"), verdict=STOP)
         await store.close()
 
     asyncio.run(stop())

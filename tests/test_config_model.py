@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from sara.config.settings import Config, Listen, Server
 from sara.domain.options import FROM_FILE, Duration, Options, format_duration, parse_duration
 from sara.plugins.section import Section
-from sara.policy.settings import Conversation, Retry, RetryPolicy
+from sara.policy.settings import ConversationSettings, RetryPolicy, RetrySettings
 from tests.rows import each_row
 
 
@@ -65,7 +65,7 @@ def test_code_gives_durations_in_milliseconds_and_the_file_never_does() -> None:
 
 
 def test_the_defaults_are_those_of_the_manual() -> None:
-    conversation, retry = Conversation(), Retry()
+    conversation, retry = ConversationSettings(), RetrySettings()
     assert (conversation.quiet, conversation.quiet_longest, conversation.max_age) == (1_000, 15_000, 43_200_000)
     assert (conversation.history.messages, conversation.history.tokens) == (40, 8_000)
     assert retry.reply == RetryPolicy(attempts=4, first=1_000, factor=2, longest=300_000, outlast=1_800_000)
@@ -73,9 +73,9 @@ def test_the_defaults_are_those_of_the_manual() -> None:
 
 
 def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> None:
-    assert Retry.model_validate({"send": {"attempts": 6}}).send.outlast == 86_400_000
-    assert Retry.model_validate({"send": {"outlast": "2h"}}).send.outlast == 7_200_000
-    assert Retry(send=RetryPolicy(attempts=1)).send.attempts == 1
+    assert RetrySettings.model_validate({"send": {"attempts": 6}}).send.outlast == 86_400_000
+    assert RetrySettings.model_validate({"send": {"outlast": "2h"}}).send.outlast == 7_200_000
+    assert RetrySettings(send=RetryPolicy(attempts=1)).send.attempts == 1
 
 
 @each_row(
@@ -96,7 +96,7 @@ def test_a_retry_policy_that_makes_no_sense_is_refused(policy: dict[str, Any]) -
 
 def test_the_longest_quiet_window_is_not_shorter_than_the_shortest() -> None:
     with pytest.raises(ValidationError, match=r"quiet_longest \(2s\) must not be shorter than quiet \(3s\)"):
-        Conversation(quiet=3_000, quiet_longest=2_000)
+        ConversationSettings(quiet=3_000, quiet_longest=2_000)
 
 
 @each_row("url", ["bot.example.org", "ftp://a", "https://", "https://a?b=c", "https://a:b"])

@@ -13,7 +13,7 @@ from sara.config.loader import Loaded, load
 from sara.config.settings import Config
 from sara.domain.options import Options
 from sara.i18n.data import LANGUAGES
-from sara.policy.settings import Conversation
+from sara.policy.settings import ConversationSettings
 from tests.rows import each_row
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -112,7 +112,7 @@ def test_what_the_file_says_is_what_the_policy_holds(read: Read, written: str, o
 
 
 def test_left_out_nothing_is_limited_closed_asked_or_handed_to_a_tool() -> None:
-    policy = Conversation()
+    policy = ConversationSettings()
     assert policy.limits.model_dump(exclude_none=True) == {"person": {}, "channel": {}}
     assert (policy.hours, policy.follow_up, policy.close_after, policy.tools) == (None, None, None, ())
     assert (policy.while_thinking, policy.too_old, policy.language) == ("answer_both", "store", "en")

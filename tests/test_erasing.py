@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sara import SaraError, StoreUnavailable, Wake
-from sara.operations.erasure import STEP, Erasing
+from sara import JobRequest, SaraError, StoreUnavailable
+from sara.operations.erasure import STEP, ErasureService
 from tests.fakes import CONVERSATION, NOW, House
 from tests.patience import patience
 
@@ -20,7 +20,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.house = House(folder=folder)
         self.store = self.house.store
-        self.erasing = Erasing(self.store, self.house.queue, self.house.files, self.house.clock)
+        self.erasing = ErasureService(self.store, self.house.queue, self.house.files, self.house.clock)
 
     def steps(self) -> list[str]:
         """What the store was told, in order."""
@@ -50,8 +50,8 @@ async def test_a_file_that_comes_while_they_are_erased_goes_too(tmp_path: Path) 
 async def test_their_jobs_go_from_the_queue(tmp_path: Path) -> None:
     place = Place(tmp_path)
     kinds = ("reply", "deliver", "timer")
-    await place.house.queue.wake([Wake(kind, CONVERSATION, NOW, "lane") for kind in kinds])
-    await place.house.queue.wake([Wake("reply", "c2", NOW, "lane")])
+    await place.house.queue.wake([JobRequest(kind, CONVERSATION, NOW, "lane") for kind in kinds])
+    await place.house.queue.wake([JobRequest("reply", "c2", NOW, "lane")])
     await place.erasing.forget("p1")
     assert set(place.house.queue.kept) == {("reply", "c2")}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from sara import NotSent, SaraError, TryLater, Unavailable
+from sara import ChannelUnavailable, NotSent, RetryLater, SaraError
 from sara.domain import errors
 from tests.rows import each_row
 
@@ -22,8 +22,8 @@ def test_an_error_says_what_it_was_told(error: type[SaraError]) -> None:
 
 
 def test_what_is_not_known_of_a_wait_is_none() -> None:
-    assert TryLater().after is None
-    assert TryLater(after=500).after == 500
+    assert RetryLater().after is None
+    assert RetryLater(after=500).after == 500
     assert NotSent().after is None
     assert NotSent(after=500).after == 500
 
@@ -34,4 +34,4 @@ def test_what_was_not_sent_concerns_its_message_alone_unless_said_otherwise() ->
 
 
 def test_unavailable_carries_its_remedy() -> None:
-    assert Unavailable("expired", remedy="make a new token").remedy == "make a new token"
+    assert ChannelUnavailable("expired", remedy="make a new token").remedy == "make a new token"

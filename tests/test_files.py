@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from sara import Attachment, GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, Files
-from sara.policy.settings import Media
+from sara import Attachment, CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
+from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
+from sara.policy.settings import MediaSettings
 from tests.fakes import NOW, FakeChannel, FakeStore, House
 from tests.patience import patience
 
@@ -81,13 +81,15 @@ class Source(FakeChannel):
 class Place(House):
     """A house with a media folder."""
 
-    def __init__(self, folder: Path, source: Source | None = None, policy: Media | None = None) -> None:
+    def __init__(self, folder: Path, source: Source | None = None, policy: MediaSettings | None = None) -> None:
         super().__init__(folder=folder)
         self.source = source or Source()
         self.shelf = Shelf()
         self.route = replace(self.route, channel=self.source)
         names = map(named, range(100))
-        self.files = Files(folder, self.shelf, policy or Media(), self.problems, self.clock, lambda: next(names), self.strays)
+        self.files = MediaStore(
+            folder, self.shelf, policy or MediaSettings(), self.problems, self.clock, lambda: next(names), self.strays
+        )
         self.files.open()
 
     async def fetched(self, attachment: Attachment) -> Attachment:
@@ -143,7 +145,7 @@ async def test_what_can_never_be_had_is_noted_with_its_reason(tmp_path: Path) ->
 async def test_a_file_that_is_too_large_is_given_up_before_it_fills_the_disk(tmp_path: Path) -> None:
     for announced, closed in ((None, 1), (2 * MEGABYTE, 0)):
         source = Source(*[b"x" * 300_000] * 20)
-        found = await Place(tmp_path, source, Media(largest=1)).fetched(picture(size=announced))
+        found = await Place(tmp_path, source, MediaSettings(largest=1)).fetched(picture(size=announced))
         assert found.error == "larger than 1 MB"
         assert names(tmp_path) == []
         assert source.closed == closed, "the rest was not asked for"
@@ -151,7 +153,7 @@ async def test_a_file_that_is_too_large_is_given_up_before_it_fills_the_disk(tmp
 
 async def test_bytes_that_are_not_those_announced_are_not_kept(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    with pytest.raises(TryLater, match="announced"):
+    with pytest.raises(RetryLater, match="announced"):
         await place.fetched(picture(sha256="0" * 64))
     assert names(tmp_path) == []
     assert (await place.fetched(picture(sha256=DIGEST.upper()))).state == "fetched"
@@ -161,7 +163,7 @@ async def test_nothing_of_a_file_stays_where_it_could_not_be_kept(tmp_path: Path
     """A row per fault: what goes wrong, with what it ends, and the problem that names it."""
     await Place(tmp_path).fetched(picture("at0"))
     for fault, error, listed in (
-        (Stale("erased"), Stale, {}),
+        (Conflict("erased"), Conflict, {}),
         (StoreUnavailable("the database is busy"), StoreUnavailable, {}),
         (RuntimeError("a bug"), RuntimeError, {}),
     ):
@@ -178,8 +180,8 @@ async def test_nothing_of_a_file_stays_where_it_could_not_be_kept(tmp_path: Path
 
 async def test_a_file_of_which_nobody_knows_whether_it_was_noted_stays_for_the_next_start(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.shelf.broken["at1"] = StoreLost("the disk")
-    with pytest.raises(StoreLost):
+    place.shelf.broken["at1"] = CommitUnknown("the disk")
+    with pytest.raises(CommitUnknown):
         await place.fetched(picture())
     assert names(tmp_path) == [named(0)]
 
@@ -202,7 +204,7 @@ async def test_a_download_that_is_cancelled_leaves_a_noted_file_or_none(tmp_path
 
 async def test_a_folder_that_takes_nothing_is_a_problem_and_no_other_failure_is(tmp_path: Path) -> None:
     place = Place(tmp_path / "media")
-    for failure in (TimeoutError(), ConnectionResetError(), TryLater("busy")):
+    for failure in (TimeoutError(), ConnectionResetError(), RetryLater("busy")):
         place.source.failures = [failure]
         with pytest.raises(type(failure)):
             await place.fetched(picture())
@@ -264,7 +266,7 @@ async def test_a_file_that_is_gone_from_the_folder_is_not_promised(tmp_path: Pat
 
 
 async def test_old_files_are_removed_in_small_steps(tmp_path: Path) -> None:
-    place = Place(tmp_path, policy=Media(keep=1_000_000))
+    place = Place(tmp_path, policy=MediaSettings(keep=1_000_000))
     place.shelf.old = [f"old{n}" for n in range(PAGE + 1)]
     for name in [*place.shelf.old[1:], "young"]:
         (tmp_path / name).write_bytes(b"x")

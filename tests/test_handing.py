@@ -7,25 +7,27 @@ from typing import Any
 
 import pytest
 
-from sara import Draft, HandOver, Person, Tell
-from sara.i18n.catalog import Texts
+from sara import Handoff, Identity, OperatorNotification, OutgoingContent
+from sara.i18n.catalog import MessageCatalog
 from sara.i18n.data import LANGUAGES
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import Handing, person_of, wording
-from sara.policy.settings import Conversation, HandOverPolicy, Notify
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import HandoffFactory, person_of, wording
+from sara.policy.settings import ConversationSettings, HandoffSettings, Notify
 from tests.fakes import ACCOUNT, NOW, FakeChannel
 from tests.rows import each_row
 
 HOUR = 3_600_000
-TEXTS = Texts()
+TEXTS = MessageCatalog()
 
 
-def route(name: str = "support", account: str = ACCOUNT, language: str = "en", **policy: Any) -> Route:
-    return Route(name, FakeChannel(account), Conversation(language=language, hand_over=HandOverPolicy(**policy)), {})
+def route(name: str = "support", account: str = ACCOUNT, language: str = "en", **policy: Any) -> ChannelBinding:
+    return ChannelBinding(
+        name, FakeChannel(account), ConversationSettings(language=language, hand_over=HandoffSettings(**policy)), {}
+    )
 
 
-def handing(*routes: Route) -> Handing:
-    return Handing(Routes(routes), TEXTS)
+def handing(*routes: ChannelBinding) -> HandoffFactory:
+    return HandoffFactory(ChannelBindings(routes), TEXTS)
 
 
 # ── until when ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -48,19 +50,19 @@ def test_the_customer_is_told_in_any_language_unless_the_answer_says_so_already(
     over = handing(here).over(here, "customer", "asked", "Ana", NOW)
     assert (over.by, over.reason, over.mode) == ("customer", "asked", "human")
     assert set(over.notice) == {"", *LANGUAGES}
-    assert over.notice["pt"] == Draft(LANGUAGES["pt"].texts["hand_over"])
+    assert over.notice["pt"] == OutgoingContent(LANGUAGES["pt"].texts["hand_over"])
     assert handing(here).over(here, "assistant", "asked", "Ana", NOW, announced=True).notice == {}
 
 
 def test_who_answers_already_tells_nobody() -> None:
     here = route(notify=Notify(channel="support", to="+49 170 1"))
-    assert handing(here).quietly(here, "operator", "from the phone", NOW) == HandOver(
+    assert handing(here).quietly(here, "operator", "from the phone", NOW) == Handoff(
         "operator", "from the phone", "human", NOW + 12 * HOUR
     )
 
 
 def test_texts_are_said_as_the_business_changed_them() -> None:
-    changed = Texts({"pt": {"hand_over": "Já vou chamar a Rita."}, "xx": {"hand_over": "Xx."}}, "pt")
+    changed = MessageCatalog({"pt": {"hand_over": "Já vou chamar a Rita."}, "xx": {"hand_over": "Xx."}}, "pt")
     said = wording(changed, FakeChannel(), "hand_over")
     assert (said["pt"].text, said[""].text, said["xx"].text) == ("Já vou chamar a Rita.", "Já vou chamar a Rita.", "Xx.")
     assert said["de"].text == LANGUAGES["de"].texts["hand_over"]
@@ -79,7 +81,7 @@ def test_a_person_of_the_business_is_told_by_the_channel_that_the_file_names_in_
     team = route("team", "test:2", "de")
     told = handing(here, team).over(here, "customer", "der Kunde will es", "Ana", NOW).tell
     words, values = LANGUAGES["de"].texts["operator_call"], {"name": "Ana", "reason": "der Kunde will es"}
-    assert told == Tell("test:2", Person(phone="491701234567"), Draft(words), values)
+    assert told == OperatorNotification("test:2", Identity(phone="491701234567"), OutgoingContent(words), values)
 
 
 def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same() -> None:
@@ -109,8 +111,8 @@ def test_the_operators_of_a_channel_are_those_whom_any_channel_has_told_there() 
     sales = route("sales", "test:2", notify=Notify(channel="team", to="rita"))
     own = route("own", "test:3", notify=Notify(channel="own", to="+49 (0)170 1234567"))
     team = route("team", "test:4")
-    rows = [(support, ()), (sales, ()), (own, (Person(phone="491701234567"),))]
-    rows.append((team, (Person(phone="491701234567"), Person(user_id="rita"))))
+    rows = [(support, ()), (sales, ()), (own, (Identity(phone="491701234567"),))]
+    rows.append((team, (Identity(phone="491701234567"), Identity(user_id="rita"))))
     for each, operators in rows:
         assert handing(support, sales, own, team).operators(each) == operators
 
@@ -118,22 +120,22 @@ def test_the_operators_of_a_channel_are_those_whom_any_channel_has_told_there() 
 @each_row(
     ("written", "person"),
     [
-        ("+49 170 1234567", Person(phone="491701234567")),
-        ("+1 (555) 000-1111", Person(phone="15550001111")),
-        ("15550001111", Person(phone="15550001111")),
-        ("0055 (11) 91234-5678", Person(phone="5511912345678")),
-        ("+44 (0)20 7946 0958", Person(phone="442079460958")),
-        ("tel:+49.170.1234567", Person(phone="491701234567")),
-        ("  +15550001111 ", Person(phone="15550001111")),
-        ("US.10000000000000000111", Person(user_id="US.10000000000000000111")),
-        (" rita ", Person(user_id="rita")),
-        ("1x2", Person(user_id="1x2")),
-        ("+", Person(user_id="+")),
-        ("+49 call Rita 170", Person(user_id="+49 call Rita 170")),
-        ("++49170", Person(user_id="++49170")),
+        ("+49 170 1234567", Identity(phone="491701234567")),
+        ("+1 (555) 000-1111", Identity(phone="15550001111")),
+        ("15550001111", Identity(phone="15550001111")),
+        ("0055 (11) 91234-5678", Identity(phone="5511912345678")),
+        ("+44 (0)20 7946 0958", Identity(phone="442079460958")),
+        ("tel:+49.170.1234567", Identity(phone="491701234567")),
+        ("  +15550001111 ", Identity(phone="15550001111")),
+        ("US.10000000000000000111", Identity(user_id="US.10000000000000000111")),
+        (" rita ", Identity(user_id="rita")),
+        ("1x2", Identity(user_id="1x2")),
+        ("+", Identity(user_id="+")),
+        ("+49 call Rita 170", Identity(user_id="+49 call Rita 170")),
+        ("++49170", Identity(user_id="++49170")),
     ],
 )
-def test_the_file_means_a_number_or_an_id(written: str, person: Person) -> None:
+def test_the_file_means_a_number_or_an_id(written: str, person: Identity) -> None:
     assert person_of(written) == person
 
 
@@ -141,4 +143,4 @@ def test_a_channel_may_tell_somebody_of_itself() -> None:
     here = route(notify=Notify(channel="support", to="rita"))
     told = handing(here).over(replace(here), "customer", "asked", "Ana", NOW).tell
     assert told is not None
-    assert (told.account, told.person) == (ACCOUNT, Person(user_id="rita"))
+    assert (told.account, told.person) == (ACCOUNT, Identity(user_id="rita"))

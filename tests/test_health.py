@@ -6,38 +6,40 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sara import Instant, Millis, StoreUnavailable, Unhealthy
-from sara.operations.conversation_health import EVERY, MOST, WORDS, Health
-from sara.pipeline.bindings import Route, Routes
-from sara.policy.settings import Conversation, HandOverPolicy
+from sara import Instant, Milliseconds, StoreUnavailable, UnhealthyConversation
+from sara.operations.conversation_health import EVERY, MOST, WORDS, ConversationHealth
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.policy.settings import ConversationSettings, HandoffSettings
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeStore, House, without_waiting
 from tests.rows import each_row
 
 MINUTE = 60_000
 
 
-def ill(conversation: str, what: Any = "unanswered") -> Unhealthy:
-    return Unhealthy(conversation, ACCOUNT, "p1", "Ana", what, NOW - MINUTE)
+def ill(conversation: str, what: Any = "unanswered") -> UnhealthyConversation:
+    return UnhealthyConversation(conversation, ACCOUNT, "p1", "Ana", what, NOW - MINUTE)
 
 
 class Ward(FakeStore):
     """Notes what was asked for, and gives no more of it than that."""
 
-    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+    async def unhealthy(
+        self, now: Instant, unanswered: Milliseconds, person: Milliseconds, limit: int
+    ) -> Sequence[UnhealthyConversation]:
         self._note("unhealthy", now, unanswered, person, limit)
         return list(self.ill)[:limit]
 
 
-def health_of(house: House, store: FakeStore | None = None, *policies: Conversation) -> Health:
-    routes = Routes(Route(f"r{n}", FakeChannel(f"test:{n}"), policy, {}) for n, policy in enumerate(policies))
-    return Health(store or house.store, routes if policies else house.routes, house.problems, house.clock)
+def health_of(house: House, store: FakeStore | None = None, *policies: ConversationSettings) -> ConversationHealth:
+    routes = ChannelBindings(ChannelBinding(f"r{n}", FakeChannel(f"test:{n}"), policy, {}) for n, policy in enumerate(policies))
+    return ConversationHealth(store or house.store, routes if policies else house.routes, house.problems, house.clock)
 
 
 async def test_the_longest_are_looked_for_by_the_most_patient_channel() -> None:
     house, ward = House(), Ward()
     ward.ill = [ill("c1"), ill("c2")]
-    hasty = Conversation(unhealthy_after=MINUTE, hand_over=HandOverPolicy(late_after=9 * MINUTE))
-    patient = Conversation(unhealthy_after=5 * MINUTE, hand_over=HandOverPolicy(late_after=2 * MINUTE))
+    hasty = ConversationSettings(unhealthy_after=MINUTE, hand_over=HandoffSettings(late_after=9 * MINUTE))
+    patient = ConversationSettings(unhealthy_after=5 * MINUTE, hand_over=HandoffSettings(late_after=2 * MINUTE))
     health = health_of(house, ward, hasty, patient)
     assert await health.look() == [ill("c1"), ill("c2")]
     assert await health.look(1) == [ill("c1")]
@@ -46,7 +48,7 @@ async def test_the_longest_are_looked_for_by_the_most_patient_channel() -> None:
 
 async def test_without_any_channel_there_is_something_to_look_by_all_the_same() -> None:
     house, ward = House(), Ward()
-    assert await Health(ward, Routes([]), house.problems, house.clock).look() == []
+    assert await ConversationHealth(ward, ChannelBindings([]), house.problems, house.clock).look() == []
     [(_, unanswered, person, _)] = ward.called("unhealthy")
     assert (unanswered, person) == (10 * MINUTE, 30 * MINUTE)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sara import GiveUp, Stale, TryLater
-from sara.pipeline.hedged_calls import AGAIN_AFTER, MOMENT, MOST_BESIDE, SILENT_AFTER, STEP, TIMES_USUAL, Hedging
+from sara import Conflict, GiveUp, RetryLater
+from sara.pipeline.hedged_calls import AGAIN_AFTER, MOMENT, MOST_BESIDE, SILENT_AFTER, STEP, TIMES_USUAL, HedgedCalls
 from tests.fakes import without_waiting
 
 TIMEOUT = 60.0
@@ -19,7 +19,7 @@ class Server:
     """Takes questions. While it is silent it never answers what it takes then."""
 
     def __init__(self, thinks: float = 0.1) -> None:
-        self.hedging = Hedging()
+        self.hedging = HedgedCalls()
         self.thinks = thinks
         self.silent = True
         self.stops = True
@@ -41,7 +41,7 @@ class Server:
                     if acts is not None:
                         await acts(claim)
             except TimeoutError as error:
-                raise TryLater("timed out", scope="responder") from error
+                raise RetryLater("timed out", scope="responder") from error
             finally:
                 self.under_way -= 1
             return loop.time()
@@ -105,7 +105,7 @@ def test_how_long_silence_is_follows_what_is_usual() -> None:
             await server.ask("a")
         server.silent, server.asked = True, []
         began = asyncio.get_running_loop().time()
-        with pytest.raises(TryLater):
+        with pytest.raises(RetryLater):
             await server.ask("b")
         return server.asked[1][1] - began if len(server.asked) > 1 else 0
 
@@ -150,7 +150,7 @@ def test_what_must_not_be_done_twice_is_done_by_one_call_alone() -> None:
                 except asyncio.CancelledError:
                     try:
                         claim()
-                    except Stale as error:
+                    except Conflict as error:
                         refused.append(error)
                     raise
             await books(claim)
@@ -166,8 +166,8 @@ def test_what_must_not_be_done_twice_is_done_by_one_call_alone() -> None:
 
 def test_how_a_question_ends_that_nobody_answers() -> None:
     """What the first call and those beside it do, and what comes of it."""
-    away, other, verdict = TryLater("away", scope="responder"), TryLater("other", scope="responder"), GiveUp("no")
-    key = TryLater("key", until_mended=True, scope="responder")
+    away, other, verdict = RetryLater("away", scope="responder"), RetryLater("other", scope="responder"), GiveUp("no")
+    key = RetryLater("key", until_mended=True, scope="responder")
     rows: list[tuple[str, tuple[float, Exception], tuple[float, Exception], Exception, float]] = [
         ("refused at once", (1, away), (0, other), away, 1),
         ("each call beside it is refused", (60, away), (0.1, other), other, 60),
@@ -184,8 +184,8 @@ def test_how_a_question_ends_that_nobody_answers() -> None:
             await asyncio.sleep(takes)
             raise error
 
-        with pytest.raises((TryLater, GiveUp)) as raised:
-            await Hedging().ask("assistant", call, lambda: None, lambda: True)
+        with pytest.raises((RetryLater, GiveUp)) as raised:
+            await HedgedCalls().ask("assistant", call, lambda: None, lambda: True)
         return raised.value, asyncio.get_running_loop().time()
 
     for why, first, beside, error, at in rows:
@@ -198,7 +198,7 @@ def test_where_calls_do_not_end_when_they_are_given_up_none_is_made_beside_them(
     async def main() -> None:
         server = Server()
         server.stops = False
-        with pytest.raises(TryLater):
+        with pytest.raises(RetryLater):
             await server.ask("a")
         assert len(server.asked) == 1
 

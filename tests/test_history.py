@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Attachment, Contact, Line, ReplyView, Role, Turn
+from sara import Attachment, Contact, HistoryMessage, ReplyView, Role, Turn
 from sara.policy.context_window import as_it_is_now, estimated_tokens, in_order_of_writing, window
 from tests.fakes import line, steady
 from tests.rows import each_row
@@ -42,7 +42,7 @@ def test_a_token_is_about_four_bytes_and_a_message_costs_a_few_more(text: str, t
         (0, ()),
     ],
 )
-def test_the_newest_lines_that_fit_are_given_from_a_question_on(budget: int, expected: tuple[Line, ...]) -> None:
+def test_the_newest_lines_that_fit_are_given_from_a_question_on(budget: int, expected: tuple[HistoryMessage, ...]) -> None:
     assert window([Q1, A1, Q2, A2], [line("new")], budget) == expected
 
 
@@ -57,7 +57,9 @@ def test_no_history_gives_none() -> None:
 
 @steady
 @given(LINES, st.lists(st.builds(lambda text: line("m", text), st.text(max_size=40)), max_size=3), st.integers(0, 300))
-def test_a_window_is_the_end_of_the_history_and_fits(history: list[Line], messages: list[Line], budget: int) -> None:
+def test_a_window_is_the_end_of_the_history_and_fits(
+    history: list[HistoryMessage], messages: list[HistoryMessage], budget: int
+) -> None:
     given_lines = window(history, messages, budget)
     assert list(given_lines) == history[len(history) - len(given_lines) :]
     if given_lines:
@@ -67,7 +69,7 @@ def test_a_window_is_the_end_of_the_history_and_fits(history: list[Line], messag
 
 @steady
 @given(LINES, st.integers(0, 300))
-def test_more_room_never_shows_less(history: list[Line], budget: int) -> None:
+def test_more_room_never_shows_less(history: list[HistoryMessage], budget: int) -> None:
     assert len(window(history, [], budget)) <= len(window(history, [], budget + 10))
 
 
@@ -100,7 +102,7 @@ def test_a_customer_who_was_never_answered_has_one_turn_that_is_given_whole_or_n
 
 @steady
 @given(LINES, st.integers(0, 300), st.integers(0, 25))
-def test_a_window_that_is_cut_begins_a_turn(history: list[Line], budget: int, most: int) -> None:
+def test_a_window_that_is_cut_begins_a_turn(history: list[HistoryMessage], budget: int, most: int) -> None:
     shown = window(history, [], budget, most)
     start = len(history) - len(shown)
     assert len(shown) <= most or start == 0
@@ -138,18 +140,18 @@ def test_lines_stand_in_the_order_in_which_they_were_written() -> None:
         ([("customer", "a", 90 * minute), ("operator", "x", 0)], "xa"),
     ]
     for stored, shown in rows:
-        lines = [Line(f"m{n}", role, text, at) for n, (role, text, at) in enumerate(stored)]
+        lines = [HistoryMessage(f"m{n}", role, text, at) for n, (role, text, at) in enumerate(stored)]
         assert "".join(line.text for line in in_order_of_writing(lines)) == shown, stored
 
 
 def test_what_was_changed_meanwhile_is_told_as_it_is_now() -> None:
     photo = Attachment("image", "image/png", "r")
-    old = Line("h1", "customer", "my card is 4111", 1, attachments=(photo,))
-    asked = Line("m1", "customer", "and this?", 3, attachments=(photo,))
+    old = HistoryMessage("h1", "customer", "my card is 4111", 1, attachments=(photo,))
+    asked = HistoryMessage("m1", "customer", "and this?", 3, attachments=(photo,))
     gone = replace(old, text="[deleted message]", withdrawn=True, attachments=())
-    turn = Turn("c1", "a", Contact("p1"), (asked,), (old, Line("h2", "assistant", "ok", 2)))
+    turn = Turn("c1", "a", Contact("p1"), (asked,), (old, HistoryMessage("h2", "assistant", "ok", 2)))
 
-    def seen(*waiting: Line, history: tuple[Line, ...] = turn.history) -> Turn | None:
+    def seen(*waiting: HistoryMessage, history: tuple[HistoryMessage, ...] = turn.history) -> Turn | None:
         return as_it_is_now(turn, ReplyView("c1", "a", Contact("p1"), False, waiting, history, None, 1, None, "clear"))
 
     more = replace(asked, id="m2")

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from sara import Wake
-from sara.queue.circuit_breaker import ASIDE, BREAK, MOST_BESIDE, PAUSE, SEND_WITHIN
+from sara import JobRequest
+from sara.queue.circuit_breaker import ASIDE, MOST_BESIDE, OPEN_INTERVAL, PAUSE, SEND_WITHIN
 from sara.testing.queue import Running
 from tests.fakes import NOW, House, without_waiting
 
@@ -99,7 +99,7 @@ async def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> 
     async with Running(house.queue, house.clock) as running:
         house.lanes.busy(LANE, 60_000)
         house.lanes.busy(LANE, 1_000)
-        await house.queue.wake([Wake("deliver", "c1", NOW, LANE)])
+        await house.queue.wake([JobRequest("deliver", "c1", NOW, LANE)])
         await running.forward(59_999)
         await running.settled()
         assert running.keys("deliver") == []
@@ -182,7 +182,7 @@ def test_failures_in_spite_of_successes_are_counted_until_it_works(house: House)
 
 async def test_what_waits_for_a_lane_goes_on_in_order_when_something_goes_through(house: House) -> None:
     async with Running(house.queue, house.clock) as running:
-        await house.queue.wake([Wake("reply", name, NOW + 5_000, "reply:assistant") for name in ("c3", "c1", "c2", "c4")])
+        await house.queue.wake([JobRequest("reply", name, NOW + 5_000, "reply:assistant") for name in ("c3", "c1", "c2", "c4")])
         for name, since in (("c2", NOW - 2), ("c3", NOW - 1), ("c1", NOW - 3)):
             house.lanes.wait(LANE, name, since, NOW + 5_000)
         house.lanes.well("deliver:sales")
@@ -214,7 +214,7 @@ async def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(
     stumble(house)
     house.queue.release(LANE)  # the six seconds are over
     with house.lanes.trying(LANE):
-        house.clock.forward(BREAK + SEND_WITHIN - 1)
+        house.clock.forward(OPEN_INTERVAL + SEND_WITHIN - 1)
         assert house.lanes.held(LANE)
         house.clock.forward(1)
         assert not house.lanes.held(LANE), "a try never takes so long"
@@ -305,12 +305,12 @@ def test_beside_a_try_that_hangs_another_starts_but_only_so_many() -> None:
         with ExitStack() as tries:
             for n in range(MOST_BESIDE):
                 tries.enter_context(house.lanes.trying(LANE))
-                await pass_time(house, BREAK - 500)
+                await pass_time(house, OPEN_INTERVAL - 500)
                 assert (room(house), house.lanes.held(LANE)) == (1 + n, True), n
                 await pass_time(house, 500)
                 assert (room(house), house.lanes.held(LANE)) == (2 + n, False), n
             tries.enter_context(house.lanes.trying(LANE))
-            await pass_time(house, BREAK)
+            await pass_time(house, OPEN_INTERVAL)
             assert (room(house), house.lanes.held(LANE)) == (1 + MOST_BESIDE, True), "the last that may"
         assert room(house) == 1, "none hangs any more"
 
@@ -324,7 +324,7 @@ def test_a_try_that_hung_has_taken_its_rest_itself() -> None:
         with house.lanes.trying(LANE):
             await pass_time(house, 4_000)
         stumble(house)
-        assert house.queue._lane(LANE).held_until == house.clock() + BREAK - 4_000
+        assert house.queue._lane(LANE).held_until == house.clock() + OPEN_INTERVAL - 4_000
         house.queue.release(LANE)
         with house.lanes.trying(LANE):
             await pass_time(house, 30_000)
@@ -370,12 +370,12 @@ def test_where_nothing_is_there_to_be_tried_one_at_a_time_is_let_go_to_make_some
         for name, since in (("c2", NOW - 1), ("c1", NOW - 2), ("c3", NOW)):
             house.lanes.wait(LANE, name, since, NOW + 30_000)
         with house.lanes.trying(LANE):
-            await pass_time(house, BREAK)
+            await pass_time(house, OPEN_INTERVAL)
             assert let_go == []
             await pass_time(house, ASIDE)
             assert let_go == ["c1"]
             house.lanes.prepares(LANE)
-            await pass_time(house, BREAK - 500)
+            await pass_time(house, OPEN_INTERVAL - 500)
             assert let_go == ["c1"], "somebody makes something"
             await pass_time(house, PAUSE + 500)
             assert let_go == ["c1", "c2"]

@@ -17,28 +17,28 @@ from sara_sqlite.store import SqliteStore
 
 from sara import (
     Attachment,
+    Conflict,
     Context,
     Download,
     GiveUp,
     HistoryLimits,
-    Problems,
+    InboundDecision,
+    ProblemRegistry,
     Responder,
-    Stale,
+    RetryLater,
     StoreUnavailable,
-    TryLater,
     Turn,
-    Verdict,
 )
-from sara.operations.erasure import Erasing
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.media import EXPIRED, Files
+from sara.operations.erasure import ErasureService
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.media import EXPIRED, MediaStore
 from sara.pipeline.media_downloads import AT_ONCE, GONE, LEAST_FREE, MAX_DELAY, MediaDownloads, delay_after, left_of
 from sara.pipeline.turns import turn_of
-from sara.plugins.call_guard import Strays
-from sara.policy.settings import Conversation, Media
-from sara.testing import HandClock
+from sara.plugins.call_guard import CallGuard
+from sara.policy.settings import ConversationSettings, MediaSettings
+from sara.testing import ManualClock
 from sara.testing.store.attachments import DAY
-from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, Shop, message
+from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, StoreScenario, message
 from tests.fakes import FakeChannel, FakeResponder, MemoryQueue
 from tests.patience import patience
 
@@ -94,23 +94,23 @@ class Place:
     """A store in a file, a media folder, a provider, and the downloads between them."""
 
     state: Path
-    clock: HandClock = field(default_factory=lambda: HandClock(100 * DAY))
+    clock: ManualClock = field(default_factory=lambda: ManualClock(100 * DAY))
     provider: Provider = field(default_factory=Provider)
-    policy: Media = field(default_factory=Media)
+    policy: MediaSettings = field(default_factory=MediaSettings)
     free: int = LEAST_FREE * 8
 
     def __post_init__(self) -> None:
-        self.problems = Problems(self.clock)
+        self.problems = ProblemRegistry(self.clock)
         self.store = SqliteStore(SqliteOptions(), Context("store", self.state, self.clock, self.problems))
-        self.shop = Shop(self.store, self.clock)
-        self.route = Route("support", self.provider, Conversation(responder="assistant"), {})
-        self.strays = Strays(self.problems)
+        self.shop = StoreScenario(self.store, self.clock)
+        self.route = ChannelBinding("support", self.provider, ConversationSettings(responder="assistant"), {})
+        self.strays = CallGuard(self.problems)
         self.numbers = iter(range(1_000))
         self.begin()
 
     def begin(self) -> None:
         """As a new process would."""
-        self.files = Files(
+        self.files = MediaStore(
             self.state / "media",
             self.store,
             self.policy,
@@ -121,7 +121,7 @@ class Place:
         )
         self.files.open()
         self.downloads = MediaDownloads(
-            self.store, self.files, Routes([self.route]), self.problems, self.clock, self.strays, lambda _: self.free
+            self.store, self.files, ChannelBindings([self.route]), self.problems, self.clock, self.strays, lambda _: self.free
         )
 
     @property
@@ -138,7 +138,9 @@ class Place:
             task.cancel()
             await asyncio.wait([task])
 
-    async def say(self, external_id: str, *files: Attachment, at: int | None = None, verdict: Verdict | None = None) -> str:
+    async def say(
+        self, external_id: str, *files: Attachment, at: int | None = None, verdict: InboundDecision | None = None
+    ) -> str:
         """A message with files from Ana; its conversation."""
         brought = replace(message(external_id, ANA, "[files]", self.clock() if at is None else at), attachments=files)
         [stored] = (await self.shop.take(brought, verdict=verdict)).stored
@@ -199,9 +201,9 @@ def content(attachment: Attachment) -> bytes:
 
 
 async def test_every_file_is_fetched_whoever_answers(place: Place) -> None:
-    rows: Sequence[tuple[str, Verdict | None]] = (
+    rows: Sequence[tuple[str, InboundDecision | None]] = (
         ("answered", None),
-        ("recorded", Verdict(skip="recorded")),
+        ("recorded", InboundDecision(skip="recorded")),
         ("while a person answers", WISH),
         ("behind it", None),
         ("the customer opts out", STOP),
@@ -225,7 +227,7 @@ async def test_every_file_is_fetched_whoever_answers(place: Place) -> None:
 
 
 async def test_a_download_is_tried_again_until_it_ends_also_by_the_next_process(place: Place) -> None:
-    place.provider.files = {"busy": TryLater("busy"), "broken": RuntimeError("a bug"), "gone": GiveUp("it was deleted")}
+    place.provider.files = {"busy": RetryLater("busy"), "broken": RuntimeError("a bug"), "gone": GiveUp("it was deleted")}
     async with place.running():
         conversation = await place.say("in-1", file("busy", url="https://files.example/1"), file("broken"), file("gone"))
         await place.settled(conversation, {"busy": "pending", "broken": "pending", "gone": "failed"})
@@ -254,9 +256,9 @@ async def test_a_download_is_tried_again_until_it_ends_also_by_the_next_process(
 async def test_it_ends_where_the_provider_or_the_policy_keeps_it_no_longer(tmp_path: Path) -> None:
     """A row per age in days, what the policy keeps, and what becomes of a file that cannot be had just now."""
     for age, keep, state, error in ((6.9, 30, "pending", None), (7.1, 30, "failed", GONE), (2.1, 2, "failed", EXPIRED)):
-        place = Place(tmp_path / f"{age}", policy=Media(keep=keep * DAY))
+        place = Place(tmp_path / f"{age}", policy=MediaSettings(keep=keep * DAY))
         await place.store.open()
-        place.provider.files = {"busy": TryLater("busy")}
+        place.provider.files = {"busy": RetryLater("busy")}
         async with place.running():
             conversation = await place.say("in-1", file("busy"), at=place.clock() - int(age * DAY))
             await place.until(partial(_looked_at, place, conversation))
@@ -315,7 +317,7 @@ async def test_what_a_full_disk_leaves_is_for_messages(place: Place) -> None:
 
 
 async def test_a_clock_that_went_back_puts_nothing_off(place: Place) -> None:
-    place.provider.files = {"busy": TryLater("busy")}
+    place.provider.files = {"busy": RetryLater("busy")}
     async with place.running():
         conversation = await place.say("in-1", file("busy"))
         await place.until(lambda: _looked_at(place, conversation))
@@ -387,7 +389,7 @@ async def test_what_came_since_the_turn_was_read_is_given_also_when_nothing_is_l
 
 
 async def test_a_failure_that_may_pass_is_tried_again_while_the_answer_waits(place: Place) -> None:
-    place.provider.files["photo"] = [TryLater("busy"), b"a cat"]
+    place.provider.files["photo"] = [RetryLater("busy"), b"a cat"]
     conversation = await place.say("in-1", file("photo", url="https://files.example/1"))
     found = await place.prepared(conversation, Reader("image"), 60_000)
     assert content(found["photo"]) == b"the beginning of a cat"
@@ -441,7 +443,7 @@ async def test_erasing_a_person_while_their_file_comes_leaves_nothing_of_it(tmp_
             await place.store.open()
             place.provider.stubborn = stubborn
             place.provider.silent = {"hers": asyncio.Event(), "his": asyncio.Event()}
-            erasing = Erasing(place.store, MemoryQueue(place.clock), place.files, place.clock, place.downloads.abandon)
+            erasing = ErasureService(place.store, MemoryQueue(place.clock), place.files, place.clock, place.downloads.abandon)
             conversation = await place.say("in-1", file("hers"))
             await place.shop.take(replace(message("in-2", KOFI, at=place.clock()), attachments=(file("his"),)))
             background = asyncio.create_task(place.downloads.run()) if in_background else None
@@ -453,7 +455,7 @@ async def test_erasing_a_person_while_their_file_comes_leaves_nothing_of_it(tmp_
             assert len(place.names) == (1 if in_background else 0), "only what comes for somebody else"
             for event in place.provider.silent.values():
                 event.set()
-            with pytest.raises(Stale):  # and so no AI is asked about them
+            with pytest.raises(Conflict):  # and so no AI is asked about them
                 await answering
             await place.files.settled()
             if background is not None:
@@ -471,9 +473,9 @@ async def _all_settled(place: Place) -> bool:
 async def test_nothing_is_fetched_for_a_view_that_is_older_than_the_erasure(place: Place) -> None:
     conversation = await place.say("in-1", file("hers"))
     turn = await place.turn(conversation)
-    erasing = Erasing(place.store, MemoryQueue(place.clock), place.files, place.clock, place.downloads.abandon)
+    erasing = ErasureService(place.store, MemoryQueue(place.clock), place.files, place.clock, place.downloads.abandon)
     await erasing.forget("US.1")
-    with pytest.raises(Stale):
+    with pytest.raises(Conflict):
         await place.downloads.prepare(place.route, turn, Reader("image"), 60_000)
     assert place.provider.asked == []
     assert place.names == []

@@ -6,18 +6,18 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from sara import Person, Reception
+from sara import Identity, WebhookResult
 from sara.domain.states import RECEIPT_RANK
 from tests.rows import each_row
 
 
-@pytest.mark.parametrize("person", [Person(user_id="US.1"), Person(parent_id="US.0"), Person(phone="15550001111")])
-def test_a_person_is_nameable_by_an_id_or_a_number(person: Person) -> None:
+@pytest.mark.parametrize("person", [Identity(user_id="US.1"), Identity(parent_id="US.0"), Identity(phone="15550001111")])
+def test_a_person_is_nameable_by_an_id_or_a_number(person: Identity) -> None:
     assert person.nameable
 
 
-@each_row("person", [Person(), Person(name="Ana"), Person(username="ana"), Person(user_id="", phone="")])
-def test_names_and_usernames_are_claims_that_name_nobody(person: Person) -> None:
+@each_row("person", [Identity(), Identity(name="Ana"), Identity(username="ana"), Identity(user_id="", phone="")])
+def test_names_and_usernames_are_claims_that_name_nobody(person: Identity) -> None:
     assert not person.nameable
 
 
@@ -27,9 +27,9 @@ def test_a_receipt_further_along_ranks_higher() -> None:
 
 
 def test_what_was_received_counts_as_forged_until_somebody_says_otherwise() -> None:
-    assert not Reception().verified
+    assert not WebhookResult().verified
 
 
 def test_what_travels_cannot_be_changed_on_the_way() -> None:
     with pytest.raises(FrozenInstanceError):
-        Person(name="Ana").name = "Eve"  # type: ignore[misc]  # that is the point
+        Identity(name="Ana").name = "Eve"  # type: ignore[misc]  # that is the point

@@ -11,25 +11,25 @@ from typing import Any
 import pytest
 
 from sara import (
-    Accepted,
-    Again,
     Attempt,
+    AttemptResult,
+    ChannelUnavailable,
+    Conflict,
+    DeliveryUnknown,
     Done,
-    Draft,
-    InDoubt,
     Instant,
     Job,
     JobEnd,
+    JobRequest,
     NotSent,
-    Outcome,
-    Refused,
-    Stale,
+    OutgoingContent,
+    Rejected,
+    ReplyWindowClosed,
+    Reschedule,
+    SendResult,
     StoreUnavailable,
-    Unavailable,
-    Wake,
-    WindowClosed,
 )
-from sara.pipeline.delivery import Outbox
+from sara.pipeline.delivery import DeliveryHandler
 from sara.policy.settings import RetryPolicy
 from sara.queue.circuit_breaker import PROBE_LONGEST
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
@@ -44,9 +44,9 @@ LONGEST = 300_000
 MINUTE = 60_000
 
 
-def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: RetryPolicy = POLICY) -> Outbox:
+def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: RetryPolicy = POLICY) -> DeliveryHandler:
     ids = itertools.count(1)
-    return Outbox(
+    return DeliveryHandler(
         house.store,
         house.notifier,
         house.routes,
@@ -70,7 +70,7 @@ def house_of(*errors: Exception, **view: Any) -> House:
     return house
 
 
-async def outcome_of(*errors: Exception, **view: Any) -> tuple[Outcome, House]:
+async def outcome_of(*errors: Exception, **view: Any) -> tuple[AttemptResult, House]:
     """What one run settles."""
     house = house_of(*errors, **view)
     await outbox_of(house)(JOB)
@@ -100,7 +100,7 @@ async def test_a_part_is_marked_then_sent_then_settled() -> None:
     assert marked == [1]
     assert house.channel.sent == [("out-1", "a1")]
     assert house.store.called("begin_attempt") == [("out-1", "a1", "me", NOW)]
-    assert house.store.called("settle") == [("a1", Outcome("accepted", "accepted", external_id="provider-a1"), NOW)]
+    assert house.store.called("settle") == [("a1", AttemptResult("accepted", "accepted", external_id="provider-a1"), NOW)]
     assert house.listed() == {}
 
 
@@ -115,7 +115,7 @@ async def test_parts_go_one_after_the_other_each_with_an_id_of_its_own() -> None
 async def test_the_next_part_waits_for_the_one_before() -> None:
     house = house_of(NotSent("busy"))
     house.store.delivering.append(delivery_view("out-2"))
-    assert await outbox_of(house)(JOB) == Again(NOW + 1_000)
+    assert await outbox_of(house)(JOB) == Reschedule(NOW + 1_000)
     assert house.channel.sent == [("out-1", "a1")]
 
 
@@ -129,7 +129,7 @@ async def test_nothing_is_sent_whose_mark_could_not_be_kept() -> None:
 
 async def test_a_part_that_moved_on_is_looked_at_anew() -> None:
     house = house_of()
-    house.store.fails["begin_attempt"] = [Stale()]
+    house.store.fails["begin_attempt"] = [Conflict()]
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == [("out-1", "a2")]
 
@@ -151,16 +151,16 @@ async def test_parts_of_a_channel_that_is_gone_are_left_as_they_are() -> None:
 
 async def test_a_part_is_not_sent_before_its_time() -> None:
     house = house_of(not_before=NOW + 500)
-    assert await outbox_of(house)(JOB) == Again(NOW + 500)
+    assert await outbox_of(house)(JOB) == Reschedule(NOW + 500)
     assert house.channel.sent == []
 
 
 async def test_nothing_is_sent_while_the_lane_is_held() -> None:
     house = house_of()
     house.queue.hold("deliver:support", NOW + 60_000)
-    assert await outbox_of(house)(JOB) == Again(JOB.due)
+    assert await outbox_of(house)(JOB) == Reschedule(JOB.due)
     renamed = replace(JOB, lane="deliver:of-another-name")
-    assert await outbox_of(house)(renamed) == Again(NOW + 1_000), "nothing would keep that lane waiting"
+    assert await outbox_of(house)(renamed) == Reschedule(NOW + 1_000), "nothing would keep that lane waiting"
     assert house.store.wrote() == []
 
 
@@ -173,7 +173,7 @@ async def test_while_draining_no_further_part_is_begun() -> None:
         outbox.draining = True
 
     house.channel.sending = sending
-    assert await outbox(JOB) == Again(NOW)
+    assert await outbox(JOB) == Reschedule(NOW)
     assert house.channel.sent == [("out-1", "a1")]
     assert house.store.wrote() == ["begin_attempt", "settle"]
 
@@ -195,7 +195,7 @@ async def test_an_answer_that_waited_for_the_delivery_is_woken() -> None:
     house = house_of()
     house.store.reply_due = NOW + 30_000
     await outbox_of(house)(JOB)
-    assert house.queue.woken == [Wake("reply", CONVERSATION, NOW + 30_000, "reply:assistant")]
+    assert house.queue.woken == [JobRequest("reply", CONVERSATION, NOW + 30_000, "reply:assistant")]
 
 
 # ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,14 +222,14 @@ async def test_the_confirmation_and_an_operators_own_words_pass(purpose: str) ->
 @pytest.mark.parametrize(("after", "wait"), [(None, 1_000), (300, 1_000), (9_000, 9_000)])
 async def test_a_message_that_did_not_leave_is_charged_and_tried_again(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("connection refused", after=after))
-    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=True, error="connection refused")
+    assert outcome == AttemptResult("not_sent", "queued", NOW + wait, charged=True, error="connection refused")
     assert not house.lanes.held("deliver:support")
 
 
 @pytest.mark.parametrize(("after", "wait"), [(None, 6_000), (4_000, 4_000)])
 async def test_a_limit_of_the_conversation_makes_that_conversation_wait_and_costs_nothing(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("pair limit", after=after, scope="conversation"))
-    assert outcome == Outcome("not_sent", "queued", NOW + wait, charged=False, error="pair limit")
+    assert outcome == AttemptResult("not_sent", "queued", NOW + wait, charged=False, error="pair limit")
     assert not house.lanes.held("deliver:support")
     assert house.listed() == {}
 
@@ -238,19 +238,19 @@ async def test_each_further_limit_makes_a_conversation_wait_twice_as_long_until_
     house = house_of(*[NotSent("pair limit", after=6_000, scope="conversation") for _ in range(8)])
     outbox = outbox_of(house)
     waits = []
-    while isinstance(end := await outbox(JOB), Again):
+    while isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
     assert waits == [6_000, 12_000, 24_000, 48_000, 96_000, 192_000, 300_000, 300_000]
     house.store.delivering = [delivery_view("out-2")]
     house.channel.errors.append(NotSent("pair limit", after=6_000, scope="conversation"))
-    assert await outbox(JOB) == Again(house.clock() + 6_000)
+    assert await outbox(JOB) == Reschedule(house.clock() + 6_000)
 
 
 @pytest.mark.parametrize(("after", "wait"), [(None, 5_000), (20_000, 20_000)])
 async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothing(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("rate limit", after=after, scope="channel"))
-    assert outcome == Outcome("not_sent", "queued", NOW, charged=False, error="rate limit")
+    assert outcome == AttemptResult("not_sent", "queued", NOW, charged=False, error="rate limit")
     assert held_until(house) == NOW + wait
     assert house.listed() == {}
 
@@ -266,7 +266,7 @@ async def test_a_limit_that_a_person_can_mend_is_told() -> None:
 async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_opens_no_breaker() -> None:
     house = house_of(*[NotSent("1: malformed, or trouble", own_fault=True) for _ in range(20)])
     outbox = outbox_of(house)
-    while isinstance(end := await outbox(JOB), Again):
+    while isinstance(end := await outbox(JOB), Reschedule):
         house.clock.now = end.at
     assert len(house.channel.sent) == POLICY.attempts
     outcome = house.store.called("settle")[-1][1]
@@ -275,11 +275,11 @@ async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_ope
 
 
 async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_the_customer() -> None:
-    house = house_of(WindowClosed("131047 too late"), customer_at=NOW)
+    house = house_of(ReplyWindowClosed("131047 too late"), customer_at=NOW)
     house.channel.reply_window = DAY
     assert await outbox_of(house)(JOB) == Done()
     [(_, outcome, _)] = house.store.called("settle")
-    assert outcome == Outcome("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
+    assert outcome == AttemptResult("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
     assert house.store.called("end_part") == [("out-1", "parked", "window_closed", NOW)]
     assert house.listed() == {"parked:support": 1}
     assert not house.lanes.held("deliver:support")
@@ -287,7 +287,7 @@ async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_t
 
 @pytest.mark.parametrize("window", [None, DAY], ids=["a channel without a window", "a template"])
 async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | None) -> None:
-    house = house_of(WindowClosed("131047 too late"), customer_at=NOW, kind="template" if window else "text")
+    house = house_of(ReplyWindowClosed("131047 too late"), customer_at=NOW, kind="template" if window else "text")
     house.channel.reply_window = window
     await outbox_of(house)(JOB)
     [(_, outcome, _)] = house.store.called("settle")
@@ -296,18 +296,18 @@ async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | Non
 
 
 async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> None:
-    house = house_of(Refused("131026 undeliverable"))
+    house = house_of(Rejected("131026 undeliverable"))
     house.store.delivering.append(delivery_view("out-2"))
     assert await outbox_of(house)(JOB) == Done()
     outcomes = [outcome for _, outcome, _ in house.store.called("settle")]
-    assert outcomes[0] == Outcome("refused", "failed", error="131026 undeliverable")
+    assert outcomes[0] == AttemptResult("refused", "failed", error="131026 undeliverable")
     assert outcomes[1].state == "accepted"
     assert house.listed() == {"refused:support": 1}
 
 
 async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
-    outcome, house = await outcome_of(Unavailable("190 expired", remedy="make a new token"))
-    assert outcome == Outcome("not_sent", "queued", NOW, charged=False, error="190 expired")
+    outcome, house = await outcome_of(ChannelUnavailable("190 expired", remedy="make a new token"))
+    assert outcome == AttemptResult("not_sent", "queued", NOW, charged=False, error="190 expired")
     assert held_until(house) == NOW + 2_000
     [problem] = house.problems
     assert problem.remedy == "make a new token"
@@ -315,10 +315,10 @@ async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
 
 
 async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() -> None:
-    house = house_of(Unavailable("expired"), Unavailable("expired"))
+    house = house_of(ChannelUnavailable("expired"), ChannelUnavailable("expired"))
     outbox = outbox_of(house)
     waits = []
-    while isinstance(end := await outbox(JOB), Again):
+    while isinstance(end := await outbox(JOB), Reschedule):
         assert end.at == JOB.due, "it keeps its place before those that came later"
         waits.append(held_until(house) - house.clock())
         house.clock.forward(waits[-1])
@@ -329,7 +329,9 @@ async def test_the_waiting_message_is_the_probe_that_finds_the_channel_mended() 
     assert house.listed() == {}
 
 
-@each_row("error", [InDoubt("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")])
+@each_row(
+    "error", [DeliveryUnknown("no answer"), TimeoutError(), ConnectionResetError(), RuntimeError("a bug"), KeyError("messages")]
+)
 async def test_whatever_else_happens_the_message_is_in_doubt(error: Exception) -> None:
     outcome, house = await outcome_of(error)
     assert (outcome.state, outcome.part, outcome.not_before) == ("in_doubt", "in_doubt", NOW + HOLD)
@@ -347,7 +349,7 @@ async def test_what_a_channels_bug_says_is_not_kept_for_it_may_quote_a_customer(
 async def test_a_channel_that_hands_back_rubbish_leaves_the_message_in_doubt() -> None:
     house = house_of()
 
-    async def send(part: object, attempt_id: str) -> Accepted:
+    async def send(part: object, attempt_id: str) -> SendResult:
         return None  # type: ignore[return-value]  # nobody checks the types of a stranger's plugin
 
     house.channel.send = send  # type: ignore[method-assign]  # the same stranger
@@ -357,7 +359,7 @@ async def test_a_channel_that_hands_back_rubbish_leaves_the_message_in_doubt() -
 
 
 def test_a_send_that_hangs_is_in_doubt_after_a_minute() -> None:
-    async def main() -> tuple[Outcome, float]:
+    async def main() -> tuple[AttemptResult, float]:
         house = house_of()
 
         async def hang() -> None:
@@ -391,7 +393,7 @@ async def test_a_send_that_was_cut_off_by_the_end_of_the_process_is_not_settled(
     assert house.store.wrote() == ["begin_attempt"]
 
 
-async def _run(outbox: Outbox) -> JobEnd:
+async def _run(outbox: DeliveryHandler) -> JobEnd:
     return await outbox(JOB)
 
 
@@ -402,7 +404,7 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
     house = house_of(*[NotSent("connection refused") for _ in range(HOUR // PROBE_LONGEST + 9)])
     outbox = outbox_of(house, policy=RetryPolicy(outlast=HOUR))
     waits: list[Instant] = []
-    while isinstance(end := await outbox(JOB), Again):
+    while isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
     assert waits[:3] == [1_000, 2_000, 4_000]
@@ -419,7 +421,7 @@ async def test_limits_never_use_up_the_attempts() -> None:
     limits = [NotSent("limit", scope=scope) for scope in ("conversation", "channel") * 20]
     house = house_of(*limits)
     outbox = outbox_of(house)
-    while isinstance(end := await outbox(JOB), Again):
+    while isinstance(end := await outbox(JOB), Reschedule):
         house.clock.now = end.at
         house.queue.release("deliver:support")
     assert house.store.called("settle")[-1][1].state == "accepted"
@@ -428,14 +430,14 @@ async def test_limits_never_use_up_the_attempts() -> None:
 
 async def test_chance_spreads_the_long_waits() -> None:
     house = house_of(NotSent("away"), attempts=6, first_at=NOW)
-    assert await outbox_of(house, lambda: 0.5)(JOB) == Again(NOW + PROBE_LONGEST * 95 // 100)
+    assert await outbox_of(house, lambda: 0.5)(JOB) == Reschedule(NOW + PROBE_LONGEST * 95 // 100)
 
 
 async def test_a_send_that_fails_while_others_pass_waits_twice_as_long_each_time_and_opens_no_breaker() -> None:
     house = house_of(*[NotSent("131016") for _ in range(30)])
     outbox = outbox_of(house)
     waits: list[Instant] = []
-    while len(waits) < 12 and isinstance(end := await outbox(JOB), Again):
+    while len(waits) < 12 and isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
         house.lanes.well("deliver:support", "somebody else")
@@ -492,7 +494,7 @@ def doubtful(**changes: Any) -> dict[str, Any]:
 
 async def test_a_mark_without_an_outcome_is_in_doubt_and_not_sent_again() -> None:
     house = house_of(state="sending", last=Attempt("a0", "out-1", "sending", NOW - 100, "an earlier one"))
-    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
     [(attempt, outcome, _)] = house.store.called("settle")
     assert (attempt, outcome.state, outcome.part) == ("a0", "in_doubt", "in_doubt")
     assert house.channel.sent == []
@@ -500,7 +502,7 @@ async def test_a_mark_without_an_outcome_is_in_doubt_and_not_sent_again() -> Non
 
 async def test_a_doubt_waits_for_a_receipt_and_the_sweep_knows_how_long() -> None:
     house = house_of(**doubtful())
-    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
     assert house.store.called("look_again") == [(CONVERSATION, "deliver", NOW + HOLD, NOW)]
     assert house.channel.sent == []
 
@@ -528,7 +530,7 @@ async def test_where_receipts_carry_our_id_a_doubt_needs_proof_that_they_can_rea
     house.channel.receipts_carry_attempt = True
     house.clock.forward(HOLD)
     end = await outbox_of(house)(JOB)
-    assert isinstance(end, Again)
+    assert isinstance(end, Reschedule)
     assert NOW + HOLD < end.at <= NOW + 15 * MINUTE
     house.clock.now = NOW + 15 * MINUTE
     await outbox_of(house)(JOB)
@@ -547,7 +549,7 @@ async def test_a_customer_gets_no_more_copies_than_there_are_attempts(doubts: in
 async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> None:
     house = house_of(**doubtful())
     house.clock.forward(HOLD)
-    house.store.fails["settle_doubt"] = [Stale()]
+    house.store.fails["settle_doubt"] = [Conflict()]
     assert await outbox_of(house)(JOB) == Done()
     assert len(house.store.called("delivery_view")) == 3
 
@@ -555,7 +557,7 @@ async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> N
 # ── the reply window ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-TEMPLATE = Draft("We have an answer for you.", "template", {"name": "answer_ready", "language": "en"})
+TEMPLATE = OutgoingContent("We have an answer for you.", "template", {"name": "answer_ready", "language": "en"})
 
 
 @each_row(
@@ -598,7 +600,7 @@ def test_a_channel_that_hangs_or_breaks_again_and_again_is_given_rest(hangs: boo
     async def story() -> House:
         house = House()
 
-        async def send(*_: object) -> Accepted:
+        async def send(*_: object) -> SendResult:
             if hangs:
                 await asyncio.Event().wait()
             raise RuntimeError("a bug")
@@ -647,7 +649,7 @@ async def test_what_follows_an_answer_that_is_cancelled_is_looked_at_at_once() -
 @pytest.mark.parametrize("mode", ["human", "paused"])
 async def test_an_answer_in_doubt_is_settled_before_anybody_asks_who_answers(mode: str) -> None:
     house = house_of(**doubtful(mode=mode))
-    assert await outbox_of(house)(JOB) == Again(NOW + HOLD)
+    assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
     assert house.store.called("end_part") == []
     house.clock.forward(HOLD)
     await outbox_of(house)(JOB)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Draft, is_visible, plain, split_text, utf16_length
-from sara.domain.text import storable
+from sara import OutgoingContent, is_visible, render_plain_text, split_text, utf16_length
+from sara.domain.text import sanitize_text
 from tests.fakes import steady
 from tests.rows import each_row
 
@@ -95,16 +95,16 @@ def test_a_text_that_just_fits_is_one_piece() -> None:
     ],
 )
 def test_what_no_database_can_take_is_taken_out(text: str, kept: str) -> None:
-    assert storable(text) == kept
+    assert sanitize_text(text) == kept
 
 
 @steady
 @given(st.text(alphabet=st.characters(), max_size=50))
 def test_whatever_comes_can_be_stored_and_what_could_be_is_left_as_it_is(text: str) -> None:
-    kept = storable(text)
+    kept = sanitize_text(text)
     assert "\x00" not in kept
     assert kept.encode("utf-8").decode("utf-8") == kept
-    assert storable(kept) == kept
+    assert sanitize_text(kept) == kept
     if "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text):
         assert kept == text
 
@@ -175,11 +175,11 @@ CHOICES = [{"id": "a", "title": "Mint"}, {"id": "b", "title": "Red", "descriptio
     ],
 )
 def test_a_rich_draft_in_plain_words_says_all_of_it(kind: str, content: dict[str, Any], text: str) -> None:
-    assert plain(Draft("Well?", kind, content)) == text
+    assert render_plain_text(OutgoingContent("Well?", kind, content)) == text
 
 
 def test_a_template_without_words_says_its_parameters() -> None:
-    assert plain(Draft(" ", "template", {"name": "hi", "parameters": ["Ana", 5]})) == "Ana\n\n5"
+    assert render_plain_text(OutgoingContent(" ", "template", {"name": "hi", "parameters": ["Ana", 5]})) == "Ana\n\n5"
 
 
 @each_row("odd", [None, True, [], {}, [[]], [None], {"a": 1}, object()])
@@ -199,4 +199,4 @@ def test_content_of_a_wrong_type_is_passed_over(kind: str, odd: Any) -> None:
         "title",
         "parameters",
     ]
-    assert plain(Draft("Well?", kind, dict.fromkeys(keys, odd))) == "Well?"
+    assert render_plain_text(OutgoingContent("Well?", kind, dict.fromkeys(keys, odd))) == "Well?"

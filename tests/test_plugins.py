@@ -14,13 +14,13 @@ from typing import Any, cast
 import pytest
 import structlog
 
-from sara import Context, PluginError, Problems, Queue
+from sara import Context, PluginError, ProblemRegistry, Queue
 from sara.cli.context import read
-from sara.plugins.call_guard import MOST_OF_ONE, Strays
+from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN, CallGuard
 from sara.plugins.hooks import HOOKS_AT_ONCE, Hooks
 from sara.plugins.loader import Found, Plugins
 from sara.runtime.daemon import Daemon
-from sara.testing import HandClock, QueueContract
+from sara.testing import ManualClock, QueueContract
 from tests.patience import patience
 
 ROOT = Path(__file__).parents[1]
@@ -247,7 +247,7 @@ def test_a_plugin_that_cannot_be_loaded_says_so_under_its_name_each_time(folder:
         plugins.load("one")
     assert second.value is first.value
     assert plugins.names() == []
-    assert not Hooks(plugins, Problems(HandClock())).any("message_received")
+    assert not Hooks(plugins, ProblemRegistry(ManualClock())).any("message_received")
 
 
 def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
         folder, "from sara import hookimpl\n@hookimpl(specname='message_received')\ndef write_it_down(message): ...\n"
     )
     plugins.load("one")
-    assert Hooks(plugins, Problems(HandClock())).any("message_received")
+    assert Hooks(plugins, ProblemRegistry(ManualClock())).any("message_received")
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ class Bench:
 
     def __init__(self, within: int) -> None:
         self.plugins = Plugins(None)
-        self.problems = Problems(HandClock())
-        self.strays = Strays(self.problems, linger_after=1)
+        self.problems = ProblemRegistry(ManualClock())
+        self.strays = CallGuard(self.problems, linger_after=1)
         self.hooks = Hooks(self.plugins, self.problems, within, self.strays)
 
     def add(self, plugin: str, function: Any) -> None:
@@ -419,19 +419,19 @@ async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench
 
     bench.add("clumsy", started)
     bench.add("clumsy_too", stopping)
-    for _ in range(MOST_OF_ONE):
+    for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
         await bench.hooks.fire("started")
     await until(lambda: bench.strays.blocked("plugin:clumsy"))
     assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:lingering"}
     assert "the plugin clumsy" in bench.told["plugin:clumsy:lingering"]
     await bench.hooks.fire("started")
     await bench.hooks.fire("stopping")
-    assert calls == ["started"] * MOST_OF_ONE + ["stopping"]
+    assert calls == ["started"] * MAX_STUCK_CALLS_PER_PLUGIN + ["stopping"]
     release.set()
     await until(lambda: not bench.strays.blocked("plugin:clumsy"))
     assert "plugin:clumsy:lingering" not in bench.told
     await bench.hooks.fire("started")
-    assert calls.count("started") == MOST_OF_ONE + 1
+    assert calls.count("started") == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
 
 async def test_a_hook_that_takes_too_long_but_ends_when_told_to_is_called_again_each_time(bench: Bench) -> None:
@@ -442,9 +442,9 @@ async def test_a_hook_that_takes_too_long_but_ends_when_told_to_is_called_again_
         await asyncio.Event().wait()
 
     bench.add("slow", started)
-    for _ in range(MOST_OF_ONE + 1):
+    for _ in range(MAX_STUCK_CALLS_PER_PLUGIN + 1):
         await bench.hooks.fire("started")
-    assert len(calls) == MOST_OF_ONE + 1
+    assert len(calls) == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
 
 async def test_a_burst_for_a_hook_that_hangs_leaves_few_threads_and_no_reason_to_start_again(
@@ -517,12 +517,12 @@ def test_nobody_listens_where_nobody_implements_it(bench: Bench) -> None:
 
 class TestMemoryQueue(QueueContract):
     @pytest.fixture
-    async def queue(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Queue]:
+    async def queue(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Queue]:
         folder = tmp_path / "plugins"
         folder.mkdir()
         shutil.copy(SHELF / "sara_memory.py", folder)
         brought = cast("Any", Plugins(folder).bring("queue", "memory"))
-        queue = brought(brought.Options(), Context("queue", tmp_path, clock, Problems(clock)))
+        queue = brought(brought.Options(), Context("queue", tmp_path, clock, ProblemRegistry(clock)))
         await queue.open()
         yield queue
         await queue.close()
@@ -542,7 +542,7 @@ def brings(folder: Path, hook: str, *sources: str) -> tuple[list[tuple[str, str]
     """What plugins with these sources bring by a hook, by their names, and which problems they cause."""
     for name, source in zip(("one", "two", "three"), sources, strict=False):
         (folder / f"sara_{name}.py").write_text(source, encoding="utf-8")
-    plugins, problems = Plugins(folder), Problems(HandClock())
+    plugins, problems = Plugins(folder), ProblemRegistry(ManualClock())
     for name in ("one", "two", "three")[: len(sources)]:
         plugins.load(name)
     found = plugins.brought(hook, problems)

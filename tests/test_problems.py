@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sara import Problem, Problems
-from sara.testing import HandClock
+from sara import Problem, ProblemRegistry
+from sara.testing import ManualClock
 from tests.fakes import NOW
 
 
 def test_a_problem_is_listed_once_and_counted() -> None:
-    clock = HandClock(NOW)
-    problems = Problems(clock)
+    clock = ManualClock(NOW)
+    problems = ProblemRegistry(clock)
     problems.report("disk", "the disk is full", "free some space")
     clock.forward(5_000)
     problems.report("disk", "the disk is very full", "free more space", severity="warning")
@@ -18,7 +18,7 @@ def test_a_problem_is_listed_once_and_counted() -> None:
 
 
 def test_a_count_that_is_given_is_taken() -> None:
-    problems = Problems(HandClock(NOW))
+    problems = ProblemRegistry(ManualClock(NOW))
     problems.report("orphans", "3 conversations", count=3)
     assert [problem.count for problem in problems] == [3]
     problems.report("orphans", "2 conversations", count=2)
@@ -28,8 +28,8 @@ def test_a_count_that_is_given_is_taken() -> None:
 
 
 def test_what_is_mended_is_gone_and_begins_anew() -> None:
-    clock = HandClock(NOW)
-    problems = Problems(clock)
+    clock = ManualClock(NOW)
+    problems = ProblemRegistry(clock)
     problems.report("disk", "the disk is full")
     problems.report("disk", "the disk is full")
     problems.clear("disk")
@@ -41,15 +41,15 @@ def test_what_is_mended_is_gone_and_begins_anew() -> None:
 
 
 def test_clearing_what_nobody_reported_does_nothing() -> None:
-    problems = Problems(HandClock(NOW))
+    problems = ProblemRegistry(ManualClock(NOW))
     problems.report("disk", "the disk is full")
     problems.clear("token")
     assert [problem.key for problem in problems] == ["disk"]
 
 
 def test_the_oldest_problem_comes_first_however_often_others_are_met() -> None:
-    clock = HandClock(NOW)
-    problems = Problems(clock)
+    clock = ManualClock(NOW)
+    problems = ProblemRegistry(clock)
     for key in ("first", "second", "third"):
         problems.report(key, key)
         clock.forward(1)
@@ -58,14 +58,14 @@ def test_the_oldest_problem_comes_first_however_often_others_are_met() -> None:
 
 
 def test_a_problem_is_an_error_unless_it_is_said_to_be_a_warning() -> None:
-    problems = Problems(HandClock(NOW))
+    problems = ProblemRegistry(ManualClock(NOW))
     problems.report("disk", "the disk is full")
     problems.report("plugin", "it is slow", severity="warning")
     assert {problem.key: problem.severity for problem in problems} == {"disk": "error", "plugin": "warning"}
 
 
 def test_a_list_may_be_read_while_it_changes() -> None:
-    problems = Problems(HandClock(NOW))
+    problems = ProblemRegistry(ManualClock(NOW))
     problems.report("a", "a")
     problems.report("b", "b")
     for problem in problems:
@@ -74,8 +74,8 @@ def test_a_list_may_be_read_while_it_changes() -> None:
 
 
 def test_what_has_happened_is_shown_for_a_while_after_the_last_time() -> None:
-    clock = HandClock(NOW)
-    problems = Problems(clock)
+    clock = ManualClock(NOW)
+    problems = ProblemRegistry(clock)
     problems.report("refused", "a message was refused", lasts=1_000)
     clock.forward(900)
     problems.report("refused", "a message was refused", lasts=1_000)

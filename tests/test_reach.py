@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sara.plugins.connection_errors import why_unreachable
+from sara.plugins.connection_errors import explain_unreachable
 from tests.rows import each_row
 
 
@@ -20,7 +20,7 @@ async def told(url: str, timeout: float = 5) -> tuple[str, str]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session:
         with pytest.raises((aiohttp.ClientError, TimeoutError)) as caught:
             await session.get(url)
-    return why_unreachable(caught.value)
+    return explain_unreachable(caught.value)
 
 
 @pytest.fixture
@@ -52,20 +52,20 @@ async def test_plain_http_where_https_should_be_is_named(plain: str) -> None:
 
 
 def test_no_answer_in_time_mentions_networks_that_cannot_reach_themselves() -> None:
-    why, remedy = why_unreachable(TimeoutError())
+    why, remedy = explain_unreachable(TimeoutError())
     assert why == "no answer came in time"
     assert "their own public address" in remedy
 
 
 def test_anything_else_is_named_by_its_kind_and_not_by_its_words() -> None:
-    why, _ = why_unreachable(ValueError("Bearer EAAsecret"))
+    why, _ = explain_unreachable(ValueError("Bearer EAAsecret"))
     assert why == "no answer came (ValueError)"
 
 
 def test_a_cause_that_leads_back_to_itself_ends() -> None:
     error = ValueError()
     error.__cause__ = error
-    assert why_unreachable(error)[0] == "no answer came (ValueError)"
+    assert explain_unreachable(error)[0] == "no answer came (ValueError)"
 
 
 @each_row(
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_certificate_is_named(number: int, why: str, remedy
     error.verify_code, error.verify_message = number, "odd"
     wrapped = OSError()
     wrapped.__cause__ = error
-    said = why_unreachable(wrapped)
+    said = explain_unreachable(wrapped)
     assert why in said[0]
     assert remedy in said[1]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sara import Failure, Receipt, Taken
+from sara import AcceptResult, DeliveryFailure, DeliveryReceipt
 from sara.pipeline.receipt_effects import follow
 from tests.fakes import ACCOUNT, NOW, House, stored
 
@@ -19,14 +19,14 @@ def house() -> House:
     return House()
 
 
-def failed(then: Then, after: int | None = None, remedy: str = "mend it") -> Receipt:
-    return Receipt(ACCOUNT, "failed", NOW, "wamid.1", "a1", Failure("131042", "no payment", then, after, remedy))
+def failed(then: Then, after: int | None = None, remedy: str = "mend it") -> DeliveryReceipt:
+    return DeliveryReceipt(ACCOUNT, "failed", NOW, "wamid.1", "a1", DeliveryFailure("131042", "no payment", then, after, remedy))
 
 
-def told(house: House, receipt: Receipt, state: str | None) -> None:
+def told(house: House, receipt: DeliveryReceipt, state: str | None) -> None:
     """The receipt came, and its part is now in this state; None where there is no such part."""
     receipts: Any = () if state is None else ((stored("out-1", "out", state), receipt),)
-    taken = Taken(receipts=receipts, unknown_receipts=int(state is None))
+    taken = AcceptResult(receipts=receipts, unknown_receipts=int(state is None))
     follow(house.route, (receipt,), taken, house.lanes, house.problems)
 
 
@@ -76,6 +76,6 @@ def test_what_is_put_back_is_told_only_where_a_person_can_help(house: House, the
 def test_a_receipt_of_what_got_through_lets_the_channel_go(house: House) -> None:
     told(house, failed("channel"), "queued")
     house.lanes.sends(LANE, "a2")
-    told(house, Receipt(ACCOUNT, "sent", NOW, "wamid.2", "a2"), "sent")
+    told(house, DeliveryReceipt(ACCOUNT, "sent", NOW, "wamid.2", "a2"), "sent")
     assert not house.queue.held(LANE)
     assert house.listed() == {}

@@ -12,61 +12,61 @@ import pytest
 import structlog
 
 from sara import (
-    Again,
     Attachment,
+    Conflict,
     Contact,
     ContentRefused,
     Done,
-    Draft,
     GiveUp,
     HistoryLimits,
+    Identity,
     Job,
     JobEnd,
     JobKind,
+    JobRequest,
+    OneTimeNotice,
     OpenWork,
     Options,
+    OutgoingContent,
     OverBudget,
-    Person,
     Reply,
     ReplyView,
-    Reserve,
-    Said,
-    Stale,
+    Reschedule,
+    RetryLater,
     StoreUnavailable,
     Tool,
-    Toolbox,
-    ToolScope,
-    TryLater,
+    ToolCaller,
+    ToolContext,
     Turn,
     Usage,
-    Wake,
+    UsageReservation,
 )
 from sara.i18n.catalog import ENGLISH as TEXTS
-from sara.i18n.catalog import Texts
+from sara.i18n.catalog import MessageCatalog
 from sara.i18n.data import LANGUAGES
 from sara.pipeline import media_downloads
-from sara.pipeline.bindings import Routes
-from sara.pipeline.reply import MOST_RETHOUGHT, Replies
+from sara.pipeline.bindings import ChannelBindings
+from sara.pipeline.reply import MOST_RETHOUGHT, ReplyHandler
 from sara.pipeline.responder_pool import GRACE
 from sara.pipeline.turns import turn_of
 from sara.plugins.gate_guard import guarded
-from sara.policy.ai_budget import Spending
-from sara.policy.reply_gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Facts, Proceed, Say, Skip, Wait
+from sara.policy.ai_budget import AIBudget
+from sara.policy.reply_gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Allow, Defer, GateContext, SendNotice, Skip
 from sara.policy.settings import (
-    Budget,
-    Ceiling,
-    Conversation,
+    BudgetSettings,
+    ConversationSettings,
     FollowUp,
-    HandOverPolicy,
+    HandoffSettings,
     History,
-    Hours,
     Limits,
     Notify,
+    OpeningHours,
     Price,
     Rate,
     RetryPolicy,
+    UsageLimitSettings,
 )
-from sara.queue.circuit_breaker import BREAK, PROBE_LONGEST, STUMBLES
+from sara.queue.circuit_breaker import OPEN_INTERVAL, PROBE_LONGEST, STUMBLES
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 from tests.rows import each_row
 
@@ -79,13 +79,15 @@ LONGEST = 5 * MINUTE
 def house_of(*responders: FakeResponder, view: ReplyView | None = None, **policy: Any) -> House:
     """A house in which these responders are asked in turn and two messages wait."""
     names = ("assistant", "second", "third")
-    house = House(dict(zip(names, responders, strict=False)), Conversation(responder="assistant", fallback=names[1:], **policy))
+    house = House(
+        dict(zip(names, responders, strict=False)), ConversationSettings(responder="assistant", fallback=names[1:], **policy)
+    )
     house.store.replying = reply_view(*LINES) if view is None else view
     return house
 
 
-def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable[[], float] = lambda: 0.0) -> Replies:
-    return Replies(
+def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable[[], float] = lambda: 0.0) -> ReplyHandler:
+    return ReplyHandler(
         house.store,
         house.notifier,
         house.routes,
@@ -110,16 +112,16 @@ async def run(house: House, policy: RetryPolicy | None = None) -> JobEnd:
 
 
 async def test_all_that_waits_is_answered_at_once_and_its_delivery_woken() -> None:
-    responder = FakeResponder(Reply((Draft("Yes!"), Draft("How can I help?")), Usage(10, 5, "m")))
+    responder = FakeResponder(Reply((OutgoingContent("Yes!"), OutgoingContent("How can I help?")), Usage(10, 5, "m")))
     house = house_of(responder)
     assert await run(house) == Done()
     [turn] = responder.turns
     assert turn.messages == LINES
     answers = ("in-1", "in-2")
     assert house.store.called("begin_reply") == [(CONVERSATION, answers, NOW)]
-    parts = (Draft("Yes!"), Draft("How can I help?"))
+    parts = (OutgoingContent("Yes!"), OutgoingContent("How can I help?"))
     assert house.store.called("save_reply") == [(CONVERSATION, 1, answers, parts, Usage(10, 5, "m"), NOW)]
-    assert house.queue.woken == [Wake("deliver", CONVERSATION, NOW, "deliver:support")]
+    assert house.queue.woken == [JobRequest("deliver", CONVERSATION, NOW, "deliver:support")]
 
 
 async def test_a_call_is_counted_before_it_is_made() -> None:
@@ -140,13 +142,13 @@ async def test_an_answer_is_cut_into_the_parts_that_the_channel_carries() -> Non
     house.channel.text_limit = 8
     await run(house)
     [(_, _, _, parts, _, _)] = house.store.called("save_reply")
-    assert parts == (Draft("one two"), Draft("three"))
+    assert parts == (OutgoingContent("one two"), OutgoingContent("three"))
 
 
 async def test_messages_that_came_meanwhile_are_looked_at_next() -> None:
     house = house_of(FakeResponder())
     house.store.reply_due = NOW + 700
-    assert await run(house) == Again(NOW + 700)
+    assert await run(house) == Reschedule(NOW + 700)
 
 
 async def test_plugins_are_told_of_the_answer() -> None:
@@ -159,8 +161,8 @@ async def test_plugins_are_told_of_the_answer() -> None:
 
 async def test_an_answer_to_what_was_settled_meanwhile_is_dropped() -> None:
     house = house_of(FakeResponder())
-    house.store.fails["save_reply"] = [Stale()]
-    assert await run(house) == Again(NOW)
+    house.store.fails["save_reply"] = [Conflict()]
+    assert await run(house) == Reschedule(NOW)
     assert house.queue.woken == []
     assert house.store.wrote() == ["begin_reply", "save_reply"]
     assert house.listed() == {}
@@ -201,9 +203,9 @@ async def test_a_due_without_messages_is_settled() -> None:
 @pytest.mark.parametrize(
     ("changes", "end", "wrote"),
     [
-        ({"due": NOW + 400}, Again(NOW + 400), []),
-        ({"delivery": "in_doubt"}, Again(NOW + BLOCKED_LOOK), ["look_again"]),
-        ({"delivery": "backing_off"}, Again(NOW + BLOCKED_LOOK), ["look_again"]),
+        ({"due": NOW + 400}, Reschedule(NOW + 400), []),
+        ({"delivery": "in_doubt"}, Reschedule(NOW + BLOCKED_LOOK), ["look_again"]),
+        ({"delivery": "backing_off"}, Reschedule(NOW + BLOCKED_LOOK), ["look_again"]),
     ],
     ids=["quiet", "in doubt", "backing off"],
 )
@@ -224,7 +226,7 @@ async def test_what_cleared_while_it_was_written_down_is_noticed_at_once() -> No
         return await look_again(conversation, kind, due, now)
 
     house.store.look_again = looking  # type: ignore[method-assign]  # the same, and the delivery ends meanwhile
-    assert await run(house) == Again(NOW)
+    assert await run(house) == Reschedule(NOW)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ async def test_what_cleared_while_it_was_put_off_is_not_left_put_off_in_the_stor
         return await look_again(conversation, kind, due, now)
 
     house.store.look_again = looking  # type: ignore[method-assign]  # the same, and the delivery changes meanwhile
-    assert await run(house) == Again(looks[-1])
+    assert await run(house) == Reschedule(looks[-1])
     # A process that ends now looks again when the store says so.
     assert house.store.called("look_again") == [(CONVERSATION, "reply", due, NOW) for due in looks]
     assert responder.turns == []
@@ -251,7 +253,7 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
     responder = FakeResponder()
     house = house_of(responder)
     house.lanes.unavailable("deliver:support", "the token has expired", "")
-    assert await run(house) == Again(NOW + LANE_LOOK)
+    assert await run(house) == Reschedule(NOW + LANE_LOOK)
     assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
     assert responder.turns == []
 
@@ -262,14 +264,14 @@ async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_u
     for number in range(STUMBLES):
         house.lanes.stumbled("deliver:support", "no answer", f"c{number}", is_first=True)
     house.queue.release("deliver:support")
-    house.clock.forward(BREAK)
+    house.clock.forward(OPEN_INTERVAL)
     assert house.store.replying is not None
     assert house.store.replying.delivery == "clear", "the part that is tried was never tried before"
     with house.lanes.trying("deliver:support"):
-        assert await run(house) == Again(house.clock() + LANE_LOOK)
+        assert await run(house) == Reschedule(house.clock() + LANE_LOOK)
     assert responder.turns == []
     assert await run(house) == Done(), "nobody is trying: this answer is the next try"
-    assert await run(house) == Again(house.clock() + LANE_LOOK), "one answer at a time is made for that"
+    assert await run(house) == Reschedule(house.clock() + LANE_LOOK), "one answer at a time is made for that"
     assert len(responder.turns) == 1
 
 
@@ -289,7 +291,7 @@ async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
 
 async def test_without_a_running_responder_messages_wait() -> None:
     house = house_of()
-    assert await run(house) == Again(NOW + BLOCKED_LOOK)
+    assert await run(house) == Reschedule(NOW + BLOCKED_LOOK)
     assert house.store.wrote() == ["look_again"]
 
 
@@ -304,7 +306,7 @@ async def test_what_is_not_answered_is_kept_with_its_reason(view: ReplyView, ski
     responder = FakeResponder()
     house = house_of(responder, view=view)
     house.store.reply_due = NOW
-    assert await run(house) == Again(NOW)
+    assert await run(house) == Reschedule(NOW)
     assert house.store.called("end_reply") == [(CONVERSATION, skipped, "skipped", reason, NOW)]
     assert responder.turns == []
     # A clock that is wrong makes everything look old: that must not go unnoticed.
@@ -314,26 +316,26 @@ async def test_what_is_not_answered_is_kept_with_its_reason(view: ReplyView, ski
 # ── failing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("error", [TryLater("busy"), GiveUp("no such model"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [RetryLater("busy"), GiveUp("no such model"), RuntimeError("a bug")])
 async def test_responders_are_asked_in_turn_until_one_answers(error: Exception) -> None:
     first, second, third = FakeResponder(error), FakeResponder("I can."), FakeResponder("So can I.")
     house = house_of(first, second, third)
     assert await run(house) == Done()
     assert [len(each.turns) for each in (first, second, third)] == [1, 1, 0]
     [(_, attempt, _, parts, _, _)] = house.store.called("save_reply")
-    assert (attempt, parts) == (1, (Draft("I can."),))
+    assert (attempt, parts) == (1, (OutgoingContent("I can."),))
 
 
 async def test_one_pass_through_all_responders_is_one_attempt() -> None:
-    house = house_of(FakeResponder(TryLater("busy")), FakeResponder(GiveUp("never")), FakeResponder(TryLater("away")))
-    assert await run(house) == Again(NOW + 1_000)
+    house = house_of(FakeResponder(RetryLater("busy")), FakeResponder(GiveUp("never")), FakeResponder(RetryLater("away")))
+    assert await run(house) == Reschedule(NOW + 1_000)
     assert house.store.wrote() == ["begin_reply", "postpone_reply"]
 
 
-@pytest.mark.parametrize("other", [TryLater("busy"), RuntimeError("a bug")])
+@pytest.mark.parametrize("other", [RetryLater("busy"), RuntimeError("a bug")])
 async def test_as_long_as_one_may_answer_later_all_are_asked_again(other: Exception) -> None:
     house = house_of(FakeResponder(GiveUp("never")), FakeResponder(other))
-    assert isinstance(await run(house), Again)
+    assert isinstance(await run(house), Reschedule)
     assert house.store.called("end_reply") == []
 
 
@@ -357,14 +359,14 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     replies = replies_of(house, RetryPolicy(attempts=1))
     assert await replies(JOB) == Done()
     assert house.store.wrote()[-1] == "end_reply"
-    assert house.store.notices == ([Draft(house.texts.say(key, None))] if says else [])
+    assert house.store.notices == ([OutgoingContent(house.texts.say(key, None))] if says else [])
 
 
 async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None:
     for apologised in (False, True):
         house = house_of(FakeResponder(ContentRefused("no")), view=reply_view(*LINES, apologised=apologised), apologise=False)
         assert await run(house) == Done()
-        assert house.store.notices == ([] if apologised else [Draft(house.texts.say("fallback", None))])
+        assert house.store.notices == ([] if apologised else [OutgoingContent(house.texts.say("fallback", None))])
         [(_, _, state, reason, _)] = house.store.called("end_reply")
         assert (state, reason) == ("dead", "given_up: no")
 
@@ -372,7 +374,7 @@ async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None
 async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> None:
     said = "too many candles"
     kept = f'no (it said: "{said}")'
-    for error in (TryLater("no", detail=said), GiveUp("no", detail=said), ContentRefused("no", detail=said)):
+    for error in (RetryLater("no", detail=said), GiveUp("no", detail=said), ContentRefused("no", detail=said)):
         house = house_of(FakeResponder(error))
         with structlog.testing.capture_logs() as logged:
             await run(house)
@@ -398,7 +400,7 @@ async def test_an_answer_is_kept_whatever_it_is_said_to_cost() -> None:
         (None, None),
     ]
     for usage, kept in odd:
-        house = house_of(FakeResponder(Reply((Draft("Yes!"),), usage)))
+        house = house_of(FakeResponder(Reply((OutgoingContent("Yes!"),), usage)))
         assert await run(house) == Done()
         [(*_, stored, _)] = house.store.called("save_reply")
         assert stored == kept, usage
@@ -408,16 +410,16 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
     """Each row: what is raised, and how long is waited; a success elsewhere in between says that it is not the responder."""
     doubling = [1_000 << n for n in range(9)]
     rows: list[tuple[Exception, bool, list[int], int]] = [
-        (TryLater("empty"), False, doubling, LONGEST),
-        (TryLater("empty"), True, doubling, LONGEST),
-        (TryLater("refused", scope="responder"), False, doubling[:4], PROBE_LONGEST),
-        (TryLater("refused", scope="responder"), True, doubling, LONGEST),
+        (RetryLater("empty"), False, doubling, LONGEST),
+        (RetryLater("empty"), True, doubling, LONGEST),
+        (RetryLater("refused", scope="responder"), False, doubling[:4], PROBE_LONGEST),
+        (RetryLater("refused", scope="responder"), True, doubling, LONGEST),
     ]
     for error, others_pass, first, longest in rows:
         house = house_of(FakeResponder(error))
         replies = replies_of(house)
         waits = []
-        while isinstance(end := await replies(JOB), Again):
+        while isinstance(end := await replies(JOB), Reschedule):
             waits.append(end.at - house.clock())
             house.clock.now = end.at
             if others_pass:
@@ -432,10 +434,10 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
 
 
 async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_it_and_counts_against_nothing() -> None:
-    house = house_of(FakeResponder(TryLater("the key is refused", until_mended=True)), max_age=2 * HOUR)
+    house = house_of(FakeResponder(RetryLater("the key is refused", until_mended=True)), max_age=2 * HOUR)
     replies = replies_of(house)
     probes = []
-    while isinstance(end := await replies(JOB), Again):
+    while isinstance(end := await replies(JOB), Reschedule):
         assert end.at == house.clock(), "it keeps its place; the lane is what waits"
         assert house.queue.held("reply:assistant")
         assert house.store.replying is not None
@@ -450,12 +452,12 @@ async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_i
 
 
 async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time() -> None:
-    key, away = TryLater("the key is refused", until_mended=True), TryLater("refused", scope="responder")
+    key, away = RetryLater("the key is refused", until_mended=True), RetryLater("refused", scope="responder")
     house = house_of(FakeResponder(key, away, away, away, away, away, "Here I am."))
     replies = replies_of(house, RetryPolicy(attempts=2, outlast=MINUTE))
     await replies(JOB)
     house.clock.forward(5 * HOUR)
-    while isinstance(end := await replies(JOB), Again):
+    while isinstance(end := await replies(JOB), Reschedule):
         house.clock.now = max(end.at, house.clock())
     assert house.store.called("end_reply") == []
     assert house.listed() == {}
@@ -463,7 +465,7 @@ async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time
 
 async def test_a_reply_that_waits_for_a_lane_is_looked_at_as_soon_as_something_goes_through() -> None:
     """Each row: which lane it waits for, how it is made to, and what the AI says meanwhile."""
-    away = TryLater("refused", after=MINUTE, scope="responder")
+    away = RetryLater("refused", after=MINUTE, scope="responder")
     rows: list[tuple[str, Callable[[House], object], list[Exception]]] = [
         ("deliver:support", lambda house: house.lanes.unavailable("deliver:support", "the token has expired", ""), []),
         ("deliver:support", lambda house: house.queue.hold("deliver:support", NOW + HOUR), []),
@@ -475,7 +477,7 @@ async def test_a_reply_that_waits_for_a_lane_is_looked_at_as_soon_as_something_g
             replies = replies_of(house)
             hold(house)
             end = await replies(JOB)
-            assert isinstance(end, Again), lane
+            assert isinstance(end, Reschedule), lane
             assert house.store.replying is not None
             house.store.replying = replace(house.store.replying, due=end.at)
             house.clock.forward(1)
@@ -489,7 +491,7 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
     house = house_of(responder)
     replies = replies_of(house)
     waits = []
-    while isinstance(end := await replies(JOB), Again):
+    while isinstance(end := await replies(JOB), Reschedule):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
     assert waits == [1_000, 2_000, 4_000]
@@ -502,28 +504,28 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
 
 async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> None:
     view = reply_view(*LINES, attempts=3, first_at=NOW)
-    house = house_of(FakeResponder(RuntimeError("a bug")), FakeResponder(TryLater("connection refused")), view=view)
-    assert await run(house) == Again(NOW + 8_000)
+    house = house_of(FakeResponder(RuntimeError("a bug")), FakeResponder(RetryLater("connection refused")), view=view)
+    assert await run(house) == Reschedule(NOW + 8_000)
     assert house.store.called("end_reply") == []
 
 
 async def test_a_wait_that_the_responder_asked_for_is_kept() -> None:
-    house = house_of(FakeResponder(TryLater("rate limit", after=42_000)))
-    assert await run(house) == Again(NOW + 42_000)
+    house = house_of(FakeResponder(RetryLater("rate limit", after=42_000)))
+    assert await run(house) == Reschedule(NOW + 42_000)
     [(_, attempt, due, error, _)] = house.store.called("postpone_reply")
     assert (attempt, due) == (1, NOW + 42_000)
     assert "rate limit" in error
 
 
 async def test_chance_spreads_the_long_waits() -> None:
-    house = house_of(FakeResponder(TryLater("busy")), view=reply_view(*LINES, attempts=5, first_at=NOW))
-    assert await replies_of(house, chance=lambda: 0.5)(JOB) == Again(NOW + 32_000 * 95 // 100)
+    house = house_of(FakeResponder(RetryLater("busy")), view=reply_view(*LINES, attempts=5, first_at=NOW))
+    assert await replies_of(house, chance=lambda: 0.5)(JOB) == Reschedule(NOW + 32_000 * 95 // 100)
 
 
 async def test_a_failure_that_was_overtaken_is_dropped() -> None:
-    house = house_of(FakeResponder(TryLater("busy")))
-    house.store.fails["postpone_reply"] = [Stale()]
-    assert await run(house) == Again(NOW)
+    house = house_of(FakeResponder(RetryLater("busy")))
+    house.store.fails["postpone_reply"] = [Conflict()]
+    assert await run(house) == Reschedule(NOW)
 
 
 async def test_an_empty_answer_is_no_answer() -> None:
@@ -540,7 +542,7 @@ async def test_an_empty_answer_is_no_answer() -> None:
         "\x00\x07",
     ):
         house = house_of(FakeResponder(text))
-        assert await run(house) == Again(NOW + 1_000), ascii(text)
+        assert await run(house) == Reschedule(NOW + 1_000), ascii(text)
         assert house.store.called("save_reply") == [], ascii(text)
     for text in (".", "👍", "❤️", "ا", "ก", "0", "\u200bok\u200b", "한", "\U0001fae9"):
         house = house_of(FakeResponder(text))
@@ -578,7 +580,7 @@ async def test_a_responder_that_hands_back_rubbish_is_broken() -> None:
     house = house_of(FakeResponder(None))  # type: ignore[arg-type]  # nobody checks the types of a stranger's plugin
     replies = replies_of(house)
     ends = [await replies(JOB)]
-    while isinstance(ends[-1], Again):
+    while isinstance(ends[-1], Reschedule):
         house.clock.now = ends[-1].at
         ends.append(await replies(JOB))
     assert len(ends) == 4
@@ -701,7 +703,7 @@ async def test_files_are_fetched_before_the_responder_is_asked_and_once_the_call
     responder = FakeResponder("A cat!")
     house = House({"assistant": responder}, folder=tmp_path)
     house.route = replace(house.route, channel=Camera())
-    house.routes = Routes([house.route])
+    house.routes = ChannelBindings([house.route])
     picture = Attachment("image", "image/jpeg", "media-1", id="at1")
     old = replace(picture, id="at0", path=PurePath("old"))
     (tmp_path / "old").write_bytes(b"a dog")
@@ -730,13 +732,15 @@ async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_h
             yield b""
 
     monkeypatch.setattr(media_downloads, "FILES_WITHIN", 100)
-    first, second = FakeResponder(TryLater("busy")), FakeResponder(TryLater("busy"), "I cannot see it.")
-    house = House({"assistant": first, "second": second}, Conversation(responder="assistant", fallback=("second",)), tmp_path)
+    first, second = FakeResponder(RetryLater("busy")), FakeResponder(RetryLater("busy"), "I cannot see it.")
+    house = House(
+        {"assistant": first, "second": second}, ConversationSettings(responder="assistant", fallback=("second",)), tmp_path
+    )
     house.route = replace(house.route, channel=Silent())
-    house.routes = Routes([house.route])
+    house.routes = ChannelBindings([house.route])
     picture = Attachment("image", "image/jpeg", "media-1", id="at1")
     house.store.replying = reply_view(replace(line("in-2", "[image]"), attachments=(picture,)))
-    assert isinstance(await run(house), Again)
+    assert isinstance(await run(house), Reschedule)
     house.clock.forward(60_000)
     await run(house)
     assert asked == ["at1"], "the second try found nothing left of the bound"
@@ -744,7 +748,7 @@ async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_h
 
 
 async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:
-    house = house_of(FakeResponder(Reply((Draft("On Monday."),), readings={"in-1": "When do you\x00 open?"})))
+    house = house_of(FakeResponder(Reply((OutgoingContent("On Monday."),), readings={"in-1": "When do you\x00 open?"})))
     await run(house)
     [(*_, readings)] = house.store.called("save_reply")
     assert readings == {"in-1": "When do you open?"}
@@ -755,7 +759,7 @@ async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> N
 
 def said_of(house: House) -> list[tuple[str, str]]:
     """Which of SARA's own texts were said, and in which words."""
-    found = [arguments[-1] for arguments in house.store.called("end_reply") if isinstance(arguments[-1], Said)]
+    found = [arguments[-1] for arguments in house.store.called("end_reply") if isinstance(arguments[-1], OneTimeNotice)]
     return [(said.key, " ".join(draft.text for draft in said.drafts)) for said in found]
 
 
@@ -771,10 +775,10 @@ async def test_what_is_above_the_limit_is_kept_and_the_customer_told_and_the_res
     responder = FakeResponder()
     house = house_of(responder, view=TOO_MUCH, limits=ONE_A_MINUTE)
     house.store.reply_due = NOW
-    assert await run(house) == Again(NOW)
+    assert await run(house) == Reschedule(NOW)
     [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
     assert (skipped, state, reason) == (("in-2",), "skipped", "over_limit")
-    assert said == Said("limit", (Draft(TEXTS["limit"]),), NOW - HOUR)
+    assert said == OneTimeNotice("limit", (OutgoingContent(TEXTS["limit"]),), NOW - HOUR)
     assert responder.turns == []
     assert house.listed() == {"replies:over_limit": 1}
 
@@ -795,7 +799,7 @@ async def test_as_many_messages_are_counted_as_the_limits_need() -> None:
 @each_row(("language", "code"), [(None, "de"), ("pt", "pt"), ("pt-BR", "pt"), ("xx", "de"), ("ar", "ar")])
 async def test_saras_own_words_are_in_the_customers_language_or_else_in_the_files(language: str | None, code: str) -> None:
     house = house_of(FakeResponder(), view=in_language(TOO_MUCH, language), limits=ONE_A_MINUTE, language="de")
-    house.manners = replace(house.manners, texts=Texts(default="de"))
+    house.manners = replace(house.manners, texts=MessageCatalog(default="de"))
     await run(house)
     assert said_of(house) == [("limit", LANGUAGES[code].texts["limit"])]
 
@@ -809,14 +813,14 @@ async def test_saras_own_words_are_cut_into_the_parts_that_the_channel_carries()
     assert all(len(draft.text) <= 30 for draft in said.drafts)
 
 
-FRIDAY = Hours(fri=((9 * 60, 17 * 60),))
+FRIDAY = OpeningHours(fri=((9 * 60, 17 * 60),))
 """NOW is a Friday, eight in the morning."""
 
 
 async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_until_it_opens() -> None:
     responder = FakeResponder()
     house = house_of(responder, hours=FRIDAY)
-    assert await run(house) == Again(NOW + HOUR)
+    assert await run(house) == Reschedule(NOW + HOUR)
     [(_, answers, state, reason, _, said)] = house.store.called("end_reply")
     assert (answers, state, reason, said.key) == ((), "skipped", "", "away")
     assert "09:00" in said.drafts[0].text
@@ -826,26 +830,26 @@ async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_unt
 
 async def test_outside_the_hours_the_customer_is_told_once() -> None:
     house = house_of(FakeResponder(), view=reply_view(*LINES, said={"away": NOW - 1}), hours=FRIDAY)
-    assert await run(house) == Again(NOW + HOUR)
+    assert await run(house) == Reschedule(NOW + HOUR)
     assert house.store.wrote() == ["look_again"]
 
 
 async def test_an_assistant_that_answers_all_the_same_does_so_after_the_away_text() -> None:
-    house = house_of(FakeResponder(), hours=Hours(fri=FRIDAY.fri, answer=True))
+    house = house_of(FakeResponder(), hours=OpeningHours(fri=FRIDAY.fri, answer=True))
     assert await run(house) == Done()
     assert house.store.wrote() == ["end_reply", "begin_reply", "save_reply"]
 
 
 async def test_what_is_said_is_said_before_the_answer_waits_for_its_quiet_window() -> None:
     responder = FakeResponder()
-    house = house_of(responder, view=reply_view(*LINES, due=NOW + 700), hours=Hours(fri=FRIDAY.fri, answer=True))
-    assert await run(house) == Again(NOW + 700)
+    house = house_of(responder, view=reply_view(*LINES, due=NOW + 700), hours=OpeningHours(fri=FRIDAY.fri, answer=True))
+    assert await run(house) == Reschedule(NOW + 700)
     assert [key for key, _ in said_of(house)] == ["away"]
     assert responder.turns == []
 
 
 async def test_two_things_to_say_are_both_said() -> None:
-    house = house_of(FakeResponder(), view=TOO_MUCH, hours=Hours(fri=FRIDAY.fri, answer=True), limits=ONE_A_MINUTE)
+    house = house_of(FakeResponder(), view=TOO_MUCH, hours=OpeningHours(fri=FRIDAY.fri, answer=True), limits=ONE_A_MINUTE)
     await run(house)
     assert [key for key, _ in said_of(house)] == ["away", "limit"]
 
@@ -853,9 +857,9 @@ async def test_two_things_to_say_are_both_said() -> None:
 @pytest.mark.parametrize(
     ("changes", "end"),
     [
-        ({"mode": "paused"}, Again(NOW + HOUR)),
-        ({"mode": "paused", "mode_until": NOW + 5}, Again(NOW + 5)),
-        ({"mode": "human", "mode_until": NOW - 5}, Again(NOW + TIMER_LOOK)),
+        ({"mode": "paused"}, Reschedule(NOW + HOUR)),
+        ({"mode": "paused", "mode_until": NOW + 5}, Reschedule(NOW + 5)),
+        ({"mode": "human", "mode_until": NOW - 5}, Reschedule(NOW + TIMER_LOOK)),
     ],
 )
 async def test_where_nobody_answers_messages_wait(changes: dict[str, Any], end: JobEnd) -> None:
@@ -888,7 +892,7 @@ async def test_what_is_too_old_is_treated_as_the_file_says(too_old: Any, said: l
 async def gated(decision: Any) -> tuple[House, JobEnd]:
     """What becomes of two messages where a plugin's gate says this."""
 
-    def gate(view: ReplyView, policy: Conversation, facts: Facts) -> Any:
+    def gate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Any:
         if isinstance(decision, Exception):
             raise decision
         return decision
@@ -901,15 +905,15 @@ async def gated(decision: Any) -> tuple[House, JobEnd]:
 async def test_a_gate_of_a_plugin_decides_whether_and_when_and_what_is_said() -> None:
     house, end = await gated(Skip(("in-1",), "not_ours"))
     assert house.store.called("end_reply") == [(CONVERSATION, ("in-1",), "skipped", "not_ours", NOW)]
-    house, end = await gated(Wait(NOW + 77, blocked=True))
-    assert (end, house.store.wrote()) == (Again(NOW + 77), ["look_again"])
-    house, end = await gated(Say("busy", Skip(("in-1", "in-2"), "full"), NOW - HOUR))
+    house, end = await gated(Defer(NOW + 77, blocked=True))
+    assert (end, house.store.wrote()) == (Reschedule(NOW + 77), ["look_again"])
+    house, end = await gated(SendNotice("busy", Skip(("in-1", "in-2"), "full"), NOW - HOUR))
     assert said_of(house) == [("busy", TEXTS["busy"])]
 
 
 @each_row(
     "decision",
-    [ValueError("it rains"), None, Skip((), "nothing"), Skip(("m99",), "another's"), Wait(NOW), Say("greeting", Proceed())],
+    [ValueError("it rains"), None, Skip((), "nothing"), Skip(("m99",), "another's"), Defer(NOW), SendNotice("greeting", Allow())],
 )
 async def test_a_gate_that_fails_or_says_nonsense_keeps_nobody_from_an_answer(decision: Any) -> None:
     house, end = await gated(decision)
@@ -928,7 +932,7 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
     assert await run(house) == Done()
     [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
     assert (skipped, state, reason) == (("in-1", "in-2"), "skipped", "over_budget")
-    assert said == Said("busy", (Draft(TEXTS["busy"]),), NOW - HOUR)
+    assert said == OneTimeNotice("busy", (OutgoingContent(TEXTS["busy"]),), NOW - HOUR)
     assert responder.turns == []
     [problem] = house.problems
     assert problem.key == "budget:ai"
@@ -936,13 +940,13 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
 
 
 async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> None:
-    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(1_000, 100, "gpt-5-mini"))))
-    budget = Budget(prices={"gpt-5": Price(input=0.25, output=2)}, day=Ceiling(calls=3))
-    house.manners = replace(house.manners, spending=Spending(budget))
-    reserved: list[Reserve | None] = []
+    house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(1_000, 100, "gpt-5-mini"))))
+    budget = BudgetSettings(prices={"gpt-5": Price(input=0.25, output=2)}, day=UsageLimitSettings(calls=3))
+    house.manners = replace(house.manners, spending=AIBudget(budget))
+    reserved: list[UsageReservation | None] = []
     begin = house.store.begin_reply
 
-    async def beginning(conversation: str, answers: Sequence[str], now: int, reserve: Reserve | None = None) -> int:
+    async def beginning(conversation: str, answers: Sequence[str], now: int, reserve: UsageReservation | None = None) -> int:
         reserved.append(reserve)
         return await begin(conversation, answers, now, reserve)
 
@@ -954,9 +958,9 @@ async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> N
 
 
 async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -> None:
-    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(1_000, 100, "gpt-4"))))
+    house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(1_000, 100, "gpt-4"))))
     prices = {"gpt-5": Price(input=1, output=1)}
-    house.manners = replace(house.manners, spending=Spending(Budget(prices=prices, day=Ceiling(money=1))))
+    house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(prices=prices, day=UsageLimitSettings(money=1))))
     assert await run(house) == Done()
     [problem] = house.problems
     assert (problem.key, problem.severity) == ("budget:price", "warning")
@@ -964,7 +968,7 @@ async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -
 
 
 async def test_the_history_that_is_read_is_set_aside_too() -> None:
-    spending = Spending(Budget())
+    spending = AIBudget(BudgetSettings())
     assert spending.reserve((Q1, A1, *LINES), NOW).tokens > spending.reserve(LINES, NOW).tokens
 
 
@@ -974,9 +978,9 @@ MORE = OpenWork(CONVERSATION, ACCOUNT, NOW + 700, None)
 
 
 async def test_an_answer_that_was_overtaken_is_dropped_and_thought_about_again() -> None:
-    house = house_of(FakeResponder(Reply((Draft("Yes."),), Usage(10, 5, "m"))), while_thinking="think_again")
+    house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(10, 5, "m"))), while_thinking="think_again")
     house.store.rethinks = [MORE]
-    assert await run(house) == Again(NOW + 700)
+    assert await run(house) == Reschedule(NOW + 700)
     answers = ("in-1", "in-2")
     assert house.store.called("rethink") == [(CONVERSATION, 1, answers, MOST_RETHOUGHT, Usage(10, 5, "m"), 0, NOW)]
     assert house.store.wrote() == ["begin_reply", "rethink"]
@@ -988,7 +992,7 @@ async def test_it_is_thought_about_again_at_most_twice() -> None:
     house = house_of(FakeResponder(), while_thinking="think_again")
     house.store.rethinks = [MORE, MORE]
     ends = [await run(house) for _ in range(3)]
-    assert ends == [Again(NOW + 700)] * 2 + [Done()]
+    assert ends == [Reschedule(NOW + 700)] * 2 + [Done()]
     assert len(house.store.called("save_reply")) == 1
 
 
@@ -1001,8 +1005,8 @@ async def test_by_default_an_answer_in_the_making_is_sent_whatever_came_meanwhil
 
 async def test_a_second_thought_that_was_overtaken_is_dropped() -> None:
     house = house_of(FakeResponder(), while_thinking="think_again")
-    house.store.fails["rethink"] = [Stale()]
-    assert await run(house) == Again(NOW)
+    house.store.fails["rethink"] = [Conflict()]
+    assert await run(house) == Reschedule(NOW)
     assert house.store.called("save_reply") == []
 
 
@@ -1019,9 +1023,9 @@ class Book(Tool):
     Arguments = Booking
 
     def __init__(self) -> None:
-        self.ran: list[tuple[int, ToolScope]] = []
+        self.ran: list[tuple[int, ToolContext]] = []
 
-    async def run(self, arguments: Any, scope: ToolScope) -> str:
+    async def run(self, arguments: Any, scope: ToolContext) -> str:
         self.ran.append((arguments.hour, scope))
         return f"Booked at {arguments.hour}."
 
@@ -1034,7 +1038,7 @@ class Using(FakeResponder):
         self.calls = calls
         self.told: list[str] = []
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         assert tools is not None
         for name, arguments in self.calls:
             self.told.append(await tools.call(name, arguments))
@@ -1065,15 +1069,15 @@ async def test_a_tool_works_for_the_person_of_the_conversation() -> None:
     responder = Using([BOOK_SIX], "See you at six.")
     house, book = with_tools(responder)
     assert await run(house) == Done()
-    assert book.ran == [(18, ToolScope(CONVERSATION, ACCOUNT, reply_view().contact, NOW))]
+    assert book.ran == [(18, ToolContext(CONVERSATION, ACCOUNT, reply_view().contact, NOW))]
     assert responder.told == ["Booked at 18."]
     assert house.store.wrote() == ["begin_reply", "begin_tool", "end_tool", "save_reply"]
 
 
 async def test_what_a_tool_did_is_not_done_again_when_the_answer_failed_and_is_tried_again() -> None:
-    responder = Using([BOOK_SIX], TryLater("rate limit"), "See you at six.")
+    responder = Using([BOOK_SIX], RetryLater("rate limit"), "See you at six.")
     house, book = with_tools(responder)
-    assert await run(house) == Again(NOW + 1_000)
+    assert await run(house) == Reschedule(NOW + 1_000)
     house.clock.forward(1_000)
     assert await run(house) == Done()
     assert len(book.ran) == 1
@@ -1081,7 +1085,7 @@ async def test_what_a_tool_did_is_not_done_again_when_the_answer_failed_and_is_t
 
 
 async def test_what_a_tool_did_for_one_responder_is_not_done_again_for_the_next() -> None:
-    first, second = Using([BOOK_SIX], TryLater("rate limit")), Using([BOOK_SIX], "See you at six.")
+    first, second = Using([BOOK_SIX], RetryLater("rate limit")), Using([BOOK_SIX], "See you at six.")
     house, book = with_tools(first, second)
     assert await run(house) == Done()
     assert len(book.ran) == 1
@@ -1099,9 +1103,9 @@ async def test_what_a_tool_did_is_not_done_again_when_it_is_thought_about_again(
 
 async def test_a_turn_that_moved_on_while_a_tool_was_wanted_is_dropped() -> None:
     house, book = with_tools(Using([BOOK_SIX], "See you at six."))
-    house.store.fails["begin_tool"] = [Stale("moved on")]
-    house.store.fails["save_reply"] = [Stale("moved on")]
-    assert isinstance(await run(house), Again)
+    house.store.fails["begin_tool"] = [Conflict("moved on")]
+    house.store.fails["save_reply"] = [Conflict("moved on")]
+    assert isinstance(await run(house), Reschedule)
     assert book.ran == []
     assert house.store.called("save_reply") == []
     # Nobody failed: no attempt was wasted, and no responder is blamed.
@@ -1120,7 +1124,7 @@ async def test_a_store_that_is_away_while_a_tool_is_wanted_is_not_the_responders
 
 async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> None:
     notify = Notify(channel="support", to="+49 170 1234567")
-    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), hand_over=HandOverPolicy(notify=notify))
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), hand_over=HandoffSettings(notify=notify))
     house.store.replying = replace(reply_view(*LINES), contact=replace(reply_view().contact, name="Ana {reason}"))
     assert await run(house) == Done()
     assert house.store.also is not None
@@ -1129,7 +1133,7 @@ async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> Non
     assert (over.by, over.reason, over.mode, over.until) == ("assistant", "wants a refund", "human", NOW + 12 * HOUR)
     assert over.notice == {}, "its own answer says so"
     assert over.tell is not None
-    assert over.tell.person == Person(phone="491701234567")
+    assert over.tell.person == Identity(phone="491701234567")
     assert over.tell.values == {"name": "Ana {reason}", "reason": "wants a refund"}
     assert house.store.called("hand_over") == []
 
@@ -1142,13 +1146,13 @@ async def test_an_answer_that_hands_over_is_not_thought_about_again() -> None:
 
 
 async def test_nothing_is_handed_over_where_the_answer_failed() -> None:
-    house, _ = with_tools(Using([WANTS_A_PERSON], TryLater("rate limit")))
+    house, _ = with_tools(Using([WANTS_A_PERSON], RetryLater("rate limit")))
     await run(house)
     assert (house.store.also, house.store.called("hand_over")) == (None, [])
 
 
 async def test_what_one_responder_wanted_does_not_follow_from_the_next_ones_answer() -> None:
-    house, _ = with_tools(Using([WANTS_A_PERSON], TryLater("rate limit")), FakeResponder("We are open until six."))
+    house, _ = with_tools(Using([WANTS_A_PERSON], RetryLater("rate limit")), FakeResponder("We are open until six."))
     assert await run(house) == Done()
     assert house.store.also is not None
     assert house.store.also.hand_over is None
@@ -1192,7 +1196,7 @@ async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], t
 @each_row(("error", "key"), [(RuntimeError("a bug"), "apology"), (GiveUp("no"), "fallback")])
 @each_row(("language", "code"), [(None, "en"), ("es", "es")])
 async def test_an_apology_is_in_the_customers_language(error: Exception, key: str, language: str | None, code: str) -> None:
-    notices: list[Draft] = []
+    notices: list[OutgoingContent] = []
     house = house_of(FakeResponder(error), view=in_language(reply_view(*LINES), language), apologise=True)
     end = house.store.end_reply
 
@@ -1202,4 +1206,4 @@ async def test_an_apology_is_in_the_customers_language(error: Exception, key: st
 
     house.store.end_reply = ending  # type: ignore[method-assign]  # the same, and looks at the notices
     await run(house, RetryPolicy(attempts=1))
-    assert notices == [Draft(LANGUAGES[code].texts[key])]
+    assert notices == [OutgoingContent(LANGUAGES[code].texts[key])]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.domain.errors import ContentRefused, GiveUp, TryLater
-from sara.policy.retry import Broke, Dead, RetryAt, back_off, combine, decide
-from sara.policy.settings import Retry, RetryPolicy
+from sara.domain.errors import ContentRefused, GiveUp, RetryLater
+from sara.policy.retry import GiveUpRetrying, ResponderCrashed, RetryAt, back_off, combine, decide
+from sara.policy.settings import RetryPolicy, RetrySettings
 from tests.fakes import steady
 from tests.rows import each_row
 
@@ -33,7 +33,7 @@ def test_four_calls_wait_one_two_and_four_seconds(own_fault: bool) -> None:
 
 def test_what_is_the_messages_own_fault_ends_with_the_attempts() -> None:
     assert isinstance(decide(DEFAULT, 3, START, START + HOUR, own_fault=True), RetryAt)
-    assert decide(DEFAULT, 4, START, START + 7 * SECOND, own_fault=True) == Dead("attempts_used_up")
+    assert decide(DEFAULT, 4, START, START + 7 * SECOND, own_fault=True) == GiveUpRetrying("attempts_used_up")
 
 
 def test_while_the_other_side_is_away_the_waits_go_on_doubling_up_to_the_longest() -> None:
@@ -57,35 +57,35 @@ def test_what_a_person_has_to_mend_is_waited_for_without_end() -> None:
 
 def test_what_follows_where_none_of_several_answered() -> None:
     """Each row: what they raised; of what kind the outcome is, of which scope, whether a person has to mend it, and its wait."""
-    empty, away, key = TryLater("empty"), TryLater("away", scope="responder", after=9), TryLater("key", until_mended=True)
-    never, bug = GiveUp("never"), Broke("a bug")
-    rows: list[tuple[list[TryLater | GiveUp], type, str, bool, str, int | None]] = [
-        ([empty], TryLater, "conversation", False, "empty", None),
-        ([away], TryLater, "responder", False, "away", 9),
-        ([key], TryLater, "responder", True, "key", None),
-        ([away, away], TryLater, "responder", False, "away", 9),
-        ([away, empty], TryLater, "conversation", False, "away", None),
-        ([away, key], TryLater, "responder", True, "key", None),
-        ([key, empty], TryLater, "conversation", True, "key", None),
-        ([key, bug], TryLater, "conversation", True, "key", None),
-        ([key, never], TryLater, "conversation", True, "key", None),
-        ([never, away], TryLater, "conversation", False, "away", 9),
-        ([bug, empty], TryLater, "conversation", False, "empty", None),
-        ([never, bug], Broke, "conversation", False, "a bug", None),
+    empty, away, key = RetryLater("empty"), RetryLater("away", scope="responder", after=9), RetryLater("key", until_mended=True)
+    never, bug = GiveUp("never"), ResponderCrashed("a bug")
+    rows: list[tuple[list[RetryLater | GiveUp], type, str, bool, str, int | None]] = [
+        ([empty], RetryLater, "conversation", False, "empty", None),
+        ([away], RetryLater, "responder", False, "away", 9),
+        ([key], RetryLater, "responder", True, "key", None),
+        ([away, away], RetryLater, "responder", False, "away", 9),
+        ([away, empty], RetryLater, "conversation", False, "away", None),
+        ([away, key], RetryLater, "responder", True, "key", None),
+        ([key, empty], RetryLater, "conversation", True, "key", None),
+        ([key, bug], RetryLater, "conversation", True, "key", None),
+        ([key, never], RetryLater, "conversation", True, "key", None),
+        ([never, away], RetryLater, "conversation", False, "away", 9),
+        ([bug, empty], RetryLater, "conversation", False, "empty", None),
+        ([never, bug], ResponderCrashed, "conversation", False, "a bug", None),
     ]
     for errors, kind, scope, until_mended, words, after in rows:
         outcome = combine(errors)
-        assert isinstance(outcome, TryLater)
+        assert isinstance(outcome, RetryLater)
         told = (type(outcome), outcome.scope, outcome.until_mended, str(outcome), outcome.after)
         assert told == (kind, scope, until_mended, words, after), errors
     assert combine([GiveUp("too long"), GiveUp("for me too")]).args == ("for me too",)
     assert isinstance(combine([ContentRefused("no"), GiveUp("for me too")]), ContentRefused), "the customer is told"
-    assert combine([TryLater("no", detail="said"), GiveUp("for me too")]).detail == "said"
+    assert combine([RetryLater("no", detail="said"), GiveUp("for me too")]).detail == "said"
 
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
 def test_what_outlasts_the_patience_is_dead(passed: int) -> None:
-    assert decide(DEFAULT, 9, START, START + passed, own_fault=False) == Dead("outlasted")
+    assert decide(DEFAULT, 9, START, START + passed, own_fault=False) == GiveUpRetrying("outlasted")
 
 
 def test_a_slow_other_side_gets_all_its_attempts() -> None:
@@ -94,9 +94,9 @@ def test_a_slow_other_side_gets_all_its_attempts() -> None:
 
 def test_sending_is_more_patient_than_asking() -> None:
     now = START + 23 * HOUR
-    assert isinstance(decide(Retry().reply, 9, START, now, own_fault=False), Dead)
-    assert isinstance(decide(Retry().send, 9, START, now, own_fault=False), RetryAt)
-    assert isinstance(decide(Retry().send, 9, START, START + 24 * HOUR, own_fault=False), Dead)
+    assert isinstance(decide(RetrySettings().reply, 9, START, now, own_fault=False), GiveUpRetrying)
+    assert isinstance(decide(RetrySettings().send, 9, START, now, own_fault=False), RetryAt)
+    assert isinstance(decide(RetrySettings().send, 9, START, START + 24 * HOUR, own_fault=False), GiveUpRetrying)
 
 
 @each_row(("after", "wait"), [(None, 1_000), (0, 1_000), (999, 1_000), (20_000, 20_000)])
@@ -109,7 +109,7 @@ def test_a_wait_that_was_asked_for_may_be_longer_than_the_longest() -> None:
 
 
 def test_one_attempt_means_no_second_call() -> None:
-    assert decide(RetryPolicy(attempts=1), 1, START, START, own_fault=True) == Dead("attempts_used_up")
+    assert decide(RetryPolicy(attempts=1), 1, START, START, own_fault=True) == GiveUpRetrying("attempts_used_up")
 
 
 @steady
@@ -117,7 +117,7 @@ def test_one_attempt_means_no_second_call() -> None:
 def test_chance_spreads_the_long_waits_by_at_most_a_tenth_and_no_others(policy: RetryPolicy, calls: int, chance: float) -> None:
     plain = decide(policy, calls, START, START, own_fault=False)
     spread = decide(policy, calls, START, START, own_fault=False, chance=chance)
-    if isinstance(plain, Dead) or calls < policy.attempts:
+    if isinstance(plain, GiveUpRetrying) or calls < policy.attempts:
         assert spread == plain
     else:
         assert isinstance(spread, RetryAt)
@@ -139,4 +139,4 @@ def test_a_wait_never_shrinks_and_never_exceeds_the_longest(policy: RetryPolicy,
 @given(POLICIES, st.integers(1, 200), st.integers(0, 200_000_000), st.booleans())
 def test_a_retry_is_never_in_the_past(policy: RetryPolicy, calls: int, passed: int, own_fault: bool) -> None:
     decision = decide(policy, calls, START, START + passed, own_fault=own_fault)
-    assert isinstance(decision, Dead) or decision.at > START + passed
+    assert isinstance(decision, GiveUpRetrying) or decision.at > START + passed

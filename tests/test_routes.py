@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sara import OpenWork, Responder, Wake
-from sara.pipeline.bindings import Route, Routes
-from sara.policy.settings import Conversation
+from sara import JobRequest, OpenWork, Responder
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.policy.settings import ConversationSettings
 from sara.queue.notifier import JobNotifier
-from sara.testing import HandClock
+from sara.testing import ManualClock
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeResponder, MemoryQueue
 
-SUPPORT = Route("support", FakeChannel(ACCOUNT), Conversation(responder="assistant"), {})
-SALES = Route("sales", FakeChannel("test:2"), Conversation(responder="seller"), {})
-ROUTES = Routes([SUPPORT, SALES])
-NOTIFIER = JobNotifier(MemoryQueue(HandClock(NOW)), ROUTES.lanes_of)
+SUPPORT = ChannelBinding("support", FakeChannel(ACCOUNT), ConversationSettings(responder="assistant"), {})
+SALES = ChannelBinding("sales", FakeChannel("test:2"), ConversationSettings(responder="seller"), {})
+ROUTES = ChannelBindings([SUPPORT, SALES])
+NOTIFIER = JobNotifier(MemoryQueue(ManualClock(NOW)), ROUTES.lanes_of)
 
 
 def test_an_account_leads_to_its_channel_whatever_the_channel_is_called() -> None:
@@ -28,8 +28,8 @@ def test_a_lane_is_the_channel_for_sending_and_the_responder_for_asking() -> Non
 
 def test_who_answers_is_the_first_in_line_and_its_fallbacks_as_far_as_they_run() -> None:
     running: dict[str, Responder] = {}
-    policy = Conversation(responder="assistant", fallback=("second", "third"))
-    route = Route("support", FakeChannel(ACCOUNT), policy, running)
+    policy = ConversationSettings(responder="assistant", fallback=("second", "third"))
+    route = ChannelBinding("support", FakeChannel(ACCOUNT), policy, running)
     assert route.responders == []
     third, assistant = FakeResponder(), FakeResponder()
     running["third"] = third
@@ -41,9 +41,9 @@ def test_who_answers_is_the_first_in_line_and_its_fallbacks_as_far_as_they_run()
 def test_open_work_calls_for_the_jobs_that_are_due_each_in_its_lane() -> None:
     work = [OpenWork("c1", "test:1", NOW, None), OpenWork("c2", "test:2", NOW + 1, NOW + 2), OpenWork("c3", "test:1", None, None)]
     assert NOTIFIER.jobs(work) == [
-        Wake("reply", "c1", NOW, "reply:assistant"),
-        Wake("reply", "c2", NOW + 1, "reply:seller"),
-        Wake("deliver", "c2", NOW + 2, "deliver:sales"),
+        JobRequest("reply", "c1", NOW, "reply:assistant"),
+        JobRequest("reply", "c2", NOW + 1, "reply:seller"),
+        JobRequest("deliver", "c2", NOW + 2, "deliver:sales"),
     ]
 
 

@@ -8,17 +8,17 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sara.domain.messages import Line
+from sara.domain.messages import HistoryMessage
 from sara.domain.states import Role
 from sara.i18n.data import LANGUAGES
 from sara.policy.keyword_context import is_answer
-from sara.policy.keywords import Meaning, Order, Words, normalised
+from sara.policy.keywords import Command, Keyword, KeywordMatcher, normalised
 from tests.fakes import NOW, steady
 
-BUILT_IN = Words()
+BUILT_IN = KeywordMatcher()
 DAY = 24 * 3_600_000
 
-LISTED: list[tuple[str, Order, str, bool]] = [
+LISTED: list[tuple[str, Command, str, bool]] = [
     (word, what, code, common)
     for code, language in LANGUAGES.items()
     for what, words, common in (
@@ -32,18 +32,18 @@ LISTED: list[tuple[str, Order, str, bool]] = [
 ]
 
 
-def order_of(text: str) -> Order | None:
+def order_of(text: str) -> Command | None:
     """What a whole message orders, by SARA's own words, where nothing was said before."""
     meaning = BUILT_IN.meaning(text)
     return meaning.what if meaning else None
 
 
-def told(text: str, role: Role = "assistant", ago: int = 60_000, **content: Any) -> Line:
+def told(text: str, role: Role = "assistant", ago: int = 60_000, **content: Any) -> HistoryMessage:
     """What the customer was told last."""
-    return Line("m1", role, text, NOW - ago, content=content)
+    return HistoryMessage("m1", role, text, NOW - ago, content=content)
 
 
-def ordered(text: str, said: Line | None) -> Order | None:
+def ordered(text: str, said: HistoryMessage | None) -> Command | None:
     """What a message orders after what was said."""
     meaning = BUILT_IN.meaning(text)
     if meaning is None or (meaning.word is not None and is_answer(meaning.word, meaning.what, said, NOW)):
@@ -55,7 +55,7 @@ def ordered(text: str, said: Line | None) -> Order | None:
 
 
 def test_orders_are_understood_in_many_languages_and_ways_of_writing() -> None:
-    rows: dict[Order, str] = {
+    rows: dict[Command, str] = {
         "opt_out": "STOP|stop|sToP|STOP ALL|stop  all|Unsubscribe|opt out|SAIR|Parar|cancelar inscrição|Cancelar Inscricao|BAJA|"
         "darme de baja|STOPP|Abmelden|Arrêt|ARRETER|arrêter|Désabonner|désinscrire|annulla iscrizione|berhenti|stop berlangganan|"
         "रोकें|बंद करें|बन्द करें|توقف|إيقاف|ايقاف|الغاء الإشتراك|Don't contact me|Don’t contact me|Keine Nachrichten mehr!",
@@ -159,7 +159,7 @@ def test_a_word_within_a_sentence_never_counts() -> None:
 
 
 def test_courtesy_around_an_order_does_not_matter_in_any_language() -> None:
-    rows: dict[str, Order] = {
+    rows: dict[str, Command] = {
         "please stop": "opt_out",
         "Stop, please!": "opt_out",
         "stop pls, thank you": "opt_out",
@@ -320,7 +320,7 @@ def test_a_common_word_is_no_order_where_it_was_offered_as_a_choice() -> None:
 
 
 def test_a_common_word_is_an_order_where_it_answers_nothing() -> None:
-    rows: list[tuple[str, str, Order]] = [
+    rows: list[tuple[str, str, Command]] = [
         ("How can I help you today?", "Agent", "hand_over"),
         ("What is your order number?", "human", "hand_over"),
         ("Please tell me your order number.", "agent please", "hand_over"),
@@ -410,28 +410,28 @@ def test_a_word_tells_its_language_unless_several_share_it() -> None:
 
 
 def test_a_business_adds_words_of_its_own_and_means_them_whatever_was_asked() -> None:
-    words = Words(opt_out=["Chega!", "sair"], opt_in=["Quero sim"], hand_over=["Chamar o gerente", "persona", "🙂", ""])
-    assert words.meaning("CHEGA") == Meaning("opt_out", None)
-    assert words.meaning("quero sim.") == Meaning("opt_in", None)
-    assert words.meaning("chamar o gerente, por favor") == Meaning("hand_over", None)
-    assert words.meaning("persona") == Meaning("hand_over", None)
-    assert words.meaning("sair") == Meaning("opt_out", None)
+    words = KeywordMatcher(opt_out=["Chega!", "sair"], opt_in=["Quero sim"], hand_over=["Chamar o gerente", "persona", "🙂", ""])
+    assert words.meaning("CHEGA") == Keyword("opt_out", None)
+    assert words.meaning("quero sim.") == Keyword("opt_in", None)
+    assert words.meaning("chamar o gerente, por favor") == Keyword("hand_over", None)
+    assert words.meaning("persona") == Keyword("hand_over", None)
+    assert words.meaning("sair") == Keyword("opt_out", None)
     assert words.meaning("🙂") is words.meaning("") is None
-    assert Words().meaning("chega") is None
+    assert KeywordMatcher().meaning("chega") is None
 
 
 def test_a_business_may_add_a_long_phrase() -> None:
     phrase = "eu gostaria muito de falar com alguma pessoa que trabalhe na loja de vocês aqui no centro, perto da praça"
-    assert Words(hand_over=[phrase]).meaning(f" {phrase.upper()}! ") == Meaning("hand_over", None)
+    assert KeywordMatcher(hand_over=[phrase]).meaning(f" {phrase.upper()}! ") == Keyword("hand_over", None)
 
 
 def test_whoever_may_have_asked_to_be_left_alone_is_left_alone() -> None:
-    words = Words(opt_out=["start", "agent", "genug"], opt_in=["stop", "genug"], hand_over=["stop", "genug", "alta"])
+    words = KeywordMatcher(opt_out=["start", "agent", "genug"], opt_in=["stop", "genug"], hand_over=["stop", "genug", "alta"])
     for text in ("stop", "start", "agent", "genug"):
         meaning = words.meaning(text)
         assert meaning is not None
         assert meaning.what == "opt_out", text
-    assert words.meaning("alta") == Meaning("opt_in", "es")
+    assert words.meaning("alta") == Keyword("opt_in", "es")
 
 
 # ── whatever strangers write ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -439,7 +439,7 @@ def test_whoever_may_have_asked_to_be_left_alone_is_left_alone() -> None:
 
 @steady
 @given(st.sampled_from(LISTED), st.sampled_from(["not", "me", "1", "क", "من", "å"]), st.booleans())
-def test_one_more_word_makes_it_a_sentence(known: tuple[str, Order, str, bool], other: str, before: bool) -> None:
+def test_one_more_word_makes_it_a_sentence(known: tuple[str, Command, str, bool], other: str, before: bool) -> None:
     sentence = f"{other} {known[0]}" if before else f"{known[0]} {other}"
     assume(normalised(sentence) not in {normalised(word) for word, *_ in LISTED})
     assert BUILT_IN.meaning(sentence) is None
@@ -463,7 +463,7 @@ def test_whatever_was_said_before_a_common_word_is_judged(said: str, word: str) 
 @steady
 @given(st.lists(st.text(max_size=20)), st.lists(st.text(max_size=20)), st.text(max_size=20))
 def test_whatever_words_a_business_adds_its_messages_are_judged(opt_out: list[str], hand_over: list[str], text: str) -> None:
-    words = Words(opt_out, (), hand_over)
+    words = KeywordMatcher(opt_out, (), hand_over)
     assert words.meaning(text) is None or words.meaning(text) == words.meaning(normalised(text))
     for word in filter(normalised, opt_out):
         meaning = words.meaning(word)

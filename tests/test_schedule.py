@@ -8,41 +8,41 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sara import Again, Done, Job, JobEnd, Queue, StoreLost, StoreUnavailable, Wake
+from sara import CommitUnknown, Done, Job, JobEnd, JobRequest, Queue, Reschedule, StoreUnavailable
 from sara.queue.scheduler import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
-from sara.testing import HandClock, PersistentQueueContract
+from sara.testing import ManualClock, PersistentQueueContract
 from sara.testing.queue import Running
 from tests.fakes import DEADLINE, NOW, MemoryQueue
 
 
 class TestScheduledQueue(PersistentQueueContract):
     @pytest.fixture
-    def queue(self, clock: HandClock) -> Queue:
+    def queue(self, clock: ManualClock) -> Queue:
         return MemoryQueue(clock)
 
-    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+    async def reopened(self, queue: Queue, clock: ManualClock) -> Queue:
         assert isinstance(queue, MemoryQueue)
         return MemoryQueue(clock, queue.kept)
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock(NOW)
+def clock() -> ManualClock:
+    return ManualClock(NOW)
 
 
 @pytest.fixture
-def queue(clock: HandClock) -> MemoryQueue:
+def queue(clock: ManualClock) -> MemoryQueue:
     return MemoryQueue(clock)
 
 
 @pytest.fixture
-async def running(queue: MemoryQueue, clock: HandClock) -> AsyncIterator[Running]:
+async def running(queue: MemoryQueue, clock: ManualClock) -> AsyncIterator[Running]:
     async with Running(queue, clock) as running:
         yield running
 
 
-def wake(key: str, due: int = NOW, lane: str = "lane", priority: int = 0) -> Wake:
-    return Wake("reply", key, due, lane, priority)
+def wake(key: str, due: int = NOW, lane: str = "lane", priority: int = 0) -> JobRequest:
+    return JobRequest("reply", key, due, lane, priority)
 
 
 async def test_a_wake_that_could_not_be_kept_is_not_acted_upon(queue: MemoryQueue, running: Running) -> None:
@@ -79,7 +79,7 @@ async def test_a_job_whose_end_could_not_be_kept_runs_again_and_ends(queue: Memo
     assert ("reply", "c1") not in queue.kept
 
 
-ENDS = {"is done": lambda: Done(), "wants to run again": lambda: Again(NOW + 3_600_000), "fails": lambda: 1 / 0}
+ENDS = {"is done": lambda: Done(), "wants to run again": lambda: Reschedule(NOW + 3_600_000), "fails": lambda: 1 / 0}
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
@@ -94,7 +94,7 @@ async def test_a_job_whose_end_is_unknown_to_be_kept_stays_where_it_is_and_runs_
 
     async def once(job: Job) -> JobEnd:
         if job.key == "c1" and running.keys().count("c1") == 1:
-            queue.fails = StoreLost()
+            queue.fails = CommitUnknown()
             return end()
         still_kept.append(("reply", "c1") in queue.kept)
         queue.fails = None
@@ -111,10 +111,12 @@ async def test_a_job_whose_end_is_unknown_to_be_kept_stays_where_it_is_and_runs_
     assert still_kept[0]
     assert list(queue.kept) == []
     gc.collect()
-    assert [type(error) for error in alarms] == [StoreLost], "not in silence"
+    assert [type(error) for error in alarms] == [CommitUnknown], "not in silence"
 
 
-async def test_what_fails_unexpectedly_is_backed_off_without_end(queue: MemoryQueue, running: Running, clock: HandClock) -> None:
+async def test_what_fails_unexpectedly_is_backed_off_without_end(
+    queue: MemoryQueue, running: Running, clock: ManualClock
+) -> None:
     async def end(job: Job) -> JobEnd:
         if job.kind == "reply":
             raise RuntimeError("a bug")
@@ -131,7 +133,7 @@ async def test_what_fails_unexpectedly_is_backed_off_without_end(queue: MemoryQu
         waits.append(entry.wake.due - clock())
         clock.forward(waits[-1])
         if failures < 12:
-            await queue.wake([Wake("look", "clock", clock() + 10**10, "look")])
+            await queue.wake([JobRequest("look", "clock", clock() + 10**10, "look")])
     assert waits[:4] == [FAILURE_FIRST, 2 * FAILURE_FIRST, 4 * FAILURE_FIRST, 8 * FAILURE_FIRST]
     assert waits[-2:] == [FAILURE_LONGEST] * 2
 
@@ -143,11 +145,11 @@ async def running_idle(running: Running) -> None:
             await asyncio.wait([asyncio.ensure_future(running.queue.stats())])
 
 
-async def test_success_forgets_the_failures(queue: MemoryQueue, running: Running, clock: HandClock) -> None:
+async def test_success_forgets_the_failures(queue: MemoryQueue, running: Running, clock: ManualClock) -> None:
     async def end(job: Job) -> JobEnd:
         if job.kind == "reply" and job.failures == 0 and len(running.keys()) == 1:
             raise RuntimeError("a bug")
-        return Again(clock() + 50_000) if job.kind == "reply" else Done()
+        return Reschedule(clock() + 50_000) if job.kind == "reply" else Done()
 
     running.seen.ends = end
     await queue.wake([wake("c1")])
@@ -159,7 +161,7 @@ async def test_success_forgets_the_failures(queue: MemoryQueue, running: Running
 
 
 async def test_far_off_entries_wait_where_they_are_kept_and_come_in_time(
-    queue: MemoryQueue, running: Running, clock: HandClock
+    queue: MemoryQueue, running: Running, clock: ManualClock
 ) -> None:
     await queue.wake([wake("far", NOW + WINDOW + 100_000)])
     await running.forward(WINDOW)
@@ -198,7 +200,7 @@ async def test_a_held_lane_costs_others_nothing(queue: MemoryQueue, running: Run
     assert stats["lanes"]["blocked"] == {"running": 0, "due": 100, "held": True}
 
 
-async def test_stopping_cancels_what_does_not_end_and_its_entry_stays(queue: MemoryQueue, clock: HandClock) -> None:
+async def test_stopping_cancels_what_does_not_end_and_its_entry_stays(queue: MemoryQueue, clock: ManualClock) -> None:
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def handle(_: Job) -> JobEnd:

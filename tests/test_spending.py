@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Ceiling, Line, Reserve, Usage
-from sara.policy.ai_budget import ANSWER, INSTRUCTIONS, MILLION, Spending
+from sara import HistoryMessage, Usage, UsageLimit, UsageReservation
+from sara.policy.ai_budget import ANSWER, INSTRUCTIONS, MILLION, AIBudget
 from sara.policy.context_window import estimated_tokens
-from sara.policy.settings import Budget, Price
-from sara.policy.settings import Ceiling as Allowed
+from sara.policy.settings import BudgetSettings, Price
+from sara.policy.settings import UsageLimitSettings as Allowed
 from tests.fakes import NOW, line, steady
 from tests.rows import each_row
 
@@ -24,8 +24,8 @@ PRICES = {
 DAY, MONTH = "2027-01-15", "2027-01"
 
 
-def spending(**changes: Any) -> Spending:
-    return Spending(Budget(**{"prices": PRICES, **changes}))
+def spending(**changes: Any) -> AIBudget:
+    return AIBudget(BudgetSettings(**{"prices": PRICES, **changes}))
 
 
 # ── what a call cost ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -51,7 +51,7 @@ def test_a_call_costs_what_the_longest_name_says_that_its_model_begins_with(mode
 
 
 def test_a_price_without_a_name_is_for_every_model() -> None:
-    anything = Spending(Budget(prices={"": Price(input=1, output=1), **PRICES}))
+    anything = AIBudget(BudgetSettings(prices={"": Price(input=1, output=1), **PRICES}))
     assert anything.cost(Usage(MILLION, 0, "claude")) == 1_000_000
     assert anything.cost(Usage(MILLION, 0, "gpt-5-mini")) == 250_000
 
@@ -63,7 +63,7 @@ def test_small_costs_are_kept_to_the_millionth() -> None:
 
 def test_what_nobody_counted_costs_nothing() -> None:
     assert spending().cost(None) == 0
-    assert Spending(Budget()).cost(Usage(MILLION, MILLION, "gpt-5")) == 0
+    assert AIBudget(BudgetSettings()).cost(Usage(MILLION, MILLION, "gpt-5")) == 0
 
 
 # ── what is set aside ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,12 +74,14 @@ def test_a_call_is_set_aside_at_the_dearest_price_and_for_the_day_and_month() ->
     read = INSTRUCTIONS + sum(estimated_tokens(each.text) for each in lines)
     money = round(read * 1.25 + ANSWER * 10)
     reserve = spending(day=Allowed(calls=5), month=Allowed(tokens=9, money=2.5)).reserve(lines, NOW)
-    assert reserve == Reserve(read + ANSWER, money, (Ceiling(DAY, calls=5), Ceiling(MONTH, tokens=9, money=2_500_000)))
+    assert reserve == UsageReservation(
+        read + ANSWER, money, (UsageLimit(DAY, calls=5), UsageLimit(MONTH, tokens=9, money=2_500_000))
+    )
 
 
 def test_without_prices_no_money_is_set_aside_and_without_ceilings_all_the_same_counted() -> None:
-    reserve = Spending(Budget()).reserve([], NOW)
-    assert reserve == Reserve(INSTRUCTIONS + ANSWER, 0, (Ceiling(DAY), Ceiling(MONTH)))
+    reserve = AIBudget(BudgetSettings()).reserve([], NOW)
+    assert reserve == UsageReservation(INSTRUCTIONS + ANSWER, 0, (UsageLimit(DAY), UsageLimit(MONTH)))
 
 
 @steady
@@ -87,7 +89,7 @@ def test_without_prices_no_money_is_set_aside_and_without_ceilings_all_the_same_
 def test_a_call_that_reads_what_was_estimated_never_costs_more_than_was_set_aside(
     texts: list[str], more: str, model: str
 ) -> None:
-    lines: list[Line] = [line("m", text) for text in texts]
+    lines: list[HistoryMessage] = [line("m", text) for text in texts]
     aside = spending().reserve(lines, NOW)
     assert aside.money >= spending().cost(Usage(aside.tokens - ANSWER, ANSWER, model))
     assert spending().reserve([*lines, line("m", more)], NOW).money >= aside.money
@@ -142,7 +144,7 @@ def test_a_budget_is_used_up_when_any_ceiling_is_reached(day: dict[str, int], mo
 
 
 def test_without_ceilings_nothing_is_ever_used_up() -> None:
-    assert not Spending(Budget()).used_up([{"calls": 1 << 40}, {"money": 1 << 60}])
+    assert not AIBudget(BudgetSettings()).used_up([{"calls": 1 << 40}, {"money": 1 << 60}])
 
 
 @each_row(

@@ -10,29 +10,29 @@ from typing import Any
 import pytest
 
 from sara import (
-    Again,
+    Conflict,
     Contact,
     Done,
-    Draft,
     GiveUp,
+    HistoryMessage,
     Instant,
     Job,
     JobEnd,
-    Line,
+    JobRequest,
     OpenWork,
-    Stale,
+    OutgoingContent,
+    Reschedule,
+    RetryLater,
     StoreUnavailable,
     Summary,
     TimerView,
-    TryLater,
     Usage,
-    Wake,
 )
 from sara.i18n.data import LANGUAGES
 from sara.pipeline.responder_pool import GRACE
-from sara.pipeline.timers import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, Tending
-from sara.policy.ai_budget import Spending
-from sara.policy.settings import Budget, Ceiling, Conversation, FollowUp, History, Price
+from sara.pipeline.timers import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, TimerHandler
+from sara.policy.ai_budget import AIBudget
+from sara.policy.settings import BudgetSettings, ConversationSettings, FollowUp, History, Price, UsageLimitSettings
 from sara.policy.timers import UNSENT_LOOK
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeResponder, FakeStore, House, job, line, without_waiting
 from tests.rows import each_row
@@ -64,7 +64,7 @@ class Diary(FakeStore):
         self._changed(scheduled=None, unsent=1)
         return OpenWork(conversation, ACCOUNT, None, now, now + 9)
 
-    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+    async def follow_up(self, conversation: str, draft: OutgoingContent, silent_since: Instant, now: Instant) -> OpenWork:
         await super().follow_up(conversation, draft, silent_since, now)
         self._changed(followed_up=True, unsent=1)
         return OpenWork(conversation, ACCOUNT, None, now)
@@ -85,9 +85,9 @@ class Scribe(FakeResponder):
     def __init__(self, *sums: str | Summary | Exception | None) -> None:
         super().__init__()
         self.sums = list(sums) or ["They spoke about bread."]
-        self.summed: list[tuple[Sequence[Line], str, Instant]] = []
+        self.summed: list[tuple[Sequence[HistoryMessage], str, Instant]] = []
 
-    async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+    async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         self.summed.append((lines, former, now))
         said = self.sums.pop(0) if len(self.sums) > 1 else self.sums[0]
         if isinstance(said, Exception):
@@ -95,9 +95,9 @@ class Scribe(FakeResponder):
         return Summary(said, Usage(1_000, 100, "m")) if isinstance(said, str) else said  # type: ignore[return-value]  # a stranger's
 
 
-def house_of(*responders: FakeResponder, policy: Conversation | None = None, **view: Any) -> House:
+def house_of(*responders: FakeResponder, policy: ConversationSettings | None = None, **view: Any) -> House:
     names = ("assistant", "second")
-    policy = policy or Conversation()
+    policy = policy or ConversationSettings()
     line_up = policy.model_copy(update={"responder": "assistant", "fallback": names[1:]})
     house = House(dict(zip(names, responders, strict=False)), line_up)
     house.store = Diary()
@@ -106,8 +106,8 @@ def house_of(*responders: FakeResponder, policy: Conversation | None = None, **v
     return house
 
 
-def tending(house: House) -> Tending:
-    return Tending(house.store, house.notifier, house.routes, house.manners, house.problems, house.clock, house.strays)
+def tending(house: House) -> TimerHandler:
+    return TimerHandler(house.store, house.notifier, house.routes, house.manners, house.problems, house.clock, house.strays)
 
 
 async def run(house: House) -> JobEnd:
@@ -118,9 +118,9 @@ def timers_of(house: House) -> list[Instant | None]:
     return [due for _, due, _ in house.store.called("set_timer")]
 
 
-FOLLOW_UP = Conversation(follow_up=FollowUp(after=30 * MINUTE))
-CLOSE = Conversation(close_after=30 * MINUTE)
-SUMMARISE = Conversation(history=History(messages=4, summarise=True))
+FOLLOW_UP = ConversationSettings(follow_up=FollowUp(after=30 * MINUTE))
+CLOSE = ConversationSettings(close_after=30 * MINUTE)
+SUMMARISE = ConversationSettings(history=History(messages=4, summarise=True))
 
 
 # ── nothing to do, or not yet ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,14 +149,14 @@ async def test_where_no_timer_runs_nobody_looks_again(due: Instant | None, writt
 @pytest.mark.parametrize(("due", "written"), [(NOW, [NOW + 5]), (NOW + 5, [])])
 async def test_what_is_due_later_is_looked_at_then_and_the_store_knows(due: Instant, written: list[Instant]) -> None:
     house = house_of(mode="human", mode_until=NOW + 5, due=due)
-    assert await run(house) == Again(NOW + 5)
+    assert await run(house) == Reschedule(NOW + 5)
     assert timers_of(house) == written
     assert house.store.called("hand_back") == []
 
 
 async def test_a_question_waits_for_what_is_still_to_be_sent() -> None:
     house = house_of(policy=FOLLOW_UP, unsent=1)
-    assert await run(house) == Again(NOW + UNSENT_LOOK)
+    assert await run(house) == Reschedule(NOW + UNSENT_LOOK)
     assert house.store.called("follow_up") == []
 
 
@@ -169,14 +169,14 @@ async def test_a_conversation_is_handed_back_and_only_who_spoke_to_a_person_is_t
     assert await run(house) == Done()
     assert house.store.called("hand_back") == [(CONVERSATION, "sara", NOW)]
     notice = house.store.notice  # type: ignore[attr-defined]  # it is a Diary
-    assert (notice.get("it") == Draft(LANGUAGES["it"].texts["hand_back"])) is told
+    assert (notice.get("it") == OutgoingContent(LANGUAGES["it"].texts["hand_back"])) is told
 
 
 async def test_what_was_to_be_said_at_this_time_is_released_and_its_delivery_woken() -> None:
     house = house_of(scheduled=NOW)
     assert await run(house) == Done()
     assert house.store.called("release") == [(CONVERSATION, NOW)]
-    assert house.queue.woken == [Wake("deliver", CONVERSATION, NOW, "deliver:support")]
+    assert house.queue.woken == [JobRequest("deliver", CONVERSATION, NOW, "deliver:support")]
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,11 @@ async def test_what_was_to_be_said_at_this_time_is_released_and_its_delivery_wok
 async def test_who_fell_silent_is_asked_once_in_the_files_words_or_saras(
     text: str | None, language: str | None, said: str
 ) -> None:
-    policy = Conversation(follow_up=FollowUp(after=30 * MINUTE, text=text))
+    policy = ConversationSettings(follow_up=FollowUp(after=30 * MINUTE, text=text))
     house = house_of(policy=policy, contact=Contact("p1", language=language))
     assert await run(house) == Done()
     words = LANGUAGES[said].texts["follow_up"] if said in LANGUAGES else said
-    assert house.store.called("follow_up") == [(CONVERSATION, Draft(words), NOW - HOUR, NOW)]
+    assert house.store.called("follow_up") == [(CONVERSATION, OutgoingContent(words), NOW - HOUR, NOW)]
     assert [wake.kind for wake in house.queue.woken] == ["deliver"]
 
 
@@ -219,7 +219,7 @@ async def test_what_was_overtaken_is_looked_at_anew() -> None:
     async def overtaken(*arguments: Any) -> OpenWork:
         await close(*arguments)
         house.store.timing = replace(QUIET, waiting=1)
-        raise Stale("a message waits")
+        raise Conflict("a message waits")
 
     house.store.close_conversation = overtaken  # type: ignore[assignment, method-assign]  # a message comes just then
     assert await run(house) == Done()
@@ -228,8 +228,8 @@ async def test_what_was_overtaken_is_looked_at_anew() -> None:
 
 async def test_one_job_does_not_go_on_for_ever() -> None:
     house = house_of(policy=CLOSE)
-    house.store.fails["close_conversation"] = [Stale() for _ in range(1_000)]
-    assert await run(house) == Again(NOW)
+    house.store.fails["close_conversation"] = [Conflict() for _ in range(1_000)]
+    assert await run(house) == Reschedule(NOW)
     assert len(house.store.called("close_conversation")) == MOST_ACTS
 
 
@@ -249,8 +249,8 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     house = house_of(scribe, policy=SUMMARISE, older=2)
     lines = [line("m1"), line("m2")]
     house.store.older = ("Ana is new.", lines)
-    budget = Budget(prices={"m": Price(input=1, output=2)})
-    house.manners = replace(house.manners, spending=Spending(budget))
+    budget = BudgetSettings(prices={"m": Price(input=1, output=2)})
+    house.manners = replace(house.manners, spending=AIBudget(budget))
     assert await run(house) == Done()
     assert scribe.summed == [(tuple(lines), "Ana is new.", NOW)]
     assert house.store.called("older_lines") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
@@ -259,7 +259,7 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     assert house.listed() == {}
 
 
-@each_row("first", [TryLater("busy"), GiveUp("cannot"), RuntimeError("a bug"), "   ", None, Draft("no summary")])
+@each_row("first", [RetryLater("busy"), GiveUp("cannot"), RuntimeError("a bug"), "   ", None, OutgoingContent("no summary")])
 async def test_responders_are_asked_in_turn_until_one_sums_up(first: Any) -> None:
     second = Scribe("They spoke about bread.")
     house = house_of(Scribe(first), second, policy=SUMMARISE, older=2)
@@ -268,10 +268,10 @@ async def test_responders_are_asked_in_turn_until_one_sums_up(first: Any) -> Non
     assert len(house.store.called("save_summary")) == 1
 
 
-@each_row("sums", [TryLater("busy"), GiveUp("this responder writes no summaries"), RuntimeError("card 4929"), " "])
+@each_row("sums", [RetryLater("busy"), GiveUp("this responder writes no summaries"), RuntimeError("card 4929"), " "])
 async def test_where_none_can_it_is_a_problem_and_tried_again_later(sums: Any) -> None:
     house = house_of(Scribe(sums), policy=SUMMARISE, older=2)
-    assert await run(house) == Again(NOW + NOT_NOW)
+    assert await run(house) == Reschedule(NOW + NOT_NOW)
     assert timers_of(house) == [NOW + NOT_NOW]
     [problem] = house.problems
     assert (problem.key, problem.severity) == ("summary:support", "warning")
@@ -280,7 +280,7 @@ async def test_where_none_can_it_is_a_problem_and_tried_again_later(sums: Any) -
 
 
 async def test_a_summary_that_works_again_is_no_problem_any_more() -> None:
-    house = house_of(Scribe(TryLater("busy"), "They spoke about bread."), policy=SUMMARISE, older=2)
+    house = house_of(Scribe(RetryLater("busy"), "They spoke about bread."), policy=SUMMARISE, older=2)
     await run(house)
     assert "summary:support" in house.problems
     house.clock.forward(NOT_NOW)
@@ -290,14 +290,14 @@ async def test_a_summary_that_works_again_is_no_problem_any_more() -> None:
 
 async def test_without_a_running_responder_it_is_tried_again_later() -> None:
     house = house_of(policy=SUMMARISE, older=2)
-    assert await run(house) == Again(NOW + NOT_NOW)
+    assert await run(house) == Reschedule(NOW + NOT_NOW)
 
 
 async def test_where_nothing_is_left_to_sum_up_nobody_is_asked() -> None:
     scribe = Scribe()
     house = house_of(scribe, policy=SUMMARISE, older=2)
     house.store.older = ("", [])
-    assert await run(house) == Again(NOW + NOT_NOW)
+    assert await run(house) == Reschedule(NOW + NOT_NOW)
     assert scribe.summed == []
 
 
@@ -311,7 +311,7 @@ async def test_where_nothing_is_left_to_sum_up_nobody_is_asked() -> None:
 )
 async def test_a_summary_that_cannot_be_written_keeps_nothing_else_waiting(view: dict[str, Any], end: Instant) -> None:
     house = house_of(Scribe(GiveUp("cannot")), policy=SUMMARISE, older=2, **view)
-    assert await run(house) == Again(end)
+    assert await run(house) == Reschedule(end)
     assert timers_of(house) == [end]
     house.clock.now = NOW + MINUTE
     await run(house)
@@ -329,15 +329,15 @@ async def test_what_the_ai_may_cost_bounds_summaries_too(spent: dict[str, int], 
     timing, older = house.store.timing, house.store.older
     house.store = Spent()
     house.store.timing, house.store.older = timing, older
-    house.manners = replace(house.manners, spending=Spending(Budget(day=Ceiling(calls=3))))
-    assert await run(house) == (Done() if asked else Again(NOW + NOT_NOW))
+    house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(day=UsageLimitSettings(calls=3))))
+    assert await run(house) == (Done() if asked else Reschedule(NOW + NOT_NOW))
     assert len(scribe.summed) == asked
     assert house.listed() == {}
 
 
 def test_a_responder_that_hangs_over_a_summary_is_given_up() -> None:
     class Dreamer(Scribe):
-        async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+        async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -347,5 +347,5 @@ def test_a_responder_that_hangs_over_a_summary_is_given_up() -> None:
         return await run(house), asyncio.get_running_loop().time() - began
 
     end, took = without_waiting(main())
-    assert end == Again(NOW + NOT_NOW)
+    assert end == Reschedule(NOW + NOT_NOW)
     assert took == pytest.approx((60_000 + GRACE) / 1_000, abs=1)

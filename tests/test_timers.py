@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Contact, Instant, Millis, TimerView
-from sara.policy.settings import Conversation, FollowUp, History
+from sara import Contact, Instant, Milliseconds, TimerView
+from sara.policy.settings import ConversationSettings, FollowUp, History
 from sara.policy.timers import UNSENT_LOOK, Due, decide, first_look, shown
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, steady
 from tests.rows import each_row
@@ -38,17 +38,17 @@ QUIET = TimerView(
 )
 """The customer asked two hours ago, and we answered an hour later."""
 
-FOLLOW_UP = Conversation(follow_up=FollowUp(after=2 * HOUR))
-CLOSE = Conversation(close_after=5 * HOUR)
-SUMMARISE = Conversation(history=History(messages=10, summarise=True))
+FOLLOW_UP = ConversationSettings(follow_up=FollowUp(after=2 * HOUR))
+CLOSE = ConversationSettings(close_after=5 * HOUR)
+SUMMARISE = ConversationSettings(history=History(messages=10, summarise=True))
 
 
-def due(policy: Conversation, window: Millis | None = DAY, **changes: Any) -> Due | None:
+def due(policy: ConversationSettings, window: Milliseconds | None = DAY, **changes: Any) -> Due | None:
     return decide(replace(QUIET, **changes), policy, window, NOW)
 
 
 def test_a_policy_without_timers_calls_for_nothing() -> None:
-    assert due(Conversation()) is None
+    assert due(ConversationSettings()) is None
 
 
 # ── the end of a hand-over, and parts with a time of their own ────────────────────────────────────────────────────────────
@@ -67,7 +67,7 @@ def test_a_policy_without_timers_calls_for_nothing() -> None:
     ],
 )
 def test_hand_overs_end_and_parts_are_said_at_their_time(changes: dict[str, Any], expected: Due | None) -> None:
-    assert due(Conversation(), **changes) == expected
+    assert due(ConversationSettings(), **changes) == expected
 
 
 # ── asking once more ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +106,7 @@ def test_a_customer_who_fell_silent_is_asked_once_more(changes: dict[str, Any], 
     ],
 )
 def test_nobody_is_asked_when_we_may_not_write_freely_any_more(
-    window: Millis | None, window_from: Instant | None, asked: bool
+    window: Milliseconds | None, window_from: Instant | None, asked: bool
 ) -> None:
     assert (due(FOLLOW_UP, window, window_from=window_from) is not None) is asked
 
@@ -148,18 +148,18 @@ def test_what_is_older_is_summed_up_once_it_is_worth_it(older: int, expected: Du
 
 
 def test_nothing_is_summed_up_where_nobody_wants_it() -> None:
-    assert due(Conversation(history=History(messages=10)), older=500) is None
+    assert due(ConversationSettings(history=History(messages=10)), older=500) is None
 
 
 @each_row(("messages", "left_out"), [(0, 1), (1, 1), (2, 1), (3, 1), (10, 5), (41, 20)])
 def test_half_of_what_is_shown_stays_out_of_the_summary(messages: int, left_out: int) -> None:
-    assert shown(Conversation(history=History(messages=messages))) == left_out
+    assert shown(ConversationSettings(history=History(messages=messages))) == left_out
 
 
 @steady
 @given(st.integers(2, 1_000))
 def test_nothing_falls_out_of_sight_before_it_is_summed_up(messages: int) -> None:
-    policy = Conversation(history=History(messages=messages, summarise=True))
+    policy = ConversationSettings(history=History(messages=messages, summarise=True))
     unsummed = messages - shown(policy)
     assert due(policy, older=unsummed) == Due(NOW, "summarise")
     assert shown(policy) + unsummed <= messages
@@ -167,7 +167,7 @@ def test_nothing_falls_out_of_sight_before_it_is_summed_up(messages: int) -> Non
 
 # ── several at once ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ALL = Conversation(follow_up=FollowUp(after=2 * HOUR), close_after=5 * HOUR, history=History(messages=10, summarise=True))
+ALL = ConversationSettings(follow_up=FollowUp(after=2 * HOUR), close_after=5 * HOUR, history=History(messages=10, summarise=True))
 
 
 @each_row(
@@ -201,13 +201,13 @@ def test_what_cannot_be_done_now_can_be_left_out() -> None:
 @each_row(
     ("policy", "expected"),
     [
-        (Conversation(), None),
+        (ConversationSettings(), None),
         (FOLLOW_UP, NOW + 2 * HOUR),
         (CLOSE, NOW + 5 * HOUR),
         (SUMMARISE, NOW),
         (ALL, NOW),
-        (Conversation(follow_up=FollowUp(after=7 * HOUR), close_after=5 * HOUR), NOW + 5 * HOUR),
+        (ConversationSettings(follow_up=FollowUp(after=7 * HOUR), close_after=5 * HOUR), NOW + 5 * HOUR),
     ],
 )
-def test_after_an_answer_the_timers_are_looked_at_in_time(policy: Conversation, expected: Instant | None) -> None:
+def test_after_an_answer_the_timers_are_looked_at_in_time(policy: ConversationSettings, expected: Instant | None) -> None:
     assert first_look(policy, NOW) == expected

@@ -12,14 +12,14 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from sara import Contact, Options, SaraError, Stale, StoreUnavailable, Tool, ToolRecord, ToolScope
+from sara import Conflict, Contact, Options, SaraError, StoreUnavailable, Tool, ToolContext, ToolRecord
 from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools
-from sara.plugins.call_guard import MOST_OF_ONE
+from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN
 from sara.plugins.tool_checks import HAND_OVER, chosen, fault_of, missing
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
 from tests.rows import each_row
 
-SCOPE = ToolScope(CONVERSATION, ACCOUNT, Contact("p1", "Ana"), NOW)
+SCOPE = ToolContext(CONVERSATION, ACCOUNT, Contact("p1", "Ana"), NOW)
 
 TIMED_OUT = f"It did not end within 10 s. {NOT_KNOWN}"
 
@@ -36,9 +36,9 @@ class OrderState(Tool):
 
     def __init__(self, *says: object) -> None:
         self.says = list(says) or ["It is on its way."]
-        self.ran: list[tuple[Any, ToolScope]] = []
+        self.ran: list[tuple[Any, ToolContext]] = []
 
-    async def run(self, arguments: Any, scope: ToolScope) -> str:
+    async def run(self, arguments: Any, scope: ToolContext) -> str:
         self.ran.append((arguments, scope))
         said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         if isinstance(said, BaseException):
@@ -61,7 +61,7 @@ class MoveOrder(OrderState):
 
 
 def toolbox(
-    *tools: Tool, house: House | None = None, hands_over: bool = False, attempt: int = 1, scope: ToolScope = SCOPE
+    *tools: Tool, house: House | None = None, hands_over: bool = False, attempt: int = 1, scope: ToolContext = SCOPE
 ) -> TurnTools:
     house = house or House()
     return TurnTools(tools, hands_over, house.store, attempt, scope, house.strays, house.problems, house.clock)
@@ -89,7 +89,7 @@ async def test_a_call_is_written_down_before_it_is_made_and_its_result_after() -
     house, seen = House(), []
 
     class Curious(OrderState):
-        async def run(self, arguments: Any, scope: ToolScope) -> str:
+        async def run(self, arguments: Any, scope: ToolContext) -> str:
             seen.append(house.store.wrote())
             return await super().run(arguments, scope)
 
@@ -139,7 +139,7 @@ async def test_an_empty_result_that_was_kept_is_a_result() -> None:
     assert tool.ran == []
 
 
-@pytest.mark.parametrize("error", [Stale("moved on"), StoreUnavailable("disk full")])
+@pytest.mark.parametrize("error", [Conflict("moved on"), StoreUnavailable("disk full")])
 async def test_what_cannot_be_written_down_is_not_done(error: Exception) -> None:
     house, tool = House(), OrderState()
     house.store.fails["begin_tool"] = [error]
@@ -335,7 +335,7 @@ def test_a_tool_that_takes_too_long_is_given_up_and_not_called_again() -> None:
         house, began = House(), []
 
         class Slow(OrderState):
-            async def run(self, arguments: Any, scope: ToolScope) -> str:
+            async def run(self, arguments: Any, scope: ToolContext) -> str:
                 began.append(arguments)
                 await asyncio.Event().wait()
                 return ""
@@ -351,7 +351,7 @@ def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
         house, began, over = House(), [], asyncio.Event()
 
         class Stuck(OrderState):
-            async def run(self, arguments: Any, scope: ToolScope) -> str:
+            async def run(self, arguments: Any, scope: ToolContext) -> str:
                 began.append(arguments)
                 while not over.is_set():
                     try:
@@ -361,7 +361,7 @@ def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
                 return ""
 
         box, told = toolbox(Stuck(), house=house), []
-        for n in range(1, MOST_OF_ONE + 3):
+        for n in range(1, MAX_STUCK_CALLS_PER_PLUGIN + 3):
             told.append(await box.call("order_state", f'{{"number": {n}}}'))
             await asyncio.sleep(5)
         over.set()
@@ -369,8 +369,8 @@ def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
         return told, len(began)
 
     told, began = without_waiting(main())
-    assert told == [TIMED_OUT] * MOST_OF_ONE + ["This cannot be done at the moment."] * 2
-    assert began == MOST_OF_ONE
+    assert told == [TIMED_OUT] * MAX_STUCK_CALLS_PER_PLUGIN + ["This cannot be done at the moment."] * 2
+    assert began == MAX_STUCK_CALLS_PER_PLUGIN
 
 
 async def test_a_tool_that_cannot_even_check_its_arguments_is_a_problem_and_the_answer_goes_on() -> None:
@@ -392,7 +392,7 @@ async def test_a_tool_that_cannot_even_check_its_arguments_is_a_problem_and_the_
 
 async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
     class Plain(OrderState):
-        def run(self, arguments: Any, scope: ToolScope) -> str:  # type: ignore[override]  # a stranger forgot the async
+        def run(self, arguments: Any, scope: ToolContext) -> str:  # type: ignore[override]  # a stranger forgot the async
             return "done"
 
     house = House()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from sara.domain.errors import StoreUnavailable
-from sara.operations.load_shedding import LEAST_FREE, MOST_WAITING, Watch
+from sara.operations.load_shedding import LEAST_FREE, MOST_WAITING, IntakeGuard
 from tests.fakes import House
 from tests.patience import patience
 from tests.rows import each_row
 
 
-def watch_of(house: House, free: list[int]) -> Watch:
-    return Watch(Path(), house.store, house.problems, free=lambda _: free[0])
+def watch_of(house: House, free: list[int]) -> IntakeGuard:
+    return IntakeGuard(Path(), house.store, house.problems, free=lambda _: free[0])
 
 
 @each_row(
@@ -42,7 +42,7 @@ async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(
 async def test_the_stores_own_disk_counts_as_much_as_that_of_the_state(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House()
     monkeypatch.setattr(house.store, "place", lambda: Path("elsewhere"))
-    watch = Watch(Path("state"), house.store, house.problems, free=lambda place: 0 if place == full else LEAST_FREE)
+    watch = IntakeGuard(Path("state"), house.store, house.problems, free=lambda place: 0 if place == full else LEAST_FREE)
     await watch.look()
     assert not watch.room
     [problem] = house.problems

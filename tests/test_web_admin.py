@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
-from sara import Draft, HandOver, Stale, StoreUnavailable, Unhealthy, Wake
-from sara.operations.conversation_health import Health
-from sara.operations.operator_actions import Acting
+from sara import Conflict, Handoff, JobRequest, OutgoingContent, StoreUnavailable, UnhealthyConversation
+from sara.operations.conversation_health import ConversationHealth
+from sara.operations.operator_actions import OperatorActions
 from sara.web.admin import app
 from sara.web.admin.app import AdminApp
 from sara.web.counted_log import INTERVAL_S
@@ -45,7 +45,7 @@ class Desk:
 
     def __init__(self, *, loopback: bool = True) -> None:
         self.house = house = House()
-        self.health = Health(house.store, house.routes, house.problems, house.clock)
+        self.health = ConversationHealth(house.store, house.routes, house.problems, house.clock)
         self.app = AdminApp(
             house.store,
             house.queue,
@@ -54,7 +54,7 @@ class Desk:
             TOKEN,
             house.clock,
             loopback=loopback,
-            acting=Acting(house.store, house.routes, house.texts, house.clock),
+            acting=OperatorActions(house.store, house.routes, house.texts, house.clock),
             health=self.health,
             spent=self._spent,
         )
@@ -234,7 +234,7 @@ async def test_problems_are_listed_with_their_remedies(desk: Desk) -> None:
 
 async def test_figures_of_queue_and_messages_come_together(desk: Desk) -> None:
     desk.house.store.figures = {"in.waiting": 2}
-    await desk.house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await desk.house.queue.wake([JobRequest("reply", "c1", NOW, "r")])
     status, figures = await desk.ask("GET", "/api/v1/queue")
     assert status == 200
     assert figures["messages"] == {"in.waiting": 2}
@@ -243,7 +243,7 @@ async def test_figures_of_queue_and_messages_come_together(desk: Desk) -> None:
 
 
 async def test_jobs_are_listed_up_to_a_limit(desk: Desk) -> None:
-    await desk.house.queue.wake([Wake("reply", f"c{n}", NOW + n, "r") for n in range(3)])
+    await desk.house.queue.wake([JobRequest("reply", f"c{n}", NOW + n, "r") for n in range(3)])
     _, listed = await desk.ask("GET", "/api/v1/queue/jobs")
     assert [job["key"] for job in listed["jobs"]] == ["c0", "c1", "c2"]
     _, listed = await desk.ask("GET", "/api/v1/queue/jobs?limit=2")
@@ -271,11 +271,11 @@ async def test_a_retry_revives_the_work_and_wakes_its_job(desk: Desk) -> None:
     status, work = await desk.ask("POST", "/api/v1/queue/retry", json={"kind": "reply", "key": CONVERSATION})
     assert (status, work["conversation"], work["reply_due"]) == (200, CONVERSATION, NOW)
     assert desk.house.store.called("revive") == [(CONVERSATION, "reply", NOW)]
-    assert desk.house.queue.woken == [Wake("reply", CONVERSATION, NOW, "reply:assistant")]
+    assert desk.house.queue.woken == [JobRequest("reply", CONVERSATION, NOW, "reply:assistant")]
 
 
 async def test_a_drop_gives_up_the_work_and_its_job(desk: Desk) -> None:
-    await desk.house.queue.wake([Wake("deliver", CONVERSATION, NOW, "deliver:support")])
+    await desk.house.queue.wake([JobRequest("deliver", CONVERSATION, NOW, "deliver:support")])
     status, _ = await desk.ask("POST", "/api/v1/queue/drop", json={"kind": "deliver", "key": CONVERSATION})
     assert status == 200
     assert desk.house.store.called("drop") == [(CONVERSATION, "deliver", NOW)]
@@ -307,7 +307,7 @@ async def test_a_request_that_names_no_job_is_a_bad_one(desk: Desk, path: str, b
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(Stale("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
+    ("error", "status"), [(Conflict("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
 )
 async def test_a_store_that_refuses_is_an_answer_not_a_crash(desk: Desk, error: Exception, status: int) -> None:
     desk.house.store.fails["revive"] = [error]
@@ -360,7 +360,7 @@ async def test_each_action_does_what_it_says_and_wakes_what_follows(desk: Desk, 
         assert (answer, desk.house.queue.woken) == ({"work": []}, [])
     else:
         assert [work["conversation"] for work in answer["work"]] == [CONVERSATION]
-        assert desk.house.queue.woken == [Wake("deliver", CONVERSATION, NOW, "deliver:support")]
+        assert desk.house.queue.woken == [JobRequest("deliver", CONVERSATION, NOW, "deliver:support")]
 
 
 @each_row("action", ACTIONS)
@@ -469,9 +469,9 @@ async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
     await desk.ask("POST", path_of("send"), json={"text": "Later.", "at": NOW + 7})
     await desk.ask("POST", path_of("note"), json={"text": "", "replace": True})
     store = desk.house.store
-    assert store.called("hand_over") == [(CONVERSATION, HandOver("operator", "I know her", "paused", NOW + 5), NOW)]
+    assert store.called("hand_over") == [(CONVERSATION, Handoff("operator", "I know her", "paused", NOW + 5), NOW)]
     assert store.called("consent") == [(CONVERSATION, True, "operator", "by phone", NOW)]
-    assert store.called("say") == [(CONVERSATION, (Draft("Later."),), "operator", "operator", NOW, NOW + 7)]
+    assert store.called("say") == [(CONVERSATION, (OutgoingContent("Later."),), "operator", "operator", NOW, NOW + 7)]
     assert store.called("note") == [(CONVERSATION, "", "operator", NOW, False)]
 
 
@@ -479,7 +479,7 @@ async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
 
 
 async def test_conversations_that_somebody_should_look_at_are_listed_with_the_reason(desk: Desk) -> None:
-    desk.house.store.ill = [Unhealthy(CONVERSATION, "test:1", "p1", "Ana", "unanswered", NOW - 5, "2 messages")]
+    desk.house.store.ill = [UnhealthyConversation(CONVERSATION, "test:1", "p1", "Ana", "unanswered", NOW - 5, "2 messages")]
     listed = {
         "conversation": CONVERSATION,
         "account": "test:1",
@@ -497,7 +497,7 @@ async def test_conversations_that_somebody_should_look_at_are_listed_with_the_re
 
 
 async def test_unhealthy_conversations_and_what_the_ai_cost_are_in_the_metrics(desk: Desk) -> None:
-    desk.health.tell([Unhealthy(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
+    desk.health.tell([UnhealthyConversation(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
     async with desk.client.get("/metrics", headers=BEARER) as response:
         read = (await response.text()).splitlines()
     assert 'sara_unhealthy_conversations{what="failing"} 1.0' in read

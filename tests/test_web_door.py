@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from sara.web import connection_limit as door_module
-from sara.web.connection_limit import ConnectionLimits, Door, client_key
+from sara.web.connection_limit import ConnectionLimits, LimitedRunner, client_key
 from tests.fakes import DEADLINE
 from tests.test_web_admin import BEARER, Desk
 from tests.test_web_public import WEBHOOK, Front
@@ -20,7 +20,7 @@ from tests.test_web_public import WEBHOOK, Front
 @asynccontextmanager
 async def listening(app: web.Application, limits: ConnectionLimits, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A listener as the daemon has it; its port."""
-    door = Door(app, limits)
+    door = LimitedRunner(app, limits)
     await door.setup()
     try:
         await web.TCPSite(door, host, 0).start()

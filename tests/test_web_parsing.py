@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from sara import Problems
-from sara.testing import HandClock
-from sara.web.crash_log import SLOTS, WIDTH, ParseLog
+from sara import ProblemRegistry
+from sara.testing import ManualClock
+from sara.web.crash_log import SLOTS, WIDTH, ParseCrashLog
 
 BODY = b'{"deadly": true}'
 
 
-def log_of(state: Path, problems: Problems | None = None) -> ParseLog:
-    return ParseLog(state, Problems(HandClock()) if problems is None else problems)
+def log_of(state: Path, problems: ProblemRegistry | None = None) -> ParseCrashLog:
+    return ParseCrashLog(state, ProblemRegistry(ManualClock()) if problems is None else problems)
 
 
 def die_parsing(state: Path, *bodies: bytes) -> None:
@@ -73,7 +73,7 @@ def test_a_tally_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_nothing_costs_the_note_alone_and_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problems = Problems(HandClock())
+    problems = ProblemRegistry(ManualClock())
     log = log_of(tmp_path, problems)
     understood = []
     with monkeypatch.context() as full:

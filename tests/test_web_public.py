@@ -16,21 +16,31 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from sara import InboundMessage, OpenWork, Reception, Request, Response, SetAside, StoreLost, StoreUnavailable, Taken
-from sara.operations.load_shedding import Watch
-from sara.pipeline.bindings import Route
-from sara.pipeline.inbound import Inbox
-from sara.policy.settings import Conversation
+from sara import (
+    AcceptResult,
+    CommitUnknown,
+    InboundMessage,
+    OpenWork,
+    Request,
+    Response,
+    StoreUnavailable,
+    UnparsedPayload,
+    WebhookResult,
+)
+from sara.operations.load_shedding import IntakeGuard
+from sara.pipeline.bindings import ChannelBinding
+from sara.pipeline.inbound import InboundHandler
+from sara.policy.settings import ConversationSettings
 from sara.web import body_limits
 from sara.web.body_limits import BODY_LIMIT, LARGE, MOST_HELD
-from sara.web.crash_log import DEADLY, ParseLog
-from sara.web.webhooks import IN_THREAD_FROM, MOST_SET_ASIDE, PublicApp
+from sara.web.crash_log import DEADLY, ParseCrashLog
+from sara.web.webhooks import IN_THREAD_FROM, MOST_SET_ASIDE, WebhookApp
 from tests.fakes import ACCOUNT, ANA, CONVERSATION, DEADLINE, NOW, DoorServer, FakeChannel, House
 
 WEBHOOK = "/webhook/messages"
 MESSAGE = InboundMessage(ACCOUNT, "in-1", ANA, "text", "hello", NOW)
-GENUINE = Reception(Response(200, b"taken"), verified=True, messages=(MESSAGE,))
-FORGED = Reception(Response(401, b"who are you?"))
+GENUINE = WebhookResult(Response(200, b"taken"), verified=True, messages=(MESSAGE,))
+FORGED = WebhookResult(Response(401, b"who are you?"))
 
 Client = TestClient[web.Request, web.Application]
 
@@ -42,7 +52,7 @@ class Front:
         self.state = state
         self.house = House()
         self.house.channel.understands = lambda _: GENUINE
-        self.inbox = Inbox(
+        self.inbox = InboundHandler(
             self.house.store,
             self.house.notifier,
             self.house.routes,
@@ -54,10 +64,10 @@ class Front:
         )
         self.routes = [self.house.route]
         self.down: set[str] = set()
-        self.watch = Watch(Path(), self.house.store, self.house.problems)
+        self.watch = IntakeGuard(Path(), self.house.store, self.house.problems)
         self.routes_by_path = {WEBHOOK: self.routes}
-        self.app = PublicApp(
-            self.routes_by_path, self.down, self.inbox, self.watch, ParseLog(state, self.house.problems), self.house.problems
+        self.app = WebhookApp(
+            self.routes_by_path, self.down, self.inbox, self.watch, ParseCrashLog(state, self.house.problems), self.house.problems
         )
         self.client: Client = TestClient(DoorServer(self.app.application()))
 
@@ -65,10 +75,10 @@ class Front:
     def channel(self) -> FakeChannel:
         return self.house.channel
 
-    def also(self, understands: Reception) -> FakeChannel:
+    def also(self, understands: WebhookResult) -> FakeChannel:
         channel = FakeChannel("test:2")
         channel.understands = lambda _: understands
-        self.routes.append(Route("sales", channel, Conversation(responder="assistant"), {}))
+        self.routes.append(ChannelBinding("sales", channel, ConversationSettings(responder="assistant"), {}))
         return channel
 
     async def post(self, body: Any = b"{}", path: str = WEBHOOK, **more: Any) -> tuple[int, str]:
@@ -106,7 +116,7 @@ async def test_a_channel_is_given_the_request_as_it_came(front: Front) -> None:
 
 
 async def test_the_200_waits_for_the_store_and_not_for_the_wake(front: Front) -> None:
-    front.house.store.taken = Taken(work=(OpenWork(CONVERSATION, ACCOUNT, NOW, None),))
+    front.house.store.taken = AcceptResult(work=(OpenWork(CONVERSATION, ACCOUNT, NOW, None),))
     front.house.queue.fails = StoreUnavailable("disk full")
     assert await front.post() == (200, "taken")
     await front.inbox.close()
@@ -122,7 +132,9 @@ async def test_everything_else_is_not_found(front: Front) -> None:
 
 
 async def test_a_slash_at_the_end_of_the_webhook_makes_no_difference(front: Front) -> None:
-    front.routes_by_path["/entered/with/"] = [Route("sales", front.channel, Conversation(responder="assistant"), {})]
+    front.routes_by_path["/entered/with/"] = [
+        ChannelBinding("sales", front.channel, ConversationSettings(responder="assistant"), {})
+    ]
     front.routes_by_path["/"] = front.routes_by_path["/entered/with/"]
     for asked in (WEBHOOK, WEBHOOK + "/", "/entered/with", "/entered/with/", "/entered/with/?hub.mode=subscribe", "/"):
         assert await front.post(path=asked) == (200, "taken"), asked
@@ -132,14 +144,16 @@ async def test_a_slash_at_the_end_of_the_webhook_makes_no_difference(front: Fron
 
 
 async def test_the_answer_to_another_method_is_the_channels(front: Front) -> None:
-    front.channel.understands = lambda asked: Reception(Response(405 if asked.method == "PUT" else 200, asked.method.encode()))
+    front.channel.understands = lambda asked: WebhookResult(
+        Response(405 if asked.method == "PUT" else 200, asked.method.encode())
+    )
     for method, status in (("PUT", 405), ("GET", 200), ("POST", 200)):
         async with front.client.request(method, WEBHOOK) as response:
             assert (response.status, await response.text()) == (status, method)
 
 
 async def test_a_type_of_content_is_passed_on(front: Front) -> None:
-    front.channel.understands = lambda _: Reception(Response(200, b"<Response/>", "text/xml"))
+    front.channel.understands = lambda _: WebhookResult(Response(200, b"<Response/>", "text/xml"))
     async with front.client.post(WEBHOOK) as response:
         assert response.content_type == "text/xml"
 
@@ -281,7 +295,7 @@ async def test_who_is_stopping_takes_nothing_in(front: Front) -> None:
     assert (await front.post(path="/elsewhere"))[0] == 404
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), StoreLost()])
+@pytest.mark.parametrize("error", [StoreUnavailable("disk full"), CommitUnknown()])
 async def test_what_is_not_stored_is_never_acknowledged(front: Front, error: Exception) -> None:
     front.house.store.fails["accept"] = [error]
     async with front.client.post(WEBHOOK) as response:
@@ -292,7 +306,7 @@ async def test_what_is_not_stored_is_never_acknowledged(front: Front, error: Exc
     assert front.house.listed() == {}
 
 
-def breaking(_: Request) -> Reception:
+def breaking(_: Request) -> WebhookResult:
     raise RuntimeError("a bug")
 
 
@@ -322,7 +336,7 @@ async def test_what_is_forged_is_answered_by_the_channel_and_not_stored(front: F
 async def test_a_large_body_is_understood_where_it_holds_up_nobody(front: Front, size: int, elsewhere: bool) -> None:
     threads: list[bool] = []
 
-    def understand(_: Request) -> Reception:
+    def understand(_: Request) -> WebhookResult:
         threads.append(threading.current_thread() is not threading.main_thread())
         return GENUINE
 
@@ -341,7 +355,7 @@ class TestBodiesThatEndTheProcess:
         for verified, reception, wanted in rows:
             seen: list[bool] = []
 
-            def understand(_: Request, reception: Reception = reception, seen: list[bool] = seen) -> Reception:
+            def understand(_: Request, reception: WebhookResult = reception, seen: list[bool] = seen) -> WebhookResult:
                 seen.append(self.noted(front))
                 return reception
 
@@ -380,7 +394,7 @@ class TestBodiesThatEndTheProcess:
 async def test_a_body_of_little_but_odd_elements_is_set_aside_once_and_whole(front: Front) -> None:
     for odd in (MOST_SET_ASIDE, MOST_SET_ASIDE + 1, 100_000):
         front.house.store.calls.clear()
-        aside = tuple(SetAside(ACCOUNT, "not an object", str(n).encode()) for n in range(odd))
+        aside = tuple(UnparsedPayload(ACCOUNT, "not an object", str(n).encode()) for n in range(odd))
         front.channel.understands = lambda _, aside=aside: replace(GENUINE, set_aside=aside)  # type: ignore[misc]
         assert (await front.post(b"the whole body"))[0] == 200
         kept = [item for intake, _ in front.house.store.called("accept") for item in intake.set_aside]
@@ -397,7 +411,7 @@ async def test_a_body_of_little_but_odd_elements_is_set_aside_once_and_whole(fro
 
 
 async def test_numbers_that_share_a_webhook_each_take_what_is_their_own(front: Front) -> None:
-    other = front.also(Reception(Response(200, b"mine"), verified=True))
+    other = front.also(WebhookResult(Response(200, b"mine"), verified=True))
     assert await front.post() == (200, "taken")
     assert len(front.channel.asked) == len(other.asked) == 1
     assert front.stored() == [ACCOUNT, "test:2"]
@@ -405,14 +419,14 @@ async def test_numbers_that_share_a_webhook_each_take_what_is_their_own(front: F
 
 async def test_the_one_that_takes_it_for_genuine_gives_the_answer(front: Front) -> None:
     front.channel.understands = lambda _: FORGED
-    front.also(Reception(Response(200, b"mine"), verified=True))
+    front.also(WebhookResult(Response(200, b"mine"), verified=True))
     assert await front.post() == (200, "mine")
     assert front.stored() == ["test:2"]
 
 
 async def test_what_all_take_for_forged_is_forged(front: Front) -> None:
     front.channel.understands = lambda _: FORGED
-    front.also(Reception(Response(403, b"nor mine")))
+    front.also(WebhookResult(Response(403, b"nor mine")))
     assert await front.post() == (401, "who are you?")
 
 
@@ -437,10 +451,10 @@ async def test_what_is_forged_stays_forged_while_a_number_is_down(front: Front) 
 
 
 async def test_nothing_is_acknowledged_until_every_number_has_stored_its_share(front: Front) -> None:
-    front.also(Reception(Response(200, b"mine"), verified=True))
+    front.also(WebhookResult(Response(200, b"mine"), verified=True))
     accept = front.house.store.accept
 
-    async def second_fails(intake: Any, now: int) -> Taken:
+    async def second_fails(intake: Any, now: int) -> AcceptResult:
         taken = await accept(intake, now)
         if intake.account != ACCOUNT:
             raise StoreUnavailable("disk full")

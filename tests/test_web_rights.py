@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Forgotten, Stale
+from sara import Conflict, ErasureReport
 from tests.fakes import CONVERSATION, NOW
 from tests.rows import each_row
 from tests.test_web_admin import Desk, desk
@@ -45,10 +45,10 @@ async def test_events_come_in_pages(desk: Desk) -> None:
 
 
 async def test_somebody_is_erased_and_it_is_said_what_may_still_hold_them(desk: Desk) -> None:
-    async def forget(who: str) -> Forgotten:
+    async def forget(who: str) -> ErasureReport:
         if who != "+15550001111":
-            raise Stale("there is nobody known as that")
-        return Forgotten(("p1",), (CONVERSATION,), 3, 1, True, {"/backups/a.db": NOW})
+            raise Conflict("there is nobody known as that")
+        return ErasureReport(("p1",), (CONVERSATION,), 3, 1, True, {"/backups/a.db": NOW})
 
     desk.app._rights._erase = forget
     status, told = await desk.ask("POST", "/api/v1/forget", json={"contact": "+15550001111"})

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from sara import Again, Done, Job, JobEnd, JobEvent, OpenWork, SaraError, StoreUnavailable, Wake
-from sara.plugins.queue import Handler
-from sara.queue.crash_isolation import LOOK, Caution
+from sara import Done, Job, JobEnd, JobEvent, JobRequest, OpenWork, Reschedule, SaraError, StoreUnavailable
+from sara.plugins.queue import JobHandler
+from sara.queue.crash_isolation import LOOK, CrashIsolation
 from sara.queue.worker import SWEEP_PAGE, Worker
 from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
 
 
-def worker_of(house: House, handlers: Mapping[str, Handler] | None = None, caution: Caution | None = None) -> Worker:
+def worker_of(house: House, handlers: Mapping[str, JobHandler] | None = None, caution: CrashIsolation | None = None) -> Worker:
     return Worker(house.store, house.queue, house.notifier, handlers or {}, house.hooks, house.problems, house.clock, caution)
 
 
@@ -37,7 +37,7 @@ async def run_until(worker: Worker, event: asyncio.Event) -> None:
 async def test_each_kind_of_job_goes_to_its_room() -> None:
     house, seen, both = House(), [], asyncio.Event()
 
-    def room(name: str) -> Handler:
+    def room(name: str) -> JobHandler:
         async def handle(job: Job) -> JobEnd:
             seen.append((name, job.key))
             if len(seen) == 2:
@@ -46,7 +46,7 @@ async def test_each_kind_of_job_goes_to_its_room() -> None:
 
         return handle
 
-    await house.queue.wake([Wake("reply", "c1", NOW, "r"), Wake("deliver", "c2", NOW, "d")])
+    await house.queue.wake([JobRequest("reply", "c1", NOW, "r"), JobRequest("deliver", "c2", NOW, "d")])
     await run_until(worker_of(house, {"reply": room("replies"), "deliver": room("outbox")}), both)
     assert sorted(seen) == [("outbox", "c2"), ("replies", "c1")]
 
@@ -54,7 +54,7 @@ async def test_each_kind_of_job_goes_to_its_room() -> None:
 async def test_a_job_of_an_unknown_kind_fails_stays_and_is_a_problem() -> None:
     house, failed = House(), asyncio.Event()
     house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
-    await house.queue.wake([Wake("dance", "c1", NOW, "d")])
+    await house.queue.wake([JobRequest("dance", "c1", NOW, "d")])
     await run_until(worker_of(house), failed)
     assert house.listed() == {"job:dance": 1}
     assert ("dance", "c1") in house.queue.kept
@@ -71,7 +71,7 @@ async def test_a_job_that_fails_unexpectedly_is_a_problem_and_hurts_no_other() -
         other.set()
         return Done()
 
-    await house.queue.wake([Wake("reply", "bad", NOW, "r"), Wake("reply", "good", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "bad", NOW, "r"), JobRequest("reply", "good", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), other)
     assert house.listed() == {"job:reply": 1}
     assert list(house.queue.kept) == [("reply", "bad")]
@@ -84,7 +84,7 @@ async def test_what_an_error_says_is_not_listed_for_it_may_quote_a_customer() ->
     async def handle(_: Job) -> JobEnd:
         raise ValueError("cannot read: my number is 15550001111")
 
-    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "c1", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), failed)
     [problem] = house.problems
     assert "ValueError" in problem.message
@@ -101,13 +101,13 @@ async def test_a_job_that_works_again_is_no_problem_any_more() -> None:
         worked.set()
         return Done()
 
-    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "c1", NOW, "r")])
     worker = worker_of(house, {"reply": handle})
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(DEADLINE):
         await failed.wait()
         house.clock.forward(60_000)
-        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await house.queue.wake([JobRequest("look", "clock", house.clock() + 10**10, "look")])
         await worked.wait()
         await worker.stop()
         await running
@@ -133,20 +133,20 @@ async def test_while_another_still_fails_the_problem_stays() -> None:
             failed.set()
 
     house.problems.report = told  # type: ignore[method-assign, assignment]  # the same, and it sets the event
-    await house.queue.wake([Wake("reply", "mended", NOW, "r"), Wake("reply", "broken", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "mended", NOW, "r"), JobRequest("reply", "broken", NOW, "r")])
     worker = worker_of(house, {"reply": handle})
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(DEADLINE):
         await failed.wait()
         house.clock.forward(60_000)
-        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await house.queue.wake([JobRequest("look", "clock", house.clock() + 10**10, "look")])
         await worked.wait()
         await worker.stop(grace=0)
         await running
     assert "job:reply" in house.problems
 
 
-@pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Again(NOW + 10**9), "again")])
+@pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Reschedule(NOW + 10**9), "again")])
 async def test_plugins_are_told_how_a_job_ended(end: JobEnd, what: str) -> None:
     house, ran = House(), asyncio.Event()
     listener = house.listens()
@@ -155,7 +155,7 @@ async def test_plugins_are_told_how_a_job_ended(end: JobEnd, what: str) -> None:
         ran.set()
         return end
 
-    await house.queue.wake([Wake("reply", "c1", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "c1", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), ran)
     await house.hooks.settle()
     assert listener.told == [("job_finished", (what, "c1"))]
@@ -171,7 +171,7 @@ async def test_stopping_lets_a_running_job_end_and_starts_no_other() -> None:
         return Done()
 
     house.queue.limit("r", 1)
-    await house.queue.wake([Wake("reply", "c1", NOW, "r"), Wake("reply", "c2", NOW, "r")])
+    await house.queue.wake([JobRequest("reply", "c1", NOW, "r"), JobRequest("reply", "c2", NOW, "r")])
     worker = worker_of(house, {"reply": handle})
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(DEADLINE):
@@ -202,10 +202,10 @@ async def test_of_two_suspects_one_waits_until_the_other_has_come_back_and_nobod
         if event.what == "done" and event.job.key == "first":
             back.set()
 
-    caution = Caution([("reply", "first"), ("reply", "second")], NOW)
+    caution = CrashIsolation([("reply", "first"), ("reply", "second")], NOW)
     worker = worker_of(house, {"reply": handle}, caution)
     worker._listen = listen  # type: ignore[method-assign]  # to see what the queue is told
-    await house.queue.wake([Wake("reply", key, NOW, "r") for key in ("first", "second", "bystander")])
+    await house.queue.wake([JobRequest("reply", key, NOW, "r") for key in ("first", "second", "bystander")])
     running = asyncio.create_task(worker.run())
     async with asyncio.timeout(DEADLINE):
         await waited.wait()
@@ -213,7 +213,7 @@ async def test_of_two_suspects_one_waits_until_the_other_has_come_back_and_nobod
         release.set()
         await back.wait()
         house.clock.forward(LOOK)
-        await house.queue.wake([Wake("look", "clock", house.clock() + 10**10, "look")])
+        await house.queue.wake([JobRequest("look", "clock", house.clock() + 10**10, "look")])
         await rest.wait()
         await worker.stop()
         await running

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion
 from sara_sqlite import damage
 
 from sara.plugins.loader import Plugins
-from sara.policy.keywords import Words
+from sara.policy.keywords import KeywordMatcher
 
 MODULES = (
     *("sara.cli.app", "sara.cli.context", "sara.cli.run", "sara.runtime.daemon"),
@@ -41,7 +41,7 @@ ANSWER = {
 for name in (*MODULES, *COMMANDS):
     import_module(name)
 # What does not change from one command to the next: the languages' words, the installed plugins, the schema of the database.
-Words()
+KeywordMatcher()
 Plugins(None).available()
 damage.tables()
 ChatCompletion.construct(**ANSWER)  # the client builds its models only when the first answer is read

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from sara import Context, GiveUp, TryLater
-from sara_openai.api.errors import Failed, Kind, Trouble
+from sara import Context, GiveUp, RetryLater
+from sara_openai.api.errors import Failed, Kind, SetupError
 
 Ability = Literal["tools", "pictures"]
 
@@ -24,19 +24,19 @@ _LACKS: dict[Ability, tuple[str, str]] = {
 }
 
 
-class Troubles:
+class ResponderAlerts:
     """The troubles of one responder, of which only the newest is true: each call meets the first that there is."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def outcome(self, failed: Failed) -> TryLater | GiveUp:
+    def outcome(self, failed: Failed) -> RetryLater | GiveUp:
         """What to raise for a failed call; what a person has to mend of it is reported."""
         if failed.trouble is not None:
             self.report(failed.trouble)
         return failed.outcome
 
-    def report(self, trouble: Trouble) -> None:
+    def report(self, trouble: SetupError) -> None:
         """Say what is wrong, in the place of what was wrong before."""
         self.mended(but=trouble.kind)
         self._context.problems.report(

@@ -13,17 +13,31 @@ from typing import TYPE_CHECKING
 
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Attachment, Contact, Context, Draft, Finding, Instant, Line, Reply, Responder, Summary, Toolbox, TryLater, Turn
-from sara_openai.alerts import Troubles
-from sara_openai.api.errors import TooLong, Trouble
+from sara import (
+    Attachment,
+    CheckResult,
+    Contact,
+    Context,
+    HistoryMessage,
+    Instant,
+    OutgoingContent,
+    Reply,
+    Responder,
+    RetryLater,
+    Summary,
+    ToolCaller,
+    Turn,
+)
+from sara_openai.alerts import ResponderAlerts
+from sara_openai.api.errors import SetupError, TooLong
 from sara_openai.api.result import RanOut, added, words
-from sara_openai.api.tool_loop import Asker
+from sara_openai.api.tool_loop import ModelSession
 from sara_openai.api.visibility import newest_pictures
 from sara_openai.media.image_files import Picture
-from sara_openai.media.images import audible, see
-from sara_openai.media.transcription import Listener
+from sara_openai.media.images import audio_attachments, load_images
+from sara_openai.media.transcription import Transcriber
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS, less_of, material, summed_up
 from sara_openai.prompt.system import brief, preface
 
@@ -50,9 +64,9 @@ class OpenAIResponder(Responder):
         self.timeout = options.timeout
         self._client: AsyncOpenAI | None = None
         self._making = asyncio.Lock()
-        self._troubles = Troubles(context)
-        self._listener = Listener(options, context)
-        self._asker = Asker(options, context, self._troubles)
+        self._troubles = ResponderAlerts(context)
+        self._listener = Transcriber(options, context)
+        self._asker = ModelSession(options, context, self._troubles)
 
     async def open(self) -> None:
         """Import and build the client, so that the first customer need not wait for it."""
@@ -64,7 +78,7 @@ class OpenAIResponder(Responder):
         if client is not None:
             await client.close()
 
-    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+    async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
         """Whether the server answers, takes the key and has the model: the models are listed, and one short answer is asked for."""
         from sara_openai.doctor import examine
 
@@ -74,30 +88,30 @@ class OpenAIResponder(Responder):
         """The pictures that the model is shown and the voice messages that are written down. A picture of the history that has not
         come by now is not waited for."""
         pictures = newest_pictures([*turn.history, *turn.messages]) if self.options.shows_images else []
-        sounds = audible(turn.messages) if self.options.transcribe_with is not None else []
+        sounds = audio_attachments(turn.messages) if self.options.transcribe_with is not None else []
         asked = {line.id for line in turn.messages}
         return [each for line, each in (*pictures, *sounds) if line.id in asked]
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         """Ask the model, and again after each round of tools that it wants called; with less (of the history, without pictures
         or tools) where the server refuses more."""
         async with self._bounded() as client:
             heard = await self._listener.listen(client, turn.messages)
-            pictures = await see([*turn.history, *turn.messages]) if self.options.shows_images else {}
+            pictures = await load_images([*turn.history, *turn.messages]) if self.options.shows_images else {}
             answer = await self._asker.ask(client, self._question(turn, pictures, heard), tools)
-            return Reply(parts=(Draft(text=words(answer)),), usage=answer.usage, readings=heard)
+            return Reply(parts=(OutgoingContent(text=words(answer)),), usage=answer.usage, readings=heard)
 
-    async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+    async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         """Have the model sum up what was said, without tools: in one request, or in several where it takes no more at once."""
         async with self._bounded() as client:
             return await self._sum_up(client, lines, former, now)
 
-    async def _sum_up(self, client: AsyncOpenAI, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+    async def _sum_up(self, client: AsyncOpenAI, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         """All lines at once; where these are too long together, one half after the other, and a single one without its middle."""
         instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-        asked = Line("", "customer", material(lines, former, now, self.options.zone(self.context.timezone)), now)
+        asked = HistoryMessage("", "customer", material(lines, former, now, self.options.zone(self.context.timezone)), now)
         try:
-            answer = await self._asker.ask(client, Question(instructions, [asked], whole=True))
+            answer = await self._asker.ask(client, ModelRequest(instructions, [asked], whole=True))
         except TooLong:
             if len(lines) == 1 and (less := less_of(lines[0])) is not None:
                 return await self._sum_up(client, [less], former, now)
@@ -109,10 +123,10 @@ class OpenAIResponder(Responder):
             return Summary(second.text, added(first.usage, second.usage))
         return Summary(summed_up(answer), answer.usage)
 
-    def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> Question:
+    def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> ModelRequest:
         contact, code = turn.contact, secrets.token_hex(8)
         anybody = replace(turn, contact=Contact(contact.id), summary="")
-        return Question(
+        return ModelRequest(
             self._told(turn, code, facts=self.options.facts),
             turn.messages,
             turn.history,
@@ -142,11 +156,11 @@ class OpenAIResponder(Responder):
             if not bound.expired():
                 raise  # it is a tool's own
             message = f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s"
-            self._troubles.report(Trouble("timeout", message, SLOW))
-            raise TryLater(message, scope="responder") from None
+            self._troubles.report(SetupError("timeout", message, SLOW))
+            raise RetryLater(message, scope="responder") from None
         except RanOut as error:
             if self.options.max_output_tokens is not None:
-                self._troubles.report(Trouble("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
+                self._troubles.report(SetupError("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
             raise
         self._troubles.mended()
 

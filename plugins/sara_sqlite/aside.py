@@ -15,11 +15,11 @@ POKE = 0.05
 """Seconds between two tries to interrupt: one that comes before SQLite has begun interrupts nothing."""
 
 
-class CalledOff(Exception):
+class Cancelled(Exception):
     """Nobody wants the result any more."""
 
 
-class Stop:
+class CancelToken:
     """Tells work in another thread to end, between its steps and within what SQLite does for it."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Stop:
     def check(self) -> None:
         """Raise CalledOff if the end was asked for."""
         if self._asked.is_set():
-            raise CalledOff
+            raise Cancelled
 
     def ask(self) -> None:
         """Ask for the end, from any thread."""
@@ -43,11 +43,11 @@ class Stop:
                 self._connection.interrupt()
 
 
-async def aside(work: Callable[[Stop], T]) -> T:
+async def aside(work: Callable[[CancelToken], T]) -> T:
     """The result of `work`. When the caller is cancelled, `work` is called off and has ended before this returns."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
-    stop = Stop()
+    stop = CancelToken()
 
     def settle(result: T | None, error: BaseException | None) -> None:
         if error is None:

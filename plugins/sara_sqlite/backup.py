@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sara import Instant, SaraError, StoreUnavailable, open_private
 from sara_sqlite import copies, damage
-from sara_sqlite.aside import Stop
+from sara_sqlite.aside import CancelToken
 from sara_sqlite.rows import event, one
 
 PAGES = 64
@@ -24,7 +24,7 @@ COUNTED = ("messages", "conversations", "attempts")
 UNFINISHED = ".sara-unfinished"
 
 
-def save(source: Path, target: Path, now: Instant, stop: Stop, kept_in: Path | None = None) -> dict[str, int]:
+def save(source: Path, target: Path, now: Instant, stop: CancelToken, kept_in: Path | None = None) -> dict[str, int]:
     """Copy the database `source` to the new file `target`; what it holds. `kept_in` is the file that it becomes a part of.
 
     Raises SaraError where `target` exists already, StoreUnavailable for what cannot be read, written or trusted.
@@ -46,7 +46,7 @@ def save(source: Path, target: Path, now: Instant, stop: Stop, kept_in: Path | N
         raise StoreUnavailable(f"{target} could not be written: {error.strerror}; nothing was kept of it") from error
 
 
-def copy_database(source: Path, copy: Path, stop: Stop) -> dict[str, int]:
+def copy_database(source: Path, copy: Path, stop: CancelToken) -> dict[str, int]:
     """Copy one moment of a database, in use or not, over the empty file `copy`; how much it holds."""
     with closing(reading(source)) as original, closing(sqlite3.connect(copy, isolation_level=None)) as written:
         written.execute("PRAGMA journal_mode = OFF")  # it counts only once it is complete
@@ -82,7 +82,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
     return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in COUNTED}  # noqa: S608
 
 
-def check(connection: sqlite3.Connection, path: Path, stop: Stop) -> None:
+def check(connection: sqlite3.Connection, path: Path, stop: CancelToken) -> None:
     """Read and compare everything. Raises StoreUnavailable where something is wrong."""
     stop.watch(connection)
     stop.check()
@@ -112,7 +112,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _seal(copy: Path, counted: dict[str, int], now: Instant, stop: Stop) -> None:
+def _seal(copy: Path, counted: dict[str, int], now: Instant, stop: CancelToken) -> None:
     """Make the copy one file that needs no other, note in it when it was made, and make sure of it."""
     with closing(sqlite3.connect(copy, isolation_level=None, check_same_thread=False)) as sealed:
         sealed.row_factory = sqlite3.Row

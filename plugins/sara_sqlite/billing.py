@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 
-from sara import Instant, Receipt
+from sara import DeliveryReceipt, Instant
 from sara_sqlite.rows import Connection
 
 COUNTED = "counted"
@@ -13,7 +13,7 @@ _LATEST: Instant = 253_402_300_799_000
 """The last moment that a calendar knows."""
 
 
-def note(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, receipt: Receipt) -> str:
+def note(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, receipt: DeliveryReceipt) -> str:
     """Count the message that an attempt became; return its price in words, the first time that it is told. It comes again with
     each receipt."""
     price = ""

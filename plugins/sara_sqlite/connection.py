@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sara import SaraError, StoreLost, StoreUnavailable
+from sara import CommitUnknown, SaraError, StoreUnavailable
 
 ROLLED_BACK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """Result codes after which SQLite promises that nothing of the transaction was kept."""
@@ -55,7 +55,7 @@ class GroupConnection(sqlite3.Connection):
 
     def _run_together(self, calls: Sequence[Call]) -> None:
         if self.lost:
-            raise StoreLost("an earlier write could not be confirmed; start again")
+            raise CommitUnknown("an earlier write could not be confirmed; start again")
         self.execute(self.begin)
         try:
             for call in calls:
@@ -88,7 +88,7 @@ class GroupConnection(sqlite3.Connection):
                 raise
             self.lost = True
             name = getattr(error, "sqlite_errorname", "an error")
-            raise StoreLost(f"whether the last write was kept is unknown ({name} at commit)") from error
+            raise CommitUnknown(f"whether the last write was kept is unknown ({name} at commit)") from error
 
 
 class ReadConnection(GroupConnection):

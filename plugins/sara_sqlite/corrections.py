@@ -10,7 +10,7 @@ import json
 import sqlite3
 from dataclasses import asdict
 
-from sara import Correction, Instant, Millis
+from sara import Correction, Instant, Milliseconds
 from sara_sqlite import parts, turns
 from sara_sqlite.rows import APPLIED, WITHDRAWN, Connection, event, head_of, look_at_timers, one, refresh_delivery, the, to_json
 
@@ -25,7 +25,9 @@ _OF_PERSON = (
 )
 
 
-def note(db: Connection, event_id: int, correction: Correction, quiet: tuple[Millis, Millis], now: Instant) -> list[int]:
+def note(
+    db: Connection, event_id: int, correction: Correction, quiet: tuple[Milliseconds, Milliseconds], now: Instant
+) -> list[int]:
     """Keep what an event that was just stored corrects, and apply it; the conversations that it touched."""
     db.execute(
         "UPDATE messages SET corrects = ?, correction = ? WHERE id = ?",
@@ -38,7 +40,7 @@ def note(db: Connection, event_id: int, correction: Correction, quiet: tuple[Mil
 
 
 def catch_up(
-    db: Connection, message: int, account: str, external_id: str | None, quiet: tuple[Millis, Millis], now: Instant
+    db: Connection, message: int, account: str, external_id: str | None, quiet: tuple[Milliseconds, Milliseconds], now: Instant
 ) -> list[int]:
     """Apply to a message that was just stored what its author had corrected before it arrived; the conversations that it touched."""
     early = external_id and one(db, "SELECT 1 FROM messages WHERE account = ? AND corrects = ? LIMIT 1", account, external_id)
@@ -64,7 +66,12 @@ def _latest(db: Connection, row: sqlite3.Row, target: str) -> tuple[sqlite3.Row,
 
 
 def _apply(
-    db: Connection, message: sqlite3.Row, latest: sqlite3.Row, correction: Correction, quiet: tuple[Millis, Millis], now: Instant
+    db: Connection,
+    message: sqlite3.Row,
+    latest: sqlite3.Row,
+    correction: Correction,
+    quiet: tuple[Milliseconds, Milliseconds],
+    now: Instant,
 ) -> list[int]:
     """Bring a message into the form in which its author left it; the conversations that it touched."""
     if message["withdrawn_at"] is not None:
@@ -135,7 +142,12 @@ def _take_answer_back(db: Connection, message: sqlite3.Row, now: Instant) -> Non
 
 
 def _edit(
-    db: Connection, message: sqlite3.Row, by: sqlite3.Row, correction: Correction, quiet: tuple[Millis, Millis], now: Instant
+    db: Connection,
+    message: sqlite3.Row,
+    by: sqlite3.Row,
+    correction: Correction,
+    quiet: tuple[Milliseconds, Milliseconds],
+    now: Instant,
 ) -> None:
     content = to_json(correction.content)
     if (message["text"], message["content"]) == (correction.text, content):
@@ -152,7 +164,7 @@ def _edit(
         _ask_again(db, message["conversation"], quiet, now)
 
 
-def _ask_again(db: Connection, conversation: int, quiet: tuple[Millis, Millis], now: Instant) -> None:
+def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Milliseconds], now: Instant) -> None:
     """The author may go on correcting: the quiet window begins again. An answer to the former words is not sent."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     if row["attempt_open"] and row["rethought"] >= MOST_DROPPED:

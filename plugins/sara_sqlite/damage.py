@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from sara import StoreUnavailable, open_private, read_private
-from sara_sqlite.aside import Stop
+from sara_sqlite.aside import CancelToken
 from sara_sqlite.migrate import steps
 
 CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -94,7 +94,7 @@ def glance(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchone()  # noqa: S608  # names from the schema itself
 
 
-def look_through(path: Path, stop: Stop) -> str | None:
+def look_through(path: Path, stop: CancelToken) -> str | None:
     """Read the whole file; what is wrong with it, if anything. On a connection of its own, while others read and write."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)) as connection:
         stop.watch(connection)

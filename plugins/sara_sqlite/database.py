@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import ProblemReporter, StoreLost, StoreUnavailable, open_private, refuse_link
+from sara import CommitUnknown, ProblemReporter, StoreUnavailable, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection
-from sara_sqlite.keyed import Key
+from sara_sqlite.keyed import PseudonymKey
 from sara_sqlite.lock import Lock
 from sara_sqlite.migrate import check_known, migrate
 from sara_sqlite.wal import WalMonitor
@@ -35,7 +35,7 @@ GROUP = 256
 """At most so many calls share a commit, so that one slow group never keeps everybody waiting for long."""
 
 
-class Gathering:
+class GroupCommitWriter:
     """Runs the calls that wait for one connection, as many together as there are."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Database:
         self.path = path
         self._problems = problems
         self.read_only = read_only
-        self.key = Key(key or path.with_name(keyed.NAME))
+        self.key = PseudonymKey(key or path.with_name(keyed.NAME))
         self.lost = asyncio.Event()
         self.corrupt: str | None = None
         self._users = 0
@@ -118,8 +118,8 @@ class Database:
         self._lock: Lock | None = None
         self._check: asyncio.Task[None] | None = None
         self._wal: asyncio.Task[None] | None = None
-        self._writer: Gathering | None = None
-        self._reader: Gathering | None = None
+        self._writer: GroupCommitWriter | None = None
+        self._reader: GroupCommitWriter | None = None
         self._handle: int | None = None
 
     async def open(self) -> None:
@@ -146,7 +146,7 @@ class Database:
                 await self._shut()
 
     async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function that changes something. Raises StoreUnavailable (nothing kept) or StoreLost (unknown)."""
+        """Run a function that changes something. Raises StoreUnavailable (nothing kept) or CommitUnknown (unknown)."""
         if self._writer is None:
             raise StoreUnavailable("the database is open for reading only" if self.read_only else "the database is not open")
         return await self._writer.call(run)
@@ -196,7 +196,7 @@ class Database:
         if self._problems is not None:
             self._wal = asyncio.create_task(WalMonitor(self.path, self._problems, self.alone).run(), name="sqlite-wal")
 
-    async def _connect(self, factory: type[GroupConnection]) -> Gathering:
+    async def _connect(self, factory: type[GroupConnection]) -> GroupCommitWriter:
         made: list[GroupConnection] = []
 
         def connector(*_: Any) -> sqlite3.Connection:
@@ -218,7 +218,7 @@ class Database:
                     f"{self.path} cannot be opened: {error}" if what is None else damage.sentence(self.path, what)
                 ) from error
             raise
-        return Gathering(proxy, made[0], self._on_lost, self._on_damage)
+        return GroupCommitWriter(proxy, made[0], self._on_lost, self._on_damage)
 
     async def _look_through(self) -> None:
         """Look for damage that a cheap look at the start cannot find, while everything else goes on."""
@@ -255,7 +255,7 @@ class Database:
         self._check = self._wal = None
         # The reader first: the last connection to close cleans up the write-ahead log, and that must be the writer.
         for name in ("_reader", "_writer"):
-            gathering: Gathering | None = getattr(self, name)
+            gathering: GroupCommitWriter | None = getattr(self, name)
             setattr(self, name, None)
             if gathering is not None:
                 await gathering.close()
@@ -319,4 +319,4 @@ def _close_to_others(path: Path) -> None:
         os.close(handle)
 
 
-__all__ = ["Database", "StoreLost"]
+__all__ = ["CommitUnknown", "Database"]

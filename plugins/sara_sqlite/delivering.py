@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import replace
 from typing import Literal
 
-from sara import Attempt, DeliveryView, Draft, Instant, OpenWork, Outcome, Part, Stale
+from sara import Attempt, AttemptResult, Conflict, DeliveryView, Instant, OpenWork, OutboundMessage, OutgoingContent
 from sara_sqlite import parts, people, receipts, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
@@ -44,7 +44,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     person = head_of(db, key)
     last = one(db, "SELECT * FROM attempts WHERE part = ? ORDER BY started_at DESC, id DESC LIMIT 1", row["id"])
     account = one(db, "SELECT webhook_at FROM accounts WHERE account = ?", row["account"])
-    part = Part(
+    part = OutboundMessage(
         id=ident(MESSAGE, row["id"]),
         conversation=conversation,
         account=row["account"],
@@ -91,14 +91,14 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
     key = number(MESSAGE, part)
     row = the(db, "SELECT * FROM messages WHERE id = ?", key)
     if row["state"] != "queued":
-        raise Stale(f"the part is {row['state']}")
+        raise Conflict(f"the part is {row['state']}")
     first = the(
         db,
         "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
         row["conversation"],
     )
     if first["id"] != key:
-        raise Stale("an earlier part is to be sent again")
+        raise Conflict("an earlier part is to be sent again")
     db.execute(
         "INSERT INTO attempts (id, part, owner, state, started_at) VALUES (?, ?, ?, 'sending', ?)", (attempt_id, key, owner, now)
     )
@@ -106,7 +106,7 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
     event(db, now, "sending", attempt_id, conversation=row["conversation"], message=key)
 
 
-def settle(db: Connection, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
     """Record how an attempt ended; what a receipt proved before stays."""
     known = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
     part = the(db, "SELECT * FROM messages WHERE id = ?", known["part"])
@@ -157,7 +157,7 @@ def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None)
         )
 
 
-def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
+def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
     """A receipt came first; only the provider's id may still be new."""
     if outcome.external_id and known["external_id"] is None:
         db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (outcome.external_id, known["id"]))
@@ -167,7 +167,7 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: Ou
         receipts.apply_early(db, known["id"], part, outcome.external_id, now)
 
 
-def _move(db: Connection, part: sqlite3.Row, outcome: Outcome, now: Instant) -> None:
+def _move(db: Connection, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
     if outcome.part == "failed":
         parts.fail(db, part, outcome.told or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
@@ -187,7 +187,7 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
     """No receipt came: act as the channel's options say."""
     row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
     if row["state"] != "in_doubt":
-        raise Stale(f"the part is {row['state']}")
+        raise Conflict(f"the part is {row['state']}")
     state, reason = ("queued", None) if action == "resend" else ("held", "in_doubt")
     db.execute(
         "UPDATE messages SET state = ?, reason = ?, not_before = ?, blind = blind + ? WHERE id = ?",
@@ -202,14 +202,19 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
 
 
 def end_part(
-    db: Connection, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None
+    db: Connection,
+    part: str,
+    state: Literal["cancelled", "failed", "parked"],
+    reason: str,
+    now: Instant,
+    instead: OutgoingContent | None,
 ) -> OpenWork:
     """End a queued part without an attempt; a template may take its turn."""
     row = the(db, "SELECT * FROM messages WHERE id = ?", number(MESSAGE, part))
     if row["state"] != "queued":
-        raise Stale(f"the part is {row['state']}")
+        raise Conflict(f"the part is {row['state']}")
     if reason == PAUSED and the(db, "SELECT mode FROM conversations WHERE id = ?", row["conversation"])["mode"] != "paused":
-        raise Stale("the pause is over")
+        raise Conflict("the pause is over")
     if state == "failed":
         parts.fail(db, row, reason, now)
     else:

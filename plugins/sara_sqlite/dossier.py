@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sara import Dossier, SaraError, number_spellings, read_number
+from sara import SaraError, SubjectData, number_spellings, read_number
 from sara_sqlite import people
 from sara_sqlite.deleting import holders
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident, number
@@ -39,7 +39,7 @@ def _heads(db: Connection, who: str, values: Sequence[str]) -> list[int]:
     return [row["head"] for row in rows]
 
 
-def dossier(db: Connection, who: str) -> Dossier | None:
+def dossier(db: Connection, who: str) -> SubjectData | None:
     """A person with everything that hangs on them but what was said, whatever tables there are."""
     circle = circle_of(db, who)
     if not circle:
@@ -58,7 +58,7 @@ def dossier(db: Connection, who: str) -> Dossier | None:
         for holder, column in holders(db, table):
             if holder not in SHOWN_ELSEWHERE:
                 details.setdefault(holder, []).extend(_rows(db, holder, column, ids))
-    return Dossier(
+    return SubjectData(
         ident(CONTACT, circle[0]),
         tuple(ident(CONTACT, each) for each in circle[1:]),
         tuple(ident(CONVERSATION, each) for each in threads),

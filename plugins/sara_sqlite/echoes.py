@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Echo, HandOver, Instant
+from sara import Handoff, Instant, OperatorEcho
 from sara_sqlite import corrections, modes, parts, people, turns
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, event, one, refresh_delivery
@@ -17,7 +17,7 @@ _NEAR = 100
 """What a person has not answered yet is among so many messages."""
 
 
-def take(db: Connection, echo: Echo, over: HandOver | None, touched: dict[int, None], now: Instant) -> None:
+def take(db: Connection, echo: OperatorEcho, over: Handoff | None, touched: dict[int, None], now: Instant) -> None:
     """Keep a person's words as history. What waited when they were said is answered; `over` is the hand-over that follows."""
     known = one(db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ?", echo.account, echo.external_id)
     if known is not None or recognised(db, echo.account, echo.external_id) or not echo.person.nameable:
@@ -42,7 +42,7 @@ def take(db: Connection, echo: Echo, over: HandOver | None, touched: dict[int, N
     refresh_delivery(db, key, now)
 
 
-def _keep(db: Connection, conversation: int, echo: Echo, now: Instant) -> int:
+def _keep(db: Connection, conversation: int, echo: OperatorEcho, now: Instant) -> int:
     state, reason, told = ("sent", None, "a person answered") if echo.says else ("skipped", "recorded", echo.kind)
     row = (
         db.execute(

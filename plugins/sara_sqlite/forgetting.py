@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from sara import AccountEvent, Change, Forgotten, IdentityChange, Instant, Stale
+from sara import AccountChange, AccountEvent, Conflict, ErasureReport, IdentityChange, Instant
 from sara_sqlite import people
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
@@ -19,11 +19,11 @@ from sara_sqlite.rows import CONTACT, CONVERSATION, FORGOTTEN, Connection, count
 UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
 
 
-def begin(db: Connection, who: str, now: Instant) -> tuple[Forgotten, Instant]:
+def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instant]:
     """Let nobody know a person any more; what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
-        raise Stale(f"there is nobody known as {who}")
+        raise Conflict(f"there is nobody known as {who}")
     chosen = json.dumps(circle)
     threads = [
         row["id"]
@@ -50,7 +50,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[Forgotten, Instant]:
     )
     db.executemany("INSERT INTO erasing (contact, began_at) VALUES (?, ?)", ((each, now) for each in circle))
     count(db, "forgotten")
-    told = Forgotten(
+    told = ErasureReport(
         tuple(ident(CONTACT, each) for each in circle),
         tuple(ident(CONVERSATION, each) for each in threads),
         held["messages"],
@@ -165,7 +165,7 @@ def step(db: Connection, limit: int) -> bool:
     return True
 
 
-def sign(db: Connection, change: Change, digest: str) -> None:
+def sign(db: Connection, change: AccountChange, digest: str) -> None:
     """Note whom a change was about, so that it goes when they do."""
     if isinstance(change, AccountEvent):
         return

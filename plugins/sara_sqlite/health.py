@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from sara import Instant, Millis, Unhealthy
+from sara import Instant, Milliseconds, UnhealthyConversation
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident
 
 What: TypeAlias = Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
 
-RECENT: Millis = 7 * 86_400_000
+RECENT: Milliseconds = 7 * 86_400_000
 
-SOON: Millis = 600_000
+SOON: Milliseconds = 600_000
 """What is to be looked at later than this waits on purpose, for the shop to open say."""
 
 _FROM = "SELECT c.id, c.account, c.contact, coalesce(p.name, p.username) AS name, p.phone, {since} AS since, {detail} AS detail FROM {where}"
@@ -44,11 +44,13 @@ _SQL: Mapping[What, str] = {
 }
 
 
-def unhealthy(db: Connection, now: Instant, unanswered: Millis, person: Millis, limit: int) -> list[Unhealthy]:
+def unhealthy(
+    db: Connection, now: Instant, unanswered: Milliseconds, person: Milliseconds, limit: int
+) -> list[UnhealthyConversation]:
     """Each conversation once for each thing that is wrong with it, the longest first."""
     limits = {"recent": now - RECENT, "soon": now + SOON, "unanswered": now - unanswered, "person": now - person, "limit": limit}
     found = [
-        Unhealthy(
+        UnhealthyConversation(
             ident(CONVERSATION, row["id"]),
             row["account"],
             ident(CONTACT, row["contact"]),

@@ -10,19 +10,19 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from sara import (
+    AcceptResult,
     AccountEvent,
-    Arrival,
-    Echo,
-    HandOver,
+    ClassifiedMessage,
+    Handoff,
     IdentityChange,
+    InboundBatch,
+    InboundDecision,
     InboundMessage,
     Instant,
-    Intake,
+    OneTimeNotice,
+    OperatorEcho,
     PreferenceChange,
-    Said,
-    SetAside,
-    Taken,
-    Verdict,
+    UnparsedPayload,
 )
 from sara_sqlite import (
     attachments,
@@ -45,7 +45,7 @@ UNREADABLE = "unreadable"
 """The reason of messages whose content the provider does not hand on, and the key of what the customer is told then."""
 
 
-def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
+def accept(db: Connection, intake: InboundBatch, now: Instant) -> AcceptResult:
     """All of an intake, within the caller's transaction."""
     db.execute(
         "INSERT INTO accounts (account, webhook_at) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET webhook_at = excluded.webhook_at",
@@ -89,7 +89,7 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
         _set_aside(db, item, now)
     work = tuple(open_work(db, conversation) for conversation in touched)
     rows = tuple(stored(the(db, STORED + " WHERE m.id = ?", message)) for message in fresh)
-    return Taken(
+    return AcceptResult(
         tuple(each for each in work if (each.reply_due, each.deliver_due, each.timer_due) != (None, None, None)),
         rows,
         known,
@@ -98,14 +98,16 @@ def accept(db: Connection, intake: Intake, now: Instant) -> Taken:
     )
 
 
-def digest_of(arrival: Arrival) -> str:
+def digest_of(arrival: ClassifiedMessage) -> str:
     """What a message without an id is recognised by."""
     m, stamp = arrival.message, arrival.message.at if arrival.stamp is None else arrival.stamp
     text = "\x1f".join((m.account, m.person.user_id or "", m.person.phone or "", m.kind, str(stamp), m.text, m.raw))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _take_safely(db: Connection, arrival: Arrival, intake: Intake, now: Instant) -> tuple[int, list[int], bool, bool] | None:
+def _take_safely(
+    db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now: Instant
+) -> tuple[int, list[int], bool, bool] | None:
     """Store one message; one that cannot be stored is set aside, and the rest of its request is none the worse for it."""
     db.execute("SAVEPOINT arrival")
     try:
@@ -113,7 +115,7 @@ def _take_safely(db: Connection, arrival: Arrival, intake: Intake, now: Instant)
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, UnicodeError, OverflowError, TypeError) as error:
         db.execute("ROLLBACK TO arrival")
         body = repr(arrival.message).encode("utf-8", "backslashreplace")
-        _set_aside(db, SetAside(arrival.message.account, f"could not be stored: {type(error).__name__}", body), now)
+        _set_aside(db, UnparsedPayload(arrival.message.account, f"could not be stored: {type(error).__name__}", body), now)
         return None
     finally:
         db.execute("RELEASE arrival")
@@ -135,7 +137,7 @@ def _is_news(db: Connection, digest: str, now: Instant) -> bool:
     return True
 
 
-def _take(db: Connection, arrival: Arrival, intake: Intake, now: Instant) -> tuple[int, list[int], bool, bool]:
+def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now: Instant) -> tuple[int, list[int], bool, bool]:
     """Store a message unless it is known: its number, the conversations that it touched, whether it was new, and whether it calls
     for an answer."""
     message, verdict = arrival.message, arrival.verdict
@@ -209,13 +211,13 @@ def _take(db: Connection, arrival: Arrival, intake: Intake, now: Instant) -> tup
         modes.tell_operator(db, conversation, intake.operator_notice, now)
     if skip == UNREADABLE and verdict.unreadable:
         draft = modes.in_their_language(db, key, verdict.unreadable)
-        saying.once(db, conversation, Said(UNREADABLE, (draft,), verdict.unreadable_since), now)
+        saying.once(db, conversation, OneTimeNotice(UNREADABLE, (draft,), verdict.unreadable_since), now)
         refresh_delivery(db, key, now)
     others = [*others, *_correct(db, row, arrival, now)]
     return row, [*touched, *others], True, not skip
 
 
-def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intake: Intake) -> bool:
+def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intake: InboundBatch) -> bool:
     """Whether a message is one of a person of the business: by who they are, or because it quotes what such a person was told."""
     if modes.quotes_call(db, message.account, message.reply_to):
         return True
@@ -226,7 +228,7 @@ def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intak
     return any(people.find(db, provider, each) in circle for each in intake.operators)
 
 
-def _correct(db: Connection, row: int, arrival: Arrival, now: Instant) -> list[int]:
+def _correct(db: Connection, row: int, arrival: ClassifiedMessage, now: Instant) -> list[int]:
     """Apply what a message corrects, or what its author has corrected before it arrived; the conversations that it touched."""
     quiet = (arrival.quiet, arrival.quiet_longest)
     if arrival.message.corrects is not None:
@@ -234,7 +236,7 @@ def _correct(db: Connection, row: int, arrival: Arrival, now: Instant) -> list[i
     return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, quiet, now)
 
 
-def _in_time(db: Connection, contact: int, arrival: Arrival, *, opted_out: bool, now: Instant) -> Verdict:
+def _in_time(db: Connection, contact: int, arrival: ClassifiedMessage, *, opted_out: bool, now: Instant) -> InboundDecision:
     """The verdict, unless it is about consent and changes nothing: it is so already, or the customer has said otherwise later."""
     message, verdict = arrival.message, arrival.verdict
     if verdict.consent is None:
@@ -242,15 +244,21 @@ def _in_time(db: Connection, contact: int, arrival: Arrival, *, opted_out: bool,
     if (verdict.consent == "opt_out") == opted_out:
         # Asking again for what is so already: a further STOP stays silent, START is a word like any other.
         modes.note_consent(db, contact, message.at)
-        return Verdict(skip="opt_out" if opted_out else "recorded" if message.corrects is not None else None)
+        return InboundDecision(skip="opt_out" if opted_out else "recorded" if message.corrects is not None else None)
     latest = the(db, "SELECT consent_at FROM contacts WHERE id = ?", contact)["consent_at"]
     # A time that is still to come was noted while this machine's clock was wrong.
     is_outdated = latest is not None and message.at < latest <= now + modes.SKEW
-    return Verdict(skip="outdated") if is_outdated else verdict
+    return InboundDecision(skip="outdated") if is_outdated else verdict
 
 
 def _why_unanswered(
-    db: Connection, conversation: sqlite3.Row, arrival: Arrival, verdict: Verdict, *, opted_out: bool, now: Instant
+    db: Connection,
+    conversation: sqlite3.Row,
+    arrival: ClassifiedMessage,
+    verdict: InboundDecision,
+    *,
+    opted_out: bool,
+    now: Instant,
 ) -> str | None:
     """Why SARA does not answer a message; None where it does."""
     if verdict.skip is not None and verdict.skip != UNREADABLE:
@@ -272,7 +280,7 @@ def _left_to_a_person(db: Connection, conversation: sqlite3.Row, since: Instant,
     return modes.PERSON
 
 
-def _begins_a_chapter(conversation: sqlite3.Row, arrival: Arrival) -> bool:
+def _begins_a_chapter(conversation: sqlite3.Row, arrival: ClassifiedMessage) -> bool:
     if conversation["closed_at"] is not None:
         return True
     after, last = arrival.chapter_after, conversation["last_at"]
@@ -285,7 +293,7 @@ def _known(db: Connection, account: str, external_id: str | None, digest: str | 
     return one(db, "SELECT id, conversation FROM messages WHERE account = ? AND digest = ?", account, digest)
 
 
-def _call_for_answer(db: Connection, conversation: int, arrival: Arrival, now: Instant) -> None:
+def _call_for_answer(db: Connection, conversation: int, arrival: ClassifiedMessage, now: Instant) -> None:
     """The quiet window: a burst is one turn, and a back-off under way is not cut short by it."""
     _take_along(db, conversation, now)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
@@ -308,7 +316,7 @@ def _take_along(db: Connection, conversation: int, now: Instant) -> None:
         event(db, now, "retried", "with a later message", conversation=conversation, message=row["id"])
 
 
-def _change(db: Connection, change: object, echoed: Mapping[str, HandOver], touched: dict[int, None], now: Instant) -> None:
+def _change(db: Connection, change: object, echoed: Mapping[str, Handoff], touched: dict[int, None], now: Instant) -> None:
     match change:
         case IdentityChange():
             people.follow(db, change, now)
@@ -320,7 +328,7 @@ def _change(db: Connection, change: object, echoed: Mapping[str, HandOver], touc
                     (int(change.allowed), change.at, contact, change.at),
                 )
             event(db, now, "preference", f"{change.category}: {'resume' if change.allowed else 'stop'}", actor="customer")
-        case Echo():
+        case OperatorEcho():
             echoes.take(db, change, echoed.get(change.external_id), touched, now)
         case AccountEvent():
             db.execute(
@@ -339,7 +347,7 @@ def _change(db: Connection, change: object, echoed: Mapping[str, HandOver], touc
             event(db, now, "account", f"{change.account}: {change.summary}{said}", actor="provider")
 
 
-def _set_aside(db: Connection, item: SetAside, now: Instant) -> None:
+def _set_aside(db: Connection, item: UnparsedPayload, now: Instant) -> None:
     digest = hashlib.sha256(item.body).hexdigest()
     db.execute(
         "INSERT INTO set_aside (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

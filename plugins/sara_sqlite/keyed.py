@@ -24,7 +24,7 @@ def key_in(context: Context) -> Path:
     return context.state / NAME
 
 
-class Key:
+class PseudonymKey:
     """The key in a file, made when the first person is erased. Until then nothing has a hash."""
 
     def __init__(self, path: Path) -> None:

@@ -11,14 +11,14 @@ from sara import (
     AccountEvent,
     Attempt,
     ConversationSummary,
+    HistoryMessage,
+    Identity,
     Instant,
     JobKind,
-    Line,
     OpenWork,
-    Person,
-    SetAside,
     StoredMessage,
     TimelineEvent,
+    UnparsedPayload,
     number_spellings,
     read_number,
 )
@@ -116,7 +116,7 @@ def conversation(db: Connection, ident_: str) -> ConversationSummary:
     return _summary(the(db, _SUMMARY + " WHERE c.id = ?", number(CONVERSATION, ident_)))
 
 
-def last_said(db: Connection, account: str, person: Person, quoted: str | None) -> Line | None:
+def last_said(db: Connection, account: str, person: Identity, quoted: str | None) -> HistoryMessage | None:
     """What a person was told in the message that they quote; else the last thing that they were told, if it is among the newest
     messages of their conversation."""
     contact = people.find(db, account.partition(":")[0], person)
@@ -228,13 +228,13 @@ def counts(db: Connection) -> dict[str, int]:
     return found
 
 
-def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[SetAside]:
+def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[UnparsedPayload]:
     """A page of what was not understood."""
     start = number("", after or "")
     rows = db.execute(
         "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
     )
-    return [SetAside(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
+    return [UnparsedPayload(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
 
 def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Draft, HandOver, Instant, Millis, OpenWork, Said, Tell, Wording
+from sara import Handoff, Instant, LocalizedContent, Milliseconds, OneTimeNotice, OpenWork, OperatorNotification, OutgoingContent
 from sara_sqlite import parts, people, saying, turns
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -29,7 +29,7 @@ TO_A_PERSON = "handed_over"
 PERSON = "human"
 """The reason of messages that came while a person answered."""
 
-SKEW: Millis = 300_000
+SKEW: Milliseconds = 300_000
 """How far clocks may differ."""
 
 PAUSED = "paused"
@@ -44,7 +44,7 @@ _LONGEST = 200
 _OPERATOR_NOTICE_EVERY = 3_600_000
 
 
-def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+def hand_over(db: Connection, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
     """What the contract says; the open work of every conversation that it touched."""
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
@@ -55,7 +55,7 @@ def hand_over(db: Connection, conversation: str, change: HandOver, now: Instant)
 def apply(
     db: Connection,
     conversation: int,
-    change: HandOver,
+    change: Handoff,
     now: Instant,
     language: str | None = None,
     *,
@@ -116,7 +116,7 @@ def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
         event(db, now, "parked", PAUSED, conversation=conversation, message=row["id"])
 
 
-def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: Wording) -> OpenWork:
+def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: LocalizedContent) -> OpenWork:
     """SARA answers again."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
@@ -146,7 +146,12 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
 
 
 def say_in_their_language(
-    db: Connection, conversation: sqlite3.Row, wording: Wording, now: Instant, language: str | None = None, always: bool = False
+    db: Connection,
+    conversation: sqlite3.Row,
+    wording: LocalizedContent,
+    now: Instant,
+    language: str | None = None,
+    always: bool = False,
 ) -> None:
     """Say one of SARA's own texts: in the language that the person writes, while that is not known in `language`. One who wants
     silence is told nothing, unless it is about that (`always`)."""
@@ -155,13 +160,15 @@ def say_in_their_language(
     parts.add(db, conversation, [in_their_language(db, conversation["id"], wording, language)], "notice", None, now)
 
 
-def in_their_language(db: Connection, conversation: int, wording: Wording, language: str | None = None) -> Draft:
+def in_their_language(
+    db: Connection, conversation: int, wording: LocalizedContent, language: str | None = None
+) -> OutgoingContent:
     """One of SARA's own texts in the language that the person writes, while that is not known in `language`."""
     spoken = (code for code in (head_of(db, conversation)["language"], language) if code and code in wording)
     return wording[next(spoken, "")]
 
 
-def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
+def tell(db: Connection, what: OperatorNotification, about: int, now: Instant) -> int:
     """Tell a person of the business; the conversation with them. One who wants silence is not told."""
     contact = people.resolve(db, what.account.partition(":")[0], what.person, now)
     with_them = people.conversation_of(db, what.account, contact, now)
@@ -171,7 +178,7 @@ def tell(db: Connection, what: Tell, about: int, now: Instant) -> int:
     values = {**what.values, **_facts(db, about)}
     text = _PLACE.sub(lambda place: values.get(place[1], place[0]), what.draft.text)
     # As an operator's words: outside the reply window a template may ask them to write, and then they get it.
-    [made] = parts.add(db, with_them, [Draft(text, what.draft.kind, what.draft.content)], "operator", None, now)
+    [made] = parts.add(db, with_them, [OutgoingContent(text, what.draft.kind, what.draft.content)], "operator", None, now)
     db.execute("UPDATE messages SET about = ? WHERE id = ?", (about, number(MESSAGE, made)))
     refresh_delivery(db, with_them["id"], now)
     return int(with_them["id"])
@@ -199,16 +206,18 @@ def quotes_call(db: Connection, account: str, external_id: str | None) -> bool:
     return one(db, query, account, external_id) is not None or one(db, resent, external_id, account) is not None
 
 
-def tell_operator(db: Connection, conversation: sqlite3.Row, notice: Wording, now: Instant) -> None:
+def tell_operator(db: Connection, conversation: sqlite3.Row, notice: LocalizedContent, now: Instant) -> None:
     """Say to a person of the business that nobody gets what they write here."""
     person = head_of(db, conversation["id"])
     if notice and not person["opted_out"]:
         draft = in_their_language(db, conversation["id"], notice)
-        saying.once(db, conversation, Said("operator_notice", (draft,), now - _OPERATOR_NOTICE_EVERY), now)
+        saying.once(db, conversation, OneTimeNotice("operator_notice", (draft,), now - _OPERATOR_NOTICE_EVERY), now)
         refresh_delivery(db, conversation["id"], now)
 
 
-def consent(db: Connection, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording) -> OpenWork:
+def consent(
+    db: Connection, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: LocalizedContent
+) -> OpenWork:
     """Somebody of the business notes what the person wants."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)

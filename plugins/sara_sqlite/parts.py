@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from sara import Draft, Instant
+from sara import Instant, OutgoingContent
 from sara_sqlite.rows import MESSAGE, Connection, event, ident, number, one, to_json
 
 BY_CONSENT = "('reply', 'template', 'notice')"
@@ -27,7 +27,7 @@ _UNSAID = (
 def add(
     db: Connection,
     conversation: sqlite3.Row,
-    drafts: Iterable[Draft],
+    drafts: Iterable[OutgoingContent],
     purpose: str,
     reply: int | None,
     now: Instant,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from sara import IdentityChange, Instant, Person, number_spellings
+from sara import Identity, IdentityChange, Instant, number_spellings
 from sara_sqlite import parts, turns
 from sara_sqlite.remembering import silenced
 from sara_sqlite.rows import Connection, address, event, head_of, look_at_timers, one, refresh_delivery, the
 
 
-def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
+def resolve(db: Connection, provider: str, person: Identity, now: Instant) -> int:
     """The contact that `person` is, made if there is none yet; what is newly known of them is kept."""
     contact, former = _by_id(db, provider, person)
     if contact is not None and former:
@@ -33,7 +33,7 @@ def resolve(db: Connection, provider: str, person: Person, now: Instant) -> int:
     return contact
 
 
-def find(db: Connection, provider: str, person: Person) -> int | None:
+def find(db: Connection, provider: str, person: Identity) -> int | None:
     """The contact that `person` is, if there is one."""
     contact, _ = _by_id(db, provider, person)
     if contact is None:
@@ -41,7 +41,7 @@ def find(db: Connection, provider: str, person: Person) -> int | None:
     return _by_spelling(db, provider, person) if contact is None else contact
 
 
-def learn_recipient(db: Connection, conversation: int, recipient: Person, now: Instant) -> None:
+def learn_recipient(db: Connection, conversation: int, recipient: Identity, now: Instant) -> None:
     """The provider says whom a message to this conversation's person went to: they are known by that number, too."""
     head = head_of(db, conversation)
     if not recipient.phone or head["user_id"] is not None or recipient.phone == head["phone"]:
@@ -51,7 +51,7 @@ def learn_recipient(db: Connection, conversation: int, recipient: Person, now: I
     if known is not None and known != contact:
         # Somebody wrote under that number, and of this contact nothing but a number was known.
         contact = link(db, provider, contact, known, now)
-    _learn(db, provider, contact, Person(phone=recipient.phone), now)
+    _learn(db, provider, contact, Identity(phone=recipient.phone), now)
     event(db, now, "number_learnt", detail=f"p{contact}: the provider named the number that a message went to", actor="provider")
 
 
@@ -157,7 +157,7 @@ def beside(db: Connection, conversation: int) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def _by_id(db: Connection, provider: str, person: Person) -> tuple[int | None, bool]:
+def _by_id(db: Connection, provider: str, person: Identity) -> tuple[int | None, bool]:
     """The contact with these ids, and whether the id that named it is a former one."""
     for scheme, value in (("user_id", person.user_id), ("parent_id", person.parent_id)):
         row = _alias(db, provider, scheme, value)
@@ -171,7 +171,7 @@ def _by_phone(db: Connection, provider: str, phone: str | None) -> int | None:
     return None if row is None else int(row["contact"])
 
 
-def _by_spelling(db: Connection, provider: str, person: Person) -> int | None:
+def _by_spelling(db: Connection, provider: str, person: Identity) -> int | None:
     """The contact whose number is another spelling of this one, if there is exactly one.
 
     A provider that names a user id means its own spelling: then it can only be somebody of whom nothing is known but a number that
@@ -206,7 +206,7 @@ def _same_person(db: Connection, by_id: int, by_phone: int | None) -> bool:
     return known["phone"] is None and other["user_id"] is None
 
 
-def _contradicts(db: Connection, contact: int, person: Person) -> bool:
+def _contradicts(db: Connection, contact: int, person: Identity) -> bool:
     """Whether `contact` has another user id than `person`: then the number has a new owner."""
     if not person.user_id:
         return False
@@ -218,7 +218,7 @@ def _create(db: Connection, provider: str, now: Instant) -> int:
     return int(db.execute("INSERT INTO contacts (provider, created_at) VALUES (?, ?)", (provider, now)).lastrowid or 0)
 
 
-def _learn(db: Connection, provider: str, contact: int, person: Person, now: Instant) -> None:
+def _learn(db: Connection, provider: str, contact: int, person: Identity, now: Instant) -> None:
     row = the(db, "SELECT * FROM contacts WHERE id = ?", contact)
     for scheme, value in (("user_id", person.user_id), ("parent_id", person.parent_id), ("phone", person.phone)):
         if value and row[scheme] != value:

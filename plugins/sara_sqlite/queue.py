@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Context, Entry, Instant, JobKind, ScheduledQueue, Wake
+from sara import Context, Entry, Instant, JobKind, JobRequest, ScheduledQueue
 from sara_sqlite.database import Database
 from sara_sqlite.keyed import key_in
 from sara_sqlite.options import SqliteOptions
@@ -80,7 +80,7 @@ def _select(db: sqlite3.Connection, before: Instant, lane: str | None, limit: in
             "SELECT * FROM jobs WHERE lane = ? AND due < ? ORDER BY priority DESC, due LIMIT ?", (name, before, limit)
         )
         found += [
-            Entry(Wake(row["kind"], row["key"], row["due"], row["lane"], row["priority"]), row["stamp"], row["failures"])
+            Entry(JobRequest(row["kind"], row["key"], row["due"], row["lane"], row["priority"]), row["stamp"], row["failures"])
             for row in rows
         ]
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from sara import Failure, Instant, Receipt
+from sara import DeliveryFailure, DeliveryReceipt, Instant
 from sara_sqlite import billing, parts, reopening
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
@@ -14,7 +14,7 @@ RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 EARLY_KEPT = 86_400_000
 
 
-def apply(db: Connection, receipt: Receipt, now: Instant) -> sqlite3.Row | None:
+def apply(db: Connection, receipt: DeliveryReceipt, now: Instant) -> sqlite3.Row | None:
     """Apply one receipt; return the part it speaks of, or None (then it is kept for a while: it may be early)."""
     attempt = _attempt_of(db, receipt)
     if attempt is None:
@@ -41,14 +41,14 @@ def apply_early(db: Connection, attempt_id: str, part: sqlite3.Row, external_id:
         db.execute("DELETE FROM early_receipts WHERE account = ? AND external_id = ?", (part["account"], external_id))
 
 
-def _early(row: sqlite3.Row) -> Receipt:
+def _early(row: sqlite3.Row) -> DeliveryReceipt:
     failed = row["status"] == "failed"
-    return Receipt(
+    return DeliveryReceipt(
         row["account"],
         row["status"],
         row["at"],
         row["external_id"],
-        failure=Failure(row["code"] or "", row["reason"] or "", row["follows"], row["after"]) if failed else None,
+        failure=DeliveryFailure(row["code"] or "", row["reason"] or "", row["follows"], row["after"]) if failed else None,
         pricing=row["pricing"] and json.loads(row["pricing"]),
         counts=bool(row["counts"]),
     )
@@ -66,7 +66,7 @@ def note_second_acceptance(db: Connection, part: sqlite3.Row, now: Instant) -> N
         )
 
 
-def _attempt_of(db: Connection, receipt: Receipt) -> sqlite3.Row | None:
+def _attempt_of(db: Connection, receipt: DeliveryReceipt) -> sqlite3.Row | None:
     sql = "SELECT a.* FROM attempts a JOIN messages m ON m.id = a.part WHERE m.account = ? AND "
     found = one(db, sql + "a.id = ?", receipt.account, receipt.attempt_id) if receipt.attempt_id else None
     if found is None and receipt.external_id:
@@ -95,7 +95,7 @@ def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, exter
     note_second_acceptance(db, part, now)
 
 
-def _advance(db: Connection, attempt_id: str, part_id: int, receipt: Receipt, now: Instant) -> None:
+def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryReceipt, now: Instant) -> None:
     """Move the attempt forward, and the part as far as its attempts together allow."""
     part = the(db, "SELECT * FROM messages WHERE id = ?", part_id)
     attempt = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
@@ -120,10 +120,12 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: Receipt, no
     event(db, now, receipt.status, price, conversation=part["conversation"], message=part_id, actor="provider")
 
 
-def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, attempt_id: str, receipt: Receipt, now: Instant) -> None:
+def _fail_unless_another_may_succeed(
+    db: Connection, part: sqlite3.Row, attempt_id: str, receipt: DeliveryReceipt, now: Instant
+) -> None:
     """A failure ends its attempt; it concerns the part only if no other attempt has arrived or is on its way. One in doubt keeps no
     part alive: should its receipt come after all, it lifts the part out of its failure."""
-    failure = receipt.failure or Failure("", "the provider gave no reason")
+    failure = receipt.failure or DeliveryFailure("", "the provider gave no reason")
     other = one(
         db,
         "SELECT 1 FROM attempts WHERE part = ? AND (state = 'sending' OR (state = 'accepted'"
@@ -137,13 +139,13 @@ def _fail_unless_another_may_succeed(db: Connection, part: sqlite3.Row, attempt_
     parts.fail(db, part, failure.told, now, actor="provider")
 
 
-def _keep_early(db: Connection, receipt: Receipt, now: Instant) -> None:
+def _keep_early(db: Connection, receipt: DeliveryReceipt, now: Instant) -> None:
     if not receipt.external_id or recognised(db, receipt.account, receipt.external_id):
         return
     if recognised(db, receipt.account, receipt.attempt_id):
         return
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
-    failure = receipt.failure or Failure("", "")
+    failure = receipt.failure or DeliveryFailure("", "")
     db.execute(
         "INSERT INTO early_receipts (account, external_id, status, at, code, reason, follows, after, pricing, counts, kept_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sara import Instant, JobKind, Recovered
+from sara import Instant, JobKind, RecoveryReport
 from sara_sqlite.rows import CONVERSATION, Connection, event, ident, one, refresh_delivery, the
 from sara_sqlite.turns import settle_turn
 
@@ -15,7 +15,7 @@ SUSPECT, GUILTY = 2, 3
 """Unclean ends in a row that make a conversation suspect, and that convict one that was the only suspect at the last."""
 
 
-def recover(db: Connection, owner: str, now: Instant) -> Recovered:
+def recover(db: Connection, owner: str, now: Instant) -> RecoveryReport:
     """The lock on the file makes every other owner dead."""
     unclean = db.execute(
         "UPDATE boots SET ended_at = ?, unclean = 1 WHERE owner <> ? AND ended_at IS NULL", (now, owner)
@@ -28,7 +28,7 @@ def recover(db: Connection, owner: str, now: Instant) -> Recovered:
     db.execute("UPDATE conversations SET attempt_open = 0, reserved = NULL WHERE attempt_open = 1")
     lately = the(db, "SELECT count(*) AS n FROM boots WHERE unclean = 1 AND ended_at > ?", now - LATELY)["n"]
     suspects = tuple((kind, ident(CONVERSATION, key)) for kind, key in busy if _crashes(db, key, now) >= SUSPECT)
-    return Recovered(doubtful, lately, suspects, tuple(ident(CONVERSATION, key) for key in quarantined))
+    return RecoveryReport(doubtful, lately, suspects, tuple(ident(CONVERSATION, key) for key in quarantined))
 
 
 def farewell(db: Connection, owner: str, now: Instant) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sara import Instant, Millis
+from sara import Instant, Milliseconds
 from sara_sqlite.rows import Connection, one
 
-RECOGNISED: Millis = 30 * 86_400_000
+RECOGNISED: Milliseconds = 30 * 86_400_000
 """How long what is gone is recognised when the provider delivers it again. Providers give up after days."""
 
 _NAMED = (

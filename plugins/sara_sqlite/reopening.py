@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from sara import Draft, Failure, Instant, Millis, plain
+from sara import DeliveryFailure, Instant, Milliseconds, OutgoingContent, render_plain_text
 from sara_sqlite import parts, window
 from sara_sqlite.rows import Connection, event, head_of, one
 
 AT_MOST = 3
 """So often a part is put back in a row; one that fails again after that has failed."""
 
-PAUSE: Millis = 60_000
+PAUSE: Milliseconds = 60_000
 """How long a part is put off where nobody says for how long; twice as long each time, but never longer than `LONGEST`."""
 
-LONGEST: Millis = 7 * 86_400_000
+LONGEST: Milliseconds = 7 * 86_400_000
 
 
-def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: Failure, at: Instant, now: Instant) -> bool:
+def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: DeliveryFailure, at: Instant, now: Instant) -> bool:
     """Put back a part whose attempt failed at `at`, the provider's time; false where it has to end."""
     closed = failure.then == "window" and window.close(db, part["conversation"], at)
     if failure.then == "end" or _unwanted(db, part) or _too_late(db, part, failure, closed=closed):
@@ -67,7 +67,7 @@ def _unwanted(db: Connection, part: sqlite3.Row) -> bool:
     )
 
 
-def _too_late(db: Connection, part: sqlite3.Row, failure: Failure, *, closed: bool) -> bool:
+def _too_late(db: Connection, part: sqlite3.Row, failure: DeliveryFailure, *, closed: bool) -> bool:
     """Whether it was put back often enough, or would come after what was said later. What left later while the window was closed
     fails as it did, unless a person said it; a template cannot wait for the window that it is to open."""
     if part["reopened"] >= AT_MOST and failure.then != "channel":
@@ -88,4 +88,4 @@ def _words_of(part: sqlite3.Row) -> str:
     """What a part can say without its file; empty for one that is text already."""
     content = json.loads(part["content"])
     given = {"url": content["url"]} if "url" in content else {}
-    return "" if part["kind"] == "text" else plain(Draft(part["text"], part["kind"], given))
+    return "" if part["kind"] == "text" else render_plain_text(OutgoingContent(part["text"], part["kind"], given))

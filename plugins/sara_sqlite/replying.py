@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from sara import Also, Draft, HistoryLimits, Instant, OpenWork, ReplyView, Reserve, Said, Stale, Usage
+from sara import (
+    Conflict,
+    HistoryLimits,
+    Instant,
+    OneTimeNotice,
+    OpenWork,
+    OutgoingContent,
+    ReplySideEffects,
+    ReplyView,
+    Usage,
+    UsageReservation,
+)
 from sara import Contact as Customer
 from sara_sqlite import attachments, modes, parts, saying, spending, turns
 from sara_sqlite.rows import (
@@ -106,7 +117,7 @@ def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt",
     return "backing_off" if first["state"] == "queued" and first["tried"] else "clear"
 
 
-def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant, wanted: Reserve | None) -> int:
+def begin(db: Connection, conversation: str, answers: Sequence[str], now: Instant, wanted: UsageReservation | None) -> int:
     """Count the call before it is made, and set aside what it may cost."""
     key = number(CONVERSATION, conversation)
     turns.end_deferral(db, key, now)
@@ -127,18 +138,18 @@ def save(
     conversation: str,
     attempt: int,
     answers: Sequence[str],
-    drafts: Sequence[Draft],
+    drafts: Sequence[OutgoingContent],
     usage: Usage | None,
     now: Instant,
     readings: Mapping[str, str],
-    also: Also,
+    also: ReplySideEffects,
 ) -> Sequence[OpenWork]:
     """Keep an answer and queue its parts, unless the turn has moved on."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     numbers = [number(MESSAGE, answer) for answer in answers]
     if row["attempt"] != attempt or not row["attempt_open"] or _still_waiting(db, key, numbers) < len(numbers):
-        raise Stale("the turn has moved on since the responder was asked")
+        raise Conflict("the turn has moved on since the responder was asked")
     spending.settle(db, key, usage, also.money)
     used = usage or Usage()
     reply = db.execute(
@@ -176,7 +187,7 @@ def rethink(
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["attempt"] != attempt or not row["attempt_open"]:
-        raise Stale("the turn has moved on since the responder was asked")
+        raise Conflict("the turn has moved on since the responder was asked")
     waiting = the(db, "SELECT count(*) AS n FROM messages WHERE conversation = ? AND state = 'waiting'", key)
     if waiting["n"] <= len(answers) or row["rethought"] >= most:
         return None
@@ -213,7 +224,7 @@ def postpone(
             spending.give_back(db, key)
         return open_work(db, key)
     if attempt is not None and row["attempt"] != attempt:
-        raise Stale("another call was made since")
+        raise Conflict("another call was made since")
     if attempt is not None:
         survived(db, key)
         spending.give_back(db, key)
@@ -249,8 +260,8 @@ def end(
     state: Literal["skipped", "dead"],
     reason: str,
     now: Instant,
-    notices: Sequence[Draft],
-    said: Said | None,
+    notices: Sequence[OutgoingContent],
+    said: OneTimeNotice | None,
 ) -> OpenWork:
     """End messages without an answer."""
     key = number(CONVERSATION, conversation)

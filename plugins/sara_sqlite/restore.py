@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sara import Instant, SaraError, StoreUnavailable, open_private
 from sara_sqlite import damage, reopening
-from sara_sqlite.aside import Stop
+from sara_sqlite.aside import CancelToken
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync
 from sara_sqlite.lock import Lock, owned_like
 from sara_sqlite.migrate import bring_up, check_not_newer
@@ -29,13 +29,13 @@ UNSENT = "direction = 'out' AND state IN ('queued', 'sending', 'in_doubt', 'park
 UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 
-def examine(path: Path, backup: Path, stop: Stop) -> dict[str, int]:
+def examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
     """What a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
     with _locked(path, backup):
         return _examine(path, backup, stop)
 
 
-def restore(path: Path, backup: Path, now: Instant, stop: Stop) -> dict[str, int | str]:
+def restore(path: Path, backup: Path, now: Instant, stop: CancelToken) -> dict[str, int | str]:
     """Put `backup` in the place of the database `path`, which is kept aside; what it brought.
 
     The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
@@ -103,7 +103,7 @@ def _locked(path: Path, backup: Path) -> Lock:
     return Lock(path)
 
 
-def _examine(path: Path, backup: Path, stop: Stop) -> dict[str, int]:
+def _examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
     if path.exists() and path.samefile(backup):
         raise SaraError(f"{backup} is the database in use, not a backup of it")
     try:
@@ -126,7 +126,7 @@ def _open_in(db: Connection) -> dict[str, int]:
     }
 
 
-def _prepare(fresh: Path, taken: Instant, now: Instant, stop: Stop) -> dict[str, int]:
+def _prepare(fresh: Path, taken: Instant, now: Instant, stop: CancelToken) -> dict[str, int]:
     """Bring the copy to this SARA's schema, mark what may have been done since, and make sure of it."""
     with closing(sqlite3.connect(fresh, isolation_level=None, check_same_thread=False)) as db:
         db.row_factory = sqlite3.Row

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Attachment, Instant, Line, OpenWork, Person, Role, Stale, StoredMessage
+from sara import Attachment, Conflict, HistoryMessage, Identity, Instant, OpenWork, Role, StoredMessage
 
 Connection = sqlite3.Connection
 
@@ -72,10 +72,10 @@ def one(db: Connection, sql: str, *args: Any) -> sqlite3.Row | None:
 
 
 def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
-    """The one row that must be there. Raises Stale where it is not."""
+    """The one row that must be there. Raises Conflict where it is not."""
     row = one(db, sql, *args)
     if row is None:
-        raise Stale("there is nothing by that id")
+        raise Conflict("there is nothing by that id")
     return row
 
 
@@ -180,10 +180,10 @@ LINES = """
 _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "notice": "notice", "operator": "operator"}
 
 
-def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> Line:
+def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> HistoryMessage:
     """A message as a responder reads it, from a row that also has what it quotes."""
     quoted, direction, purpose = json.loads(row["quoted"]) if row["quoted"] is not None else (None, None, None)
-    return Line(
+    return HistoryMessage(
         ident(MESSAGE, row["id"]),
         _role(row["direction"], row["purpose"]),
         row["text"],
@@ -214,6 +214,6 @@ def head_of(db: Connection, conversation: int) -> sqlite3.Row:
     )
 
 
-def address(row: sqlite3.Row) -> Person:
+def address(row: sqlite3.Row) -> Identity:
     """Whom a send is addressed to, from a row of `contacts`."""
-    return Person(row["user_id"], row["parent_id"], row["phone"], row["username"], row["name"])
+    return Identity(row["user_id"], row["parent_id"], row["phone"], row["username"], row["name"])

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Draft, Instant, OpenWork, Purpose, Said
+from sara import Instant, OneTimeNotice, OpenWork, OutgoingContent, Purpose
 from sara_sqlite import parts
 from sara_sqlite.rows import CONVERSATION, MESSAGE, Connection, event, look_at_timers, number, one, refresh_delivery, the
 
@@ -14,7 +14,7 @@ SCHEDULED = "scheduled"
 """The reason of parts whose time has not come."""
 
 
-def once(db: Connection, conversation: sqlite3.Row, said: Said | None, now: Instant) -> bool:
+def once(db: Connection, conversation: sqlite3.Row, said: OneTimeNotice | None, now: Instant) -> bool:
     """Say one of SARA's own texts unless it was said already; whether it was said now."""
     if said is None:
         return False
@@ -30,7 +30,13 @@ def once(db: Connection, conversation: sqlite3.Row, said: Said | None, now: Inst
 
 
 def say(
-    db: Connection, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None
+    db: Connection,
+    conversation: str,
+    drafts: Sequence[OutgoingContent],
+    purpose: Purpose,
+    by: str,
+    now: Instant,
+    at: Instant | None,
 ) -> OpenWork:
     """Queue what answers nothing, or put it aside until its time."""
     key = number(CONVERSATION, conversation)

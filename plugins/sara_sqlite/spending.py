@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Ceiling, Instant, OverBudget, Reserve, Usage
+from sara import Instant, OverBudget, Usage, UsageLimit, UsageReservation
 from sara_sqlite.rows import Connection, the
 
 DAY = 86_400_000
 MINUTE = 60_000
 
 
-def reserve(db: Connection, conversation: int, wanted: Reserve | None) -> None:
+def reserve(db: Connection, conversation: int, wanted: UsageReservation | None) -> None:
     """Set aside what a call may cost. Raises OverBudget where a ceiling cannot hold it."""
     # What was set aside for a call that nobody settled, as the process did not live to, stays spent.
     db.execute("UPDATE conversations SET reserved = NULL WHERE id = ? AND reserved IS NOT NULL", (conversation,))
@@ -30,7 +30,7 @@ def reserve(db: Connection, conversation: int, wanted: Reserve | None) -> None:
     db.execute("UPDATE conversations SET reserved = ? WHERE id = ?", (json.dumps(kept), conversation))
 
 
-def _must_hold(ceiling: Ceiling, what: str, most: int | None, so_far: Mapping[str, int], wanted: int) -> None:
+def _must_hold(ceiling: UsageLimit, what: str, most: int | None, so_far: Mapping[str, int], wanted: int) -> None:
     if most is not None and so_far.get(what, 0) + wanted > most:
         raise OverBudget(f"the AI's {what} for {ceiling.period} are used up", period=ceiling.period)
 

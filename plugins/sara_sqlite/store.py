@@ -9,43 +9,43 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sara import (
+    AcceptResult,
     AccountEvent,
-    Also,
     Attachment,
     Attempt,
+    AttemptResult,
     Context,
     ConversationSummary,
     DeliveryView,
-    Dossier,
     Download,
-    Draft,
-    Forgotten,
-    HandOver,
+    ErasureReport,
+    Handoff,
     HistoryLimits,
+    HistoryMessage,
+    Identity,
+    InboundBatch,
     Instant,
-    Intake,
     JobKind,
-    Line,
-    Millis,
+    LocalizedContent,
+    Milliseconds,
+    OneTimeNotice,
     OpenWork,
-    Outcome,
-    Person,
+    OutgoingContent,
     Purpose,
-    Recovered,
+    RecoveryReport,
+    ReplySideEffects,
     ReplyView,
-    Reserve,
-    Said,
     SearchHit,
-    SetAside,
     Store,
     StoredMessage,
-    Taken,
+    SubjectData,
     TimelineEvent,
     TimerView,
     ToolRecord,
-    Unhealthy,
+    UnhealthyConversation,
+    UnparsedPayload,
     Usage,
-    Wording,
+    UsageReservation,
 )
 from sara_sqlite import (
     attachments,
@@ -105,13 +105,15 @@ class SqliteStore(Store):
     async def close(self) -> None:
         await self.database.close()
 
-    async def accept(self, intake_: Intake, now: Instant) -> Taken:
+    async def accept(self, intake_: InboundBatch, now: Instant) -> AcceptResult:
         return await self.database.write(lambda db: intake.accept(db, intake_, now))
 
     async def reply_view(self, conversation: str, limits: HistoryLimits) -> ReplyView | None:
         return await self.database.read(lambda db: replying.view(db, conversation, limits))
 
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
+    async def begin_reply(
+        self, conversation: str, answers: Sequence[str], now: Instant, reserve: UsageReservation | None = None
+    ) -> int:
         return await self.database.write(lambda db: replying.begin(db, conversation, answers, now, reserve))
 
     async def save_reply(
@@ -119,14 +121,14 @@ class SqliteStore(Store):
         conversation: str,
         attempt: int,
         answers: Sequence[str],
-        parts: Sequence[Draft],
+        parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-        also: Also | None = None,
+        also: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         return await self.database.write(
-            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or Also())
+            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or ReplySideEffects())
         )
 
     async def rethink(
@@ -154,8 +156,8 @@ class SqliteStore(Store):
         state: Literal["skipped", "dead"],
         reason: str,
         now: Instant,
-        notices: Sequence[Draft] = (),
-        said: Said | None = None,
+        notices: Sequence[OutgoingContent] = (),
+        said: OneTimeNotice | None = None,
     ) -> OpenWork:
         return await self.database.write(lambda db: replying.end(db, conversation, answers, state, reason, now, notices, said))
 
@@ -165,40 +167,55 @@ class SqliteStore(Store):
     async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
         await self.database.write(lambda db: delivering.begin(db, part, attempt_id, owner, now))
 
-    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: delivering.settle(db, attempt_id, outcome, now))
 
     async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: delivering.settle_doubt(db, part, action, blind, now))
 
     async def end_part(
-        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+        self,
+        part: str,
+        state: Literal["cancelled", "failed", "parked"],
+        reason: str,
+        now: Instant,
+        instead: OutgoingContent | None = None,
     ) -> OpenWork:
         return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now, instead))
 
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now, reason))
 
-    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+    async def hand_over(self, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
         return await self.database.write(lambda db: modes.hand_over(db, conversation, change, now))
 
-    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+    async def hand_back(
+        self, conversation: str, by: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
+    ) -> OpenWork:
         return await self.database.write(lambda db: modes.hand_back(db, conversation, by, now, notice))
 
     async def consent(
-        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
     ) -> OpenWork:
         return await self.database.write(lambda db: modes.consent(db, conversation, opted_out, by, how, now, notice))
 
     async def say(
-        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+        self,
+        conversation: str,
+        drafts: Sequence[OutgoingContent],
+        purpose: Purpose,
+        by: str,
+        now: Instant,
+        at: Instant | None = None,
     ) -> OpenWork:
         return await self.database.write(lambda db: saying.say(db, conversation, drafts, purpose, by, now, at))
 
     async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
         await self.database.write(lambda db: modes.note(db, conversation, text, by, now, append=append))
 
-    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+    async def unhealthy(
+        self, now: Instant, unanswered: Milliseconds, person: Milliseconds, limit: int
+    ) -> Sequence[UnhealthyConversation]:
         return await self.database.read(lambda db: health.unhealthy(db, now, unanswered, person, limit))
 
     async def timer_view(self, conversation: str, shown: int) -> TimerView | None:
@@ -207,7 +224,7 @@ class SqliteStore(Store):
     async def set_timer(self, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: timing.set_timer(db, conversation, due, now))
 
-    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+    async def follow_up(self, conversation: str, draft: OutgoingContent, silent_since: Instant, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: timing.follow_up(db, conversation, draft, silent_since, now))
 
     async def close_conversation(self, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
@@ -216,7 +233,7 @@ class SqliteStore(Store):
     async def release(self, conversation: str, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: saying.release(db, conversation, now))
 
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         return await self.database.read(lambda db: timing.older_lines(db, conversation, shown, limit))
 
     async def save_summary(
@@ -224,7 +241,7 @@ class SqliteStore(Store):
     ) -> None:
         await self.database.write(lambda db: timing.save_summary(db, conversation, text, upto, usage, money, periods, now))
 
-    async def recover(self, owner: str, now: Instant) -> Recovered:
+    async def recover(self, owner: str, now: Instant) -> RecoveryReport:
         return await self.database.write(lambda db: recovering.recover(db, owner, now))
 
     async def farewell(self, owner: str, now: Instant) -> None:
@@ -280,7 +297,7 @@ class SqliteStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         return await self.database.read(lambda db: looking.conversation(db, conversation))
 
-    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
+    async def last_said(self, account: str, person: Identity, quoted: str | None = None) -> HistoryMessage | None:
         return await self.database.read(lambda db: looking.last_said(db, account, person, quoted))
 
     async def messages(self, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
@@ -301,7 +318,7 @@ class SqliteStore(Store):
     async def counts(self) -> Mapping[str, int]:
         return await self.database.read(looking.counts)
 
-    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
+    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
         return await self.database.read(lambda db: looking.set_aside(db, after, limit, since))
 
     async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
@@ -325,10 +342,10 @@ class SqliteStore(Store):
     async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
         return await self.database.read(lambda db: finding.files(db, conversation, after, limit))
 
-    async def person(self, who: str) -> Dossier | None:
+    async def person(self, who: str) -> SubjectData | None:
         return await self.database.read(lambda db: dossier.dossier(db, who))
 
-    async def forget(self, who: str, now: Instant) -> Forgotten:
+    async def forget(self, who: str, now: Instant) -> ErasureReport:
         await aside(lambda _: self.database.key.make())
         told, since = await self.database.write(lambda db: forgetting.begin(db, who, now))
         held = await aside(lambda _: copies.copies(self.database.path, self._backups, since))

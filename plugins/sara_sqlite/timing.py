@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sara import Conflict, HistoryMessage, Instant, OpenWork, OutgoingContent, TimerView, Usage
 from sara import Contact as Customer
-from sara import Draft, Instant, Line, OpenWork, Stale, TimerView, Usage
 from sara_sqlite import parts, spending
 from sara_sqlite.rows import (
     CONTACT,
@@ -120,13 +120,13 @@ def set_timer(db: Connection, conversation: str, due: Instant | None, now: Insta
     return open_work(db, key)
 
 
-def follow_up(db: Connection, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+def follow_up(db: Connection, conversation: str, draft: OutgoingContent, silent_since: Instant, now: Instant) -> OpenWork:
     """Ask once more."""
     key = number(CONVERSATION, conversation)
     _still_silent(db, key, silent_since)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["mode"] != "bot" or head_of(db, key)["opted_out"] or row["followed_up"]:
-        raise Stale("nobody is to be asked any more")
+        raise Conflict("nobody is to be asked any more")
     parts.add(db, row, [draft], "notice", None, now)
     db.execute("UPDATE conversations SET followed_up = 1 WHERE id = ?", (key,))
     event(db, now, "followed_up", conversation=key)
@@ -145,14 +145,14 @@ def close(db: Connection, conversation: str, silent_since: Instant, now: Instant
 def _still_silent(db: Connection, conversation: int, since: Instant) -> None:
     """Asks the same as the view: what that does not show must not keep a timer from ever being done."""
     if _count(db, _WAITING, conversation):
-        raise Stale("a message waits")
+        raise Conflict("a message waits")
     if _count(db, _UNSENT, conversation):
-        raise Stale("something is being said")
+        raise Conflict("something is being said")
     if max(_last(db, conversation, _THEIRS, 1) or 0, _last(db, conversation, _OURS, _NEAR) or 0) > since:
-        raise Stale("something was said since")
+        raise Conflict("something was said since")
 
 
-def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
     """The summary so far, and what comes next into it."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT summary FROM conversations WHERE id = ?", key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Instant, Stale, ToolRecord
+from sara import Conflict, Instant, ToolRecord
 from sara_sqlite.rows import CONVERSATION, Connection, event, number, one, the
 
 
@@ -14,7 +14,7 @@ def begin(
     row = the(db, "SELECT attempt, attempt_open FROM conversations WHERE id = ?", key)
     turn = one(db, "SELECT min(id) AS first FROM messages WHERE conversation = ? AND state = 'waiting'", key)
     if row["attempt"] != attempt or not row["attempt_open"] or turn is None or turn["first"] is None:
-        raise Stale("the turn has moved on since the responder was asked")
+        raise Conflict("the turn has moved on since the responder was asked")
     same = (key, turn["first"], name, arguments, occurrence)
     # An older message may have joined the turn since: what was called for any that still waits was called for this turn.
     known = one(
@@ -38,6 +38,6 @@ def end(db: Connection, record: int, result: str, now: Instant) -> None:
     """Keep what a call brought."""
     row = one(db, "SELECT conversation, turn, name FROM tool_calls WHERE id = ?", record)
     if row is None:
-        raise Stale("the conversation was forgotten")
+        raise Conflict("the conversation was forgotten")
     db.execute("UPDATE tool_calls SET result = ?, ended_at = ? WHERE id = ?", (result, now, record))
     event(db, now, "tool_done", row["name"], conversation=row["conversation"], message=row["turn"], actor="assistant")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from sara import Draft, InboundMessage, Instant, Millis
+from sara import InboundMessage, Instant, Milliseconds, OutgoingContent
 from sara_sqlite import parts, people
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
-WAITS_FOR: Millis = 7 * 86_400_000
+WAITS_FOR: Milliseconds = 7 * 86_400_000
 """An older part stays parked: nobody wants an answer to last week's question."""
 
 
@@ -86,7 +86,7 @@ def _is_out_of_turn(db: Connection, part: sqlite3.Row, now: Instant) -> bool:
     return False
 
 
-def invite(db: Connection, conversation: int, template: Draft, now: Instant) -> None:
+def invite(db: Connection, conversation: int, template: OutgoingContent, now: Instant) -> None:
     """Queue a template that asks the customer to write, once until they do."""
     row = the(db, "SELECT id, account, invitation FROM conversations WHERE id = ?", conversation)
     if row["invitation"] is None:

@@ -15,23 +15,23 @@ import structlog
 from sara_simulators.whatsapp import WhatsAppSimulator
 
 from sara import (
-    Accepted,
     Attachment,
     Channel,
+    CheckResult,
     Context,
-    Draft,
-    Finding,
+    Identity,
     Instant,
     NotSent,
-    Part,
-    Person,
-    Reception,
-    Refused,
+    OutboundMessage,
+    OutgoingContent,
+    Rejected,
     Request,
     Response,
     SaraError,
+    SendResult,
+    WebhookResult,
 )
-from sara_whatsapp.api.client import GraphClient, HeldBack
+from sara_whatsapp.api.client import GraphClient, TemplatePaused
 from sara_whatsapp.api.error_codes import FileRefused, TemplatesPaused
 from sara_whatsapp.api.media_download import Downloads
 from sara_whatsapp.api.media_upload import Uploads
@@ -100,7 +100,7 @@ class WhatsAppChannel(Channel):
             ending.push_async_callback(self._downloads.close)
             ending.push_async_callback(self._uploads.close)
 
-    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+    async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
         """Whether everything at Meta, and the way from there to here, is as it must be."""
         from sara_whatsapp.doctor import examine
 
@@ -108,28 +108,28 @@ class WhatsAppChannel(Channel):
 
     # in
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         method = request.method.upper()
         if method == "GET":
-            return Reception(self._verification(request))
+            return WebhookResult(self._verification(request))
         if method != "POST":
-            return Reception(Response(405))
+            return WebhookResult(Response(405))
         # Meta sends no compressed bodies; the signature is over the bytes as they came.
         if request.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
-            return Reception(Response(415))
+            return WebhookResult(Response(415))
         if not self.verify(request):
             self._tell_refusal()
-            return Reception(Response(401))
+            return WebhookResult(Response(401))
         parsed = parse(request.body, self._number, self._clock())
         if is_probe(parsed):
-            return Reception(Response(200))
+            return WebhookResult(Response(200))
         for note in parsed.notes:
             log.info("webhook_left_out", channel=self._name, what=note.what, which=note.which, count=note.count)
             if note.what == UNKNOWN_KIND:
                 self._tell_unknown_kind(note.which)
         if parsed.set_aside:
             log.warning("webhook_set_aside", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason)
-        return Reception(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
+        return WebhookResult(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
 
     def _tell_unknown_kind(self, kind: str) -> None:
         self._context.problems.report(
@@ -169,12 +169,12 @@ class WhatsAppChannel(Channel):
 
     # out
 
-    def compose(self, draft: Draft) -> Sequence[Draft]:
+    def compose(self, draft: OutgoingContent) -> Sequence[OutgoingContent]:
         parts = composer.compose(draft, self.text_limit)
         files = self._options.long_answers == "document" and draft.kind == "text"
         return [composer.file_of(draft)] if files and len(parts) >= self._options.document_from else parts
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         now = asyncio.get_running_loop().time()
         if part.kind == "template" and now < self._templates_from:
             raise NotSent("Meta limits templates.", after=ceil((self._templates_from - now) * 1_000), scope="conversation")
@@ -192,16 +192,16 @@ class WhatsAppChannel(Channel):
         except TemplatesPaused as error:
             self._templates_from = now + (error.after or _HOUR) / 1_000
             raise
-        except Refused:
+        except Rejected:
             if media_id is not None:
                 self._uploads.forget(media_id)  # it may be the file that Meta does not take, or has no longer
             raise
 
-    async def _posted(self, part: Part, attempt_id: str, media_id: str | None) -> Accepted:
+    async def _posted(self, part: OutboundMessage, attempt_id: str, media_id: str | None) -> SendResult:
         """Post a part; if its file is refused then once as a document, which may be nearly anything, and at last its words."""
         try:
             accepted = await self._graph.send(message_body(part, attempt_id, media_id))
-            if isinstance(accepted, HeldBack):
+            if isinstance(accepted, TemplatePaused):
                 self._tell_held_back(part, accepted.standing)
             return accepted
         except FileRefused:
@@ -210,11 +210,11 @@ class WhatsAppChannel(Channel):
                 raise
         log.warning("file_refused", channel=self._name, part=part.id, kind=part.kind)
         for form in others[:-1]:
-            with suppress(Refused):
+            with suppress(Rejected):
                 return await self._graph.send(message_body(form, attempt_id, media_id))
         return await self._graph.send(message_body(others[-1], attempt_id, media_id))
 
-    def _tell_held_back(self, part: Part, standing: str) -> None:
+    def _tell_held_back(self, part: OutboundMessage, standing: str) -> None:
         name, language = part.content.get("name", part.kind), part.content.get("language", "")
         told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
         self._context.problems.report(
@@ -225,18 +225,18 @@ class WhatsAppChannel(Channel):
             lasts=24 * _HOUR,
         )
 
-    def is_address(self, person: Person) -> bool:
+    def is_address(self, person: Identity) -> bool:
         return is_address(person)
 
-    def outside_window(self) -> Draft | None:
+    def outside_window(self) -> OutgoingContent | None:
         return self._outside
 
-    def _template_of(self, options: WhatsAppOptions) -> Draft | None:
+    def _template_of(self, options: WhatsAppOptions) -> OutgoingContent | None:
         if (template := options.template) is None:
             return None
         content = {"name": template.name, "language": template.language, "parameters": list(template.parameters)}
         told = ", ".join((f"{template.name} ({template.language})", *template.parameters))
-        draft = next(iter(self.compose(Draft(f"[template {told}]", "template", content))))
+        draft = next(iter(self.compose(OutgoingContent(f"[template {told}]", "template", content))))
         return replace(draft, content={**draft.content, "category": template.category})
 
     async def mark_read(self, external_id: str) -> None:

@@ -36,7 +36,7 @@ class AdminApi:
             return answer
 
 
-async def daemon_of(config: Config) -> AdminApi | None:
+async def connect_admin(config: Config) -> AdminApi | None:
     """The running daemon's API; None where no daemon answers."""
     import aiohttp
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sara.cli import archive
-from sara.cli.context import House, guarded, opened, read, usable
+from sara.cli.context import OfflineContext, open_store, read, require_config, run_command
 from sara.cli.identity import become_owner, has_changed, user_named
-from sara.cli.output import agreed, byte_count, fail, iso, local, print_json, printable
+from sara.cli.output import byte_count, confirm, fail, iso, local, print_json, printable
 from sara.domain.errors import SaraError
 from sara.domain.time import Instant
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.call_guard import bounded_method
 from sara.plugins.channel import media_in
 from sara.plugins.context import Context
@@ -35,7 +35,7 @@ def backup(config: Path, file: Path | None, *, as_json: bool) -> int:
     """Save all data to a new archive."""
 
     async def main() -> int:
-        async with opened(config, read_only=True) as house:
+        async with open_store(config, read_only=True) as house:
             now = wall_clock()
             target = _target(file, house.config.state, now)
             saved = await _save(house, target, now)
@@ -53,7 +53,7 @@ def backup(config: Path, file: Path | None, *, as_json: bool) -> int:
                 print(f"  {printable(path)}")
         return 0
 
-    return guarded(main)
+    return run_command(main)
 
 
 def _configuration(config: Path) -> list[Path]:
@@ -62,7 +62,7 @@ def _configuration(config: Path) -> list[Path]:
     return [path for path in (file, file.with_name("secrets.yaml")) if path.exists()]
 
 
-async def _save(house: House, target: Path, now: Instant) -> dict[str, int]:
+async def _save(house: OfflineContext, target: Path, now: Instant) -> dict[str, int]:
     """Write the archive `target`; what it holds."""
     try:
         with archive.unfinished(target) as folder:
@@ -135,11 +135,11 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
         return 0
 
     if not yes:
-        if code := guarded(ask):
+        if code := run_command(ask):
             return code
-        if not agreed("Restore it?"):
+        if not confirm("Restore it?"):
             return fail("nothing was changed")
-    return guarded(put_back)
+    return run_command(put_back)
 
 
 async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dict[str, Any]:
@@ -191,10 +191,10 @@ def _named(saved: Path, file: Path) -> Iterator[None]:
 async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
     """The store of a configuration, not opened, and the state folder."""
     loaded, plugins = await asyncio.to_thread(read, config)
-    checked = usable(loaded)
+    checked = require_config(loaded)
     become_owner(checked.state)
     section = checked.store
-    context = Context("store", checked.state, wall_clock, Problems(wall_clock, checked.redactor))
+    context = Context("store", checked.state, wall_clock, ProblemRegistry(wall_clock, checked.redactor))
     store: Store = build(plugins, "store", section, context)
     try:
         yield store, checked.state

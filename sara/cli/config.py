@@ -10,7 +10,7 @@ from sara.cli import doctor_checks, plugin_checks
 from sara.cli.context import plugins_beside, read
 from sara.cli.cross_checks import cross_checks
 from sara.cli.output import print_json
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 from sara.config.json_schema import schema as schema_of
 from sara.config.loader import Loaded
 from sara.config.tags import SECRETS
@@ -41,7 +41,7 @@ def check(config: Path, *, strict: bool, as_json: bool) -> int:
     return 1 if wrong or (strict and warnings) else 0
 
 
-def _order(finding: Finding) -> tuple[bool, Path, int, int]:
+def _order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
     """In the order of the file; what is about others comes behind."""
     return finding.file.name == SECRETS, finding.file, finding.line, finding.column
 
@@ -51,7 +51,7 @@ def _verdict(errors: int, warnings: int) -> str:
     return ", ".join(counted) or "all is well"
 
 
-def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
+def _warnings(loaded: Loaded, file: Path) -> Iterator[Diagnostic]:
     """What works, and is not as it should be."""
     config = loaded.config or loaded.partial
     if config is None:
@@ -66,7 +66,7 @@ def _warnings(loaded: Loaded, file: Path) -> Iterator[Finding]:
         return
     if mode & 0o077:
         message = "other users of this machine may read the secrets"
-        yield Finding("file", message, secrets, severity="warning", hint=f"chmod 600 {secrets}")
+        yield Diagnostic("file", message, secrets, severity="warning", hint=f"chmod 600 {secrets}")
 
 
 def schema(config: Path) -> int:

@@ -14,11 +14,11 @@ from sara.cli.identity import become_owner, has_changed
 from sara.config.loader import Loaded, load
 from sara.config.settings import Config
 from sara.domain.errors import ConfigError, SaraError
-from sara.i18n.catalog import Texts
-from sara.operations.conversation_health import Health
-from sara.operations.operator_actions import Acting
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Route, Routes
+from sara.i18n.catalog import MessageCatalog
+from sara.operations.conversation_health import ConversationHealth
+from sara.operations.operator_actions import OperatorActions
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.plugins.call_guard import bounded_method, told_of
 from sara.plugins.channel import Channel
 from sara.plugins.context import Context
@@ -54,7 +54,7 @@ _known: dict[Path, tuple[Loaded, Plugins]] = {}
 
 
 @dataclass(slots=True)
-class House:
+class OfflineContext:
     """The store and queue of a configuration, open without a daemon. `channels` are built, not open, by their names in the file."""
 
     config: Config
@@ -68,24 +68,26 @@ class House:
         return {channel.account: name for name, channel in self.channels.items()}
 
     @property
-    def routes(self) -> Routes:
+    def routes(self) -> ChannelBindings:
         """The channels with their policies; nobody answers without a daemon."""
         common, sections = self.config.conversation, self.config.channels
-        return Routes(Route(name, channel, sections[name].conversation or common, {}) for name, channel in self.channels.items())
+        return ChannelBindings(
+            ChannelBinding(name, channel, sections[name].conversation or common, {}) for name, channel in self.channels.items()
+        )
 
     @property
-    def acting(self) -> Acting:
+    def acting(self) -> OperatorActions:
         """For what a person of the business does with a conversation."""
-        texts = Texts(self.config.texts, self.config.conversation.language)
-        return Acting(self.store, self.routes, texts, wall_clock)
+        texts = MessageCatalog(self.config.texts, self.config.conversation.language)
+        return OperatorActions(self.store, self.routes, texts, wall_clock)
 
     @property
-    def health(self) -> Health:
+    def health(self) -> ConversationHealth:
         """For the conversations that somebody should look at."""
-        return Health(self.store, self.routes, Problems(wall_clock), wall_clock)
+        return ConversationHealth(self.store, self.routes, ProblemRegistry(wall_clock), wall_clock)
 
 
-def usable(loaded: Loaded) -> Config:
+def require_config(loaded: Loaded) -> Config:
     """The configuration as far as looking at data needs it. Missing secrets do not keep anybody from looking."""
     config = loaded.config or loaded.partial
     if config is not None and all(finding.kind == "secret" for finding in loaded.errors):
@@ -94,21 +96,21 @@ def usable(loaded: Loaded) -> Config:
 
 
 @asynccontextmanager
-async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
+async def open_store(config: Path, *, read_only: bool) -> AsyncIterator[OfflineContext]:
     """Open store and queue. Raises SaraError with what is the matter; what is not there yet only the daemon creates."""
     loaded, plugins = read(config)
-    checked = usable(loaded)
+    checked = require_config(loaded)
     become_owner(checked.state)
     _there(checked, config)
     if not read_only:
-        async with opened(config, read_only=True):
+        async with open_store(config, read_only=True):
             pass  # one that was never filled says so, and is not made here
     shared: dict[str, dict[Any, Any]] = {}
     async with AsyncExitStack() as stack:
         made: list[Any] = []
         sections: list[tuple[Kind, Any]] = [("store", checked.store), ("queue", checked.queue)]
         for kind, section in sections:
-            problems = Problems(wall_clock, checked.redactor)
+            problems = ProblemRegistry(wall_clock, checked.redactor)
             context = Context(kind, checked.state, wall_clock, problems, shared.setdefault(section.plugin, {}), read_only)
             built = build(plugins, kind, section, context)
             stack.push_async_callback(bounded_method, built.close, None)
@@ -119,7 +121,7 @@ async def opened(config: Path, *, read_only: bool) -> AsyncIterator[House]:
             except Exception as error:
                 raise SaraError(f"the plugin {section.plugin} {told_of(error)} when it was opened") from error
             made.append(built)
-        yield House(checked, made[0], made[1], channels_of(checked, plugins))
+        yield OfflineContext(checked, made[0], made[1], channels_of(checked, plugins))
 
 
 def _there(checked: Config, config: Path) -> None:
@@ -141,7 +143,7 @@ def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
     """The channels by their names in the file; one whose plugin cannot be had is left out."""
     channels = {}
     for section in config.channels.values():
-        context = Context(section.name, config.state, wall_clock, Problems(wall_clock, config.redactor), read_only=True)
+        context = Context(section.name, config.state, wall_clock, ProblemRegistry(wall_clock, config.redactor), read_only=True)
         try:
             channel: Channel = build(plugins, "channel", section, context)
         except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
@@ -150,17 +152,17 @@ def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
     return channels
 
 
-def looking(config: Path, look: Callable[[House], Awaitable[int]]) -> int:
+def run_read_only(config: Path, look: Callable[[OfflineContext], Awaitable[int]]) -> int:
     """Run a command that only looks."""
 
     async def main() -> int:
-        async with opened(config, read_only=True) as house:
+        async with open_store(config, read_only=True) as house:
             return await look(house)
 
-    return guarded(main)
+    return run_command(main)
 
 
-def guarded(main: Callable[[], Awaitable[int]]) -> int:
+def run_command(main: Callable[[], Awaitable[int]]) -> int:
     """Run to the end; what went wrong is said in one line."""
     from sara.cli.output import fail
     from sara.runtime.logging import set_up

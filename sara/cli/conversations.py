@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.context import House, looking
+from sara.cli.context import OfflineContext, run_read_only
 from sara.cli.output import (
     Cell,
     Column,
@@ -51,7 +51,7 @@ STATE_STYLES: Mapping[str, str] = {
 def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool) -> int:
     """Print the newest conversations, or those that somebody should look at."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         if unhealthy:
             return await _print_unhealthy(house, limit, as_json=as_json)
         found = await house.store.conversations(limit)
@@ -73,7 +73,7 @@ def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool)
         lines(*_listed(found, wall_clock()), "There are no conversations yet.")
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
 def _listed(found: Sequence[ConversationSummary], now: Instant) -> tuple[list[Column], list[list[Cell]]]:
@@ -134,7 +134,7 @@ def _last(each: ConversationSummary) -> str:
     return f"{arrow} {each.last_text or f'[{each.last_kind}]'}"
 
 
-async def _print_unhealthy(house: House, limit: int, *, as_json: bool) -> int:
+async def _print_unhealthy(house: OfflineContext, limit: int, *, as_json: bool) -> int:
     found = await house.health.look(limit, is_asked=True)
     if as_json:
         print_json([{**asdict(each), "since": iso(each.since)} for each in found])
@@ -158,7 +158,7 @@ async def _print_unhealthy(house: House, limit: int, *, as_json: bool) -> int:
 def show(config: Path, conversation: str, limit: int, *, full: bool = False, as_json: bool) -> int:
     """Print a conversation's newest messages, in their order."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         found = list(deque([message async for message in _all(house, conversation)], limit))
         if not found:
             return unknown(conversation)
@@ -178,7 +178,7 @@ def show(config: Path, conversation: str, limit: int, *, full: bool = False, as_
             _print_lines(found, files, now)
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
 def _print_lines(found: Sequence[StoredMessage], files: Mapping[str, Sequence[Attachment]], now: Instant) -> None:
@@ -220,7 +220,7 @@ def _styled(cell: Cell) -> tuple[str, str]:
 def why(config: Path, message: str, *, as_json: bool) -> int:
     """Print all that happened to a message."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         found = await house.store.find(message)
         if found is None:
             return fail(f"there is no message {message}; give our id (such as m12) or the provider's")
@@ -247,10 +247,10 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
         )
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
-async def _files(house: House, conversation: str) -> Mapping[str, Sequence[Attachment]]:
+async def _files(house: OfflineContext, conversation: str) -> Mapping[str, Sequence[Attachment]]:
     """The files of a conversation by their messages."""
     folder = media_in(house.config.state)
     found: defaultdict[str, list[Attachment]] = defaultdict(list)
@@ -280,7 +280,7 @@ def _described(file: Attachment) -> str:
     return " ".join((f"{known}: {place}" if known else place).split())
 
 
-async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:
+async def attachments_of(house: OfflineContext, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:
     """The files of a conversation, each with its message."""
     after: str | None = None
     while page := await house.store.attachments(conversation, after, PAGE):
@@ -289,7 +289,7 @@ async def attachments_of(house: House, conversation: str) -> AsyncIterator[tuple
         after = page[-1][1].id
 
 
-async def _all(house: House, conversation: str) -> AsyncIterator[StoredMessage]:
+async def _all(house: OfflineContext, conversation: str) -> AsyncIterator[StoredMessage]:
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
         for message in page:
@@ -302,7 +302,7 @@ def unknown(conversation: str) -> int:
     return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
 
 
-def exported(message: StoredMessage, house: House) -> dict[str, Any]:
+def exported(message: StoredMessage, house: OfflineContext) -> dict[str, Any]:
     """A message as `sara export` prints it."""
     return {
         "external_id": message.external_id,

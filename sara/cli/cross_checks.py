@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sara.cli.context import channels_of
 from sara.config.advice import is_stand_in
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 from sara.config.loader import Loaded
 from sara.config.positions import Positions
 from sara.config.settings import Config
@@ -19,10 +19,10 @@ from sara.pipeline.handoff import person_of
 from sara.plugins.channel import Channel
 from sara.plugins.loader import Plugins
 from sara.policy.ai_budget import price_of
-from sara.policy.settings import Conversation
+from sara.policy.settings import ConversationSettings
 
 
-def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Finding]:
+def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Diagnostic]:
     """Findings that do not stop the daemon: errors about what cannot work, warnings about what is probably not meant."""
     config = loaded.config or loaded.partial
     if config is None or loaded.positions is None:
@@ -37,7 +37,7 @@ def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Finding]:
     yield from _prices(at, config)
 
 
-def _public_url(at: Positions, config: Config, channels: Mapping[str, Channel]) -> Iterator[Finding]:
+def _public_url(at: Positions, config: Config, channels: Mapping[str, Channel]) -> Iterator[Diagnostic]:
     url, place = config.server.public_url, at.nearest("server", "public_url")
     if url is None:
         return
@@ -72,7 +72,7 @@ def _is_private(host: str) -> bool:
     return not address.is_global
 
 
-def _state(at: Positions, config: Config) -> Iterator[Finding]:
+def _state(at: Positions, config: Config) -> Iterator[Diagnostic]:
     """Whether the state folder is there and can be written, or can be made."""
     folder = config.state
     remedy = "let the user that runs SARA own it, and run this as that user or as root"
@@ -90,7 +90,7 @@ def _state(at: Positions, config: Config) -> Iterator[Finding]:
         yield at.finding("file", f"state: {config.state} {what} by this user", at.nearest("state"), remedy)
 
 
-def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> Iterator[Finding]:
+def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> Iterator[Diagnostic]:
     """A question that is put when the channel lets nothing more be said is never put."""
     policy = config.channels[name].conversation or config.conversation
     if policy.follow_up is None or channel.reply_window is None or policy.follow_up.after < channel.reply_window:
@@ -106,9 +106,9 @@ def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> It
     yield at.finding("value", message, at.nearest(*path, "after"), f"write less than {format_duration(channel.reply_window)}")
 
 
-def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], known: set[tuple[int, int]]) -> Iterator[Finding]:
+def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], known: set[tuple[int, int]]) -> Iterator[Diagnostic]:
     """A number that the channel can write to nobody at."""
-    policies: dict[tuple[str, ...], Conversation] = {("conversation",): config.conversation}
+    policies: dict[tuple[str, ...], ConversationSettings] = {("conversation",): config.conversation}
     policies |= {
         ("channels", name, "conversation"): section.conversation
         for name, section in config.channels.items()
@@ -126,7 +126,7 @@ def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], know
         yield at.finding("value", message, place, 'write a number with its country code, in quotes: "+49 170 1234567"')
 
 
-def _prices(at: Positions, config: Config) -> Iterator[Finding]:
+def _prices(at: Positions, config: Config) -> Iterator[Diagnostic]:
     """Use that no price is known for counts as free."""
     prices = config.budget.prices
     if not prices:

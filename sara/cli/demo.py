@@ -19,10 +19,10 @@ from sara.config.loader import load
 from sara.config.settings import Config
 from sara.domain.contacts import Contact
 from sara.domain.errors import SaraError
-from sara.domain.messages import Line
+from sara.domain.messages import HistoryMessage
 from sara.domain.replies import Turn
-from sara.operations.problem_registry import Problems
-from sara.plugins.call_guard import bounded
+from sara.operations.problem_registry import ProblemRegistry
+from sara.plugins.call_guard import call_with_timeout
 from sara.plugins.context import Context
 from sara.plugins.guarded import build
 from sara.plugins.loader import Plugins
@@ -119,14 +119,14 @@ def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, 
 
 async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> str:
     """Ask the AI once; a sentence about what came of it."""
-    section, problems, now = config.responders["assistant"], Problems(wall_clock), wall_clock()
+    section, problems, now = config.responders["assistant"], ProblemRegistry(wall_clock), wall_clock()
     context = Context(section.name, config.state, wall_clock, problems)
     made: Any = None
     try:
         made = build(plugins, "responder", section, context)
         await made.open()
-        turn = Turn("c0", "demo:0", Contact("p0"), (Line("m0", "customer", "Hello!", now),), now=now)
-        await bounded(made.answer(turn), made.timeout * 2)
+        turn = Turn("c0", "demo:0", Contact("p0"), (HistoryMessage("m0", "customer", "Hello!", now),), now=now)
+        await call_with_timeout(made.answer(turn), made.timeout * 2)
     except (SaraError, TimeoutError) as error:
         invocation = Invocation.present(file)
         told = [f"{problem.message}\n  → {invocation.runnable(problem.remedy)}" for problem in problems]
@@ -137,7 +137,7 @@ async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> st
     return f"The AI is real: {where}. It has just answered."
 
 
-async def tell(problems: Problems, invocation: Invocation) -> None:
+async def tell(problems: ProblemRegistry, invocation: Invocation) -> None:
     """Print what goes wrong as it comes, and what is over again; commands as they can be run from here."""
     known: dict[str, str] = {}
     while True:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from sara.cli import doctor_checks
-from sara.cli.context import guarded, read
+from sara.cli.context import read, run_command
 from sara.cli.doctor_checks import DaemonState
 from sara.cli.identity import become_owner
 from sara.cli.invocation import Invocation
@@ -20,18 +20,18 @@ from sara.config.loader import Loaded
 from sara.config.settings import Config
 from sara.domain.errors import SaraError
 from sara.domain.redaction import Redactor
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import bounded, bounded_method, told_of
+from sara.plugins.call_guard import bounded_method, call_with_timeout, told_of
 from sara.plugins.channel import Channel
-from sara.plugins.checks import Finding
+from sara.plugins.checks import CheckResult
 from sara.plugins.context import Context
 from sara.plugins.guarded import build
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
 from sara.plugins.store import Store
 from sara.runtime.daemon import wall_clock
-from sara.runtime.process_exit import exit_now, what_stays
+from sara.runtime.process_exit import cancel_remaining_tasks, force_exit
 
 MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}
 WITHIN = 60_000
@@ -41,16 +41,16 @@ WITHIN_FIXING = 120_000
 CLOSE_WITHIN = 5_000
 CORE = "sara"
 
-Check: TypeAlias = Callable[[PluginObject, Context], Coroutine[Any, Any, list[Finding]]]
+Check: TypeAlias = Callable[[PluginObject, Context], Coroutine[Any, Any, list[CheckResult]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class CheckSection:
     """What was found about one thing: the core itself, or a section of the file."""
 
     kind: str
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
 
     @property
     def title(self) -> str:
@@ -79,30 +79,30 @@ def doctor(config: Path, channel: str | None, *, fix: bool, as_json: bool) -> in
         else:
             print(_verdict(states))
         code = 1 if states["bad"] else 0
-        if await what_stays():
-            exit_now(code)
+        if await cancel_remaining_tasks():
+            force_exit(code)
         return code
 
-    return guarded(main)
+    return run_command(main)
 
 
-async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fix: bool) -> AsyncIterator[Chapter]:
+async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fix: bool) -> AsyncIterator[CheckSection]:
     config = loaded.config
     if (readable := config or loaded.partial) is not None:
         become_owner(readable.state)
     daemon = DaemonState(False) if readable is None else await doctor_checks.ask_daemon(readable)
-    yield Chapter(CORE, CORE, tuple(await _core(loaded, plugins, daemon)))
+    yield CheckSection(CORE, CORE, tuple(await _core(loaded, plugins, daemon)))
     if config is None:
         return
     for skipped in loaded.skipped:
         if channel in (None, skipped.name):
             remedy = f"Install the plugin {skipped.plugin} or put it into plugins/ beside the file; `sara plugin list` shows those found."
-            yield Chapter(skipped.kind, skipped.name, (Finding("plugin", "bad", skipped.reason, remedy),))
+            yield CheckSection(skipped.kind, skipped.name, (CheckResult("plugin", "bad", skipped.reason, remedy),))
     shared: dict[str, dict[Hashable, Any]] = {}
     channels: dict[str, Channel] = {}
 
     def context_of(section: Section) -> Context:
-        problems = Problems(wall_clock, config.redactor)
+        problems = ProblemRegistry(wall_clock, config.redactor)
         for each in daemon.problems:
             # What the daemon has met counts more than what a former look remembers.
             severity: Literal["warning", "error"] = "warning" if each.get("severity") == "warning" else "error"
@@ -119,14 +119,16 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
 
     for kind, section in _sections(config, channel):
 
-        async def check(made: PluginObject, context: Context, name: str = section.name) -> list[Finding]:
+        async def check(made: PluginObject, context: Context, name: str = section.name) -> list[CheckResult]:
             if isinstance(made, Channel):
                 channels[name] = made
             return await _checked(made, context, fix=fix)
 
-        yield Chapter(kind, section.name, tuple(await _examined(kind, section, context_of(section), plugins, check, fix=fix)))
+        yield CheckSection(
+            kind, section.name, tuple(await _examined(kind, section, context_of(section), plugins, check, fix=fix))
+        )
 
-    async def operators(made: PluginObject, context: Context) -> list[Finding]:
+    async def operators(made: PluginObject, context: Context) -> list[CheckResult]:
         if not isinstance(made, Store) or not _is_started(context):
             return []
         await made.open()
@@ -135,10 +137,10 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
     if doctor_checks.operators_of(config):
         found = await _examined("store", config.store, context_of(config.store), plugins, operators, fix=False)
         if found:
-            yield Chapter("operators", "operators", tuple(found))
+            yield CheckSection("operators", "operators", tuple(found))
 
 
-async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[Finding]:
+async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[CheckResult]:
     found = doctor_checks.of_file(loaded, plugins)
     if (config := loaded.config or loaded.partial) is None:
         return found
@@ -166,40 +168,40 @@ def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Secti
 
 async def _examined(
     kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
     remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
         made = build(plugins, kind, section, context)
-        return await bounded(check(made, context), WITHIN_FIXING if fix else WITHIN)
+        return await call_with_timeout(check(made, context), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
-        return [Finding("plugin", "bad", "The checks did not end in time.", remedy)]
+        return [CheckResult("plugin", "bad", "The checks did not end in time.", remedy)]
     except SaraError as error:
-        return [Finding("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
+        return [CheckResult("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
     except Exception as error:
         # Only the error's type: its text may hold anything.
-        return [Finding("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
+        return [CheckResult("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
     finally:
         if made is not None:
             await _closed(made)
 
 
-async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[Finding]:
+async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[CheckResult]:
     if isinstance(made, Store) and not _is_started(context):
-        return [Finding("store", "note", "Nothing is stored yet.")]
+        return [CheckResult("store", "note", "Nothing is stored yet.")]
     await made.open()
     counts = await made.counts() if isinstance(made, Store) else None
     found = await made.checks(fix)
-    if not isinstance(found, list | tuple) or not all(isinstance(each, Finding) and each.state in MARKS for each in found):
+    if not isinstance(found, list | tuple) or not all(isinstance(each, CheckResult) and each.state in MARKS for each in found):
         return [
-            Finding(
+            CheckResult(
                 "plugin", "bad", "The plugin's checks brought something that is no finding.", "Report it to the plugin's author."
             )
         ]
     if counts is not None:
-        found = [Finding("store", "good", "The store can be read."), *found]
-    return list(found) or [Finding("plugin", "note", "It can be opened, and has no checks of its own.")]
+        found = [CheckResult("store", "good", "The store can be read."), *found]
+    return list(found) or [CheckResult("plugin", "note", "It can be opened, and has no checks of its own.")]
 
 
 def _is_started(context: Context) -> bool:
@@ -217,7 +219,7 @@ async def _closed(made: PluginObject) -> None:
 # ── printing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show(chapter: Chapter) -> None:
+def _show(chapter: CheckSection) -> None:
     print(printable(chapter.title))
     width = max((len(finding.check) for finding in chapter.findings), default=0)
     for finding in chapter.findings:
@@ -228,7 +230,7 @@ def _show(chapter: Chapter) -> None:
     print(flush=True)
 
 
-def _as_json(chapter: Chapter) -> Mapping[str, Any]:
+def _as_json(chapter: CheckSection) -> Mapping[str, Any]:
     return {"kind": chapter.kind, "name": chapter.name, "findings": [asdict(finding) for finding in chapter.findings]}
 
 
@@ -237,7 +239,7 @@ def _verdict(states: Mapping[str, int]) -> str:
     return f"{', '.join(told)}." if told else "All is well."
 
 
-def _with_commands(chapter: Chapter, invocation: Invocation) -> Chapter:
+def _with_commands(chapter: CheckSection, invocation: Invocation) -> CheckSection:
     """The findings with commands that can be copied."""
     findings = (
         replace(each, message=invocation.runnable(each.message), remedy=invocation.runnable(each.remedy))
@@ -246,7 +248,7 @@ def _with_commands(chapter: Chapter, invocation: Invocation) -> Chapter:
     return replace(chapter, findings=tuple(findings))
 
 
-def _without_secrets(chapter: Chapter, loaded: Loaded) -> Chapter:
+def _without_secrets(chapter: CheckSection, loaded: Loaded) -> CheckSection:
     """No plugin is meant to put a secret into a finding; should one do so, it goes no further."""
     config = loaded.config or loaded.partial
     hide = Redactor() if config is None else config.redactor

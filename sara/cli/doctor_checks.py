@@ -11,15 +11,15 @@ from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from sara.cli.admin_client import daemon_of
+from sara.cli.admin_client import connect_admin
 from sara.cli.cross_checks import cross_checks
 from sara.config.loader import Loaded
 from sara.config.settings import Config
 from sara.domain.errors import SaraError
 from sara.operations.load_shedding import LEAST_FREE
 from sara.plugins.channel import Channel
-from sara.plugins.checks import Finding
-from sara.plugins.connection_errors import why_unreachable
+from sara.plugins.checks import CheckResult
+from sara.plugins.connection_errors import explain_unreachable
 from sara.plugins.loader import Plugins
 from sara.plugins.store import Store
 
@@ -30,14 +30,14 @@ _TIMEOUT_S = 10.0
 _FIRST_MESSAGES = 1_000
 
 
-def of_file(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+def of_file(loaded: Loaded, plugins: Plugins) -> list[CheckResult]:
     """What `sara check` says, without advice about what works: what is looked at here shows how it does."""
     advised = (each for each in (*loaded.advice, *cross_checks(loaded, plugins)) if each.severity == "error")
     said = [*loaded.findings, *loaded.cautions, *advised]
     if not said:
-        return [Finding("file", "good", "The configuration is right.")]
+        return [CheckResult("file", "good", "The configuration is right.")]
     return [
-        Finding(
+        CheckResult(
             "file",
             "bad" if each.severity == "error" else "warning",
             f"{each.where}: {each.message}",
@@ -47,21 +47,21 @@ def of_file(loaded: Loaded, plugins: Plugins) -> list[Finding]:
     ]
 
 
-def of_state(config: Config) -> Iterator[Finding]:
+def of_state(config: Config) -> Iterator[CheckResult]:
     """Whether there is a place to keep everything in, room in it, and nobody else who can read it."""
     place = config.state
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         remedy = "Let the user that runs SARA own the directory, and run this as that user."
-        yield Finding("state", "bad", f"{config.state} cannot be written by this user.", remedy)
+        yield CheckResult("state", "bad", f"{config.state} cannot be written by this user.", remedy)
         return
     there = place == config.state
     told = f"{config.state} can be written." if there else f"{config.state} is not there yet; the first start makes it."
-    yield Finding("state", "good", told)
+    yield CheckResult("state", "good", told)
     if there and stat.S_IMODE(place.stat().st_mode) & 0o077:
         remedy = f"chmod 700 {config.state}"
-        yield Finding(
+        yield CheckResult(
             "privacy",
             "warning",
             f"Other users of this machine may look into {config.state}: customers' messages are there.",
@@ -69,29 +69,29 @@ def of_state(config: Config) -> Iterator[Finding]:
         )
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
-        yield Finding(
+        yield CheckResult(
             "disk", "bad", f"Only {free >> 20} MB are free: nothing is taken in below {LEAST_FREE >> 20} MB.", "Free disk space."
         )
     elif free < COMFORTABLE:
-        yield Finding("disk", "warning", f"{free >> 20} MB are free.", "Free disk space before it runs out.")
+        yield CheckResult("disk", "warning", f"{free >> 20} MB are free.", "Free disk space before it runs out.")
     else:
-        yield Finding("disk", "good", f"{free / (1 << 30):.0f} GB are free.")
+        yield CheckResult("disk", "good", f"{free / (1 << 30):.0f} GB are free.")
 
 
-async def of_operators(config: Config, store: Store, channels: Mapping[str, Channel]) -> list[Finding]:
+async def of_operators(config: Config, store: Store, channels: Mapping[str, Channel]) -> list[CheckResult]:
     """Whether the people of the business who are told of customers can be: most channels let nobody be written to who has not
     written first."""
-    found: list[Finding] = []
+    found: list[CheckResult] = []
     for name, to in operators_of(config):
         channel = channels.get(name)
         if channel is None or channel.reply_window is None:
             continue
         if await _has_written(store, channel.account, to):
-            found.append(Finding("operators", "good", f"{to} has written on {name}."))
+            found.append(CheckResult("operators", "good", f"{to} has written on {name}."))
         else:
             message = f"{to} is told by {name} when a customer needs a person, and has never written there."
             remedy = "Send any message from that phone to the business's number, and again when it was silent for a day; or set a template."
-            found.append(Finding("operators", "warning", message, remedy))
+            found.append(CheckResult("operators", "warning", message, remedy))
     return found
 
 
@@ -125,54 +125,54 @@ class DaemonState:
 async def ask_daemon(config: Config) -> DaemonState:
     """Ask the daemon that serves this configuration what is wrong."""
     try:
-        api = await daemon_of(config)
+        api = await connect_admin(config)
         found = [] if api is None else (await api.call("GET", "/api/v1/problems"))["problems"]
         return DaemonState(api is not None, tuple(dict(each) for each in found))
     except (SaraError, OSError, ValueError, TimeoutError, KeyError, TypeError) as error:
         return DaemonState(True, fault=type(error).__name__)
 
 
-def of_daemon(config: Config, state: DaemonState) -> list[Finding]:
+def of_daemon(config: Config, state: DaemonState) -> list[CheckResult]:
     """Whether a daemon serves this configuration, and what it has to complain of: what keeps it from answering is bad."""
     if state.fault is not None:
         message = f"The daemon is running, but does not answer as it should ({state.fault})."
-        return [Finding("daemon", "bad", message, "See its log, with systemd: journalctl -u sara")]
+        return [CheckResult("daemon", "bad", message, "See its log, with systemd: journalctl -u sara")]
     if not state.is_running:
         message = f"No daemon is running on {config.state}: nothing is taken in and nobody is answered."
-        return [Finding("daemon", "warning", message, "Start it: `sara run`")]
-    return [Finding("daemon", "good", "The daemon is running."), *map(_problem, state.problems)]
+        return [CheckResult("daemon", "warning", message, "Start it: `sara run`")]
+    return [CheckResult("daemon", "good", "The daemon is running."), *map(_problem, state.problems)]
 
 
-def _problem(problem: Mapping[str, Any]) -> Finding:
+def _problem(problem: Mapping[str, Any]) -> CheckResult:
     state: Literal["bad", "warning"] = "warning" if problem.get("severity") == "warning" else "bad"
-    return Finding("daemon says", state, str(problem.get("message")), str(problem.get("remedy") or "See `sara queue stats`."))
+    return CheckResult("daemon says", state, str(problem.get("message")), str(problem.get("remedy") or "See `sara queue stats`."))
 
 
-def of_admin(config: Config) -> Finding:
+def of_admin(config: Config) -> CheckResult:
     """Whether the operator's listener is the operator's alone."""
     host = config.admin.listen.host
     remedy = "Set admin.listen to 127.0.0.1:8081, and reach it over SSH or a VPN."
     try:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        return Finding("admin", "warning", f"Who can reach the admin listener depends on what {host} means here.", remedy)
+        return CheckResult("admin", "warning", f"Who can reach the admin listener depends on what {host} means here.", remedy)
     if address.is_loopback:
-        return Finding("admin", "good", "The admin listener is for this machine alone.")
+        return CheckResult("admin", "good", "The admin listener is for this machine alone.")
     if address.is_unspecified:
-        return Finding("admin", "warning", "The admin listener listens on every address of this machine.", remedy)
+        return CheckResult("admin", "warning", "The admin listener listens on every address of this machine.", remedy)
     if address.is_global:
-        return Finding("admin", "bad", f"The admin listener listens on {host}, an address of the internet.", remedy)
-    return Finding("admin", "warning", f"Everybody in the network of {host} can reach the admin listener.", remedy)
+        return CheckResult("admin", "bad", f"The admin listener listens on {host}, an address of the internet.", remedy)
+    return CheckResult("admin", "warning", f"Everybody in the network of {host} can reach the admin listener.", remedy)
 
 
-async def of_public_url(config: Config) -> list[Finding]:
+async def of_public_url(config: Config) -> list[CheckResult]:
     """Whether the internet's address for us is known, can be reached, and leads to the public listener."""
     import aiohttp
 
     url = config.server.public_url
     if url is None:
         remedy = "Set server.public_url, e.g. https://bot.example.org, so that the way in can be checked."
-        return [Finding("public_url", "warning", "public_url is not set.", remedy)]
+        return [CheckResult("public_url", "warning", "public_url is not set.", remedy)]
     try:
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
         async with (
@@ -181,10 +181,10 @@ async def of_public_url(config: Config) -> list[Finding]:
         ):
             status, body = answer.status, await answer.content.read(1_000)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        why, remedy = why_unreachable(error)
-        return [Finding("public_url", "bad", f"{url} cannot be reached: {why}.", remedy)]
+        why, remedy = explain_unreachable(error)
+        return [CheckResult("public_url", "bad", f"{url} cannot be reached: {why}.", remedy)]
     if status == 421 or body in (b'{"status": "ready"}', b'{"status": "not ready"}'):
         remedy = f"Let the web server pass requests on to {config.server.listen} (server.listen), never to {config.admin.listen}."
-        return [Finding("public_url", "bad", f"{url} leads to the admin listener.", remedy)]
+        return [CheckResult("public_url", "bad", f"{url} leads to the admin listener.", remedy)]
     safe = "" if urlsplit(url).scheme == "https" else ", without TLS"
-    return [Finding("public_url", "good", f"{url} can be reached{safe}.")]
+    return [CheckResult("public_url", "good", f"{url} can be reached{safe}.")]

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.context import House, looking
+from sara.cli.context import OfflineContext, run_read_only
 from sara.cli.conversations import attachments_of, exported, unknown
 from sara.cli.output import fail, iso
-from sara.domain.contacts import Dossier
+from sara.domain.contacts import SubjectData
 
 PAGE = 1_000
 PAGE_OF_BODIES = 10
@@ -26,7 +26,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
     if set_aside and (person or who is not None):
         return fail("what was not understood belongs to nobody; leave one of the two out", 2)
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         if not person and (who is None or re.fullmatch(r"c[0-9]+", who)):
             found_any = await _messages(house, who)
             return 0 if found_any or who is None else unknown(who)
@@ -44,10 +44,10 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
             await _attachments(house, found)
         return 0
 
-    return looking(config, _bodies if set_aside else look)
+    return run_read_only(config, _bodies if set_aside else look)
 
 
-async def _bodies(house: House) -> int:
+async def _bodies(house: OfflineContext) -> int:
     after: str | None = None
     while page := await house.store.set_aside(after, PAGE_OF_BODIES):
         for item in page:
@@ -63,7 +63,7 @@ def _print(line: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-async def _messages(house: House, conversation: str | None, kind: Mapping[str, str] | None = None) -> bool:
+async def _messages(house: OfflineContext, conversation: str | None, kind: Mapping[str, str] | None = None) -> bool:
     """Whether there are any."""
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
@@ -73,7 +73,7 @@ async def _messages(house: House, conversation: str | None, kind: Mapping[str, s
     return after is not None
 
 
-async def _events(house: House, found: Dossier) -> None:
+async def _events(house: OfflineContext, found: SubjectData) -> None:
     for conversation in found.conversations:
         after: str | None = None
         while page := await house.store.events(conversation, after, PAGE):
@@ -82,14 +82,14 @@ async def _events(house: House, found: Dossier) -> None:
             after = page[-1].id
 
 
-async def _attachments(house: House, found: Dossier) -> None:
+async def _attachments(house: OfflineContext, found: SubjectData) -> None:
     for conversation in found.conversations:
         async for message, attachment in attachments_of(house, conversation):
             path = None if attachment.path is None else str(attachment.path)
             _print({"type": "attachment", "message": message, **asdict(attachment), "path": path})
 
 
-def _contact(found: Dossier) -> dict[str, Any]:
+def _contact(found: SubjectData) -> dict[str, Any]:
     """The first line of a person's export: the contact as it is now, then what else is known."""
     details = _readable(found.details)
     known_as = details.pop("known_as", [])

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sara.cli.admin_client import AdminApi, daemon_of
-from sara.cli.context import guarded, opened, read, usable
+from sara.cli.admin_client import AdminApi, connect_admin
+from sara.cli.context import open_store, read, require_config, run_command
 from sara.cli.conversations import attachments_of
 from sara.cli.export import PAGE
-from sara.cli.output import agreed, fail, iso, local, print_json, printable
-from sara.domain.contacts import Dossier
+from sara.cli.output import confirm, fail, iso, local, print_json, printable
+from sara.domain.contacts import SubjectData
 from sara.domain.errors import SaraError
-from sara.operations.erasure import Erasing
-from sara.operations.problem_registry import Problems
-from sara.plugins.call_guard import Strays
+from sara.operations.erasure import ErasureService
+from sara.operations.problem_registry import ProblemRegistry
+from sara.plugins.call_guard import CallGuard
 from sara.runtime.daemon import files_of, wall_clock
 
 LONGEST = 3_600.0
@@ -43,23 +43,23 @@ def forget(config: Path, who: str, *, yes: bool, as_json: bool) -> int:
         return 0
 
     if not yes:
-        if code := guarded(ask):
+        if code := run_command(ask):
             return code
-        if not agreed("Erase all of it?"):
+        if not confirm("Erase all of it?"):
             return fail("nothing was changed")
-    return guarded(erase)
+    return run_command(erase)
 
 
 async def _forget(config: Path, who: str) -> Mapping[str, Any]:
     """Through the daemon while it runs, straight to the store while it does not."""
     loaded = await asyncio.to_thread(lambda: read(config)[0])
-    api = await daemon_of(usable(loaded))
+    api = await connect_admin(require_config(loaded))
     if api is not None:
         return await _ask_daemon(api, who)
-    async with opened(config, read_only=False) as house:
-        problems = Problems(wall_clock)
-        files = files_of(house.config, house.store, problems, wall_clock, Strays(problems))
-        erasing = Erasing(house.store, house.queue, files, wall_clock)
+    async with open_store(config, read_only=False) as house:
+        problems = ProblemRegistry(wall_clock)
+        files = files_of(house.config, house.store, problems, wall_clock, CallGuard(problems))
+        erasing = ErasureService(house.store, house.queue, files, wall_clock)
         await files.remove_unnamed(0)  # no daemon runs, so no download is under way
         await erasing.finish()
         told = await erasing.forget(who)
@@ -88,7 +88,7 @@ async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
 
 async def _before(config: Path, who: str) -> str:
     """What will be erased. Raises SaraError if there is no such person."""
-    async with opened(config, read_only=True) as house:
+    async with open_store(config, read_only=True) as house:
         found = await house.store.person(who)
         if found is None:
             raise SaraError(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
@@ -107,7 +107,7 @@ async def _before(config: Path, who: str) -> str:
     )
 
 
-def _known_as(found: Dossier) -> str:
+def _known_as(found: SubjectData) -> str:
     names = [str(row["name"] or row["username"] or "") for row in found.details.get("known_as", [])]
     ids = [str(row["value"]) for row in found.details.get("ids", [])]
     return printable(f"{found.contact}, {', '.join(filter(None, [*dict.fromkeys(names), *ids]))}")

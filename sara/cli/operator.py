@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sara.cli.admin_client import daemon_of
-from sara.cli.context import House, guarded, looking, opened, read, usable
+from sara.cli.admin_client import connect_admin
+from sara.cli.context import OfflineContext, open_store, read, require_config, run_command, run_read_only
 from sara.cli.output import fail, local, print_json, printable
 from sara.domain.errors import SaraError
 from sara.domain.jobs import OpenWork
 from sara.domain.options import parse_duration
-from sara.domain.time import Instant, Millis
-from sara.operations.operator_actions import Acting
+from sara.domain.time import Instant, Milliseconds
+from sara.operations.operator_actions import OperatorActions
 from sara.operations.send_outcomes import SendOutcome, SendOutcomes, SendState
 from sara.runtime.daemon import wall_clock
 
-OUTCOME_WITHIN: Millis = 5_000
+OUTCOME_WITHIN: Milliseconds = 5_000
 """How long the daemon is given to say what became of a message."""
 
 EX_TEMPFAIL = 75
 EXIT_CODES: Mapping[SendState, int] = {"sent": 0, "on_its_way": 0, "scheduled": 0, "waits": EX_TEMPFAIL, "failed": 1}
 OUTCOMES: Mapping[SendState, str] = {"sent": "sent, ", "on_its_way": "", "scheduled": "", "waits": "not sent yet: ", "failed": ""}
 
-Act = Callable[[Acting], Awaitable[Sequence[OpenWork] | None]]
+Act = Callable[[OperatorActions], Awaitable[Sequence[OpenWork] | None]]
 
 
 def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
@@ -48,13 +48,13 @@ def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *
             as_json,
         )
 
-    return guarded(main)
+    return run_command(main)
 
 
 def hand_back(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
     """SARA answers again."""
     body = {"quietly": quietly}
-    return guarded(
+    return run_command(
         lambda: _act(
             config,
             conversation,
@@ -70,11 +70,11 @@ def hand_back(config: Path, conversation: str, *, quietly: bool, as_json: bool) 
 def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_json: bool) -> int:
     """The person wants no more messages, or messages again."""
 
-    def act(to: Acting) -> Awaitable[Sequence[OpenWork]]:
+    def act(to: OperatorActions) -> Awaitable[Sequence[OpenWork]]:
         return to.opt_out(conversation, how) if opted_out else to.opt_in(conversation, how)
 
     action, said = ("opt-out", "gets no more messages") if opted_out else ("opt-in", "gets messages again")
-    return guarded(lambda: _act(config, conversation, action, {"how": how}, act, said, as_json))
+    return run_command(lambda: _act(config, conversation, action, {"how": how}, act, said, as_json))
 
 
 def send(
@@ -86,7 +86,7 @@ def send(
         moment = _moment(at, after)
         body = {"text": text, "at": moment, "markdown": markdown, "wait": OUTCOME_WITHIN}
 
-        def act(to: Acting) -> Awaitable[Sequence[OpenWork]]:
+        def act(to: OperatorActions) -> Awaitable[Sequence[OpenWork]]:
             return to.send(conversation, text, moment, markdown=markdown)
 
         done = await _done(config, conversation, "send", body, act)
@@ -97,7 +97,7 @@ def send(
             _print_outcome(conversation, outcome, moment)
         return EXIT_CODES[outcome.state]
 
-    return guarded(main)
+    return run_command(main)
 
 
 def _print_outcome(conversation: str, outcome: SendOutcome, at: Instant | None) -> None:
@@ -117,7 +117,7 @@ def note(config: Path, conversation: str, text: str | None, *, replace: bool, as
             else _noted(config, conversation, as_json)
         )
     said = "noted" if text.strip() or not replace else "the notes are forgotten"
-    return guarded(
+    return run_command(
         lambda: _act(
             config,
             conversation,
@@ -131,7 +131,7 @@ def note(config: Path, conversation: str, text: str | None, *, replace: bool, as
 
 
 def _noted(config: Path, conversation: str, as_json: bool) -> int:
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         notes = (await house.store.conversation(conversation)).notes
         if as_json:
             print_json({"conversation": conversation, "notes": notes})
@@ -139,7 +139,7 @@ def _noted(config: Path, conversation: str, as_json: bool) -> int:
             print(printable(notes) if notes else "Nothing is noted.")
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
 async def _act(config: Path, conversation: str, action: str, body: Mapping[str, Any], act: Act, said: str, as_json: bool) -> int:
@@ -153,11 +153,11 @@ async def _act(config: Path, conversation: str, action: str, body: Mapping[str, 
 
 async def _done(config: Path, conversation: str, action: str, body: Mapping[str, Any], act: Act) -> dict[str, Any]:
     """Act through the daemon while it runs, straight on the store while it does not: its next start finds what is to be done."""
-    api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
+    api = await connect_admin(require_config(await asyncio.to_thread(lambda: read(config)[0])))
     if api is not None:
         path = f"/api/v1/conversations/{quote(conversation, safe='')}/{action}"
         return dict(await api.call("POST", path, dict(body)))
-    async with opened(config, read_only=False) as house:
+    async with open_store(config, read_only=False) as house:
         work = list(await act(house.acting) or ())
         done: dict[str, Any] = {"work": [asdict(each) for each in work]}
         if any(each.parts for each in work):
@@ -165,7 +165,7 @@ async def _done(config: Path, conversation: str, action: str, body: Mapping[str,
         return done
 
 
-def _length(written: str | None) -> Millis | None:
+def _length(written: str | None) -> Milliseconds | None:
     if written is None:
         return None
     try:

@@ -163,7 +163,7 @@ def pairs(values: Mapping[str, object]) -> None:
         print(f"{name.ljust(width)}  {printable(value)}")
 
 
-def agreed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Whether whoever sits at the terminal says yes."""
     try:
         return input(f"{question} Type yes: ").strip().lower() == "yes"

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 from sara.config.loader import Loaded
 from sara.config.nodes import Place
 from sara.config.positions import Positions
 from sara.config.settings import Config
 from sara.domain.errors import PluginError
 from sara.domain.suggestions import readable, readable_key, suggest
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import clashes
 from sara.plugins import tool_checks
 from sara.plugins.call_guard import guarded_call, told_of
@@ -25,7 +25,7 @@ from sara.plugins.section import Section
 from sara.runtime.daemon import wall_clock
 
 
-def findings(loaded: Loaded, plugins: Plugins) -> list[Finding]:
+def findings(loaded: Loaded, plugins: Plugins) -> list[Diagnostic]:
     """Everything about the plugins with which the daemon would run degraded."""
     config = loaded.config or loaded.partial
     if config is None or loaded.positions is None:
@@ -34,8 +34,8 @@ def findings(loaded: Loaded, plugins: Plugins) -> list[Finding]:
     return asyncio.run(_found(config, plugins, loaded.positions))
 
 
-async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Finding]:
-    problems = Problems(wall_clock, config.redactor)
+async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Diagnostic]:
+    problems = ProblemRegistry(wall_clock, config.redactor)
     found = [*_helpers(config, plugins, at)]
     channels: list[tuple[str, str, Channel]] = []
     sections: list[tuple[Kind, Section]] = [("channel", each) for each in config.channels.values()]
@@ -64,11 +64,11 @@ async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Findin
     return [*found, *_tools(config, plugins, problems, at)]
 
 
-def _finding(at: Positions, message: str, hint: str, place: Place | None = None) -> Finding:
+def _finding(at: Positions, message: str, hint: str, place: Place | None = None) -> Diagnostic:
     return at.finding("plugin", " ".join(message.split()), place or at.nearest(), hint)
 
 
-def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Finding]:
+def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagnostic]:
     """What is wrong with the names under `plugins:`."""
     for name in config.plugins:
         try:
@@ -78,7 +78,7 @@ def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Findin
             yield _finding(at, f"plugins: {config.redactor(str(error))}", "correct or remove the name", place)
 
 
-def _tools(config: Config, plugins: Plugins, problems: Problems, at: Positions) -> Iterator[Finding]:
+def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Positions) -> Iterator[Diagnostic]:
     """Tools that the file names and nobody brings, and what plugins bring that cannot be used."""
     brought: dict[str, Any] = {}
     for plugin, tool in plugins.brought("register_tools", problems):

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sara.cli.admin_client import daemon_of
-from sara.cli.context import House, guarded, looking, opened, read, usable
+from sara.cli.admin_client import connect_admin
+from sara.cli.context import OfflineContext, open_store, read, require_config, run_command, run_read_only
 from sara.cli.output import fail, iso, local, number_of, pairs, print_json, printable, table
 from sara.domain.errors import SaraError
 from sara.domain.messages import StoredMessage
@@ -23,11 +23,11 @@ def stats(config: Path, *, as_json: bool) -> int:
     """Print the daemon's figures, or the store's where no daemon runs."""
 
     async def main() -> int:
-        api = await daemon_of(usable(await asyncio.to_thread(lambda: read(config)[0])))
+        api = await connect_admin(require_config(await asyncio.to_thread(lambda: read(config)[0])))
         if api is not None:
             figures = await api.call("GET", "/api/v1/queue")
         else:
-            async with opened(config, read_only=True) as house:
+            async with open_store(config, read_only=True) as house:
                 figures = {"queue": dict(await house.queue.stats()), "messages": dict(await house.store.counts()), "problems": []}
         figures["running"] = api is not None
         if as_json:
@@ -36,7 +36,7 @@ def stats(config: Path, *, as_json: bool) -> int:
             _print_stats(figures)
         return 0
 
-    return guarded(main)
+    return run_command(main)
 
 
 def _print_stats(figures: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def _print_stats(figures: dict[str, Any]) -> None:
 def listing(config: Path, limit: int, *, as_json: bool) -> int:
     """Print the pending jobs and what was given up."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         jobs = await _orphans(house, limit)
         known = {(job["kind"], job["key"]) for job in jobs}
         jobs = [dict(each) async for each in house.queue.entries(limit) if (each["kind"], each["key"]) not in known] + jobs
@@ -95,10 +95,10 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
         )
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
-async def _orphans(house: House, limit: int) -> list[dict[str, Any]]:
+async def _orphans(house: OfflineContext, limit: int) -> list[dict[str, Any]]:
     """Open work that no channel in the file serves: the store has it, and nobody is woken for it."""
     served = set(house.names)
     if set(await house.store.unsettled_accounts()) <= served:
@@ -132,36 +132,36 @@ def _job_of(message: StoredMessage) -> str:
 def retry(config: Path, jobs: Sequence[str], *, everything: bool, as_json: bool) -> int:
     """Give what was given up another chance."""
 
-    async def find(house: House) -> list[str]:
+    async def find(house: OfflineContext) -> list[str]:
         return list(dict.fromkeys(_job_of(message) for message in await house.store.given_up(100_000)))
 
     async def main() -> int:
         named = list(jobs)
         if everything:
-            async with opened(config, read_only=True) as house:
+            async with open_store(config, read_only=True) as house:
                 named += await find(house)
         elif not named:
             return fail("name a job, such as reply:c7, or say --all", 2)
         return await _change(config, "retry", named, as_json=as_json)
 
-    return guarded(main)
+    return run_command(main)
 
 
 def drop(config: Path, jobs: Sequence[str], *, as_json: bool) -> int:
     """Give up what waits."""
-    return guarded(lambda: _change(config, "drop", jobs, as_json=as_json))
+    return run_command(lambda: _change(config, "drop", jobs, as_json=as_json))
 
 
 async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bool) -> int:
     """Through the daemon while it runs, straight to the store while it does not."""
     pairs_of = [_parse(job) for job in jobs]
     loaded = await asyncio.to_thread(lambda: read(config)[0])
-    api = await daemon_of(usable(loaded))
+    api = await connect_admin(require_config(loaded))
     results = []
     if api is not None:
         results = [await api.call("POST", f"/api/v1/queue/{action}", {"kind": kind, "key": key}) for kind, key in pairs_of]
     else:
-        async with opened(config, read_only=False) as house:
+        async with open_store(config, read_only=False) as house:
             for kind, key in pairs_of:
                 if action == "retry":
                     # The next start's first sweep wakes what is due.

@@ -24,7 +24,7 @@ from sara.domain.errors import ConfigError, SaraError
 from sara.runtime import systemd
 from sara.runtime.daemon import Daemon
 from sara.runtime.logging import LEVELS, report_loop_error, set_up
-from sara.runtime.process_exit import exit_now, what_stays
+from sara.runtime.process_exit import cancel_remaining_tasks, force_exit
 
 if TYPE_CHECKING:
     from sara.config.loader import Loaded
@@ -121,9 +121,9 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
     finally:
         watching.cancel()
         faulthandler.cancel_dump_traceback_later()
-    if stays := await what_stays():
+    if stays := await cancel_remaining_tasks():
         log.warning("left_behind", tasks=stays)
-        exit_now(code)
+        force_exit(code)
     return code
 
 
@@ -222,4 +222,4 @@ class _Signals:
 
 def _too_late() -> None:
     log.error("not_closed_in_time", seconds=GONE_WITHIN)
-    exit_now(0)
+    force_exit(0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from sara.cli.context import House, looking
+from sara.cli.context import OfflineContext, run_read_only
 from sara.cli.output import fail, iso, local, number_of, print_json, table
 from sara.domain.messages import TimelineEvent
 
@@ -16,7 +16,7 @@ PAGE = 1_000
 def search(config: Path, words: Sequence[str], limit: int, *, as_json: bool) -> int:
     """Print the messages that hold all these words."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         found = await house.store.search(" ".join(words), limit)
         if as_json:
             print_json([{**asdict(hit), "at": iso(hit.at)} for hit in found])
@@ -40,13 +40,13 @@ def search(config: Path, words: Sequence[str], limit: int, *, as_json: bool) -> 
         )
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
 def events(config: Path, conversation: str, limit: int, *, as_json: bool) -> int:
     """Print what happened in a conversation."""
 
-    async def look(house: House) -> int:
+    async def look(house: OfflineContext) -> int:
         found = await events_of(house, conversation, limit)
         if not found:
             return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
@@ -60,10 +60,10 @@ def events(config: Path, conversation: str, limit: int, *, as_json: bool) -> int
         )
         return 0
 
-    return looking(config, look)
+    return run_read_only(config, look)
 
 
-async def events_of(house: House, conversation: str, limit: int) -> list[TimelineEvent]:
+async def events_of(house: OfflineContext, conversation: str, limit: int) -> list[TimelineEvent]:
     """The first events of a conversation."""
     found: list[TimelineEvent] = []
     while len(found) < limit:

@@ -6,10 +6,10 @@ import asyncio
 import signal
 from pathlib import Path
 
-from sara.cli.context import guarded, plugins_beside
+from sara.cli.context import plugins_beside, run_command
 from sara.cli.output import printable
 from sara.domain.errors import PluginError, SaraError
-from sara.plugins.connection_errors import why_not_listening
+from sara.plugins.connection_errors import explain_not_listening
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.simulator import Simulator
 
@@ -44,7 +44,7 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
             await simulator.stop()
         return 0
 
-    return guarded(main)
+    return run_command(main)
 
 
 def simulator_of(plugins: Plugins, name: str) -> Simulator:
@@ -65,7 +65,7 @@ async def started(simulator: Simulator, port: int) -> str:
     try:
         return await simulator.start(port=port)
     except OSError as error:
-        raise SaraError(f"--port {port}: {why_not_listening('127.0.0.1', port, error)}") from error
+        raise SaraError(f"--port {port}: {explain_not_listening('127.0.0.1', port, error)}") from error
 
 
 def interruption() -> asyncio.Event:

@@ -1,59 +1,59 @@
 """sara.yaml → checked options."""
 
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 from sara.config.json_schema import schema
 from sara.config.loader import Loaded, OptionsOf, SectionKind, Skipped, load
-from sara.config.settings import Admin, Config, Listen, MoreWords, Server
+from sara.config.settings import Admin, Config, KeywordSettings, Listen, Server
 from sara.domain.options import Advice, Duration, Options, Placeholder, Secret, format_duration, parse_duration
 from sara.plugins.section import Section
 from sara.policy.settings import (
-    Budget,
-    Ceiling,
-    Conversation,
+    BudgetSettings,
+    ConversationSettings,
     FollowUp,
-    HandOverPolicy,
+    HandoffSettings,
     History,
-    Hours,
     Limits,
-    Media,
+    MediaSettings,
     Notify,
+    OpeningHours,
     Price,
     Rate,
-    Retry,
     RetryPolicy,
+    RetrySettings,
+    UsageLimitSettings,
 )
 
 __all__ = [
     "Admin",
     "Advice",
-    "Budget",
-    "Ceiling",
+    "BudgetSettings",
     "Config",
-    "Conversation",
+    "ConversationSettings",
+    "Diagnostic",
     "Duration",
-    "Finding",
     "FollowUp",
-    "HandOverPolicy",
+    "HandoffSettings",
     "History",
-    "Hours",
+    "KeywordSettings",
     "Limits",
     "Listen",
     "Loaded",
-    "Media",
-    "MoreWords",
+    "MediaSettings",
     "Notify",
+    "OpeningHours",
     "Options",
     "OptionsOf",
     "Placeholder",
     "Price",
     "Rate",
-    "Retry",
     "RetryPolicy",
+    "RetrySettings",
     "Secret",
     "Section",
     "SectionKind",
     "Server",
     "Skipped",
+    "UsageLimitSettings",
     "format_duration",
     "load",
     "parse_duration",

@@ -15,7 +15,7 @@ _WIDEST = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """One thing that is wrong with the configuration.
 
     Lines and columns count from 1; line 0 means the file as a whole. A `warning` does not stop `sara run`: an unknown key, or

@@ -64,7 +64,7 @@ def models_below(fields: Iterable[FieldInfo]) -> Models:
 
 
 @dataclass(slots=True)
-class Revealed:
+class SecretMap:
     """What may be shown of the file and what may not: the values that are known to be no secrets, the texts that are, and the
     places of keys that may be one, because they stand where a secret belongs."""
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from sara.config.settings import Basics
+from sara.config.settings import CoreSettings
 from sara.domain.options import Options
-from sara.policy.settings import Conversation
+from sara.policy.settings import ConversationSettings
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -31,7 +31,7 @@ def schema(options: Mapping[str, Mapping[str, type[Options]]]) -> Schema:
     """JSON Schema (draft 2020-12) of the whole file, over plugins given as kind → plugin name → options model; the kinds are
     `channel`, `responder`, `store` and `queue`."""
     definitions: Schema = {"tagged": _TAGGED_VALUE}
-    whole = _lift(Basics, "core", definitions)
+    whole = _lift(CoreSettings, "core", definitions)
     for block in whole["properties"].values():  # one of which every line is commented out
         block.setdefault("anyOf", []).append({"type": "null"})
     for kind, (key, description) in _SECTIONS.items():
@@ -40,7 +40,7 @@ def schema(options: Mapping[str, Mapping[str, type[Options]]]) -> Schema:
         if kind in ("channel", "responder"):
             section = {"type": "object", "minProperties": 1, "additionalProperties": section}
         whole["properties"][key] = {**section, "description": description}
-    definitions["conversation"] = _lift(Conversation, "conversation", definitions)
+    definitions["conversation"] = _lift(ConversationSettings, "conversation", definitions)
     return {
         "$schema": _DIALECT,
         "title": "sara.yaml",

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from sara.config.diagnostics import Finding
-from sara.config.introspection import Revealed, scalars
+from sara.config.diagnostics import Diagnostic
+from sara.config.introspection import SecretMap, scalars
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, every_node, merge
 from sara.config.positions import Positions
 from sara.config.redaction import Lines
 from sara.config.references import check_references, note_stand_ins, place_of
-from sara.config.settings import Basics, Config
+from sara.config.settings import Config, CoreSettings
 from sara.config.tags import SECRETS, Document, read_document
 from sara.config.validation import Checker, Subject
 from sara.domain.errors import PluginError
@@ -24,7 +24,7 @@ from sara.domain.redaction import Redactor
 from sara.domain.suggestions import readable, readable_key, suggest
 from sara.plugins.file_permissions import first_writable
 from sara.plugins.section import Section
-from sara.policy.settings import Conversation
+from sara.policy.settings import ConversationSettings
 
 SectionKind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 OptionsOf: TypeAlias = Callable[[str, str], type[Options]]
@@ -64,15 +64,15 @@ class Loaded:
     """
 
     config: Config | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     partial: Config | None = None
-    cautions: tuple[Finding, ...] = ()
-    advice: tuple[Finding, ...] = ()
+    cautions: tuple[Diagnostic, ...] = ()
+    advice: tuple[Diagnostic, ...] = ()
     positions: Positions | None = field(default=None, repr=False, compare=False)
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[Diagnostic, ...]:
         """The findings with which the daemon cannot start."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
@@ -83,7 +83,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     cautions = _written_by_others(path, document, root=os.geteuid() == 0)
     if any(each.severity == "error" for each in cautions):  # and then no plugin is even imported
         return Loaded(None, cautions)
-    checker = Checker(document.findings, Revealed(secrets=document.secrets))
+    checker = Checker(document.findings, SecretMap(secrets=document.secrets))
     config: Config | None = None
     skipped: list[Skipped] = []
     root = document.root
@@ -102,22 +102,22 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
-def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Finding, ...]:
+def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Diagnostic, ...]:
     """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
     home = path.resolve().parent
     places = (path, *document.sources, home / SECRETS, home / "plugins")
     severity: Literal["error", "warning"] = "error" if root else "warning"
     danger = "root would run what they put there" if root else "they can have SARA do what they like"
     return tuple(
-        Finding("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
+        Diagnostic("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
         for found in first_writable(dict.fromkeys(places), root=root)
     )
 
 
-def _finish(path: Path, found: list[Finding], checker: Checker, positions: Positions) -> tuple[Finding, ...]:
+def _finish(path: Path, found: list[Diagnostic], checker: Checker, positions: Positions) -> tuple[Diagnostic, ...]:
     """Findings in the order of the file, each once, with their lines."""
 
-    def order(finding: Finding) -> tuple[bool, Path, int, int]:
+    def order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
 
     redact = Redactor(checker.revealed.secrets)
@@ -125,7 +125,10 @@ def _finish(path: Path, found: list[Finding], checker: Checker, positions: Posit
     findings = sorted(dict.fromkeys(told), key=order)
     if (more := len(findings) - _MOST_FINDINGS) > 0:
         kept = sorted(findings, key=lambda finding: finding.severity)[:_MOST_FINDINGS]  # errors before warnings
-        findings = [*sorted(kept, key=order), Finding("file", f"{more} more findings are not listed", path, severity="warning")]
+        findings = [
+            *sorted(kept, key=order),
+            Diagnostic("file", f"{more} more findings are not listed", path, severity="warning"),
+        ]
     return tuple(map(positions.attach, findings))
 
 
@@ -158,7 +161,7 @@ class _Reading:
         responders = self._sections("responder")
         self.responders = tuple(self._block("responders"))
         core = MapNode(self.root.place, {key: entry for key, entry in self.entries.items() if key not in _SECTIONS})
-        basics = self.checker.check(Basics, Subject(core, self.start, "", also=_SECTIONS))
+        basics = self.checker.check(CoreSettings, Subject(core, self.start, "", also=_SECTIONS))
         common = self._conversation(basics)
         channels = self._sections("channel", common)
         store, queue = self._single("store"), self._single("queue")
@@ -201,7 +204,7 @@ class _Reading:
         entry = self.entries.get(key)
         return entry.node.entries if entry and isinstance(entry.node, MapNode) else {}
 
-    def _sections(self, kind: Literal["channel", "responder"], common: Conversation | None = None) -> dict[str, Section]:
+    def _sections(self, kind: Literal["channel", "responder"], common: ConversationSettings | None = None) -> dict[str, Section]:
         key = f"{kind}s"
         entry, block = self.entries.get(key), self._block(key)
         if entry and not isinstance(entry.node, MapNode):
@@ -270,23 +273,23 @@ class _Reading:
 
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _conversation(self, basics: Basics | None) -> Conversation:
+    def _conversation(self, basics: CoreSettings | None) -> ConversationSettings:
         """The common policy; the default one if the file's cannot be used."""
         entry = self.entries.get("conversation")
         if entry and isinstance(entry.node, MapNode):
             self._names_exist(entry.node, "conversation")
-        return self._settled(basics.conversation) if basics else Conversation()
+        return self._settled(basics.conversation) if basics else ConversationSettings()
 
-    def _channel_conversation(self, name: str, section: Node, common: Conversation) -> Conversation:
+    def _channel_conversation(self, name: str, section: Node, common: ConversationSettings) -> ConversationSettings:
         """The common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
         path = f"channels.{readable_key(name)}.conversation"
-        result: Conversation | None = common
+        result: ConversationSettings | None = common
         if entry and isinstance(entry.node, MapNode):
             base = self.entries["conversation"].node if "conversation" in self.entries else None
             inherited = frozenset(every_node(base)) if base else frozenset()
             merged = merge(base, entry.node) if isinstance(base, MapNode) else entry.node
-            result = self.checker.check(Conversation, Subject(merged, entry.place, path, inherited=inherited))
+            result = self.checker.check(ConversationSettings, Subject(merged, entry.place, path, inherited=inherited))
             self._names_exist(entry.node, path)
         elif entry and not _empty(entry.node) and not _broken(entry.node):
             self.checker.note("value", f"{path} must be a block of keys and values", entry.place)
@@ -301,7 +304,7 @@ class _Reading:
             self.nobody_answers = True
         return result
 
-    def _settled(self, conversation: Conversation) -> Conversation:
+    def _settled(self, conversation: ConversationSettings) -> ConversationSettings:
         """With the only responder there is, if none is named, and with nobody twice in line."""
         responder = conversation.responder
         if responder is None and len(self.responders) == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 
 TAGS = ("secret", "env", "include")
 
@@ -75,7 +75,7 @@ class Source:
     file: Path
     lines: tuple[str, ...]
     root: Node | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Diagnostic, ...]
     scalars: tuple[Scalar, ...] = ()
     keys: tuple[Scalar, ...] = ()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sara.config.diagnostics import Finding, Kind
+from sara.config.diagnostics import Diagnostic, Kind
 from sara.config.nodes import ListNode, MapNode, Node, Place, Scalar
 from sara.config.redaction import Lines
 
@@ -45,12 +45,12 @@ class Positions:
                 return place
         return Place(self.file, 0, 0)
 
-    def finding(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> Finding:
+    def finding(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> Diagnostic:
         """A finding at a place, with its line."""
         severity = "warning" if warning else "error"
-        return self.attach(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+        return self.attach(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
-    def attach(self, finding: Finding) -> Finding:
+    def attach(self, finding: Diagnostic) -> Diagnostic:
         """A finding with its line of the file."""
         lines = self._lines.get(finding.file)
         return lines.attach(finding) if lines else finding

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
-from sara.config.diagnostics import Finding
-from sara.config.introspection import Revealed, looks_harmless
+from sara.config.diagnostics import Diagnostic
+from sara.config.introspection import SecretMap, looks_harmless
 from sara.config.nodes import Scalar, Source
 
 _HIDDEN = "***"
@@ -18,7 +18,7 @@ _KEY = re.compile(r"[ \t]*(?:- +)*[A-Za-z_][\w.-]*[ \t]*:(?=\s|$)")
 class Lines:
     """The lines of one file. A value is shown only if it is known to be no secret, a key unless it stands where one belongs."""
 
-    def __init__(self, source: Source, revealed: Revealed) -> None:
+    def __init__(self, source: Source, revealed: SecretMap) -> None:
         self._source = source
         self._hidden: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         self._code_ends: defaultdict[int, int] = defaultdict(int)
@@ -38,7 +38,7 @@ class Lines:
             if hidden and at < stop:
                 self._hidden[line].append((at, stop))
 
-    def attach(self, finding: Finding) -> Finding:
+    def attach(self, finding: Diagnostic) -> Diagnostic:
         """The finding with its line of the file."""
         text = self._text(finding.line)
         if not text or len(text) > _LONGEST:

@@ -17,7 +17,7 @@ from sara.domain.options import Duration, Options, Placeholder
 from sara.domain.redaction import Redactor
 from sara.domain.time import DAY
 from sara.plugins.section import Section
-from sara.policy.settings import Budget, Conversation, Media, Retry
+from sara.policy.settings import BudgetSettings, ConversationSettings, MediaSettings, RetrySettings
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
@@ -98,7 +98,7 @@ class Admin(Options):
     listen: Address = Field(default=Listen("127.0.0.1", 8081), description="Host and port of the admin listener.")
 
 
-class MoreWords(Options):
+class KeywordSettings(Options):
     """Words that count beside those that SARA knows, as whole messages."""
 
     opt_out: tuple[str, ...] = Field(default=(), description="No more messages, like STOP.")
@@ -106,7 +106,7 @@ class MoreWords(Options):
     hand_over: tuple[str, ...] = Field(default=(), description="A person, please, like `human`.")
 
 
-class Basics(Options):
+class CoreSettings(Options):
     """All of sara.yaml that no plugin has a say in."""
 
     plugins: tuple[str, ...] = Field(
@@ -119,14 +119,16 @@ class Basics(Options):
         min_length=1,
         description="The folder for all that SARA keeps. Left out: `$STATE_DIRECTORY`, else `state` beside this file.",
     )
-    conversation: Conversation = Field(default=Conversation(), description="The policy; channels may override any key.")
-    retry: Retry = Field(default=Retry(), description="When something is tried again.")
-    media: Media = Field(default=Media(), description="Files that customers send.")
+    conversation: ConversationSettings = Field(
+        default=ConversationSettings(), description="The policy; channels may override any key."
+    )
+    retry: RetrySettings = Field(default=RetrySettings(), description="When something is tried again.")
+    media: MediaSettings = Field(default=MediaSettings(), description="Files that customers send.")
     retention: Duration | None = Field(
         default=None, ge=DAY, description="How long settled messages are kept, with all that belongs to them. Left out: for ever."
     )
-    budget: Budget = Field(default=Budget(), description="How much the AI may be used.")
-    words: MoreWords = Field(default=MoreWords(), description="More words that take effect at once.")
+    budget: BudgetSettings = Field(default=BudgetSettings(), description="How much the AI may be used.")
+    words: KeywordSettings = Field(default=KeywordSettings(), description="More words that take effect at once.")
     texts: Mapping[str, Mapping[str, str]] = Field(
         default={}, description="SARA's own words, by language and key, where they are to be others."
     )
@@ -148,12 +150,12 @@ class Config:
     plugins: tuple[str, ...] = ()
     server: Server = field(default_factory=Server)
     admin: Admin = field(default_factory=Admin)
-    conversation: Conversation = field(default_factory=Conversation)
-    retry: Retry = field(default_factory=Retry)
-    media: Media = field(default_factory=Media)
+    conversation: ConversationSettings = field(default_factory=ConversationSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    media: MediaSettings = field(default_factory=MediaSettings)
     retention: int | None = None
-    budget: Budget = field(default_factory=Budget)
-    words: MoreWords = field(default_factory=MoreWords)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    words: KeywordSettings = field(default_factory=KeywordSettings)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sara.config.advice import fault_of_secret, is_stand_in
-from sara.config.diagnostics import Finding, Kind
+from sara.config.diagnostics import Diagnostic, Kind
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, Source
 from sara.config.yaml_parser import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
 from sara.domain.suggestions import readable
@@ -30,8 +30,8 @@ class Document:
 
     root: Node | None = None
     sources: dict[Path, Source] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    advice: list[Finding] = field(default_factory=list)
+    findings: list[Diagnostic] = field(default_factory=list)
+    advice: list[Diagnostic] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
 
@@ -90,7 +90,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
         text = read_text(path)
     except Unreadable as error:
         hint = "create one, or say where it is with --config FILE" if isinstance(error, Absent) else ""
-        document.findings.append(Finding("file", f"the configuration {error}", path, error.line, error.column, hint=hint))
+        document.findings.append(Diagnostic("file", f"the configuration {error}", path, error.line, error.column, hint=hint))
         return document
     source = parse(text, path)
     document.sources[path] = source
@@ -138,7 +138,7 @@ class _Resolver:
         return MapNode(node.place, MappingProxyType(entries))
 
     def _broken(self, place: Place, kind: Kind, message: str, hint: str = "") -> Scalar:
-        self.document.findings.append(Finding(kind, message, place.file, place.line, place.column, hint=hint))
+        self.document.findings.append(Diagnostic(kind, message, place.file, place.line, place.column, hint=hint))
         return Scalar(place, (place.line, place.column), "", "", origin="broken")
 
     # ── !env ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,7 +194,7 @@ class _Resolver:
             message, hint = f"the secret {name} is an example that stands for the real one", "write the real one there"
         else:
             return
-        self.document.advice.append(Finding("example", message, place.file, place.line, place.column, hint=hint))
+        self.document.advice.append(Diagnostic("example", message, place.file, place.line, place.column, hint=hint))
 
     def _find_secret(self, name: str, named_at: Place) -> Kept | None:
         """The first that is there, and not empty: the files, a credential of that name, the environment."""
@@ -209,12 +209,12 @@ class _Resolver:
             except Absent:
                 pass
             except Unreadable as error:
-                self.document.findings.append(Finding("file", f"this credential {error}", self.credentials / name))
+                self.document.findings.append(Diagnostic("file", f"this credential {error}", self.credentials / name))
         if _variable(name) in self.environ:
             found.append(Kept(self.environ[_variable(name)], named_at))
         return next((kept for kept in found if kept.text), found[0] if found else None)
 
-    def _unusable(self, finding: Finding) -> None:
+    def _unusable(self, finding: Diagnostic) -> None:
         self.document.findings.append(finding)
         self.vault_unusable = True
 
@@ -226,7 +226,7 @@ class _Resolver:
             if isinstance(error, Forbidden) and self.credentials and path.parent == self.home:
                 self.locked = True
             elif not isinstance(error, Absent):
-                self._unusable(Finding("file", f"{path.name} {error}", path, error.line, error.column))
+                self._unusable(Diagnostic("file", f"{path.name} {error}", path, error.line, error.column))
             return {}
         rule = 'write one `name: "value"` a line'
         for finding in source.findings:
@@ -240,7 +240,7 @@ class _Resolver:
         if not isinstance(root, MapNode):
             self.vault_unusable |= root is None
             if isinstance(root, ListNode) or (isinstance(root, Scalar) and root.text):
-                self._unusable(Finding("syntax", "secrets are names and values", path, 1, 1, hint=rule))
+                self._unusable(Diagnostic("syntax", "secrets are names and values", path, 1, 1, hint=rule))
             return {}
         secrets: dict[str, Kept] = {}
         for name, entry in root.entries.items():
@@ -250,7 +250,7 @@ class _Resolver:
             elif not isinstance(node, Scalar) or node.tag:
                 place = entry.place
                 self.document.findings.append(
-                    Finding("syntax", "a secret must be a single text", path, place.line, place.column, hint=rule)
+                    Diagnostic("syntax", "a secret must be a single text", path, place.line, place.column, hint=rule)
                 )
         return secrets
 

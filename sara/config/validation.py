@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sara.config.advice import advice_of, examples_in, fault_of_secret, is_stand_in, open_secrets
-from sara.config.diagnostics import Finding, Kind
+from sara.config.diagnostics import Diagnostic, Kind
 from sara.config.error_messages import expectation, explain, mismatch
-from sara.config.introspection import Revealed, keys_of, models_at
+from sara.config.introspection import SecretMap, keys_of, models_at
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
 from sara.domain.options import FROM_FILE, Options
 from sara.domain.suggestions import readable, readable_key, suggest
@@ -59,19 +59,19 @@ class _Spot:
 class Checker:
     """Checks blocks and gathers findings, and what of the file may be shown. `advice` are findings about values that are accepted."""
 
-    findings: list[Finding]
-    revealed: Revealed
-    advice: list[Finding] = field(default_factory=list)
+    findings: list[Diagnostic]
+    revealed: SecretMap
+    advice: list[Diagnostic] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
         severity = "warning" if warning else "error"
-        self.findings.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+        self.findings.append(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
     def add_advice(self, kind: Kind, message: str, place: Place, hint: str = "", *, works: bool = True) -> None:
         """Add a finding about what can be used: a warning where it `works`."""
         severity = "warning" if works else "error"
-        self.advice.append(Finding(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+        self.advice.append(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""

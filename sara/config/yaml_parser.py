@@ -17,7 +17,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner
 
-from sara.config.diagnostics import Finding
+from sara.config.diagnostics import Diagnostic
 from sara.config.nodes import TAGS, Entry, ListNode, MapNode, Node, Place, Scalar, Source, Value
 from sara.domain.suggestions import readable_key, suggest
 
@@ -63,7 +63,7 @@ def parse(text: str, file: Path) -> Source:
     lines = split_lines(text)
     builder: _Builder | None = None
     root: Node | None = None
-    findings: list[Finding] = []
+    findings: list[Diagnostic] = []
     try:
         builder = _Builder(text, file)
         root = builder.document()
@@ -71,12 +71,12 @@ def parse(text: str, file: Path) -> Source:
         findings.append(_syntax(error, file, builder.events.quoted if builder else None))
     except ReaderError as error:
         before = split_lines(text[: error.position])
-        findings.append(Finding("syntax", "a control character is not allowed here", file, len(before), len(before[-1]) + 1))
+        findings.append(Diagnostic("syntax", "a control character is not allowed here", file, len(before), len(before[-1]) + 1))
     except (ValueError, OverflowError):
         # PyYAML hands "\UFFFFFFFF" to chr() unchecked.
         reached = builder.events if builder else None
         line, column = (reached.line + 1, reached.column + 1) if reached else (1, 1)
-        findings.append(Finding("syntax", "an escape in quotes names a character that does not exist", file, line, column))
+        findings.append(Diagnostic("syntax", "an escape in quotes names a character that does not exist", file, line, column))
     if builder is None:
         return Source(file, lines, None, tuple(findings))
     return Source(file, lines, root, (*builder.findings, *findings), tuple(builder.scalars), tuple(builder.keys))
@@ -130,7 +130,7 @@ class _Builder:
     def __init__(self, text: str, file: Path) -> None:
         self.events = _Events(text)
         self.file = file
-        self.findings: list[Finding] = []
+        self.findings: list[Diagnostic] = []
         self.scalars: list[Scalar] = []
         self.keys: list[Scalar] = []
 
@@ -159,7 +159,7 @@ class _Builder:
         return event.end_mark.line + 1, event.end_mark.column + 1
 
     def _note(self, place: Place, message: str, hint: str = "") -> None:
-        self.findings.append(Finding("syntax", message, place.file, place.line, place.column, hint=hint))
+        self.findings.append(Diagnostic("syntax", message, place.file, place.line, place.column, hint=hint))
 
     def _node(self, event: Any, depth: int) -> Node:
         if depth > DEEPEST:
@@ -219,7 +219,7 @@ class _Builder:
         if event.style is None and len(text) > 1 and text[-1] in "\"'" and text.count(text[-1]) == 1:
             place = self._place(event)
             hint = "write another one before it, or put all of it between marks of the other kind"
-            self.findings.append(Finding("syntax", UNOPENED, place.file, place.line, place.column, "warning", hint))
+            self.findings.append(Diagnostic("syntax", UNOPENED, place.file, place.line, place.column, "warning", hint))
         if event.tag in (None, "!", "tag:yaml.org,2002:str"):
             return self._keep(event, meaning(text) if event.implicit[0] else text, text)
         if event.tag == f"!{tag}" and tag in TAGS:
@@ -273,16 +273,16 @@ def _is_behind(mark: Any, end: Any, problem: str) -> bool:
 _CLOSE = "write the second one at the end of the text"
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: Path, quoted: tuple[Any, Any] | None) -> Finding:
+def _syntax(error: yaml.MarkedYAMLError, file: Path, quoted: tuple[Any, Any] | None) -> Diagnostic:
     mark: Any = error.problem_mark or error.context_mark
     if isinstance(error, _Unclosed) or "found unexpected end of stream" in (error.problem or ""):
         begin = mark if isinstance(error, _Unclosed) else error.context_mark or mark
-        return Finding("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
+        return Diagnostic("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
     if quoted and mark and _is_behind(mark, quoted[1], error.problem or ""):
         begin, end = quoted
         if begin.line < end.line:  # it went on to the next mark, which was to begin another text
-            return Finding("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
-        return Finding("syntax", BEHIND_QUOTE, file, mark.line + 1, mark.column + 1, hint=_INNER_QUOTE)
+            return Diagnostic("syntax", UNCLOSED, file, begin.line + 1, begin.column + 1, hint=_CLOSE)
+        return Diagnostic("syntax", BEHIND_QUOTE, file, mark.line + 1, mark.column + 1, hint=_INNER_QUOTE)
     message, hint = f"this is not valid YAML: {error.problem or error.context}", ""
     if isinstance(error, _TooDeep):
         message = f"this is nested more than {DEEPEST} levels deep"
@@ -291,4 +291,4 @@ def _syntax(error: yaml.MarkedYAMLError, file: Path, quoted: tuple[Any, Any] | N
             message, hint = friendly, advice
             break
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Finding("syntax", message, file, line, column, hint=hint)
+    return Diagnostic("syntax", message, file, line, column, hint=hint)

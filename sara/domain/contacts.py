@@ -12,7 +12,7 @@ from sara.domain.time import Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Identity:
     """Somebody as a provider names them. `user_id` is the id scoped to the business, `phone` the bare digits or a channel's
     own address. Name and username are claims: shown, never looked up."""
 
@@ -41,7 +41,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class SubjectData:
     """All that is stored about a person besides what was said: `contact` is how they are known now, `linked` the contacts that
     turned out to be them, `details` whatever else the store knows, as it could stand in JSON; instants end in `_at`."""
 
@@ -52,7 +52,7 @@ class Dossier:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ErasureReport:
     """Whom the store was told to forget, and how much it knew. `still_out` is whether a hash keeps them opted out. `copies` are
     files outside the store's reach that may hold them, with the time up to which each knows what happened."""
 

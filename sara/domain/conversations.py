@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sara.domain.contacts import Contact, Person
-from sara.domain.messages import Draft, Wording
+from sara.domain.contacts import Contact, Identity
+from sara.domain.messages import LocalizedContent, OutgoingContent
 from sara.domain.states import Mode
 from sara.domain.time import Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class OperatorNotification:
     """Something to say to a person of the business about a conversation.
 
     In the text the store puts in, once and as they are: `{conversation}`, its id; `{number}`, the customer's telephone number, else
@@ -21,13 +21,13 @@ class Tell:
     """
 
     account: str
-    person: Person
-    draft: Draft
+    person: Identity
+    draft: OutgoingContent
     values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class Handoff:
     """From now on a person answers a conversation (`human`), or nobody does for a while (`paused`).
 
     `by` is who wanted it: `customer`, `assistant` or `operator`. `until` is when SARA takes over again by herself, None for not
@@ -39,16 +39,16 @@ class HandOver:
     reason: str = ""
     mode: Literal["human", "paused"] = "human"
     until: Instant | None = None
-    notice: Wording = field(default_factory=dict)
-    tell: Tell | None = None
+    notice: LocalizedContent = field(default_factory=dict)
+    tell: OperatorNotification | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class OneTimeNotice:
     """One of SARA's own texts, said at most once since `since`: told again before that, it is not said."""
 
     key: str
-    drafts: tuple[Draft, ...]
+    drafts: tuple[OutgoingContent, ...]
     since: Instant = 0
 
 
@@ -80,7 +80,7 @@ class TimerView:
 
 
 @dataclass(frozen=True, slots=True)
-class Unhealthy:
+class UnhealthyConversation:
     """A conversation that somebody should look at: `unanswered`, `failing`, `doubtful` or `waiting_for_person`, since when."""
 
     conversation: str

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sara.domain.contacts import Person
-from sara.domain.states import AttemptState, Mode, PartState, Purpose, ReceiptStatus
-from sara.domain.time import Instant, Millis
+from sara.domain.contacts import Identity
+from sara.domain.states import AttemptState, Mode, OutboundState, Purpose, ReceiptStatus
+from sara.domain.time import Instant, Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class DeliveryFailure:
     """Why a provider did not deliver: its code as text, and a sentence for people.
 
     `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
@@ -25,7 +25,7 @@ class Failure:
     code: str
     reason: str
     then: Literal["end", "later", "window", "plain", "channel"] = "end"
-    after: Millis | None = None
+    after: Milliseconds | None = None
     remedy: str = ""
     details: str = ""
 
@@ -37,7 +37,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class DeliveryReceipt:
     """The provider told us more about something we sent. At least one of `external_id` and `attempt_id` is there.
 
     `pricing` is what the provider says of the price, kept as it is: `type` and `category` where there are such. `counts` is
@@ -49,7 +49,7 @@ class Receipt:
     at: Instant
     external_id: str | None = None
     attempt_id: str | None = None
-    failure: Failure | None = None
+    failure: DeliveryFailure | None = None
     pricing: Mapping[str, Any] | None = None
     counts: bool = False
 
@@ -58,13 +58,13 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutboundMessage:
     """One outbound message, addressed: what a channel sends."""
 
     id: str
     conversation: str
     account: str
-    to: Person
+    to: Identity
     kind: str
     text: str
     purpose: Purpose
@@ -73,12 +73,12 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class SendResult:
     """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
     them: a number may have several spellings, and this is the one that they are known by."""
 
     external_id: str
-    recipient: Person | None = None
+    recipient: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class DeliveryView:
     `mode` is who answers the conversation; `marketing` whether the customer wants advertisements.
     """
 
-    part: Part
-    state: PartState
+    part: OutboundMessage
+    state: OutboundState
     not_before: Instant
     attempts: int
     first_at: Instant | None
@@ -121,7 +121,7 @@ class DeliveryView:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """How an attempt ended and what becomes of its part.
 
     `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
@@ -131,13 +131,13 @@ class Outcome:
     """
 
     state: AttemptState
-    part: PartState
+    part: OutboundState
     not_before: Instant = 0
     charged: bool = True
     external_id: str | None = None
     error: str | None = None
     closes_window: bool = False
-    recipient: Person | None = None
+    recipient: Identity | None = None
     details: str = ""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sara.domain.time import Millis
+from sara.domain.time import Milliseconds
 
 Scope = Literal["message", "conversation", "channel"]
 Extent = Literal["conversation", "responder"]
@@ -26,7 +26,7 @@ class SaraError(Exception):
 # ── raised by responders ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class TryLater(SaraError):
+class RetryLater(SaraError):
     """The same call may work after `after` milliseconds.
 
     `scope` is what the failure tells about. *conversation*: of this call alone, e.g. an empty answer; each wait is twice as long.
@@ -40,7 +40,7 @@ class TryLater(SaraError):
         self,
         message: str = "",
         *,
-        after: Millis | None = None,
+        after: Milliseconds | None = None,
         scope: Extent | None = None,
         until_mended: bool = False,
         detail: str = "",
@@ -76,7 +76,7 @@ class NotSent(SaraError):
         self,
         message: str = "",
         *,
-        after: Millis | None = None,
+        after: Milliseconds | None = None,
         scope: Scope = "message",
         own_fault: bool = False,
         remedy: str = "",
@@ -88,16 +88,16 @@ class NotSent(SaraError):
         self.remedy = remedy
 
 
-class WindowClosed(SaraError):
+class ReplyWindowClosed(SaraError):
     """The time in which this person may be written to freely is over, whatever we thought; the message waits until they write.
     Only for channels that declare a `reply_window`."""
 
 
-class Refused(SaraError):
+class Rejected(SaraError):
     """The other side will never accept this message; trying again cannot help."""
 
 
-class Unavailable(SaraError):
+class ChannelUnavailable(SaraError):
     """Nothing can go through this channel until a person mends it, e.g. an expired token. `remedy` says how."""
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
@@ -105,14 +105,14 @@ class Unavailable(SaraError):
         self.remedy = remedy
 
 
-class InDoubt(SaraError):
+class DeliveryUnknown(SaraError):
     """The request may or may not have been carried out; nobody can tell yet."""
 
 
 # ── raised by stores and queues ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Stale(SaraError):
+class Conflict(SaraError):
     """What this result belongs to has moved on; the result is dropped."""
 
 
@@ -128,7 +128,7 @@ class StoreUnavailable(SaraError):
     """The store could not take this just now and nothing of it was kept; the same call may work later."""
 
 
-class StoreLost(SaraError):
+class CommitUnknown(SaraError):
     """Whether the last write was kept cannot be known; the process has to end and start again to find out."""
 
 

@@ -27,7 +27,7 @@ class OpenWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class JobRequest:
     """Somebody needs attention at `due`. A higher `priority` runs first among those that are due."""
 
     kind: JobKind
@@ -55,13 +55,13 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Reschedule:
     """Look again at `at`."""
 
     at: Instant
 
 
-JobEnd: TypeAlias = Done | Again
+JobEnd: TypeAlias = Done | Reschedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
-from sara.domain.contacts import Person
+from sara.domain.contacts import Identity
 from sara.domain.states import FileState, Role
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,7 +92,7 @@ class InboundMessage:
 
     account: str
     external_id: str | None
-    person: Person
+    person: Identity
     kind: str
     text: str
     at: Instant
@@ -111,7 +111,7 @@ class InboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class OutgoingContent:
     """One thing to say, not yet addressed to anybody. `text` may be Markdown, and the channel turns it into its own dialect; unless
     `markdown`, it stands in the channel's own marks already, as a person of the business typed it, and stays as it is.
 
@@ -139,7 +139,7 @@ class Draft:
     markdown: bool = True
 
 
-Wording: TypeAlias = Mapping[str, Draft]
+LocalizedContent: TypeAlias = Mapping[str, OutgoingContent]
 """The same thing to say in several languages, by ISO 639-1 code; under the empty text what is said in any other."""
 
 
@@ -167,7 +167,7 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HistoryMessage:
     """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
     chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
     that. `deferred` is for how long gates of plugins have put it off. `withdrawn` says that its author deleted it: `text` is a
@@ -184,7 +184,7 @@ class Line:
     attachments: tuple[Attachment, ...] = ()
     quoted: str | None = None
     quoted_by: Role | None = None
-    deferred: Millis = 0
+    deferred: Milliseconds = 0
     withdrawn: bool = False
 
 

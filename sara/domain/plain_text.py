@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sara.domain.messages import Draft
+    from sara.domain.messages import OutgoingContent
 
 
 # ── what a rich draft says in plain words ─────────────────────────────────────────────────────────────────────────────────
 
 
-def plain(draft: Draft) -> str:
+def render_plain_text(draft: OutgoingContent) -> str:
     """A draft of any kind as text, for a channel that lacks the kind. Nothing that people should read is left out; what
     is of a wrong type is passed over."""
     content = draft.content

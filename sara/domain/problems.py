@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sara.domain.redaction import Redactor
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Problem:
     count: int = 1
 
 
-DAY: Millis = 86_400_000
+DAY: Milliseconds = 86_400_000
 
 
 class ProblemReporter(Protocol):
@@ -40,7 +40,7 @@ class ProblemReporter(Protocol):
         *,
         severity: Literal["warning", "error"] = "error",
         count: int | None = None,
-        lasts: Millis | None = None,
+        lasts: Milliseconds | None = None,
         detail: str = "",
     ) -> None:
         """Report that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened

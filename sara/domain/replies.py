@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sara.domain.contacts import Contact
-from sara.domain.conversations import HandOver
-from sara.domain.messages import Draft, Line
+from sara.domain.conversations import Handoff
+from sara.domain.messages import HistoryMessage, OutgoingContent
 from sara.domain.states import Mode
 from sara.domain.time import Instant
 
@@ -33,8 +33,8 @@ class Turn:
     conversation: str
     account: str
     contact: Contact
-    messages: tuple[Line, ...]
-    history: tuple[Line, ...] = ()
+    messages: tuple[HistoryMessage, ...]
+    history: tuple[HistoryMessage, ...] = ()
     now: Instant = 0
     channel: str = ""
     summary: str = ""
@@ -66,7 +66,7 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolScope:
+class ToolContext:
     """For whom a tool works: taken from the conversation, never from the model."""
 
     conversation: str
@@ -92,7 +92,7 @@ class Reply:
     say): kept as that message's text, so that nobody has to find them again.
     """
 
-    parts: tuple[Draft, ...]
+    parts: tuple[OutgoingContent, ...]
     usage: Usage | None = None
     readings: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,8 +124,8 @@ class ReplyView:
     account: str
     contact: Contact
     opted_out: bool
-    waiting: tuple[Line, ...]
-    history: tuple[Line, ...]
+    waiting: tuple[HistoryMessage, ...]
+    history: tuple[HistoryMessage, ...]
     due: Instant | None
     attempts: int
     first_at: Instant | None
@@ -142,7 +142,7 @@ class ReplyView:
 
 
 @dataclass(frozen=True, slots=True)
-class Ceiling:
+class UsageLimit:
     """What may be used within a period, named `2026-11-27` or `2026-11`; None for no end. Money is in millionths."""
 
     period: str
@@ -152,21 +152,21 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class UsageReservation:
     """What a call may cost at most, set aside before it is made; the ceilings that must hold it."""
 
     tokens: int
     money: int = 0
-    ceilings: tuple[Ceiling, ...] = ()
+    ceilings: tuple[UsageLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Also:
+class ReplySideEffects:
     """What is kept together with an answer: what it really cost (millionths), that a person takes over from here, and when to
     look at the conversation's timers."""
 
     money: int = 0
-    hand_over: HandOver | None = None
+    hand_over: Handoff | None = None
     timer: Instant | None = None
 
 

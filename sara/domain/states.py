@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 JobKind: TypeAlias = str
 Purpose: TypeAlias = Literal["reply", "notice", "operator", "template"]
 InboundState: TypeAlias = Literal["waiting", "answered", "skipped", "dead", "quarantined"]
-PartState: TypeAlias = Literal[
+OutboundState: TypeAlias = Literal[
     "queued", "sending", "accepted", "sent", "delivered", "read", "in_doubt", "parked", "held", "cancelled", "failed"
 ]
 FileState: TypeAlias = Literal["fetched", "failed", "pending"]

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sara.domain.contacts import Person
-from sara.domain.conversations import HandOver
-from sara.domain.delivery import Receipt
+from sara.domain.contacts import Identity
+from sara.domain.conversations import Handoff
+from sara.domain.delivery import DeliveryReceipt
 from sara.domain.jobs import OpenWork
-from sara.domain.messages import InboundMessage, StoredMessage, Wording
+from sara.domain.messages import InboundMessage, LocalizedContent, StoredMessage
 from sara.domain.states import JobKind
-from sara.domain.time import Instant, Millis
-from sara.domain.webhooks import Change, SetAside
+from sara.domain.time import Instant, Milliseconds
+from sara.domain.webhooks import AccountChange, UnparsedPayload
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class InboundDecision:
     """What the immediate rules decided about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
@@ -28,15 +28,15 @@ class Verdict:
 
     skip: str | None = None
     consent: Literal["opt_out", "opt_in"] | None = None
-    notice: Wording = field(default_factory=dict)
+    notice: LocalizedContent = field(default_factory=dict)
     language: str | None = None
-    hand_over: HandOver | None = None
-    unreadable: Wording = field(default_factory=dict)
+    hand_over: Handoff | None = None
+    unreadable: LocalizedContent = field(default_factory=dict)
     unreadable_since: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ClassifiedMessage:
     """A message with its verdict and the quiet window it falls under (milliseconds).
 
     `language` is the one it is written in, where that can be told. A message that comes longer than `chapter_after` after the last
@@ -47,16 +47,16 @@ class Arrival:
     """
 
     message: InboundMessage
-    verdict: Verdict
-    quiet: Millis
-    quiet_longest: Millis
+    verdict: InboundDecision
+    quiet: Milliseconds
+    quiet_longest: Milliseconds
     language: str | None = None
-    chapter_after: Millis | None = None
+    chapter_after: Milliseconds | None = None
     stamp: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class InboundBatch:
     """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
     that follows from it; an echo that is not named there is only recorded. `stamps` are the provider's own times of the changes, in
     their order: a change is recognised by its own when it is delivered again, whatever time it was taken to have happened at.
@@ -67,30 +67,30 @@ class Intake:
     """
 
     account: str
-    arrivals: tuple[Arrival, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
-    changes: tuple[Change, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
-    echoed: Mapping[str, HandOver] = field(default_factory=dict)
-    operators: tuple[Person, ...] = ()
-    operator_notice: Wording = field(default_factory=dict)
+    arrivals: tuple[ClassifiedMessage, ...] = ()
+    receipts: tuple[DeliveryReceipt, ...] = ()
+    changes: tuple[AccountChange, ...] = ()
+    set_aside: tuple[UnparsedPayload, ...] = ()
+    echoed: Mapping[str, Handoff] = field(default_factory=dict)
+    operators: tuple[Identity, ...] = ()
+    operator_notice: LocalizedContent = field(default_factory=dict)
     stamps: tuple[Instant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptResult:
     """What `Store.accept` did: every conversation with open work that the intake touched, what was new, and how often each
     kind of thing was met again."""
 
     work: tuple[OpenWork, ...] = ()
     stored: tuple[StoredMessage, ...] = ()
     known: int = 0
-    receipts: tuple[tuple[StoredMessage, Receipt], ...] = ()
+    receipts: tuple[tuple[StoredMessage, DeliveryReceipt], ...] = ()
     unknown_receipts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveryReport:
     """What a start found of the process before it.
 
     `doubtful` sends were cut off. `unclean` counts ends without farewell in the last ten minutes. `suspects` are jobs (kind and

@@ -26,7 +26,7 @@ def utf16_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def storable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """`text` without what no database and no log can take: halves of surrogate pairs and NUL characters."""
     if "\x00" in text:
         text = text.replace("\x00", "")

@@ -7,7 +7,7 @@ from typing import TypeAlias
 Instant: TypeAlias = int
 """A moment: Unix time in milliseconds."""
 
-Millis: TypeAlias = int
+Milliseconds: TypeAlias = int
 """A length of time in milliseconds."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
-SKEW: Millis = 300_000
+SKEW: Milliseconds = 300_000
 """How far a provider's clock may be ahead of ours. A stamp further ahead is no time at which anything happened."""
 
-OLDEST: Millis = 60 * 86_400_000
+OLDEST: Milliseconds = 60 * 86_400_000
 """No provider delivers a message that is older: its stamp, or our clock, is wrong."""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from sara.domain.contacts import Person
-from sara.domain.delivery import Receipt
+from sara.domain.contacts import Identity
+from sara.domain.delivery import DeliveryReceipt
 from sara.domain.messages import Correction, InboundMessage
 from sara.domain.time import Instant
 
@@ -40,8 +40,8 @@ class IdentityChange:
     """The provider itself says that `before` is now known as `after`. Told again, it changes nothing."""
 
     account: str
-    before: Person
-    after: Person
+    before: Identity
+    after: Identity
     at: Instant
 
 
@@ -50,14 +50,14 @@ class PreferenceChange:
     """The customer told the provider whether they want messages of a category, e.g. marketing."""
 
     account: str
-    person: Person
+    person: Identity
     category: str
     allowed: bool
     at: Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
+class OperatorEcho:
     """A person of the business answered the customer outside SARA, e.g. from the phone app.
 
     `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
@@ -66,7 +66,7 @@ class Echo:
 
     account: str
     external_id: str
-    person: Person
+    person: Identity
     kind: str
     text: str
     at: Instant
@@ -96,11 +96,11 @@ class AccountEvent:
     details: str = ""
 
 
-Change: TypeAlias = IdentityChange | PreferenceChange | Echo | AccountEvent
+AccountChange: TypeAlias = IdentityChange | PreferenceChange | OperatorEcho | AccountEvent
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class UnparsedPayload:
     """Something that was signed but not understood, kept raw. `id` and `at` are the store's: which it is, and when it was kept."""
 
     account: str
@@ -118,13 +118,13 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class WebhookResult:
     """What a channel made of one request. `verified` is true only where the provider's signature was checked and right;
     nothing of an unverified reception is ever stored."""
 
     response: Response = field(default_factory=Response)
     verified: bool = False
     messages: tuple[InboundMessage, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
-    changes: tuple[Change, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+    receipts: tuple[DeliveryReceipt, ...] = ()
+    changes: tuple[AccountChange, ...] = ()
+    set_aside: tuple[UnparsedPayload, ...] = ()

@@ -20,7 +20,7 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 _CODE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
 
 
-class Texts:
+class MessageCatalog:
     """The catalogues with the business's changes: other words for a known language, or a whole new one."""
 
     def __init__(self, changes: Mapping[str, Mapping[str, str]] = _NONE, default: str = "en") -> None:

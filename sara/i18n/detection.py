@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from sara.i18n.data import LANGUAGES, _unsupported
-from sara.i18n.folding import plain
+from sara.i18n.folding import fold_accents
 
 LONGEST = 1_000
 """How much of a message is looked at."""
@@ -62,7 +62,7 @@ def language_of(text: str) -> str | None:
 
 def words_of(text: str) -> list[str]:
     """Each word in its plain spelling, and what an apostrophe joins to one: `l'ordine` is `l`, `ordine` and `l'`."""
-    return [plain(found) for pattern in (_WORD, *_ELISIONS) for found in pattern.findall(text)]
+    return [fold_accents(found) for pattern in (_WORD, *_ELISIONS) for found in pattern.findall(text)]
 
 
 def _scores(text: str, words: Iterable[str]) -> Mapping[str, float]:
@@ -101,7 +101,7 @@ def _common() -> Mapping[str, frozenset[str]]:
     lists = {code: each.common for code, each in LANGUAGES.items()} | {
         OTHER: frozenset(" ".join(_unsupported.COMMON.values()).split())
     }
-    return _turned({code: map(plain, words) for code, words in lists.items()})
+    return _turned({code: map(fold_accents, words) for code, words in lists.items()})
 
 
 @cache
@@ -117,7 +117,7 @@ def _letters() -> Mapping[str, frozenset[str]]:
 
 @cache
 def _endings() -> Mapping[str, tuple[str, ...]]:
-    return {code: tuple(map(plain, each.endings)) for code, each in LANGUAGES.items() if each.endings}
+    return {code: tuple(map(fold_accents, each.endings)) for code, each in LANGUAGES.items() if each.endings}
 
 
 def _turned(lists: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:

@@ -8,7 +8,7 @@ _SAME = str.maketrans({"’": "'", "ʼ": "'", "ى": "ي", "ة": "ه", "ـ": None
 """Phones turn an apostrophe into a quotation mark; Arabic and Hindi are typed with and without these."""
 
 
-def plain(text: str) -> str:
+def fold_accents(text: str) -> str:
     """Without the accents of Latin letters and the vowel signs of Arabic ones, which people in a hurry leave out."""
     if text.isascii():
         return text

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from sara.domain.conversations import Unhealthy
+from sara.domain.conversations import UnhealthyConversation
 from sara.domain.errors import SaraError
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Routes
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBindings
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 
@@ -31,10 +31,10 @@ WORDS: Mapping[str, str] = {
 }
 
 
-class Health:
+class ConversationHealth:
     """Looks at all conversations at once, however many there are."""
 
-    def __init__(self, store: Store, routes: Routes, problems: Problems, clock: Clock) -> None:
+    def __init__(self, store: Store, routes: ChannelBindings, problems: ProblemRegistry, clock: Clock) -> None:
         self._store = store
         policies = [route.policy for route in routes]
         # One look serves all channels: the most patient of them says when.
@@ -67,12 +67,12 @@ class Health:
             for key in keys if not counts.get(state) else ():
                 self._problems.clear(key)
 
-    async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[Unhealthy]:
+    async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[UnhealthyConversation]:
         """The conversations that somebody should look at, the longest first. An operator who asks (`is_asked`) sees at once who waits
         for a person; a problem it is after `late_after`."""
         return await self._store.unhealthy(self._clock(), self._unanswered, 0 if is_asked else self._person, limit)
 
-    def tell(self, found: Sequence[Unhealthy]) -> None:
+    def tell(self, found: Sequence[UnhealthyConversation]) -> None:
         """Report what is there, and clear what is over."""
         counts: Counter[str] = Counter(each.what for each in found)
         self.counts = {what: counts[what] for what in WORDS}

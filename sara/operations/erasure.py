@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import structlog
 
-from sara.domain.contacts import Forgotten
+from sara.domain.contacts import ErasureReport
 from sara.domain.errors import SaraError
-from sara.pipeline.media import Files
+from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.erasure")
 
@@ -30,14 +30,14 @@ TRY_AGAIN = 60.0
 KINDS = ("reply", "deliver", "timer")
 
 
-class Erasing:
+class ErasureService:
     """Forgets people. What a crash cut off is finished at the next start."""
 
     def __init__(
         self,
         store: Store,
         queue: Queue,
-        files: Files,
+        files: MediaStore,
         clock: Clock,
         end_downloads: Callable[[Collection[str]], Awaitable[None]] | None = None,
     ) -> None:
@@ -48,7 +48,7 @@ class Erasing:
         self._end_downloads = end_downloads
         self._one_at_a_time = asyncio.Lock()
 
-    async def forget(self, who: str) -> Forgotten:
+    async def forget(self, who: str) -> ErasureReport:
         """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
         async with self._one_at_a_time:
             told = await self._store.forget(who, self._clock())
@@ -84,7 +84,7 @@ class Erasing:
         async with self._one_at_a_time:
             await self._finish()
 
-    async def _drop_jobs(self, told: Forgotten) -> None:
+    async def _drop_jobs(self, told: ErasureReport) -> None:
         for conversation in told.conversations:
             for kind in KINDS:
                 await self._queue.drop(kind, conversation)
@@ -94,6 +94,6 @@ class Erasing:
         erased = False
         while await self._files.drop_forgotten() or await self._store.erase(STEP):
             erased = True
-            await pause(BETWEEN)
+            await sleep(BETWEEN)
         if erased:
             await self._files.remove_unnamed()

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from sara.domain.errors import SaraError
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
 
@@ -27,10 +27,12 @@ EVERY = 5.0
 """Seconds between two looks."""
 
 
-class Watch:
+class IntakeGuard:
     """Says whether there is room for new messages."""
 
-    def __init__(self, state: Path, store: Store, problems: Problems, *, free: Callable[[Path], int] | None = None) -> None:
+    def __init__(
+        self, state: Path, store: Store, problems: ProblemRegistry, *, free: Callable[[Path], int] | None = None
+    ) -> None:
         self._state = state
         self._store = store
         self._problems = problems

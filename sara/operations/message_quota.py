@@ -10,8 +10,8 @@ import structlog
 
 from sara.domain.errors import SaraError
 from sara.domain.time import Instant
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Route, Routes
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 
@@ -22,10 +22,10 @@ EVERY = 60.0
 """Seconds between two looks."""
 
 
-class Budget:
+class MessageQuotaMonitor:
     """Compares what each channel sent this month with its `monthly_budget`."""
 
-    def __init__(self, store: Store, routes: Routes, problems: Problems, clock: Clock) -> None:
+    def __init__(self, store: Store, routes: ChannelBindings, problems: ProblemRegistry, clock: Clock) -> None:
         self._store = store
         self._routes = [route for route in routes if route.channel.monthly_budget]
         self._problems = problems
@@ -40,7 +40,7 @@ class Budget:
                 async with asyncio.timeout(EVERY):
                     await ended.wait()
 
-    async def look(self, route: Route) -> None:
+    async def look(self, route: ChannelBinding) -> None:
         """Report or clear the warning of one channel."""
         budget = route.channel.monthly_budget or 0
         month = month_of(self._clock())

@@ -8,15 +8,15 @@ from typing import Literal
 
 import structlog
 
-from sara.domain.conversations import ConversationSummary, HandOver
+from sara.domain.conversations import ConversationSummary, Handoff
 from sara.domain.errors import SaraError
 from sara.domain.jobs import OpenWork
-from sara.domain.messages import Draft
-from sara.domain.text import storable
-from sara.domain.time import Instant, Millis
-from sara.i18n.catalog import Texts
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import Handing, wording
+from sara.domain.messages import OutgoingContent
+from sara.domain.text import sanitize_text
+from sara.domain.time import Instant, Milliseconds
+from sara.i18n.catalog import MessageCatalog
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import HandoffFactory, wording
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 
@@ -27,27 +27,27 @@ LONGEST = 20_000
 """Characters of a text or a note."""
 
 
-class Acting:
+class OperatorActions:
     """Each returns the open work that followed, for whoever wakes the queue. Raises Stale for a conversation that does not exist."""
 
-    def __init__(self, store: Store, routes: Routes, texts: Texts, clock: Clock) -> None:
+    def __init__(self, store: Store, routes: ChannelBindings, texts: MessageCatalog, clock: Clock) -> None:
         self._store = store
         self._routes = routes
         self._texts = texts
-        self._handing = Handing(routes, texts)
+        self._handing = HandoffFactory(routes, texts)
         self._clock = clock
 
     async def hand_over(
-        self, conversation: str, reason: str = "", for_: Millis | None = None, *, pause: bool = False
+        self, conversation: str, reason: str = "", for_: Milliseconds | None = None, *, pause: bool = False
     ) -> Sequence[OpenWork]:
         """A person answers from now on, or with `pause` nobody; for so many milliseconds, by default as the file says."""
         route, now = await self._route(conversation), self._clock()
         if pause:
-            change = HandOver(OPERATOR, storable(reason), "paused", None if for_ is None else now + for_)
+            change = Handoff(OPERATOR, sanitize_text(reason), "paused", None if for_ is None else now + for_)
         else:
-            change = self._handing.quietly(route, OPERATOR, storable(reason), now)
+            change = self._handing.quietly(route, OPERATOR, sanitize_text(reason), now)
             if for_ is not None:
-                change = HandOver(OPERATOR, change.reason, "human", now + for_)
+                change = Handoff(OPERATOR, change.reason, "human", now + for_)
         log.info("handed_over", conversation=conversation, mode=change.mode, actor=OPERATOR)
         return await self._store.hand_over(conversation, change, now)
 
@@ -70,7 +70,7 @@ class Acting:
         route = await self._route(conversation)
         log.info(key, conversation=conversation, actor=OPERATOR)
         notice = wording(self._texts, route.channel, key)
-        how = storable(how) or "noted by hand"
+        how = sanitize_text(how) or "noted by hand"
         return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
 
     async def send(
@@ -79,12 +79,12 @@ class Acting:
         """An operator's own words, at once or not before `at`, in the channel's own marks unless they are `markdown`. While a person
         answers, it is theirs for longer."""
         route, now = await self._route(conversation), self._clock()
-        text = storable(text).strip()
+        text = sanitize_text(text).strip()
         if not text:
             raise SaraError("there is nothing to say; give a text")
         if len(text) > LONGEST:
             raise SaraError(f"the text is longer than {LONGEST} characters")
-        drafts = list(route.channel.compose(Draft(text, markdown=markdown)))
+        drafts = list(route.channel.compose(OutgoingContent(text, markdown=markdown)))
         log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
         work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
         view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)
@@ -98,7 +98,7 @@ class Acting:
     async def note(self, conversation: str, text: str, *, is_replacing: bool = False) -> None:
         """Write a note about the person below what is noted already, or instead of that."""
         await self._route(conversation)
-        text = storable(text).strip()
+        text = sanitize_text(text).strip()
         known = "" if is_replacing else (await self._summary(conversation)).notes
         if not text and not is_replacing:
             raise SaraError("there is nothing to note; give a text")
@@ -106,7 +106,7 @@ class Acting:
             raise SaraError(f"with this the notes are longer than {LONGEST} characters; replace them by shorter ones")
         await self._store.note(conversation, text, OPERATOR, self._clock(), append=not is_replacing)
 
-    async def _route(self, conversation: str) -> Route:
+    async def _route(self, conversation: str) -> ChannelBinding:
         account = (await self._summary(conversation)).account
         route = self._routes.of(account)
         if route is None:

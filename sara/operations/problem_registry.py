@@ -10,12 +10,12 @@ import structlog
 
 from sara.domain.problems import Problem
 from sara.domain.redaction import Redactor
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 log = structlog.get_logger("sara.operations.problem_registry")
 
 
-class Problems:
+class ProblemRegistry:
     """The problems of this moment. Reporting a known one counts it; clearing an unknown one does nothing."""
 
     def __init__(self, clock: Callable[[], Instant], redactor: Redactor | None = None) -> None:
@@ -37,7 +37,7 @@ class Problems:
         *,
         severity: Literal["warning", "error"] = "error",
         count: int | None = None,
-        lasts: Millis | None = None,
+        lasts: Milliseconds | None = None,
         detail: str = "",
     ) -> None:
         self._forget_old()

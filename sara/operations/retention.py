@@ -8,11 +8,11 @@ import contextlib
 import structlog
 
 from sara.domain.errors import SaraError
-from sara.domain.time import Millis
-from sara.pipeline.media import Files
+from sara.domain.time import Milliseconds
+from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.retention")
 
@@ -27,7 +27,7 @@ BETWEEN = 0.2
 class Retention:
     """Deletes what is older than the policy keeps; without one, only what has a term of its own."""
 
-    def __init__(self, store: Store, files: Files, keep: Millis | None, clock: Clock) -> None:
+    def __init__(self, store: Store, files: MediaStore, keep: Milliseconds | None, clock: Clock) -> None:
         self._store = store
         self._files = files
         self._keep = keep
@@ -55,7 +55,7 @@ class Retention:
             gone += deleted
             if deleted < STEP:
                 break
-            await pause(BETWEEN)
+            await sleep(BETWEEN)
         if gone:
             log.info("messages_expired", count=gone)
         return gone

@@ -11,12 +11,12 @@ import structlog
 from sara.domain.jobs import OpenWork
 from sara.domain.messages import StoredMessage
 from sara.domain.problems import Problem
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Route, Routes
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.policy import reply_window
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.send_outcomes")
 
@@ -45,7 +45,12 @@ class SendOutcomes:
     """Looks at the parts of what was sent. `is_held` says whether a lane is held; None where no daemon runs."""
 
     def __init__(
-        self, store: Store, routes: Routes, clock: Clock, is_held: Callable[[str], bool] | None, problems: Problems | None = None
+        self,
+        store: Store,
+        routes: ChannelBindings,
+        clock: Clock,
+        is_held: Callable[[str], bool] | None,
+        problems: ProblemRegistry | None = None,
     ) -> None:
         self._store = store
         self._routes = routes
@@ -58,7 +63,7 @@ class SendOutcomes:
         looks = max(0, round(within_s / LOOK_EVERY_S))
         while (outcome := await self.look(work)).state == "on_its_way" and looks:
             looks -= 1
-            await pause(LOOK_EVERY_S)
+            await sleep(LOOK_EVERY_S)
         return outcome
 
     async def look(self, work: Sequence[OpenWork]) -> SendOutcome:
@@ -84,7 +89,7 @@ class SendOutcomes:
             return SendOutcome("waits", f"no channel in the file serves {summary.account}", "put the channel back", note)
         return replace(await self._outcome_of(open_part, ids, route), note=note)
 
-    async def _outcome_of(self, part: StoredMessage, ids: Sequence[str], route: Route) -> SendOutcome:
+    async def _outcome_of(self, part: StoredMessage, ids: Sequence[str], route: ChannelBinding) -> SendOutcome:
         why = f"`sara why {part.id}` shows what happened"
         match part.state:
             case "parked" if part.reason == "scheduled":
@@ -99,7 +104,7 @@ class SendOutcomes:
                 return SendOutcome("waits", "it is not known whether it arrived", why)
         return await self._outcome_of_queued(part, ids, route)
 
-    async def _outcome_of_queued(self, part: StoredMessage, ids: Sequence[str], route: Route) -> SendOutcome:
+    async def _outcome_of_queued(self, part: StoredMessage, ids: Sequence[str], route: ChannelBinding) -> SendOutcome:
         view = await self._store.delivery_view(part.conversation)
         if view is not None and view.part.id not in ids and view.state == "in_doubt":
             detail = f"an earlier message, {view.part.id}, comes first, and it is not known whether that arrived"
@@ -115,12 +120,12 @@ class SendOutcomes:
         error = view.last.error if view is not None and view.part.id == part.id and view.last is not None else None
         return SendOutcome("on_its_way", f"not sent yet, and tried again: {error}" if error else "on its way")
 
-    def _lane_problem(self, route: Route) -> Problem | None:
+    def _lane_problem(self, route: ChannelBinding) -> Problem | None:
         """What a person has to mend before anything leaves by a channel."""
         keys = (f"lane:{route.deliver_lane}", f"paused:{route.deliver_lane}")
         return next((each for each in self._problems or () if each.key in keys), None)
 
-    async def _late(self, part: StoredMessage, route: Route) -> str:
+    async def _late(self, part: StoredMessage, route: ChannelBinding) -> str:
         """A warning where the time to answer freely will be over when a message's own time comes."""
         view = await self._store.timer_view(part.conversation, 1)
         window, at = route.channel.reply_window, None if view is None else view.scheduled
@@ -129,9 +134,9 @@ class SendOutcomes:
         return f"unless the customer writes before, the time to answer freely is over then, and it waits until they write{_asks(route)}"
 
 
-def _closed(route: Route) -> str:
+def _closed(route: ChannelBinding) -> str:
     return _WINDOW + _asks(route)
 
 
-def _asks(route: Route) -> str:
+def _asks(route: ChannelBinding) -> str:
     return _TEMPLATE if route.channel.outside_window() is not None else ""

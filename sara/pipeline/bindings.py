@@ -11,16 +11,16 @@ from sara.plugins.responder import Responder
 from sara.queue.notifier import JobLanes
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Conversation
+    from sara.policy.settings import ConversationSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ChannelBinding:
     """One configured channel, and who answers there. `running` are the responders that are running now."""
 
     name: str
     channel: Channel
-    policy: Conversation
+    policy: ConversationSettings
     running: Mapping[str, Responder]
 
     @property
@@ -64,21 +64,21 @@ def clashes(channels: Sequence[tuple[str, str, Channel]]) -> list[tuple[str, str
     return list(found.items())
 
 
-class Routes:
+class ChannelBindings:
     """The configured channels by account."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[ChannelBinding]) -> None:
         self._by_account = {route.channel.account: route for route in routes}
         self._by_name = {route.name: route for route in self._by_account.values()}
 
-    def __iter__(self) -> Iterator[Route]:
+    def __iter__(self) -> Iterator[ChannelBinding]:
         return iter(self._by_account.values())
 
-    def of(self, account: str) -> Route | None:
+    def of(self, account: str) -> ChannelBinding | None:
         """The route of an account; None where the file no longer names it."""
         return self._by_account.get(account)
 
-    def named(self, name: str) -> Route | None:
+    def named(self, name: str) -> ChannelBinding | None:
         """The route of a channel's name in the file."""
         return self._by_name.get(name)
 

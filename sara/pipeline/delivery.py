@@ -7,47 +7,55 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from sara.domain.delivery import Accepted, DeliveryView, Outcome
-from sara.domain.errors import InDoubt, NotSent, Refused, Stale, StoreUnavailable, Unavailable, WindowClosed
-from sara.domain.jobs import Again, Done, Job, JobEnd, OpenWork
+from sara.domain.delivery import AttemptResult, DeliveryView, SendResult
+from sara.domain.errors import (
+    ChannelUnavailable,
+    Conflict,
+    DeliveryUnknown,
+    NotSent,
+    Rejected,
+    ReplyWindowClosed,
+    StoreUnavailable,
+)
+from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
 from sara.domain.problems import DAY, ProblemReporter
-from sara.domain.time import Instant, Millis
-from sara.pipeline.bindings import Route, Routes
+from sara.domain.time import Instant, Milliseconds
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.receipt_effects import tell_limit
-from sara.plugins.call_guard import Strays, told_of
+from sara.plugins.call_guard import CallGuard, told_of
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
 from sara.policy import in_doubt, reply_window, retry
-from sara.queue.circuit_breaker import PROBE_LONGEST, SEND_WITHIN, Lanes
+from sara.queue.circuit_breaker import PROBE_LONGEST, SEND_WITHIN, LaneBreaker
 from sara.queue.notifier import JobNotifier
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 
 if TYPE_CHECKING:
     from sara.policy.settings import RetryPolicy
 
 log = structlog.get_logger("sara.pipeline.delivery")
 
-LANE_PAUSE: Millis = 5_000
+LANE_PAUSE: Milliseconds = 5_000
 """How long a lane rests where the other end asks for a pause and does not say how long."""
 
-CONVERSATION_PAUSE: Millis = 6_000
-CONVERSATION_PAUSE_LONGEST: Millis = 300_000
+CONVERSATION_PAUSE: Milliseconds = 6_000
+CONVERSATION_PAUSE_LONGEST: Milliseconds = 300_000
 """The same for one conversation; twice as long each time it is asked for again."""
 
 SETTLE_FIRST, SETTLE_LONGEST = 0.2, 5.0
 """Seconds between two tries to record an outcome."""
 
 
-class Outbox:
+class DeliveryHandler:
     """Sends what is unsent in a conversation, one part after the other."""
 
     def __init__(
         self,
         store: Store,
         notifier: JobNotifier,
-        routes: Routes,
-        lanes: Lanes,
+        routes: ChannelBindings,
+        lanes: LaneBreaker,
         hooks: Hooks,
         problems: ProblemReporter,
         policy: RetryPolicy,
@@ -55,7 +63,7 @@ class Outbox:
         chance: Callable[[], float],
         new_id: Callable[[], str],
         owner: str,
-        strays: Strays,
+        strays: CallGuard,
     ) -> None:
         self._store = store
         self._notifier = notifier
@@ -82,14 +90,14 @@ class Outbox:
                 return Done()
             try:
                 end = await self._step(view, route, job)
-            except Stale as error:
+            except Conflict as error:
                 log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
                 continue
             if end is not None:
                 return end
-        return Again(self._clock())
+        return Reschedule(self._clock())
 
-    async def _step(self, view: DeliveryView, route: Route, job: Job) -> JobEnd | None:
+    async def _step(self, view: DeliveryView, route: ChannelBinding, job: Job) -> JobEnd | None:
         """Do what the first unsettled part needs now; None to look at the next at once."""
         now = self._clock()
         part = view.part
@@ -110,16 +118,16 @@ class Outbox:
         if not view.marketing and part.content.get("category") == "marketing":
             return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "no_marketing", now))
         if view.not_before > now:
-            return Again(view.not_before)
+            return Reschedule(view.not_before)
         if self._lanes.on_hold(route.deliver_lane):
             # It keeps its place: whoever has waited longest tries first when the lane opens. In a lane of another name, as before
             # the channel was renamed, it would not be kept waiting.
-            return Again(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
+            return Reschedule(min(job.due, now) if job.lane == route.deliver_lane else now + 1_000)
         if reply_window.window_closed(view, route.channel.reply_window, now):
             return await self._park(view, route, now)
         return await self._send(view, route)
 
-    async def _park(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+    async def _park(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
         self._problems.report(
             f"parked:{route.name}",
@@ -133,18 +141,18 @@ class Outbox:
         work = await self._store.end_part(view.part.id, "parked", "window_closed", now, instead)
         return await self._tell_replies(work)
 
-    async def _end_doubt(self, view: DeliveryView, route: Route, now: Instant) -> JobEnd | None:
+    async def _end_doubt(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         channel = route.channel
         ending = in_doubt.decide(
             view, channel.on_doubt, channel.doubt_hold, now, self._policy, correlates=channel.receipts_carry_attempt
         )
-        if isinstance(ending, in_doubt.KeepWaiting):
+        if isinstance(ending, in_doubt.WaitForReceipt):
             work = await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
-            return Done() if work.deliver_due is None else Again(min(ending.until, work.deliver_due))
+            return Done() if work.deliver_due is None else Reschedule(min(ending.until, work.deliver_due))
         log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
         return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
 
-    async def _send(self, view: DeliveryView, route: Route) -> JobEnd | None:
+    async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
         if self._strays.blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
             self._lanes.unavailable(
@@ -175,21 +183,21 @@ class Outbox:
             log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
         return await self._tell_replies(work)
 
-    async def _try(self, view: DeliveryView, route: Route, attempt: str, begun: Instant) -> Outcome:
+    async def _try(self, view: DeliveryView, route: ChannelBinding, attempt: str, begun: Instant) -> AttemptResult:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
             accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
-            if not isinstance(accepted, Accepted):
-                raise InDoubt(f"the channel answered with a {type(accepted).__name__}")
-            return Outcome("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
+            if not isinstance(accepted, SendResult):
+                raise DeliveryUnknown(f"the channel answered with a {type(accepted).__name__}")
+            return AttemptResult("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
         except NotSent as error:
             return self._not_sent(view, route, error, begun)
-        except WindowClosed as error:
+        except ReplyWindowClosed as error:
             if not reply_window.window_matters(view, route.channel.reply_window):
                 return self._refused(route, error)
             # If the customer has written since, it is tried again after a pause; else it is parked at the next look.
             wait = self._conversation_pause(view, None)
-            return Outcome(
+            return AttemptResult(
                 "not_sent",
                 "queued",
                 self._clock() + wait,
@@ -198,12 +206,12 @@ class Outbox:
                 details=error.details,
                 closes_window=True,
             )
-        except Refused as error:
+        except Rejected as error:
             return self._refused(route, error)
-        except Unavailable as error:
+        except ChannelUnavailable as error:
             self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
-            return Outcome("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
-        except InDoubt as error:
+            return AttemptResult("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
+        except DeliveryUnknown as error:
             self._stumbled(view, route, str(error), begun)
             return mark_in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
@@ -212,7 +220,7 @@ class Outbox:
             self._stumbled(view, route, told, begun)
             return mark_in_doubt(route, self._clock(), told)
 
-    def _refused(self, route: Route, error: Refused | WindowClosed) -> Outcome:
+    def _refused(self, route: ChannelBinding, error: Rejected | ReplyWindowClosed) -> AttemptResult:
         self._problems.report(
             f"refused:{route.name}",
             f"{route.name} refused a message: {error}",
@@ -220,19 +228,19 @@ class Outbox:
             severity="warning",
             lasts=DAY,
         )
-        return Outcome("refused", "failed", error=str(error), details=error.details)
+        return AttemptResult("refused", "failed", error=str(error), details=error.details)
 
-    def _not_sent(self, view: DeliveryView, route: Route, error: NotSent, begun: Instant) -> Outcome:
+    def _not_sent(self, view: DeliveryView, route: ChannelBinding, error: NotSent, begun: Instant) -> AttemptResult:
         now = self._clock()
         if error.scope == "channel":
             told = f"{route.name} has to wait: {error}"
             self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
-            return Outcome("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
+            return AttemptResult("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
         if error.remedy:
             tell_limit(self._problems, route, str(error), error.remedy)
         if error.scope == "conversation":
             wait = self._conversation_pause(view, error.after)
-            return Outcome("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
+            return AttemptResult("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
         calls, most = view.attempts + 1, None
         failures = calls
         if not error.own_fault:
@@ -249,27 +257,27 @@ class Outbox:
             failures=failures,
             most=most,
         )
-        if isinstance(decision, retry.Dead):
+        if isinstance(decision, retry.GiveUpRetrying):
             self._problems.report(
                 f"unsent:{route.name}",
                 f"{route.name}: a message could not be sent: {error}",
                 "`sara queue list` names it, `sara queue retry` tries again",
                 lasts=DAY,
             )
-            return Outcome("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
-        return Outcome("not_sent", "queued", decision.at, error=str(error), details=error.details)
+            return AttemptResult("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
+        return AttemptResult("not_sent", "queued", decision.at, error=str(error), details=error.details)
 
-    def _stumbled(self, view: DeliveryView, route: Route, how: str, begun: Instant) -> int:
+    def _stumbled(self, view: DeliveryView, route: ChannelBinding, how: str, begun: Instant) -> int:
         is_first = view.attempts == 0 and view.doubts == 0
         return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
 
-    def _conversation_pause(self, view: DeliveryView, after: Millis | None) -> Millis:
+    def _conversation_pause(self, view: DeliveryView, after: Milliseconds | None) -> Milliseconds:
         """How long a conversation has to wait now; twice as long each time in a row."""
         paused = self._paused.get(view.part.conversation, 0)
         self._paused[view.part.conversation] = paused + 1
         return min((after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)
 
-    async def _settle(self, attempt: str, outcome: Outcome) -> OpenWork:
+    async def _settle(self, attempt: str, outcome: AttemptResult) -> OpenWork:
         """Record an outcome that cannot be found out again: while the store cannot take it, it is held here and offered again.
 
         Given up only when the daemon drains; the next start then finds the attempt in doubt.
@@ -282,7 +290,7 @@ class Outbox:
                 if self.draining:
                     raise
                 log.warning("outcome_not_stored", attempt=attempt)
-                await pause(wait)
+                await sleep(wait)
                 wait = min(wait * 2, SETTLE_LONGEST)
 
     async def _tell_replies(self, work: OpenWork) -> JobEnd | None:
@@ -292,6 +300,6 @@ class Outbox:
         return Done() if work.deliver_due is None else None
 
 
-def mark_in_doubt(route: Route, now: Instant, error: str, details: str = "") -> Outcome:
+def mark_in_doubt(route: ChannelBinding, now: Instant, error: str, details: str = "") -> AttemptResult:
     """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
-    return Outcome("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error, details=details)
+    return AttemptResult("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error, details=details)

@@ -4,57 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sara.domain.contacts import Person
-from sara.domain.conversations import HandOver, Tell
-from sara.domain.messages import Draft, Wording
+from sara.domain.contacts import Identity
+from sara.domain.conversations import Handoff, OperatorNotification
+from sara.domain.messages import LocalizedContent, OutgoingContent
 from sara.domain.phone_numbers import read_number
 from sara.domain.time import Instant
 
 if TYPE_CHECKING:
-    from sara.i18n.catalog import Texts
-    from sara.pipeline.bindings import Route, Routes
+    from sara.i18n.catalog import MessageCatalog
+    from sara.pipeline.bindings import ChannelBinding, ChannelBindings
     from sara.plugins.channel import Channel
 
 
-def spoken(channel: Channel, text: str) -> Draft:
+def compose_notice(channel: Channel, text: str) -> OutgoingContent:
     """A short text in the channel's own dialect."""
-    return next(iter(channel.compose(Draft(text))), Draft(text))
+    return next(iter(channel.compose(OutgoingContent(text))), OutgoingContent(text))
 
 
-def wording(texts: Texts, channel: Channel, key: str, **values: str) -> Wording:
+def wording(texts: MessageCatalog, channel: Channel, key: str, **values: str) -> LocalizedContent:
     """One of SARA's own texts in all languages, in the channel's own dialect."""
-    return {language: spoken(channel, said) for language, said in texts.everywhere(key, **values).items()}
+    return {language: compose_notice(channel, said) for language, said in texts.everywhere(key, **values).items()}
 
 
-class Handing:
+class HandoffFactory:
     """Makes a hand-over of a wish for one."""
 
-    def __init__(self, routes: Routes, texts: Texts) -> None:
+    def __init__(self, routes: ChannelBindings, texts: MessageCatalog) -> None:
         self._routes = routes
         self._texts = texts
 
-    def over(self, route: Route, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False) -> HandOver:
+    def over(
+        self, route: ChannelBinding, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False
+    ) -> Handoff:
         """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
         policy = route.policy.hand_over
         until = None if policy.back_after is None else since + policy.back_after
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
-        return HandOver(by, reason, "human", until, notice, self._tell(route, reason, name))
+        return Handoff(by, reason, "human", until, notice, self._tell(route, reason, name))
 
-    def quietly(self, route: Route, by: str, reason: str, since: Instant) -> HandOver:
+    def quietly(self, route: ChannelBinding, by: str, reason: str, since: Instant) -> Handoff:
         """A person answers already since `since`: nobody has to be told."""
         policy = route.policy.hand_over
-        return HandOver(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
+        return Handoff(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
 
-    def _tell(self, route: Route, reason: str, name: str | None) -> Tell | None:
+    def _tell(self, route: ChannelBinding, reason: str, name: str | None) -> OperatorNotification | None:
         notify = route.policy.hand_over.notify
         if notify is None or (to := self._routes.named(notify.channel)) is None:
             return None
         # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
         values = {"name": one_line(name or "") or "?", "reason": one_line(reason)}
         text = self._texts.say("operator_call", to.policy.language)
-        return Tell(to.channel.account, person_of(notify.to), spoken(to.channel, text), values)
+        return OperatorNotification(to.channel.account, person_of(notify.to), compose_notice(to.channel, text), values)
 
-    def operators(self, route: Route) -> tuple[Person, ...]:
+    def operators(self, route: ChannelBinding) -> tuple[Identity, ...]:
         """The people of the business who are told of customers by this route, whichever channel the customers use."""
         notified = (each.policy.hand_over.notify for each in self._routes)
         return tuple(dict.fromkeys(person_of(each.to) for each in notified if each is not None and each.channel == route.name))
@@ -65,7 +67,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def person_of(written: str) -> Person:
+def person_of(written: str) -> Identity:
     """Whom the file means by a number, however it is written, or an id."""
     digits = read_number(written)
-    return Person(phone=digits) if digits else Person(user_id=written.strip())
+    return Identity(phone=digits) if digits else Identity(user_id=written.strip())

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from sara.domain.errors import Stale, TryLater
+from sara.domain.errors import Conflict, RetryLater
 
 log = structlog.get_logger("sara.pipeline.hedged_calls")
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class _Responder:
             self.silent_since = now if any(question.is_open for question in self.questions) else None
 
 
-class Hedging:
+class HedgedCalls:
     """Asks responders; each is known by its name."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Hedging:
         """Make a call, and where the responder is silent, others beside it; return what the first brings that ends.
 
         `call` is given what it has to call before it does anything that must not be done twice: from then on it is the only one, and
-        any other raises Stale there. `begins` is told of each call, `may_repeat` asked before each but the first. Raises what a call
+        any other raises Conflict there. `begins` is told of each call, `may_repeat` asked before each but the first. Raises what a call
         raised that tells about the question, else what the first of them raised.
         """
         responder = self._responders.setdefault(name, _Responder())
@@ -211,7 +211,7 @@ class _Question(Generic[T]):
         if self._only is call:
             return
         if not self.is_open or call not in self._calls:
-            raise Stale("another call of the same question was answered before")
+            raise Conflict("another call of the same question was answered before")
         self._only, self.is_open = call, False
         for other in self._calls:
             if other is not call:
@@ -226,7 +226,7 @@ class _Question(Generic[T]):
     def _note(self, call: asyncio.Task[T], begun: float, error: BaseException) -> None:
         """Raises what tells about the question; what tells about the other end leaves the other calls their chance."""
         away = isinstance(error, TimeoutError) or (
-            isinstance(error, TryLater) and error.scope == "responder" and not error.until_mended
+            isinstance(error, RetryLater) and error.scope == "responder" and not error.until_mended
         )
         if not away:
             self._heard(call, begun)

@@ -12,33 +12,33 @@ from typing import Any
 import structlog
 
 from sara.domain import timestamps
-from sara.domain.conversations import HandOver
+from sara.domain.conversations import Handoff
 from sara.domain.errors import SaraError
-from sara.domain.messages import InboundMessage, Line
+from sara.domain.messages import HistoryMessage, InboundMessage
 from sara.domain.problems import DAY, ProblemReporter
-from sara.domain.storage import Arrival, Intake, Taken, Verdict
-from sara.domain.text import storable
-from sara.domain.time import Instant, Millis
-from sara.domain.webhooks import AccountEvent, Change, Echo, Reception, SetAside
-from sara.i18n.catalog import Texts
+from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision
+from sara.domain.text import sanitize_text
+from sara.domain.time import Instant, Milliseconds
+from sara.domain.webhooks import AccountChange, AccountEvent, OperatorEcho, UnparsedPayload, WebhookResult
+from sara.i18n.catalog import MessageCatalog
 from sara.i18n.detection import language_of
 from sara.pipeline import receipt_effects
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import Handing, wording
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import HandoffFactory, wording
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
 from sara.policy import account_standing
 from sara.policy.keyword_context import is_answer
-from sara.policy.keywords import Meaning, Words
+from sara.policy.keywords import Keyword, KeywordMatcher
 from sara.policy.reply_gates import HOUR
-from sara.queue.circuit_breaker import Lanes
+from sara.queue.circuit_breaker import LaneBreaker
 from sara.queue.notifier import JobNotifier
 
 log = structlog.get_logger("sara.pipeline.inbound")
 
-_NOTHING_SAID: Mapping[int, Line | None] = MappingProxyType({})
+_NOTHING_SAID: Mapping[int, HistoryMessage | None] = MappingProxyType({})
 
 FEW_NEWS = 200
 """News of an account that is read on the loop; more of it is read in a thread."""
@@ -59,19 +59,19 @@ MESSAGE_WEIGHT = 256
 """What a message costs the rules beside its text, in characters."""
 
 
-class Inbox:
+class InboundHandler:
     """Puts what a channel understood into the store, then wakes whoever has to look."""
 
     def __init__(
         self,
         store: Store,
         notifier: JobNotifier,
-        routes: Routes,
-        lanes: Lanes,
+        routes: ChannelBindings,
+        lanes: LaneBreaker,
         hooks: Hooks,
         problems: ProblemReporter,
         clock: Clock,
-        rules: Rules,
+        rules: InboundRules,
         notice_files: Callable[[str], None] | None = None,
     ) -> None:
         self._rules = rules
@@ -88,7 +88,7 @@ class Inbox:
         self._telling = asyncio.Lock()
         self._news_due: set[str] = set()
 
-    async def accept(self, route: Route, reception: Reception) -> None:
+    async def accept(self, route: ChannelBinding, reception: WebhookResult) -> None:
         """Return once the store has it all. Raises StoreUnavailable or StoreLost, and then nothing may be acknowledged.
 
         A large reception is stored in slices, each in a transaction of its own, so that neither the loop nor the store is busy
@@ -98,7 +98,7 @@ class Inbox:
             for slice_ in slices_of(reception):
                 await self._accept(route, slice_)
 
-    async def _accept(self, route: Route, reception: Reception) -> None:
+    async def _accept(self, route: ChannelBinding, reception: WebhookResult) -> None:
         now = self._clock()
         said = await self._said_before(route, reception)
         if _is_heavy(reception):
@@ -118,11 +118,11 @@ class Inbox:
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
-    async def _said_before(self, route: Route, reception: Reception) -> Mapping[int, Line | None]:
+    async def _said_before(self, route: ChannelBinding, reception: WebhookResult) -> Mapping[int, HistoryMessage | None]:
         """What customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
         for only where a common word is an order or an answer."""
         unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
-        said: dict[int, Line | None] = {}
+        said: dict[int, HistoryMessage | None] = {}
         for number in unclear:
             message = reception.messages[number]
             said[number] = await self._store.last_said(route.channel.account, message.person, message.reply_to)
@@ -134,7 +134,7 @@ class Inbox:
             await self._tell_account_news(each)
         now = self._clock()
         counts: Counter[str] = Counter()
-        last: dict[str, SetAside] = {}
+        last: dict[str, UnparsedPayload] = {}
         after: str | None = None
         try:
             while page := await self._store.set_aside(after, PAGE, now - DAY):
@@ -159,7 +159,7 @@ class Inbox:
         self._following.add(task)
         task.add_done_callback(self._following.discard)
 
-    async def _wake(self, taken: Taken) -> None:
+    async def _wake(self, taken: AcceptResult) -> None:
         try:
             await self._notifier.notify(taken.work)
         except Exception as error:
@@ -170,23 +170,23 @@ class Inbox:
         else:
             self._problems.clear("queue:wake")
 
-    async def _fire(self, taken: Taken) -> None:
+    async def _fire(self, taken: AcceptResult) -> None:
         for message in taken.stored:
             await self._hooks.fire("message_received", message=message)
         for message, receipt in taken.receipts:
             await self._hooks.fire("delivery_changed", message=message, receipt=receipt)
 
-    def _tell(self, route: Route, reception: Reception) -> None:
+    def _tell(self, route: ChannelBinding, reception: WebhookResult) -> None:
         for item in reception.set_aside:
             self._tell_aside(route.name, item, DAY)
 
-    async def _tell_account_news(self, route: Route) -> None:
+    async def _tell_account_news(self, route: ChannelBinding) -> None:
         """Report what is wrong with the account of a channel now, and clear what is over: the store knows it in order."""
         async with self._telling:
             self._news_due.discard(route.name)  # what is stored from now on may not be seen by this reading
             await self._tell_standing(route)
 
-    async def _tell_standing(self, route: Route) -> None:
+    async def _tell_standing(self, route: ChannelBinding) -> None:
         now = self._clock()
         try:
             events = await self._store.account_events(route.channel.account, now - account_standing.STANDS)
@@ -212,7 +212,7 @@ class Inbox:
                 lasts=timestamps.started_at(told.event.at, now) + account_standing.STANDS - now,
             )
 
-    def _tell_aside(self, name: str, item: SetAside, lasts: Millis, count: int | None = None) -> None:
+    def _tell_aside(self, name: str, item: UnparsedPayload, lasts: Milliseconds, count: int | None = None) -> None:
         self._problems.report(
             f"set-aside:{name}",
             f"{name}: something signed was not understood and is kept aside ({item.reason})",
@@ -222,22 +222,28 @@ class Inbox:
         )
 
 
-class Rules:
+class InboundRules:
     """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
 
-    def __init__(self, words: Words, texts: Texts, handing: Handing) -> None:
+    def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handing: HandoffFactory) -> None:
         self._words = words
         self._texts = texts
         self._handing = handing
 
-    def intake(self, reception: Reception, route: Route, now: Instant, said: Mapping[int, Line | None] = _NOTHING_SAID) -> Intake:
+    def intake(
+        self,
+        reception: WebhookResult,
+        route: ChannelBinding,
+        now: Instant,
+        said: Mapping[int, HistoryMessage | None] = _NOTHING_SAID,
+    ) -> InboundBatch:
         """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
-        received = [kept_whole(each) for each in reception.messages]
+        received = [sanitize_message(each) for each in reception.messages]
         messages = [replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in received]
         arrivals = tuple(
-            Arrival(
+            ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
                 policy.quiet,
@@ -248,18 +254,18 @@ class Rules:
             )
             for number, each in enumerate(messages)
         )
-        changes: tuple[Change, ...] = tuple(
+        changes: tuple[AccountChange, ...] = tuple(
             replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
         )
         echoed = {
             each.external_id: over
             for each in changes
-            if isinstance(each, Echo) and (over := self._echoed(each, route, now)) is not None
+            if isinstance(each, OperatorEcho) and (over := self._echoed(each, route, now)) is not None
         }
         operators = self._handing.operators(route)
         # To word it in all languages takes longer than to store a message: only where it may be needed.
         may_be_told = bool(arrivals) if operators else any(each.message.reply_to is not None for each in arrivals)
-        return Intake(
+        return InboundBatch(
             route.channel.account,
             arrivals,
             reception.receipts,
@@ -271,7 +277,7 @@ class Rules:
             stamps=tuple(each.at for each in reception.changes),
         )
 
-    def _echoed(self, echo: Echo, route: Route, now: Instant) -> HandOver | None:
+    def _echoed(self, echo: OperatorEcho, route: ChannelBinding, now: Instant) -> Handoff | None:
         """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
         if not echo.says:
             return None
@@ -283,12 +289,14 @@ class Rules:
         meaning = self._meaning(message)
         return meaning is not None and meaning.word is not None
 
-    def judge(self, message: InboundMessage, route: Route, now: Instant, said: Line | None = None) -> Verdict:
+    def judge(
+        self, message: InboundMessage, route: ChannelBinding, now: Instant, said: HistoryMessage | None = None
+    ) -> InboundDecision:
         """The immediate rules: they take effect with the message itself. `said` is what the customer was told in the message that they
         quote, or else last."""
         if message.unreadable:
             return self._unreadable(message, route, now)
-        plain = Verdict(skip=None if message.answer else "recorded")
+        plain = InboundDecision(skip=None if message.answer else "recorded")
         meaning = self._meaning(message)
         if meaning is None:
             return plain
@@ -304,18 +312,18 @@ class Rules:
             name = message.person.name or message.person.username
             since = timestamps.started_at(message.at, now)
             over = _unless_over(self._handing.over(route, "customer", reason, name, since), now)
-            return plain if over is None else Verdict(skip="handed_over", language=meaning.language, hand_over=over)
+            return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
-        return Verdict(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
+        return InboundDecision(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
-    def _unreadable(self, message: InboundMessage, route: Route, now: Instant) -> Verdict:
+    def _unreadable(self, message: InboundMessage, route: ChannelBinding, now: Instant) -> InboundDecision:
         """The customer is told that a message could not be read, at most once an hour and not long afterwards."""
         if message.at < now - route.policy.max_age:
-            return Verdict(skip="unreadable")
+            return InboundDecision(skip="unreadable")
         said = wording(self._texts, route.channel, "unreadable")
-        return Verdict(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
+        return InboundDecision(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
 
-    def _meaning(self, message: InboundMessage) -> Meaning | None:
+    def _meaning(self, message: InboundMessage) -> Keyword | None:
         """What a message orders, written, chosen from what was offered, or written into an earlier message."""
         if message.corrects is not None:
             edited = message.corrects
@@ -327,11 +335,11 @@ class Rules:
         return self._words.meaning(message.text) if message.kind in ("text", "button") else None
 
 
-def _unless_over(change: HandOver, now: Instant) -> HandOver | None:
+def _unless_over(change: Handoff, now: Instant) -> Handoff | None:
     return None if change.until is not None and change.until <= now else change
 
 
-def slices_of(reception: Reception) -> Iterator[Reception]:
+def slices_of(reception: WebhookResult) -> Iterator[WebhookResult]:
     """Yield the reception in the order in which it takes effect: messages by the provider's time, then receipts, changes and what
     was set aside. One with few items is yielded as it is."""
     kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "set_aside")}
@@ -341,28 +349,35 @@ def slices_of(reception: Reception) -> Iterator[Reception]:
     kinds["messages"] = sorted(reception.messages, key=lambda message: message.at)
     for name, items in kinds.items():
         for start in range(0, len(items), SLICE):
-            yield Reception(reception.response, verified=True, **{name: tuple(items[start : start + SLICE])})
+            yield WebhookResult(reception.response, verified=True, **{name: tuple(items[start : start + SLICE])})
 
 
-def _is_heavy(reception: Reception) -> bool:
+def _is_heavy(reception: WebhookResult) -> bool:
     return sum(MESSAGE_WEIGHT + len(message.text) for message in reception.messages) >= HEAVY
 
 
-def kept_whole(message: InboundMessage) -> InboundMessage:
+def sanitize_message(message: InboundMessage) -> InboundMessage:
     """The message with texts that can be stored, whatever its channel let through."""
     person = message.person
-    named = replace(person, name=person.name and storable(person.name), username=person.username and storable(person.username))
+    named = replace(
+        person, name=person.name and sanitize_text(person.name), username=person.username and sanitize_text(person.username)
+    )
     files = tuple(
-        replace(each, mime=storable(each.mime), name=each.name and storable(each.name), url=each.url and storable(each.url))
+        replace(
+            each,
+            mime=sanitize_text(each.mime),
+            name=each.name and sanitize_text(each.name),
+            url=each.url and sanitize_text(each.url),
+        )
         for each in message.attachments
     )
-    corrects = message.corrects and replace(message.corrects, text=storable(message.corrects.text))
+    corrects = message.corrects and replace(message.corrects, text=sanitize_text(message.corrects.text))
     return replace(
         message,
         corrects=corrects,
-        text=storable(message.text),
-        raw=storable(message.raw),
-        kind=storable(message.kind),
+        text=sanitize_text(message.text),
+        raw=sanitize_text(message.raw),
+        kind=sanitize_text(message.kind),
         person=named,
         attachments=files,
     )

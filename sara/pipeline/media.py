@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from sara.domain.errors import GiveUp, SaraError, StoreLost, TryLater
+from sara.domain.errors import CommitUnknown, GiveUp, RetryLater, SaraError
 from sara.domain.messages import Attachment
 from sara.domain.problems import ProblemReporter
-from sara.domain.time import Instant, Millis
-from sara.pipeline.bindings import Route
-from sara.plugins.call_guard import Strays
+from sara.domain.time import Instant, Milliseconds
+from sara.pipeline.bindings import ChannelBinding
+from sara.plugins.call_guard import CallGuard
 from sara.plugins.channel import Channel
 from sara.plugins.context import Clock
 from sara.plugins.private_files import refuse_foreign_link
@@ -27,14 +27,14 @@ from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Media
+    from sara.policy.settings import MediaSettings
 
 log = structlog.get_logger("sara.pipeline.media")
 
-DOWNLOAD_WITHIN: Millis = 300_000
+DOWNLOAD_WITHIN: Milliseconds = 300_000
 """One try to fetch a file takes no longer."""
 
-ORPHAN_AGE: Millis = 2 * DOWNLOAD_WITHIN
+ORPHAN_AGE: Milliseconds = 2 * DOWNLOAD_WITHIN
 """A file that no row names may be removed once it is this old: a younger one may belong to a download under way."""
 
 MEGABYTE = 1_000_000
@@ -69,18 +69,18 @@ class _Fetched:
     size: int
 
 
-class Files:
+class MediaStore:
     """The media folder. A file's name says nothing of who sent it, and no sender chooses it."""
 
     def __init__(
         self,
         folder: Path,
         store: Store,
-        policy: Media,
+        policy: MediaSettings,
         problems: ProblemReporter,
         clock: Clock,
         new_name: Callable[[], str],
-        strays: Strays,
+        strays: CallGuard,
     ) -> None:
         self.folder = folder
         self._store = store
@@ -110,7 +110,7 @@ class Files:
         found = self.folder.parent.glob(f"{self.folder.name}{REPLACED}*")
         return {str(path.absolute()): path.stat().st_mtime_ns // 1_000_000 for path in found}
 
-    async def fetch(self, route: Route, attachment: Attachment) -> Attachment:
+    async def fetch(self, route: ChannelBinding, attachment: Attachment) -> Attachment:
         """Try once to fetch a file. Returns it with its place, or with the reason for which it cannot be had; either is noted.
 
         Raises what the channel raised, TimeoutError, DiskError, Stale or a store's error, and then nothing of it is left.
@@ -165,7 +165,7 @@ class Files:
 
     async def clean(self, ended: asyncio.Event) -> None:
         """Remove what no row names: at the start, when no download of a former process can be under way, then once a day."""
-        age: Millis = 0
+        age: Milliseconds = 0
         while not ended.is_set():
             try:
                 await self.remove_unnamed(age)
@@ -177,7 +177,7 @@ class Files:
                 async with asyncio.timeout(CLEAN_EVERY):
                     await ended.wait()
 
-    async def remove_unnamed(self, age: Millis = ORPHAN_AGE) -> int:
+    async def remove_unnamed(self, age: Milliseconds = ORPHAN_AGE) -> int:
         """Remove the files of SARA's own that no row names and that are at least `age` milliseconds old; how many they were."""
         before = self._clock() - age
         removed = 0
@@ -240,7 +240,7 @@ class Files:
         finally:
             os.close(handle)
         if attachment.sha256 is not None and digest.hexdigest() != attachment.sha256.lower():
-            raise TryLater("the bytes are not those that were announced")
+            raise RetryLater("the bytes are not those that were announced")
         return _Fetched(path, digest.hexdigest(), size)
 
     async def _keep(self, attachment: Attachment, fetched: _Fetched, name: str) -> Attachment:
@@ -255,7 +255,7 @@ class Files:
                     with self._disk():
                         await in_thread(_publish, fetched.path, self.folder / file)
                 await self._store.keep_attachment(attachment.id, file, fetched.sha256, fetched.size, None, self._clock())
-            except StoreLost:
+            except CommitUnknown:
                 raise  # it may have been noted: the next start looks
             except BaseException:
                 (self.folder / name).unlink(missing_ok=True)

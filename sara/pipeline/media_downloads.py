@@ -13,24 +13,24 @@ from pathlib import Path
 
 import structlog
 
-from sara.domain.errors import SaraError, Stale, TryLater
-from sara.domain.messages import Attachment, Download, Line
+from sara.domain.errors import Conflict, RetryLater, SaraError
+from sara.domain.messages import Attachment, Download, HistoryMessage
 from sara.domain.problems import ProblemReporter
 from sara.domain.replies import ReplyView, Turn
-from sara.domain.time import Instant, Millis
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.media import EXPIRED, DiskError, Files
-from sara.plugins.call_guard import Strays
+from sara.domain.time import Instant, Milliseconds
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.media import EXPIRED, DiskError, MediaStore
+from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.responder import HistoryLimits, Responder
 from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
 from sara.policy.context_window import as_it_is_now
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.pipeline.media_downloads")
 
-FILES_WITHIN: Millis = 20_000
+FILES_WITHIN: Milliseconds = 20_000
 """An answer waits this long for the files that its responder opens, all of them and all responders together."""
 
 LATER = 20
@@ -39,12 +39,12 @@ LATER = 20
 AT_ONCE = 4
 """Files that are fetched at the same time in the background for one channel, and for one answer beside these."""
 
-FIRST_DELAY: Millis = 2_000
-MAX_DELAY: Millis = 3_600_000
+FIRST_DELAY: Milliseconds = 2_000
+MAX_DELAY: Milliseconds = 3_600_000
 """A download that fails is tried again after 2, 4, 8 … seconds, at last every hour."""
 
-LOOK_EVERY: Millis = 60_000
-RECOVER: Millis = 5_000
+LOOK_EVERY: Milliseconds = 60_000
+RECOVER: Milliseconds = 5_000
 """The wait where nothing can be begun: the store is away, or the channel is not to be called."""
 
 LEAST_FREE = 256 * 1024 * 1024
@@ -63,7 +63,7 @@ class _Running:
     in_background: bool
 
 
-def delay_after(tries: int, after: Millis | None = None) -> Millis:
+def delay_after(tries: int, after: Milliseconds | None = None) -> Milliseconds:
     """How long to wait after a failed download that had failed `tries` times before, or as long as the provider asks."""
     return min(MAX_DELAY, max(FIRST_DELAY << min(tries, 20), after or 0))
 
@@ -74,11 +74,11 @@ class MediaDownloads:
     def __init__(
         self,
         store: Store,
-        files: Files,
-        routes: Routes,
+        files: MediaStore,
+        routes: ChannelBindings,
         problems: ProblemReporter,
         clock: Clock,
-        strays: Strays,
+        strays: CallGuard,
         free: Callable[[Path], int] | None = None,
     ) -> None:
         self._store = store
@@ -104,11 +104,11 @@ class MediaDownloads:
             await self._cancel(list(self._running.values()))
             await self._files.settled()
 
-    async def prepare(self, route: Route, turn: Turn, responder: Responder, within: Millis) -> Turn:
+    async def prepare(self, route: ChannelBinding, turn: Turn, responder: Responder, within: Milliseconds) -> Turn:
         """The turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
         not come by then stays `pending`, and its download goes on.
 
-        What was edited or deleted while a file was waited for is told as it is now. Raises Stale where that befell a message that is
+        What was edited or deleted while a file was waited for is told as it is now. Raises Conflict where that befell a message that is
         to be answered, or where it is not to be answered any more.
         """
         found: dict[str, Attachment] = {}
@@ -124,10 +124,10 @@ class MediaDownloads:
             limits = HistoryLimits(messages=len(turn.history) + LATER)
             now = as_it_is_now(turn, await self._store.reply_view(turn.conversation, limits))
             if now is None:
-                raise Stale("a message was edited, deleted or taken over while its files were waited for")
+                raise Conflict("a message was edited, deleted or taken over while its files were waited for")
             turn = now
 
-        def placed(line: Line) -> Line:
+        def placed(line: HistoryMessage) -> HistoryMessage:
             if not line.attachments:
                 return line
             return replace(line, attachments=tuple(self._files.place(found.get(each.id, each)) for each in line.attachments))
@@ -141,7 +141,7 @@ class MediaDownloads:
 
     # ── in the background ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _serve(self, route: Route) -> None:
+    async def _serve(self, route: ChannelBinding) -> None:
         arrival = self._arrivals[route.channel.account]
         while True:
             arrival.clear()
@@ -152,7 +152,7 @@ class MediaDownloads:
                 wait = RECOVER
             await _event_within(arrival, wait)
 
-    async def _begin_due(self, route: Route) -> Millis:
+    async def _begin_due(self, route: ChannelBinding) -> Milliseconds:
         """Begin as many downloads as may run; how long to wait before the next look."""
         account = route.channel.account
         if self._strays.blocked(route.called):
@@ -193,7 +193,12 @@ class MediaDownloads:
     # ── for an answer ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _wait_for(
-        self, route: Route, conversation: str, wanted: Sequence[Attachment], within: Millis, found: dict[str, Attachment]
+        self,
+        route: ChannelBinding,
+        conversation: str,
+        wanted: Sequence[Attachment],
+        within: Milliseconds,
+        found: dict[str, Attachment],
     ) -> None:
         """Put those that are settled within so many milliseconds among the files found."""
         limit = asyncio.Semaphore(AT_ONCE)
@@ -206,7 +211,7 @@ class MediaDownloads:
                 each.cancel()
 
     async def _settle(
-        self, route: Route, conversation: str, attachment: str, limit: asyncio.Semaphore, found: dict[str, Attachment]
+        self, route: ChannelBinding, conversation: str, attachment: str, limit: asyncio.Semaphore, found: dict[str, Attachment]
     ) -> None:
         """Try until the file is settled, and put it among those found."""
         tries = 0
@@ -222,19 +227,19 @@ class MediaDownloads:
             if ended.state != "pending":
                 found[attachment] = ended
                 return
-            await pause(delay_after(tries) / 2_000)
+            await sleep(delay_after(tries) / 2_000)
             tries += 1
 
     # ── one try ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, route: Route, attachment: str, conversation: str, *, in_background: bool) -> _Running:
+    def _begin(self, route: ChannelBinding, attachment: str, conversation: str, *, in_background: bool) -> _Running:
         task = asyncio.ensure_future(self._try(route, attachment))
         running = _Running(task, conversation, route.channel.account, in_background)
         self._running[attachment] = running
         task.add_done_callback(lambda task: self._ended(route, attachment, task))
         return running
 
-    def _ended(self, route: Route, attachment: str, task: asyncio.Task[Attachment | None]) -> None:
+    def _ended(self, route: ChannelBinding, attachment: str, task: asyncio.Task[Attachment | None]) -> None:
         del self._running[attachment]
         arrival = self._arrivals[route.channel.account]
         if task.cancelled():
@@ -246,7 +251,7 @@ class MediaDownloads:
         log.warning("download_failed", channel=route.name, attachment=attachment, error=type(error).__name__)
         asyncio.get_running_loop().call_later(RECOVER / 1_000, arrival.set)
 
-    async def _try(self, route: Route, attachment: str) -> Attachment | None:
+    async def _try(self, route: ChannelBinding, attachment: str) -> Attachment | None:
         """Try once; the attachment as it is then, None where nobody wants it any more."""
         try:
             # Asked of the store now: its sender may have been erased since it was decided to fetch it.
@@ -258,19 +263,19 @@ class MediaDownloads:
             if reason := self._too_late(route, found):
                 return await self._files.refuse(found.attachment, reason)
             return await self._fetch(route, found)
-        except Stale:
+        except Conflict:
             return None
 
-    async def _fetch(self, route: Route, found: Download) -> Attachment:
+    async def _fetch(self, route: ChannelBinding, found: Download) -> Attachment:
         # An address that did not lead to the file is soon out of date; the reference is not.
         wanted = replace(found.attachment, url=None) if found.tries else found.attachment
         try:
             return await self._files.fetch(route, wanted)
-        except Stale:
+        except Conflict:
             raise
         except Exception as error:
             now = self._clock()
-            due = now + delay_after(found.tries, error.after if isinstance(error, TryLater) else None)
+            due = now + delay_after(found.tries, error.after if isinstance(error, RetryLater) else None)
             log.info(
                 "file_not_fetched", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
             )
@@ -278,7 +283,7 @@ class MediaDownloads:
             await self._store.postpone_download(wanted.id, due, reason, now)
             return found.attachment
 
-    def _too_late(self, route: Route, found: Download) -> str | None:
+    def _too_late(self, route: ChannelBinding, found: Download) -> str | None:
         if self._files.too_old(found.at):
             return EXPIRED
         return GONE if found.at < self._clock() - route.channel.media_lifetime_ms else None
@@ -290,18 +295,18 @@ class MediaDownloads:
             await asyncio.wait([each.task for each in running])
 
 
-def wait_for_files(view: ReplyView, now: Instant) -> Millis:
+def wait_for_files(view: ReplyView, now: Instant) -> Milliseconds:
     """How long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
     newest = max(line.at for line in view.waiting)
     return left_of(FILES_WITHIN, None if view.first_at is None else max(view.first_at, newest), now)
 
 
-def left_of(within: Millis, since: Instant | None, now: Instant) -> Millis:
+def left_of(within: Milliseconds, since: Instant | None, now: Instant) -> Milliseconds:
     """What is left of a bound that began to run at `since`; all of it where it has not begun."""
     return within if since is None else min(within, max(0, within - (now - since)))
 
 
-async def _event_within(event: asyncio.Event, within: Millis) -> None:
+async def _event_within(event: asyncio.Event, within: Milliseconds) -> None:
     """Return when the event is set, or after so many milliseconds."""
     try:
         async with asyncio.timeout(within / 1_000):

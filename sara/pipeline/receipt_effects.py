@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sara.domain.delivery import Failure, Receipt
+from sara.domain.delivery import DeliveryFailure, DeliveryReceipt
 from sara.domain.messages import StoredMessage
 from sara.domain.problems import DAY, ProblemReporter
-from sara.domain.storage import Taken
-from sara.pipeline.bindings import Route
-from sara.queue.circuit_breaker import Lanes
+from sara.domain.storage import AcceptResult
+from sara.pipeline.bindings import ChannelBinding
+from sara.queue.circuit_breaker import LaneBreaker
 
 _LEFT_SINCE = frozenset({"sending", "accepted", "sent", "delivered", "read"})
 """States that a part cannot be in by a failure that was just told: an old one was told again."""
 
 
-def follow(route: Route, receipts: Iterable[Receipt], taken: Taken, lanes: Lanes, problems: ProblemReporter) -> None:
+def follow(
+    route: ChannelBinding, receipts: Iterable[DeliveryReceipt], taken: AcceptResult, lanes: LaneBreaker, problems: ProblemReporter
+) -> None:
     """Hold the lane of a channel that takes messages and does not deliver them, let go one that delivers again, and tell a person
     of messages that did not arrive. Called before whoever has work is woken."""
     for message, receipt in taken.receipts:
@@ -30,12 +32,14 @@ def follow(route: Route, receipts: Iterable[Receipt], taken: Taken, lanes: Lanes
             _rest(route, receipt.failure, lanes)
 
 
-def tell_limit(problems: ProblemReporter, route: Route, told: str, remedy: str) -> None:
+def tell_limit(problems: ProblemReporter, route: ChannelBinding, told: str, remedy: str) -> None:
     """Tell a person that some messages have to wait, and what helps."""
     problems.report(f"limited:{route.name}", f"{route.name}: some messages have to wait: {told}", remedy, lasts=DAY)
 
 
-def _failed(route: Route, message: StoredMessage, failure: Failure, lanes: Lanes, problems: ProblemReporter) -> None:
+def _failed(
+    route: ChannelBinding, message: StoredMessage, failure: DeliveryFailure, lanes: LaneBreaker, problems: ProblemReporter
+) -> None:
     if failure.then == "channel" and message.state not in _LEFT_SINCE:
         _rest(route, failure, lanes)
     if message.state == "failed":
@@ -46,7 +50,7 @@ def _failed(route: Route, message: StoredMessage, failure: Failure, lanes: Lanes
         tell_limit(problems, route, f"{failure.code}: {failure.reason}", failure.remedy)
 
 
-def _rest(route: Route, failure: Failure, lanes: Lanes) -> None:
+def _rest(route: ChannelBinding, failure: DeliveryFailure, lanes: LaneBreaker) -> None:
     told = f"{failure.code}: {failure.reason}"
     if failure.after is not None:
         lanes.busy(route.deliver_lane, failure.after, f"{route.name} has to wait: {told}", failure.remedy)

@@ -10,32 +10,41 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sara.domain.conversations import HandOver, Said
-from sara.domain.errors import ContentRefused, GiveUp, OverBudget, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.domain.jobs import Again, Done, Job, JobEnd, OpenWork
-from sara.domain.messages import Draft
+from sara.domain.conversations import Handoff, OneTimeNotice
+from sara.domain.errors import (
+    CommitUnknown,
+    Conflict,
+    ContentRefused,
+    GiveUp,
+    OverBudget,
+    RetryLater,
+    SaraError,
+    StoreUnavailable,
+)
+from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
+from sara.domain.messages import OutgoingContent
 from sara.domain.problems import DAY, ProblemReporter
-from sara.domain.replies import Also, Reply, ReplyView, ToolScope
+from sara.domain.replies import Reply, ReplySideEffects, ReplyView, ToolContext
 from sara.domain.time import Instant
-from sara.i18n.catalog import Texts
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import Handing, spoken
+from sara.i18n.catalog import MessageCatalog
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import HandoffFactory, compose_notice
 from sara.pipeline.media_downloads import MediaDownloads, wait_for_files
-from sara.pipeline.responder_pool import Asking
+from sara.pipeline.responder_pool import ResponderPool
 from sara.pipeline.tool_calls import TurnTools
 from sara.pipeline.turns import drafts_of, readings_of, turn_of
-from sara.pipeline.typing_indicator import Presence
+from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins import tool_checks
-from sara.plugins.call_guard import Strays
+from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
 from sara.plugins.responder import HistoryLimits
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
 from sara.policy import context_window, reply_gates, retry, timers
-from sara.policy.ai_budget import Spending
-from sara.policy.retry import Broke
-from sara.queue.circuit_breaker import PROBE_LONGEST, Lanes
+from sara.policy.ai_budget import AIBudget
+from sara.policy.retry import ResponderCrashed
+from sara.queue.circuit_breaker import PROBE_LONGEST, LaneBreaker
 from sara.queue.notifier import JobNotifier
 
 if TYPE_CHECKING:
@@ -60,33 +69,33 @@ MOST_RETHOUGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ReplyServices:
     """What belongs to the policy besides the file's own block: SARA's words, what may be spent, who takes over, what plugins add."""
 
-    texts: Texts
-    spending: Spending
-    handing: Handing
+    texts: MessageCatalog
+    spending: AIBudget
+    handing: HandoffFactory
     gates: Sequence[reply_gates.Gate] = reply_gates.CORE
     tools: Mapping[str, Tool] = field(default_factory=dict)
 
 
-class Replies:
+class ReplyHandler:
     """Answers what is unanswered in a conversation."""
 
     def __init__(
         self,
         store: Store,
         notifier: JobNotifier,
-        routes: Routes,
-        lanes: Lanes,
+        routes: ChannelBindings,
+        lanes: LaneBreaker,
         hooks: Hooks,
         problems: ProblemReporter,
         policy: RetryPolicy,
         clock: Clock,
         chance: Callable[[], float],
-        strays: Strays,
+        strays: CallGuard,
         downloads: MediaDownloads,
-        manners: Manners,
+        manners: ReplyServices,
     ) -> None:
         self._store = store
         self._notifier = notifier
@@ -98,8 +107,8 @@ class Replies:
         self._clock = clock
         self._chance = chance
         self._strays = strays
-        self._presence = Presence(strays)
-        self._asking = Asking(strays, downloads, lanes, problems)
+        self._presence = TypingIndicator(strays)
+        self._asking = ResponderPool(strays, downloads, lanes, problems)
         # One more than is shown: so it is seen whether something was cut off before it.
         self._limits = HistoryLimits(
             messages=max((route.policy.history.messages for route in routes), default=0) + 1,
@@ -127,19 +136,19 @@ class Replies:
         if not view.waiting:
             return _end(await self._store.end_reply(job.key, (), "skipped", "", now)) if view.due is not None else Done()
         if not route.responders:
-            return await self._wait(view, reply_gates.Wait(now + reply_gates.BLOCKED_LOOK, blocked=True), now)
-        facts = reply_gates.Facts(now, self._lanes.held(route.deliver_lane))
+            return await self._wait(view, reply_gates.Defer(now + reply_gates.BLOCKED_LOOK, blocked=True), now)
+        facts = reply_gates.GateContext(now, self._lanes.held(route.deliver_lane))
         return await self._follow(view, route, reply_gates.decide(view, route.policy, facts, self._manners.gates), now)
 
-    async def _follow(self, view: ReplyView, route: Route, decision: reply_gates.Decision, now: Instant) -> JobEnd:
+    async def _follow(self, view: ReplyView, route: ChannelBinding, decision: reply_gates.Decision, now: Instant) -> JobEnd:
         """Do what the gates said."""
         match decision:
-            case reply_gates.Wait():
+            case reply_gates.Defer():
                 held = view.delivery == "clear" and self._lanes.held(route.deliver_lane)
                 return await self._wait(view, decision, now, route.deliver_lane if held else None)
             case reply_gates.Skip():
                 return await self._skip(view, decision, None, now)
-            case reply_gates.Say():
+            case reply_gates.SendNotice():
                 said = self._said(view, route, decision)
                 if isinstance(decision.then, reply_gates.Skip):
                     return await self._skip(view, decision.then, said, now)
@@ -147,11 +156,11 @@ class Replies:
                 return await self._follow(view, route, decision.then, now)
         return await self._answer(view, route, now)
 
-    def _said(self, view: ReplyView, route: Route, say: reply_gates.Say) -> Said:
+    def _said(self, view: ReplyView, route: ChannelBinding, say: reply_gates.SendNotice) -> OneTimeNotice:
         words = self._manners.texts.say(say.key, view.contact.language or route.policy.language, **say.values)
-        return Said(say.key, tuple(route.channel.compose(Draft(words))), say.since)
+        return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
-    async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: Said | None, now: Instant) -> JobEnd:
+    async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
         log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
         if skip.reason in _SKIPPED:
             what, remedy = _SKIPPED[skip.reason]
@@ -160,10 +169,10 @@ class Replies:
         await self._wake_delivery(work)
         return _end(work)
 
-    async def _wait(self, view: ReplyView, wait: reply_gates.Wait, now: Instant, on: str | None = None) -> JobEnd:
+    async def _wait(self, view: ReplyView, wait: reply_gates.Defer, now: Instant, on: str | None = None) -> JobEnd:
         """Look again later, or as soon as something goes through the lane that it waits for."""
         if not wait.blocked:
-            return Again(wait.until)
+            return Reschedule(wait.until)
         if on is not None:
             self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
         why = (wait.reason,) if wait.reason else ()
@@ -173,10 +182,10 @@ class Replies:
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
             if again is not None and again.delivery == "clear":
                 await self._store.look_again(view.conversation, "reply", now, now)
-                return Again(now)
-        return Again(wait.until)
+                return Reschedule(now)
+        return Reschedule(wait.until)
 
-    async def _answer(self, view: ReplyView, route: Route, now: Instant) -> JobEnd:
+    async def _answer(self, view: ReplyView, route: ChannelBinding, now: Instant) -> JobEnd:
         answers = [line.id for line in view.waiting]
         manners = self._manners
         turn = turn_of(view, route, now)
@@ -202,21 +211,21 @@ class Replies:
                     log.info("thought_again", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
-            also = Also(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
+            also = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
             work, *others = await self._store.save_reply(
                 view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
             )
-        except (TryLater, GiveUp) as error:
+        except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
-        except Stale as error:
+        except Conflict as error:
             log.info("answer_dropped", conversation=view.conversation, reason=str(error))
-            return Again(self._clock())
-        except (StoreUnavailable, StoreLost):
+            return Reschedule(self._clock())
+        except (StoreUnavailable, CommitUnknown):
             raise
         except Exception as error:
             log.exception("answer_unusable", conversation=view.conversation)
             return await self._failed(
-                view, route, attempt, answers, Broke(f"the answer could not be used: {type(error).__name__}")
+                view, route, attempt, answers, ResponderCrashed(f"the answer could not be used: {type(error).__name__}")
             )
         await self._wake_delivery(work, *others)
         self._lanes.well(route.reply_lane, view.conversation, self._clock())
@@ -231,14 +240,16 @@ class Replies:
             return False
         return view is not None and view.mode == "bot" and not view.opted_out
 
-    def _toolbox(self, view: ReplyView, route: Route, attempt: int, now: Instant, claim: Callable[[], None]) -> TurnTools:
+    def _toolbox(
+        self, view: ReplyView, route: ChannelBinding, attempt: int, now: Instant, claim: Callable[[], None]
+    ) -> TurnTools:
         names = route.policy.tools
-        scope = ToolScope(view.conversation, view.account, view.contact, now)
+        scope = ToolContext(view.conversation, view.account, view.contact, now)
         chosen = tool_checks.chosen(names, self._manners.tools)
         hands_over = tool_checks.HAND_OVER in names
         return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
-    def _wanted(self, view: ReplyView, route: Route, toolbox: TurnTools, now: Instant) -> HandOver | None:
+    def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
         """The hand-over that the model asked for."""
         if toolbox.wanted is None:
             return None
@@ -246,14 +257,14 @@ class Replies:
         name = view.contact.name or view.contact.username
         return self._manners.handing.over(route, "assistant", toolbox.wanted, name, now, announced=True)
 
-    async def _over_budget(self, view: ReplyView, route: Route, error: OverBudget, now: Instant) -> JobEnd:
+    async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
             "budget:ai",
             f"{error}; messages are kept and not answered",
             "raise the ceiling under `budget`, or wait until the period is over",
             lasts=DAY,
         )
-        say = reply_gates.Say("busy", reply_gates.Proceed(), now - reply_gates.HOUR)
+        say = reply_gates.SendNotice("busy", reply_gates.Allow(), now - reply_gates.HOUR)
         skip = reply_gates.Skip(tuple(line.id for line in view.waiting), "over_budget")
         return await self._skip(view, skip, self._said(view, route, say), now)
 
@@ -267,13 +278,15 @@ class Replies:
                 lasts=DAY,
             )
 
-    async def _failed(self, view: ReplyView, route: Route, attempt: int, answers: list[str], error: TryLater | GiveUp) -> JobEnd:
+    async def _failed(
+        self, view: ReplyView, route: ChannelBinding, attempt: int, answers: list[str], error: RetryLater | GiveUp
+    ) -> JobEnd:
         now = self._clock()
         calls = view.attempts + 1
-        decision = retry.Dead("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
+        decision = retry.GiveUpRetrying("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
         if isinstance(error, GiveUp):
             self._lanes.well(route.reply_lane, view.conversation, now)  # a refusal is an answer too: the other end is there
-        if isinstance(decision, retry.Dead):
+        if isinstance(decision, retry.GiveUpRetrying):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
                 "replies:dead",
@@ -285,20 +298,22 @@ class Replies:
             key = "fallback" if isinstance(error, GiveUp) else "apology"
             words = self._manners.texts.say(key, view.contact.language or route.policy.language)
             tells = route.policy.apologise or isinstance(error, ContentRefused)
-            sorry = [spoken(route.channel, words)] if tells and not view.apologised else []
+            sorry = [compose_notice(route.channel, words)] if tells and not view.apologised else []
             reason = f"{decision.reason}: {_in_full(error)}"
             work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
             return _end(work)
         # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
-        charged = isinstance(error, TryLater) and not _is_refused(error)
+        charged = isinstance(error, RetryLater) and not _is_refused(error)
         try:
             await self._store.postpone_reply(view.conversation, attempt, decision.at, _in_full(error), now, charged)
-        except Stale:
-            return Again(now)
-        return Again(decision.at)
+        except Conflict:
+            return Reschedule(now)
+        return Reschedule(decision.at)
 
-    def _again(self, view: ReplyView, route: Route, error: TryLater, calls: int, now: Instant) -> retry.RetryAt | retry.Dead:
+    def _again(
+        self, view: ReplyView, route: ChannelBinding, error: RetryLater, calls: int, now: Instant
+    ) -> retry.RetryAt | retry.GiveUpRetrying:
         """When to ask again, and what the failure means for everybody who waits for the same responder."""
         lane = route.reply_lane
         if _is_refused(error):
@@ -316,7 +331,7 @@ class Replies:
             calls,
             view.first_at or now,
             now,
-            own_fault=isinstance(error, Broke),
+            own_fault=isinstance(error, ResponderCrashed),
             after=error.after,
             chance=self._chance(),
             failures=failures,
@@ -335,15 +350,15 @@ class Replies:
         await self._notifier.notify(work, besides="reply")
 
 
-def _is_refused(error: TryLater) -> bool:
+def _is_refused(error: RetryLater) -> bool:
     """Whether nobody can be answered until a person mends something."""
     return error.until_mended and error.scope == "responder"
 
 
-def _in_full(error: TryLater | GiveUp) -> str:
+def _in_full(error: RetryLater | GiveUp) -> str:
     """What failed, with what the other side said of it: for the store, never for the log."""
     return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
 
 
 def _end(work: OpenWork) -> JobEnd:
-    return Done() if work.reply_due is None else Again(work.reply_due)
+    return Done() if work.reply_due is None else Reschedule(work.reply_due)

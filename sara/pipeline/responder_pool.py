@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
-from sara.domain.errors import GiveUp, Stale, StoreLost, StoreUnavailable, TryLater
+from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
 from sara.domain.replies import Reply, Turn
-from sara.domain.text import is_visible, storable
-from sara.pipeline.hedged_calls import Hedging
+from sara.domain.text import is_visible, sanitize_text
+from sara.pipeline.hedged_calls import HedgedCalls
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.plugins.call_guard import Strays, told_of
+from sara.plugins.call_guard import CallGuard, told_of
 from sara.plugins.responder import Responder
 from sara.policy import retry
 from sara.policy.ai_budget import counted
-from sara.policy.retry import Broke
-from sara.queue.circuit_breaker import Lanes
+from sara.policy.retry import ResponderCrashed
+from sara.queue.circuit_breaker import LaneBreaker
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
-    from sara.pipeline.bindings import Route
+    from sara.pipeline.bindings import ChannelBinding
     from sara.pipeline.tool_calls import TurnTools
 
 log = structlog.get_logger("sara.pipeline.responder_pool")
@@ -36,39 +36,39 @@ Toolboxes: TypeAlias = "Callable[[Callable[[], None]], TurnTools]"
 """Makes tools for one call; it is given what is called before any of them is used, and then no other call of the question goes on."""
 
 
-class Asking:
+class ResponderPool:
     """Asks responders for answers."""
 
-    def __init__(self, strays: Strays, downloads: MediaDownloads, lanes: Lanes, problems: ProblemReporter) -> None:
+    def __init__(self, strays: CallGuard, downloads: MediaDownloads, lanes: LaneBreaker, problems: ProblemReporter) -> None:
         self._strays = strays
         self._downloads = downloads
         self._lanes = lanes
         self._problems = problems
-        self._hedging = Hedging()
+        self._hedging = HedgedCalls()
 
-    async def ask(self, route: Route, turn: Turn, toolbox: Toolboxes, until: float) -> tuple[Reply, TurnTools]:
+    async def ask(self, route: ChannelBinding, turn: Turn, toolbox: Toolboxes, until: float) -> tuple[Reply, TurnTools]:
         """Ask the responders in turn; one pass through all of them is one attempt. Files are waited for until the loop's time `until`.
 
         Each call has tools of its own, which begin to count anew: what one before it has done already is recognised and not done again,
         and what that one wanted besides its answer does not follow from another's.
 
-        Raises TryLater if any of them may answer later, otherwise GiveUp.
+        Raises RetryLater if any of them may answer later, otherwise GiveUp.
         """
-        failed: list[TryLater | GiveUp] = []
+        failed: list[RetryLater | GiveUp] = []
         for name, responder in route.responders:
             try:
                 return await self._ask_one(route, name, responder, turn, toolbox, until)
-            except (TryLater, GiveUp) as error:
+            except (RetryLater, GiveUp) as error:
                 failed.append(error)
         raise retry.combine(failed)
 
     async def _ask_one(
-        self, route: Route, name: str, responder: Responder, turn: Turn, toolbox: Toolboxes, until: float
+        self, route: ChannelBinding, name: str, responder: Responder, turn: Turn, toolbox: Toolboxes, until: float
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
         if self._strays.blocked(called):
             log.warning("responder_not_called", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
+            raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
             left = int((until - asyncio.get_running_loop().time()) * 1_000)
             turn = await self._downloads.prepare(route, turn, responder, left)
@@ -81,29 +81,29 @@ class Asking:
             reply, tools = await self._hedging.ask(
                 name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._strays.counts().get(called)
             )
-        except (TryLater, GiveUp) as error:
+        except (RetryLater, GiveUp) as error:
             log.warning(
                 "responder_failed", responder=name, conversation=turn.conversation, error=str(error), kind=type(error).__name__
             )
             raise
-        except (Stale, StoreUnavailable, StoreLost):
+        except (Conflict, StoreUnavailable, CommitUnknown):
             raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
         except TimeoutError as error:
             log.warning("responder_hung", responder=name, conversation=turn.conversation)
-            raise TryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
+            raise RetryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
             raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
-        said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(storable(part.text)))
+        said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(sanitize_text(part.text)))
         if not said:
-            raise TryLater(f"{name} answered nothing")
+            raise RetryLater(f"{name} answered nothing")
         self._problems.clear(f"responder:{name}:error")
         return replace(reply, parts=said, usage=counted(reply.usage)), tools
 
-    def _broke(self, name: str, how: str) -> Broke:
+    def _broke(self, name: str, how: str) -> ResponderCrashed:
         self._problems.report(
             f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
         )
-        return Broke(f"{name} broke: it {how}")
+        return ResponderCrashed(f"{name} broke: it {how}")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara.domain.conversations import TimerView
-from sara.domain.errors import GiveUp, SaraError, Stale, StoreLost, StoreUnavailable, TryLater
-from sara.domain.jobs import Again, Done, Job, JobEnd, OpenWork
-from sara.domain.messages import Draft, Line
+from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, SaraError, StoreUnavailable
+from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
+from sara.domain.messages import HistoryMessage, OutgoingContent
 from sara.domain.problems import DAY, ProblemReporter
 from sara.domain.replies import Summary
-from sara.domain.text import storable
-from sara.domain.time import Instant, Millis
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.handoff import spoken, wording
-from sara.pipeline.reply import Manners
+from sara.domain.text import sanitize_text
+from sara.domain.time import Instant, Milliseconds
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.handoff import compose_notice, wording
+from sara.pipeline.reply import ReplyServices
 from sara.pipeline.responder_pool import GRACE
-from sara.plugins.call_guard import Strays
+from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.policy import context_window, timers
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("sara.pipeline.timers")
 
-NOT_NOW: Millis = 600_000
+NOT_NOW: Milliseconds = 600_000
 """How soon a summary is tried again that could not be written."""
 
 MOST_ACTS = 20
@@ -41,18 +41,18 @@ SUMMED_AT_ONCE = 200
 """So many messages go into one summary at the most."""
 
 
-class Tending:
+class TimerHandler:
     """Looks after a conversation in which nobody says anything."""
 
     def __init__(
         self,
         store: Store,
         notifier: JobNotifier,
-        routes: Routes,
-        manners: Manners,
+        routes: ChannelBindings,
+        manners: ReplyServices,
         problems: ProblemReporter,
         clock: Clock,
-        strays: Strays,
+        strays: CallGuard,
     ) -> None:
         self._store = store
         self._notifier = notifier
@@ -74,16 +74,16 @@ class Tending:
                 return await self._later(view, None if due is None else due.at, now)
             try:
                 later = await self._act(due.act, view, route, now)
-            except Stale as error:
+            except Conflict as error:
                 log.info("timer_overtaken", conversation=job.key, act=due.act, reason=str(error))
                 continue
             if later is not None:
                 # What could not be done now keeps nothing else waiting.
                 other = timers.decide(view, route.policy, route.channel.reply_window, now, but=due.act)
                 return await self._later(view, later if other is None else min(later, other.at), now)
-        return Again(self._clock())
+        return Reschedule(self._clock())
 
-    async def _look(self, conversation: str) -> tuple[TimerView | None, Route | None]:
+    async def _look(self, conversation: str) -> tuple[TimerView | None, ChannelBinding | None]:
         # The policy says how much of the history is shown, and the account, known from the view alone, which policy it is.
         view = await self._store.timer_view(conversation, self._most_shown)
         route = None if view is None else self._routes.of(view.account)
@@ -98,9 +98,9 @@ class Tending:
     async def _later(self, view: TimerView, at: Instant | None, now: Instant) -> JobEnd:
         if at != view.due:
             await self._store.set_timer(view.conversation, at, now)
-        return Done() if at is None else Again(at)
+        return Done() if at is None else Reschedule(at)
 
-    async def _act(self, act: timers.Act, view: TimerView, route: Route, now: Instant) -> Instant | None:
+    async def _act(self, act: timers.Act, view: TimerView, route: ChannelBinding, now: Instant) -> Instant | None:
         """Do it. Returns when to look again, None for at once: something else may be due."""
         silent_since = max(view.customer_at or 0, view.ours_at or 0)
         match act:
@@ -120,19 +120,19 @@ class Tending:
                 return now + timers.UNSENT_LOOK
         return None
 
-    def _question(self, view: TimerView, route: Route) -> Draft:
+    def _question(self, view: TimerView, route: ChannelBinding) -> OutgoingContent:
         wanted = route.policy.follow_up
         if wanted is not None and wanted.text is not None:
-            return spoken(route.channel, wanted.text)
+            return compose_notice(route.channel, wanted.text)
         words = self._manners.texts.say("follow_up", view.contact.language or route.policy.language)
-        return spoken(route.channel, words)
+        return compose_notice(route.channel, words)
 
     async def _wake(self, work: OpenWork) -> None:
         await self._notifier.notify([work], besides="timer")
 
     # ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _summarise(self, view: TimerView, route: Route, now: Instant) -> Instant | None:
+    async def _summarise(self, view: TimerView, route: ChannelBinding, now: Instant) -> Instant | None:
         spending = self._manners.spending
         periods = spending.periods(now)
         if spending.bounded and spending.used_up([dict(await self._store.spent(period)) for period in periods]):
@@ -142,7 +142,7 @@ class Tending:
             return now + NOT_NOW
         try:
             summary = await self._sum_up(route, context_window.in_order_of_writing(lines), former, now)
-        except (StoreUnavailable, StoreLost):
+        except (StoreUnavailable, CommitUnknown):
             raise
         except SaraError as error:
             log.warning("not_summarised", conversation=view.conversation, error=str(error))
@@ -156,14 +156,14 @@ class Tending:
             return now + NOT_NOW
         cost = spending.cost(summary.usage)
         await self._store.save_summary(
-            view.conversation, storable(summary.text), lines[-1].id, summary.usage, cost, periods, self._clock()
+            view.conversation, sanitize_text(summary.text), lines[-1].id, summary.usage, cost, periods, self._clock()
         )
         self._problems.clear(f"summary:{route.name}")
         return None
 
-    async def _sum_up(self, route: Route, lines: Sequence[Line], former: str, now: Instant) -> Summary:
-        """Ask the responders in turn. Raises TryLater or GiveUp where none of them did it."""
-        failed: SaraError = TryLater("no responder is running")
+    async def _sum_up(self, route: ChannelBinding, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
+        """Ask the responders in turn. Raises RetryLater or GiveUp where none of them did it."""
+        failed: SaraError = RetryLater("no responder is running")
         for name, responder in route.responders:
             called = f"responder:{name}"
             if self._strays.blocked(called):
@@ -171,7 +171,7 @@ class Tending:
             within = responder.timeout + min(GRACE, responder.timeout)
             try:
                 summary = await self._strays.call(called, responder.summarise(lines, former, now), within)
-            except (TryLater, GiveUp) as error:
+            except (RetryLater, GiveUp) as error:
                 failed = error
             except Exception as error:
                 log.exception("summary_broke", responder=name)

@@ -14,10 +14,10 @@ from pydantic import Field, ValidationError
 
 from sara.domain.errors import SaraError
 from sara.domain.options import Options
-from sara.domain.replies import ToolScope, ToolSpec, is_tool_named
-from sara.domain.text import storable
+from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
+from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
-from sara.plugins.call_guard import Strays, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, guarded_call, told_of
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
@@ -70,8 +70,8 @@ class TurnTools:
         hands_over: bool,
         store: Store,
         attempt: int,
-        scope: ToolScope,
-        strays: Strays,
+        scope: ToolContext,
+        strays: CallGuard,
         problems: ProblemReporter,
         clock: Clock,
         claim: Callable[[], None] = lambda: None,
@@ -135,7 +135,7 @@ class TurnTools:
         parsed = _parsed(HandOverArguments, arguments)
         if isinstance(parsed, str):
             return parsed
-        self.wanted = storable(str(parsed.reason))  # type: ignore[attr-defined]  # parsed by that very model
+        self.wanted = sanitize_text(str(parsed.reason))  # type: ignore[attr-defined]  # parsed by that very model
         return "A colleague takes over after your answer. Tell the customer so, in their language."
 
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
@@ -148,7 +148,7 @@ class TurnTools:
             result = await self._strays.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
         except SaraError as error:
             log.warning("tool_failed", tool=tool.name, conversation=self._scope.conversation, error=type(error).__name__)
-            return storable(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
+            return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
         except TimeoutError:
             seconds = f"{tool.timeout / 1_000:g} s"
             log.warning("tool_timed_out", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
@@ -160,12 +160,12 @@ class TurnTools:
             return None
         if not inspect.iscoroutine(call):
             self._report(tool, "is no async function: everything else waited while it ran")
-            return storable(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
+            return sanitize_text(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
         if not isinstance(result, str):
             self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
         self._problems.clear(called)
-        return storable(result)[:LONGEST]
+        return sanitize_text(result)[:LONGEST]
 
     def _report(self, tool: Tool, what: str) -> None:
         self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
@@ -176,7 +176,7 @@ def _as_text(result: object) -> str:
     if result is None:
         return DONE_SILENTLY
     try:
-        return storable(json.dumps(result, ensure_ascii=False))[:LONGEST]
+        return sanitize_text(json.dumps(result, ensure_ascii=False))[:LONGEST]
     except (TypeError, ValueError, RecursionError):
         return DONE_SILENTLY
 
@@ -206,4 +206,4 @@ def _faults(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return "they are no JSON"
     faults = [f"{'.'.join(map(str, each['loc'])) or 'arguments'}: {each['msg']}" for each in error.errors(include_input=False)]
-    return storable("; ".join(faults))[:1_000]
+    return sanitize_text("; ".join(faults))[:1_000]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara.domain.errors import TryLater
-from sara.domain.messages import Draft
+from sara.domain.errors import RetryLater
+from sara.domain.messages import OutgoingContent
 from sara.domain.replies import Reply, ReplyView, Turn
-from sara.domain.text import storable
+from sara.domain.text import sanitize_text
 from sara.domain.time import Instant
-from sara.pipeline.bindings import Route
+from sara.pipeline.bindings import ChannelBinding
 from sara.policy import context_window
 
 
-def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
+def turn_of(view: ReplyView, route: ChannelBinding, now: Instant) -> Turn:
     """What a responder is asked: the waiting messages, and as much history as the policy allows."""
     limits = route.policy.history
     return Turn(
@@ -29,14 +29,14 @@ def turn_of(view: ReplyView, route: Route, now: Instant) -> Turn:
     )
 
 
-def drafts_of(route: Route, reply: Reply) -> list[Draft]:
-    """The parts of an answer in the channel's own form. Raises TryLater for an answer that says nothing."""
-    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=storable(draft.text)))]
+def drafts_of(route: ChannelBinding, reply: Reply) -> list[OutgoingContent]:
+    """The parts of an answer in the channel's own form. Raises RetryLater for an answer that says nothing."""
+    drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=sanitize_text(draft.text)))]
     if not drafts:
-        raise TryLater("the answer was empty")
+        raise RetryLater("the answer was empty")
     return drafts
 
 
 def readings_of(reply: Reply) -> dict[str, str]:
     """The texts that a responder found in what the customer sent, by the line's id."""
-    return {str(line): storable(str(text)) for line, text in reply.readings.items()}
+    return {str(line): sanitize_text(str(text)) for line, text in reply.readings.items()}

@@ -10,10 +10,10 @@ from typing import Any
 
 import structlog
 
-from sara.domain.messages import Line
-from sara.pipeline.bindings import Route
-from sara.plugins.call_guard import Strays
-from sara.queue.sleep import pause
+from sara.domain.messages import HistoryMessage
+from sara.pipeline.bindings import ChannelBinding
+from sara.plugins.call_guard import CallGuard
+from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.pipeline.typing_indicator")
 
@@ -31,16 +31,16 @@ async def _always() -> bool:
     return True
 
 
-class Presence:
+class TypingIndicator:
     """Marks messages as read and shows typing, as far as a channel can."""
 
-    def __init__(self, strays: Strays) -> None:
+    def __init__(self, strays: CallGuard) -> None:
         self._strays = strays
         self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
     async def shown(
-        self, route: Route, lines: tuple[Line, ...], is_wanted: Callable[[], Awaitable[bool]] = _always
+        self, route: ChannelBinding, lines: tuple[HistoryMessage, ...], is_wanted: Callable[[], Awaitable[bool]] = _always
     ) -> AsyncIterator[None]:
         """While this lasts, the sender of `lines` sees that they were read and are being answered. Typing ends earlier once the
         answer is not wanted any more."""
@@ -66,15 +66,15 @@ class Presence:
             await asyncio.wait(self._marking, timeout=CLOSE_WITHIN / 1_000)
 
     async def _type(
-        self, route: Route, external_id: str, marking: asyncio.Task[bool], is_wanted: Callable[[], Awaitable[bool]]
+        self, route: ChannelBinding, external_id: str, marking: asyncio.Task[bool], is_wanted: Callable[[], Awaitable[bool]]
     ) -> None:
         if not await asyncio.shield(marking):
             return
         lasts = route.channel.typing_lasts
         while lasts is not None and await is_wanted() and await self._try(route, route.channel.typing(external_id)):
-            await pause(lasts * RENEW_AT / 1_000)
+            await sleep(lasts * RENEW_AT / 1_000)
 
-    async def _try(self, route: Route, call: Coroutine[Any, Any, None]) -> bool:
+    async def _try(self, route: ChannelBinding, call: Coroutine[Any, Any, None]) -> bool:
         if self._strays.blocked(route.called):
             call.close()
             return False

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from sara.plugins.checks import Finding
+from sara.plugins.checks import CheckResult
 from sara.plugins.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class PluginObject(ABC):  # what each kind must bring is said by its own class
     async def close(self) -> None:  # noqa: B027  # optional
         """Let go of everything. Called once, also after a failed `open`."""
 
-    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+    async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
         """Live checks for `sara doctor`, on an object that is open; with `fix`, mend what can be mended from here."""
         return ()
 

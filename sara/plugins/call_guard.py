@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import signal
 import threading
+
 # `signal.getsignal` takes each handler for a number first and has it printed in full, which costs more than most plugin code.
 from _signal import getsignal as _handler_of  # type: ignore[import-not-found]  # the standard library's own, without a stub
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from sara.domain.errors import WrongType
-from sara.domain.time import Millis
+from sara.domain.time import Milliseconds
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
@@ -26,20 +27,20 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara.plugins.call_guard")
 T = TypeVar("T")
 
-LINGER_AFTER: Millis = 1_000
+STUCK_AFTER: Milliseconds = 1_000
 """A call that has not ended so long after it was given up lingers."""
 
-MOST_OF_ONE = 3
+MAX_STUCK_CALLS_PER_PLUGIN = 3
 """With so many lingering calls a plugin is not called any more."""
 
-MOST_OF_ALL = 20
+MAX_STUCK_CALLS = 20
 """With so many lingering calls altogether the process has to start again."""
 
-PATIENCE: Millis = 60_000
+RESTART_AFTER: Milliseconds = 60_000
 """What customers wait for is left uncalled for at most this long; then the process has to start again."""
 
 
-class Misbehaved(Exception):
+class PluginCallAborted(Exception):
     """The called code cancelled itself, tried to end the process, or raised what is no error."""
 
 
@@ -48,7 +49,7 @@ def told_of(error: BaseException) -> str:
     anything."""
     if isinstance(error, WrongType):
         return f"handed over a wrong value ({error})"
-    if isinstance(error, Misbehaved):
+    if isinstance(error, PluginCallAborted):
         return str(error)
     return "took too long" if isinstance(error, TimeoutError) else f"raised {type(error).__name__}"
 
@@ -87,15 +88,15 @@ def _interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _misbehaved(error: BaseException) -> Misbehaved:
+def _misbehaved(error: BaseException) -> PluginCallAborted:
     if isinstance(error, SystemExit):
-        return Misbehaved("tried to end the process (SystemExit)")
+        return PluginCallAborted("tried to end the process (SystemExit)")
     if isinstance(error, asyncio.CancelledError):
-        return Misbehaved("cancelled itself")
-    return Misbehaved(f"raised {type(error).__name__}, which is no error")
+        return PluginCallAborted("cancelled itself")
+    return PluginCallAborted(f"raised {type(error).__name__}, which is no error")
 
 
-class Strays:
+class CallGuard:
     """Makes calls in somebody's name and knows the strays among them: calls that were given up and have not ended.
 
     A name is a section or a plugin, `responder:assistant`, `channel:whatsapp`, `plugin:tally`. One with too many strays is named
@@ -103,7 +104,9 @@ class Strays:
     many linger altogether, or when one that customers wait for has been left uncalled for too long.
     """
 
-    def __init__(self, problems: ProblemReporter, *, linger_after: Millis = LINGER_AFTER, patience: Millis = PATIENCE) -> None:
+    def __init__(
+        self, problems: ProblemReporter, *, linger_after: Milliseconds = STUCK_AFTER, patience: Milliseconds = RESTART_AFTER
+    ) -> None:
         self._problems = problems
         self._linger_after = linger_after
         self._patience = patience
@@ -112,17 +115,17 @@ class Strays:
         self.start_again = asyncio.Event()
 
     async def call(
-        self, name: str, call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Millis, *, needed: bool = True
+        self, name: str, call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Milliseconds, *, needed: bool = True
     ) -> T:
-        """Await `call` for at most `within` milliseconds, in the name of `name`. Raises as `bounded` does.
+        """Await `call` for at most `within` milliseconds, in the name of `name`. Raises as `call_with_timeout` does.
 
         `needed` says that customers wait for such calls: then their absence, too, is a reason to start again.
         """
-        return await bounded(call, within, lambda left: self._given_up(name, left, needed))
+        return await call_with_timeout(call, within, lambda left: self._given_up(name, left, needed))
 
     def blocked(self, name: str) -> bool:
         """Whether so many calls linger that `name` is not to be called now."""
-        return len(self._lingering.get(name, ())) >= MOST_OF_ONE
+        return len(self._lingering.get(name, ())) >= MAX_STUCK_CALLS_PER_PLUGIN
 
     def counts(self) -> Mapping[str, int]:
         """How many calls linger now, by name; 0 where all have ended."""
@@ -138,7 +141,7 @@ class Strays:
         call.add_done_callback(partial(self._ended, name, needed))
         log.warning("call_lingers", plugin=name, lingering=len(self._lingering[name]))
         self._judge(name, needed)
-        if sum(self.counts().values()) >= MOST_OF_ALL:
+        if sum(self.counts().values()) >= MAX_STUCK_CALLS:
             self.start_again.set()
 
     def _ended(self, name: str, needed: bool, call: asyncio.Future[Any]) -> None:
@@ -166,18 +169,18 @@ class Strays:
             self._waiting[name] = loop.call_later(self._patience / 1_000, self.start_again.set)
 
 
-async def bounded(
+async def call_with_timeout(
     call: Coroutine[Any, Any, T] | asyncio.Future[T],
-    within: Millis | None,
+    within: Milliseconds | None,
     given_up: Callable[[asyncio.Future[T]], None] | None = None,
 ) -> T:
     """Await `call`, a coroutine or what `begin` returned, for at most `within` milliseconds; None for as long as it takes.
 
     Unlike a plain time-out this returns on time even if the call swallows its cancellation. `given_up` is told of a call that
-    had not ended. Raises TimeoutError, Misbehaved, or what the call raised; CancelledError only if the caller itself was
+    had not ended. Raises TimeoutError, PluginCallAborted, or what the call raised; CancelledError only if the caller itself was
     cancelled.
     """
-    running = call if isinstance(call, asyncio.Future) else _begun(call)
+    running = call if isinstance(call, asyncio.Future) else _start_task(call)
     try:
         done, _ = await asyncio.wait({running}, timeout=None if within is None else within / 1_000)
     except asyncio.CancelledError:
@@ -187,24 +190,24 @@ async def bounded(
         _give_up(running, given_up)
         raise TimeoutError(f"no end within {within} ms")
     if running.cancelled():
-        raise Misbehaved("cancelled itself")
+        raise PluginCallAborted("cancelled itself")
     return running.result()
 
 
-async def bounded_method(method: Callable[..., Any], within: Millis | None, *args: Any) -> Any:
-    """Call a method that should be async and await it, as `bounded` does. Its result counts also where it is not async."""
+async def bounded_method(method: Callable[..., Any], within: Milliseconds | None, *args: Any) -> Any:
+    """Call a method that should be async and await it, as `call_with_timeout` does. Its result counts also where it is not async."""
     call = guarded_call(method, *args)
-    return await bounded(call, within) if inspect.iscoroutine(call) or isinstance(call, asyncio.Future) else call
+    return await call_with_timeout(call, within) if inspect.iscoroutine(call) or isinstance(call, asyncio.Future) else call
 
 
-def _begun(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.ensure_future(_tamed(call))
+def _start_task(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.ensure_future(_convert_system_exit(call))
     # One that is cancelled before its first step would leave a call behind that was never awaited.
     task.add_done_callback(lambda _: call.close())
     return task
 
 
-async def _tamed(call: Coroutine[Any, Any, T]) -> T:
+async def _convert_system_exit(call: Coroutine[Any, Any, T]) -> T:
     try:
         return await call
     except (Exception, asyncio.CancelledError):

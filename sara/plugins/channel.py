@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from sara.domain.contacts import Person
-from sara.domain.delivery import Accepted, Part
+from sara.domain.contacts import Identity
+from sara.domain.delivery import OutboundMessage, SendResult
 from sara.domain.errors import GiveUp
-from sara.domain.messages import Attachment, Draft
-from sara.domain.plain_text import plain
+from sara.domain.messages import Attachment, OutgoingContent
+from sara.domain.plain_text import render_plain_text
 from sara.domain.text import split_text
-from sara.domain.time import Millis
-from sara.domain.webhooks import Reception, Request
+from sara.domain.time import Milliseconds
+from sara.domain.webhooks import Request, WebhookResult
 from sara.plugins.base import PluginObject
 
 
@@ -43,18 +43,18 @@ class Channel(PluginObject):
     """Whether receipts bring back the `attempt_id` given to `send`. Where they do not, doubt can only be ended by time."""
 
     on_doubt: Literal["resend", "hold"] = "resend"
-    doubt_hold: Millis = 60_000
+    doubt_hold: Milliseconds = 60_000
 
     kinds: frozenset[str] = frozenset({"text"})
-    """The kinds of `Draft` that `compose` and `send` know; any other is turned into text."""
+    """The kinds of `OutgoingContent` that `compose` and `send` know; any other is turned into text."""
 
-    reply_window: Millis | None = None
+    reply_window: Milliseconds | None = None
     """How long after the customer's last message the provider lets us write freely; None where there is no such limit."""
 
-    typing_lasts: Millis | None = None
+    typing_lasts: Milliseconds | None = None
     """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
 
-    media_lifetime_ms: Millis = 7 * 86_400_000
+    media_lifetime_ms: Milliseconds = 7 * 86_400_000
     """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
 
     monthly_budget: int | None = None
@@ -69,12 +69,12 @@ class Channel(PluginObject):
         return False
 
     @abstractmethod
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         """Make sense of a request at the webhook. Verifies before it parses, by `verify` where that is defined; never raises for
         anything a stranger can send. Pure: may be called in a thread, and again with the same request."""
 
     @abstractmethod
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         """Send one part, marked with `attempt_id` where the provider can carry it back.
 
         Raises:
@@ -85,19 +85,19 @@ class Channel(PluginObject):
             InDoubt: nobody knows; also what any other exception is taken for.
         """
 
-    def compose(self, draft: Draft) -> Sequence[Draft]:
+    def compose(self, draft: OutgoingContent) -> Sequence[OutgoingContent]:
         """Turn a draft into the parts that this channel can carry. By default a kind that is not among `kinds` becomes text,
         and text is cut at `text_limit`."""
         if draft.kind in self.kinds and draft.kind != "text":
             return (draft,)
-        pieces = split_text(plain(draft), self.text_limit)
-        return [Draft(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
+        pieces = split_text(render_plain_text(draft), self.text_limit)
+        return [OutgoingContent(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
 
-    def is_address(self, person: Person) -> bool:
+    def is_address(self, person: Identity) -> bool:
         """Whether a person can be written to under one of these names; not whether they exist. For people whom the file names."""
         return True
 
-    def outside_window(self) -> Draft | None:
+    def outside_window(self) -> OutgoingContent | None:
         """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.
         It is said once until they do; what could not be said waits, `parked`."""
         return None

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of `sara doctor`: what was looked at, how it is, and what to do about it.
 
     A `note` is nothing that could be good or bad, only to be known. `cached` says that it is what a former run saw.

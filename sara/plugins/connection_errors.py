@@ -25,7 +25,7 @@ _CERTIFICATES = {
 }
 
 
-def why_unreachable(error: BaseException) -> tuple[str, str]:
+def explain_unreachable(error: BaseException) -> tuple[str, str]:
     """What kept a request from being answered, and what to do about it, from the exception that an HTTP client raised. The
     client's own words stay out of it, since they may repeat what was sent."""
     causes = list(_causes(error))
@@ -53,7 +53,7 @@ FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """Errors of a listener that do not pass by waiting: what this user may not do stays so."""
 
 
-def why_not_listening(host: str, port: int, error: OSError) -> str:
+def explain_not_listening(host: str, port: int, error: OSError) -> str:
     """What kept a listener from being opened, and what to do about it."""
     if isinstance(error, socket.gaierror):
         return f"this machine does not know the name {host}; write an address such as 127.0.0.1"

@@ -7,20 +7,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sara.domain.replies import ReplyView
-from sara.domain.text import storable
+from sara.domain.text import sanitize_text
 from sara.i18n.catalog import ENGLISH
 from sara.plugins.call_guard import guarded_call, told_of
-from sara.policy.reply_gates import LATEST, LONGEST_REASON, Decision, Facts, Gate, Proceed, Say, Skip, Wait, _all
+from sara.policy.reply_gates import LATEST, LONGEST_REASON, Allow, Decision, Defer, Gate, GateContext, SendNotice, Skip, _all
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
-    from sara.policy.settings import Conversation
+    from sara.policy.settings import ConversationSettings
 
 
 def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
     """A plugin's gate, which lets everybody through where it fails or says what is no decision."""
 
-    def asked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+    def asked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
         try:
             decision = guarded_call(gate, view, policy, facts)
             fault = _fault_of(decision, view, facts)
@@ -32,25 +32,25 @@ def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
         problems.report(
             f"plugin:{plugin}:gate", f"a gate of the plugin {plugin} {what}; it is passed over", "update or remove the plugin"
         )
-        return Proceed()
+        return Allow()
 
     return asked
 
 
-def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
+def _fault_of(decision: object, view: ReplyView, facts: GateContext) -> str | None:
     """What is wrong with a stranger's decision; None for nothing. One that changes nothing would be asked for again at once."""
     match decision:
-        case Proceed():
+        case Allow():
             return None
         case Skip(messages, reason):
             known = isinstance(messages, tuple) and bool(messages) and set(messages) <= set(_all(view))
             return None if known and isinstance(reason, str) else "a Skip of messages that do not wait"
-        case Wait(until, _, reason):
+        case Defer(until, _, reason):
             if not isinstance(reason, str):
                 return f"a Wait whose reason is a {type(reason).__name__}"
             later = isinstance(until, int) and facts.now < until < LATEST
             return None if later else "a Wait for a moment that is over"
-        case Say(key, then, since, values):
+        case SendNotice(key, then, since, values):
             if not isinstance(key, str) or key not in ENGLISH or not isinstance(values, Mapping):
                 return "a Say of a text that SARA does not have"
             if not isinstance(since, int) or since > facts.now:
@@ -62,11 +62,11 @@ def _fault_of(decision: object, view: ReplyView, facts: Facts) -> str | None:
 def _kept(decision: Decision, plugin: str) -> Decision:
     """The same, with a wait that is written down: it is not the turn's own, and nobody should find it overdue."""
     match decision:
-        case Say():
+        case SendNotice():
             return replace(decision, then=_kept(decision.then, plugin))
-        case Wait():
-            reason = storable(decision.reason)[:LONGEST_REASON]
+        case Defer():
+            reason = sanitize_text(decision.reason)[:LONGEST_REASON]
             return replace(decision, blocked=True, reason=f"{plugin}: {reason}" if reason else f"by the plugin {plugin}")
         case Skip():
-            return replace(decision, reason=storable(decision.reason)[:LONGEST_REASON])
+            return replace(decision, reason=sanitize_text(decision.reason)[:LONGEST_REASON])
     return decision

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import structlog
 
-from sara.domain.contacts import Person
-from sara.domain.delivery import Accepted, Part, Receipt
+from sara.domain.contacts import Identity
+from sara.domain.delivery import DeliveryReceipt, OutboundMessage, SendResult
 from sara.domain.errors import Extent, GiveUp, NotSent, PluginError, SaraError, Scope, WrongType
-from sara.domain.messages import Attachment, Draft, InboundMessage, Line
-from sara.domain.plain_text import plain
+from sara.domain.messages import Attachment, HistoryMessage, InboundMessage, OutgoingContent
+from sara.domain.plain_text import render_plain_text
 from sara.domain.replies import Reply, Summary, Turn
-from sara.domain.text import split_text, storable
+from sara.domain.text import sanitize_text, split_text
 from sara.domain.time import Instant
-from sara.domain.webhooks import Change, Reception, Request, Response, SetAside
+from sara.domain.webhooks import AccountChange, Request, Response, UnparsedPayload, WebhookResult
 from sara.plugins.base import PluginObject
 from sara.plugins.call_guard import guarded_call, told_of
 from sara.plugins.channel import Channel
-from sara.plugins.checks import Finding
+from sara.plugins.checks import CheckResult
 from sara.plugins.context import Context
 from sara.plugins.loader import CONTRACTS, Kind, Plugins
 from sara.plugins.responder import Responder
-from sara.plugins.tool import Toolbox
+from sara.plugins.tool import ToolCaller
 from sara.plugins.type_check import conform, wrong
 from sara.plugins.values import answerable, fault_of_value, list_parts, take_items, usable_reply, value_or_none
 
@@ -57,7 +57,12 @@ _CHANNEL_VALUES: dict[str, Any] = {
     "media_lifetime_ms": int,
     "monthly_budget": int | None,
 }
-_RECEPTION: dict[str, Any] = {"messages": InboundMessage, "receipts": Receipt, "changes": Change, "set_aside": SetAside}
+_RECEPTION: dict[str, Any] = {
+    "messages": InboundMessage,
+    "receipts": DeliveryReceipt,
+    "changes": AccountChange,
+    "set_aside": UnparsedPayload,
+}
 
 
 def build(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
@@ -83,7 +88,7 @@ def clean_error(error: SaraError, redact: Callable[[str], str]) -> SaraError:
         said = str(error)
     except Exception:
         said = f"{type(error).__name__} without a text"
-    text = redact(storable(said))[:LONGEST_ERROR]
+    text = redact(sanitize_text(said))[:LONGEST_ERROR]
     if said != text:
         error.args = (text,)
     for name in ("after", "scope", "own_fault", "until_mended", "remedy", "details", "detail"):
@@ -94,7 +99,7 @@ def clean_error(error: SaraError, redact: Callable[[str], str]) -> SaraError:
 
 def _clean_value(error: SaraError, name: str, value: Any, redact: Callable[[str], str]) -> Any:
     if name in ("remedy", "details", "detail"):
-        return redact(storable(value))[:LONGEST_ERROR] if isinstance(value, str) else ""
+        return redact(sanitize_text(value))[:LONGEST_ERROR] if isinstance(value, str) else ""
     if name == "scope":
         allowed = get_args(Scope if isinstance(error, NotSent) else Extent)
         return value if value in allowed else allowed[0]
@@ -159,8 +164,8 @@ class _Guarded:
     async def close(self) -> None:
         await self._caller.awaited(self._plugin.close)
 
-    async def checks(self, fix: bool = False) -> Sequence[Finding]:
-        found: Sequence[Finding] = await self._caller.awaited(self._plugin.checks, fix)
+    async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
+        found: Sequence[CheckResult] = await self._caller.awaited(self._plugin.checks, fix)
         return found
 
     def _take_values(self) -> None:
@@ -201,11 +206,11 @@ class GuardedChannel(_Guarded, Channel):
         verified: bool = conform(guarded_call(self._plugin.verify, request), bool, "the result of `verify`")
         return verified
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         """What the channel understood. What of it is not as agreed is set aside with the whole body, and the rest taken. Raises what
         the plugin raises, WrongType and Misbehaved."""
         reception = guarded_call(self._plugin.receive, request)
-        if not isinstance(reception, Reception):
+        if not isinstance(reception, WebhookResult):
             raise wrong("its result", reception, "a Reception")
         conform(reception.verified, bool, "verified")
         faults: list[str] = []
@@ -222,24 +227,24 @@ class GuardedChannel(_Guarded, Channel):
         if faults and reception.verified:
             reason = f"{self._caller.called} handed over a wrong value: {faults[0]}"
             log.error("plugin_failed", plugin=self._caller.plugin, section=self._caller.name, method="receive", told=faults[0])
-            taken["set_aside"] = (*taken["set_aside"], SetAside(self.account, reason, request.body))
+            taken["set_aside"] = (*taken["set_aside"], UnparsedPayload(self.account, reason, request.body))
         if not faults and response is reception.response and all(taken[name] is getattr(reception, name) for name in taken):
             return reception
         return replace(reception, response=response, **cast("dict[str, Any]", taken))
 
-    def compose(self, draft: Draft) -> Sequence[Draft]:
+    def compose(self, draft: OutgoingContent) -> Sequence[OutgoingContent]:
         """The parts for a draft; as plain text where the plugin cannot make them: what was said is said."""
         try:
             parts = guarded_call(list_parts, self._plugin.compose, draft)
-            if not any(part.kind != "text" or part.text.strip() for part in parts) and plain(draft).strip():
+            if not any(part.kind != "text" or part.text.strip() for part in parts) and render_plain_text(draft).strip():
                 raise WrongType("nothing, of a text that is not empty")
         except Exception as error:
             self._caller.report("compose", error, "; the text goes out as it is")
-            return [Draft(piece) for piece in split_text(plain(draft), self.text_limit)]
+            return [OutgoingContent(piece) for piece in split_text(render_plain_text(draft), self.text_limit)]
         self._caller.well("compose")
         return parts
 
-    def is_address(self, person: Person) -> bool:
+    def is_address(self, person: Identity) -> bool:
         """Whether the plugin can write to a person; true where it cannot say."""
         try:
             answer: bool = conform(guarded_call(self._plugin.is_address, person), bool, "its result")
@@ -248,20 +253,22 @@ class GuardedChannel(_Guarded, Channel):
             return True
         return answer
 
-    def outside_window(self) -> Draft | None:
+    def outside_window(self) -> OutgoingContent | None:
         """What the plugin says once the window is closed; nothing where it fails."""
         try:
-            said: Draft | None = conform(guarded_call(self._plugin.outside_window), Draft | None, "its result")
+            said: OutgoingContent | None = conform(
+                guarded_call(self._plugin.outside_window), OutgoingContent | None, "its result"
+            )
         except Exception as error:
             self._caller.report("outside_window", error, "; nobody is asked to write again")
             return None
         self._caller.well("outside_window")
         return said
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         try:
             given = await self._caller.awaited(self._plugin.send, part, attempt_id)
-            if not isinstance(given, Accepted):
+            if not isinstance(given, SendResult):
                 raise wrong("its result", given, "an Accepted")
         except SaraError:
             raise
@@ -269,11 +276,11 @@ class GuardedChannel(_Guarded, Channel):
             self._caller.report("send", error, "; whether the message left is not known")
             raise
         external_id = given.external_id
-        if (recipient := value_or_none(given.recipient, Person | None)) is not given.recipient:
+        if (recipient := value_or_none(given.recipient, Identity | None)) is not given.recipient:
             given = replace(given, recipient=recipient)
         if isinstance(external_id, str) and external_id:
             self._caller.well("send")
-            clean = storable(external_id)
+            clean = sanitize_text(external_id)
             return given if clean == external_id else replace(given, external_id=clean)
         # It left, that much is sure: a wrong id must not have it sent again.
         self._caller.report("send", wrong("external_id", external_id, "text"), "; the message counts as sent")
@@ -318,7 +325,7 @@ class GuardedResponder(_Guarded, Responder):
     def _take_values(self) -> None:
         self._values({"timeout": int})
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         """The answer, as far as it is as agreed. One of which nothing can be used is given up: asking again costs as much, and brings
         the same."""
         given = await self._caller.awaited(self._plugin.answer, turn, tools)
@@ -344,7 +351,7 @@ class GuardedResponder(_Guarded, Responder):
         self._caller.well("select_attachments")
         return selected
 
-    async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+    async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         given = await self._caller.awaited(self._plugin.summarise, lines, former, now)
         try:
             summary: Summary = conform(given, Summary, "its result")

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from sara.domain.problems import ProblemReporter
-from sara.plugins.call_guard import Strays, told_of
+from sara.plugins.call_guard import CallGuard, told_of
 from sara.plugins.loader import Plugins, _implementations, log
 from sara.plugins.threads import begin
 
@@ -24,12 +24,12 @@ class Hooks:
     fails or hangs is named as a problem and hurts nobody else; while too many calls of a plugin linger, it is left out."""
 
     def __init__(
-        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_WITHIN, strays: Strays | None = None
+        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_WITHIN, strays: CallGuard | None = None
     ) -> None:
         self._plugins = plugins
         self._problems = problems
         self._within = within
-        self._strays = strays or Strays(problems)
+        self._strays = strays or CallGuard(problems)
         self._running: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from sara.domain.delivery import Receipt
+from sara.domain.delivery import DeliveryReceipt
 from sara.domain.jobs import JobEvent
 from sara.domain.messages import StoredMessage
 
@@ -88,7 +88,7 @@ def message_sent(message: StoredMessage) -> None:
 
 
 @hookspec
-def delivery_changed(message: StoredMessage, receipt: Receipt) -> None:
+def delivery_changed(message: StoredMessage, receipt: DeliveryReceipt) -> None:
     """A provider told us more about something we sent."""
 
 

@@ -27,7 +27,7 @@ from sara.domain.errors import PluginError, WrongType
 from sara.domain.problems import ProblemReporter
 from sara.plugins import hookspecs
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import Misbehaved, guarded_call, told_of
+from sara.plugins.call_guard import PluginCallAborted, guarded_call, told_of
 from sara.plugins.channel import Channel
 from sara.plugins.file_permissions import writable_by_others
 from sara.plugins.queue import Queue
@@ -106,7 +106,7 @@ class Plugins:
         module = self.load(name)
         try:
             classes = guarded_call(_registered, module, REGISTERS[kind])
-        except (Misbehaved, WrongType) as error:
+        except (PluginCallAborted, WrongType) as error:
             raise PluginError(f"the plugin {name} {told_of(error)} in `{REGISTERS[kind]}`") from error
         except Exception as error:
             raise PluginError(f"the plugin {name} could not be set up: {type(error).__name__}: {error}") from error
@@ -172,14 +172,14 @@ class Plugins:
                 module = guarded_call(_import_path, name, Path(winner.where))
             else:
                 module = guarded_call(_import_installed, winner.where)
-        except Misbehaved as error:
+        except PluginCallAborted as error:
             raise PluginError(f"the plugin {name} could not be imported: it {error}") from error
         except Exception as error:
             raise PluginError(f"the plugin {name} could not be imported: {type(error).__name__}: {error}") from error
         try:
             guarded_call(self.manager.register, module, name=name)
             self.manager.check_pending()
-        except Misbehaved as error:
+        except PluginCallAborted as error:
             raise PluginError(f"the plugin {name} {error} when its hooks were looked for") from error
         except pluggy.PluginValidationError as error:
             if self.manager.has_plugin(name):

@@ -6,15 +6,15 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sara.domain.jobs import Job, JobEnd, JobEvent, Wake
+from sara.domain.jobs import Job, JobEnd, JobEvent, JobRequest
 from sara.domain.states import JobKind
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 from sara.plugins.base import PluginObject
 
 # ── the queue ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handler = Callable[[Job], Awaitable[JobEnd]]
-Listener = Callable[[JobEvent], None]
+JobHandler = Callable[[Job], Awaitable[JobEnd]]
+JobListener = Callable[[JobEvent], None]
 
 
 class Queue(PluginObject):
@@ -26,15 +26,15 @@ class Queue(PluginObject):
     """
 
     @abstractmethod
-    async def wake(self, wakes: Sequence[Wake]) -> None:
+    async def wake(self, wakes: Sequence[JobRequest]) -> None:
         """Ask for attention. Returns once it is kept."""
 
     @abstractmethod
-    async def run(self, handler: Handler, listener: Listener | None = None) -> None:
+    async def run(self, handler: JobHandler, listener: JobListener | None = None) -> None:
         """Run due jobs until `stop`."""
 
     @abstractmethod
-    async def stop(self, grace: Millis) -> None:
+    async def stop(self, grace: Milliseconds) -> None:
         """Start no more jobs; wait up to `grace` for those that run, then cancel them. Their entries stay."""
 
     @abstractmethod

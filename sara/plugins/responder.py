@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sara.domain.errors import GiveUp
-from sara.domain.messages import Attachment, Line
+from sara.domain.messages import Attachment, HistoryMessage
 from sara.domain.replies import Reply, Summary, Turn
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 from sara.plugins.base import PluginObject
-from sara.plugins.tool import Toolbox
+from sara.plugins.tool import ToolCaller
 
 # ── responders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -19,11 +19,11 @@ from sara.plugins.tool import Toolbox
 class Responder(PluginObject):
     """Answers a turn. Never sees a channel."""
 
-    timeout: Millis = 60_000
+    timeout: Milliseconds = 60_000
     """The whole call is given up after this."""
 
     @abstractmethod
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         """Answer the customer's unanswered messages. `tools` are what a model that can call tools may do for this person; None for
         nothing.
 
@@ -37,7 +37,7 @@ class Responder(PluginObject):
         no others. By default all that the unanswered messages bring."""
         return [attachment for line in turn.messages for attachment in line.attachments]
 
-    async def summarise(self, lines: Sequence[Line], former: str, now: Instant) -> Summary:
+    async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         """Say in short what was said in `lines`, going on from the summary `former` of what was said before them (empty for
         none). Raises as `answer` does; GiveUp where the responder cannot, which is the default."""
         raise GiveUp("this responder writes no summaries")

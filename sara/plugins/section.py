@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sara.domain.options import Options, secrets_in
-from sara.policy.settings import Conversation
+from sara.policy.settings import ConversationSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Section:
     name: str
     plugin: str
     options: Options
-    conversation: Conversation | None = None
+    conversation: ConversationSettings | None = None
     looked_up: frozenset[str] = frozenset()
 
     @property

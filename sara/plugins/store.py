@@ -9,17 +9,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sara.domain.contacts import Dossier, Forgotten, Person
-from sara.domain.conversations import ConversationSummary, HandOver, Said, TimerView, Unhealthy
-from sara.domain.delivery import Attempt, DeliveryView, Outcome
+from sara.domain.contacts import ErasureReport, Identity, SubjectData
+from sara.domain.conversations import ConversationSummary, Handoff, OneTimeNotice, TimerView, UnhealthyConversation
+from sara.domain.delivery import Attempt, AttemptResult, DeliveryView
 from sara.domain.errors import SaraError
 from sara.domain.jobs import OpenWork
-from sara.domain.messages import Attachment, Download, Draft, Line, SearchHit, StoredMessage, TimelineEvent, Wording
-from sara.domain.replies import Also, ReplyView, Reserve, ToolRecord, Usage
+from sara.domain.messages import (
+    Attachment,
+    Download,
+    HistoryMessage,
+    LocalizedContent,
+    OutgoingContent,
+    SearchHit,
+    StoredMessage,
+    TimelineEvent,
+)
+from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, Usage, UsageReservation
 from sara.domain.states import JobKind, Purpose
-from sara.domain.storage import Intake, Recovered, Taken
-from sara.domain.time import Instant, Millis
-from sara.domain.webhooks import AccountEvent, SetAside
+from sara.domain.storage import AcceptResult, InboundBatch, RecoveryReport
+from sara.domain.time import Instant, Milliseconds
+from sara.domain.webhooks import AccountEvent, UnparsedPayload
 from sara.plugins.base import PluginObject, _plugin_of
 from sara.plugins.responder import HistoryLimits
 
@@ -37,7 +46,7 @@ class Store(PluginObject):
     # the inbox
 
     @abstractmethod
-    async def accept(self, intake: Intake, now: Instant) -> Taken:
+    async def accept(self, intake: InboundBatch, now: Instant) -> AcceptResult:
         """Take in all that one request brought. Resolves people, dedupes by (account, external id), by content where there is
         none, applies the verdicts, moves parts forward by receipts. Known messages change nothing; their conversations' open
         work is returned all the same.
@@ -54,7 +63,9 @@ class Store(PluginObject):
         """What is unanswered in a conversation; None if there is no such conversation."""
 
     @abstractmethod
-    async def begin_reply(self, conversation: str, answers: Sequence[str], now: Instant, reserve: Reserve | None = None) -> int:
+    async def begin_reply(
+        self, conversation: str, answers: Sequence[str], now: Instant, reserve: UsageReservation | None = None
+    ) -> int:
         """Count a call to the responders before it is made, and set aside what it may cost; return its number, which settles it.
         Raises `OverBudget` where a ceiling of `reserve` cannot hold it, and then counts nothing."""
 
@@ -64,11 +75,11 @@ class Store(PluginObject):
         conversation: str,
         attempt: int,
         answers: Sequence[str],
-        parts: Sequence[Draft],
+        parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
         readings: Mapping[str, str] = MappingProxyType({}),
-        also: Also | None = None,
+        also: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         """Keep the answer: `answers` become answered, `parts` queued, in one transaction; `readings` replace the texts of inbound
         messages of this conversation. What was set aside for the call becomes what it cost. Returns the open work of the
@@ -109,8 +120,8 @@ class Store(PluginObject):
         state: Literal["skipped", "dead"],
         reason: str,
         now: Instant,
-        notices: Sequence[Draft] = (),
-        said: Said | None = None,
+        notices: Sequence[OutgoingContent] = (),
+        said: OneTimeNotice | None = None,
     ) -> OpenWork:
         """End `answers` without an answer, saying `notices`, and `said` unless it was said already; those no longer waiting are
         left alone. Without `answers` only that is said."""
@@ -127,7 +138,7 @@ class Store(PluginObject):
         the first unsettled one of its conversation."""
 
     @abstractmethod
-    async def settle(self, attempt_id: str, outcome: Outcome, now: Instant) -> OpenWork:
+    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         """Record how an attempt ended. A receipt that came first wins: an attempt only moves forward. A part that becomes
         `failed` cancels the rest of its reply. Raises `Stale` if there is no such attempt."""
 
@@ -138,7 +149,12 @@ class Store(PluginObject):
 
     @abstractmethod
     async def end_part(
-        self, part: str, state: Literal["cancelled", "failed", "parked"], reason: str, now: Instant, instead: Draft | None = None
+        self,
+        part: str,
+        state: Literal["cancelled", "failed", "parked"],
+        reason: str,
+        now: Instant,
+        instead: OutgoingContent | None = None,
     ) -> OpenWork:
         """End a queued part without an attempt. Raises `Stale` unless it is queued.
 
@@ -149,31 +165,39 @@ class Store(PluginObject):
     @abstractmethod
     async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue. With a `reason` somebody puts
-        the waiting messages off until `due`: that is an event of each of them, and counted (`Line.deferred`, `ReplyView.deferred`)."""
+        the waiting messages off until `due`: that is an event of each of them, and counted (`HistoryMessage.deferred`, `ReplyView.deferred`)."""
 
     # who answers, and what is said out of turn
 
     @abstractmethod
-    async def hand_over(self, conversation: str, change: HandOver, now: Instant) -> Sequence[OpenWork]:
+    async def hand_over(self, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
         """A person answers from now on, or nobody. In the same transaction the answers that are not sent yet are cancelled, or
         parked where it is paused, and what waits becomes `skipped` where a person answers. Returns the open work of every
         conversation that it touched, that of whoever is told included."""
 
     @abstractmethod
-    async def hand_back(self, conversation: str, by: str, now: Instant, notice: Wording = MappingProxyType({})) -> OpenWork:
+    async def hand_back(
+        self, conversation: str, by: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
+    ) -> OpenWork:
         """SARA answers again. What came meanwhile stays unanswered where a person answered; what waited while it was paused is
         answered now. Changes nothing where SARA answers already."""
 
     @abstractmethod
     async def consent(
-        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: Wording = MappingProxyType({})
+        self, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: LocalizedContent = MappingProxyType({})
     ) -> OpenWork:
         """Note what the person of a conversation wants: no more messages, or messages again; and who noted it, and how they said
         so. Takes effect at once, as when they write it themselves; `notice` is said only where it changes something."""
 
     @abstractmethod
     async def say(
-        self, conversation: str, drafts: Sequence[Draft], purpose: Purpose, by: str, now: Instant, at: Instant | None = None
+        self,
+        conversation: str,
+        drafts: Sequence[OutgoingContent],
+        purpose: Purpose,
+        by: str,
+        now: Instant,
+        at: Instant | None = None,
     ) -> OpenWork:
         """Say something that answers nothing: an operator's words, or a notice. With `at` not before that: until then it keeps
         nobody waiting."""
@@ -183,7 +207,9 @@ class Store(PluginObject):
         """Replace what is noted about the person of a conversation; with `append` write it in a line below that."""
 
     @abstractmethod
-    async def unhealthy(self, now: Instant, unanswered: Millis, person: Millis, limit: int) -> Sequence[Unhealthy]:
+    async def unhealthy(
+        self, now: Instant, unanswered: Milliseconds, person: Milliseconds, limit: int
+    ) -> Sequence[UnhealthyConversation]:
         """The conversations that somebody should look at: a message that waits for longer than `unanswered`, an answer that failed
         or a doubt within the last seven days that is still open, a customer who waits for a person for longer than `person`."""
 
@@ -198,7 +224,7 @@ class Store(PluginObject):
         """When a timer job is to look next; None for not until something sets it."""
 
     @abstractmethod
-    async def follow_up(self, conversation: str, draft: Draft, silent_since: Instant, now: Instant) -> OpenWork:
+    async def follow_up(self, conversation: str, draft: OutgoingContent, silent_since: Instant, now: Instant) -> OpenWork:
         """Ask once more. Raises `Stale` where the customer or we said something after `silent_since`."""
 
     @abstractmethod
@@ -211,7 +237,7 @@ class Store(PluginObject):
         """Queue the parts whose time has come."""
 
     @abstractmethod
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[Line]]:
+    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         """The summary so far, and up to `limit` of the oldest messages of this chapter that it does not hold and that are not among
         the newest `shown`."""
 
@@ -224,7 +250,7 @@ class Store(PluginObject):
     # start-up and sweep
 
     @abstractmethod
-    async def recover(self, owner: str, now: Instant) -> Recovered:
+    async def recover(self, owner: str, now: Instant) -> RecoveryReport:
         """Begin a new life: put every attempt still marked `sending` by another owner in doubt, and look at how the former
         lives ended. A conversation that plugin code was busy with at three unclean ends in a row within ten minutes, the last
         time as the only suspect, is quarantined: its waiting messages are set aside and what it was sending is held."""
@@ -311,7 +337,7 @@ class Store(PluginObject):
         """One of them. Raises `Stale` if there is none by that id."""
 
     @abstractmethod
-    async def last_said(self, account: str, person: Person, quoted: str | None = None) -> Line | None:
+    async def last_said(self, account: str, person: Identity, quoted: str | None = None) -> HistoryMessage | None:
         """The last thing that a person was told on an account, if it is among the newest 20 messages and has left; None otherwise, and
         for somebody unknown. Where `quoted` is the provider's id of something that this person was told, it is that. Asked for while a
         message is taken in: it costs the same however long the conversation is."""
@@ -341,7 +367,7 @@ class Store(PluginObject):
         """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`,
         and `skipped:<reason>` for messages that a gate left unanswered."""
 
-    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[SetAside]:
+    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
         """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
         return ()
 
@@ -378,12 +404,12 @@ class Store(PluginObject):
         """A page of the files that a conversation's messages brought, each with its message, from behind the attachment `after`."""
 
     @abstractmethod
-    async def person(self, who: str) -> Dossier | None:
+    async def person(self, who: str) -> SubjectData | None:
         """The person with this contact id, conversation, number or user id, with whoever turned out to be the same person. Raises
         SaraError where it may be either of several people."""
 
     @abstractmethod
-    async def forget(self, who: str, now: Instant) -> Forgotten:
+    async def forget(self, who: str, now: Instant) -> ErasureReport:
         """Begin to erase a person, named as for `person`. From the moment that this returns nothing is read, answered or sent for
         them, open calls and attempts are stale, and whoever writes from their ids is somebody new. For 30 days what they wrote is
         still recognised when it is delivered again, and stored no more; whoever was opted out still is. Told after a crash or not,

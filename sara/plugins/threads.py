@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sara.plugins.call_guard import T, _begun, _misbehaved, guarded_call
+from sara.plugins.call_guard import T, _misbehaved, _start_task, guarded_call
 
 
 def begin(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]:
     """Begin a call: of an async function as a task, of a plain one in a thread. What it returns is done when the call has
     really ended."""
     if inspect.iscoroutinefunction(function):
-        return _begun(guarded_call(function, **arguments))
+        return _start_task(guarded_call(function, **arguments))
     return _threaded(function, **arguments)
 
 

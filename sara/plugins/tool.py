@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from sara.domain.replies import ToolScope, ToolSpec
-from sara.domain.time import Millis
+from sara.domain.replies import ToolContext, ToolSpec
+from sara.domain.time import Milliseconds
 
 if TYPE_CHECKING:
     from sara.domain.options import Options
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # ── tools ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Toolbox(Protocol):
+class ToolCaller(Protocol):
     """The tools of one turn, as a responder gets them. The core checks, journals and bounds every call."""
 
     @property
@@ -41,11 +41,11 @@ class Tool(ABC):
     Arguments: ClassVar[type[Options]]
     """What the model must give: checked before `run` is called. Never a person or a conversation: those are the scope's."""
 
-    timeout: ClassVar[Millis] = 10_000
+    timeout: ClassVar[Milliseconds] = 10_000
     """A call that takes longer is given up, its outcome unknown; it is not made again."""
 
     @abstractmethod
-    async def run(self, arguments: Any, scope: ToolScope) -> str:
+    async def run(self, arguments: Any, scope: ToolContext) -> str:
         """Do it for the person of `scope`, with an object of `Arguments`; return what the model is to read. Called at most once
         for the same thing: each call is written down before it is made, and a retry of the turn gets the result that was kept.
         Raise SaraError with a sentence for the model where it could not be done."""

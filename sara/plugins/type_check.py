@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sara.domain.errors import WrongType
-from sara.domain.text import storable
+from sara.domain.text import sanitize_text
 
 Check = Callable[[Any, str], Any]
 """(value, its name) → the value as the core takes it."""
@@ -76,7 +76,7 @@ def _float(value: Any, name: str) -> float:
 def _str(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise wrong(name, value, "text")
-    return storable(value)
+    return sanitize_text(value)
 
 
 def _bytes(value: Any, name: str) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sara.domain.errors import WrongType
-from sara.domain.messages import Draft
+from sara.domain.messages import OutgoingContent
 from sara.domain.replies import Reply, Usage
-from sara.domain.text import storable
+from sara.domain.text import sanitize_text
 from sara.domain.webhooks import Response
 from sara.plugins.type_check import conform, wrong
 
@@ -31,9 +31,9 @@ def fault_of_value(name: str, value: Any) -> str:
 
 def usable_reply(given: Any, faults: list[str]) -> Reply | None:
     """What of an answer can be sent; None for nothing. What is not as agreed is named in `faults`."""
-    if isinstance(given, str | Draft):
+    if isinstance(given, str | OutgoingContent):
         faults.append(str(wrong("its result", given, "a Reply")))
-        given = Reply((given if isinstance(given, Draft) else Draft(given),))
+        given = Reply((given if isinstance(given, OutgoingContent) else OutgoingContent(given),))
     if not isinstance(given, Reply):
         faults.append(str(wrong("its result", given, "a Reply")))
         return None
@@ -50,12 +50,12 @@ def usable_reply(given: Any, faults: list[str]) -> Reply | None:
     return Reply(tuple(parts), usage, known) if parts else None
 
 
-def _as_drafts(part: Any) -> list[Draft]:
+def _as_drafts(part: Any) -> list[OutgoingContent]:
     if isinstance(part, str):
-        return [Draft(storable(part))]
-    drafted = value_or_none(part, Draft)
+        return [OutgoingContent(sanitize_text(part))]
+    drafted = value_or_none(part, OutgoingContent)
     if drafted is None and isinstance(text := getattr(part, "text", None), str):
-        drafted = Draft(storable(text))
+        drafted = OutgoingContent(sanitize_text(text))
     return [] if drafted is None else [drafted]
 
 
@@ -67,16 +67,16 @@ def value_or_none(value: Any, kind: Any) -> Any:
         return None
 
 
-def list_parts(compose: Callable[[Draft], Any], draft: Draft) -> list[Draft]:
+def list_parts(compose: Callable[[OutgoingContent], Any], draft: OutgoingContent) -> list[OutgoingContent]:
     """What `compose` made, a generator's values too."""
     made = compose(draft)
-    if isinstance(made, Draft | str) or not hasattr(made, "__iter__"):
+    if isinstance(made, OutgoingContent | str) or not hasattr(made, "__iter__"):
         raise wrong("its result", made, "a list of Drafts")
     parts = []
     for number, part in enumerate(made, 1):
         if number > MOST_PARTS:
             raise WrongType(f"its result has more than {MOST_PARTS} entries")
-        parts.append(conform(part, Draft, f"entry {number} of its result"))
+        parts.append(conform(part, OutgoingContent, f"entry {number} of its result"))
     return parts
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sara.domain.time import Millis
+from sara.domain.time import Milliseconds
 from sara.domain.webhooks import AccountEvent
 
-STANDS: Millis = 7 * 86_400_000
+STANDS: Milliseconds = 7 * 86_400_000
 """How long serious news counts, from when it happened, unless other news ends it."""
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sara.domain.messages import Line
-from sara.domain.replies import Ceiling, Reserve, Usage
-from sara.domain.text import storable
+from sara.domain.messages import HistoryMessage
+from sara.domain.replies import Usage, UsageLimit, UsageReservation
+from sara.domain.text import sanitize_text
 from sara.domain.time import Instant
 from sara.policy.context_window import estimated_tokens
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Budget, Price
-    from sara.policy.settings import Ceiling as Allowed
+    from sara.policy.settings import BudgetSettings, Price
+    from sara.policy.settings import UsageLimitSettings as Allowed
 
 MILLION = 1_000_000
 
@@ -29,10 +29,10 @@ ANSWER = 1_000
 """Tokens set aside for what the model is told beforehand, and for what it says."""
 
 
-class Spending:
+class AIBudget:
     """What calls cost by the file's prices, and how much may be spent."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: BudgetSettings) -> None:
         self._budget = budget
 
     @property
@@ -45,7 +45,7 @@ class Spending:
         moment = datetime.fromtimestamp(now / 1_000, UTC)
         return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m}"
 
-    def reserve(self, lines: Sequence[Line], now: Instant) -> Reserve:
+    def reserve(self, lines: Sequence[HistoryMessage], now: Instant) -> UsageReservation:
         """What a call may cost at most that reads these lines, by the dearest price; it is settled when the answer is there."""
         read = INSTRUCTIONS + sum(estimated_tokens(line.text) for line in lines)
         dearest = [
@@ -53,7 +53,7 @@ class Spending:
         ]
         money = round(read * dearest[0] + ANSWER * dearest[1])
         day, month = self.periods(now)
-        return Reserve(read + ANSWER, money, (_ceiling(day, self._budget.day), _ceiling(month, self._budget.month)))
+        return UsageReservation(read + ANSWER, money, (_ceiling(day, self._budget.day), _ceiling(month, self._budget.month)))
 
     def cost(self, usage: Usage | None) -> int:
         """What a call cost, in millionths; 0 where nobody knows."""
@@ -94,7 +94,7 @@ def counted(usage: Usage | None) -> Usage | None:
     asked, said = _tokens(usage.input_tokens), _tokens(usage.output_tokens)
     if max(asked, said) > MOST_TOKENS:
         return None  # nobody can tell what it cost: what was set aside for it counts
-    return Usage(asked, said, storable(str(usage.model))[:LONGEST_MODEL])
+    return Usage(asked, said, sanitize_text(str(usage.model))[:LONGEST_MODEL])
 
 
 def _tokens(value: object) -> int:
@@ -103,6 +103,6 @@ def _tokens(value: object) -> int:
     return int(min(value, MOST_TOKENS + 1))
 
 
-def _ceiling(period: str, allowed: Allowed) -> Ceiling:
+def _ceiling(period: str, allowed: Allowed) -> UsageLimit:
     money = None if allowed.money is None else round(allowed.money * MILLION)
-    return Ceiling(period, allowed.calls, allowed.tokens, money)
+    return UsageLimit(period, allowed.calls, allowed.tokens, money)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara.domain.messages import Line
+from sara.domain.messages import HistoryMessage
 from sara.domain.replies import ReplyView, Turn
-from sara.domain.time import Millis
+from sara.domain.time import Milliseconds
 
 _PER_LINE = 4
 
-LATE: Millis = 300_000
+LATE: Milliseconds = 300_000
 """A person's words from outside SARA stand behind what was said up to so long after them: clocks differ."""
 
 
@@ -20,13 +20,13 @@ def estimated_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // 4) + _PER_LINE
 
 
-def in_order_of_writing(lines: Sequence[Line]) -> tuple[Line, ...]:
+def in_order_of_writing(lines: Sequence[HistoryMessage]) -> tuple[HistoryMessage, ...]:
     """Lines in the order in which they were written, as far as that is not the order in which they are stored.
 
     What a customer wrote between two answers is ordered by the provider's timestamp, and by arrival where that is the same; no line
     leaves its turn. Words of a person of the business that were told late stand where they were said.
     """
-    ordered: list[Line] = []
+    ordered: list[HistoryMessage] = []
     for line in lines:
         place = len(ordered)
         if line.role == "customer":
@@ -56,7 +56,9 @@ def as_it_is_now(turn: Turn, view: ReplyView | None) -> Turn | None:
     return replace(turn, history=tuple(changed.get(line.id, line) for line in turn.history)) if changed else turn
 
 
-def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most: int | None = None) -> tuple[Line, ...]:
+def window(
+    history: Sequence[HistoryMessage], messages: Sequence[HistoryMessage], budget: int, most: int | None = None
+) -> tuple[HistoryMessage, ...]:
     """The newest lines of `history`, at most `most` of them, that fit into `budget` tokens together with `messages`, which
     are always kept.
 
@@ -76,5 +78,5 @@ def window(history: Sequence[Line], messages: Sequence[Line], budget: int, most:
     return tuple(history[start:])
 
 
-def _begins_a_turn(history: Sequence[Line], at: int) -> bool:
+def _begins_a_turn(history: Sequence[HistoryMessage], at: int) -> bool:
     return history[at].role == "customer" and (at == 0 or history[at - 1].role != "customer")

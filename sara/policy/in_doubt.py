@@ -6,40 +6,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sara.domain.delivery import DeliveryView
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 if TYPE_CHECKING:
     from sara.policy.settings import RetryPolicy
 
-BLIND_AFTER: Millis = 15 * 60_000
+BLIND_AFTER: Milliseconds = 15 * 60_000
 """After this long a doubt ends even if no webhook proved that receipts can reach us."""
 
-LOOK: Millis = 5_000
+LOOK: Milliseconds = 5_000
 """How often to look for such a proof once `doubt_hold` is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeepWaiting:
+class WaitForReceipt:
     """A receipt may still come."""
 
     until: Instant
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Resolve:
     """Act now. `blind` where the receipts' way was never seen alive since the attempt."""
 
     action: Literal["resend", "hold"]
     blind: bool
 
 
-Ending: TypeAlias = KeepWaiting | End
+Ending: TypeAlias = WaitForReceipt | Resolve
 
 
 def decide(
     view: DeliveryView,
     on_doubt: Literal["resend", "hold"],
-    doubt_hold: Millis,
+    doubt_hold: Milliseconds,
     now: Instant,
     policy: RetryPolicy,
     *,
@@ -60,12 +60,12 @@ def decide(
     # Each time nobody could tell, it is left twice as long to show.
     hold_ends = since + min(doubt_hold << min(max(view.doubts - 1, 0), 16), max(doubt_hold, BLIND_AFTER))
     if now < hold_ends:
-        return KeepWaiting(hold_ends)
+        return WaitForReceipt(hold_ends)
     alive = view.webhook_at is not None and view.webhook_at > since
     blind = correlates and not alive
     if blind and now < since + BLIND_AFTER:
-        return KeepWaiting(min(now + LOOK, since + BLIND_AFTER))
+        return WaitForReceipt(min(now + LOOK, since + BLIND_AFTER))
     unproven = view.blind + int(blind) if correlates else view.doubts
     exhausted = unproven >= policy.attempts or (view.first_at is not None and now - view.first_at >= policy.outlast)
     hold = on_doubt == "hold" or "template" in (view.part.purpose, view.part.kind) or view.opted_out or exhausted
-    return End("hold" if hold else "resend", blind)
+    return Resolve("hold" if hold else "resend", blind)

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal
 
-from sara.domain.messages import Line
+from sara.domain.messages import HistoryMessage
 from sara.domain.time import Instant
 from sara.i18n.data import LANGUAGES, Language
 from sara.i18n.detection import language_of
-from sara.i18n.folding import plain
+from sara.i18n.folding import fold_accents
 
 STALE_AFTER = 24 * 3_600_000
 """Milliseconds after which nobody answers a question with a single word any more."""
@@ -33,10 +33,10 @@ def folded(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return " ".join(plain(unicodedata.normalize("NFKC", visible).casefold()).split())
+    return " ".join(fold_accents(unicodedata.normalize("NFKC", visible).casefold()).split())
 
 
-def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], said: Line | None, now: Instant) -> bool:
+def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], said: HistoryMessage | None, now: Instant) -> bool:
     """Whether the common word `word` plausibly answers `said`, the last thing that the customer was told.
 
     SARA's own notices ask nothing that such a word answers, and nobody answers a question of yesterday with one word.

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from sara.i18n.data import LANGUAGES
 from sara.policy.keyword_context import folded
 
-Order: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
+Command: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
 
 LONGEST = 96
 """A longer message is a sentence, unless somebody set up a longer order."""
@@ -21,16 +21,16 @@ _WITHIN_WORDS = "'-"
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Keyword:
     """What a whole message orders, and the language that its words tell, if only one has them. `word` is the word itself where it
     is a common one, which orders nothing where it answers a question."""
 
-    what: Order
+    what: Command
     language: str | None
     word: str | None = None
 
 
-class Words:
+class KeywordMatcher:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
     def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
@@ -51,7 +51,7 @@ class Words:
         self._vocabulary = known.vocabulary | _words_in(phrases)
         self._longest = max(known.longest, 2 * max(map(len, phrases), default=0))
 
-    def meaning(self, text: str) -> Meaning | None:
+    def meaning(self, text: str) -> Keyword | None:
         """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
         not matter, and a greeting or a wish ("could you …") does not where the order can mean nothing else."""
         if len(text) > self._longest:
@@ -142,8 +142,8 @@ class _Phrases:
 class _Known:
     """What the languages bring: their words by what they order, and the phrases around them."""
 
-    plain: Mapping[Order, Mapping[str, Meaning]]
-    common: Mapping[Order, Mapping[str, Meaning]]
+    plain: Mapping[Command, Mapping[str, Keyword]]
+    common: Mapping[Command, Mapping[str, Keyword]]
     polite: _Phrases
     around: _Phrases
     vocabulary: frozenset[str]
@@ -153,11 +153,11 @@ class _Known:
 @functools.cache
 def _known() -> _Known:
     """The same for every configuration: put together once."""
-    common: dict[Order, Mapping[str, Meaning]] = {
+    common: dict[Command, Mapping[str, Keyword]] = {
         "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
         "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
     }
-    plain: dict[Order, Mapping[str, Meaning]] = {
+    plain: dict[Command, Mapping[str, Keyword]] = {
         "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
         "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
         "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
@@ -173,19 +173,19 @@ def _words_in(phrases: Iterable[str]) -> frozenset[str]:
     return frozenset(_trimmed(word) for phrase in phrases for word in phrase.split())
 
 
-def _added(what: Order, words: Iterable[str]) -> dict[str, Meaning]:
+def _added(what: Command, words: Iterable[str]) -> dict[str, Keyword]:
     """What a business adds tells no language."""
-    return {word: Meaning(what, None) for word in map(normalised, words) if word}
+    return {word: Keyword(what, None) for word in map(normalised, words) if word}
 
 
-def _meanings(what: Order, known: Mapping[str, Iterable[str]], *, common: bool = False) -> dict[str, Meaning]:
+def _meanings(what: Command, known: Mapping[str, Iterable[str]], *, common: bool = False) -> dict[str, Keyword]:
     """By normalised word. One that several languages have tells no language."""
     languages: dict[str, set[str]] = {}
     for code, words in known.items():
         for word in words:
             languages.setdefault(normalised(word), set()).add(code)
     return {
-        word: Meaning(what, min(codes) if len(codes) == 1 else None, word if common else None)
+        word: Keyword(what, min(codes) if len(codes) == 1 else None, word if common else None)
         for word, codes in languages.items()
     }
 

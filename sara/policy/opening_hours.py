@@ -6,29 +6,29 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Hours
+    from sara.policy.settings import OpeningHours
 
-_DAY: Millis = 86_400_000
+_DAY: Milliseconds = 86_400_000
 
 _DAYS = 15
 """So many days from any moment on, a week comes round twice: the only hours of the first may be those that the clocks leave out."""
 
 
-def opens(hours: Hours, now: Instant) -> Instant | None:
+def next_opening(hours: OpeningHours, now: Instant) -> Instant | None:
     """When it is time again; None while it is."""
     start, _ = next(span for span in _spans(hours, now, -1, _DAYS) if now < span[1])
     return None if start <= now else start
 
 
-def closed_since(hours: Hours, now: Instant) -> Instant:
+def closed_since(hours: OpeningHours, now: Instant) -> Instant:
     """When the hours ended that came before now."""
     return max((end for _, end in _spans(hours, now, -_DAYS, 1) if end <= now), default=0)
 
 
-def back(hours: Hours, now: Instant, length: Millis, earliest: Instant) -> Instant:
+def subtract_open_time(hours: OpeningHours, now: Instant, length: Milliseconds, earliest: Instant) -> Instant:
     """The moment from which on it was open for `length` until now; `earliest` if that is later."""
     left = length
     for day in range((now - earliest) // _DAY + 3):
@@ -40,14 +40,14 @@ def back(hours: Hours, now: Instant, length: Millis, earliest: Instant) -> Insta
     return earliest
 
 
-def spoken(hours: Hours, at: Instant, now: Instant) -> str:
+def format_opening(hours: OpeningHours, at: Instant, now: Instant) -> str:
     """A moment as people of the shop's time zone write it, in any language: the time alone where it is today."""
     zone = ZoneInfo(hours.timezone)
     local, today = _local(at, zone), _local(now, zone)
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def _spans(hours: Hours, now: Instant, first: int, last: int) -> list[tuple[Instant, Instant]]:
+def _spans(hours: OpeningHours, now: Instant, first: int, last: int) -> list[tuple[Instant, Instant]]:
     """The spans of the days around now, in order. Each is put together from the local time, so that a day on which the clocks
     change has its usual hours; what falls into an hour that they leave out is no span."""
     zone = ZoneInfo(hours.timezone)

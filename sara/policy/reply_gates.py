@@ -6,38 +6,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from sara.domain.messages import Line
+from sara.domain.messages import HistoryMessage
 from sara.domain.replies import ReplyView
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 from sara.policy import opening_hours
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Conversation, Rate
+    from sara.policy.settings import ConversationSettings, Rate
 
 
-BLOCKED_LOOK: Millis = 30_000
+BLOCKED_LOOK: Milliseconds = 30_000
 """How long to wait before looking at a blocked conversation again, if nothing wakes it earlier."""
 
-LANE_LOOK: Millis = 5_000
+LANE_LOOK: Milliseconds = 5_000
 """The same while a lane is on hold: nobody wakes each conversation when it is let go."""
 
-TIMER_LOOK: Millis = 5_000
+TIMER_LOOK: Milliseconds = 5_000
 """The same where a timer is about to hand the conversation back."""
 
-PAUSED_LOOK: Millis = 3_600_000
+PAUSED_LOOK: Milliseconds = 3_600_000
 """The same while a conversation is paused until somebody says otherwise, who wakes it."""
 
 LATEST: Instant = 2**62
 LONGEST_REASON = 500
 """Characters of a reason that a plugin gives."""
 
-MINUTE: Millis = 60_000
-HOUR: Millis = 3_600_000
-DAY: Millis = 86_400_000
+MINUTE: Milliseconds = 60_000
+HOUR: Milliseconds = 3_600_000
+DAY: Milliseconds = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Proceed:
+class Allow:
     """Nothing is in the way."""
 
 
@@ -50,7 +50,7 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Defer:
     """Not yet. `blocked` says that something else than the turn's own clock is in the way. `reason` is why a plugin puts the turn off:
     `sara why` shows it, and the time until then does not count towards `max_age`."""
 
@@ -60,8 +60,8 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says: with `Proceed`, as the gates
+class SendNotice:
+    """Say SARA's own text `key`, unless it was said since `since`, and then go on as `then` says: with `Allow`, as the gates
     behind this one say. `values` fill its braces."""
 
     key: str
@@ -70,62 +70,62 @@ class Say:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-Decision: TypeAlias = Proceed | Skip | Wait | Say
+Decision: TypeAlias = Allow | Skip | Defer | SendNotice
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GateContext:
     """What a gate may know besides the turn."""
 
     now: Instant
     lane_held: bool = False
 
 
-Gate: TypeAlias = "Callable[[ReplyView, Conversation, Facts], Decision]"
+Gate: TypeAlias = "Callable[[ReplyView, ConversationSettings, GateContext], Decision]"
 """Says of a turn whether it is answered now. Pure and quick: it is asked again whenever somebody looks."""
 
 
-def silence(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def silence(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """A person who opted out gets no answers."""
-    return Skip(_all(view), "opted_out") if view.opted_out else Proceed()
+    return Skip(_all(view), "opted_out") if view.opted_out else Allow()
 
 
-def person(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
     if view.mode == "bot":
-        return Proceed()
+        return Allow()
     if view.mode_until is not None and view.mode_until <= facts.now:
-        return Wait(facts.now + TIMER_LOOK, blocked=True)
+        return Defer(facts.now + TIMER_LOOK, blocked=True)
     if view.mode == "human":
         return Skip(_all(view), "human")
-    return Wait(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
+    return Defer(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
 
 
-def opening(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
-    if policy.hours is None or (at := opening_hours.opens(policy.hours, facts.now)) is None:
-        return Proceed()
-    then: Proceed | Wait = Proceed() if policy.hours.answer else Wait(at, blocked=True)
+    if policy.hours is None or (at := opening_hours.next_opening(policy.hours, facts.now)) is None:
+        return Allow()
+    then: Allow | Defer = Allow() if policy.hours.answer else Defer(at, blocked=True)
     since = opening_hours.closed_since(policy.hours, facts.now)
-    return Say("away", then, since, {"opens": opening_hours.spoken(policy.hours, at, facts.now)})
+    return SendNotice("away", then, since, {"opens": opening_hours.format_opening(policy.hours, at, facts.now)})
 
 
-def age(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
     if policy.too_old == "answer":
-        return Proceed()
+        return Allow()
     since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
     oldest = facts.now - policy.max_age
     if policy.hours is not None and not policy.hours.answer:
-        oldest = opening_hours.back(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
+        oldest = opening_hours.subtract_open_time(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
     old = tuple(ident for ident, at in since.items() if at < oldest)
     if not old:
-        return Proceed()
+        return Allow()
     skip = Skip(old, "too_old")
-    return Say("late", skip, facts.now - policy.max_age) if policy.too_old == "apologise" else skip
+    return SendNotice("late", skip, facts.now - policy.max_age) if policy.too_old == "apologise" else skip
 
 
-def put_off(line: Line, view: ReplyView, now: Instant) -> Millis:
+def put_off(line: HistoryMessage, view: ReplyView, now: Instant) -> Milliseconds:
     """For how long gates of plugins have kept a message waiting."""
     if view.deferred is None:
         return line.deferred
@@ -133,22 +133,22 @@ def put_off(line: Line, view: ReplyView, now: Instant) -> Millis:
     return line.deferred + max(0, min(now, until) - max(begun, line.revived_at or line.at))
 
 
-def quiet(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def quiet(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """A burst is one turn; a back-off is not cut short."""
-    return Wait(view.due) if view.due is not None and view.due > facts.now else Proceed()
+    return Defer(view.due) if view.due is not None and view.due > facts.now else Allow()
 
 
-def rate(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
     limits = policy.limits
     channel = limits.channel
     if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
         # Not this customer's doing, and they are not told that it is.
-        return Say("apology", Skip(_all(view), "over_limit"), facts.now - HOUR)
+        return SendNotice("apology", Skip(_all(view), "over_limit"), facts.now - HOUR)
     above = min(_above(view.recent, limits.person), len(view.waiting))
     if not above:
-        return Proceed()
-    return Say("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)
+        return Allow()
+    return SendNotice("limit", Skip(_all(view)[-above:], "over_limit"), facts.now - HOUR)
 
 
 def _above(recent: Sequence[Instant], limit: Rate) -> int:
@@ -164,16 +164,16 @@ def _is_above(count: int, limit: int | None) -> bool:
     return limit is not None and count > limit
 
 
-def blocked(view: ReplyView, policy: Conversation, facts: Facts) -> Decision:
+def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """The AI is not asked for answers that could not leave."""
     if view.delivery != "clear":
-        return Wait(facts.now + BLOCKED_LOOK, blocked=True)
+        return Defer(facts.now + BLOCKED_LOOK, blocked=True)
     if facts.lane_held:
-        return Wait(facts.now + LANE_LOOK, blocked=True)
-    return Proceed()
+        return Defer(facts.now + LANE_LOOK, blocked=True)
+    return Allow()
 
 
-def counted(policy: Conversation) -> int:
+def counted(policy: ConversationSettings) -> int:
     """How many of the last messages the limits have to see."""
     limits = [limit for limit in (policy.limits.person.minute, policy.limits.person.day) if limit is not None]
     any_channel = policy.limits.channel.minute is not None or policy.limits.channel.day is not None
@@ -187,18 +187,18 @@ SPARE = 200
 CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
 
 
-def decide(view: ReplyView, policy: Conversation, facts: Facts, gates: Sequence[Gate] = CORE) -> Decision:
+def decide(view: ReplyView, policy: ConversationSettings, facts: GateContext, gates: Sequence[Gate] = CORE) -> Decision:
     """What the first gate says that does not let the turn proceed. A text that was said already is not said again, and one after
     which the turn may proceed keeps no further gate from being asked."""
     for number, gate in enumerate(gates):
         decision = gate(view, policy, facts)
-        if isinstance(decision, Say) and decision.key in view.said and view.said[decision.key] >= decision.since:
+        if isinstance(decision, SendNotice) and decision.key in view.said and view.said[decision.key] >= decision.since:
             decision = decision.then
-        if isinstance(decision, Say) and isinstance(decision.then, Proceed):
+        if isinstance(decision, SendNotice) and isinstance(decision.then, Allow):
             return replace(decision, then=decide(view, policy, facts, gates[number + 1 :]))
-        if not isinstance(decision, Proceed):
+        if not isinstance(decision, Allow):
             return decision
-    return Proceed()
+    return Allow()
 
 
 def _all(view: ReplyView) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sara.domain.errors import ContentRefused, GiveUp, TryLater
-from sara.domain.time import Instant, Millis
+from sara.domain.errors import ContentRefused, GiveUp, RetryLater
+from sara.domain.time import Instant, Milliseconds
 
 if TYPE_CHECKING:
     from sara.policy.settings import RetryPolicy
@@ -21,30 +21,30 @@ class RetryAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class GiveUpRetrying:
     """Do not try again by yourself."""
 
     reason: str
 
 
-class Broke(TryLater):
+class ResponderCrashed(RetryLater):
     """A responder raised what it must not; the message itself may be the cause."""
 
 
-def combine(errors: Sequence[TryLater | GiveUp]) -> TryLater | GiveUp:
+def combine(errors: Sequence[RetryLater | GiveUp]) -> RetryLater | GiveUp:
     """What follows where none of several responders answered: GiveUp only if all gave up.
 
     It tells about the other side as a whole only if each failure does; one that a person can mend is worth the wait.
     """
-    later = [error for error in errors if isinstance(error, TryLater)]
-    away = [error for error in later if not isinstance(error, Broke)] or later
+    later = [error for error in errors if isinstance(error, RetryLater)]
+    away = [error for error in later if not isinstance(error, ResponderCrashed)] or later
     if not away or len(errors) == 1:
         return next((error for error in errors if isinstance(error, ContentRefused)), errors[-1])
     told = next((error for error in away if error.until_mended), away[0])
-    if isinstance(told, Broke):
+    if isinstance(told, ResponderCrashed):
         return told
-    is_whole = all(isinstance(error, TryLater) and error.scope == "responder" for error in errors)
-    return TryLater(
+    is_whole = all(isinstance(error, RetryLater) and error.scope == "responder" for error in errors)
+    return RetryLater(
         str(told),
         after=min(error.after or 0 for error in away) or None,
         scope="responder" if is_whole else "conversation",
@@ -53,7 +53,7 @@ def combine(errors: Sequence[TryLater | GiveUp]) -> TryLater | GiveUp:
     )
 
 
-def back_off(policy: RetryPolicy, attempts: int) -> Millis:
+def back_off(policy: RetryPolicy, attempts: int) -> Milliseconds:
     """How long to wait after `attempts` calls: first, first × factor, … at most `longest`."""
     steps = max(0, attempts - 1)
     return int(min(policy.first * policy.factor ** min(steps, 60), policy.longest))
@@ -66,12 +66,12 @@ def decide(
     now: Instant,
     *,
     own_fault: bool,
-    after: Millis | None = None,
+    after: Milliseconds | None = None,
     chance: float = 0.0,
     failures: int | None = None,
-    most: Millis | None = None,
+    most: Milliseconds | None = None,
     until_mended: bool = False,
-) -> RetryAt | Dead:
+) -> RetryAt | GiveUpRetrying:
     """When to try again after `attempts` calls, the first of them at `first_at`.
 
     What is the message's own fault ends when the attempts are used up. What is not (the other side is away) goes on until
@@ -80,7 +80,7 @@ def decide(
     for. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
     """
     if attempts >= policy.attempts and (own_fault or (now - first_at >= policy.outlast and not until_mended)):
-        return Dead("attempts_used_up" if own_fault else "outlasted")
+        return GiveUpRetrying("attempts_used_up" if own_fault else "outlasted")
     wait = back_off(policy, attempts if failures is None else failures)
     if most is not None:
         wait = min(wait, most)

@@ -47,7 +47,7 @@ class Notify(Options):
     )
 
 
-class HandOverPolicy(Options):
+class HandoffSettings(Options):
     """How a conversation passes to a person, and back."""
 
     words: bool = Field(default=True, description="Whether a customer who writes `human`, `atendente`, `agent` … gets one.")
@@ -107,7 +107,7 @@ Spans = Annotated[
 ]
 
 
-class Hours(Options):
+class OpeningHours(Options):
     """When somebody is there. Outside these hours customers are told so, once, and answered when it is time again."""
 
     timezone: Annotated[str, AfterValidator(_zone)] = Field(default="UTC", description="In which time zone, e.g. Europe/Berlin.")
@@ -132,7 +132,7 @@ class Hours(Options):
         return self
 
 
-class Conversation(Options):
+class ConversationSettings(Options):
     """How conversations are held. Times are milliseconds."""
 
     responder: str | None = Field(default=None, min_length=1, description="Who answers; not needed if there is only one.")
@@ -160,11 +160,11 @@ class Conversation(Options):
         default="en", min_length=2, max_length=8, description="SARA's own words until it is known what the customer writes."
     )
     limits: Limits = Field(default=Limits(), description="How many messages are answered.")
-    hand_over: HandOverPolicy = Field(default=HandOverPolicy(), description="How a conversation passes to a person, and back.")
+    hand_over: HandoffSettings = Field(default=HandoffSettings(), description="How a conversation passes to a person, and back.")
     tools: tuple[str, ...] = Field(
         default=(), description="What the model may do: `hand_over`, and the tools that plugins bring, by their names."
     )
-    hours: Hours | None = Field(default=None, description="When somebody is there; left out: always.")
+    hours: OpeningHours | None = Field(default=None, description="When somebody is there; left out: always.")
     follow_up: FollowUp | None = Field(
         default=None, description="Ask once more after the customer fell silent, within the time in which we may write freely."
     )
@@ -202,7 +202,7 @@ class RetryPolicy(Options):
         return self
 
 
-class Retry(Options):
+class RetrySettings(Options):
     """When asking a responder and sending are tried again."""
 
     reply: RetryPolicy = Field(default=RetryPolicy(), description="Asking the responders.")
@@ -224,7 +224,7 @@ class Price(Options):
     output: float = Field(ge=0, le=1_000_000, allow_inf_nan=False, description="What it writes.")
 
 
-class Ceiling(Options):
+class UsageLimitSettings(Options):
     """How much the AI may be used in a while. What is above is kept and not answered."""
 
     calls: int | None = Field(default=None, ge=1, description="At most so many calls.")
@@ -234,11 +234,11 @@ class Ceiling(Options):
     )
 
 
-class Budget(Options):
+class BudgetSettings(Options):
     """How much the AI may be used by everybody together."""
 
-    day: Ceiling = Field(default=Ceiling(), description="In a day, by UTC.")
-    month: Ceiling = Field(default=Ceiling(), description="In a month, by UTC.")
+    day: UsageLimitSettings = Field(default=UsageLimitSettings(), description="In a day, by UTC.")
+    month: UsageLimitSettings = Field(default=UsageLimitSettings(), description="In a month, by UTC.")
     prices: Mapping[str, Price] = Field(default={}, description="By the model's name; the beginning of a name is enough.")
 
     @model_validator(mode="after")
@@ -248,7 +248,7 @@ class Budget(Options):
         return self
 
 
-class Media(Options):
+class MediaSettings(Options):
     """Pictures, voice messages and other files that customers send."""
 
     keep: Duration = Field(default=30 * DAY, ge=60_000, description="How long a file is kept after its message.")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sara.domain.conversations import TimerView
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 if TYPE_CHECKING:
-    from sara.policy.settings import Conversation
+    from sara.policy.settings import ConversationSettings
 
 Act: TypeAlias = Literal["hand_back", "release", "follow_up", "close", "summarise", "look"]
 
-UNSENT_LOOK: Millis = 300_000
+UNSENT_LOOK: Milliseconds = 300_000
 """How soon to look again at a conversation in which something of ours is still to be sent."""
 
 
@@ -25,7 +25,9 @@ class Due:
     act: Act
 
 
-def decide(view: TimerView, policy: Conversation, window: Millis | None, now: Instant, but: Act | None = None) -> Due | None:
+def decide(
+    view: TimerView, policy: ConversationSettings, window: Milliseconds | None, now: Instant, but: Act | None = None
+) -> Due | None:
     """The next thing that the timers call for, now or later, and that is not `but`; None for nothing until something happens."""
     found = [
         *_back(view),
@@ -37,7 +39,7 @@ def decide(view: TimerView, policy: Conversation, window: Millis | None, now: In
     return min((due for due in found if due.act != but), key=lambda due: due.at, default=None)
 
 
-def first_look(policy: Conversation, now: Instant) -> Instant | None:
+def first_look(policy: ConversationSettings, now: Instant) -> Instant | None:
     """When to look at the timers after an answer; None where the policy has none."""
     looks = [now] if policy.history.summarise else []
     looks += [now + policy.follow_up.after] if policy.follow_up is not None else []
@@ -45,7 +47,7 @@ def first_look(policy: Conversation, now: Instant) -> Instant | None:
     return min(looks, default=None)
 
 
-def shown(policy: Conversation) -> int:
+def shown(policy: ConversationSettings) -> int:
     """How many of the newest messages are left out of a summary: half of the history, so that with the next as many again none
     falls out of sight before it is summed up."""
     return max(1, policy.history.messages // 2)
@@ -59,7 +61,7 @@ def _scheduled(view: TimerView) -> list[Due]:
     return [Due(view.scheduled, "release")] if view.scheduled is not None else []
 
 
-def _asking(view: TimerView, policy: Conversation, window: Millis | None, now: Instant) -> list[Due]:
+def _asking(view: TimerView, policy: ConversationSettings, window: Milliseconds | None, now: Instant) -> list[Due]:
     """Once more after the customer fell silent, while we may write freely."""
     wanted = policy.follow_up
     if wanted is None or view.mode != "bot" or view.opted_out or view.followed_up or view.closed or view.waiting:
@@ -73,13 +75,13 @@ def _asking(view: TimerView, policy: Conversation, window: Millis | None, now: I
     return [] if ends is not None and max(at, now) >= ends else [Due(at, "follow_up")]
 
 
-def _closing(view: TimerView, policy: Conversation) -> list[Due]:
+def _closing(view: TimerView, policy: ConversationSettings) -> list[Due]:
     last = max(view.ours_at or 0, view.customer_at or 0)
     if policy.close_after is None or view.closed or view.waiting or view.unsent or not last:
         return []
     return [Due(last + policy.close_after, "close")]
 
 
-def _summing(view: TimerView, policy: Conversation, now: Instant) -> list[Due]:
+def _summing(view: TimerView, policy: ConversationSettings, now: Instant) -> list[Due]:
     enough = max(1, policy.history.messages - shown(policy))
     return [Due(now, "summarise")] if policy.history.summarise and view.older >= enough else []

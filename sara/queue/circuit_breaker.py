@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sara.domain.problems import ProblemReporter
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 from sara.plugins.queue import Queue
 
-PROBE_FIRST: Millis = 2_000
-PROBE_LONGEST: Millis = 8_000
+PROBE_FIRST: Milliseconds = 2_000
+PROBE_LONGEST: Milliseconds = 8_000
 """While the other end is away it is tried at least this often, so that its return is noticed within seconds."""
 
 PROBES_KEPT = 256
@@ -22,22 +22,22 @@ PROBES_KEPT = 256
 STUMBLES = 5
 """After this many failures in a row, at more than one conversation, a lane's breaker opens."""
 
-BREAK: Millis = 6_000
+OPEN_INTERVAL: Milliseconds = 6_000
 """While the breaker is open one try is made each time this has passed, also where the last one hangs."""
 
 MOST_BESIDE = 9
 """So many tries may hang while the breaker is open; no other starts beside them."""
 
-PAUSE: Millis = 1_000
+PAUSE: Milliseconds = 1_000
 """The least rest after a failure while the breaker is open."""
 
-ASIDE: Millis = 500
+ASIDE: Milliseconds = 500
 """So much later than the next try would start something is made that can be tried, where nothing is there."""
 
-SEND_WITHIN: Millis = 60_000
+SEND_WITHIN: Milliseconds = 60_000
 """A send that takes longer than this many milliseconds is in doubt."""
 
-FORGOTTEN_AFTER: Millis = 1_800_000
+FORGOTTEN_AFTER: Milliseconds = 1_800_000
 """A failure that is longer ago tells nothing about the next one."""
 
 FAILURES_KEPT = 10_000
@@ -59,7 +59,7 @@ class _Streak:
         return self.failures >= STUMBLES and len(self.conversations) > 1
 
 
-class Lanes:
+class LaneBreaker:
     """Holds a lane when nothing can go through it; a waiting message is the probe that finds it mended: the oldest, or where it
     may be the message itself that fails, the oldest of a conversation that was not tried yet."""
 
@@ -103,7 +103,7 @@ class Lanes:
         self._problems.report(f"lane:{lane}", message, remedy)
         return until
 
-    def busy(self, lane: str, after: Millis, message: str = "", remedy: str = "") -> None:
+    def busy(self, lane: str, after: Milliseconds, message: str = "", remedy: str = "") -> None:
         """The other end asks for a pause: no job of the lane starts before it is over, then slowly. Where there is a `remedy`, a
         person is told of it."""
         self._paused[lane] = self._clock() + after
@@ -143,7 +143,7 @@ class Lanes:
         if streak.is_breaking and streak.opened is None:
             streak.opened = now
         if streak.is_breaking and not self._queue.held(lane):
-            self._queue.hold(lane, max(streak.at + BREAK, now + PAUSE), self._failed_at[lane])
+            self._queue.hold(lane, max(streak.at + OPEN_INTERVAL, now + PAUSE), self._failed_at[lane])
             self._problems.report(
                 f"breaker:{lane}",
                 f"{lane} fails again and again: {message}",
@@ -180,7 +180,7 @@ class Lanes:
             self._queue.hangs(lane, 1)
 
         self._under_way[lane] += 1
-        timer = asyncio.get_running_loop().call_later(BREAK / 1_000, look)
+        timer = asyncio.get_running_loop().call_later(OPEN_INTERVAL / 1_000, look)
         try:
             yield
         finally:
@@ -194,7 +194,7 @@ class Lanes:
     def begins(self, lane: str) -> None:
         """A request leaves for the other end."""
         self._begun[lane] = self._clock()
-        self._look_later(lane, BREAK + ASIDE)
+        self._look_later(lane, OPEN_INTERVAL + ASIDE)
 
     def begun(self, lane: str) -> Instant:
         """When the last request left, or now where none is known."""
@@ -205,7 +205,7 @@ class Lanes:
         streak = self._streaks.get(lane)
         return streak is not None and streak.is_breaking
 
-    def _look_later(self, lane: str, after: Millis) -> None:
+    def _look_later(self, lane: str, after: Milliseconds) -> None:
         if (look := self._looks.pop(lane, None)) is not None:
             look.cancel()
         self._looks[lane] = asyncio.get_running_loop().call_later(after / 1_000, self._look, lane)
@@ -222,7 +222,7 @@ class Lanes:
         conversation = min(waiting, key=waiting.__getitem__)
         self._let_go[conversation] = waiting.pop(conversation)[1]
         self._queue.hasten([("reply", conversation)])
-        self._look_later(lane, BREAK)
+        self._look_later(lane, OPEN_INTERVAL)
 
     def prepares(self, lane: str) -> None:
         """Something is made that is to be tried next: while the breaker is open, nobody else need make anything meanwhile."""
@@ -297,5 +297,5 @@ class Lanes:
         if refused is not None and abs(self._clock() - refused[1]) < PROBE_LONGEST:
             return True
         streak = self._streaks.get(lane)
-        rest = BREAK + (SEND_WITHIN if self._under_way[lane] else 0)
+        rest = OPEN_INTERVAL + (SEND_WITHIN if self._under_way[lane] else 0)
         return streak is not None and streak.is_breaking and abs(self._clock() - streak.at) < rest

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara.domain.jobs import Again, Done, Job, JobEnd
+from sara.domain.jobs import Done, Job, JobEnd, Reschedule
 from sara.domain.states import JobKind
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
-LOOK: Millis = 1_000
+LOOK: Milliseconds = 1_000
 """How soon a job that has to wait is looked at again."""
 
-PATIENCE: Millis = 60_000
+PATIENCE: Milliseconds = 60_000
 """The second half is let in after this long, whatever became of the first."""
 
 
-class Caution:
+class CrashIsolation:
     """Which of the suspects may run. Everybody else always may."""
 
     def __init__(self, suspects: Sequence[tuple[JobKind, str]], now: Instant) -> None:
@@ -32,5 +32,5 @@ class Caution:
     def ended(self, job: Job, end: JobEnd) -> None:
         """A job has come back: plugin code that returned is not what kills the process. A deliver job that only waits for the
         end of a doubt has not been in plugin code yet."""
-        if isinstance(end, Done) or (isinstance(end, Again) and job.kind == "reply"):
+        if isinstance(end, Done) or (isinstance(end, Reschedule) and job.kind == "reply"):
             self._running.discard((job.kind, job.key))

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from sara.domain.jobs import Job, Wake
+from sara.domain.jobs import Job, JobRequest
 from sara.domain.states import JobKind
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 
 Id: TypeAlias = tuple[JobKind, str]
 
@@ -21,7 +21,7 @@ Ready: TypeAlias = tuple[int, Instant, int, Id]
 class Entry:
     """A pending wake as it is kept. `stamp` names the last change, so that finishing a job cannot undo a newer wake."""
 
-    wake: Wake
+    wake: JobRequest
     stamp: int
     failures: int = 0
 
@@ -36,7 +36,7 @@ class LaneState:
     ready: list[Ready] = field(default_factory=list)
     held: bool = False
     held_until: Instant | None = None
-    held_for: Millis = 0
+    held_for: Milliseconds = 0
     allowance: int | None = None
     hanging: int = 0
     tried: Collection[str] = ()

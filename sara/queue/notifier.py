@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from sara.domain.jobs import OpenWork, Wake
+from sara.domain.jobs import JobRequest, OpenWork
 from sara.domain.states import JobKind
 from sara.domain.time import Instant
 from sara.plugins.queue import Queue
@@ -33,7 +33,7 @@ class JobNotifier:
         """Wake the jobs of `work`. A job that tells of its own conversation names its kind: what it returns reschedules it."""
         await self._queue.wake([wake for wake in self.jobs(work) if wake.kind != besides])
 
-    def jobs(self, work: Sequence[OpenWork]) -> list[Wake]:
+    def jobs(self, work: Sequence[OpenWork]) -> list[JobRequest]:
         """The jobs that open work calls for, each in its lane."""
         return [wake for each in work if (lanes := self._lanes_of(each.account)) is not None for wake in _wakes(each, lanes)]
 
@@ -43,10 +43,10 @@ def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
     return [(wake.kind, wake.key, wake.due) for wake in _wakes(work, JobLanes("", "")) if wake.kind != "timer"]
 
 
-def _wakes(work: OpenWork, lanes: JobLanes) -> Iterator[Wake]:
+def _wakes(work: OpenWork, lanes: JobLanes) -> Iterator[JobRequest]:
     if work.reply_due is not None:
-        yield Wake("reply", work.conversation, work.reply_due, lanes.reply)
+        yield JobRequest("reply", work.conversation, work.reply_due, lanes.reply)
     if work.deliver_due is not None:
-        yield Wake("deliver", work.conversation, work.deliver_due, lanes.deliver)
+        yield JobRequest("deliver", work.conversation, work.deliver_due, lanes.deliver)
     if work.timer_due is not None:
-        yield Wake("timer", work.conversation, work.timer_due, TIMER_LANE, TIMER_PRIORITY)
+        yield JobRequest("timer", work.conversation, work.timer_due, TIMER_LANE, TIMER_PRIORITY)

@@ -18,28 +18,28 @@ from typing import Any
 import structlog
 
 from sara.domain.errors import StoreUnavailable
-from sara.domain.jobs import Again, Job, JobEvent, Wake
+from sara.domain.jobs import Job, JobEvent, JobRequest, Reschedule
 from sara.domain.states import JobKind
-from sara.domain.time import Instant, Millis
+from sara.domain.time import Instant, Milliseconds
 from sara.plugins.context import Clock
-from sara.plugins.queue import Handler, Listener, Queue
+from sara.plugins.queue import JobHandler, JobListener, Queue
 from sara.queue.entries import Entry, Id, LaneState, job_of, merged
 
 log = structlog.get_logger("sara.queue.scheduler")
 
-WINDOW: Millis = 300_000
+WINDOW: Milliseconds = 300_000
 """Entries due later than this are not held in memory."""
 
 WINDOW_ENTRIES = 2_000
 """At most so many entries of one lane are held in memory."""
 
-SOON: Millis = 2_000
+SOON: Milliseconds = 2_000
 """Entries due within this time may take the places of a lane that are kept free of later ones."""
 
-REFILL: Millis = 60_000
-FAILURE_FIRST: Millis = 1_000
-FAILURE_LONGEST: Millis = 300_000
-KEPT_AGAIN: Millis = 1_000
+REFILL: Milliseconds = 60_000
+FAILURE_FIRST: Milliseconds = 1_000
+FAILURE_LONGEST: Milliseconds = 300_000
+KEPT_AGAIN: Milliseconds = 1_000
 
 CANCELLED_WITHIN = 1.0
 """Seconds that a job which is cut off is given to end."""
@@ -64,7 +64,7 @@ class ScheduledQueue(Queue):
         self._refilling: asyncio.Task[None] | None = None
         self._ended_meanwhile: set[Id] | None = None
         self._counts: Counter[str] = Counter()
-        self._listener: Listener | None = None
+        self._listener: JobListener | None = None
 
     # ── keeping: what a subclass adds ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,7 +90,7 @@ class ScheduledQueue(Queue):
 
     # ── the contract ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def wake(self, wakes: Sequence[Wake]) -> None:
+    async def wake(self, wakes: Sequence[JobRequest]) -> None:
         if not wakes:
             return
         entries = [Entry(wake, next(self._stamps)) for wake in wakes]
@@ -100,7 +100,7 @@ class ScheduledQueue(Queue):
             self._tell("woken", job_of(entry))
         self._changed.set()
 
-    async def run(self, handler: Handler, listener: Listener | None = None) -> None:
+    async def run(self, handler: JobHandler, listener: JobListener | None = None) -> None:
         self._listener = listener
         while not self._stopping:
             self._changed.clear()
@@ -112,7 +112,7 @@ class ScheduledQueue(Queue):
             self._start_ready(handler, now)
             await self._until(self._next_moment(now), now)
 
-    async def stop(self, grace: Millis) -> None:
+    async def stop(self, grace: Milliseconds) -> None:
         self._stopping = True
         self._changed.set()
         if self._refilling is not None:
@@ -263,7 +263,7 @@ class ScheduledQueue(Queue):
             if lane.held_until <= now:
                 lane.held, lane.held_until = False, None
 
-    def _start_ready(self, handler: Handler, now: Instant) -> None:
+    def _start_ready(self, handler: JobHandler, now: Instant) -> None:
         for name, lane in self._lanes.items():
             while lane.ready and lane.room() > 0:
                 _, due, _, job = lane.pop()
@@ -296,7 +296,7 @@ class ScheduledQueue(Queue):
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _work(self, handler: Handler, entry: Entry, lane: LaneState) -> None:
+    async def _work(self, handler: JobHandler, entry: Entry, lane: LaneState) -> None:
         job = job_of(entry)
         identity = (job.kind, job.key)
         following: Entry | None = entry
@@ -318,7 +318,7 @@ class ScheduledQueue(Queue):
                 self._bring_forward(identity)
             self._changed.set()
 
-    async def _run_one(self, handler: Handler, entry: Entry, job: Job) -> Entry | None:
+    async def _run_one(self, handler: JobHandler, entry: Entry, job: Job) -> Entry | None:
         """Run a job and keep how it ended; return the entry that follows from it, if any."""
         try:
             end = await handler(job)
@@ -331,7 +331,7 @@ class ScheduledQueue(Queue):
             # The error's own words may quote a customer; its type and the frames in the log are enough to find it.
             self._tell("failed", replace(job, failures=following.failures), type(error).__name__)
             return await self._kept_or_soon(following, entry.stamp)
-        if isinstance(end, Again):
+        if isinstance(end, Reschedule):
             following = replace(entry, wake=replace(entry.wake, due=end.at), failures=0)
             self._tell("again", job)
             return await self._kept_or_soon(following, entry.stamp)

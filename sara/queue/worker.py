@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import structlog
 
 from sara.domain.errors import SaraError, StoreUnavailable
-from sara.domain.jobs import Again, Job, JobEnd, JobEvent
+from sara.domain.jobs import Job, JobEnd, JobEvent, Reschedule
 from sara.domain.problems import ProblemReporter
-from sara.domain.time import Millis
+from sara.domain.time import Milliseconds
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
-from sara.plugins.queue import Handler, Queue
+from sara.plugins.queue import JobHandler, Queue
 from sara.plugins.store import Store
-from sara.queue.crash_isolation import LOOK, Caution
+from sara.queue.crash_isolation import LOOK, CrashIsolation
 from sara.queue.notifier import JobNotifier
 
 log = structlog.get_logger("sara.queue.worker")
@@ -23,15 +23,15 @@ log = structlog.get_logger("sara.queue.worker")
 CLOCK_EVERY = 5.0
 """Seconds between two looks at the clock."""
 
-CLOCK_TOLERANCE: Millis = 60_000
+CLOCK_TOLERANCE: Milliseconds = 60_000
 """A step back of less than this is not worth a look at every conversation."""
 
-SWEEP_EVERY: Millis = 30_000
+SWEEP_EVERY: Milliseconds = 30_000
 SWEEP_PAGE = 500
 
-LONGEST_WAIT: Millis = 600_000
+LONGEST_WAIT: Milliseconds = 600_000
 """At a start, what is due later than this is looked at now: a clock that went back may be why, and a look too early is harmless."""
-DRAIN: Millis = 25_000
+DRAIN: Milliseconds = 25_000
 """What runs is given so long to end; with what is to be closed then it makes less than 30 s."""
 
 
@@ -43,11 +43,11 @@ class Worker:
         store: Store,
         queue: Queue,
         notifier: JobNotifier,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, JobHandler],
         hooks: Hooks,
         problems: ProblemReporter,
         clock: Clock,
-        caution: Caution | None = None,
+        caution: CrashIsolation | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -56,7 +56,7 @@ class Worker:
         self._hooks = hooks
         self._problems = problems
         self._clock = clock
-        self._caution = caution or Caution((), 0)
+        self._caution = caution or CrashIsolation((), 0)
         self._stopped = asyncio.Event()
         self._fires = hooks.any("job_finished")
         self._failing: dict[str, set[str]] = {}
@@ -66,7 +66,7 @@ class Worker:
         """Run jobs until `stop`."""
         await self._queue.run(self._handle, self._listen)
 
-    async def stop(self, grace: Millis = DRAIN) -> None:
+    async def stop(self, grace: Milliseconds = DRAIN) -> None:
         """Start no more jobs and let those that run end."""
         self._stopped.set()
         await self._queue.stop(grace)
@@ -97,7 +97,7 @@ class Worker:
                     log.warning("clock_went_back", by_ms=-int(drift))
                     await self._mend_dues(within=CLOCK_TOLERANCE)
 
-    async def _mend_dues(self, within: Millis = LONGEST_WAIT) -> None:
+    async def _mend_dues(self, within: Milliseconds = LONGEST_WAIT) -> None:
         now = self._clock()
         try:
             mended = await self._store.clamp(now + within, now)
@@ -141,7 +141,7 @@ class Worker:
         if handler is None:
             raise SaraError(f"nothing here handles jobs of the kind {job.kind}")
         if self._caution.must_wait(job, self._clock()):
-            return Again(self._clock() + LOOK)
+            return Reschedule(self._clock() + LOOK)
         end = await handler(job)
         self._caution.ended(job, end)
         return end

@@ -22,29 +22,29 @@ from aiohttp import web
 
 from sara.config.loader import WEBHOOK_KEYS
 from sara.domain.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable, WrongType
-from sara.domain.storage import Recovered
-from sara.domain.time import Instant, Millis
-from sara.i18n.catalog import Texts
-from sara.operations.conversation_health import Health
-from sara.operations.erasure import Erasing
-from sara.operations.load_shedding import Watch
-from sara.operations.message_quota import Budget
-from sara.operations.operator_actions import Acting
-from sara.operations.problem_registry import Problems
+from sara.domain.storage import RecoveryReport
+from sara.domain.time import Instant, Milliseconds
+from sara.i18n.catalog import MessageCatalog
+from sara.operations.conversation_health import ConversationHealth
+from sara.operations.erasure import ErasureService
+from sara.operations.load_shedding import IntakeGuard
+from sara.operations.message_quota import MessageQuotaMonitor
+from sara.operations.operator_actions import OperatorActions
+from sara.operations.problem_registry import ProblemRegistry
 from sara.operations.retention import Retention
-from sara.pipeline.bindings import Route, Routes, clashes
-from sara.pipeline.delivery import Outbox
-from sara.pipeline.handoff import Handing
-from sara.pipeline.inbound import Inbox, Rules
-from sara.pipeline.media import Files
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings, clashes
+from sara.pipeline.delivery import DeliveryHandler
+from sara.pipeline.handoff import HandoffFactory
+from sara.pipeline.inbound import InboundHandler, InboundRules
+from sara.pipeline.media import MediaStore
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.pipeline.reply import Manners, Replies
-from sara.pipeline.timers import Tending
+from sara.pipeline.reply import ReplyHandler, ReplyServices
+from sara.pipeline.timers import TimerHandler
 from sara.plugins import gate_guard, tool_checks
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import Misbehaved, Strays, bounded_method, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, PluginCallAborted, bounded_method, guarded_call, told_of
 from sara.plugins.channel import Channel, media_in
-from sara.plugins.connection_errors import FORBIDDEN, why_not_listening
+from sara.plugins.connection_errors import FORBIDDEN, explain_not_listening
 from sara.plugins.context import Context
 from sara.plugins.guarded import build, clean_error
 from sara.plugins.hooks import Hooks
@@ -55,18 +55,18 @@ from sara.plugins.responder import Responder
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
 from sara.policy import reply_gates
-from sara.policy.ai_budget import Spending
-from sara.policy.keywords import Words
-from sara.queue.circuit_breaker import Lanes
-from sara.queue.crash_isolation import Caution
+from sara.policy.ai_budget import AIBudget
+from sara.policy.keywords import KeywordMatcher
+from sara.queue.circuit_breaker import LaneBreaker
+from sara.queue.crash_isolation import CrashIsolation
 from sara.queue.notifier import JobNotifier, jobs_of
 from sara.queue.worker import DRAIN, Worker
 from sara.runtime import systemd
 from sara.runtime.logging import redact_with
 from sara.web.admin.app import AdminApp
-from sara.web.connection_limit import ConnectionLimits, Door, most_connections
-from sara.web.crash_log import ParseLog
-from sara.web.webhooks import ANY_PATH, PublicApp
+from sara.web.connection_limit import ConnectionLimits, LimitedRunner, most_connections
+from sara.web.crash_log import ParseCrashLog
+from sara.web.webhooks import ANY_PATH, WebhookApp
 
 if TYPE_CHECKING:
     from sara.config.loader import Loaded
@@ -81,17 +81,17 @@ CONCURRENT_SENDS = 80
 REOPEN_EVERY = 60.0
 """Seconds between two tries to open a responder that could not be opened."""
 
-OPEN_WITHIN: Millis = 30_000
+OPEN_WITHIN: Milliseconds = 30_000
 """A channel or responder that has not opened after this long is not running; everybody else is served without it."""
 
-CLOSE_WITHIN: Millis = 5_000
+CLOSE_WITHIN: Milliseconds = 5_000
 """A plugin that has not closed after this long is left behind."""
 
 ORPHANS_LOOKED_AT = 1_000
 ORPHANS_NAMED = 4
 """So many jobs that no channel serves are named in the problem, of those among the first conversations with open work."""
 
-START_AGAIN = 75
+EXIT_RESTART = 75
 """Exit code of a daemon that has to be started again: it cannot know whether its last write was kept, or plugin calls that
 nobody can end have piled up."""
 
@@ -101,11 +101,13 @@ def wall_clock() -> Instant:
     return time.time_ns() // 1_000_000
 
 
-def files_of(config: Config, store: Store, problems: Problems, clock: Callable[[], Instant], strays: Strays) -> Files:
+def files_of(
+    config: Config, store: Store, problems: ProblemRegistry, clock: Callable[[], Instant], strays: CallGuard
+) -> MediaStore:
     """The media folder of a configuration. No file outlives its message."""
     keep = min(config.media.keep, config.retention or config.media.keep)
     media = config.media.model_copy(update={"keep": keep})
-    return Files(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
+    return MediaStore(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
 
 
 def new_attempt_id() -> str:
@@ -114,7 +116,7 @@ def new_attempt_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """Clock, chance and ids, so that a simulation can bring its own."""
 
     clock: Callable[[], Instant] = wall_clock
@@ -125,21 +127,21 @@ class Surroundings:
 class Daemon:
     """A whole SARA. `start` returns when it serves; `stop` drains and closes."""
 
-    def __init__(self, loaded: Loaded, plugins: Plugins, surroundings: Surroundings | None = None) -> None:
+    def __init__(self, loaded: Loaded, plugins: Plugins, surroundings: Environment | None = None) -> None:
         if loaded.config is None:
             raise ConfigError("the configuration has errors; `sara check` lists them")
         self._loaded = loaded
         self._config: Config = loaded.config
         self._plugins = plugins
-        self._with = surroundings or Surroundings()
+        self._with = surroundings or Environment()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._shared: dict[str, dict[Hashable, Any]] = {}
         self._plugged: list[tuple[str, PluginObject]] = []
         self._redact = self._config.redactor
         redact_with(self._redact)
-        self.problems = Problems(self._with.clock, self._redact)
-        self.strays = Strays(self.problems)
+        self.problems = ProblemRegistry(self._with.clock, self._redact)
+        self.strays = CallGuard(self.problems)
         self.hooks = Hooks(plugins, self.problems, strays=self.strays)
         self.public_url = ""
         self.admin_url = ""
@@ -189,7 +191,7 @@ class Daemon:
             self._load_helper(name)
         self._stack.push_async_callback(self._close_plugged)
         routes = await self._open_channels()
-        self._build(routes, Caution(recovered.suspects, self._with.clock()))
+        self._build(routes, CrashIsolation(recovered.suspects, self._with.clock()))
         await self._listen()
         failed = await self._open_responders(list(self._config.responders.values()))
         await self._report_orphans(routes)
@@ -215,31 +217,31 @@ class Daemon:
         if (interval := systemd.watchdog_interval()) is not None:
             self._run(self._feed_watchdog(interval), "watchdog")
 
-    def _build(self, routes: Routes, caution: Caution) -> None:
+    def _build(self, routes: ChannelBindings, caution: CrashIsolation) -> None:
         config, clock, chance = self._config, self._with.clock, self._with.chance
-        lanes = Lanes(self.queue, self.problems, clock)
+        lanes = LaneBreaker(self.queue, self.problems, clock)
         notifier = JobNotifier(self.queue, routes.lanes_of)
         for route in routes:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
-        texts = Texts(config.texts, config.conversation.language)
-        words = Words(config.words.opt_out, config.words.opt_in, config.words.hand_over)
-        handing = Handing(routes, texts)
-        self._spending = Spending(config.budget)
-        manners = Manners(texts, self._spending, handing, self._gates(), self._tools(routes))
+        texts = MessageCatalog(config.texts, config.conversation.language)
+        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+        handing = HandoffFactory(routes, texts)
+        self._spending = AIBudget(config.budget)
+        manners = ReplyServices(texts, self._spending, handing, self._gates(), self._tools(routes))
         files = files_of(config, self.store, self.problems, clock, self.strays)
         files.open()
         self._downloads = downloads = MediaDownloads(self.store, files, routes, self.problems, clock, self.strays)
-        rules = Rules(words, texts, handing)
-        self.inbox = Inbox(
+        rules = InboundRules(words, texts, handing)
+        self.inbox = InboundHandler(
             self.store, notifier, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
         )
         self._stack.push_async_callback(self.inbox.close)
         self._stack.push_async_callback(self.hooks.settle)
-        self._erasing = Erasing(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
+        self._erasing = ErasureService(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
         self._retention = Retention(self.store, files, config.retention, clock)
-        self._files, self._budget = files, Budget(self.store, routes, self.problems, clock)
-        replies = Replies(
+        self._files, self._budget = files, MessageQuotaMonitor(self.store, routes, self.problems, clock)
+        replies = ReplyHandler(
             self.store,
             notifier,
             routes,
@@ -254,9 +256,9 @@ class Daemon:
             manners,
         )
         self._stack.push_async_callback(replies.close)
-        tending = Tending(self.store, notifier, routes, manners, self.problems, clock, self.strays)
-        self.health = Health(self.store, routes, self.problems, clock)
-        self._outbox = Outbox(
+        tending = TimerHandler(self.store, notifier, routes, manners, self.problems, clock, self.strays)
+        self.health = ConversationHealth(self.store, routes, self.problems, clock)
+        self._outbox = DeliveryHandler(
             self.store,
             notifier,
             routes,
@@ -280,14 +282,14 @@ class Daemon:
             clock,
             caution,
         )
-        self.watch = Watch(config.state, self.store, self.problems)
-        parsing = ParseLog(config.state, self.problems)
+        self.watch = IntakeGuard(config.state, self.store, self.problems)
+        parsing = ParseCrashLog(config.state, self.problems)
         self._stack.callback(parsing.close)
-        webhooks: dict[str, list[Route]] = {}
+        webhooks: dict[str, list[ChannelBinding]] = {}
         for route in routes:
             if route.channel.webhook:
                 webhooks.setdefault(route.channel.webhook, []).append(route)
-        self._public = PublicApp(webhooks, self._down, self.inbox, self.watch, parsing, self.problems)
+        self._public = WebhookApp(webhooks, self._down, self.inbox, self.watch, parsing, self.problems)
         self._admin = AdminApp(
             self.store,
             self.queue,
@@ -298,7 +300,7 @@ class Daemon:
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
             lingering=self.strays.counts,
             forget=self._erasing.forget,
-            acting=Acting(self.store, routes, texts, clock),
+            acting=OperatorActions(self.store, routes, texts, clock),
             health=self.health,
             spent=self._spent,
             mended=lambda: self._look_for_mended(routes),
@@ -316,7 +318,7 @@ class Daemon:
             *(gate_guard.guarded(gate, name, self.problems) for name, gate in self._brought("register_gates")),
         ]
 
-    def _tools(self, routes: Routes) -> dict[str, Tool]:
+    def _tools(self, routes: ChannelBindings) -> dict[str, Tool]:
         brought: dict[str, Tool] = {}
         for name, tool in self._brought("register_tools"):
             try:
@@ -359,7 +361,7 @@ class Daemon:
         )
         return build(self._plugins, kind, section, context)
 
-    def _tell_recovered(self, recovered: Recovered) -> None:
+    def _tell_recovered(self, recovered: RecoveryReport) -> None:
         if recovered.doubtful or recovered.unclean:
             log.warning(
                 "recovered", sends_in_doubt=recovered.doubtful, unclean_ends=recovered.unclean, suspects=len(recovered.suspects)
@@ -385,28 +387,30 @@ class Daemon:
             await bounded_method(engine.open, None)
         except SaraError as error:
             raise clean_error(error, self._redact) from error.__cause__
-        except Misbehaved as error:
+        except PluginCallAborted as error:
             raise PluginError(f"the plugin {section.plugin} {error} when it was opened") from error
         except Exception as error:
             told = f"the plugin {section.plugin} could not be opened: {type(error).__name__}: {error}"
             raise PluginError(self._redact(told)) from error
         return engine
 
-    async def _open_channels(self) -> Routes:
+    async def _open_channels(self) -> ChannelBindings:
         self._responders: dict[str, Responder] = {}
         self._down: set[str] = set()
         sections = list(self._config.channels.values())
-        routes: list[Route] = []
+        routes: list[ChannelBinding] = []
         for section, channel in zip(sections, await self._open_all("channel", sections, Channel), strict=True):
             if channel is not None:
-                routes.append(Route(section.name, channel, section.conversation or self._config.conversation, self._responders))
+                routes.append(
+                    ChannelBinding(section.name, channel, section.conversation or self._config.conversation, self._responders)
+                )
             else:
                 self._down.add(self._path_of(section))
         self._down |= {skipped.webhook or ANY_PATH for skipped in self._loaded.skipped if skipped.kind == "channel"}
         for name, other in clashes([(route.name, self._config.channels[route.name].plugin, route.channel) for route in routes]):
             routes = [route for route in routes if route.name != name]
             self.problems.report(f"channel:{name}", f"{other}; {name} is left out", "change or remove one of the two")
-        return Routes(routes)
+        return ChannelBindings(routes)
 
     def _path_of(self, section: Section) -> str:
         """Where the events of a channel arrive that is not running: by its options, else by its class."""
@@ -462,7 +466,7 @@ class Daemon:
             yield
         except Exception as error:
             message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
-            if isinstance(error, Misbehaved | WrongType):
+            if isinstance(error, PluginCallAborted | WrongType):
                 message = f"it {told_of(error)}"
             message = self._redact(message)
             log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
@@ -490,7 +494,7 @@ class Daemon:
                 severity="warning",
             )
 
-    async def _report_orphans(self, routes: Routes) -> None:
+    async def _report_orphans(self, routes: ChannelBindings) -> None:
         """Open work of accounts that the file no longer names stays, and is said until it is settled."""
         unsettled = await self.store.unsettled_accounts()
         orphans = {account: count for account, count in unsettled.items() if routes.of(account) is None}
@@ -509,7 +513,7 @@ class Daemon:
                 count=conversations,
             )
 
-    async def _look_for_mended(self, routes: Routes) -> None:
+    async def _look_for_mended(self, routes: ChannelBindings) -> None:
         """After an operator has retried or dropped something."""
         with contextlib.suppress(SaraError):  # what the operator did is done
             await self._report_orphans(routes)
@@ -526,14 +530,14 @@ class Daemon:
 
     async def _serve(self, app: web.Application, listen: Listen, section: str) -> str:
         server = self._config.server
-        runner = Door(app, ConnectionLimits(most_connections(), server.connections_per_address, server.trusted_proxies))
+        runner = LimitedRunner(app, ConnectionLimits(most_connections(), server.connections_per_address, server.trusted_proxies))
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, listen.host, listen.port, backlog=1024)
         try:
             await site.start()
         except OSError as error:
-            why = f"{section}.listen: {listen} cannot be opened: {why_not_listening(listen.host, listen.port, error)}"
+            why = f"{section}.listen: {listen} cannot be opened: {explain_not_listening(listen.host, listen.port, error)}"
             # Whatever else is in the way may be gone at the next try.
             raise (ConfigError if error.errno in FORBIDDEN else SaraError)(why) from error
         host, port = runner.addresses[0][:2]
@@ -561,12 +565,12 @@ class Daemon:
 
     async def _watch_store(self) -> None:
         await self.store.lost.wait()
-        self._end(START_AGAIN)
+        self._end(EXIT_RESTART)
 
     async def _watch_strays(self) -> None:
         await self.strays.start_again.wait()
         log.critical("plugin_calls_do_not_end", plugins={name: count for name, count in self.strays.counts().items() if count})
-        self._end(START_AGAIN, DRAIN)
+        self._end(EXIT_RESTART, DRAIN)
 
     async def _feed_watchdog(self, interval: float) -> None:
         """Tell systemd that loop, worker and database answer; when one does not, it restarts us."""

@@ -11,7 +11,7 @@ LEAVE_AFTER = 0.5
 """Seconds that plugins' tasks are given to end when everything is closed or said."""
 
 
-async def what_stays() -> int:
+async def cancel_remaining_tasks() -> int:
     """Tell every other task to end, and say how many do not."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
@@ -19,7 +19,7 @@ async def what_stays() -> int:
     return len((await asyncio.wait(others, timeout=LEAVE_AFTER))[1]) if others else 0
 
 
-def exit_now(code: int) -> NoReturn:
+def force_exit(code: int) -> NoReturn:
     """End the process here, whatever still runs in it."""
     sys.stdout.flush()
     sys.stderr.flush()

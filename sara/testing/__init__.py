@@ -9,8 +9,8 @@ Subclass a contract in your own tests and provide its fixture:
 The contracts need pytest and pytest-asyncio in auto mode.
 """
 
-from sara.testing.clock import HandClock
+from sara.testing.clock import ManualClock
 from sara.testing.queue import PersistentQueueContract, QueueContract
 from sara.testing.store.core import StoreContract
 
-__all__ = ["HandClock", "PersistentQueueContract", "QueueContract", "StoreContract"]
+__all__ = ["ManualClock", "PersistentQueueContract", "QueueContract", "StoreContract"]

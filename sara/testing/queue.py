@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from sara import Again, Done, Instant, Job, JobEnd, JobEvent, Queue, Wake
-from sara.testing.clock import HandClock
+from sara import Done, Instant, Job, JobEnd, JobEvent, JobRequest, Queue, Reschedule
+from sara.testing.clock import ManualClock
 
 DEADLINE = 60.0
 
@@ -52,7 +52,7 @@ class Recorder:
 class Running:
     """A queue that runs, with its recorder; `settled` waits until nothing is due any more."""
 
-    def __init__(self, queue: Queue, clock: HandClock) -> None:
+    def __init__(self, queue: Queue, clock: ManualClock) -> None:
         self.queue = queue
         self.clock = clock
         self.seen = Recorder()
@@ -75,7 +75,7 @@ class Running:
     async def settled(self) -> None:
         """Wait until the queue has ended what it started: a last job of a lane of its own passes through."""
         done = len(self.seen.jobs) + 1
-        await self.queue.wake([Wake("probe", f"probe-{done}", self.clock(), f"probe-{done}", priority=-100)])
+        await self.queue.wake([JobRequest("probe", f"probe-{done}", self.clock(), f"probe-{done}", priority=-100)])
         await self.seen.ran(done)
         async with asyncio.timeout(DEADLINE):
             while self.seen.running or not any(event.job.kind == "probe" and event.what == "done" for event in self.seen.events):
@@ -86,21 +86,21 @@ class Running:
         return [job.key for job in self.seen.jobs if job.kind == kind]
 
 
-def wake(kind: str, key: str, due: Instant, lane: str = "lane", priority: int = 0) -> Wake:
+def wake(kind: str, key: str, due: Instant, lane: str = "lane", priority: int = 0) -> JobRequest:
     """A wake, with the lane that most tests use."""
-    return Wake(kind, key, due, lane, priority)
+    return JobRequest(kind, key, due, lane, priority)
 
 
 class QueueContract:
     """Subclass it and provide the `queue` fixture: a new, open queue that uses `clock`."""
 
     @pytest.fixture
-    def clock(self) -> HandClock:
+    def clock(self) -> ManualClock:
         """The time, set by hand."""
-        return HandClock()
+        return ManualClock()
 
     @pytest.fixture
-    async def running(self, queue: Queue, clock: HandClock) -> AsyncIterator[Running]:
+    async def running(self, queue: Queue, clock: ManualClock) -> AsyncIterator[Running]:
         """The queue at work."""
         async with Running(queue, clock) as running:
             yield running
@@ -172,7 +172,7 @@ class QueueContract:
         first = running.clock()
 
         async def end(job: Job) -> JobEnd:
-            return Again(first + 500) if running.clock() < first + 500 and job.kind == "reply" else Done()
+            return Reschedule(first + 500) if running.clock() < first + 500 and job.kind == "reply" else Done()
 
         running.seen.ends = end
         await running.queue.wake([wake("reply", "c1", first)])
@@ -188,7 +188,7 @@ class QueueContract:
         async def end(job: Job) -> JobEnd:
             if job.kind == "reply" and len(running.keys()) == 1:
                 await release.wait()
-                return Again(running.clock() + 60_000)
+                return Reschedule(running.clock() + 60_000)
             return Done()
 
         running.seen.ends = end
@@ -338,7 +338,7 @@ class QueueContract:
         assert running.keys() == ["c", "a", "b", "d"]
 
     async def test_what_is_hastened_while_it_runs_runs_once_more_now(self, running: Running) -> None:
-        ends: list[JobEnd] = [Again(running.clock() + 200_000), Done()]
+        ends: list[JobEnd] = [Reschedule(running.clock() + 200_000), Done()]
 
         async def end(job: Job) -> JobEnd:
             if job.kind != "reply":
@@ -362,7 +362,7 @@ class QueueContract:
         assert stats["done"] >= 1
         assert stats["failed"] == 0
 
-    async def test_pending_entries_are_listed_and_dropped(self, queue: Queue, clock: HandClock) -> None:
+    async def test_pending_entries_are_listed_and_dropped(self, queue: Queue, clock: ManualClock) -> None:
         await queue.wake([wake("reply", "c1", clock() + 2_000), wake("deliver", "c2", clock() + 1_000)])
         listed = [(entry["kind"], entry["key"]) async for entry in queue.entries(10)]
         assert sorted(listed) == [("deliver", "c2"), ("reply", "c1")]
@@ -370,7 +370,7 @@ class QueueContract:
         assert not await queue.drop("reply", "c1")
         assert [entry["key"] async for entry in queue.entries(10)] == ["c2"]
 
-    async def test_more_jobs_than_memory_holds_all_run(self, queue: Queue, clock: HandClock) -> None:
+    async def test_more_jobs_than_memory_holds_all_run(self, queue: Queue, clock: ManualClock) -> None:
         count = 5_000
         await queue.wake([wake("reply", f"c{n}", clock()) for n in range(count)])
         async with Running(queue, clock) as running:
@@ -411,11 +411,11 @@ class QueueContract:
 class PersistentQueueContract(QueueContract):
     """What a queue promises besides, if its jobs are to outlive the process. Also provide `reopened`."""
 
-    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+    async def reopened(self, queue: Queue, clock: ManualClock) -> Queue:
         """The queue after its process was killed."""
         raise NotImplementedError
 
-    async def test_a_killed_worker_loses_no_job(self, queue: Queue, clock: HandClock) -> None:
+    async def test_a_killed_worker_loses_no_job(self, queue: Queue, clock: ManualClock) -> None:
         started = asyncio.Event()
 
         async def never(_: Job) -> JobEnd:
@@ -434,7 +434,7 @@ class PersistentQueueContract(QueueContract):
             await running.seen.ran(2)
             assert sorted(job.key for job in running.seen.jobs) == ["later", "under-way"]
 
-    async def test_a_finished_job_stays_finished(self, queue: Queue, clock: HandClock) -> None:
+    async def test_a_finished_job_stays_finished(self, queue: Queue, clock: ManualClock) -> None:
         async with Running(queue, clock) as running:
             await queue.wake([wake("reply", "c1", clock())])
             await running.settled()

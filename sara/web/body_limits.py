@@ -25,7 +25,7 @@ class TooLarge(Exception):
     """The body is larger than any that a provider sends."""
 
 
-class Crowded(Exception):
+class MemoryLimitReached(Exception):
     """Too many bytes are held already; the same body may be sent again later."""
 
 
@@ -33,11 +33,11 @@ class TooSlow(Exception):
     """The body did not arrive in time."""
 
 
-class Broken(Exception):
+class BodyCutOff(Exception):
     """The body is not what its headers say, or the connection ended before it was complete."""
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies, and counts the bytes for as long as somebody works with them."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Bodies:
 
     @asynccontextmanager
     async def of(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
-        """The request's body, held until the block is left. Raises TooLarge, Crowded, TooSlow or Broken."""
+        """The request's body, held until the block is left. Raises TooLarge, MemoryLimitReached, TooSlow or BodyCutOff."""
         if (request.content_length or 0) > BODY_LIMIT:
             raise TooLarge
         arrived = bytearray()
@@ -59,13 +59,13 @@ class Bodies:
                     if size > BODY_LIMIT:
                         raise TooLarge
                     if self.held > (MOST_HELD if size <= LARGE else MOST_HELD * 3 // 4):
-                        raise Crowded
+                        raise MemoryLimitReached
         except BaseException as error:
             self.held -= size
             if isinstance(error, TimeoutError):
                 raise TooSlow from error
             if isinstance(error, web.RequestPayloadError | OSError):
-                raise Broken from error
+                raise BodyCutOff from error
             raise
         body = bytes(arrived)
         del arrived

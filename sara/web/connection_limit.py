@@ -72,7 +72,7 @@ def client_key(peer: str) -> str:
     return str(ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
 
 
-class Door(web.AppRunner):
+class LimitedRunner(web.AppRunner):
     """An application's runner that answers 503 to a connection beyond the limits and closes it."""
 
     def __init__(self, app: web.Application, limits: ConnectionLimits) -> None:
@@ -106,7 +106,7 @@ class Door(web.AppRunner):
 class _Admission(asyncio.Protocol):
     """The first protocol of each connection: it knows the peer, and passes the transport on or closes it."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: LimitedRunner) -> None:
         self._door = door
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sara.domain.errors import SaraError
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.private_files import open_private, read_private, write_private
 
 SLOTS = 64
@@ -21,10 +21,10 @@ DEADLY = 2
 _EMPTY = bytes(WIDTH)
 
 
-class ParseLog:
+class ParseCrashLog:
     """Digests of the bodies being parsed right now, in a small file. Not synced: it has to outlive the process, not the power."""
 
-    def __init__(self, state: Path, problems: Problems) -> None:
+    def __init__(self, state: Path, problems: ProblemRegistry) -> None:
         self._state = state
         self._problems = problems
         self._tally = state / "parsing.json"

@@ -10,17 +10,17 @@ from typing import TypeVar
 import structlog
 from aiohttp import web
 
-from sara.domain.errors import StoreLost, StoreUnavailable
-from sara.domain.webhooks import Reception, Request, Response, SetAside
-from sara.operations.load_shedding import Watch
-from sara.operations.problem_registry import Problems
-from sara.pipeline.bindings import Route
-from sara.pipeline.inbound import Inbox
+from sara.domain.errors import CommitUnknown, StoreUnavailable
+from sara.domain.webhooks import Request, Response, UnparsedPayload, WebhookResult
+from sara.operations.load_shedding import IntakeGuard
+from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.bindings import ChannelBinding
+from sara.pipeline.inbound import InboundHandler
 from sara.plugins.call_guard import guarded_call, told_of
 from sara.plugins.threads import in_thread
 from sara.plugins.type_check import wrong
-from sara.web.body_limits import BODY_LIMIT, Bodies, Broken, Crowded, TooLarge, TooSlow
-from sara.web.crash_log import ParseLog
+from sara.web.body_limits import BODY_LIMIT, BodyCutOff, BodyReader, MemoryLimitReached, TooLarge, TooSlow
+from sara.web.crash_log import ParseCrashLog
 from sara.web.refusals import is_compressed
 
 log = structlog.get_logger("sara.web")
@@ -39,17 +39,17 @@ MOST_SET_ASIDE = 200
 RETRY_AFTER = {"Retry-After": "5"}
 
 
-class PublicApp:
+class WebhookApp:
     """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
 
     def __init__(
         self,
-        routes: Mapping[str, Sequence[Route]],
+        routes: Mapping[str, Sequence[ChannelBinding]],
         down: Set[str],
-        inbox: Inbox,
-        watch: Watch,
-        parsing: ParseLog,
-        problems: Problems,
+        inbox: InboundHandler,
+        watch: IntakeGuard,
+        parsing: ParseCrashLog,
+        problems: ProblemRegistry,
     ) -> None:
         self._routes = routes
         self._down = down
@@ -57,7 +57,7 @@ class PublicApp:
         self._watch = watch
         self._parsing = parsing
         self._problems = problems
-        self._bodies = Bodies()
+        self._bodies = BodyReader()
         self.draining = False
 
     def application(self) -> web.Application:
@@ -83,20 +83,20 @@ class PublicApp:
                 )
         except TooLarge:
             return web.Response(status=413, text="the body is too large")
-        except Crowded:
+        except MemoryLimitReached:
             return web.Response(status=503, text="too many bodies at the moment", headers=RETRY_AFTER)
         except TooSlow:
             return web.Response(status=408, text="the body did not arrive in time")
-        except Broken:
+        except BodyCutOff:
             return web.Response(status=400, text="the body is malformed or was cut off")
 
-    def _routes_at(self, path: str) -> Sequence[Route]:
+    def _routes_at(self, path: str) -> Sequence[ChannelBinding]:
         return [route for spelling in _spellings(path) for route in self._routes.get(spelling, ())]
 
     def _is_down(self, path: str) -> bool:
         return any(spelling in self._down for spelling in _spellings(path))
 
-    async def _answer(self, routes: Sequence[Route], asked: Request) -> web.Response:
+    async def _answer(self, routes: Sequence[ChannelBinding], asked: Request) -> web.Response:
         """Offer the request to every channel at its path: numbers of one app share a webhook, and each takes what is its own.
 
         The 200 waits until all of it is stored; the answer is that of the first channel that took the request for genuine.
@@ -114,7 +114,7 @@ class PublicApp:
             return web.Response(status=503, headers=RETRY_AFTER)
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
-    async def _receive(self, route: Route, asked: Request) -> Reception | None:
+    async def _receive(self, route: ChannelBinding, asked: Request) -> WebhookResult | None:
         """What the channel makes of it; None where the channel broke.
 
         Only a body that the channel has verified is noted while it is read, and set aside unread if it ended the process before:
@@ -124,11 +124,11 @@ class PublicApp:
             verified = await self._call(route.channel.verify, asked)
             if verified and self._parsing.deadly(asked.body):
                 log.error("deadly_body", channel=route.name)
-                aside = SetAside(route.channel.account, "the process died whenever this was read", asked.body)
-                return Reception(verified=True, set_aside=(aside,))
+                aside = UnparsedPayload(route.channel.account, "the process died whenever this was read", asked.body)
+                return WebhookResult(verified=True, set_aside=(aside,))
             with self._parsing.noted(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
-            if not isinstance(reception, Reception):
+            if not isinstance(reception, WebhookResult):
                 raise wrong("its result", reception, "a Reception")
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
@@ -141,18 +141,18 @@ class PublicApp:
         self._problems.clear(f"receive:{route.name}")
         if len(reception.set_aside) > MOST_SET_ASIDE:
             reason = f"{len(reception.set_aside)} elements were not understood, the first: {reception.set_aside[0].reason}"
-            return replace(reception, set_aside=(SetAside(route.channel.account, reason, asked.body),))
+            return replace(reception, set_aside=(UnparsedPayload(route.channel.account, reason, asked.body),))
         return reception
 
     async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
         """Call a channel's method, in a thread where the body is large."""
         return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
-    async def _keep(self, route: Route, reception: Reception) -> bool:
+    async def _keep(self, route: ChannelBinding, reception: WebhookResult) -> bool:
         """Whether all that was received is stored."""
         try:
             await self._inbox.accept(route, reception)
-        except (StoreUnavailable, StoreLost) as error:
+        except (StoreUnavailable, CommitUnknown) as error:
             log.error("not_stored", channel=route.name, error=str(error))
             self._problems.report(
                 "store:write",

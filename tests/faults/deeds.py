@@ -15,10 +15,10 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Outcome
-from sara.operations.problem_registry import Problems
-from sara.testing.clock import HandClock
-from sara.testing.store.scenario import KOFI, Shop, message
+from sara import AttemptResult, Context
+from sara.operations.problem_registry import ProblemRegistry
+from sara.testing.clock import ManualClock
+from sara.testing.store.scenario import KOFI, StoreScenario, message
 
 TOGETHER = 3
 """So many messages come in at the same moment and share a commit."""
@@ -26,11 +26,11 @@ TOGETHER = 3
 
 async def live(folder: Path, synchronous: str, rounds: range) -> None:
     """Open, do the deeds of some rounds, close."""
-    clock = HandClock()
-    store = SqliteStore(SqliteOptions(), Context("store", folder, clock, Problems(clock)))
+    clock = ManualClock()
+    store = SqliteStore(SqliteOptions(), Context("store", folder, clock, ProblemRegistry(clock)))
     await store.open()
     await store.database.write(lambda db: tune(db, synchronous))
-    shop = Shop(store, clock)
+    shop = StoreScenario(store, clock)
     acknowledgements = os.open(folder / "acks", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def done(what: str, key: str, value: str) -> None:
@@ -50,7 +50,7 @@ async def live(folder: Path, synchronous: str, rounds: range) -> None:
         done("answer", f"in-{number}-0", "answered")
         await shop.begin(conversation, attempt)
         done("attempt", attempt, "sending")
-        await store.settle(attempt, Outcome("accepted", "accepted", external_id=sent), clock())
+        await store.settle(attempt, AttemptResult("accepted", "accepted", external_id=sent), clock())
         done("attempt", attempt, "accepted")
         await shop.receipt("read", attempt=attempt)
         done("receipt", sent, "read")

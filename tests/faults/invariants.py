@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from sara_simulators.openai import Call
 from sara_simulators.whatsapp import AcceptedSend, Delivery, WhatsAppSimulator
 
-from sara.cli.context import House, opened
+from sara.cli.context import OfflineContext, open_store
 from sara.domain.delivery import Attempt
 from sara.domain.messages import StoredMessage, TimelineEvent
 from sara.domain.states import RECEIPT_RANK
@@ -196,7 +196,7 @@ async def gather(
 ) -> Evidence:
     """Read the store of the daemon configured in `file`, which has ended, as `sara export` does."""
     settings = ledger.phone.settings
-    async with opened(file, read_only=True) as house:
+    async with open_store(file, read_only=True) as house:
         messages = [message async for message in _all(house)]
         parts = [message.id for message in messages if message.direction == "out"]
         attempts = await _each(parts, house.store.attempts)
@@ -229,7 +229,7 @@ async def gather(
     )
 
 
-async def _all(house: House) -> Any:
+async def _all(house: OfflineContext) -> Any:
     after: str | None = None
     while page := await house.store.messages(None, after, PAGE):
         for message in page:

@@ -19,7 +19,7 @@ import pytest
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.whatsapp import AcceptedSend, WhatsAppSimulator
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from sara.domain.delivery import Attempt
 from sara.domain.messages import StoredMessage, TimelineEvent
 from tests.effort import chosen
@@ -112,7 +112,7 @@ class Scene:
         """Wait until everything was answered and reported, and nobody has anything left to do. What is left after that time is for
         the checker to name."""
         phone = self.town.phone
-        async with opened(self.town.file, read_only=True) as house:
+        async with open_store(self.town.file, read_only=True) as house:
 
             async def quiet() -> bool:
                 nothing = not await house.store.open_work(None, 1) and not (await house.queue.stats())["pending"]

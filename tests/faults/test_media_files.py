@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from tests.faults.rig import Died, Fork, Point, Strace, at_each, built, killing, points, read_through
 from tests.journeys.conftest import DEADLINE, Town
 
@@ -18,7 +18,7 @@ LASTING = "rename,renameat,renameat2,fsync,fdatasync,unlink,unlinkat"
 async def complete(town: Town) -> bool:
     """Whether each row's file is there with its bytes, and nothing else is; false also where no database is yet."""
     with suppress(Exception):
-        async with opened(town.file, read_only=True) as house:
+        async with open_store(town.file, read_only=True) as house:
             found = [each for _, each in await house.store.attachments("c1", None, 10)]
         media = town.folder / "state" / "media"
         there = {path.name: path.stat().st_size for path in media.iterdir()}

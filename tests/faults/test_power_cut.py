@@ -33,8 +33,8 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context
-from sara.operations.problem_registry import Problems
-from sara.testing.clock import HandClock
+from sara.operations.problem_registry import ProblemRegistry
+from sara.testing.clock import ManualClock
 from tests.effort import OFFSET, chosen, spread
 from tests.faults.rig import Strace
 from tests.journeys.conftest import DEADLINE
@@ -287,8 +287,8 @@ def rebuilt(folder: Path, files: dict[str, bytes]) -> Path:
 
 async def served(image: Path) -> None:
     """The store itself opens it, puts right what was cut off, and writes."""
-    clock = HandClock()
-    store = SqliteStore(SqliteOptions(), Context("store", image.parent, clock, Problems(clock)))
+    clock = ManualClock()
+    store = SqliteStore(SqliteOptions(), Context("store", image.parent, clock, ProblemRegistry(clock)))
     await store.open()
     try:
         await store.recover("another life", clock())

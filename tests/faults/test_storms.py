@@ -17,7 +17,7 @@ from sara_simulators.whatsapp import Bubble
 from sara_simulators.whatsapp.state import new_wamid
 from sara_simulators.whatsapp.webhooks import inbound, wire
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from sara.domain.states import RECEIPT_RANK
 from sara.policy import reply_gates
 from sara.queue import circuit_breaker
@@ -101,7 +101,7 @@ async def test_receipts_in_reverse_order_move_nothing_back(tmp_path: Path) -> No
         findings = await settled(here)
         assert not findings.violations, findings.report(here.seed)
         assert findings.figures.doubles_seen == 0, findings.report(here.seed)
-        async with opened(here.town.file, read_only=True) as house:
+        async with open_store(here.town.file, read_only=True) as house:
             for part in [each for each in await house.store.messages(None, None, 100_000) if each.direction == "out"]:
                 told = [RECEIPT_RANK[event.what] for event in await house.store.timeline(part.id) if event.what in RECEIPT_RANK]
                 assert part.state == "read"
@@ -133,7 +133,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
         await phone.wait_for(lambda _: len([at for at in failures(here) if at > calm]) >= tries, timeout=patience(60))
         probes = [at for at in failures(here) if at > calm]
         gaps = [after - before for before, after in itertools.pairwise(probes)]
-        assert min(gaps) >= circuit_breaker.BREAK * 0.9, f"SARA_SEED={here.seed}: tries came {gaps} ms apart"
+        assert min(gaps) >= circuit_breaker.OPEN_INTERVAL * 0.9, f"SARA_SEED={here.seed}: tries came {gaps} ms apart"
         phone.faults.off()
         over.set()
         await writing

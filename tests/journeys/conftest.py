@@ -17,7 +17,7 @@ import pytest
 from sara_simulators.openai import OpenAISimulator
 from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.cli.context import opened, read
+from sara.cli.context import open_store, read
 from sara.domain.messages import StoredMessage
 from sara.runtime.daemon import Daemon
 from tests.command_server import Command, run_command
@@ -244,5 +244,5 @@ async def process(town: Town) -> AsyncIterator[Process]:
 
 async def exported(town: Town) -> list[StoredMessage]:
     """All stored messages, read without a daemon."""
-    async with opened(town.file, read_only=True) as house:
+    async with open_store(town.file, read_only=True) as house:
         return list(await house.store.messages(None, None, 100_000))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from tests.effort import chosen
 from tests.patience import patience
 
@@ -92,7 +92,7 @@ async def in_state(town: Town, state: str, count: int) -> bool:
 
 
 async def open_work(town: Town) -> list[Any]:
-    async with opened(town.file, read_only=True) as house:
+    async with open_store(town.file, read_only=True) as house:
         return list(await house.store.open_work(None, 100))
 
 

@@ -18,7 +18,7 @@ from sara_simulators.whatsapp.fixtures import picture
 
 from sara.cli.demo import tell
 from sara.cli.invocation import Invocation
-from sara.operations.problem_registry import Problems
+from sara.operations.problem_registry import ProblemRegistry
 from tests.browser import Chromium, expect, write
 from tests.command_server import Command, run_command
 from tests.patience import patience
@@ -207,7 +207,7 @@ async def test_a_real_model_knows_the_bakery_and_is_shown_pictures(ai: OpenAISim
 
 
 async def test_what_goes_wrong_in_the_demo_is_printed_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
-    problems = Problems(lambda: 1)
+    problems = ProblemRegistry(lambda: 1)
     telling = asyncio.create_task(tell(problems, Invocation(Path("/tmp/demo 1/sara.yaml"), "/opt/x/sara", is_service=False)))
     printed = ""
 

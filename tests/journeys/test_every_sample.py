@@ -15,7 +15,7 @@ import aiohttp
 
 from sara.cli.context import read
 from sara.domain.messages import StoredMessage
-from sara.runtime.daemon import Daemon, Surroundings, wall_clock
+from sara.runtime.daemon import Daemon, Environment, wall_clock
 from tests.samples import BODIES, EXPECTED, FIGURES, NOX, OLD_ANA, Said
 
 from .conftest import Town
@@ -44,7 +44,7 @@ async def start(town: Town) -> None:
     town.write()
     loaded, plugins = read(town.file)
     ahead = AN_HOUR_AFTER_THE_SAMPLES - wall_clock()
-    town.daemon = Daemon(loaded, plugins, Surroundings(clock=lambda: wall_clock() + ahead))
+    town.daemon = Daemon(loaded, plugins, Environment(clock=lambda: wall_clock() + ahead))
     await town.daemon.start()
     await town.connect()
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from sara_simulators.whatsapp import fixtures
 
-from sara.i18n.catalog import Texts
+from sara.i18n.catalog import MessageCatalog
 
 from .conftest import Town
 from .test_files_on_their_way import files_of
 
-TEXTS = Texts()
+TEXTS = MessageCatalog()
 
 
 def tapped(title: str, **more: Any) -> dict[str, Any]:

@@ -9,19 +9,19 @@ from sara_simulators.openai import Calls
 from sara_simulators.openai.protocol import Call
 from sara_simulators.whatsapp import WhatsAppSimulator
 
-from sara.cli.admin_client import daemon_of
-from sara.cli.context import read, usable
-from sara.i18n.catalog import Texts
+from sara.cli.admin_client import connect_admin
+from sara.cli.context import read, require_config
+from sara.i18n.catalog import MessageCatalog
 from tests.patience import patience
 
 from .conftest import Process, Town, exported
 
-TEXTS = Texts()
+TEXTS = MessageCatalog()
 
 
 async def act(town: Town, conversation: str, action: str, **body: Any) -> Any:
     """What a command does while a daemon runs."""
-    api = await daemon_of(usable(read(town.file)[0]))
+    api = await connect_admin(require_config(read(town.file)[0]))
     assert api is not None
     return await api.call("POST", f"/api/v1/conversations/{conversation}/{action}", body)
 

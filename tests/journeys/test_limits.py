@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sara.i18n.catalog import Texts
+from sara.i18n.catalog import MessageCatalog
 
 from .conftest import Process, Town, exported
 from .test_handing_over import act, at_rest, said_to
 
-TEXTS = Texts()
+TEXTS = MessageCatalog()
 
 
 async def test_above_the_limit_a_customer_is_told_once_and_the_ai_is_not_asked_also_across_a_kill(

@@ -22,7 +22,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from sara import JobEvent, Receipt, SaraError, StoredMessage
+from sara import DeliveryReceipt, JobEvent, SaraError, StoredMessage
 from sara.cli.context import read
 from sara.plugins.hooks import Hooks
 from sara.runtime.daemon import Daemon
@@ -392,7 +392,7 @@ async def test_hooks_are_told_of_a_messages_whole_way_in_threads_and_on_the_loop
     [sent] = heard.of("message_sent")
     assert isinstance(sent, StoredMessage)
     assert (sent.text, sent.direction, sent.external_id) == ("echo: hello", "out", town.phone.accepted[0].wamid)
-    receipts: list[tuple[StoredMessage, Receipt]] = heard.of("delivery_changed")
+    receipts: list[tuple[StoredMessage, DeliveryReceipt]] = heard.of("delivery_changed")
     assert sorted(receipt.status for _, receipt in receipts) == ["delivered", "read", "sent"]
     assert {message.id for message, _ in receipts} == {sent.id}
     ends: list[JobEvent] = heard.of("job_finished")

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sara.cli.context import opened
+from sara.cli.context import open_store
 from tests.patience import patience
 from tests.plugins.whatsapp.hostile import messages, text
 
@@ -151,7 +151,7 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
     await town.phone.say("kofi", "and me?")
     assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
     assert await process.end() == 0
-    async with opened(town.file, read_only=True) as house:
+    async with open_store(town.file, read_only=True) as house:
         assert (await house.store.counts())["set_aside"] == 1
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
         assert [bytes(row[0]) for row in db.execute("SELECT body FROM set_aside")] == [deadly]
@@ -178,7 +178,7 @@ async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_com
     assert (await town.phone.post(body, retry=False)).taken
     assert await process.end() == 0
     assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
-    async with opened(town.file, read_only=True) as house:
+    async with open_store(town.file, read_only=True) as house:
         assert (await house.store.counts())["set_aside"] == 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sara.domain.errors import StoreLost, StoreUnavailable
+from sara.domain.errors import CommitUnknown, StoreUnavailable
 from tests.command_server import run_command
 from tests.patience import patience
 
@@ -322,7 +322,7 @@ async def test_a_database_that_can_take_nothing_is_alive_for_the_watchdog_and_on
 
         async def lost() -> None:
             asked.set()
-            raise StoreLost
+            raise CommitUnknown
 
         async def silent() -> None:
             asked.set()

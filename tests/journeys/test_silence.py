@@ -8,13 +8,13 @@ import pytest
 from sara_simulators.whatsapp import WhatsAppSimulator
 
 from sara.cli.context import read
-from sara.i18n.catalog import Texts
-from sara.runtime.daemon import Daemon, Surroundings, wall_clock
+from sara.i18n.catalog import MessageCatalog
+from sara.runtime.daemon import Daemon, Environment, wall_clock
 
 from .conftest import Town
 from .test_handing_over import act, at_rest, said_to
 
-TEXTS = Texts()
+TEXTS = MessageCatalog()
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 
@@ -46,7 +46,7 @@ async def start(town: Town, ahead: Ahead) -> Daemon:
     town.write()
     loaded, plugins = read(town.file)
     assert loaded.config is not None, [finding.render() for finding in loaded.errors]
-    town.daemon = Daemon(loaded, plugins, Surroundings(clock=ahead))
+    town.daemon = Daemon(loaded, plugins, Environment(clock=ahead))
     await town.daemon.start()
     await town.connect()
     return town.daemon

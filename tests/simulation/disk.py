@@ -1,6 +1,6 @@
 """The bundled store's own database code over one connection in memory, with a disk that fails by chance.
 
-`Gathering`, `GroupConnection` and everything above them are the real ones; only the thread is missing: where it would run a
+`GroupCommitWriter`, `GroupConnection` and everything above them are the real ones; only the thread is missing: where it would run a
 group of calls, a moment passes and the group is run in between two callbacks.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sara_sqlite.connection import Call, GroupConnection
-from sara_sqlite.database import Database, Gathering
-from sara_sqlite.keyed import Key
+from sara_sqlite.database import Database, GroupCommitWriter
+from sara_sqlite.keyed import PseudonymKey
 from sara_sqlite.migrate import migrate
 
-from sara import StoreLost, StoreUnavailable
+from sara import CommitUnknown, StoreUnavailable
 
 Fault = Literal["", "unavailable", "lost, not kept", "lost, kept", "crash before", "crash after"]
 
@@ -66,7 +66,7 @@ class Disk(GroupConnection):
         disk.calls = []
         disk.execute("PRAGMA foreign_keys = ON")
         disk.executescript(WATCH)
-        Key(Path("no key")).offer(disk)
+        PseudonymKey(Path("no key")).offer(disk)
         return disk
 
     def run(self, calls: list[Call], begin: str, lost: bool) -> bool:
@@ -83,7 +83,7 @@ class Disk(GroupConnection):
             raise StoreUnavailable("the disk is full")
         if fault.startswith("lost"):
             self.lost = True
-            raise StoreLost("whether the last write was kept is unknown")
+            raise CommitUnknown("whether the last write was kept is unknown")
         if fault:
             self.die()
             raise Died
@@ -94,7 +94,7 @@ class Disk(GroupConnection):
 
 
 class _Thread:
-    """What `Gathering` takes for an aiosqlite connection: `commit` runs the calls that were just left for it."""
+    """What `GroupCommitWriter` takes for an aiosqlite connection: `commit` runs the calls that were just left for it."""
 
     def __init__(self, disk: Disk, begin: str, wait: Callable[[], float], dead: Callable[[], bool]) -> None:
         self._disk = disk
@@ -129,6 +129,6 @@ class DirectDatabase(Database):
         self._writer = self._gather("BEGIN IMMEDIATE")
         self._reader = self._gather("BEGIN")
 
-    def _gather(self, begin: str) -> Gathering:
+    def _gather(self, begin: str) -> GroupCommitWriter:
         thread: Any = _Thread(self._disk, begin, self._wait, self._dead)
-        return Gathering(thread, thread, self._on_lost, self._on_damage)
+        return GroupCommitWriter(thread, thread, self._on_lost, self._on_damage)

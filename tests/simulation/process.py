@@ -11,10 +11,10 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Request, StoreLost, StoreUnavailable
-from sara.pipeline.bindings import Route
+from sara import CommitUnknown, Context, Request, StoreUnavailable
+from sara.pipeline.bindings import ChannelBinding
 from sara.plugins.loader import Plugins
-from sara.runtime.daemon import Daemon, Surroundings
+from sara.runtime.daemon import Daemon, Environment
 from tests.simulation.disk import DirectDatabase
 from tests.simulation.loop import BELONGS_TO, Numbered
 from tests.simulation.provider import SimulatedChannel
@@ -46,16 +46,16 @@ class _Daemon(Daemon):
 
     def __init__(self, process: Process) -> None:
         world = process.world
-        surroundings = Surroundings(world.clock, world.chance.random, world.new_id)
+        surroundings = Environment(world.clock, world.chance.random, world.new_id)
         super().__init__(world.loaded, world.plugins, surroundings)
         context = Context("store", world.state, world.clock, self.problems)
         path = SqliteOptions().file(context)
         database = DirectDatabase(path, world.disk, world.disk_wait, lambda: process.dead)
         self._shared["sqlite"] = {("database", path): database}
-        self.routes: list[Route] = []
+        self.routes: list[ChannelBinding] = []
         self.listening = False
 
-    def _build(self, routes: Iterable[Route], *rest: Any, **more: Any) -> None:
+    def _build(self, routes: Iterable[ChannelBinding], *rest: Any, **more: Any) -> None:
         self.routes = list(routes)
         super()._build(routes, *rest, **more)  # type: ignore[arg-type]  # passed on as it came
 
@@ -111,7 +111,7 @@ class Process:
     async def _start(self) -> None:
         try:
             await self.daemon.start()
-        except (StoreUnavailable, StoreLost):
+        except (StoreUnavailable, CommitUnknown):
             self.gone.set()
             return
         except Exception as error:

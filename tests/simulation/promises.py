@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sara.i18n.catalog import Texts
+from sara.i18n.catalog import MessageCatalog
 from tests.simulation.provider import Taken, key_of, rows_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ SLOW = 8.0
 ON_ITS_WAY = 1.0
 """Seconds that a request may still travel after its process has died."""
 
-CONFIRMATIONS = {Texts().say("opted_out")}
+CONFIRMATIONS = {MessageCatalog().say("opted_out")}
 """What a STOP is answered with."""
 
 SAYS = re.compile(r"re (m\d+(?:,m\d+)*) (\d+)/(\d+)")

@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sara import (
-    Accepted,
     Channel,
-    Echo,
-    Failure,
+    ChannelUnavailable,
+    DeliveryFailure,
+    DeliveryReceipt,
+    DeliveryUnknown,
+    Identity,
     InboundMessage,
-    InDoubt,
     NotSent,
+    OperatorEcho,
     Options,
-    Part,
-    Person,
-    Receipt,
-    Reception,
-    Refused,
+    OutboundMessage,
+    Rejected,
     Request,
-    Unavailable,
+    SendResult,
+    WebhookResult,
 )
 from tests.simulation.disk import Died
 
@@ -45,9 +45,9 @@ class Customer:
     phone: str
     user_id: str
 
-    def person(self, *, full: bool) -> Person:
+    def person(self, *, full: bool) -> Identity:
         """How the provider names them this time."""
-        return Person(user_id=self.user_id if full else None, phone=self.phone, name=self.name)
+        return Identity(user_id=self.user_id if full else None, phone=self.phone, name=self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Provider:
         self.storm = ""
         self.under_way = 0
         self._numbers = 0
-        self._waiting: list[InboundMessage | Receipt | Echo] = []
-        self._requests: list[tuple[InboundMessage | Receipt | Echo, ...]] = []
+        self._waiting: list[InboundMessage | DeliveryReceipt | OperatorEcho] = []
+        self._requests: list[tuple[InboundMessage | DeliveryReceipt | OperatorEcho, ...]] = []
         self._last_to: dict[str, float] = {}
 
     # ── customers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +100,9 @@ class Provider:
             account = chance.choice(self.accounts)
             if world.happens(world.weather.echoes, "echo"):
                 person = customer.person(full=True)
-                self._post(Echo(account, f"echo.{self._next()}", person, "text", "a person answers", world.provider_time()))
+                self._post(
+                    OperatorEcho(account, f"echo.{self._next()}", person, "text", "a person answers", world.provider_time())
+                )
             elif world.happens(world.weather.consent, "consent word"):
                 stopped = not stopped
                 self._say(customer, account, "STOP" if stopped else "START")
@@ -124,7 +126,7 @@ class Provider:
 
     # ── webhooks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _post(self, item: InboundMessage | Receipt | Echo) -> None:
+    def _post(self, item: InboundMessage | DeliveryReceipt | OperatorEcho) -> None:
         """Send something to the webhook soon, together with whatever else there is by then."""
         self._waiting.append(item)
         if len(self._waiting) == 1:
@@ -158,7 +160,7 @@ class Provider:
         messages = [item for item in self._requests[number] if isinstance(item, InboundMessage)]
         self._world.note("acknowledged", number, len(self._requests[number]))
         for item in self._requests[number]:
-            if isinstance(item, Receipt) and item.attempt_id:
+            if isinstance(item, DeliveryReceipt) and item.attempt_id:
                 self.reported.setdefault(item.attempt_id, self._world.loop.time())
         for message in messages:
             key = key_of(message)
@@ -167,19 +169,19 @@ class Provider:
             if found != 1:
                 self._world.broken("I1", f"{key} was acknowledged and is stored {found} times")
 
-    def understand(self, account: str, request: Request) -> Reception:
+    def understand(self, account: str, request: Request) -> WebhookResult:
         """What the channel of `account` takes out of a request."""
         items = [item for item in self._requests[int(request.body)] if item.account == account]
-        return Reception(
+        return WebhookResult(
             verified=True,
             messages=tuple(item for item in items if isinstance(item, InboundMessage)),
-            receipts=tuple(item for item in items if isinstance(item, Receipt)),
-            changes=tuple(item for item in items if isinstance(item, Echo)),
+            receipts=tuple(item for item in items if isinstance(item, DeliveryReceipt)),
+            changes=tuple(item for item in items if isinstance(item, OperatorEcho)),
         )
 
     # ── sends ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def send(self, process: Process, part: Part, attempt: str) -> Accepted:
+    async def send(self, process: Process, part: OutboundMessage, attempt: str) -> SendResult:
         """What happens within the process: the request leaves, the answer comes, or does not."""
         if process.dead:
             raise Died
@@ -195,7 +197,7 @@ class Provider:
             raise end
         return end  # type: ignore[no-any-return]  # a broken channel returns anything
 
-    def _check_mark(self, part: Part, attempt: str) -> None:
+    def _check_mark(self, part: OutboundMessage, attempt: str) -> None:
         sql = "SELECT a.state, m.state AS part FROM attempts a JOIN messages m ON m.id = a.part WHERE a.id = ?"
         mark = [tuple(row) for row in self._world.disk.ask(sql, attempt)]
         if mark != [("sending", "sending")]:
@@ -204,19 +206,19 @@ class Provider:
             self._world.broken("mark", f"{attempt} left twice")
         self.left[attempt] = self._world.loop.time()
 
-    def _arrives(self, part: Part, attempt: str, answer: asyncio.Future[Any]) -> None:
+    def _arrives(self, part: OutboundMessage, attempt: str, answer: asyncio.Future[Any]) -> None:
         """The request is here, whether or not anybody still waits for its answer."""
         self._world.note("arrives", part.id, attempt)
         end = self._decide(part, attempt)
         if end is not None:
             self._soon(self._world.chance.random() * 0.3, _settle, answer, end)
 
-    def _decide(self, part: Part, attempt: str) -> object:
+    def _decide(self, part: OutboundMessage, attempt: str) -> object:
         """What becomes of a request, and its answer; None for one that never comes."""
         world, chance, weather = self._world, self._world.chance, self._world.weather
         assert part.to.phone is not None
         if self.storm == "token":
-            return Unavailable("the token has expired", remedy="renew it")
+            return ChannelUnavailable("the token has expired", remedy="renew it")
         if self.storm == "hangs":
             return None
         if self.storm == "rate":
@@ -225,11 +227,11 @@ class Provider:
             world.faults["pair limit"] += not world.calm
             return NotSent("too much to one customer", after=6_000, scope="conversation")
         if world.happens(weather.refused, "refused"):
-            return Refused("131026: cannot be delivered")
+            return Rejected("131026: cannot be delivered")
         if self.storm == "5xx":
             if chance.random() < 0.3:
                 self._accept(part, attempt)
-            return InDoubt("500")
+            return DeliveryUnknown("500")
         if world.happens(weather.broken, "channel broke"):
             if chance.random() < 0.5:
                 self._accept(part, attempt)
@@ -237,11 +239,11 @@ class Provider:
         if world.happens(weather.no_answer, "no answer"):
             if chance.random() < 0.6:
                 self._accept(part, attempt)
-            return chance.choice((InDoubt("connection reset"), InDoubt("connection reset"), None))
+            return chance.choice((DeliveryUnknown("connection reset"), DeliveryUnknown("connection reset"), None))
         self.clear.add(attempt)
-        return Accepted(self._accept(part, attempt))
+        return SendResult(self._accept(part, attempt))
 
-    def _accept(self, part: Part, attempt: str) -> str:
+    def _accept(self, part: OutboundMessage, attempt: str) -> str:
         world = self._world
         external_id = f"out.{self._next()}"
         assert part.to.phone is not None
@@ -253,15 +255,17 @@ class Provider:
         self._report(part, attempt, external_id)
         return external_id
 
-    def _report(self, part: Part, attempt: str, external_id: str) -> None:
+    def _report(self, part: OutboundMessage, attempt: str, external_id: str) -> None:
         """Receipts: some never come, some come twice, late, or in the wrong order."""
         world, chance, weather = self._world, self._world.chance, self._world.weather
-        first = Receipt(
+        first = DeliveryReceipt(
             part.account, "sent", world.provider_time(), external_id, attempt if weather.carries_attempt else None, None
         )
         if world.happens(weather.failed, "failed later"):
             self.failing.add(attempt)
-            told = [replace(first, status="failed", failure=Failure("131049", "not delivered to keep the ecosystem healthy"))]
+            told = [
+                replace(first, status="failed", failure=DeliveryFailure("131049", "not delivered to keep the ecosystem healthy"))
+            ]
         else:
             told = [first, replace(first, status="delivered"), replace(first, status="read")]
         delays = sorted(chance.choice((0, 0.5, 5, 60)) * chance.random() for _ in told)
@@ -328,8 +332,8 @@ class SimulatedChannel(Channel):
     def verify(self, request: Request) -> bool:
         return True
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         return self._process.world.provider.understand(self.account, request)
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         return await self._process.world.provider.send(self._process, part, attempt_id)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from pathlib import Path
 
-from sara import GiveUp, TryLater, Turn
+from sara import GiveUp, RetryLater, Turn
 from tests.effort import spread
 from tests.simulation.tale import Tale
 
@@ -43,7 +43,7 @@ class Outage(Tale):
         if not self.ai:
             return None
         self.calls += 1
-        return TryLater("refused", until_mended=True) if self.ai == "key" else TryLater("refused", scope="responder")
+        return RetryLater("refused", until_mended=True) if self.ai == "key" else RetryLater("refused", scope="responder")
 
     def is_silent(self) -> bool:
         self.calls += self.ai == "hangs"
@@ -138,11 +138,11 @@ class Ailing(Tale):
 def test_conversations_that_fail_by_themselves_keep_nobody_else_waiting(tmp_path: Path) -> None:
     """Also where the AI's server says what it says when it is down, or when its key is refused."""
     errors = (
-        TryLater("empty"),
-        TryLater("empty", after=5_000),
-        TryLater("500", scope="responder"),
-        TryLater("429", scope="responder", after=30_000),
-        TryLater("404", until_mended=True),
+        RetryLater("empty"),
+        RetryLater("empty", after=5_000),
+        RetryLater("500", scope="responder"),
+        RetryLater("429", scope="responder", after=30_000),
+        RetryLater("404", until_mended=True),
         GiveUp("filtered"),
         RuntimeError("a bug"),
     )

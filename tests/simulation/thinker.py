@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from sara import Draft, GiveUp, Options, Reply, Responder, Toolbox, TryLater, Turn, Usage
+from sara import GiveUp, Options, OutgoingContent, Reply, Responder, RetryLater, ToolCaller, Turn, Usage
 from tests.simulation.disk import Died
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class SimulatedResponder(Responder):
         self._name = name
         self.timeout = process.world.answered_within
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         if self._process.dead:
             raise Died
         world = self._process.world
@@ -42,7 +42,7 @@ class SimulatedResponder(Responder):
         if (refusal := world.refusal(turn)) is not None:
             raise refusal
         if world.happens(weather.later, "try later"):
-            raise TryLater("busy", after=chance.choice((None, None, 3_000)), scope=chance.choice((None, "responder")))
+            raise RetryLater("busy", after=chance.choice((None, None, 3_000)), scope=chance.choice((None, "responder")))
         if world.happens(weather.gives_up, "gives up"):
             raise GiveUp("never")
         if world.happens(weather.hangs, "hangs"):
@@ -51,7 +51,7 @@ class SimulatedResponder(Responder):
             return self._break()
         parts = chance.choice((1, 1, 1, 2, 3))
         names = ",".join(asked)
-        return Reply(tuple(Draft(f"re {names} {n}/{parts}") for n in range(1, parts + 1)), Usage(1, 1, "simulated"))
+        return Reply(tuple(OutgoingContent(f"re {names} {n}/{parts}") for n in range(1, parts + 1)), Usage(1, 1, "simulated"))
 
     async def _hang(self) -> None:
         """Far longer than its time-out; half of the time deaf to the first cancellation as well."""
@@ -64,7 +64,7 @@ class SimulatedResponder(Responder):
             await asyncio.sleep(120)
 
     def _break(self) -> Reply:
-        wrong: Any = self._process.world.chance.choice((None, 42, Reply(()), Reply((Draft("  "),))))
+        wrong: Any = self._process.world.chance.choice((None, 42, Reply(()), Reply((OutgoingContent("  "),))))
         if wrong is None:
             raise RuntimeError("a bug")
         return wrong  # type: ignore[no-any-return]  # that is the point

@@ -19,7 +19,7 @@ from sara import Options, Request, Turn
 from sara.config.loader import Loaded
 from sara.config.settings import Config
 from sara.plugins.section import Section
-from sara.policy.settings import Conversation, Retry, RetryPolicy
+from sara.policy.settings import ConversationSettings, RetryPolicy, RetrySettings
 from tests.simulation import promises
 from tests.simulation.disk import Died, Disk, Fault
 from tests.simulation.loop import SimulatedLoop, Stuck
@@ -291,7 +291,7 @@ class World:
 
     def _config(self) -> Config:
         weather = self.weather
-        policy = Conversation(
+        policy = ConversationSettings(
             responder="assistant",
             fallback=("fallback",) if weather.fallback else (),
             quiet=weather.quiet,
@@ -307,7 +307,7 @@ class World:
             channels={f"sim:{n}": Section(f"sim:{n}", "provider", Options(), policy) for n in range(weather.channels)},
             responders={name: Section(name, "thinker", Options()) for name in names},
             conversation=policy,
-            retry=Retry(reply=again, send=again),
+            retry=RetrySettings(reply=again, send=again),
         )
 
     def _unhandled(self, _: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:

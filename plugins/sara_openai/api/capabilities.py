@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from sara import Clock, Instant, Millis
-from sara_openai.prompt.request import Question
+from sara import Clock, Instant, Milliseconds
+from sara_openai.prompt.request import ModelRequest
 
-HOUR: Millis = 3_600_000
-DAY: Millis = 24 * HOUR
+HOUR: Milliseconds = 3_600_000
+DAY: Milliseconds = 24 * HOUR
 
 Fact: TypeAlias = Literal["no_tools", "no_pictures", "unsealed", "joined", "folded", "other_word"]
 
-LASTS: dict[Fact, Millis] = {
+LASTS: dict[Fact, Milliseconds] = {
     "no_tools": HOUR,
     "no_pictures": HOUR,
     "unsealed": DAY,
@@ -31,7 +31,7 @@ MOST_LINES = 200
 """So many lines and pictures of one conversation are remembered."""
 
 ALIKE = 3
-ALIKE_WITHIN: Millis = 600_000
+ALIKE_WITHIN: Milliseconds = 600_000
 """When so many conversations were refused in the same words in this time, and none was answered, it is no conversation's fault."""
 
 
@@ -75,7 +75,7 @@ class Learnt:
         while len(self._left_out) > REMEMBERED:
             del self._left_out[next(iter(self._left_out))]
 
-    def applied(self, question: Question) -> Question:
+    def applied(self, question: ModelRequest) -> ModelRequest:
         """The question without what is known to be refused, and in the form that is known to be taken."""
         left_out, until = self._left_out.get(question.conversation, (frozenset(), 0))
         if left_out and self._clock() < until:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sara import TryLater
+from sara import RetryLater
 from sara_openai.api.error_body import ErrorBody, error_in, withheld
 from sara_openai.api.message_order import arranged
 from sara_openai.api.result import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of, was_cut
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt.messages import compose, sendable
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -31,7 +31,7 @@ class Completions:
         """`POST /chat/completions`."""
         return await client.chat.completions.create(messages=(), model=request["model"], extra_body=request)
 
-    def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
+    def request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
         messages = arranged(compose(question), joined=question.joined, folded=question.folded)
         request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.since]}
@@ -59,7 +59,7 @@ class Completions:
         if not isinstance(choices, list) or not choices:
             if (error := error_in(answered)) is not None:
                 return error
-            raise TryLater(f"the server answered without a choice ({shape(answered)})")
+            raise RetryLater(f"the server answered without a choice ({shape(answered)})")
         message, finish = field(choices[0], "message"), field(choices[0], "finish_reason")
         if isinstance(finish, str) and (refused := withheld(finish)) is not None:
             return error_in(choices[0]) or error_in(answered) or refused

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from sara import ContentRefused, GiveUp, Instant, Millis, TryLater
+from sara import ContentRefused, GiveUp, Instant, Milliseconds, RetryLater
 from sara_openai.api.error_body import ErrorBody, read_error, read_text
 from sara_openai.api.error_kinds import ErrorKind, kind_of, parameter_of
 
-LONGEST_WAIT: Millis = 600_000
+LONGEST_WAIT: Milliseconds = 600_000
 """Servers that ask for a longer wait are asked again after this: limits are often lifted early."""
 
 Extent = Literal["conversation", "responder"]
@@ -40,7 +40,7 @@ _MEANINGS: Mapping[ErrorKind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class SetupError:
     """What a person has to mend: which problem it is, what is wrong, what to do, and what the server said."""
 
     kind: Kind
@@ -71,9 +71,9 @@ class Failed:
     `options` are the names under which options of the file were sent, `option` is the one that was refused, by its name in the file.
     """
 
-    outcome: TryLater | GiveUp
+    outcome: RetryLater | GiveUp
     kind: ErrorKind = "busy"
-    trouble: Trouble | None = None
+    trouble: SetupError | None = None
     status: int | None = None
     said: str = ""
     detail: str = ""
@@ -91,7 +91,7 @@ def understand(error: BaseException, host: str, now: Instant, sent: Sent | None 
     status = getattr(error, "status_code", None)
     if response is not None and isinstance(status, int) and not 200 <= status < 300:
         return refusal(status, _body(error), response.headers, host, now, sent)
-    return Failed(TryLater(_broken(error, host), scope="responder"))
+    return Failed(RetryLater(_broken(error, host), scope="responder"))
 
 
 def refusal(
@@ -112,7 +112,7 @@ def refusal(
     detail = sent.excerpt(body.said)
     trouble = _trouble(kind, status, where, detail)
     if trouble is not None:
-        outcome = TryLater(trouble.message, until_mended=True, detail=detail)
+        outcome = RetryLater(trouble.message, until_mended=True, detail=detail)
         return Failed(outcome, kind, trouble, status, body.said, detail)
     option = parameter_of(body, sent.options) if kind == "parameter" else None
     if kind == "busy" or (kind != "parameter" and (status in (402, 429) or status >= 500)):
@@ -120,7 +120,7 @@ def refusal(
         after = waits if waits is not None else _stated_wait(body.said)
         # What was refused of one request says nothing about the next one.
         concerns: Extent = scope if kind == "busy" else "conversation"
-        outcome = TryLater(where, after=after, scope=concerns, detail=detail)
+        outcome = RetryLater(where, after=after, scope=concerns, detail=detail)
         return Failed(outcome, kind, None, status, body.said, detail, sent.options)
     message = f"{where}: {_MEANINGS[kind]}" if kind in _MEANINGS else where
     raised = ContentRefused if kind == "filter" else TooLong if kind == "length" else GiveUp
@@ -130,15 +130,15 @@ def refusal(
 def unsettled(failed: Failed, host: str, what: str, remedy: str) -> Failed:
     """A refusal that is no message's fault: the same would be refused in every conversation."""
     message = f"{host} refuses {what}"
-    outcome = TryLater(message, until_mended=True, detail=failed.detail)
-    trouble = Trouble("settings", message, remedy, failed.detail)
+    outcome = RetryLater(message, until_mended=True, detail=failed.detail)
+    trouble = SetupError("settings", message, remedy, failed.detail)
     return Failed(outcome, failed.kind, trouble, failed.status, failed.said, failed.detail)
 
 
-def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble | None:
+def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> SetupError | None:
     match kind:
         case "quota":
-            return Trouble(
+            return SetupError(
                 "quota",
                 f"{where}: the account may spend no more",
                 "Add credit or raise the spending limit of the account that the key belongs to (OpenAI: "
@@ -146,7 +146,7 @@ def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble |
                 detail,
             )
         case "credentials":
-            return Trouble(
+            return SetupError(
                 "credentials",
                 f"{where}: the key is {'not allowed to do this' if status == 403 else 'refused'}",
                 "Put a valid key into `api_key` (OpenAI: https://platform.openai.com/api-keys), check that its project may use the "
@@ -154,7 +154,7 @@ def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble |
                 detail,
             )
         case "model":
-            return Trouble(
+            return SetupError(
                 "model",
                 f"{where}: there is no such model, or this API is not at this address",
                 "Check `model` for a name that this key may use (`ollama pull` fetches a local one), that `base_url` ends as the "
@@ -162,7 +162,7 @@ def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble |
                 detail,
             )
         case "address":
-            return Trouble(
+            return SetupError(
                 "settings",
                 f"{where}: this API is not at this address",
                 "Write into `base_url` the address that the server really answers at; redirects are not followed, so that no "
@@ -172,7 +172,7 @@ def _trouble(kind: ErrorKind, status: int, where: str, detail: str) -> Trouble |
     return None
 
 
-def wait_asked_for(headers: Mapping[str, str], now: Instant) -> Millis | None:
+def wait_asked_for(headers: Mapping[str, str], now: Instant) -> Milliseconds | None:
     """How long the server asks to be left alone; None if it does not say."""
     waits = [_number(headers.get("retry-after-ms"), 1), _number(headers.get("retry-after"), 1_000)]
     waits.append(_until(headers.get("retry-after"), now))
@@ -184,7 +184,7 @@ def wait_asked_for(headers: Mapping[str, str], now: Instant) -> Millis | None:
     return min(max(asked), LONGEST_WAIT) if asked else None
 
 
-def _stated_wait(said: str) -> Millis | None:
+def _stated_wait(said: str) -> Milliseconds | None:
     """The wait that stands in the words: `retry in 34.07s`, `try again in 8m22.4s`, `retry after 26 seconds`."""
     found = re.search(
         r"(?:try|retry)[^.]{0,20} (?:again )?(?:in|after) (\d+(?:\.\d+)?) ?((?:ms|s|m|h)\S*|seconds?|minutes?)?", said, re.I
@@ -199,7 +199,7 @@ def _stated_wait(said: str) -> Millis | None:
     return None if wait is None else min(wait, LONGEST_WAIT)
 
 
-def _number(value: str | None, factor: int) -> Millis | None:
+def _number(value: str | None, factor: int) -> Milliseconds | None:
     try:
         wait = float(value or "") * factor
     except ValueError:
@@ -207,14 +207,14 @@ def _number(value: str | None, factor: int) -> Millis | None:
     return math.ceil(wait) if math.isfinite(wait) and wait >= 0 else None
 
 
-def _until(value: str | None, now: Instant) -> Millis | None:
+def _until(value: str | None, now: Instant) -> Milliseconds | None:
     try:
         return max(0, int(parsedate_to_datetime(value or "").timestamp() * 1_000) - now)
     except (ValueError, OverflowError):
         return None
 
 
-def _span(value: str | None) -> Millis | None:
+def _span(value: str | None) -> Milliseconds | None:
     """`6m0s`, `1.5s`, `20ms` → milliseconds."""
     if not value or not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h|d))+", value):
         return None

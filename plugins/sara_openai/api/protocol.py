@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sara_openai.api.error_body import ErrorBody
 from sara_openai.api.result import Answer, ToolCall
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-class Dialect(Protocol):
+class ModelApi(Protocol):
     """One way to put a question into a request and to find the answer in a response. Holds nothing: all methods are functions."""
 
     async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
         """What the server answers to the request. The client sends it as it is: comparing a long history with its types, field by
         field, would take it some milliseconds each time."""
 
-    def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
+    def request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """The request for a question."""
 
     def read(self, answered: object, model: str) -> Answer | ErrorBody:

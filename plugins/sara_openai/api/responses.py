@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sara import TryLater
+from sara import RetryLater
 from sara_openai.api.error_body import FILTERED, ErrorBody, error_in, read_error
 from sara_openai.api.message_order import arranged
 from sara_openai.api.result import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt.messages import Message, compose, encodable, sendable
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -30,7 +30,7 @@ class Responses:
         """`POST /responses`."""
         return await client.responses.create(extra_body=request)
 
-    def request(self, question: Question, options: OpenAIOptions) -> dict[str, Any]:
+    def request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """Options that were left out are not sent; sealed reasoning is asked for only where it may have to be handed back."""
         prompt = arranged(compose(question, told=question.folded), joined=question.joined, folded=question.folded)
         items = [_item(message) for message in prompt]
@@ -66,7 +66,7 @@ class Responses:
         if not isinstance(output, list):
             if (error := error_in(answered)) is not None:
                 return error
-            raise TryLater(f"the server answered without an output ({shape(answered)})")
+            raise RetryLater(f"the server answered without an output ({shape(answered)})")
         incomplete = field(answered, "status") == "incomplete"
         if incomplete and field(field(answered, "incomplete_details"), "reason") == "content_filter":
             return FILTERED

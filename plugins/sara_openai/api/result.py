@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sara import ToolSpec, TryLater, Usage, is_visible
+from sara import RetryLater, ToolSpec, Usage, is_visible
 from sara_openai.api.markup import unmark
 from sara_openai.api.written_calls import marked_calls, unmarked_calls
 from sara_openai.prompt.messages import encodable
@@ -37,7 +37,7 @@ _RUNAWAY = 1_000
 _RUNAWAY_TIMES = 10
 
 
-class RanOut(TryLater):
+class RanOut(RetryLater):
     """The model used all its output tokens before it said anything."""
 
 
@@ -139,7 +139,7 @@ def words(answer: Answer) -> str:
 
     Raises:
         RanOut: its tokens went before it said anything.
-        TryLater: there is nothing in it; another call may bring something.
+        RetryLater: there is nothing in it; another call may bring something.
     """
     # A refusal is worded for the reader: it is the answer.
     text = answer.text or answer.refusal
@@ -148,8 +148,8 @@ def words(answer: Answer) -> str:
         if answer.cut:
             raise RanOut("the model used up its tokens before it said anything")
         if answer.unfinished:
-            raise TryLater("the model did not get beyond its reasoning")
-        raise TryLater("the model repeated itself without an end" if is_visible(text) else "the model answered nothing")
+            raise RetryLater("the model did not get beyond its reasoning")
+        raise RetryLater("the model repeated itself without an end" if is_visible(text) else "the model answered nothing")
     if answer.cut or len(whole) < len(text) or len(whole) > LONGEST:
         whole = whole_sentences(whole[:LONGEST])
         if whole.endswith("…") and len(whole) < _LEAST and (answer.cut or len(text) > LONGEST):

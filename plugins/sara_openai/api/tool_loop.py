@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sara import Context, GiveUp, Toolbox
-from sara_openai.alerts import Troubles
+from sara import Context, GiveUp, ToolCaller
+from sara_openai.alerts import ResponderAlerts
 from sara_openai.api.capabilities import Learnt
 from sara_openai.api.chat_completions import Completions
 from sara_openai.api.error_kinds import OWN_PARAMETERS
 from sara_openai.api.errors import Extent, Failed, Sent, refusal, understand, unsettled
 from sara_openai.api.excerpts import excerpt
-from sara_openai.api.protocol import Dialect
+from sara_openai.api.protocol import ModelApi
 from sara_openai.api.responses import Responses
 from sara_openai.api.result import Answer, added, interpreted
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -34,22 +34,22 @@ ANSWERED_BADLY = 502
 class Step:
     """A refused question, the refusal, and the simpler question that was put after it."""
 
-    before: Question
+    before: ModelRequest
     failed: Failed
-    after: Question
+    after: ModelRequest
 
 
-class Asker:
+class ModelSession:
     """Asks one model on one server, and remembers for a while what it does not take."""
 
-    def __init__(self, options: OpenAIOptions, context: Context, troubles: Troubles) -> None:
+    def __init__(self, options: OpenAIOptions, context: Context, troubles: ResponderAlerts) -> None:
         self._options = options
         self._context = context
         self._troubles = troubles
-        self._dialect: Dialect = Responses() if options.api == "responses" else Completions()
+        self._dialect: ModelApi = Responses() if options.api == "responses" else Completions()
         self._learnt = Learnt(context.clock)
 
-    async def ask(self, client: AsyncOpenAI, question: Question, tools: Toolbox | None = None) -> Answer:
+    async def ask(self, client: AsyncOpenAI, question: ModelRequest, tools: ToolCaller | None = None) -> Answer:
         """The model's answer, after at most `tool_rounds` rounds of calls to `tools`; its usage is that of all requests.
 
         Whatever a tool raises goes through untouched.
@@ -70,7 +70,7 @@ class Asker:
             rounds += 1
             question = replace(question, since=(*question.since, *echo, *results), closing=rounds >= self._options.tool_rounds)
 
-    async def _reach(self, client: AsyncOpenAI, question: Question) -> tuple[Question, Answer]:
+    async def _reach(self, client: AsyncOpenAI, question: ModelRequest) -> tuple[ModelRequest, Answer]:
         """An answer, and the question that got it: what the server did not take is left out of it."""
         asked = question
         steps: list[Step] = []
@@ -86,7 +86,7 @@ class Asker:
         self._learn(asked, steps)
         return asked, answered
 
-    async def _call(self, client: AsyncOpenAI, question: Question) -> Answer | Failed:
+    async def _call(self, client: AsyncOpenAI, question: ModelRequest) -> Answer | Failed:
         """The answer to one request, or what its failure means. The failure itself ends here: it holds the request, key and all."""
         from aiohttp import ClientError
         from openai import OpenAIError
@@ -107,12 +107,12 @@ class Asker:
         scope: Extent = "conversation" if read.status is None else "responder"
         return refusal(read.status or ANSWERED_BADLY, read, {}, host, now, sent, scope=scope)
 
-    def _excerpt(self, said: str, question: Question) -> str:
+    def _excerpt(self, said: str, question: ModelRequest) -> str:
         lines = (*question.history, *question.messages)
         texts = [question.heard.get(line.id, "") + " " + line.text for line in lines]
         return excerpt(said, [self._options.key], [question.private, *texts], question.names)
 
-    async def _verdict(self, client: AsyncOpenAI, asked: Question, last: Failed, steps: Sequence[Step]) -> Failed:
+    async def _verdict(self, client: AsyncOpenAI, asked: ModelRequest, last: Failed, steps: Sequence[Step]) -> Failed:
         """What to make of a question that was refused in every form: whether the message or a setting is at fault."""
         if not isinstance(last.outcome, GiveUp):
             return last
@@ -135,7 +135,7 @@ class Asker:
 
     # what is learnt
 
-    def _learn(self, answered: Question, steps: Sequence[Step]) -> None:
+    def _learn(self, answered: ModelRequest, steps: Sequence[Step]) -> None:
         """Remember what the server did not take, so that it is not tried each time."""
         for number, step in enumerate(steps, start=1):
             # The same refusal once more says that what was left out in between was not what the server minded.
@@ -178,7 +178,7 @@ class Asker:
             self._learnt.leave_out(before.conversation, [line.id for line in before.history])
             log.warning("history_refused", responder=name, conversation=before.conversation, kind=failed.kind)
 
-    def _learn_pictures(self, before: Question, failed: Failed, after: Question) -> None:
+    def _learn_pictures(self, before: ModelRequest, failed: Failed, after: ModelRequest) -> None:
         name = self._context.name
         if failed.kind == "no_pictures":
             self._learnt.learn("no_pictures")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sara import Attachment, Line
+from sara import Attachment, HistoryMessage
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 MOST_PICTURES = 4
@@ -18,7 +18,7 @@ def mime_of(attachment: Attachment) -> str:
     return attachment.mime.partition(";")[0].strip().lower()
 
 
-def picture_id(line: Line, number: int) -> str:
+def picture_id(line: HistoryMessage, number: int) -> str:
     """Return what a picture of a message is known by: its file's id, else its place in the message."""
     return line.attachments[number].id or f"{line.id}:{number}"
 
@@ -28,13 +28,13 @@ def is_picture(attachment: Attachment) -> bool:
     return attachment.kind == "image" and mime_of(attachment) in PICTURES
 
 
-def newest_pictures(lines: Sequence[Line]) -> list[tuple[Line, Attachment]]:
+def newest_pictures(lines: Sequence[HistoryMessage]) -> list[tuple[HistoryMessage, Attachment]]:
     """The pictures that are shown: the newest ones of the lines."""
     return [(line, each) for line in lines for each in line.attachments if is_picture(each)][-MOST_PICTURES:]
 
 
 def unavailable(
-    lines: Sequence[Line], shown: Collection[str], heard: Mapping[str, str], *, sees: bool, hears: bool
+    lines: Sequence[HistoryMessage], shown: Collection[str], heard: Mapping[str, str], *, sees: bool, hears: bool
 ) -> dict[str, list[str]]:
     """Why the model does not see or hear the files of each line, in their order; empty for one that it does. `shown` are the ids
     of the pictures that are really shown, `heard` the transcripts, by line; `sees` and `hears` whether it could."""
@@ -49,7 +49,7 @@ def unavailable(
     }
 
 
-def _reason(line: Line, attachment: Attachment, heard: Mapping[str, str], newest: bool, sees: bool, hears: bool) -> str:
+def _reason(line: HistoryMessage, attachment: Attachment, heard: Mapping[str, str], newest: bool, sees: bool, hears: bool) -> str:
     if attachment.kind == "audio":
         return _unheard(line, attachment, heard, hears)
     if missing := _missing(attachment):
@@ -69,7 +69,7 @@ def _reason(line: Line, attachment: Attachment, heard: Mapping[str, str], newest
     return "it could not be shown to you"
 
 
-def _unheard(line: Line, attachment: Attachment, heard: Mapping[str, str], hears: bool) -> str:
+def _unheard(line: HistoryMessage, attachment: Attachment, heard: Mapping[str, str], hears: bool) -> str:
     if line.id in heard or line.text.partition("]")[2].strip():
         return ""  # its words stand in the message, from now or from an earlier turn
     if missing := _missing(attachment):

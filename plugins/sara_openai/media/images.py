@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sara import Attachment, Line
+from sara import Attachment, HistoryMessage
 from sara_openai.api.errors import Failed, understand
 from sara_openai.api.visibility import LARGEST_PICTURE, MOST_PICTURES, is_picture, mime_of, picture_id
 from sara_openai.media.image_files import Picture, data_url
@@ -33,7 +33,7 @@ _SOUNDS: Mapping[str, str] = {
 }
 
 
-async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
+async def load_images(lines: Sequence[HistoryMessage]) -> dict[str, list[Picture]]:
     """The newest pictures of the lines, by line. What is empty, broken at its beginning or no picture at all takes nobody's place."""
     seen: dict[str, list[Picture]] = {}
     count = 0
@@ -49,7 +49,7 @@ async def see(lines: Sequence[Line]) -> dict[str, list[Picture]]:
     return seen
 
 
-def audible(lines: Iterable[Line]) -> list[tuple[Line, Attachment]]:
+def audio_attachments(lines: Iterable[HistoryMessage]) -> list[tuple[HistoryMessage, Attachment]]:
     """What could be turned into words, here or not yet: sound of a format and size that the endpoint takes."""
     return [
         (line, each)

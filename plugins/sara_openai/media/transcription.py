@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sara import Attachment, Context, GiveUp, Line
+from sara import Attachment, Context, GiveUp, HistoryMessage
 from sara_openai.api.errors import Failed
-from sara_openai.media.images import audible, hear
+from sara_openai.media.images import audio_attachments, hear
 from sara_openai.options import OpenAIOptions
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ REMEMBERED = 200
 DAY = 86_400_000
 
 
-class Listener:
+class Transcriber:
     """Has the voice messages of a turn written down, each once: should the call fail afterwards, the next need not listen (and
     pay) again."""
 
@@ -28,14 +28,14 @@ class Listener:
         self._context = context
         self._heard: dict[str, str] = {}
 
-    async def listen(self, client: AsyncOpenAI, messages: Sequence[Line]) -> dict[str, str]:
+    async def listen(self, client: AsyncOpenAI, messages: Sequence[HistoryMessage]) -> dict[str, str]:
         """What is said in the voice messages, by line: the line's own text and behind it the words. One that cannot be understood
         is left as it is: the customer is told so by the model, which is better than silence."""
         model = self._options.transcribe_with
         if model is None:
             return {}
         heard: dict[str, str] = {}
-        for line, sound in audible(messages):
+        for line, sound in audio_attachments(messages):
             if sound.path is None:
                 continue
             words = self._heard.get(sound.id)

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sara import Attachment, Line
+from sara import Attachment, HistoryMessage
 
 LONGEST_VALUE = 500
 """Characters of one value that a block holds."""
@@ -60,7 +60,7 @@ def as_json(value: object) -> str:
     return json.dumps(_clean(value, _DEEPEST + 2), ensure_ascii=False)
 
 
-def words_of(line: Line, text: str) -> str:
+def words_of(line: HistoryMessage, text: str) -> str:
     """The customer's own words in a message, whose text is `text`; empty where it brings only something else."""
     if line.role != "customer":
         return text
@@ -73,7 +73,7 @@ def words_of(line: Line, text: str) -> str:
     return "" if line.kind != "text" and text.startswith("[") else text
 
 
-def facts_of(line: Line, text: str, unseen: Sequence[str] = ()) -> dict[str, Any]:
+def facts_of(line: HistoryMessage, text: str, unseen: Sequence[str] = ()) -> dict[str, Any]:
     """What is to be said of a customer's message besides its words; empty for most. `unseen` says of each file why the model does not
     see or hear it, empty where it does."""
     if line.withdrawn:
@@ -117,7 +117,7 @@ def _file(attachment: Attachment, why: str) -> dict[str, Any]:
     return {"kind": kind, **named, **({"not_available_to_you": why} if why else {})}
 
 
-def _content(line: Line, longest: int) -> Any:
+def _content(line: HistoryMessage, longest: int) -> Any:
     """What the channel knows of a message, without what is said of it otherwise."""
     content = {key: value for key, value in line.content.items() if key not in _SAID_OTHERWISE}
     if line.kind in _FILE_KINDS and isinstance(own := content.get(line.kind), Mapping):
@@ -149,7 +149,7 @@ def _pruned(value: Any, deepest: int, longest: int) -> Any:
     return _shortened(value, longest) if isinstance(value, str) else value
 
 
-def _bounded(line: Line, facts: dict[str, Any]) -> dict[str, Any]:
+def _bounded(line: HistoryMessage, facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with less of each value where they are too long, and without the content where they are too many: people are shown
     it in short anyway."""
     for longest in (LONGEST_VALUE // 3, LONGEST_VALUE // 10):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from sara import Line
+from sara import HistoryMessage
 from sara_openai.api.visibility import unavailable
 from sara_openai.prompt.context import block, facts_of, words_of
 
 if TYPE_CHECKING:
-    from sara_openai.prompt.request import Question
+    from sara_openai.prompt.request import ModelRequest
 
 
 class Message(TypedDict):
@@ -20,7 +20,7 @@ class Message(TypedDict):
     content: str | list[dict[str, Any]]
 
 
-def compose(question: Question, *, told: bool = True) -> list[Message]:
+def compose(question: ModelRequest, *, told: bool = True) -> list[Message]:
     """The briefing first (with `told`), then what was said, then each unanswered message on its own, in the customer's own words; before
     a message, what else is known of it.
 
@@ -52,7 +52,7 @@ def sendable(value: Any) -> Any:
     return value
 
 
-def _messages(question: Question, line: Line, unseen: Sequence[str]) -> Iterator[Message]:
+def _messages(question: ModelRequest, line: HistoryMessage, unseen: Sequence[str]) -> Iterator[Message]:
     """What is told of one line. A message without words is told by what is known of it; an earlier one of ours, which some servers
     refuse, not at all."""
     text = question.heard.get(line.id, line.text)

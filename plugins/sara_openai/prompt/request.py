@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sara import GiveUp, Line, ToolSpec, estimated_tokens
+from sara import GiveUp, HistoryMessage, ToolSpec, estimated_tokens
 from sara_openai.api.error_kinds import OWN_PARAMETERS
 from sara_openai.api.errors import Failed
 from sara_openai.media.image_files import Picture
@@ -27,7 +27,7 @@ LEFT_OUT = "\n[… the middle of this message is left out: it was too long …]\
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelRequest:
     """A question to the model.
 
     `briefing` comes before everything, `plain` is what it says in every conversation, `private` what nobody else may read of it, and
@@ -41,8 +41,8 @@ class Question:
     """
 
     briefing: str
-    messages: Sequence[Line]
-    history: Sequence[Line] = ()
+    messages: Sequence[HistoryMessage]
+    history: Sequence[HistoryMessage] = ()
     pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     heard: Mapping[str, str] = field(default_factory=dict)
     sees: bool = False
@@ -86,7 +86,7 @@ class Question:
         lines = (*self.history, *self.messages)
         return estimated_tokens(self.briefing) + sum(estimated_tokens(self.heard.get(line.id, line.text)) for line in lines)
 
-    def simpler(self, failed: Failed) -> Question | None:
+    def simpler(self, failed: Failed) -> ModelRequest | None:
         """The same with less, where `failed` gives hope that the model takes that; None where it does not."""
         match failed.kind:
             case "length":
@@ -110,7 +110,7 @@ class Question:
                 return self._without_what_others_lack()
         return self._plainer(failed) if isinstance(failed.outcome, GiveUp) else None
 
-    def shorter(self, *, pictures_first: bool = False) -> Question | None:
+    def shorter(self, *, pictures_first: bool = False) -> ModelRequest | None:
         """Half the history, until only the waiting messages are left; then those, and what tools said, without their middles."""
         if pictures_first and self.shown:
             return self.without_pictures()
@@ -132,7 +132,7 @@ class Question:
             return replace(self, messages=self.messages[(len(self.messages) + 1) // 2 :])
         return None
 
-    def fitted(self, most: int) -> Question:
+    def fitted(self, most: int) -> ModelRequest:
         """The same in at most so many tokens, as far as can be."""
         question = self
         while question.size > most and question.history:
@@ -141,15 +141,15 @@ class Question:
             question = less
         return question
 
-    def without_pictures(self) -> Question:
+    def without_pictures(self) -> ModelRequest:
         """The same without any picture."""
         return replace(self, hidden=frozenset(self.picture_ids))
 
-    def probe(self) -> Question:
+    def probe(self) -> ModelRequest:
         """The least that is asked in every conversation, to find out whether it is this one that the server minds."""
-        line = Line("probe", "customer", "Hello", self.messages[-1].at if self.messages else 0)
+        line = HistoryMessage("probe", "customer", "Hello", self.messages[-1].at if self.messages else 0)
         briefing = self.briefing if self.plain is None else self.plain
-        return Question(
+        return ModelRequest(
             briefing,
             [line],
             plain=briefing,
@@ -160,11 +160,11 @@ class Question:
             other_word=self.other_word,
         )
 
-    def _without_tools(self) -> Question:
+    def _without_tools(self) -> ModelRequest:
         # Without tools the server could make nothing of former calls, save where it only minds that there may be no more.
         return replace(self, tools=(), since=self.since if self.closing else ())
 
-    def _without_option(self, option: str, failed: Failed) -> Question | None:
+    def _without_option(self, option: str, failed: Failed) -> ModelRequest | None:
         """Without an option of the file; where only its name is unknown, under the other one first."""
         names = {name for name in failed.options if OWN_PARAMETERS[name] == option}
         if not names:
@@ -173,12 +173,12 @@ class Question:
             return replace(self, other_word=True)
         return replace(self, unset=self.unset | {option})
 
-    def _with_half_the_pictures(self) -> Question:
+    def _with_half_the_pictures(self) -> ModelRequest:
         """The newer half of the pictures that are shown."""
         shown = [each for each in self.picture_ids if each not in self.hidden]
         return replace(self, hidden=self.hidden | set(shown[len(shown) // 2 :]))
 
-    def _without_one_picture(self) -> Question:
+    def _without_one_picture(self) -> ModelRequest:
         """One picture after the other is left out, the newest first; all of them where it is none of them alone."""
         shown = [each for each in self.picture_ids if each not in self.hidden]
         left_out = [each for each in self.picture_ids if each in self.hidden]
@@ -187,7 +187,7 @@ class Question:
         at = self.picture_ids.index(left_out[0]) + 1 if left_out else 0
         return self.without_pictures() if at == len(self.picture_ids) else replace(self, hidden=frozenset([self.picture_ids[at]]))
 
-    def _without_what_others_lack(self) -> Question | None:
+    def _without_what_others_lack(self) -> ModelRequest | None:
         """Without what this conversation has besides the waiting messages: that may be what a filter minds."""
         if self.history:
             return replace(self, history=())
@@ -197,7 +197,7 @@ class Question:
             return replace(self, briefing=self.plain)
         return None
 
-    def _plainer(self, failed: Failed) -> Question | None:
+    def _plainer(self, failed: Failed) -> ModelRequest | None:
         """Step by step without everything that a server could mind, where nobody can tell what it is."""
         if self.shown:
             return self.without_pictures()

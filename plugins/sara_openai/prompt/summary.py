@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
-from sara import GiveUp, Instant, Line
+from sara import GiveUp, HistoryMessage, Instant
 from sara_openai.api.result import Answer, cleaned, whole_sentences, words
 from sara_openai.prompt.context import as_json, facts_of, words_of
 from sara_openai.prompt.messages import encodable
@@ -42,7 +42,7 @@ _SPEAKERS = {
 }
 
 
-def material(lines: Sequence[Line], former: str, now: Instant, zone: tzinfo) -> str:
+def material(lines: Sequence[HistoryMessage], former: str, now: Instant, zone: tzinfo) -> str:
     """What is to be summed up as one text: a JSON object on each line, so that no words of a customer can pass for another's."""
     said = [
         {
@@ -58,13 +58,13 @@ def material(lines: Sequence[Line], former: str, now: Instant, zone: tzinfo) -> 
     return encodable(f"{READING}\n\n" + "\n".join(map(as_json, told)))
 
 
-def less_of(line: Line) -> Line | None:
+def less_of(line: HistoryMessage) -> HistoryMessage | None:
     """A line in half of the length at which it was summed up; None where it is short already."""
     length = min(len(line.text), LONGEST_LINE)
     return None if length <= SHORTEST else replace(line, text=shortened(line.text, max(SHORTEST, length // 2)))
 
 
-def _unseen(line: Line) -> list[str]:
+def _unseen(line: HistoryMessage) -> list[str]:
     """Nobody looks at files for a summary; what was understood of them stands in the words."""
     return ["not looked at for this summary"] * len(line.attachments)
 

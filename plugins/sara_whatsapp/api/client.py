@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
-from sara import Accepted, InDoubt, Millis, NotSent, Person, SaraError, Secret
+from sara import DeliveryUnknown, Identity, Milliseconds, NotSent, SaraError, Secret, SendResult
 from sara_whatsapp.api.error_codes import classify
 from sara_whatsapp.api.rate_limit import Pace
 from sara_whatsapp.webhook.identities import named
@@ -39,9 +39,9 @@ class Answer:
 
     status: int
     value: Any
-    retry_after: Millis | None = None
+    retry_after: Milliseconds | None = None
     used: int = 0
-    rest: Millis = 0
+    rest: Milliseconds = 0
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack(Accepted):
+class TemplatePaused(SendResult):
     """Meta took a template and does not send it yet; `standing` is its word for why."""
 
     standing: str = ""
@@ -94,7 +94,7 @@ class GraphClient:
         if session is not None:
             await session.close()
 
-    async def send(self, body: Mapping[str, Any]) -> Accepted:
+    async def send(self, body: Mapping[str, Any]) -> SendResult:
         """Post one message. Raises what `Channel.send` promises."""
         now = asyncio.get_running_loop().time()
         if (wait := self._pace.wait(now)) > _PACED_S:
@@ -105,10 +105,10 @@ class GraphClient:
             standing = words(_message(answer.value).get("message_status"))
             recipient = _recipient(answer.value)
             if standing in ("", "accepted"):
-                return Accepted(external_id, recipient)
-            return HeldBack(external_id, recipient, standing)
+                return SendResult(external_id, recipient)
+            return TemplatePaused(external_id, recipient, standing)
         if answer.status == 200 and not answer.error:
-            raise InDoubt("Meta answered 200 without a message id.")
+            raise DeliveryUnknown("Meta answered 200 without a message id.")
         raise answer.failure()
 
     async def tell(self, body: Mapping[str, Any]) -> None:
@@ -118,12 +118,12 @@ class GraphClient:
             raise answer.failure()
 
     async def node(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
-        """Get what lies at `path` below the API's version, e.g. the node of an object id. Raises NotSent or InDoubt without an
+        """Get what lies at `path` below the API's version, e.g. the node of an object id. Raises NotSent or DeliveryUnknown without an
         answer."""
         return await self._call("GET", path, self._timeout, params=query)
 
     async def change(self, path: str, fields: Mapping[str, str] | None = None) -> Answer:
-        """Post to what lies at `path`: something is set up, nothing is sent to anybody. Raises NotSent or InDoubt without an
+        """Post to what lies at `path`: something is set up, nothing is sent to anybody. Raises NotSent or DeliveryUnknown without an
         answer."""
         body = json.dumps(fields).encode() if fields else None
         headers = {"Content-Type": "application/json"} if fields else None
@@ -133,7 +133,7 @@ class GraphClient:
         """Give Meta a file; return its media id, with which this number can send it for 30 days. `file` is read in a thread.
 
         Raises:
-            NotSent, Refused, Unavailable: as for a message; never InDoubt, since nothing that a customer sees can have happened.
+            NotSent, Refused, Unavailable: as for a message; never DeliveryUnknown, since nothing that a customer sees can have happened.
         """
         form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime})
         form.add_field("file", file, filename=name, content_type=mime)
@@ -144,9 +144,9 @@ class GraphClient:
             if answer.status == 200 and media_id:
                 return media_id
             outcome = answer.failure() if answer.status != 200 or answer.error else NotSent("Meta gave no id for a file.")
-        except InDoubt as error:
+        except DeliveryUnknown as error:
             outcome = error
-        if isinstance(outcome, InDoubt):
+        if isinstance(outcome, DeliveryUnknown):
             told = NotSent(f"A file was not uploaded: {outcome}")
             told.details = outcome.details
             raise told
@@ -166,7 +166,7 @@ class GraphClient:
         data: bytes | aiohttp.FormData | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. Raises NotSent where it cannot have left, InDoubt where it may have and no answer came."""
+        """One request. Raises NotSent where it cannot have left, DeliveryUnknown where it may have and no answer came."""
         session = self._session
         if session is None or session.closed:
             raise NotSent("The channel is closed.")
@@ -189,12 +189,12 @@ class GraphClient:
         except _NEVER_LEFT as error:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            outcome = InDoubt(f"No answer from the Graph API: {type(error).__name__}")
+            outcome = DeliveryUnknown(f"No answer from the Graph API: {type(error).__name__}")
         # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
         raise outcome
 
 
-def retry_after(headers: Mapping[str, str]) -> Millis | None:
+def retry_after(headers: Mapping[str, str]) -> Milliseconds | None:
     """The wait that the header of this name asks for, in seconds or until a date, at most an hour; None where it names none."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
@@ -209,7 +209,7 @@ def retry_after(headers: Mapping[str, str]) -> Millis | None:
     return max(0, min(int(asked), _LONGEST_WAIT_S)) * 1_000 or None
 
 
-def usage(headers: Mapping[str, str]) -> tuple[int, Millis]:
+def usage(headers: Mapping[str, str]) -> tuple[int, Milliseconds]:
     """What the headers say of the calls that Meta allows: how many percent are used up, and how long it says to wait."""
     used, rest = 0, 0
     for name in _USAGE:
@@ -245,7 +245,7 @@ def _message(value: Any) -> dict[str, Any]:
     return mapping(next(iter(listed(mapping(value).get("messages"))), None))
 
 
-def _recipient(value: Any) -> Person | None:
+def _recipient(value: Any) -> Identity | None:
     """Whom Meta says that a message went to: their `wa_id` may be another spelling of the number than the one that was given."""
     contacts = listed(mapping(value).get("contacts"))
     person = named(mapping(contacts[0])) if len(contacts) == 1 else None

@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara import Failure, InDoubt, Millis, NotSent, Refused, SaraError, Unavailable, WindowClosed
+from sara import (
+    ChannelUnavailable,
+    DeliveryFailure,
+    DeliveryUnknown,
+    Milliseconds,
+    NotSent,
+    Rejected,
+    ReplyWindowClosed,
+    SaraError,
+)
 from sara_whatsapp.webhook.safe_json import mapping, words
 
 Action = Literal[
@@ -33,13 +42,13 @@ Action = Literal[
 ]
 
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
-_PAUSE: Millis = 5 * _SECOND
+_PAUSE: Milliseconds = 5 * _SECOND
 _LONGEST = 300
 _NO_REASON = "Meta gave no reason."
 _NO_MEANING = "SARA does not know this code; `sara why` shows what Meta said."
 
 
-class FileRefused(Refused):
+class FileRefused(Rejected):
     """WhatsApp does not take this file, or not as what it was sent as."""
 
 
@@ -54,7 +63,7 @@ class Code:
     action: Action
     meaning: str
     remedy: str = ""
-    after: Millis | None = None
+    after: Milliseconds | None = None
 
 
 _TOKEN = "Make a new system user token with both WhatsApp permissions and put it into access_token."  # noqa: S105  # advice
@@ -178,7 +187,7 @@ def look_up(code: int | None) -> Code | None:
     return _GRANTED if 200 <= code <= 299 else CODES.get(code)
 
 
-def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Millis | None = None) -> SaraError:
+def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Milliseconds | None = None) -> SaraError:
     """What follows from an answer that is no success: the exception to raise, not raised.
 
     `error` is the `error` object of the answer, None where there is none; `retry_after` is what the header of that name says.
@@ -193,19 +202,19 @@ def classify(http_status: int, error: Mapping[str, Any] | None, retry_after: Mil
     return told
 
 
-def explain(error: Mapping[str, Any]) -> Failure:
+def explain(error: Mapping[str, Any]) -> DeliveryFailure:
     """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
     code = _code(error)
     row = _row(error)
     told, details = "unknown" if code is None else str(code), _details(row, error)
     if row is None:
-        return Failure(
+        return DeliveryFailure(
             told,
             _NO_MEANING if details else _NO_REASON,
             then="later" if error.get("is_transient") is True else "end",
             details=details,
         )
-    return Failure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)
+    return DeliveryFailure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)
 
 
 def _row(error: Mapping[str, Any] | None) -> Code | None:
@@ -222,7 +231,7 @@ def _alert(row: Code) -> str:
     return "" if row.action in ("later_number", "later_app") and (row.after or 0) < _HOUR else row.remedy
 
 
-def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:
+def _consequence(row: Code, text: str, retry_after: Milliseconds | None) -> SaraError:
     match row.action:
         case "retry" | "retry_own":
             return NotSent(text, after=retry_after or row.after, scope="message", own_fault=row.action == "retry_own")
@@ -233,31 +242,31 @@ def _consequence(row: Code, text: str, retry_after: Millis | None) -> SaraError:
         case "later_number" | "later_app":
             return NotSent(text, after=retry_after or row.after, scope="channel", remedy=_alert(row))
         case "template_window":
-            return WindowClosed(text)
+            return ReplyWindowClosed(text)
         case "file":
             return FileRefused(text)
         case "config" | "config_token":
-            return Unavailable(text, remedy=row.remedy)
+            return ChannelUnavailable(text, remedy=row.remedy)
         case "doubt":
-            return InDoubt(text)
+            return DeliveryUnknown(text)
         case _:
-            return Refused(f"{text} {row.remedy}".strip())
+            return Rejected(f"{text} {row.remedy}".strip())
 
 
-def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None, retry_after: Millis | None) -> SaraError:
+def _unknown(http_status: int, code: int | None, error: Mapping[str, Any] | None, retry_after: Milliseconds | None) -> SaraError:
     """An answer that the table does not know: only what certainly names a refusal counts as one."""
     text = f"HTTP {http_status}" if code is None else f"{code}: {_NO_MEANING if _details(None, error) else _NO_REASON}"
     if http_status == 429:
         return NotSent(text, after=retry_after or _PAUSE, scope="channel")
     if 300 <= http_status <= 399 or (code is None and http_status in _ELSEWHERE):
-        return Unavailable(f"{text}: {_WRONG_PLACE.meaning}", remedy=_WRONG_PLACE.remedy)
+        return ChannelUnavailable(f"{text}: {_WRONG_PLACE.meaning}", remedy=_WRONG_PLACE.remedy)
     if http_status == 401:
-        return Unavailable(f"{code}: {_UNKNOWN_TOKEN.meaning}", remedy=_UNKNOWN_TOKEN.remedy)
+        return ChannelUnavailable(f"{code}: {_UNKNOWN_TOKEN.meaning}", remedy=_UNKNOWN_TOKEN.remedy)
     if not 400 <= http_status <= 499 or http_status == 408:
-        return InDoubt(text)
+        return DeliveryUnknown(text)
     if error is not None and error.get("is_transient") is True:
         return NotSent(text, after=retry_after, scope="message")
-    return Refused(text)
+    return Rejected(text)
 
 
 def _details(row: Code | None, error: Mapping[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from sara import Attachment, GiveUp, InDoubt, NotSent, SaraError, Secret, TryLater, Unavailable
+from sara import Attachment, ChannelUnavailable, DeliveryUnknown, GiveUp, NotSent, RetryLater, SaraError, Secret
 from sara_whatsapp.api.client import CONNECT_S, GraphClient, retry_after
 from sara_whatsapp.webhook.safe_json import mapping, words
 
@@ -75,7 +75,7 @@ class Downloads:
                 yield chunk
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            outcome = TryLater(f"A file broke off: {type(error).__name__}")
+            outcome = RetryLater(f"A file broke off: {type(error).__name__}")
         finally:
             response.close()
         raise outcome
@@ -97,7 +97,7 @@ class Downloads:
                 raise GiveUp(_TOO_LARGE)
         if status in _GONE:
             raise GiveUp("The file is not there any more.")
-        raise TryLater(f"Meta's file host answered {status}.")
+        raise RetryLater(f"Meta's file host answered {status}.")
 
     async def _hinted(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
         """The answer at the address that came with the message, if the file is there."""
@@ -118,8 +118,8 @@ class Downloads:
         outcome: SaraError
         try:
             answer = await self._graph.node(reference, {"phone_number_id": self._number})
-        except (NotSent, InDoubt) as error:
-            outcome = TryLater(str(error))
+        except (NotSent, DeliveryUnknown) as error:
+            outcome = RetryLater(str(error))
         else:
             if answer.status == 200 and not answer.error:
                 return self._located(mapping(answer.value))
@@ -132,7 +132,7 @@ class Downloads:
         if size.isdecimal() and int(size[:20]) > LARGEST:
             raise GiveUp(_TOO_LARGE)
         if not isinstance(url, str) or not url:
-            raise TryLater("Meta did not say where the file is.")
+            raise RetryLater("Meta did not say where the file is.")
         if (allowed := self._allowed(url)) is None:
             raise GiveUp("The file's address is not one of Meta's own.")
         return allowed
@@ -151,23 +151,23 @@ class Downloads:
                 raise GiveUp("The file's address leads away from Meta's hosts.")
             url = following
         else:
-            raise TryLater("The file's address leads in circles.")
+            raise RetryLater("The file's address leads in circles.")
         if response.status in (408, 429) or response.status >= 500:
             response.close()
             after = retry_after(response.headers)
-            raise TryLater(f"Meta's file host answered {response.status}.", after=after)
+            raise RetryLater(f"Meta's file host answered {response.status}.", after=after)
         return response
 
     async def _ask(self, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
         session = self._session
         if session is None or session.closed:
-            raise TryLater("The channel is closed.")
+            raise RetryLater("The channel is closed.")
         try:
             return await session.get(url, headers=headers, allow_redirects=False)
         except aiohttp.ClientConnectorError as error:
-            outcome = TryLater(f"No connection to Meta's file host: {error.os_error.strerror or type(error).__name__}")
+            outcome = RetryLater(f"No connection to Meta's file host: {error.os_error.strerror or type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            outcome = TryLater(f"No answer from Meta's file host: {type(error).__name__}")
+            outcome = RetryLater(f"No answer from Meta's file host: {type(error).__name__}")
         # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
         raise outcome
 
@@ -198,9 +198,9 @@ def _read(failure: SaraError) -> SaraError:
     """What a failed question about a file means to whoever wants to read it. A token that is no good is found out by the
     sending of messages; here it is a reason to wait."""
     if isinstance(failure, NotSent):
-        return TryLater(str(failure), after=failure.after)
-    if isinstance(failure, Unavailable | InDoubt):
-        return TryLater(str(failure))
+        return RetryLater(str(failure), after=failure.after)
+    if isinstance(failure, ChannelUnavailable | DeliveryUnknown):
+        return RetryLater(str(failure))
     return GiveUp(str(failure))
 
 

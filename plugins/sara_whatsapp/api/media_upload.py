@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeAlias
 
 import structlog
 
-from sara import NotSent, Part, Refused, SaraError
+from sara import NotSent, OutboundMessage, Rejected, SaraError
 from sara_whatsapp.api.client import GraphClient
 from sara_whatsapp.send.composer import TYPES
 from sara_whatsapp.webhook.safe_json import scrub
@@ -95,11 +95,11 @@ class Uploads:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def ready(self, part: Part) -> tuple[Part, str | None]:
+    async def ready(self, part: OutboundMessage) -> tuple[OutboundMessage, str | None]:
         """`part` in a form in which Meta takes its file, and Meta's id of that file; None where it has none of ours.
 
         Raises:
-            Refused: there is no such file for us to send, or it is too large.
+            Rejected: there is no such file for us to send, or it is too large.
             NotSent, Unavailable: as for a message. The conversation waits while an upload takes its time.
         """
         content = part.content
@@ -164,15 +164,15 @@ class Uploads:
 
 def fitting(kind: str, file: LocalFile) -> str:
     """The kind as which a file can be sent: its own, or a document, which may be nearly anything; what is no sticker may be an
-    image. Raises Refused where it is empty, or too large for all of them."""
+    image. Raises Rejected where it is empty, or too large for all of them."""
     if not file.size:
-        raise Refused("The file to send is empty.")
+        raise Rejected("The file to send is empty.")
     for form in (kind, "image") if kind == "sticker" else (kind,):
         most = _LARGEST.get(form, 0) if file.mime.partition(";")[0] in TYPES.get(form, ()) else 0
         if file.size <= (_ANIMATED_STICKER if form == "sticker" and most and file.animated else most):
             return form
     if file.size > _DOCUMENT:
-        raise Refused(f"The file to send is larger than {_DOCUMENT // _MB} MB.")
+        raise Rejected(f"The file to send is larger than {_DOCUMENT // _MB} MB.")
     return "document"
 
 
@@ -180,19 +180,19 @@ def look_at(folder: Path, path: str, mime: str = "", name: str = "") -> LocalFil
     """What lies at `path` below `folder`. Blocks.
 
     Raises:
-        Refused: it is not below `folder`, wherever links lead, or is no file.
+        Rejected: it is not below `folder`, wherever links lead, or is no file.
         NotSent: it cannot be read now.
     """
     try:
         root = folder.resolve(strict=True)
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(root):
-            raise Refused("Only files in the media folder can be sent.")
+            raise Rejected("Only files in the media folder can be sent.")
         with _opened(real) as file:
             found = os.fstat(file.fileno())
             head = file.read(_HEAD)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RuntimeError):
-        raise Refused("The file to send is not in the media folder.") from None
+        raise Rejected("The file to send is not in the media folder.") from None
     except OSError as error:
         raise NotSent(f"The file to send cannot be read: {error.strerror}") from None
     return LocalFile(real, _kind_of(head, mime, name), found.st_size, found.st_mtime_ns, _animated(head))

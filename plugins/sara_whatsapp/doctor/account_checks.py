@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sara import Finding, Instant
+from sara import CheckResult, Instant
 from sara_whatsapp.api.error_codes import CODES, look_up
 from sara_whatsapp.doctor.graph_queries import Said
 from sara_whatsapp.options import WhatsAppOptions
@@ -31,20 +31,22 @@ _UNREGISTERED = frozenset({"PENDING", "UNVERIFIED", "DISCONNECTED", "UNLINKED", 
 _PUNISHED = frozenset({"BANNED", "RESTRICTED"})
 
 
-def unanswered(check: str, said: Said, what: str, gone: str) -> Finding:
+def unanswered(check: str, said: Said, what: str, gone: str) -> CheckResult:
     """The finding for a question that got no good answer. `what` it was about; `gone` is the remedy where Meta does not know it."""
     if said.status == 0:
-        return Finding(check, "bad", f"Meta could not be asked about {what}: {said.trouble}", said.remedy or REACH)
+        return CheckResult(check, "bad", f"Meta could not be asked about {what}: {said.trouble}", said.remedy or REACH)
     if said.token_refused:
-        return Finding(check, "warning", f"Meta tells nothing about {what} as long as it refuses the access token.", _NEW_TOKEN)
+        return CheckResult(
+            check, "warning", f"Meta tells nothing about {what} as long as it refuses the access token.", _NEW_TOKEN
+        )
     if said.code in _GONE:
-        return Finding(check, "bad", f"Meta knows no such {what}, or this token may not see it ({said.code}).", gone)
-    return Finding(check, "bad", f"Meta tells nothing about {what}. {said.reason()}", said.row.remedy if said.row else REACH)
+        return CheckResult(check, "bad", f"Meta knows no such {what}, or this token may not see it ({said.code}).", gone)
+    return CheckResult(check, "bad", f"Meta tells nothing about {what}. {said.reason()}", said.row.remedy if said.row else REACH)
 
 
-def unchecked(check: str, option: str, what: str) -> Finding:
+def unchecked(check: str, option: str, what: str) -> CheckResult:
     """The finding for what cannot be looked at, because the file does not say enough."""
-    return Finding(
+    return CheckResult(
         check, "warning", f"Without `{option}` it cannot be checked {what}.", f"Add {option} to this channel in sara.yaml."
     )
 
@@ -52,7 +54,7 @@ def unchecked(check: str, option: str, what: str) -> Finding:
 # ── the token ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def token(options: WhatsAppOptions, heard: Mapping[str, Said], now: Instant) -> list[Finding]:
+def token(options: WhatsAppOptions, heard: Mapping[str, Said], now: Instant) -> list[CheckResult]:
     """Whether the token works, whose it is, for how long, and for what."""
     refused = any(said.token_refused for name, said in heard.items() if name not in ("token", "subscriptions"))
     if (said := heard.get("token")) is None:
@@ -67,68 +69,68 @@ def token(options: WhatsAppOptions, heard: Mapping[str, Said], now: Instant) -> 
     return [_refused_token(), *found] if refused else found
 
 
-def _refused_token() -> Finding:
-    return Finding(
+def _refused_token() -> CheckResult:
+    return CheckResult(
         "token", "bad", "Meta refuses the access token: it has expired, was revoked or was copied in part.", _NEW_TOKEN
     )
 
 
-def _no_inspection(said: Said) -> Finding:
+def _no_inspection(said: Said) -> CheckResult:
     if said.status == 0:
-        return Finding("app", "bad", f"Meta could not be asked: {said.trouble}", said.remedy or REACH)
+        return CheckResult("app", "bad", f"Meta could not be asked: {said.trouble}", said.remedy or REACH)
     if said.token_refused or said.code in _GONE or said.code == 101:
-        return Finding(
+        return CheckResult(
             "app", "bad", "Meta does not accept app_id and app_secret together, so no event of this app can be verified.", _APP
         )
-    return Finding("app", "bad", f"Meta does not tell about the app. {said.reason()}", said.row.remedy if said.row else _APP)
+    return CheckResult("app", "bad", f"Meta does not tell about the app. {said.reason()}", said.row.remedy if said.row else _APP)
 
 
-def _invalid(data: Mapping[str, Any]) -> Finding:
+def _invalid(data: Mapping[str, Any]) -> CheckResult:
     error = mapping(data.get("error"))
     row = look_up(error["code"]) if isinstance(error.get("code"), int) else None
     why = row.meaning if row else "Meta says that it is not valid."
     expired = _time(data.get("expires_at"))
     when = f" It ended on {_date(expired)}." if expired else ""
-    return Finding("token", "bad", f"The access token does not work. {why}{when}", _NEW_TOKEN)
+    return CheckResult("token", "bad", f"The access token does not work. {why}{when}", _NEW_TOKEN)
 
 
-def _owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> Finding:
+def _owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> CheckResult:
     app, kind = words(data.get("app_id")), words(data.get("type"))
     if app != options.app_id:
-        return Finding(
+        return CheckResult(
             "token",
             "bad",
             f"The access token belongs to the app {app or 'nobody'}, not to {options.app_id}.",
             "Make the token for the app that app_id names, or name the token's app and its secret.",
         )
     if kind != "SYSTEM_USER":
-        return Finding(
+        return CheckResult(
             "token",
             "warning",
             f"The access token is of the type {kind or 'unknown'}, not of a system user; such tokens end, the dashboard's within a day.",
             f"Make one of a system user in Business settings > Users > System users; {MANUAL} shows how.",
         )
-    return Finding("token", "good", "The access token works and is a system user's; app_id and app_secret belong together.")
+    return CheckResult("token", "good", "The access token works and is a system user's; app_id and app_secret belong together.")
 
 
-def _lifetime(data: Mapping[str, Any], now: Instant) -> Finding:
+def _lifetime(data: Mapping[str, Any], now: Instant) -> CheckResult:
     ends = _time(data.get("expires_at"))
     if not ends:
-        return Finding("expiry", "good", "The access token does not expire.")
+        return CheckResult("expiry", "good", "The access token does not expire.")
     left = (ends - now // 1_000) / _DAY_S
     if left <= 0:
-        return Finding("expiry", "bad", f"The access token ended on {_date(ends)}.", _NEW_TOKEN)
+        return CheckResult("expiry", "bad", f"The access token ended on {_date(ends)}.", _NEW_TOKEN)
     if left < _SOON:
-        return Finding(
+        return CheckResult(
             "expiry", "warning", f"The access token ends on {_date(ends)}, in less than {int(left) + 1} days.", _NEW_TOKEN
         )
-    return Finding("expiry", "good", f"The access token lasts until {_date(ends)}.")
+    return CheckResult("expiry", "good", f"The access token lasts until {_date(ends)}.")
 
 
-def _permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[Finding]:
+def _permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[CheckResult]:
     scopes = {words(scope) for scope in listed(data.get("scopes"))}
     if missing := [scope for scope in (SEND, MANAGE) if scope not in scopes]:
-        yield Finding(
+        yield CheckResult(
             "permissions",
             "warning",
             f"The access token does not list {' and '.join(missing)}. Sometimes Meta lists less than works.",
@@ -139,20 +141,20 @@ def _permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[
         targets = {words(target) for target in listed(mapping(each).get("target_ids"))}
         scope = words(mapping(each).get("scope"))
         if scope in (SEND, MANAGE) and targets and options.business_account_id not in {None, *targets}:
-            yield Finding(
+            yield CheckResult(
                 "permissions",
                 "warning",
                 f"The access token has {scope} for other accounts than {options.business_account_id}.",
                 "Assign this WhatsApp account to the system user with full control, and make the token anew.",
             )
             return
-    yield Finding("permissions", "good", "The access token may send messages and look after the account.")
+    yield CheckResult("permissions", "good", "The access token may send messages and look after the account.")
 
 
 # ── the number ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def number(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[Finding]:
+def number(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[CheckResult]:
     """Whether there is such a number, and how it stands with Meta."""
     said = heard["number"]
     if not said.good:
@@ -161,7 +163,7 @@ def number(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[Finding]
     node = said.value
     name = f"{words(node.get('display_phone_number'))} “{words(node.get('verified_name'))}”"
     return [
-        Finding("number", "good", f"{name} is the number."),
+        CheckResult("number", "good", f"{name} is the number."),
         *_standing(node),
         *_speed(options, node),
         *_mode(heard.get("account_mode")),
@@ -169,11 +171,11 @@ def number(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[Finding]
     ]
 
 
-def _standing(node: Mapping[str, Any]) -> Iterator[Finding]:
+def _standing(node: Mapping[str, Any]) -> Iterator[CheckResult]:
     quality, verified = words(node.get("quality_rating")), words(node.get("code_verification_status"))
     name = words(node.get("name_status"))
     if quality in ("YELLOW", "RED"):
-        yield Finding(
+        yield CheckResult(
             "quality",
             "warning",
             f"Customers' feedback makes Meta rate this number {quality.lower()}.",
@@ -181,16 +183,16 @@ def _standing(node: Mapping[str, Any]) -> Iterator[Finding]:
         )
     else:
         rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few have written"
-        yield Finding("quality", "good", f"Meta rates the number {rated}.")
+        yield CheckResult("quality", "good", f"Meta rates the number {rated}.")
     if verified and verified != "VERIFIED":
-        yield Finding(
+        yield CheckResult(
             "verification",
             "warning",
             f"The number's verification is {verified.lower().replace('_', ' ')}; a number that is registered works all the same.",
             "Should it have to be registered again, verify it first, by SMS or call, in WhatsApp Manager > Phone numbers.",
         )
     if name and name not in ("APPROVED", "AVAILABLE_WITHOUT_REVIEW"):
-        yield Finding(
+        yield CheckResult(
             "display name",
             "warning",
             f"The display name is {name.lower().replace('_', ' ')}; customers may see the bare number, and some numbers may not send.",
@@ -198,11 +200,11 @@ def _standing(node: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _speed(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[Finding]:
+def _speed(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[CheckResult]:
     level = words(mapping(node.get("throughput")).get("level"))
     granted = _SPEED.get(level)
     if granted is not None and options.throughput > granted:
-        yield Finding(
+        yield CheckResult(
             "throughput",
             "warning",
             f"`throughput` is {options.throughput} messages a second, but Meta grants this number {granted}.",
@@ -210,9 +212,9 @@ def _speed(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[Findin
         )
 
 
-def _mode(said: Said | None) -> Iterator[Finding]:
+def _mode(said: Said | None) -> Iterator[CheckResult]:
     if said is not None and said.good and words(said.value.get("account_mode")) == "SANDBOX":
-        yield Finding(
+        yield CheckResult(
             "mode",
             "warning",
             "This is a test number: it reaches at most five people, whom you have to enter by hand.",
@@ -220,21 +222,21 @@ def _mode(said: Said | None) -> Iterator[Finding]:
         )
 
 
-def _registered(heard: Mapping[str, Said]) -> Finding:
+def _registered(heard: Mapping[str, Said]) -> CheckResult:
     platform = words(_field(heard, "platform_type"))
     status = words(_field(heard, "status"))
     if status in _PUNISHED:
-        return Finding("registered", "bad", f"Meta has the number {status.lower()}.", CODES[131031].remedy)
+        return CheckResult("registered", "bad", f"Meta has the number {status.lower()}.", CODES[131031].remedy)
     if status in _UNREGISTERED or platform == "NOT_APPLICABLE":
-        return Finding(
+        return CheckResult(
             "registered",
             "bad",
             f"The number is not registered for the Cloud API ({status.lower() or 'no platform'}); sending fails with 133010.",
             CODES[133010].remedy,
         )
     if platform == "CLOUD_API" or status in _LIVE:
-        return Finding("registered", "good", "The number is registered for the Cloud API.")
-    return Finding(
+        return CheckResult("registered", "good", "The number is registered for the Cloud API.")
+    return CheckResult(
         "registered",
         "warning",
         "Meta does not say whether the number is registered; if it is not, the first message fails with 133010.",
@@ -250,24 +252,24 @@ def _field(heard: Mapping[str, Said], name: str) -> Any:
 # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sending(heard: Mapping[str, Said]) -> list[Finding]:
+def sending(heard: Mapping[str, Said]) -> list[CheckResult]:
     """Whether Meta would let a message out, and what is in its way."""
     said = heard.get("health_status")
     if said is None or not heard["number"].good:
         return []
     if not said.good:
         remedy = said.remedy or "Nothing needs to be done; a message to a phone of your own tells."
-        return [Finding("sending", "warning", f"Meta does not say whether the number can send. {said.reason()}", remedy)]
+        return [CheckResult("sending", "warning", f"Meta does not say whether the number can send. {said.reason()}", remedy)]
     health = mapping(said.value.get("health_status"))
     able = words(health.get("can_send_message"))
     if able == "AVAILABLE":
-        return [Finding("sending", "good", "Number, account, business and app can send.")]
+        return [CheckResult("sending", "good", "Number, account, business and app can send.")]
     state: State = "bad" if able == "BLOCKED" else "warning"
     told = "may not send" if able == "BLOCKED" else "can send only in part"
     hurdles = list(_hurdles(listed(health.get("entities"))))
     if not hurdles:
-        return [Finding("sending", state, f"Meta says that this number {told}, but not why.", CODES[131031].remedy)]
-    return [Finding("sending", state, f"The number {told}. {message}", remedy) for message, remedy in hurdles]
+        return [CheckResult("sending", state, f"Meta says that this number {told}, but not why.", CODES[131031].remedy)]
+    return [CheckResult("sending", state, f"The number {told}. {message}", remedy) for message, remedy in hurdles]
 
 
 def _hurdles(entities: Sequence[Any]) -> Iterator[tuple[str, str]]:

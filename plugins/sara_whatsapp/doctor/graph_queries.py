@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import structlog
 
-from sara import Clock, Instant, Millis, SaraError, Secret, read_private, write_private
+from sara import Clock, Instant, Milliseconds, SaraError, Secret, read_private, write_private
 from sara_whatsapp.api.client import Answer, GraphClient, hide
 from sara_whatsapp.api.error_codes import Code, look_up
 from sara_whatsapp.options import WhatsAppOptions
@@ -22,14 +22,14 @@ from sara_whatsapp.webhook.safe_json import mapping
 
 log = structlog.get_logger("sara_whatsapp")
 
-KEPT: Millis = 300_000
-REFUSAL_KEPT: Millis = 60_000
+KEPT: Milliseconds = 300_000
+REFUSAL_KEPT: Milliseconds = 60_000
 """How long a good answer of Meta's may be used again, and a refusal. A new account may ask 200 things an hour, a look asks a dozen."""
 
 NEARLY = 90
 """From so many percent of the calls that Meta allows on, what was heard before has to do."""
 
-OLDEST: Millis = 86_400_000
+OLDEST: Milliseconds = 86_400_000
 """Even then nothing older than this is used."""
 
 _TIMEOUT_S = 15.0
@@ -58,7 +58,7 @@ class Said:
     at: Instant = 0
     cached: bool = False
     remedy: str = ""
-    rest: Millis = 0
+    rest: Milliseconds = 0
 
     @property
     def good(self) -> bool:
@@ -175,7 +175,7 @@ class Meta:
             return Said(0, trouble=str(error))
 
 
-def _unasked(rest: Millis) -> Said:
+def _unasked(rest: Milliseconds) -> Said:
     minutes = -(-rest // 60_000)
     return Said(
         0, trouble="The questions that Meta allows in an hour are nearly used up.", remedy=f"Run this again in {minutes} minutes."
@@ -199,7 +199,7 @@ class Memory:
             if 0 <= now - said.at < (longest if said.good else min(longest, REFUSAL_KEPT))
         }
 
-    def rests(self, now: Instant) -> Millis:
+    def rests(self, now: Instant) -> Milliseconds:
         """How long Meta is not to be asked, because its limit is near."""
         return max(0, self._read()[1] - now)
 

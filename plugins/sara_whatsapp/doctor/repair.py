@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sara import Finding
+from sara import CheckResult
 from sara_whatsapp.doctor.graph_queries import Meta, Said
 from sara_whatsapp.doctor.subscription_checks import ACCOUNT, ALL, ECHOES, ESSENTIAL, same, subscribed, subscribed_callback
 from sara_whatsapp.options import WhatsAppOptions
@@ -16,7 +16,7 @@ CHANGED = ("subscribed", "subscriptions", "webhook_configuration")
 """The questions whose answers a change makes stale."""
 
 
-async def mend(meta: Meta, options: WhatsAppOptions, heard: Mapping[str, Said], address: str | None) -> list[Finding]:
+async def mend(meta: Meta, options: WhatsAppOptions, heard: Mapping[str, Said], address: str | None) -> list[CheckResult]:
     """Change what is wrong and nothing else; what was done, and what could not be."""
     found = []
     if (listing := heard.get("subscribed")) is not None and subscribed(options, listing) is False:
@@ -29,15 +29,15 @@ async def mend(meta: Meta, options: WhatsAppOptions, heard: Mapping[str, Said], 
     return found
 
 
-async def _subscribe(meta: Meta, options: WhatsAppOptions) -> Finding:
+async def _subscribe(meta: Meta, options: WhatsAppOptions) -> CheckResult:
     said = await meta.change(f"{options.business_account_id}/subscribed_apps")
     if _done(said):
-        return Finding("fix", "good", "Subscribed the app to the business account.")
+        return CheckResult("fix", "good", "Subscribed the app to the business account.")
     remedy = said.row.remedy if said.row else "Run this again; or subscribe by hand, as docs/whatsapp.md shows."
-    return Finding("fix", "bad", f"The app could not be subscribed to the business account. {said.reason()}", remedy)
+    return CheckResult("fix", "bad", f"The app could not be subscribed to the business account. {said.reason()}", remedy)
 
 
-async def _set_callback(meta: Meta, options: WhatsAppOptions, address: str, there: tuple[str, set[str]] | None) -> Finding:
+async def _set_callback(meta: Meta, options: WhatsAppOptions, address: str, there: tuple[str, set[str]] | None) -> CheckResult:
     former, held = there or ("", set())
     # A field that this app may not have makes Meta refuse them all.
     for wanted in (ALL, ALL[:-1], (*ESSENTIAL, ECHOES), ESSENTIAL, ("messages",)):
@@ -46,15 +46,15 @@ async def _set_callback(meta: Meta, options: WhatsAppOptions, address: str, ther
             break
     if _done(said):
         was = f" (it was {former})" if former and not same(former, address) else ""
-        return Finding("fix", "good", f"Set the app's callback to {address}{was}, and its fields.")
+        return CheckResult("fix", "good", f"Set the app's callback to {address}{was}, and its fields.")
     if said.code == NOT_VERIFIED:
         message = f"Meta tried {address} and did not get its challenge back."
         remedy = (
             "Mend what is said of the verify token and the way in, then run this again. Meta must reach the address from outside."
         )
-        return Finding("fix", "bad", message, remedy)
+        return CheckResult("fix", "bad", message, remedy)
     remedy = said.row.remedy if said.row else "Set it by hand in WhatsApp > Configuration, as docs/whatsapp.md shows."
-    return Finding("fix", "bad", f"The app's callback could not be set. {said.reason()}", remedy)
+    return CheckResult("fix", "bad", f"The app's callback could not be set. {said.reason()}", remedy)
 
 
 async def _post(meta: Meta, options: WhatsAppOptions, address: str, fields: Sequence[str]) -> Said:

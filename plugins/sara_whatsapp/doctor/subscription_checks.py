@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sara import Finding
+from sara import CheckResult
 from sara_whatsapp.doctor.account_checks import unanswered, unchecked
 from sara_whatsapp.doctor.graph_queries import Said
 from sara_whatsapp.options import WhatsAppOptions
@@ -26,7 +26,7 @@ _FIX = "`sara doctor --fix` does it."
 _WABA = "Compare business_account_id with WhatsApp > API Setup; the token's system user needs access to that account."
 
 
-def account(options: WhatsAppOptions, heard: Mapping[str, Said]) -> Finding:
+def account(options: WhatsAppOptions, heard: Mapping[str, Said]) -> CheckResult:
     """Whether the number belongs to the account."""
     if (said := heard.get("numbers")) is None:
         return unchecked(
@@ -38,11 +38,11 @@ def account(options: WhatsAppOptions, heard: Mapping[str, Said]) -> Finding:
         words(each.get("id")): words(each.get("display_phone_number")) for each in map(mapping, listed(said.value.get("data")))
     }
     if options.phone_number_id in numbers:
-        return Finding("account", "good", f"The number belongs to the account {options.business_account_id}.")
+        return CheckResult("account", "good", f"The number belongs to the account {options.business_account_id}.")
     if mapping(said.value.get("paging")).get("next"):
-        return Finding("account", "warning", "The account has more numbers than could be looked through.", _WABA)
+        return CheckResult("account", "warning", "The account has more numbers than could be looked through.", _WABA)
     held = ", ".join(f"{shown} (id {id})" for id, shown in list(numbers.items())[:5]) or "none"
-    return Finding("account", "bad", f"The number does not belong to this account, whose numbers are: {held}.", _WABA)
+    return CheckResult("account", "bad", f"The number does not belong to this account, whose numbers are: {held}.", _WABA)
 
 
 def subscribed(options: WhatsAppOptions, said: Said) -> bool | None:
@@ -50,7 +50,7 @@ def subscribed(options: WhatsAppOptions, said: Said) -> bool | None:
     return options.app_id in _apps(said) if said.good and options.app_id else None
 
 
-def subscription(options: WhatsAppOptions, heard: Mapping[str, Said]) -> Finding | None:
+def subscription(options: WhatsAppOptions, heard: Mapping[str, Said]) -> CheckResult | None:
     """Whether the account's events go to the app at all."""
     if (said := heard.get("subscribed")) is None:
         return None
@@ -60,10 +60,10 @@ def subscription(options: WhatsAppOptions, heard: Mapping[str, Said]) -> Finding
     told = ", ".join(f"{name or 'an app'} ({id})" for id, name in apps.items() if id != options.app_id)
     if options.app_id is None:
         if apps:
-            return Finding(
+            return CheckResult(
                 "subscription", "warning", f"The account's events go to {told}.", "Add app_id to see whether that is yours."
             )
-        return Finding(
+        return CheckResult(
             "subscription",
             "bad",
             "No app is subscribed to the account: no message arrives.",
@@ -71,8 +71,10 @@ def subscription(options: WhatsAppOptions, heard: Mapping[str, Said]) -> Finding
         )
     if options.app_id not in apps:
         others = f" Only to {told}." if told else ""
-        return Finding("subscription", "bad", f"The account's events do not go to this app: no message arrives.{others}", _FIX)
-    return Finding("subscription", "good", "The account's events go to this app" + (f", and to {told}." if told else "."))
+        return CheckResult(
+            "subscription", "bad", f"The account's events do not go to this app: no message arrives.{others}", _FIX
+        )
+    return CheckResult("subscription", "good", "The account's events go to this app" + (f", and to {told}." if told else "."))
 
 
 def subscribed_callback(said: Said) -> tuple[str, set[str]] | None:
@@ -84,41 +86,41 @@ def subscribed_callback(said: Said) -> tuple[str, set[str]] | None:
     return None
 
 
-def callback(options: WhatsAppOptions, heard: Mapping[str, Said], address: str | None) -> list[Finding]:
+def callback(options: WhatsAppOptions, heard: Mapping[str, Said], address: str | None) -> list[CheckResult]:
     """Whether the app hands its events to us, and which."""
     if (said := heard.get("subscriptions")) is None:
         return [unchecked("callback", "app_id", "where Meta delivers events")]
     if said.status and not said.good:
         remedy = "Compare app_id and app_secret with App settings > Basic."
-        return [Finding("callback", "bad", f"Meta does not tell where it delivers events. {said.reason()}", remedy)]
+        return [CheckResult("callback", "bad", f"Meta does not tell where it delivers events. {said.reason()}", remedy)]
     if not said.good:
         return [unanswered("callback", said, f"app {options.app_id}", "Compare app_id with App settings > Basic.")]
     found = subscribed_callback(said)
     if found is None:
-        return [Finding("callback", "bad", "The app has no callback address: Meta delivers no events.", _FIX)]
+        return [CheckResult("callback", "bad", "The app has no callback address: Meta delivers no events.", _FIX)]
     return [_callback_address(found[0], heard, address), _callback_fields(found[1])]
 
 
-def _callback_address(there: str, heard: Mapping[str, Said], address: str | None) -> Finding:
+def _callback_address(there: str, heard: Mapping[str, Said], address: str | None) -> CheckResult:
     if address is None:
         remedy = "Set server.public_url, e.g. https://bot.example.org."
-        return Finding(
+        return CheckResult(
             "callback",
             "warning",
             f"Meta delivers events to {there}. Without public_url it cannot be checked whether that is here.",
             remedy,
         )
     if same(there, address):
-        return Finding("callback", "good", f"Meta delivers events to {there}.")
+        return CheckResult("callback", "good", f"Meta delivers events to {there}.")
     overridden = effective(heard)
     if overridden is not None and same(overridden[1], address):
-        return Finding(
+        return CheckResult(
             "callback",
             "warning",
             f"Messages come here, but the app's own callback address is {there}: news of the account goes there.",
             _FIX,
         )
-    return Finding(
+    return CheckResult(
         "callback",
         "bad",
         f"Meta delivers events to {there}, not to {address}.",
@@ -126,19 +128,19 @@ def _callback_address(there: str, heard: Mapping[str, Said], address: str | None
     )
 
 
-def _callback_fields(fields: set[str]) -> Finding:
+def _callback_fields(fields: set[str]) -> CheckResult:
     if "messages" not in fields:
-        return Finding("fields", "bad", "The app does not subscribe to the field messages: no message arrives.", _FIX)
+        return CheckResult("fields", "bad", "The app does not subscribe to the field messages: no message arrives.", _FIX)
     if missing := [field for field in ESSENTIAL if field not in fields]:
-        return Finding("fields", "warning", f"Messages arrive, but SARA never hears of {', '.join(missing)}.", _FIX)
+        return CheckResult("fields", "warning", f"Messages arrive, but SARA never hears of {', '.join(missing)}.", _FIX)
     if ECHOES not in fields:
-        return Finding(
+        return CheckResult(
             "fields",
             "note",
             f"Messages, receipts and warnings are delivered; not what is answered from the phone app ({ECHOES}).",
             f"{_FIX} It matters only where the number is used in the WhatsApp Business app, too.",
         )
-    return Finding("fields", "good", "Messages, receipts and warnings about the account are delivered.")
+    return CheckResult("fields", "good", "Messages, receipts and warnings about the account are delivered.")
 
 
 def effective(heard: Mapping[str, Said]) -> tuple[str, str] | None:
@@ -156,22 +158,22 @@ def effective(heard: Mapping[str, Said]) -> tuple[str, str] | None:
     return None
 
 
-def overrides(heard: Mapping[str, Said], address: str | None) -> Iterator[Finding]:
+def overrides(heard: Mapping[str, Said], address: str | None) -> Iterator[CheckResult]:
     """Whether somebody sends messages elsewhere before the app's own address counts."""
     if (found := effective(heard)) is None:
         if any(name in heard and heard[name].good for name in ("webhook_configuration", "subscribed")):
-            yield Finding("overrides", "good", "No other address stands above the app's.")
+            yield CheckResult("overrides", "good", "No other address stands above the app's.")
         return
     of, url = found
     if address is not None and same(url, address):
-        yield Finding("overrides", "good", f"An address set for {of} stands above the app's, and leads here.")
+        yield CheckResult("overrides", "good", f"An address set for {of} stands above the app's, and leads here.")
         return
     how = (
         'post {"webhook_configuration": {"override_callback_uri": ""}} to the phone number id'
         if of == "the phone number"
         else "post an empty body to <business account id>/subscribed_apps"
     )
-    yield Finding(
+    yield CheckResult(
         "overrides",
         "bad" if address is not None else "warning",
         f"An address set for {of} stands above the app's: messages go to {url}.",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Finding
+from sara import CheckResult
 from sara_whatsapp.doctor.account_checks import unanswered, unchecked
 from sara_whatsapp.doctor.graph_queries import Said
 from sara_whatsapp.options import TemplateOptions, WhatsAppOptions
@@ -20,7 +20,7 @@ _FOR_NOW = frozenset({"PENDING", "IN_APPEAL"})
 """Statuses that end by themselves."""
 
 
-def template(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[Finding]:
+def template(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[CheckResult]:
     """Whether the template is there in its language, approved, and takes what the file gives it."""
     wanted = options.template
     if wanted is None:
@@ -37,49 +37,49 @@ def template(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[Findin
     return [_standing(wanted, node), *_filling(wanted, node), *_category(wanted, node)]
 
 
-def _missing(wanted: TemplateOptions, languages: list[str]) -> Finding:
+def _missing(wanted: TemplateOptions, languages: list[str]) -> CheckResult:
     if languages:
         message = f"The template {wanted.name} is not there in {wanted.language}, only in {', '.join(languages)}."
-        return Finding(CHECK, "bad", message, "Name the language exactly as it is approved, or hand in a translation.")
+        return CheckResult(CHECK, "bad", message, "Name the language exactly as it is approved, or hand in a translation.")
     message = f"The account has no template {wanted.name}: a customer who has been silent for a day cannot be asked to write."
-    return Finding(CHECK, "bad", message, f"Hand it in, or correct its name. {_MANAGER}")
+    return CheckResult(CHECK, "bad", message, f"Hand it in, or correct its name. {_MANAGER}")
 
 
-def _standing(wanted: TemplateOptions, node: Mapping[str, Any]) -> Finding:
+def _standing(wanted: TemplateOptions, node: Mapping[str, Any]) -> CheckResult:
     status = words(node.get("status")).upper()
     named = f"The template {wanted.name} ({wanted.language})"
     if status == "APPROVED":
-        return Finding(CHECK, "good", f"{named} is approved.")
+        return CheckResult(CHECK, "good", f"{named} is approved.")
     if status in _FOR_NOW:
         message = f"{named} is not approved yet ({status.lower().replace('_', ' ')})."
-        return Finding(CHECK, "warning", message, f"Wait for Meta's decision. {_MANAGER}")
+        return CheckResult(CHECK, "warning", message, f"Wait for Meta's decision. {_MANAGER}")
     why = words(node.get("rejected_reason"))
     reason = f": {why.lower().replace('_', ' ')}" if why not in ("", "NONE") else ""
     message = f"{named} cannot be sent: it is {status.lower().replace('_', ' ') or 'not approved'}{reason}."
-    return Finding(CHECK, "bad", message, f"Correct it and hand it in again, or name another one. {_MANAGER}")
+    return CheckResult(CHECK, "bad", message, f"Correct it and hand it in again, or name another one. {_MANAGER}")
 
 
-def _filling(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[Finding]:
+def _filling(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[CheckResult]:
     """What the template has places for and the file does not fill: Meta refuses such a send."""
     parts = {words(part.get("type")).upper(): part for part in map(mapping, listed(node.get("components")))}
     places = list(dict.fromkeys(_PLACE.findall(words(mapping(parts.get("BODY")).get("text")))))
     if [place for place in places if not place.isdecimal()]:
         message = f"The template has places with names ({', '.join(places)}), which cannot be filled."
-        return [Finding(CHECK, "bad", message, "Use places with numbers, {{1}}, {{2}} …, and hand it in again.")]
+        return [CheckResult(CHECK, "bad", message, "Use places with numbers, {{1}}, {{2}} …, and hand it in again.")]
     if len(places) != len(wanted.parameters):
         message = f"The template's text has {len(places)} places, and the file fills {len(wanted.parameters)}: Meta refuses it."
-        return [Finding(CHECK, "bad", message, "Write one value for each place under template.parameters, in their order.")]
+        return [CheckResult(CHECK, "bad", message, "Write one value for each place under template.parameters, in their order.")]
     header = mapping(parts.get("HEADER"))
     if _PLACE.search(words(header.get("text"))) or words(header.get("format")).upper() not in ("", "TEXT"):
         message = "The template's header has a place or a file, which cannot be filled: Meta refuses it."
-        return [Finding(CHECK, "bad", message, "Use a template without a header, or with a fixed text there.")]
+        return [CheckResult(CHECK, "bad", message, "Use a template without a header, or with a fixed text there.")]
     return []
 
 
-def _category(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[Finding]:
+def _category(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[CheckResult]:
     approved = words(node.get("category")).lower()
     if approved in ("", wanted.category):
         return []
     message = f"Meta has approved the template as {approved}, and the file says {wanted.category}."
     remedy = f"Write `category: {approved}`." if approved == "marketing" else "Write the category as Meta has it."
-    return [Finding(CHECK, "warning", message, remedy)]
+    return [CheckResult(CHECK, "warning", message, remedy)]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from sara import Finding, why_unreachable
+from sara import CheckResult, explain_unreachable
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.webhook.self_test import probe
 
@@ -37,7 +37,7 @@ class Reply:
     location: str = ""
 
 
-async def look(options: WhatsAppOptions, address: str) -> list[Finding]:
+async def look(options: WhatsAppOptions, address: str) -> list[CheckResult]:
     """Try the public address: Meta's handshake, a signed event, a wrongly signed one, and a large one."""
     found = _https(options, address)
     # Nothing of ours is remembered from one request to the next: each arrives as Meta's do.
@@ -47,15 +47,15 @@ async def look(options: WhatsAppOptions, address: str) -> list[Finding]:
         try:
             return [*found, *await door.verification(), *await door.events()]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            why, remedy = why_unreachable(error)
-            return [*found, Finding("way in", "bad", f"{address} does not answer: {why}.", remedy)]
+            why, remedy = explain_unreachable(error)
+            return [*found, CheckResult("way in", "bad", f"{address} does not answer: {why}.", remedy)]
 
 
-def _https(options: WhatsAppOptions, address: str) -> list[Finding]:
+def _https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
     if urlsplit(address).scheme == "https" or options.loopback:
         return []
     return [
-        Finding(
+        CheckResult(
             "https", "bad", f"Meta delivers to https only, not to {address}.", "Put a web server with a certificate before SARA."
         )
     ]
@@ -67,78 +67,78 @@ class _Door:
         self._options = options
         self._address = address
 
-    async def verification(self) -> list[Finding]:
+    async def verification(self) -> list[CheckResult]:
         challenge = str(secrets.randbelow(10**12))
         right = await self._knock(self._options.verify_token.reveal(), challenge)
         if right.status != 200:
             if right.status == 403:
                 message = f"{self._address} does not accept our own verify_token; Meta's handshake would fail."
-                return [Finding("verify token", "bad", message, _RESTART)]
+                return [CheckResult("verify token", "bad", message, _RESTART)]
             return [self._astray("verify token", right)]
         if right.body.decode("utf-8", "replace").strip() != challenge:
             message = f"{self._address} answers, but does not give the challenge back: that is not SARA."
-            return [Finding("verify token", "bad", message, _PATH)]
+            return [CheckResult("verify token", "bad", message, _PATH)]
         wrong = await self._knock(secrets.token_urlsafe(24), challenge)
         if wrong.status == 200:
             message = f"{self._address} accepts any verify token: that is not SARA."
-            return [Finding("verify token", "bad", message, _PATH)]
-        return [Finding("verify token", "good", "The handshake works, and fails with a wrong token.")]
+            return [CheckResult("verify token", "bad", message, _PATH)]
+        return [CheckResult("verify token", "good", "The handshake works, and fails with a wrong token.")]
 
-    async def events(self) -> list[Finding]:
+    async def events(self) -> list[CheckResult]:
         body = probe()
         signed = await self._post(body, self._options.app_secrets[0].reveal())
         if signed.status != 200:
             if signed.status in (401, 403):
                 message = "A signed event is turned away: the signature does not fit what arrives at SARA."
-                return [Finding("events", "bad", message, _BODY)]
+                return [CheckResult("events", "bad", message, _BODY)]
             return [self._astray("events", signed)]
         wrong = await self._post(body, secrets.token_hex(16))
         if wrong.status not in (401, 403):
             message = f"A wrongly signed event is answered {wrong.status} instead of 401: that is not SARA."
-            return [Finding("events", "bad", message, _PATH)]
+            return [CheckResult("events", "bad", message, _PATH)]
         return [
-            Finding("events", "good", "A signed event goes all the way; a wrongly signed one is turned away."),
+            CheckResult("events", "good", "A signed event goes all the way; a wrongly signed one is turned away."),
             await self._large(),
         ]
 
-    async def _large(self) -> Finding:
+    async def _large(self) -> CheckResult:
         try:
             status = (await self._post(probe(LARGE), self._options.app_secrets[0].reveal())).status
             told = f"answered {status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Some web servers hang up on a body that is too large for them.
-            status, told = 0, why_unreachable(error)[0]
+            status, told = 0, explain_unreachable(error)[0]
         if status == 200:
-            return Finding("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")
+            return CheckResult("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")
         remedy = "Let the web server take 4 MB: `client_max_body_size 4m;` in nginx; Caddy has no limit of its own."
-        return Finding(
+        return CheckResult(
             "large events", "warning", f"An event of 3 MB, the most that Meta sends, does not go through ({told}).", remedy
         )
 
-    def _astray(self, check: str, reply: Reply) -> Finding:
+    def _astray(self, check: str, reply: Reply) -> CheckResult:
         """What an answer says that no SARA gives."""
         state: Literal["bad"] = "bad"
         where = f"{self._address} answers {reply.status}"
         if 300 <= reply.status < 400:
-            return Finding(
+            return CheckResult(
                 check, state, f"{where}, a redirect to {reply.location or 'elsewhere'}.", "Set public_url to the final address."
             )
         if reply.status in (502, 504):
-            return Finding(check, state, f"{where}: the web server is there, and nobody behind it.", _WITHIN)
+            return CheckResult(check, state, f"{where}: the web server is there, and nobody behind it.", _WITHIN)
         if reply.status == 503:
-            return Finding(
+            return CheckResult(
                 check, state, f"{where}: SARA is stopping, cannot store, or does not run.", "See `sara queue stats` and the log."
             )
         if reply.status in (404, 405):
-            return Finding(check, state, f"{where}: nobody listens at this path.", _PATH)
+            return CheckResult(check, state, f"{where}: nobody listens at this path.", _PATH)
         if reply.status in (401, 403, 407, 429):
-            return Finding(
+            return CheckResult(
                 check,
                 state,
                 f"{where}: something in between turns us away.",
                 "Let everybody in at this path; SARA checks the signature.",
             )
-        return Finding(check, state, f"{where}, which SARA never does.", _PATH)
+        return CheckResult(check, state, f"{where}, which SARA never does.", _PATH)
 
     async def _knock(self, token: str, challenge: str) -> Reply:
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}

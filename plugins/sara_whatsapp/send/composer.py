@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from sara import Draft, Part, plain, utf16_length
+from sara import OutboundMessage, OutgoingContent, render_plain_text, utf16_length
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
 from sara_whatsapp.formatting.markup import FENCE
 from sara_whatsapp.send.content import address, degrees, items, line, said
@@ -45,10 +45,10 @@ _EMOJI = re.compile(
 _TEMPLATE = re.compile(r"[a-z0-9_]{1,512}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{2,4})?")
 
-_Maker: TypeAlias = Callable[[Draft, int], list[Draft] | None]
+_Maker: TypeAlias = Callable[[OutgoingContent, int], list[OutgoingContent] | None]
 
 
-def compose(draft: Draft, limit: int = 4096) -> list[Draft]:
+def compose(draft: OutgoingContent, limit: int = 4096) -> list[OutgoingContent]:
     """The parts that say `draft`, in the order in which they are to be sent; each is within WhatsApp's limits.
 
     `limit` is the longest text of one part, in UTF-16 units. What fits no richer form becomes text; a draft that says nothing
@@ -58,17 +58,17 @@ def compose(draft: Draft, limit: int = 4096) -> list[Draft]:
     make = _MAKERS.get(draft.kind)
     parts = make(draft, limit) if make else None
     if parts is None:
-        parts = _texts(replace(draft, text=scrub(plain(draft))), limit)
+        parts = _texts(replace(draft, text=scrub(render_plain_text(draft))), limit)
     if draft.reply_to and parts and not any(part.reply_to for part in parts):
         parts[0] = replace(parts[0], reply_to=draft.reply_to)
     return parts
 
 
-def _texts(draft: Draft, limit: int) -> list[Draft]:
-    return [Draft(piece) for piece in split(_marked(draft), limit)]
+def _texts(draft: OutgoingContent, limit: int) -> list[OutgoingContent]:
+    return [OutgoingContent(piece) for piece in split(_marked(draft), limit)]
 
 
-def _marked(draft: Draft) -> str:
+def _marked(draft: OutgoingContent) -> str:
     """The text of a draft in WhatsApp's own marks."""
     return to_whatsapp(draft.text) if draft.markdown else draft.text
 
@@ -76,7 +76,7 @@ def _marked(draft: Draft) -> str:
 # ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _file(draft: Draft, limit: int) -> list[Draft] | None:
+def _file(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     path, url = said(draft.content.get("path")), address(draft.content, "url")
     if not path and not url:
         return None
@@ -92,11 +92,11 @@ def _file(draft: Draft, limit: int) -> list[Draft] | None:
     content = {key: value for key, value in given.items() if value}
     caption = _marked(draft)
     if kind in _CAPTIONED and utf16_length(caption) <= min(_BODY, limit):
-        return [Draft(caption, kind, content)]
-    return [*_texts(draft, limit), Draft("", kind, content)]
+        return [OutgoingContent(caption, kind, content)]
+    return [*_texts(draft, limit), OutgoingContent("", kind, content)]
 
 
-def file_of(draft: Draft) -> Draft:
+def file_of(draft: OutgoingContent) -> OutgoingContent:
     """A text as a file of its own, its first paragraph beside it. The part's text stays what was said."""
     text = _marked(replace(draft, text=scrub(draft.text)))
     beginning = split(text, _BODY - 1)[0]
@@ -104,15 +104,15 @@ def file_of(draft: Draft) -> Draft:
     if first.count(FENCE) % 2:
         first, more = beginning, ""  # a paragraph within code is none
     caption = first if more or beginning == text else f"{first}…"
-    return Draft(text, "document", {"written": True, "caption": caption, **_WRITTEN}, draft.reply_to)
+    return OutgoingContent(text, "document", {"written": True, "caption": caption, **_WRITTEN}, draft.reply_to)
 
 
-def document_of(part: Part) -> Part | None:
+def document_of(part: OutboundMessage) -> OutboundMessage | None:
     """A part with a file as a document; None where it is one, or has no file."""
     return replace(part, kind="document") if part.kind in _FILES and part.kind != "document" else None
 
 
-def words_of(part: Part) -> Part | None:
+def words_of(part: OutboundMessage) -> OutboundMessage | None:
     """What a part with a file says beside it, as text; None where that is nothing."""
     if part.kind not in _FILES or not part.text.strip() or part.content.get("written"):
         return None  # a text that was made a file is too long for a message
@@ -135,7 +135,7 @@ def _last_of(url: str) -> str:
 # ── forms to fill in or to tap ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _choices(draft: Draft, limit: int) -> list[Draft] | None:
+def _choices(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     form = form_of(draft)
     if form is None:
         return None
@@ -146,7 +146,7 @@ def _choices(draft: Draft, limit: int) -> list[Draft] | None:
     return _formed(text, form.kind, form.content, limit)
 
 
-def _link(draft: Draft, limit: int) -> list[Draft] | None:
+def _link(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     url = address(draft.content, "url")
     if not url:
         return None
@@ -157,47 +157,47 @@ def _link(draft: Draft, limit: int) -> list[Draft] | None:
     return _formed(text, "link", {"title": label, "url": url}, limit)
 
 
-def _ask(draft: Draft, limit: int) -> list[Draft]:
+def _ask(draft: OutgoingContent, limit: int) -> list[OutgoingContent]:
     sign = _PLACE if draft.kind == "ask_location" else _NUMBER
     return _formed(_marked(draft) or sign, draft.kind, {}, limit)
 
 
-def _formed(text: str, kind: str, content: dict[str, Any], limit: int) -> list[Draft]:
+def _formed(text: str, kind: str, content: dict[str, Any], limit: int) -> list[OutgoingContent]:
     """A form with as much of the end of `text` as it holds, behind the rest of it."""
     before, body = split_end(text, min(_BODY, limit))
-    return [*(Draft(piece) for piece in split(before, limit)), Draft(body or _BELOW, kind, content)]
+    return [*(OutgoingContent(piece) for piece in split(before, limit)), OutgoingContent(body or _BELOW, kind, content)]
 
 
 # ── the rest ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _location(draft: Draft, limit: int) -> list[Draft] | None:
+def _location(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     latitude, longitude = degrees(draft.content, "latitude", 90), degrees(draft.content, "longitude", 180)
     if latitude is None or longitude is None:
         return None
     words = {key: line(draft.content, key) for key in ("name", "address")}
     content = {"latitude": latitude, "longitude": longitude, **{key: text for key, text in words.items() if text}}
-    return [*_texts(draft, limit), Draft("", "location", content)]
+    return [*_texts(draft, limit), OutgoingContent("", "location", content)]
 
 
-def _contact(draft: Draft, limit: int) -> list[Draft] | None:
+def _contact(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     phones = [phone for phone in map(said, items(draft.content, "phones")) if phone]
     if not phones:
         return None
     content = {"name": line(draft.content, "name") or phones[0], "phones": phones}
-    return [*_texts(draft, limit), Draft("", "contact", content)]
+    return [*_texts(draft, limit), OutgoingContent("", "contact", content)]
 
 
-def _reaction(draft: Draft, limit: int) -> list[Draft] | None:
+def _reaction(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     given = draft.content.get("emoji")
     # An empty one takes the reaction back, which only somebody who says so can mean.
     emoji, text = (said(given), draft.text) if isinstance(given, str) else (draft.text.strip(), "")
     if not draft.reply_to or not (_EMOJI.fullmatch(emoji) or given == ""):
         return None
-    return [*_texts(replace(draft, text=text), limit), Draft("", "reaction", {"emoji": emoji}, draft.reply_to)]
+    return [*_texts(replace(draft, text=text), limit), OutgoingContent("", "reaction", {"emoji": emoji}, draft.reply_to)]
 
 
-def _template(draft: Draft, limit: int) -> list[Draft] | None:
+def _template(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     name, language = said(draft.content.get("name")), said(draft.content.get("language"))
     if not _TEMPLATE.fullmatch(name) or not _LANGUAGE.fullmatch(language):
         return None
@@ -209,7 +209,7 @@ def _template(draft: Draft, limit: int) -> list[Draft] | None:
         content["parameters"] = parameters
     elif components is None and draft.text.strip():
         return None
-    return [Draft(draft.text, "template", content)]
+    return [OutgoingContent(draft.text, "template", content)]
 
 
 _MAKERS: Mapping[str, _Maker] = {

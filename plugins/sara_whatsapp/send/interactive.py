@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Any, NamedTuple
 
-from sara import Draft, split_text, utf16_length
+from sara import OutgoingContent, split_text, utf16_length
 from sara_whatsapp.send.content import items, line, said
 
 _BUTTONS, _BUTTON, _BUTTON_ID = 3, 20, 256
@@ -33,7 +33,7 @@ class Form:
     below: list[str] = field(default_factory=list)
 
 
-def form_of(draft: Draft) -> Form | None:
+def form_of(draft: OutgoingContent) -> Form | None:
     """What WhatsApp can show of the choices of `draft`: up to three short ones as buttons, up to ten as a list. None where
     there is no choice, or too much to choose from."""
     groups = list(_groups(draft))
@@ -96,7 +96,7 @@ def _row(choice: _Choice, whole: list[str]) -> dict[str, str]:
 # ── what the draft holds ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _groups(draft: Draft) -> Iterator[tuple[str, list[_Choice]]]:
+def _groups(draft: OutgoingContent) -> Iterator[tuple[str, list[_Choice]]]:
     """The choices under the titles of their sections, each to be told from all others by its id and by its words."""
     sections: Sequence[Any] = [draft.content] if draft.kind == "buttons" else items(draft.content, "sections")
     found: list[_Choice] = []

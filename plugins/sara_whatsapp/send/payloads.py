@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sara import Part, Person, Refused
+from sara import Identity, OutboundMessage, Rejected
 from sara_whatsapp.webhook.safe_json import scrub
 
 _LINK = re.compile(r"https?://\S", re.IGNORECASE)
@@ -19,12 +19,12 @@ _CAPTIONED = frozenset({"image", "video", "document"})
 _UNQUOTING = frozenset({"reaction", "template"})
 
 
-def message_body(part: Part, attempt_id: str, media_id: str | None = None) -> dict[str, Any]:
+def message_body(part: OutboundMessage, attempt_id: str, media_id: str | None = None) -> dict[str, Any]:
     """The body that sends `part`; `attempt_id` comes back in every receipt of it. `media_id` is Meta's id of the part's file
     where it was uploaded; without one Meta is given the file's `url`.
 
     Raises:
-        Refused: there is no way to say this, or nobody to say it to.
+        Rejected: there is no way to say this, or nobody to say it to.
     """
     kind, own = _own(part, media_id)
     body: dict[str, Any] = {
@@ -50,7 +50,7 @@ def typing_body(external_id: str) -> dict[str, Any]:
     return {**read_body(external_id), "typing_indicator": {"type": "text"}}
 
 
-def _own(part: Part, media_id: str | None) -> tuple[str, Any]:
+def _own(part: OutboundMessage, media_id: str | None) -> tuple[str, Any]:
     """The type of the message in Meta's words, and what stands under the key of that name."""
     content = part.content
     match part.kind:
@@ -64,16 +64,16 @@ def _own(part: Part, media_id: str | None) -> tuple[str, Any]:
             return "contacts", [_card(content)]
         case "reaction":
             if not part.reply_to:
-                raise Refused("There is no message to react to.")
+                raise Rejected("There is no message to react to.")
             return "reaction", {"message_id": part.reply_to, "emoji": scrub(str(content.get("emoji") or ""))}
         case "buttons" | "list" | "link" | "ask_location" | "ask_contact":
             return "interactive", _interactive(part)
         case "template":
             return "template", _template(content)
-    raise Refused(f"The WhatsApp channel cannot send a message of kind {part.kind!r}.")
+    raise Rejected(f"The WhatsApp channel cannot send a message of kind {part.kind!r}.")
 
 
-def _media(part: Part, media_id: str | None) -> dict[str, Any]:
+def _media(part: OutboundMessage, media_id: str | None) -> dict[str, Any]:
     own: dict[str, Any] = {"id": media_id} if media_id else {"link": _text(part.content.get("url"), "url")}
     caption = str(part.content.get("caption") or "") if part.content.get("written") else part.text
     if part.kind in _CAPTIONED and caption:
@@ -90,7 +90,7 @@ def _location(content: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("latitude", "longitude"):
         value = content.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise Refused(f"A location needs a {key}.")
+            raise Rejected(f"A location needs a {key}.")
         own[key] = value
     return own | {key: _text(content[key], key) for key in ("name", "address") if content.get(key)}
 
@@ -102,7 +102,7 @@ def _card(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": {"formatted_name": name, "first_name": name}, "phones": phones}
 
 
-def _interactive(part: Part) -> dict[str, Any]:
+def _interactive(part: OutboundMessage) -> dict[str, Any]:
     content = part.content
     match part.kind:
         case "buttons":
@@ -154,33 +154,33 @@ def _template(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Refused(f"The message has no {name}.")
+        raise Rejected(f"The message has no {name}.")
     return scrub(value)
 
 
 def _items(content: Mapping[str, Any], name: str) -> Sequence[Any]:
     value = content.get(name)
     if not isinstance(value, list | tuple) or not value:
-        raise Refused(f"The message has no {name}.")
+        raise Rejected(f"The message has no {name}.")
     return value
 
 
 def _mapping(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise Refused(f"The message has no {name}.")
+        raise Rejected(f"The message has no {name}.")
     return value
 
 
-def pair_of(person: Person) -> str:
+def pair_of(person: Identity) -> str:
     """Whom Meta counts messages to: one person, whatever conversations they are in."""
     return next(iter(_addressee(person).values()))
 
 
-def _addressee(person: Person) -> dict[str, str]:
+def _addressee(person: Identity) -> dict[str, str]:
     # With the plus Meta never puts the business's own country code in front. Sending to the number keeps it visible in
     # webhooks, so it comes before the user id, which would be ignored beside it.
     if person.phone and _DIGITS.fullmatch(person.phone):
         return {"to": f"+{person.phone}"}
     if user_id := person.user_id or person.parent_id:
         return {"recipient": user_id}
-    raise Refused("Nothing that WhatsApp can address is known of this person.")
+    raise Rejected("Nothing that WhatsApp can address is known of this person.")

@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sara import AccountEvent, Change, Echo, IdentityChange, InboundMessage, Instant, PreferenceChange, Receipt, SetAside
+from sara import (
+    AccountChange,
+    AccountEvent,
+    DeliveryReceipt,
+    IdentityChange,
+    InboundMessage,
+    Instant,
+    OperatorEcho,
+    PreferenceChange,
+    UnparsedPayload,
+)
 from sara_whatsapp.api.error_codes import explain
 from sara_whatsapp.webhook.account_events import account_event, trouble
 from sara_whatsapp.webhook.attachments import attachments_of
@@ -62,9 +72,9 @@ class Parsed:
     """All that one body said."""
 
     messages: tuple[InboundMessage, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
-    changes: tuple[Change, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+    receipts: tuple[DeliveryReceipt, ...] = ()
+    changes: tuple[AccountChange, ...] = ()
+    set_aside: tuple[UnparsedPayload, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
@@ -73,9 +83,9 @@ def parse(body: bytes, number: Number, now: Instant) -> Parsed:
     try:
         document = decode(body)
     except Unreadable as error:
-        return Parsed(set_aside=(SetAside(number.account, str(error), body),))
+        return Parsed(set_aside=(UnparsedPayload(number.account, str(error), body),))
     if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
-        return Parsed(set_aside=(SetAside(number.account, "no list of entries", body),))
+        return Parsed(set_aside=(UnparsedPayload(number.account, "no list of entries", body),))
     reader = _Reader(number, now)
     product = words(document.get("object"))
     if product and product != "whatsapp_business_account":
@@ -86,7 +96,7 @@ def parse(body: bytes, number: Number, now: Instant) -> Parsed:
     parsed = reader.parsed()
     if reader.odd > _MOST_ODD:
         reason = f"{reader.odd} elements were not understood, the first: {parsed.set_aside[0].reason}"
-        return replace(parsed, set_aside=(SetAside(number.account, reason, body),))
+        return replace(parsed, set_aside=(UnparsedPayload(number.account, reason, body),))
     return parsed
 
 
@@ -101,9 +111,9 @@ class _Reader:
         self._number = number
         self._now = now
         self._messages: list[InboundMessage] = []
-        self._receipts: list[Receipt] = []
-        self._changes: list[Change] = []
-        self._aside: list[SetAside] = []
+        self._receipts: list[DeliveryReceipt] = []
+        self._changes: list[AccountChange] = []
+        self._aside: list[UnparsedPayload] = []
         self._notes: Counter[tuple[str, str]] = Counter()
         self._news = 0
         self.odd = 0
@@ -264,7 +274,7 @@ class _Reader:
         errors = listed(status.get("errors"))
         pricing = {key: said for key, said in mapping(status.get("pricing")).items() if isinstance(said, str | bool)}
         self._receipts.append(
-            Receipt(
+            DeliveryReceipt(
                 account=self._number.account,
                 status=known,
                 at=_instant(status.get("timestamp"), self._now),
@@ -295,7 +305,7 @@ class _Reader:
             raise _Odd("names nobody" if external_id else "no id")
         kind = type_of(echo)
         self._changes.append(
-            Echo(
+            OperatorEcho(
                 account=self._number.account,
                 external_id=external_id,
                 person=person,
@@ -311,7 +321,7 @@ class _Reader:
     def _set_aside(self, reason: str, element: Any) -> None:
         self.odd += 1
         if self.odd <= _MOST_ODD:
-            self._aside.append(SetAside(self._number.account, reason, encode(element).encode()))
+            self._aside.append(UnparsedPayload(self._number.account, reason, encode(element).encode()))
 
 
 def _with_errors(element: Any, errors: list[Any]) -> Any:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from sara import Draft, Echo, HandOver, Intake, Millis, Outcome, Person, Stale
-from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, START, STOP, WISH, Shop, message
+from sara import AttemptResult, Conflict, Handoff, Identity, InboundBatch, Milliseconds, OperatorEcho, OutgoingContent
+from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, START, STOP, WISH, StoreScenario, message
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-BYE = {"": Draft("Bye."), "de": Draft("Tschüss.")}
+BYE = {"": OutgoingContent("Bye."), "de": OutgoingContent("Tschüss.")}
 
 
 async def ill(
-    shop: Shop, unanswered: Millis = 10 * MINUTE, person: Millis = 30 * MINUTE, limit: int = 10
+    shop: StoreScenario, unanswered: Milliseconds = 10 * MINUTE, person: Milliseconds = 30 * MINUTE, limit: int = 10
 ) -> Sequence[tuple[str, str]]:
     """The conversations that somebody should look at, and why."""
     found = await shop.store.unhealthy(shop.clock(), unanswered, person, limit)
@@ -28,7 +28,7 @@ class HealthExam:
 
     # unhealthy conversations
 
-    async def test_nothing_is_wrong_where_all_is_well(self, shop: Shop) -> None:
+    async def test_nothing_is_wrong_where_all_is_well(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-1")
         waiting = await shop.asked(KOFI, "in-2")
@@ -39,7 +39,7 @@ class HealthExam:
         await shop.take(message("in-3"), verdict=STOP)
         assert await ill(shop) == []
 
-    async def test_a_message_that_waits_too_long(self, shop: Shop) -> None:
+    async def test_a_message_that_waits_too_long(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         start = shop.clock()
         shop.clock.forward(10 * MINUTE - 1)
@@ -53,22 +53,22 @@ class HealthExam:
         assert (found.since, found.detail) == (start, "busy")
 
     @pytest.mark.parametrize("why", ["the shop is closed", "it is paused"])
-    async def test_a_message_that_waits_on_purpose_waits_well(self, shop: Shop, why: str) -> None:
+    async def test_a_message_that_waits_on_purpose_waits_well(self, shop: StoreScenario, why: str) -> None:
         conversation = await shop.asked()
         if why == "it is paused":
-            await shop.store.hand_over(conversation, HandOver("operator", mode="paused"), shop.clock())
+            await shop.store.hand_over(conversation, Handoff("operator", mode="paused"), shop.clock())
         else:
             await shop.store.look_again(conversation, "reply", shop.clock() + DAY, shop.clock())
         shop.clock.forward(HOUR)
         assert await ill(shop) == []
 
-    async def test_an_answer_that_could_not_be_made_or_sent(self, shop: Shop) -> None:
+    async def test_an_answer_that_could_not_be_made_or_sent(self, shop: StoreScenario) -> None:
         dead = await shop.asked()
         await shop.lose(dead, "given_up: no")
         shop.clock.forward(1)
         failed = await shop.answered("one", person=KOFI, external_id="in-2")
         await shop.begin(failed, "a1")
-        await shop.store.settle("a1", Outcome("refused", "failed", error="131026: undeliverable"), shop.clock())
+        await shop.store.settle("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
         found = await shop.store.unhealthy(shop.clock(), HOUR, HOUR, 10)
         assert [(each.conversation, each.what, each.detail) for each in found] == [
             (dead, "failing", "given_up: no"),
@@ -79,67 +79,67 @@ class HealthExam:
         shop.clock.forward(7 * DAY + 1)
         assert [each for each in await ill(shop) if each[1] == "failing"] == []
 
-    async def test_a_failure_that_a_person_took_over_from_is_over(self, shop: Shop) -> None:
+    async def test_a_failure_that_a_person_took_over_from_is_over(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         await shop.lose(conversation)
-        await shop.store.hand_over(conversation, HandOver("operator"), shop.clock())
+        await shop.store.hand_over(conversation, Handoff("operator"), shop.clock())
         assert await ill(shop) == []
 
-    async def test_a_doubt_until_it_ends(self, shop: Shop) -> None:
+    async def test_a_doubt_until_it_ends(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock(), error="reset"), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock(), error="reset"), shop.clock())
         assert await ill(shop) == [(conversation, "doubtful")]
         await shop.store.settle_doubt(part, "hold", True, shop.clock())
         assert await ill(shop) == [(conversation, "doubtful")]
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await ill(shop) == []
 
-    async def test_a_customer_who_waits_for_a_person(self, shop: Shop) -> None:
+    async def test_a_customer_who_waits_for_a_person(self, shop: StoreScenario) -> None:
         [stored] = (await shop.take(message("in-1", at=shop.clock()), verdict=WISH)).stored
         conversation, start = stored.conversation, shop.clock()
         shop.clock.forward(30 * MINUTE)
         await shop.take(message("in-2", at=shop.clock()))
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, 30 * MINUTE, 10)
         assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", start)
-        await shop.store.say(conversation, [Draft("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
+        await shop.store.say(conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
         assert await ill(shop) != [], "what is to be said later is no answer yet"
-        await shop.store.say(conversation, [Draft("I am Bea.")], "operator", "operator", shop.clock())
+        await shop.store.say(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
         assert await ill(shop) == []
         await shop.take(message("in-3", at=shop.clock()))
         shop.clock.forward(30 * MINUTE)
         assert await ill(shop) == [(conversation, "waiting_for_person")]
 
-    async def test_what_they_wrote_after_the_persons_words_waits_for_a_person(self, shop: Shop) -> None:
+    async def test_what_they_wrote_after_the_persons_words_waits_for_a_person(self, shop: StoreScenario) -> None:
         conversation, said = await shop.asked(), shop.clock()
         written = shop.clock.forward(MINUTE)
         await shop.take(message("in-2", at=written))
-        echo = Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", said)
+        echo = OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I called you", said)
         await shop.store.accept(
-            Intake(ACCOUNT, changes=(echo,), echoed={"echo-1": HandOver("operator")}), shop.clock.forward(MINUTE)
+            InboundBatch(ACCOUNT, changes=(echo,), echoed={"echo-1": Handoff("operator")}), shop.clock.forward(MINUTE)
         )
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, MINUTE, 10)
         assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", written)
 
     @pytest.mark.parametrize("how", ["an echo", "a hand-over to oneself", "the hand-back", "words whose time has come"])
-    async def test_they_wait_no_longer_once_somebody_cares(self, shop: Shop, how: str) -> None:
+    async def test_they_wait_no_longer_once_somebody_cares(self, shop: StoreScenario, how: str) -> None:
         [stored] = (await shop.take(message("in-1"), verdict=WISH)).stored
         shop.clock.forward(HOUR)
         if how == "an echo":
-            await shop.change(Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
+            await shop.change(OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
         elif how == "a hand-over to oneself":
-            await shop.store.hand_over(stored.conversation, HandOver("operator"), shop.clock())
+            await shop.store.hand_over(stored.conversation, Handoff("operator"), shop.clock())
         elif how == "the hand-back":
             await shop.store.hand_back(stored.conversation, "operator", shop.clock())
         else:
             at = shop.clock() + MINUTE
-            await shop.store.say(stored.conversation, [Draft("now")], "operator", "operator", shop.clock(), at)
+            await shop.store.say(stored.conversation, [OutgoingContent("now")], "operator", "operator", shop.clock(), at)
             await shop.store.release(stored.conversation, shop.clock.forward(MINUTE))
         shop.clock.forward(1)
         assert await ill(shop, person=HOUR) == []
 
-    async def test_the_longest_come_first_and_no_more_than_were_asked_for(self, shop: Shop) -> None:
-        people = [Person(user_id=f"U{n}") for n in range(5)]
+    async def test_the_longest_come_first_and_no_more_than_were_asked_for(self, shop: StoreScenario) -> None:
+        people = [Identity(user_id=f"U{n}") for n in range(5)]
         conversations = []
         for n, person in enumerate(people):
             conversations.append(await shop.asked(person, f"in-{n}"))
@@ -153,7 +153,7 @@ class HealthExam:
 
     # what the business notes
 
-    async def test_an_operator_notes_that_somebody_wants_silence_and_it_counts_at_once(self, shop: Shop) -> None:
+    async def test_an_operator_notes_that_somebody_wants_silence_and_it_counts_at_once(self, shop: StoreScenario) -> None:
         await shop.take(message("in-0"), language="de")
         conversation = await shop.answered("one")
         await shop.take(message("in-2"))
@@ -161,63 +161,65 @@ class HealthExam:
         work = await shop.store.consent(conversation, True, "operator", "by phone", shop.clock(), BYE)
         assert (work.reply_due, work.deliver_due) == (None, shop.clock())
         assert (await shop.lines(conversation))[2:] == [("one", "cancelled"), ("hello", "skipped"), ("Tschüss.", "queued")]
-        with pytest.raises(Stale):
-            await shop.store.save_reply(conversation, attempt, ids, [Draft("late")], None, shop.clock())
+        with pytest.raises(Conflict):
+            await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("late")], None, shop.clock())
         await shop.store.consent(conversation, True, "operator", "again", shop.clock(), BYE)
         assert (await shop.states(conversation)).count("queued") == 1, "said once"
         [silent] = (await shop.take(message("in-3"))).stored
         assert silent.reason == "opted_out"
 
-    async def test_either_side_can_end_the_silence(self, shop: Shop) -> None:
+    async def test_either_side_can_end_the_silence(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         for end in ("the operator", "the customer"):
             await shop.store.consent(conversation, True, "operator", "by phone", shop.clock())
             if end == "the operator":
-                await shop.store.consent(conversation, False, "operator", "by phone", shop.clock(), {"": Draft("Welcome!")})
+                await shop.store.consent(
+                    conversation, False, "operator", "by phone", shop.clock(), {"": OutgoingContent("Welcome!")}
+                )
             else:
                 await shop.take(message("in-9", at=shop.clock()), verdict=START)
             assert not (await shop.store.conversation(conversation)).opted_out
         assert (await shop.lines(conversation))[1] == ("Welcome!", "cancelled")
 
-    async def test_silence_is_of_the_person_whichever_conversation_it_was_noted_in(self, shop: Shop) -> None:
-        by_number = await shop.asked(Person(phone="15550009999"), "in-1")
-        hidden = await shop.asked(Person(user_id="US.9"), "in-2")
-        await shop.asked(Person(user_id="US.9", phone="15550009999"), "in-3")
+    async def test_silence_is_of_the_person_whichever_conversation_it_was_noted_in(self, shop: StoreScenario) -> None:
+        by_number = await shop.asked(Identity(phone="15550009999"), "in-1")
+        hidden = await shop.asked(Identity(user_id="US.9"), "in-2")
+        await shop.asked(Identity(user_id="US.9", phone="15550009999"), "in-3")
         await shop.store.consent(hidden, True, "operator", "by phone", shop.clock())
         assert await shop.states(by_number) == ["skipped", "skipped"]
         assert (await shop.store.conversation(by_number)).opted_out
         await shop.store.consent(by_number, False, "operator", "by phone", shop.clock())
         assert not (await shop.store.conversation(hidden)).opted_out
 
-    async def test_a_note_is_of_the_person_and_the_latest_counts(self, shop: Shop) -> None:
-        by_number = await shop.asked(Person(phone="15550009999"), "in-1")
-        hidden = await shop.asked(Person(user_id="US.9"), "in-2")
-        await shop.asked(Person(user_id="US.9", phone="15550009999"), "in-3")
+    async def test_a_note_is_of_the_person_and_the_latest_counts(self, shop: StoreScenario) -> None:
+        by_number = await shop.asked(Identity(phone="15550009999"), "in-1")
+        hidden = await shop.asked(Identity(user_id="US.9"), "in-2")
+        await shop.asked(Identity(user_id="US.9", phone="15550009999"), "in-3")
         for text in ("likes tea", "likes coffee"):
             await shop.store.note(hidden, text, "operator", shop.clock())
         assert [(await shop.reading(each)).contact.notes for each in (hidden, by_number)] == ["likes coffee"] * 2
         assert (await shop.tending(hidden)).contact.notes == "likes coffee"
 
-    async def test_a_conversation_is_shown_as_it_stands(self, shop: Shop) -> None:
+    async def test_a_conversation_is_shown_as_it_stands(self, shop: StoreScenario) -> None:
         await shop.take(message("in-0", text="Guten Tag", at=shop.clock()), language="de")
         conversation = await shop.answered("one", "two")
         await shop.asked(ANA, "in-2")
-        await shop.store.hand_over(conversation, HandOver("operator", mode="paused"), shop.clock())
+        await shop.store.hand_over(conversation, Handoff("operator", mode="paused"), shop.clock())
         found = await shop.store.conversation(conversation)
         assert (found.id, found.account, found.name, found.language, found.mode) == (conversation, ACCOUNT, "Ana", "de", "paused")
         assert (found.messages, found.waiting, found.unsent, found.opted_out) == (5, 1, 0, False)
         assert [found] == list(await shop.store.conversations(10))
 
-    async def test_nobody_acts_on_a_conversation_that_does_not_exist(self, shop: Shop) -> None:
+    async def test_nobody_acts_on_a_conversation_that_does_not_exist(self, shop: StoreScenario) -> None:
         store, now = shop.store, shop.clock()
         for call in (
             store.conversation("c999999"),
             store.consent("c999999", True, "operator", "", now),
             store.note("c999999", "x", "operator", now),
-            store.say("c999999", [Draft("x")], "operator", "operator", now),
-            store.follow_up("c999999", Draft("x"), now, now),
+            store.say("c999999", [OutgoingContent("x")], "operator", "operator", now),
+            store.follow_up("c999999", OutgoingContent("x"), now, now),
             store.release("c999999", now),
             store.older_lines("c999999", 1, 1),
         ):
-            with pytest.raises(Stale):
+            with pytest.raises(Conflict):
                 await call

@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from sara import Draft, OpenWork, Outcome, Stale
-from sara.testing.store.scenario import ACCOUNT, STOP, Shop, later, message
+from sara import AttemptResult, Conflict, OpenWork, OutgoingContent
+from sara.testing.store.scenario import ACCOUNT, STOP, StoreScenario, later, message
 
 
 class FailuresExam:
@@ -16,12 +16,16 @@ class FailuresExam:
     # failures that a receipt tells of
 
     async def fail(
-        self, shop: Shop, attempt: str, then: Literal["end", "later", "window", "plain", "channel"], after: int | None = None
+        self,
+        shop: StoreScenario,
+        attempt: str,
+        then: Literal["end", "later", "window", "plain", "channel"],
+        after: int | None = None,
     ) -> None:
         """A receipt says that an attempt's message was not delivered."""
         await shop.receipt("failed", attempt=attempt, external_id=f"out-{attempt}", then=then, after=after)
 
-    async def test_a_failure_that_passes_is_tried_again_at_most_three_times_and_ever_later(self, shop: Shop) -> None:
+    async def test_a_failure_that_passes_is_tried_again_at_most_three_times_and_ever_later(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         pauses = []
         for n in range(4):
@@ -39,14 +43,14 @@ class FailuresExam:
         assert (await shop.found(part)).error == "131026: undeliverable"
         assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
 
-    async def test_a_failure_may_say_how_long_to_wait(self, shop: Shop) -> None:
+    async def test_a_failure_may_say_how_long_to_wait(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "later", after=5_000)
         assert (await shop.next(conversation)).not_before == shop.clock() + 5_000
         assert await shop.due(conversation) == (None, shop.clock() + 5_000)
 
-    async def test_a_failure_told_again_puts_nothing_back_again(self, shop: Shop) -> None:
+    async def test_a_failure_told_again_puts_nothing_back_again(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "later")
@@ -55,11 +59,11 @@ class FailuresExam:
         for _ in range(2):
             await self.fail(shop, "a1", "later")
             assert await shop.state(part) == "sending"
-        await shop.store.settle("a2", Outcome("accepted", "accepted", external_id="out-a2"), shop.clock())
+        await shop.store.settle("a2", AttemptResult("accepted", "accepted", external_id="out-a2"), shop.clock())
         await self.fail(shop, "a1", "later")
         assert await shop.state(part) == "accepted"
 
-    async def test_what_was_overtaken_is_not_sent_again(self, shop: Shop) -> None:
+    async def test_what_was_overtaken_is_not_sent_again(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         await shop.send(conversation, "a2", "out-a2")
@@ -68,32 +72,32 @@ class FailuresExam:
         await self.fail(shop, "a2", "later")
         assert await shop.states(conversation) == ["answered", "failed", "failed"], "half an answer is none"
 
-    async def test_a_part_that_was_put_back_goes_before_those_looked_at_meanwhile(self, shop: Shop) -> None:
+    async def test_a_part_that_was_put_back_goes_before_those_looked_at_meanwhile(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         second = (await shop.next(conversation)).part.id
         await self.fail(shop, "a1", "later")
-        with pytest.raises(Stale):
+        with pytest.raises(Conflict):
             await shop.store.begin_attempt(second, "a2", "me", shop.clock())
         assert (await shop.next(conversation)).part.text == "one"
 
-    async def test_a_failure_told_before_the_answer_to_the_request_counts_as_much(self, shop: Shop) -> None:
+    async def test_a_failure_told_before_the_answer_to_the_request_counts_as_much(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         taken = await shop.receipt("failed", external_id="out-a1", then="later", after=7_000)
         assert taken.unknown_receipts == 1
-        work = await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-a1"), shop.clock())
+        work = await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
         assert work.deliver_due == shop.clock() + 7_000
         assert await shop.state(part) == "queued"
 
-    async def test_a_failure_told_while_the_part_is_being_sent_waits_for_nothing_else(self, shop: Shop) -> None:
+    async def test_a_failure_told_while_the_part_is_being_sent_waits_for_nothing_else(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await self.fail(shop, "a1", "later")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         assert await shop.state(part) == "queued"
 
-    async def test_a_part_that_arrived_after_all_is_not_sent_again(self, shop: Shop) -> None:
+    async def test_a_part_that_arrived_after_all_is_not_sent_again(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "later")
@@ -104,7 +108,9 @@ class FailuresExam:
         assert (await shop.next(conversation)).part.text == "two"
         assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
 
-    async def test_a_part_that_arrived_after_all_while_it_leaves_again_is_counted_as_a_duplicate(self, shop: Shop) -> None:
+    async def test_a_part_that_arrived_after_all_while_it_leaves_again_is_counted_as_a_duplicate(
+        self, shop: StoreScenario
+    ) -> None:
         conversation = await shop.answered("one")
         await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "later")
@@ -115,29 +121,29 @@ class FailuresExam:
         assert (await shop.store.counts())["duplicate_sends"] == 1
         assert await shop.store.delivery_view(conversation) is None
 
-    async def test_while_another_attempt_may_arrive_nothing_is_put_back(self, shop: Shop) -> None:
+    async def test_while_another_attempt_may_arrive_nothing_is_put_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
         await shop.store.settle_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await self.fail(shop, "a1", "later")
         assert await shop.state(part) == "sending"
 
-    async def test_a_younger_doubt_is_ended_as_any_other(self, shop: Shop) -> None:
+    async def test_a_younger_doubt_is_ended_as_any_other(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
         await shop.store.settle_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
-        await shop.store.settle("a2", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         await shop.receipt("sent", attempt="a1", external_id="out-a1")
         await self.fail(shop, "a1", "later")
         view = await shop.next(conversation)
         assert (view.state, view.last and view.last.id) == ("in_doubt", "a2")
 
     @pytest.mark.parametrize("then", ["later", "window"])
-    async def test_who_wants_silence_is_not_written_to_again(self, shop: Shop, then: Literal["later", "window"]) -> None:
+    async def test_who_wants_silence_is_not_written_to_again(self, shop: StoreScenario, then: Literal["later", "window"]) -> None:
         conversation = await shop.answered("one")
         part = await shop.send(conversation, "a1", "out-a1")
         await shop.take(message("in-2"), verdict=STOP)
@@ -145,15 +151,17 @@ class FailuresExam:
         assert await shop.state(part) == "failed"
 
     @pytest.mark.parametrize("then", ["later", "window"])
-    async def test_what_a_person_has_to_look_at_is_not_put_back(self, shop: Shop, then: Literal["later", "window"]) -> None:
+    async def test_what_a_person_has_to_look_at_is_not_put_back(
+        self, shop: StoreScenario, then: Literal["later", "window"]
+    ) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
         await shop.store.settle_doubt(part, "hold", False, shop.clock())
         await self.fail(shop, "a1", then)
         assert await shop.state(part) == "failed"
 
-    async def test_a_failure_because_the_window_is_closed_closes_it_here_too(self, shop: Shop) -> None:
+    async def test_a_failure_because_the_window_is_closed_closes_it_here_too(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.send(conversation, "a1", "out-a1")
         shop.clock.forward(1_000)
@@ -171,7 +179,7 @@ class FailuresExam:
         assert (await shop.states(conversation))[1:4] == ["queued", "queued", "cancelled"]
         assert (await shop.next(conversation)).customer_at == shop.clock()
 
-    async def test_a_whole_answer_that_the_window_shut_out_waits_whole(self, shop: Shop) -> None:
+    async def test_a_whole_answer_that_the_window_shut_out_waits_whole(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         await shop.send(conversation, "a2", "out-a2")
@@ -181,7 +189,7 @@ class FailuresExam:
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
         assert (await shop.next(conversation)).part.text == "one"
 
-    async def test_who_wrote_since_has_opened_the_window_again(self, shop: Shop) -> None:
+    async def test_who_wrote_since_has_opened_the_window_again(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.send(conversation, "a1", "out-a1")
         failed_at = shop.clock.forward(1_000)
@@ -191,7 +199,9 @@ class FailuresExam:
         view = await shop.next(conversation)
         assert (view.part.id, view.state, view.customer_at) == (part, "queued", shop.clock())
 
-    async def test_what_would_come_after_a_later_part_does_not_come_though_the_window_is_open_again(self, shop: Shop) -> None:
+    async def test_what_would_come_after_a_later_part_does_not_come_though_the_window_is_open_again(
+        self, shop: StoreScenario
+    ) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         failed_at = shop.clock.forward(1_000)
@@ -200,7 +210,7 @@ class FailuresExam:
         await shop.receipt("failed", attempt="a1", external_id="out-a1", then="window", at=failed_at)
         assert (await shop.states(conversation))[1:3] == ["failed", "accepted"]
 
-    async def test_a_window_that_is_said_to_be_closed_again_and_again_ends_the_part(self, shop: Shop) -> None:
+    async def test_a_window_that_is_said_to_be_closed_again_and_again_ends_the_part(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         for n in range(4):
             part = await shop.send(conversation, f"a{n}", f"out-a{n}")
@@ -208,7 +218,7 @@ class FailuresExam:
             await self.fail(shop, f"a{n}", "window")
         assert await shop.state(part) == "failed"
 
-    async def test_a_template_does_not_wait_for_the_window_that_it_is_to_open(self, shop: Shop) -> None:
+    async def test_a_template_does_not_wait_for_the_window_that_it_is_to_open(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.park(conversation)
         part = await shop.send(conversation, "a1", "out-a1")
@@ -216,10 +226,10 @@ class FailuresExam:
         assert await shop.states(conversation) == ["answered", "parked", "failed"]
         assert (await shop.found(part)).purpose == "template"
 
-    async def test_what_waits_for_the_customer_goes_on_waiting_when_an_earlier_try_fails(self, shop: Shop) -> None:
+    async def test_what_waits_for_the_customer_goes_on_waiting_when_an_earlier_try_fails(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
         await shop.store.settle_doubt(part, "resend", False, shop.clock())
         await shop.park(conversation, None)
         await self.fail(shop, "a1", "later")
@@ -227,7 +237,7 @@ class FailuresExam:
         await shop.receipt("delivered", attempt="a1", external_id="out-a1")
         assert await shop.state(part) == "delivered"
 
-    async def test_a_failure_of_the_channel_is_not_held_against_the_part(self, shop: Shop) -> None:
+    async def test_a_failure_of_the_channel_is_not_held_against_the_part(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         for n in range(10):
             part = await shop.send(conversation, f"a{n}", f"out-a{n}")
@@ -242,7 +252,7 @@ class FailuresExam:
 
     @pytest.mark.parametrize("after", [None, 3_600_000], ids=["until it is mended", "for an hour"])
     async def test_a_whole_answer_that_the_channel_did_not_deliver_goes_back_whole_and_in_order(
-        self, shop: Shop, after: int | None
+        self, shop: StoreScenario, after: int | None
     ) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
@@ -252,23 +262,27 @@ class FailuresExam:
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
         assert (await shop.next(conversation)).part.text == "one"
 
-    async def test_what_was_overtaken_during_a_short_rest_of_the_channel_is_not_sent_again(self, shop: Shop) -> None:
+    async def test_what_was_overtaken_during_a_short_rest_of_the_channel_is_not_sent_again(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-a1")
         await shop.send(conversation, "a2", "out-a2")
         await self.fail(shop, "a1", "channel", 5_000)
         assert await shop.states(conversation) == ["answered", "failed", "accepted"]
 
-    async def test_a_failure_of_the_channel_told_before_the_answer_to_the_request_puts_back_too(self, shop: Shop) -> None:
+    async def test_a_failure_of_the_channel_told_before_the_answer_to_the_request_puts_back_too(
+        self, shop: StoreScenario
+    ) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.receipt("failed", external_id="out-a1", then="channel")
-        await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-a1"), shop.clock())
+        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
         assert await shop.state(part) == "queued"
 
-    async def test_a_form_that_was_refused_gives_way_to_its_words_once(self, shop: Shop) -> None:
+    async def test_a_form_that_was_refused_gives_way_to_its_words_once(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.answer(conversation, Draft("Soup: 5 EUR", "image", {"path": "menu"}), Draft("Anything else?"))
+        await shop.answer(
+            conversation, OutgoingContent("Soup: 5 EUR", "image", {"path": "menu"}), OutgoingContent("Anything else?")
+        )
         part = await shop.send(conversation, "a1", "out-a1")
         await shop.send(conversation, "a2", "out-a2")
         await self.fail(shop, "a1", "plain")
@@ -278,14 +292,14 @@ class FailuresExam:
         await self.fail(shop, "a3", "plain")
         assert await shop.state(part) == "failed"
 
-    async def test_a_form_without_words_that_was_refused_has_failed(self, shop: Shop) -> None:
+    async def test_a_form_without_words_that_was_refused_has_failed(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.answer(conversation, Draft("", "image", {"path": "menu"}))
+        await shop.answer(conversation, OutgoingContent("", "image", {"path": "menu"}))
         part = await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "plain")
         assert await shop.state(part) == "failed"
 
-    async def test_a_part_put_back_wakes_whoever_sends(self, shop: Shop) -> None:
+    async def test_a_part_put_back_wakes_whoever_sends(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.send(conversation, "a1", "out-a1")
         taken = await shop.receipt("failed", attempt="a1", external_id="out-a1", then="later")
@@ -293,7 +307,7 @@ class FailuresExam:
 
     # what messages cost
 
-    async def test_each_message_is_billed_once_in_the_month_of_its_receipt(self, shop: Shop) -> None:
+    async def test_each_message_is_billed_once_in_the_month_of_its_receipt(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         november, december = 1_796_083_199_999, 1_796_083_200_000  # the last moment of November 2026 in UTC, and the next
         paid = {"type": "regular", "category": "service", "pricing_model": "PMP"}
@@ -311,7 +325,7 @@ class FailuresExam:
         told = {each.what: each.detail for each in await shop.store.timeline(part)}
         assert (told["sent"], told["delivered"]) == ("regular service", "")
 
-    async def test_two_copies_of_a_part_are_two_messages_on_the_bill(self, shop: Shop) -> None:
+    async def test_two_copies_of_a_part_are_two_messages_on_the_bill(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.send(conversation, "a1", "out-a1")
         await self.fail(shop, "a1", "later")
@@ -320,13 +334,13 @@ class FailuresExam:
             await shop.receipt("delivered", attempt=attempt, external_id=f"out-{attempt}", counts=True, at=1_795_996_800_000)
         assert await shop.store.billed(ACCOUNT, "2026-11") == {"counted": 2}
 
-    async def test_the_price_on_an_early_receipt_is_not_lost(self, shop: Shop) -> None:
+    async def test_the_price_on_an_early_receipt_is_not_lost(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
         odd = {"type": "half \ud800 a pair"}
         await shop.receipt("sent", external_id="out-1", pricing=odd, counts=True, at=1_795_996_800_000)
         assert await shop.store.billed(ACCOUNT, "2026-11") == {}
-        await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         billed = dict(await shop.store.billed(ACCOUNT, "2026-11"))
         assert billed.pop("counted") == 1
         assert list(billed.values()) == [1]

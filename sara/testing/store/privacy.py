@@ -7,24 +7,24 @@ from dataclasses import replace
 import pytest
 
 from sara import (
-    Draft,
-    Echo,
-    HandOver,
+    AttemptResult,
+    Conflict,
+    Handoff,
     HistoryLimits,
-    Intake,
-    Outcome,
-    Person,
+    Identity,
+    InboundBatch,
+    InboundDecision,
+    OperatorEcho,
+    OperatorNotification,
+    OutgoingContent,
     PreferenceChange,
     SaraError,
-    Stale,
     Store,
-    Tell,
-    Verdict,
 )
 from sara.testing.store.attachments import DAY, PHOTO, with_files
-from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, Shop, arrival, message
+from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, StoreScenario, arrival, message
 
-START = Verdict(skip="opt_in", consent="opt_in")
+START = InboundDecision(skip="opt_in", consent="opt_in")
 
 
 async def erase(store: Store) -> None:
@@ -35,7 +35,7 @@ async def erase(store: Store) -> None:
     raise AssertionError("erasing does not end")
 
 
-async def forget(shop: Shop, who: str) -> None:
+async def forget(shop: StoreScenario, who: str) -> None:
     """Forget somebody altogether."""
     await shop.store.forget(who, shop.clock())
     await erase(shop.store)
@@ -46,11 +46,11 @@ class RightsExam:
 
     # finding
 
-    async def hits(self, shop: Shop, words: str, limit: int = 10) -> list[str]:
+    async def hits(self, shop: StoreScenario, words: str, limit: int = 10) -> list[str]:
         """What a search finds, as ids."""
         return [hit.message for hit in await shop.store.search(words, limit)]
 
-    async def test_a_search_finds_words_of_both_directions_newest_first(self, shop: Shop) -> None:
+    async def test_a_search_finds_words_of_both_directions_newest_first(self, shop: StoreScenario) -> None:
         conversation = await shop.asked(ANA, "in-1", "Is the red bicycle still there?")
         await shop.answer(conversation, "Yes, the bicycle is here, but it is blue.")
         await shop.asked(KOFI, "in-2", "nothing of it")
@@ -62,7 +62,7 @@ class RightsExam:
         assert await self.hits(shop, "bicycle", 1) == [answer.message]
         assert await self.hits(shop, "green bicycle") == []
 
-    async def test_a_search_knows_beginnings_and_letters_without_their_marks(self, shop: Shop) -> None:
+    async def test_a_search_knows_beginnings_and_letters_without_their_marks(self, shop: StoreScenario) -> None:
         await shop.asked(ANA, "in-1", "Quero o cartão de crédito")
         assert len(await self.hits(shop, "cartao cred")) == 1
         assert len(await self.hits(shop, "CARTÃO")) == 1
@@ -73,21 +73,21 @@ class RightsExam:
         "words",
         ["", " ", "!?", '"', "NEAR(hello", "hello AND", "hello OR *", "text:hello", "^hello", "-hello", "hello\0", "(", "\ud800"],
     )
-    async def test_nothing_that_is_typed_means_anything_but_itself(self, shop: Shop, words: str) -> None:
+    async def test_nothing_that_is_typed_means_anything_but_itself(self, shop: StoreScenario, words: str) -> None:
         await shop.asked(ANA, "in-1", "hello")
         assert await self.hits(shop, words) in ([], ["m1"])
 
-    async def test_what_was_found_in_a_message_is_found_in_its_place(self, shop: Shop) -> None:
+    async def test_what_was_found_in_a_message_is_found_in_its_place(self, shop: StoreScenario) -> None:
         conversation = await shop.asked(ANA, "in-1", "(a voice message)")
         [line] = (await shop.reading(conversation)).waiting
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
         await shop.store.save_reply(
-            conversation, attempt, [line.id], [Draft("sure")], None, shop.clock(), {line.id: "two tickets, please"}
+            conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), {line.id: "two tickets, please"}
         )
         assert await self.hits(shop, "tickets") == [line.id]
         assert await self.hits(shop, "voice") == []
 
-    async def test_a_quarantined_text_is_not_found(self, shop: Shop) -> None:
+    async def test_a_quarantined_text_is_not_found(self, shop: StoreScenario) -> None:
         conversation = await shop.asked(ANA, "in-1", "a poisonous word")
         for owner in ("one", "two", "three", "four"):
             view = await shop.reading(conversation)
@@ -100,7 +100,7 @@ class RightsExam:
 
     # showing
 
-    async def test_a_conversations_events_come_in_pages_with_who_did_what(self, shop: Shop) -> None:
+    async def test_a_conversations_events_come_in_pages_with_who_did_what(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         await shop.asked(KOFI, "in-2")
         await shop.take(message("in-3", text="stop"), verdict=STOP)
@@ -114,7 +114,7 @@ class RightsExam:
         assert len(seen) == len(await shop.store.events(conversation, None, 100))
         assert {event.message for event in await shop.store.events(conversation, None, 100)} == {"m1", "m3", None}
 
-    async def test_a_person_is_found_by_any_of_their_names_for_machines(self, shop: Shop) -> None:
+    async def test_a_person_is_found_by_any_of_their_names_for_machines(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         await shop.asked(KOFI, "in-2")
         found = await shop.store.person("15550001111")
@@ -125,10 +125,10 @@ class RightsExam:
         for nobody in ("Ana", "p999", "c999", "", "15559999999", "m1"):
             assert await shop.store.person(nobody) is None
 
-    async def test_a_person_of_two_contacts_is_shown_as_one(self, shop: Shop) -> None:
-        first = await shop.asked(Person(phone="15550009999", name="Lee"), "in-1")
-        second = await shop.asked(Person(user_id="US.9"), "in-2")
-        await shop.take(message("in-3", Person(user_id="US.9", phone="15550009999")))
+    async def test_a_person_of_two_contacts_is_shown_as_one(self, shop: StoreScenario) -> None:
+        first = await shop.asked(Identity(phone="15550009999", name="Lee"), "in-1")
+        second = await shop.asked(Identity(user_id="US.9"), "in-2")
+        await shop.take(message("in-3", Identity(user_id="US.9", phone="15550009999")))
         found = await shop.store.person("US.9")
         assert found is not None
         assert set(found.conversations) == {first, second}
@@ -136,7 +136,7 @@ class RightsExam:
         assert await shop.store.person(found.linked[0]) == found
         assert "Lee" in str(found.details)
 
-    async def test_what_a_conversation_brought_along_is_listed_with_its_messages(self, shop: Shop) -> None:
+    async def test_what_a_conversation_brought_along_is_listed_with_its_messages(self, shop: StoreScenario) -> None:
         [stored] = (await shop.take(with_files("in-1", PHOTO, PHOTO))).stored
         await shop.take(with_files("in-2", PHOTO, person=KOFI))
         found = await shop.store.attachments(stored.conversation, None, 1)
@@ -145,7 +145,7 @@ class RightsExam:
 
     # forgetting
 
-    async def test_of_a_person_who_was_forgotten_nothing_is_left_and_others_are_as_before(self, shop: Shop) -> None:
+    async def test_of_a_person_who_was_forgotten_nothing_is_left_and_others_are_as_before(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-1")
         await shop.take(with_files("in-2", PHOTO), message("in-3", KOFI, "hello from me"))
@@ -165,30 +165,30 @@ class RightsExam:
         assert await shop.store.reply_view(conversation, HistoryLimits()) is None
         assert {work.conversation for work in await shop.store.open_work(None, 10)} == {*(kofi.conversations if kofi else ())}
 
-    async def test_nobody_is_forgotten_twice_or_by_mistake(self, shop: Shop) -> None:
+    async def test_nobody_is_forgotten_twice_or_by_mistake(self, shop: StoreScenario) -> None:
         await shop.asked()
         for nobody in ("Ana", "p99", ""):
-            with pytest.raises(Stale):
+            with pytest.raises(Conflict):
                 await shop.store.forget(nobody, shop.clock())
         told = await shop.store.forget("US.1", shop.clock())
         for who in ("US.1", *told.contacts):
             with pytest.raises(SaraError):
                 await shop.store.forget(who, shop.clock())
 
-    async def test_all_contacts_of_a_person_are_forgotten(self, shop: Shop) -> None:
-        await shop.asked(Person(phone="15550009999"), "in-1")
-        await shop.asked(Person(user_id="US.9"), "in-2")
-        await shop.take(message("in-3", Person(user_id="US.9", phone="15550009999")))
+    async def test_all_contacts_of_a_person_are_forgotten(self, shop: StoreScenario) -> None:
+        await shop.asked(Identity(phone="15550009999"), "in-1")
+        await shop.asked(Identity(user_id="US.9"), "in-2")
+        await shop.take(message("in-3", Identity(user_id="US.9", phone="15550009999")))
         assert len((await shop.store.forget("US.9", shop.clock())).contacts) == 2
         await erase(shop.store)
         assert await shop.store.messages(None, None, 10) == []
         assert await shop.store.person("15550009999") is None
 
-    async def test_a_message_delivered_again_brings_nobody_back(self, shop: Shop) -> None:
+    async def test_a_message_delivered_again_brings_nobody_back(self, shop: StoreScenario) -> None:
         nameless = replace(message(None), at=5)
-        echo = Echo(ACCOUNT, "echo-1", ANA, "text", "from the phone", shop.clock())
+        echo = OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "from the phone", shop.clock())
         told = PreferenceChange(ACCOUNT, ANA, "marketing_messages", False, shop.clock())
-        everything = Intake(ACCOUNT, (arrival(message("in-1")), arrival(nameless)), changes=(echo, told))
+        everything = InboundBatch(ACCOUNT, (arrival(message("in-1")), arrival(nameless)), changes=(echo, told))
         await shop.store.accept(everything, shop.clock())
         await forget(shop, "US.1")
         for _ in range(2):
@@ -198,7 +198,7 @@ class RightsExam:
             assert await shop.store.messages(None, None, 10) == []
             assert await shop.store.person("US.1") is None
 
-    async def test_who_was_forgotten_may_come_again_as_somebody_new(self, shop: Shop) -> None:
+    async def test_who_was_forgotten_may_come_again_as_somebody_new(self, shop: StoreScenario) -> None:
         before = await shop.asked()
         told = await shop.store.forget("US.1", shop.clock())
         # Also while the rest is still being erased.
@@ -211,30 +211,30 @@ class RightsExam:
         assert found is not None
         assert found.contact not in told.contacts
 
-    async def test_who_opted_out_and_was_forgotten_still_is_opted_out(self, shop: Shop) -> None:
+    async def test_who_opted_out_and_was_forgotten_still_is_opted_out(self, shop: StoreScenario) -> None:
         await shop.asked()
         await shop.take(message("in-2", text="stop"), verdict=STOP)
         assert (await shop.store.forget("US.1", shop.clock())).still_out
         await erase(shop.store)
         # Known again by either id alone.
-        [stored] = (await shop.take(message("in-3", Person(phone="15550001111")))).stored
+        [stored] = (await shop.take(message("in-3", Identity(phone="15550001111")))).stored
         assert (stored.state, stored.reason) == ("skipped", "opted_out")
         await forget(shop, "15550001111")
-        [stored] = (await shop.take(message("in-4", Person(phone="15550001111")))).stored
+        [stored] = (await shop.take(message("in-4", Identity(phone="15550001111")))).stored
         assert stored.reason == "opted_out"
 
-    async def test_who_opted_in_again_stays_so_whichever_id_shows_next(self, shop: Shop) -> None:
+    async def test_who_opted_in_again_stays_so_whichever_id_shows_next(self, shop: StoreScenario) -> None:
         await shop.asked()
         await shop.take(message("in-2", text="stop"), verdict=STOP)
         await forget(shop, "US.1")
-        await shop.take(message("in-3", Person(phone="15550001111"), "start", shop.clock()), verdict=START)
+        await shop.take(message("in-3", Identity(phone="15550001111"), "start", shop.clock()), verdict=START)
         [stored] = (await shop.take(message("in-4", ANA))).stored
         assert stored.state == "waiting"
         await forget(shop, "US.1")
         [stored] = (await shop.take(message("in-5", ANA))).stored
         assert stored.state == "waiting"
 
-    async def test_an_answer_or_a_send_under_way_brings_nothing_back(self, shop: Shop) -> None:
+    async def test_an_answer_or_a_send_under_way_brings_nothing_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.begin(conversation, "a1")
         await shop.take(message("in-2"))
@@ -244,36 +244,36 @@ class RightsExam:
         for erased in (False, True):
             if erased:
                 await erase(shop.store)
-            with pytest.raises(Stale):
-                await shop.store.save_reply(conversation, call, [line.id], [Draft("late")], None, shop.clock())
-            with pytest.raises(Stale):
+            with pytest.raises(Conflict):
+                await shop.store.save_reply(conversation, call, [line.id], [OutgoingContent("late")], None, shop.clock())
+            with pytest.raises(Conflict):
                 await shop.store.begin_attempt(part, "a2", "me", shop.clock())
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
-        with pytest.raises(Stale):
-            await shop.store.settle("a1", Outcome("accepted", "accepted", external_id="out-1"), shop.clock())
-        with pytest.raises(Stale):
-            await shop.store.end_reply(conversation, [line.id], "dead", "late", shop.clock(), [Draft("sorry")])
+        with pytest.raises(Conflict):
+            await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        with pytest.raises(Conflict):
+            await shop.store.end_reply(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         assert await shop.store.messages(None, None, 10) == []
 
-    async def test_a_send_that_ends_while_its_person_is_being_erased_leads_to_nothing_more(self, shop: Shop) -> None:
+    async def test_a_send_that_ends_while_its_person_is_being_erased_leads_to_nothing_more(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
         await shop.store.forget("US.1", shop.clock())
-        await shop.store.settle("a1", Outcome("not_sent", "queued", error="try again"), shop.clock())
+        await shop.store.settle("a1", AttemptResult("not_sent", "queued", error="try again"), shop.clock())
         assert await shop.store.delivery_view(conversation) is None
-        await shop.store.end_reply(conversation, [], "dead", "late", shop.clock(), [Draft("sorry")])
+        await shop.store.end_reply(conversation, [], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         await erase(shop.store)
         assert await shop.store.messages(None, None, 10) == []
 
-    async def test_what_was_noted_about_a_person_and_told_to_the_business_goes_too(self, shop: Shop) -> None:
+    async def test_what_was_noted_about_a_person_and_told_to_the_business_goes_too(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         with_kofi = await shop.asked(KOFI, "in-2")
         await shop.store.end_reply(with_kofi, ["m2"], "skipped", "a colleague", shop.clock())
         await shop.store.note(conversation, "likes tea", "operator", shop.clock())
         for n, sent in enumerate((True, False)):
-            told = Tell(ACCOUNT, KOFI, Draft("Ana wants to talk: {conversation}"))
-            await shop.store.hand_over(conversation, HandOver("customer", "asked for it", tell=told), shop.clock())
+            told = OperatorNotification(ACCOUNT, KOFI, OutgoingContent("Ana wants to talk: {conversation}"))
+            await shop.store.hand_over(conversation, Handoff("customer", "asked for it", tell=told), shop.clock())
             await shop.store.hand_back(conversation, "operator", shop.clock())
             if sent:
                 await shop.send(with_kofi, f"a{n}", f"out-{n}")
@@ -286,7 +286,7 @@ class RightsExam:
         await erase(shop.store)
         assert [each.text for each in await shop.store.messages(None, None, 10)] == ["hello"]
 
-    async def test_a_file_goes_unless_somebody_else_sent_it_too(self, shop: Shop) -> None:
+    async def test_a_file_goes_unless_somebody_else_sent_it_too(self, shop: StoreScenario) -> None:
         for external_id, person, file in (
             ("in-1", ANA, "hers"),
             ("in-2", ANA, "both"),

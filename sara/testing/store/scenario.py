@@ -7,77 +7,77 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from sara import (
-    Arrival,
-    Change,
+    AcceptResult,
+    AccountChange,
+    AttemptResult,
+    ClassifiedMessage,
+    DeliveryFailure,
+    DeliveryReceipt,
     DeliveryView,
-    Draft,
-    Failure,
-    HandOver,
+    Handoff,
     HistoryLimits,
+    Identity,
+    InboundBatch,
+    InboundDecision,
     InboundMessage,
     Instant,
-    Intake,
-    Millis,
+    LocalizedContent,
+    Milliseconds,
     OpenWork,
-    Outcome,
-    Person,
-    Receipt,
+    OutgoingContent,
     ReplyView,
-    Reserve,
     Store,
     StoredMessage,
-    Taken,
     TimerView,
     Usage,
-    Verdict,
-    Wording,
+    UsageReservation,
 )
-from sara.testing.clock import HandClock
+from sara.testing.clock import ManualClock
 
 ACCOUNT = "test:1"
-ANA = Person(user_id="US.1", phone="15550001111", name="Ana")
-KOFI = Person(user_id="GH.2", phone="15550002222", name="Kofi")
+ANA = Identity(user_id="US.1", phone="15550001111", name="Ana")
+KOFI = Identity(user_id="GH.2", phone="15550002222", name="Kofi")
 QUIET = 1_000
 LONGEST = 15_000
-INVITATION = Draft("May we go on?", "template", {"name": "go_on", "language": "en"})
-STOP = Verdict(skip="opt_out", consent="opt_out")
-START = Verdict(skip="opt_in", consent="opt_in")
-COLLEAGUE: Wording = {"": Draft("A colleague will answer."), "de": Draft("Eine Kollegin antwortet.")}
-WISH = Verdict(skip="handed_over", hand_over=HandOver("customer", "asked for a person", notice=COLLEAGUE))
+INVITATION = OutgoingContent("May we go on?", "template", {"name": "go_on", "language": "en"})
+STOP = InboundDecision(skip="opt_out", consent="opt_out")
+START = InboundDecision(skip="opt_in", consent="opt_in")
+COLLEAGUE: LocalizedContent = {"": OutgoingContent("A colleague will answer."), "de": OutgoingContent("Eine Kollegin antwortet.")}
+WISH = InboundDecision(skip="handed_over", hand_over=Handoff("customer", "asked for a person", notice=COLLEAGUE))
 
 
-def message(external_id: str | None, person: Person = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
+def message(external_id: str | None, person: Identity = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
     """A text message."""
     return InboundMessage(ACCOUNT, external_id, person, "text", text, at, raw="{}")
 
 
-def arrival(inbound: InboundMessage, verdict: Verdict | None = None) -> Arrival:
+def arrival(inbound: InboundMessage, verdict: InboundDecision | None = None) -> ClassifiedMessage:
     """A message with its verdict, by default one that calls for an answer."""
-    return Arrival(inbound, verdict or Verdict(), QUIET, LONGEST)
+    return ClassifiedMessage(inbound, verdict or InboundDecision(), QUIET, LONGEST)
 
 
-def later(shop: Shop, external_id: str, ago: Millis = 0) -> InboundMessage:
+def later(shop: StoreScenario, external_id: str, ago: Milliseconds = 0) -> InboundMessage:
     """A message that the customer wrote so many milliseconds ago."""
     return message(external_id, at=shop.clock() - ago)
 
 
-class Shop:
+class StoreScenario:
     """A store with the few steps that most tests take."""
 
-    def __init__(self, store: Store, clock: HandClock) -> None:
+    def __init__(self, store: Store, clock: ManualClock) -> None:
         self.store = store
         self.clock = clock
 
     async def take(
         self,
         *messages: InboundMessage,
-        verdict: Verdict | None = None,
+        verdict: InboundDecision | None = None,
         language: str | None = None,
-        chapter_after: Millis | None = None,
-    ) -> Taken:
+        chapter_after: Milliseconds | None = None,
+    ) -> AcceptResult:
         """Take in messages."""
         arrivals = (replace(arrival(each, verdict), language=language, chapter_after=chapter_after) for each in messages)
-        return await self.store.accept(Intake(ACCOUNT, tuple(arrivals)), self.clock())
+        return await self.store.accept(InboundBatch(ACCOUNT, tuple(arrivals)), self.clock())
 
     async def receipt(
         self,
@@ -86,44 +86,46 @@ class Shop:
         attempt: str | None = None,
         external_id: str | None = None,
         then: Literal["end", "later", "window", "plain", "channel"] = "end",
-        after: Millis | None = None,
+        after: Milliseconds | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,
         at: Instant | None = None,
-    ) -> Taken:
+    ) -> AcceptResult:
         """A receipt arrives."""
-        failure = Failure("131026", "undeliverable", then, after) if status == "failed" else None
-        receipt = Receipt(ACCOUNT, status, self.clock() if at is None else at, external_id, attempt, failure, pricing, counts)
-        return await self.store.accept(Intake(ACCOUNT, receipts=(receipt,)), self.clock())
+        failure = DeliveryFailure("131026", "undeliverable", then, after) if status == "failed" else None
+        receipt = DeliveryReceipt(
+            ACCOUNT, status, self.clock() if at is None else at, external_id, attempt, failure, pricing, counts
+        )
+        return await self.store.accept(InboundBatch(ACCOUNT, receipts=(receipt,)), self.clock())
 
-    async def change(self, *changes: Change) -> Taken:
+    async def change(self, *changes: AccountChange) -> AcceptResult:
         """The provider tells of changes."""
-        return await self.store.accept(Intake(ACCOUNT, changes=changes), self.clock())
+        return await self.store.accept(InboundBatch(ACCOUNT, changes=changes), self.clock())
 
-    async def asked(self, person: Person = ANA, external_id: str = "in-1", text: str = "hello") -> str:
+    async def asked(self, person: Identity = ANA, external_id: str = "in-1", text: str = "hello") -> str:
         """A message that waits; its conversation."""
         [stored] = (await self.take(message(external_id, person, text, self.clock()))).stored
         return stored.conversation
 
-    async def answered(self, *texts: str, person: Person = ANA, external_id: str = "in-1") -> str:
+    async def answered(self, *texts: str, person: Identity = ANA, external_id: str = "in-1") -> str:
         """A message that was answered with parts that are not sent yet; its conversation."""
         conversation = await self.asked(person, external_id)
         await self.answer(conversation, *texts)
         return conversation
 
-    async def call(self, conversation: str, reserve: Reserve | None = None) -> tuple[int, list[str]]:
+    async def call(self, conversation: str, reserve: UsageReservation | None = None) -> tuple[int, list[str]]:
         """Begin to answer what waits in a conversation: the call's number, and what it answers."""
         ids = [line.id for line in (await self.reading(conversation)).waiting]
         return await self.store.begin_reply(conversation, ids, self.clock(), reserve), ids
 
-    async def answer(self, conversation: str, *says: str | Draft) -> OpenWork:
+    async def answer(self, conversation: str, *says: str | OutgoingContent) -> OpenWork:
         """Answer what waits in a conversation."""
         attempt, ids = await self.call(conversation)
         [work] = await self.store.save_reply(
             conversation,
             attempt,
             ids,
-            [each if isinstance(each, Draft) else Draft(each) for each in says],
+            [each if isinstance(each, OutgoingContent) else OutgoingContent(each) for each in says],
             Usage(10, 5, "test"),
             self.clock(),
         )
@@ -144,7 +146,7 @@ class Shop:
     async def send(self, conversation: str, attempt: str, external_id: str) -> str:
         """Send the first unsettled part and have it accepted; its id."""
         part = await self.begin(conversation, attempt)
-        await self.store.settle(attempt, Outcome("accepted", "accepted", external_id=external_id), self.clock())
+        await self.store.settle(attempt, AttemptResult("accepted", "accepted", external_id=external_id), self.clock())
         return part
 
     async def state(self, ident: str) -> str:
@@ -198,7 +200,7 @@ class Shop:
         """What happened to a message."""
         return [each.what for each in await self.store.timeline(ident)]
 
-    async def park(self, conversation: str, instead: Draft | None = INVITATION) -> str:
+    async def park(self, conversation: str, instead: OutgoingContent | None = INVITATION) -> str:
         """Park the first unsettled part, as when the reply window has closed; its id."""
         part = (await self.next(conversation)).part.id
         await self.store.end_part(part, "parked", "window_closed", self.clock(), instead)

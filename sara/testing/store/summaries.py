@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Stale, Usage
-from sara.testing.store.scenario import ANA, KOFI, STOP, Shop, later, message
+from sara import Conflict, Usage
+from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
 PERIODS = ("2027-01-15", "2027-01")
@@ -16,7 +16,7 @@ PERIODS = ("2027-01-15", "2027-01")
 class MemoryExam:
     """Part of `StoreContract`."""
 
-    async def talk(self, shop: Shop, turns: int, first: int = 1) -> str:
+    async def talk(self, shop: StoreScenario, turns: int, first: int = 1) -> str:
         """So many questions and answers; the conversation."""
         for n in range(first, first + turns):
             conversation = await shop.asked(ANA, f"in-{n}", f"question {n}")
@@ -24,13 +24,13 @@ class MemoryExam:
             await shop.send(conversation, f"a{n}", f"out-{n}")
         return conversation
 
-    async def keep(self, shop: Shop, conversation: str, upto: str, text: str = "so far") -> None:
+    async def keep(self, shop: StoreScenario, conversation: str, upto: str, text: str = "so far") -> None:
         """A summary of everything up to a message."""
         await shop.store.save_summary(conversation, text, upto, Usage(3, 2, "t"), 9, PERIODS, shop.clock())
 
     # chapters
 
-    async def test_a_message_after_the_close_begins_a_new_chapter(self, shop: Shop) -> None:
+    async def test_a_message_after_the_close_begins_a_new_chapter(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 2)
         await self.keep(shop, conversation, await shop.id("out-1"))
         await shop.store.close_conversation(conversation, shop.clock(), shop.clock())
@@ -49,28 +49,30 @@ class MemoryExam:
         await shop.asked(ANA, "in-10")
         assert [line.text for line in (await shop.reading(conversation)).history] == ["hello again", "welcome back"]
 
-    async def test_a_conversation_is_closed_once(self, shop: Shop) -> None:
+    async def test_a_conversation_is_closed_once(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 1)
         for _ in range(2):
             work = await shop.store.close_conversation(conversation, shop.clock(), shop.clock())
         assert (work.reply_due, work.deliver_due) == (None, None)
         await shop.take(message("in-1"))
         assert (await shop.tending(conversation)).closed, "a message met again opens nothing"
-        with pytest.raises(Stale):
+        with pytest.raises(Conflict):
             await shop.store.close_conversation("c999999", shop.clock(), shop.clock())
 
     @pytest.mark.parametrize(
         ("after", "read"), [(HOUR, []), (HOUR + 1, ["question 1", "answer 1"]), (None, ["question 1", "answer 1"])]
     )
     async def test_a_message_that_comes_long_after_the_last_begins_a_new_chapter(
-        self, shop: Shop, after: int | None, read: list[str]
+        self, shop: StoreScenario, after: int | None, read: list[str]
     ) -> None:
         conversation = await self.talk(shop, 1)
         shop.clock.forward(HOUR + 1)
         await shop.take(later(shop, "in-2"), chapter_after=after)
         assert [line.text for line in (await shop.reading(conversation)).history] == read
 
-    async def test_neither_a_first_message_nor_an_old_one_nor_a_second_of_a_burst_begins_a_chapter(self, shop: Shop) -> None:
+    async def test_neither_a_first_message_nor_an_old_one_nor_a_second_of_a_burst_begins_a_chapter(
+        self, shop: StoreScenario
+    ) -> None:
         await shop.take(later(shop, "in-1"), chapter_after=1)
         shop.clock.forward(HOUR)
         await shop.take(later(shop, "in-2"), chapter_after=HOUR)
@@ -79,13 +81,13 @@ class MemoryExam:
         await shop.take(later(shop, "in-0", ago=24 * HOUR), chapter_after=1)
         assert len((await shop.reading(conversation)).history) == 3
 
-    async def test_what_still_waits_from_the_chapter_before_is_answered_with_the_new_one(self, shop: Shop) -> None:
+    async def test_what_still_waits_from_the_chapter_before_is_answered_with_the_new_one(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         shop.clock.forward(HOUR)
         await shop.take(later(shop, "in-2"), chapter_after=1_000)
         assert len((await shop.reading(conversation)).waiting) == 2
 
-    async def test_stop_after_the_close_begins_a_chapter_as_any_message_does(self, shop: Shop) -> None:
+    async def test_stop_after_the_close_begins_a_chapter_as_any_message_does(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 1)
         await shop.store.close_conversation(conversation, shop.clock(), shop.clock())
         await shop.take(later(shop, "in-2"), verdict=STOP)
@@ -93,7 +95,7 @@ class MemoryExam:
 
     # summaries
 
-    async def test_the_oldest_come_first_and_the_newest_are_left_out(self, shop: Shop) -> None:
+    async def test_the_oldest_come_first_and_the_newest_are_left_out(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 4)
         assert (await shop.tending(conversation, 3)).older == 5
         summary, lines = await shop.store.older_lines(conversation, 3, 2)
@@ -107,7 +109,7 @@ class MemoryExam:
         await shop.asked(ANA, "in-9")
         assert (await shop.reading(conversation)).summary == "all of it"
 
-    async def test_however_many_there_are_none_is_left_out(self, shop: Shop) -> None:
+    async def test_however_many_there_are_none_is_left_out(self, shop: StoreScenario) -> None:
         arrivals = [message(f"in-{n}", text=str(n)) for n in range(1_100)]
         [stored, *_] = (await shop.take(*arrivals)).stored
         await shop.store.drop(stored.conversation, "reply", shop.clock())
@@ -115,7 +117,7 @@ class MemoryExam:
         assert [line.text for line in lines] == ["0", "1", "2"]
         assert (await shop.tending(stored.conversation, 10)).older >= 1_000
 
-    async def test_only_what_was_said_is_summed_up(self, shop: Shop) -> None:
+    async def test_only_what_was_said_is_summed_up(self, shop: StoreScenario) -> None:
         await shop.store.recover("life 1", shop.clock())
         conversation = await shop.asked(text="poison")
         for life in (2, 3, 4):
@@ -128,7 +130,7 @@ class MemoryExam:
         _, lines = await shop.store.older_lines(conversation, 0, 10)
         assert [line.external_id for line in lines] == ["in-2"]
 
-    async def test_a_summary_goes_forward_only(self, shop: Shop) -> None:
+    async def test_a_summary_goes_forward_only(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 3)
         await self.keep(shop, conversation, await shop.id("out-2"), "newer")
         for upto in (await shop.id("out-1"), await shop.id("out-2"), "m999999", "nonsense"):
@@ -136,7 +138,7 @@ class MemoryExam:
         assert (await shop.store.older_lines(conversation, 0, 10))[0] == "newer"
         assert await shop.store.spent(PERIODS[0]) == {"calls": 5, "tokens": 25, "money": 45}, "each call cost something"
 
-    async def test_a_summary_that_was_made_while_a_new_chapter_began_is_not_kept(self, shop: Shop) -> None:
+    async def test_a_summary_that_was_made_while_a_new_chapter_began_is_not_kept(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 2)
         await shop.store.close_conversation(conversation, shop.clock(), shop.clock())
         await shop.asked(ANA, "in-9")
@@ -146,7 +148,7 @@ class MemoryExam:
         _, lines = await shop.store.older_lines(conversation, 0, 10)
         assert [line.external_id for line in lines] == ["in-9", None]
 
-    async def test_a_summary_holds_nobody_elses_messages(self, shop: Shop) -> None:
+    async def test_a_summary_holds_nobody_elses_messages(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 1)
         await shop.asked(KOFI, "in-7")
         await self.keep(shop, conversation, (await shop.found("in-7")).id)

@@ -6,15 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Also, Draft, Echo, HandOver, Millis, Outcome, Purpose, Stale, Tell
-from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, Shop, later, message
+from sara import (
+    AttemptResult,
+    Conflict,
+    Handoff,
+    Milliseconds,
+    OperatorEcho,
+    OperatorNotification,
+    OutgoingContent,
+    Purpose,
+    ReplySideEffects,
+)
+from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-QUESTION = Draft("Are you still there?")
+QUESTION = OutgoingContent("Are you still there?")
 
 
-async def silent(shop: Shop) -> str:
+async def silent(shop: StoreScenario) -> str:
     """A conversation in which the customer has had the last word of ours for an hour."""
     conversation = await shop.answered("one")
     shop.clock.forward(1_000)
@@ -23,16 +33,16 @@ async def silent(shop: Shop) -> str:
     return conversation
 
 
-async def since(shop: Shop, conversation: str) -> int:
+async def since(shop: StoreScenario, conversation: str) -> int:
     """Since when nobody has said anything, as the timers see it."""
     view = await shop.tending(conversation)
     return max(view.customer_at or 0, view.ours_at or 0)
 
 
-async def scheduled(shop: Shop, conversation: str, after: Millis = HOUR, purpose: Purpose = "operator") -> str:
+async def scheduled(shop: StoreScenario, conversation: str, after: Milliseconds = HOUR, purpose: Purpose = "operator") -> str:
     """Something to be said later; its id."""
     at = shop.clock() + after
-    await shop.store.say(conversation, [Draft("later")], purpose, purpose, shop.clock(), at)
+    await shop.store.say(conversation, [OutgoingContent("later")], purpose, purpose, shop.clock(), at)
     return (await shop.store.messages(conversation, None, 100))[-1].id
 
 
@@ -41,7 +51,7 @@ class TimingExam:
 
     # timers
 
-    async def test_a_timer_is_open_work_and_is_found_when_it_is_due(self, shop: Shop) -> None:
+    async def test_a_timer_is_open_work_and_is_found_when_it_is_due(self, shop: StoreScenario) -> None:
         conversation = await silent(shop)
         due = shop.clock() + HOUR
         work = await shop.store.set_timer(conversation, due, shop.clock())
@@ -53,17 +63,17 @@ class TimingExam:
         assert await shop.store.open_work(None, 10) == []
         assert await shop.store.unsettled_accounts() == {}
 
-    async def test_who_is_told_that_a_customer_needs_a_person_owes_no_answer(self, shop: Shop) -> None:
+    async def test_who_is_told_that_a_customer_needs_a_person_owes_no_answer(self, shop: StoreScenario) -> None:
         boss = await shop.answered("one", person=KOFI, external_id="in-0")
         await shop.send(boss, "a0", "out-0")
         silence = await since(shop, boss)
         shop.clock.forward(HOUR)
-        call = HandOver("customer", tell=Tell(ACCOUNT, KOFI, Draft("{conversation} needs you")))
+        call = Handoff("customer", tell=OperatorNotification(ACCOUNT, KOFI, OutgoingContent("{conversation} needs you")))
         await shop.store.hand_over(await shop.asked(), call, shop.clock())
         await shop.send(boss, "a1", "out-1")
         assert await since(shop, boss) == silence
 
-    async def test_open_work_comes_in_pages_whatever_is_due(self, shop: Shop) -> None:
+    async def test_open_work_comes_in_pages_whatever_is_due(self, shop: StoreScenario) -> None:
         with_timer = await shop.answered("one")
         await shop.send(with_timer, "a1", "out-1")
         await shop.store.set_timer(with_timer, shop.clock(), shop.clock())
@@ -75,17 +85,17 @@ class TimingExam:
             found += [each.conversation for each in page]
         assert sorted(found) == sorted([with_timer, waiting, unsent])
 
-    async def test_an_answer_sets_the_timer_and_never_puts_an_earlier_one_off(self, shop: Shop) -> None:
+    async def test_an_answer_sets_the_timer_and_never_puts_an_earlier_one_off(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         start = shop.clock()
         for n, (asked, kept) in enumerate(((2 * HOUR, 2 * HOUR), (3 * HOUR, 2 * HOUR), (HOUR, HOUR)), 2):
             attempt, ids = await shop.call(conversation)
-            also = Also(timer=start + asked)
+            also = ReplySideEffects(timer=start + asked)
             [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), also=also)
             assert work.timer_due == start + kept
             await shop.asked(ANA, f"in-{n}")
 
-    async def test_a_clock_that_was_set_back_moves_no_timer_and_nothing_that_has_its_own_time(self, shop: Shop) -> None:
+    async def test_a_clock_that_was_set_back_moves_no_timer_and_nothing_that_has_its_own_time(self, shop: StoreScenario) -> None:
         conversation = await silent(shop)
         part = await scheduled(shop, conversation, 90 * DAY)
         due = shop.clock() + 90 * DAY
@@ -93,12 +103,12 @@ class TimingExam:
         view = await shop.tending(conversation)
         assert (view.due, view.scheduled, await shop.state(part)) == (due, due, "parked")
 
-    async def test_an_unknown_conversation_has_no_timers(self, shop: Shop) -> None:
+    async def test_an_unknown_conversation_has_no_timers(self, shop: StoreScenario) -> None:
         assert await shop.store.timer_view("c999999", 2) is None
-        with pytest.raises(Stale):
+        with pytest.raises(Conflict):
             await shop.store.set_timer("c999999", 1, shop.clock())
 
-    async def test_a_silence_begins_with_the_last_words_that_reached_the_customer(self, shop: Shop) -> None:
+    async def test_a_silence_begins_with_the_last_words_that_reached_the_customer(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         asked = shop.clock()
         shop.clock.forward(1_000)
@@ -107,23 +117,23 @@ class TimingExam:
         assert (view.customer_at, view.ours_at, view.waiting, view.unsent) == (asked, None, 0, 2)
         await shop.send(conversation, "a1", "out-1")
         shop.clock.forward(1_000)
-        await shop.store.say(conversation, [Draft("We are closed.")], "notice", "sara", shop.clock())
+        await shop.store.say(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
         view = await shop.tending(conversation)
         assert (view.ours_at, view.unsent) == (asked + 1_000, 2)
 
     # asking once more
 
-    async def test_a_silent_customer_is_asked_once(self, shop: Shop) -> None:
+    async def test_a_silent_customer_is_asked_once(self, shop: StoreScenario) -> None:
         conversation = await silent(shop)
         work = await shop.store.follow_up(conversation, QUESTION, await since(shop, conversation), shop.clock())
         assert work.deliver_due == shop.clock()
         assert (await shop.next(conversation)).part.purpose == "notice"
         await shop.send(conversation, "a2", "out-2")
         assert (await shop.tending(conversation)).followed_up
-        with pytest.raises(Stale):
+        with pytest.raises(Conflict):
             await shop.store.follow_up(conversation, QUESTION, await since(shop, conversation), shop.clock())
 
-    async def test_one_who_writes_again_may_be_asked_again(self, shop: Shop) -> None:
+    async def test_one_who_writes_again_may_be_asked_again(self, shop: StoreScenario) -> None:
         conversation = await silent(shop)
         await shop.store.follow_up(conversation, QUESTION, await since(shop, conversation), shop.clock())
         await shop.send(conversation, "a2", "out-2")
@@ -136,7 +146,7 @@ class TimingExam:
         await shop.store.follow_up(conversation, QUESTION, await since(shop, conversation), shop.clock())
 
     @pytest.mark.parametrize("what", ["a message", "a skipped one", "a person", "an echo", "words under way", "stop", "a pause"])
-    async def test_nobody_is_asked_and_nothing_closed_after_something_happened(self, shop: Shop, what: str) -> None:
+    async def test_nobody_is_asked_and_nothing_closed_after_something_happened(self, shop: StoreScenario, what: str) -> None:
         conversation = await silent(shop)
         silence = await since(shop, conversation)
         if what == "a message":
@@ -145,35 +155,35 @@ class TimingExam:
             await shop.take(later(shop, "in-2"))
             await shop.store.drop(conversation, "reply", shop.clock())
         elif what == "an echo":
-            await shop.change(Echo(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
+            await shop.change(OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
         elif what == "words under way":
-            await shop.store.say(conversation, [Draft("hm")], "operator", "operator", shop.clock())
+            await shop.store.say(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
         elif what == "stop":
             await shop.store.consent(conversation, True, "operator", "by phone", shop.clock())
         else:
             await shop.store.hand_over(
-                conversation, HandOver("operator", mode="paused" if what == "a pause" else "human"), shop.clock()
+                conversation, Handoff("operator", mode="paused" if what == "a pause" else "human"), shop.clock()
             )
         before = await shop.states(conversation)
-        with pytest.raises(Stale):
+        with pytest.raises(Conflict):
             await shop.store.follow_up(conversation, QUESTION, silence, shop.clock())
         if what not in ("stop", "a person", "a pause"):
-            with pytest.raises(Stale):
+            with pytest.raises(Conflict):
                 await shop.store.close_conversation(conversation, silence, shop.clock())
         assert await shop.states(conversation) == before
 
     @pytest.mark.parametrize("how", ["failed", "held", "cancelled", "parked", "not its time"])
-    async def test_what_did_not_reach_the_customer_breaks_no_silence(self, shop: Shop, how: str) -> None:
+    async def test_what_did_not_reach_the_customer_breaks_no_silence(self, shop: StoreScenario, how: str) -> None:
         conversation = await silent(shop)
         silence = await since(shop, conversation)
         if how == "not its time":
             await scheduled(shop, conversation)
         else:
-            await shop.store.say(conversation, [Draft("hm")], "operator", "operator", shop.clock())
+            await shop.store.say(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
             part = (await shop.next(conversation)).part.id
             if how == "held":
                 await shop.begin(conversation, "a2")
-                await shop.store.settle("a2", Outcome("in_doubt", "in_doubt", shop.clock()), shop.clock())
+                await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
                 await shop.store.settle_doubt(part, "hold", False, shop.clock())
             else:
                 await shop.store.end_part(part, how, "test", shop.clock())  # type: ignore[arg-type]  # the words of the table
@@ -185,10 +195,12 @@ class TimingExam:
 
     # what has a time of its own
 
-    async def test_what_is_to_be_said_later_keeps_nobody_waiting_and_keeps_its_time(self, shop: Shop) -> None:
+    async def test_what_is_to_be_said_later_keeps_nobody_waiting_and_keeps_its_time(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         at = shop.clock() + HOUR
-        work = await shop.store.say(conversation, [Draft("a"), Draft("b")], "operator", "operator", shop.clock(), at)
+        work = await shop.store.say(
+            conversation, [OutgoingContent("a"), OutgoingContent("b")], "operator", "operator", shop.clock(), at
+        )
         assert (work.deliver_due, work.timer_due) == (None, at)
         assert (await shop.tending(conversation)).scheduled == at
         assert (await shop.reading(conversation)).delivery == "clear"
@@ -206,12 +218,12 @@ class TimingExam:
         assert (await shop.tending(conversation)).scheduled is None
         assert await since(shop, conversation) == shop.clock()
 
-    async def test_a_time_that_is_past_is_now(self, shop: Shop) -> None:
+    async def test_a_time_that_is_past_is_now(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        work = await shop.store.say(conversation, [Draft("a")], "operator", "operator", shop.clock(), shop.clock())
+        work = await shop.store.say(conversation, [OutgoingContent("a")], "operator", "operator", shop.clock(), shop.clock())
         assert (work.deliver_due, work.timer_due) == (shop.clock(), None)
 
-    async def test_each_part_goes_at_its_own_time(self, shop: Shop) -> None:
+    async def test_each_part_goes_at_its_own_time(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         second, first = await scheduled(shop, conversation, 2 * HOUR), await scheduled(shop, conversation)
         shop.clock.forward(HOUR)
@@ -219,13 +231,13 @@ class TimingExam:
         assert [await shop.state(each) for each in (first, second)] == ["queued", "parked"]
         assert (await shop.tending(conversation)).scheduled == shop.clock() + HOUR
 
-    async def test_stop_cancels_what_was_to_be_said_later_but_not_an_operators_own_words(self, shop: Shop) -> None:
+    async def test_stop_cancels_what_was_to_be_said_later_but_not_an_operators_own_words(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         notice, words = await scheduled(shop, conversation, purpose="notice"), await scheduled(shop, conversation)
         await shop.take(message("in-2"), verdict=STOP)
         assert [await shop.state(each) for each in (notice, words)] == ["cancelled", "parked"]
 
-    async def test_what_waits_for_its_time_is_not_given_up_and_not_revived_early(self, shop: Shop) -> None:
+    async def test_what_waits_for_its_time_is_not_given_up_and_not_revived_early(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.park(conversation, None)
         part = await scheduled(shop, conversation)
@@ -237,7 +249,7 @@ class TimingExam:
         await shop.store.drop(conversation, "deliver", shop.clock())
         assert await shop.state(part) == "cancelled"
 
-    async def test_what_was_said_meanwhile_does_not_overtake_it(self, shop: Shop) -> None:
+    async def test_what_was_said_meanwhile_does_not_overtake_it(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         part = await scheduled(shop, conversation, 10 * DAY)
         await shop.answer(conversation, "one")
@@ -252,10 +264,10 @@ class TimingExam:
         await shop.receipt("failed", attempt="a2", then="later")
         assert await shop.state(part) == "queued"
 
-    async def test_a_hand_over_leaves_an_operators_later_words_alone(self, shop: Shop) -> None:
+    async def test_a_hand_over_leaves_an_operators_later_words_alone(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         part = await scheduled(shop, conversation)
-        for change in (HandOver("operator", mode="paused"), HandOver("customer", notice=COLLEAGUE)):
+        for change in (Handoff("operator", mode="paused"), Handoff("customer", notice=COLLEAGUE)):
             await shop.store.hand_over(conversation, change, shop.clock())
         await shop.store.hand_back(conversation, "operator", shop.clock())
         assert await shop.state(part) == "parked"

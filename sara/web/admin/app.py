@@ -10,22 +10,22 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from sara.domain.contacts import Forgotten
-from sara.domain.errors import SaraError, Stale
+from sara.domain.contacts import ErasureReport
+from sara.domain.errors import Conflict, SaraError
 from sara.domain.jobs import OpenWork
-from sara.domain.webhooks import SetAside
-from sara.operations.conversation_health import Health
-from sara.operations.operator_actions import Acting
-from sara.operations.problem_registry import Problems
+from sara.domain.webhooks import UnparsedPayload
+from sara.operations.conversation_health import ConversationHealth
+from sara.operations.operator_actions import OperatorActions
+from sara.operations.problem_registry import ProblemRegistry
 from sara.operations.send_outcomes import SendOutcomes
-from sara.pipeline.bindings import Routes
+from sara.pipeline.bindings import ChannelBindings
 from sara.plugins.context import Clock
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
 from sara.queue.notifier import JobNotifier
-from sara.queue.sleep import pause
+from sara.queue.sleep import sleep
 from sara.web.admin.conversations import ActionRoutes
-from sara.web.admin.privacy import Rights
+from sara.web.admin.privacy import PrivacyRoutes
 from sara.web.counted_log import CountedLog
 from sara.web.json_bodies import read_object
 from sara.web.refusals import is_compressed
@@ -57,16 +57,16 @@ class AdminApp:
         self,
         store: Store,
         queue: Queue,
-        routes: Routes,
-        problems: Problems,
+        routes: ChannelBindings,
+        problems: ProblemRegistry,
         token: str,
         clock: Clock,
         *,
         loopback: bool,
         lingering: Callable[[], Mapping[str, int]] = dict,
-        forget: Callable[[str], Awaitable[Forgotten]] | None = None,
-        acting: Acting | None = None,
-        health: Health | None = None,
+        forget: Callable[[str], Awaitable[ErasureReport]] | None = None,
+        acting: OperatorActions | None = None,
+        health: ConversationHealth | None = None,
         spent: Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
         mended: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class AdminApp:
         self._clock = clock
         self._loopback = loopback
         self._lingering = lingering
-        self._rights = Rights(store, forget)
+        self._rights = PrivacyRoutes(store, forget)
         self._acting = acting
         self._health = health
         self._spent = spent
@@ -119,7 +119,7 @@ class AdminApp:
         if request.path not in OPEN_PATHS and not self._authorised(request):
             if "Authorization" in request.headers:
                 self._failed_logins.add(peer=request.remote or "")
-                await pause(FAILED_LOGIN_DELAY_S)
+                await sleep(FAILED_LOGIN_DELAY_S)
             return web.json_response(
                 {"error": "send `Authorization: Bearer <token>`; the token is in the file admin-token of the state directory"},
                 status=401,
@@ -131,7 +131,7 @@ class AdminApp:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.reason}, status=error.status)
-        except Stale as error:
+        except Conflict as error:
             return web.json_response({"error": str(error)}, status=404)
         except SaraError as error:
             return web.json_response({"error": str(error)}, status=503)
@@ -216,7 +216,7 @@ class AdminApp:
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
-def _kept(item: SetAside) -> dict[str, Any]:
+def _kept(item: UnparsedPayload) -> dict[str, Any]:
     body, encoding = item.shown()
     return {"id": item.id, "account": item.account, "reason": item.reason, "at": item.at, "encoding": encoding, "body": body}
 

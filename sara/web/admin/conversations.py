@@ -8,16 +8,16 @@ from typing import Any
 
 from aiohttp import web
 
-from sara.domain.errors import SaraError, Stale, StoreLost, StoreUnavailable
+from sara.domain.errors import CommitUnknown, Conflict, SaraError, StoreUnavailable
 from sara.domain.jobs import OpenWork
-from sara.domain.time import Instant, Millis
-from sara.operations.operator_actions import Acting
+from sara.domain.time import Instant, Milliseconds
+from sara.operations.operator_actions import OperatorActions
 from sara.operations.send_outcomes import SendOutcomes
 from sara.plugins.context import Clock
 from sara.queue.notifier import JobNotifier
 from sara.web.json_bodies import read_object
 
-LONGEST_WAIT: Millis = 10_000
+LONGEST_WAIT: Milliseconds = 10_000
 """How long an answer may wait for what becomes of a message."""
 
 Act = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[OpenWork]]]
@@ -27,7 +27,7 @@ class ActionRoutes:
     """`POST /api/v1/conversations/<id>/<action>`, with what the action needs as a JSON object. What becomes of a message that `send`
     sends is told in `outcome`, after at most `wait` milliseconds."""
 
-    def __init__(self, acting: Acting, notifier: JobNotifier, clock: Clock, outcomes: SendOutcomes) -> None:
+    def __init__(self, acting: OperatorActions, notifier: JobNotifier, clock: Clock, outcomes: SendOutcomes) -> None:
         self._acting = acting
         self._outcomes = outcomes
         self._notifier = notifier
@@ -51,7 +51,7 @@ class ActionRoutes:
             within_s = min(_whole(body, "wait") or 0, LONGEST_WAIT) / 1_000
             try:
                 work = await act(request.match_info["conversation"], body)
-            except (Stale, StoreUnavailable, StoreLost):
+            except (Conflict, StoreUnavailable, CommitUnknown):
                 raise
             except SaraError as error:
                 return web.json_response({"error": str(error)}, status=400)

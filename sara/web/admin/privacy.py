@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from sara.domain.contacts import Forgotten
+from sara.domain.contacts import ErasureReport
 from sara.domain.errors import SaraError
 from sara.plugins.store import Store
 from sara.web.json_bodies import read_object
@@ -16,10 +16,10 @@ MOST = 1_000
 """So many rows an answer has at most."""
 
 
-class Rights:
+class PrivacyRoutes:
     """The addresses under `/api/v1` that `AdminApp` guards."""
 
-    def __init__(self, store: Store, forget: Callable[[str], Awaitable[Forgotten]] | None) -> None:
+    def __init__(self, store: Store, forget: Callable[[str], Awaitable[ErasureReport]] | None) -> None:
         self._store = store
         self._erase = forget
 

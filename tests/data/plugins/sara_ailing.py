@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sara import (Context, Finding, Options, Reply, Responder, Secret, Toolbox, Turn, hookimpl)
+from sara import (Context, CheckResult, Options, Reply, Responder, Secret, ToolCaller, Turn, hookimpl)
 
 
 class AilingOptions(Options):
@@ -23,19 +23,19 @@ class AilingResponder(Responder):
         self.options = options
         self.context = context
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         return Reply(())
 
     async def close(self) -> None:
         if self.options.ails == "close":
             raise RuntimeError(self.options.key.reveal())
 
-    async def checks(self, fix: bool = False) -> Sequence[Finding]:
+    async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
         match self.options.ails:
             case "raises":
                 raise RuntimeError(self.options.key.reveal())
             case "talks":
-                return [Finding("key", "bad", f"{self.options.key.reveal()} is wrong.", f"Not {self.options.key.reveal()}.")]
+                return [CheckResult("key", "bad", f"{self.options.key.reveal()} is wrong.", f"Not {self.options.key.reveal()}.")]
             case "rubbish":
                 rubbish: Any = ["fine"]
                 return rubbish
@@ -48,7 +48,7 @@ class AilingResponder(Responder):
                     except asyncio.CancelledError:
                         continue
         told = f"{self.context.public_url} {self.context.read_only} {fix}"
-        return [] if self.options.ails == "nothing" else [Finding("told", "good", told), Finding("note", "note", "by the way")]
+        return [] if self.options.ails == "nothing" else [CheckResult("told", "good", told), CheckResult("note", "note", "by the way")]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from sara import (JobEvent, Receipt, StoredMessage, hookimpl)
+from sara import (JobEvent, DeliveryReceipt, StoredMessage, hookimpl)
 
 release = threading.Event()
 
@@ -26,7 +26,7 @@ async def message_sent(message: StoredMessage) -> None:
 
 
 @hookimpl
-async def delivery_changed(receipt: Receipt) -> None:
+async def delivery_changed(receipt: DeliveryReceipt) -> None:
     await asyncio.Event().wait()
 
 

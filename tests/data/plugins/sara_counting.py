@@ -8,7 +8,7 @@ from pathlib import Path
 from sara_sqlite.options import (SqliteOptions)
 from sara_sqlite.store import (SqliteStore)
 
-from sara import (Instant, Intake, Store, Taken, hookimpl)
+from sara import (Instant, InboundBatch, Store, AcceptResult, hookimpl)
 
 
 class CountingOptions(SqliteOptions):
@@ -23,7 +23,7 @@ class CountingStore(SqliteStore):
     Options = CountingOptions
     accepts = 0
 
-    async def accept(self, intake_: Intake, now: Instant) -> Taken:
+    async def accept(self, intake_: InboundBatch, now: Instant) -> AcceptResult:
         self.accepts += 1
         return await super().accept(intake_, now)
 

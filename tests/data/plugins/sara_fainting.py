@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sara import (Accepted, Channel, Context, InboundMessage, Options, Part, Person, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl)
+from sara import (SendResult, Channel, Context, InboundMessage, Options, OutboundMessage, Identity, WebhookResult, Reply, Request, Responder, ToolCaller, Turn, hookimpl)
 
 
 class NoOptions(Options):
@@ -19,7 +19,7 @@ class FaintingResponder(Responder):
     def __init__(self, options: NoOptions, context: Context) -> None:
         self.asked = 0
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         self.asked += 1
         raise asyncio.CancelledError
 
@@ -36,12 +36,12 @@ class FaintingChannel(Channel):
     def __init__(self, options: NoOptions, context: Context) -> None:
         self._clock = context.clock
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         text = request.body.decode()
-        message = InboundMessage(self.account, text, Person(user_id="ana"), "text", text, self._clock())
-        return Reception(verified=True, messages=(message,))
+        message = InboundMessage(self.account, text, Identity(user_id="ana"), "text", text, self._clock())
+        return WebhookResult(verified=True, messages=(message,))
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         raise asyncio.CancelledError
 
 

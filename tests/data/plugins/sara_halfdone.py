@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import (Channel, Context, Options, Reception, Request, hookimpl)
+from sara import (Channel, Context, Options, WebhookResult, Request, hookimpl)
 
 
 class HalfdoneOptions(Options):
@@ -18,8 +18,8 @@ class HalfdoneChannel(Channel):
     def __init__(self, options: HalfdoneOptions, context: Context) -> None:
         """Nothing to do."""
 
-    def receive(self, request: Request) -> Reception:
-        return Reception()
+    def receive(self, request: Request) -> WebhookResult:
+        return WebhookResult()
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from sara import (Accepted, Channel, Context, Draft, Options, Part, Reception, Reply, Request, Responder, Toolbox, Turn, hookimpl)
+from sara import (SendResult, Channel, Context, OutgoingContent, Options, OutboundMessage, WebhookResult, Reply, Request, Responder, ToolCaller, Turn, hookimpl)
 
 
 log = structlog.get_logger("sara_hanging")
@@ -35,11 +35,11 @@ class HangingChannel(Channel):
     async def close(self) -> None:
         await hang("close", self.options)
 
-    def receive(self, request: Request) -> Reception:
-        return Reception()
+    def receive(self, request: Request) -> WebhookResult:
+        return WebhookResult()
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
-        return Accepted(attempt_id)
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
+        return SendResult(attempt_id)
 
 
 class HangingResponder(Responder):
@@ -54,8 +54,8 @@ class HangingResponder(Responder):
     async def close(self) -> None:
         await hang("close", self.options)
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
-        return Reply((Draft("hm"),))
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
+        return Reply((OutgoingContent("hm"),))
 
 
 @hookimpl

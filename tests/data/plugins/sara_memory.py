@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara import (Context, Entry, Instant, JobKind, Options, Queue, ScheduledQueue, Wake, hookimpl)
+from sara import (Context, Entry, Instant, JobKind, Options, Queue, ScheduledQueue, JobRequest, hookimpl)
 
 
 class MemoryOptions(Options):
@@ -50,7 +50,7 @@ class MemoryQueue(ScheduledQueue):
 
 def _merged(known: Entry, new: Entry) -> Entry:
     due, priority = min(known.wake.due, new.wake.due), max(known.wake.priority, new.wake.priority)
-    wake = Wake(new.wake.kind, new.wake.key, due, new.wake.lane, priority)
+    wake = JobRequest(new.wake.kind, new.wake.key, due, new.wake.lane, priority)
     return Entry(wake, max(known.stamp, new.stamp), known.failures)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from queue import SimpleQueue
 
-from sara import (JobEvent, Receipt, StoredMessage, hookimpl)
+from sara import (JobEvent, DeliveryReceipt, StoredMessage, hookimpl)
 
 heard: SimpleQueue[tuple[str, object]] = SimpleQueue()
 
@@ -36,7 +36,7 @@ async def message_sent(message: StoredMessage) -> None:
 
 
 @hookimpl
-async def delivery_changed(message: StoredMessage, receipt: Receipt) -> None:
+async def delivery_changed(message: StoredMessage, receipt: DeliveryReceipt) -> None:
     heard.put(("delivery_changed", (message, receipt)))
 
 

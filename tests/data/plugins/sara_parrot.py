@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import (Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl)
+from sara import (Context, OutgoingContent, Options, Reply, Responder, ToolCaller, Turn, hookimpl)
 
 
 class ParrotOptions(Options):
@@ -19,8 +19,8 @@ class ParrotResponder(Responder):
     def __init__(self, options: ParrotOptions, context: Context) -> None:
         self._word = options.word
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
-        return Reply((Draft(f"{self._word}: {' | '.join(line.text for line in turn.messages)}"),))
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
+        return Reply((OutgoingContent(f"{self._word}: {' | '.join(line.text for line in turn.messages)}"),))
 
 
 @hookimpl

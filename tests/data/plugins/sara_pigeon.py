@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 
-from sara import (Accepted, Channel, Context, InboundMessage, InDoubt, NotSent, Options, Part, Person, Reception, Request, Response, Secret, hookimpl)
+from sara import (SendResult, Channel, Context, InboundMessage, DeliveryUnknown, NotSent, Options, OutboundMessage, Identity, WebhookResult, Request, Response, Secret, hookimpl)
 
 
 class PigeonOptions(Options):
@@ -28,16 +28,16 @@ class PigeonChannel(Channel):
         self._options = options
         self._clock = context.clock
 
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         token = request.headers.get("x-token", "").encode("utf-8", "replace")
         if not hmac.compare_digest(token, self._options.token.reveal().encode()):
-            return Reception(Response(401))
+            return WebhookResult(Response(401))
         slips = [line.split("|", 2) for line in request.body.decode("utf-8", "replace").splitlines()]
         now = self._clock()
-        messages = [InboundMessage(self.account, ident, Person(user_id=who), "text", text, now) for ident, who, text in slips]
-        return Reception(verified=True, messages=tuple(messages))
+        messages = [InboundMessage(self.account, ident, Identity(user_id=who), "text", text, now) for ident, who, text in slips]
+        return WebhookResult(verified=True, messages=tuple(messages))
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._options.port)
         except OSError as error:
@@ -45,10 +45,10 @@ class PigeonChannel(Channel):
         try:
             writer.write(f"{attempt_id}|{part.to.user_id}|{part.text}\n".encode())
             if await reader.readline() != b"ok\n":
-                raise InDoubt("the loft said nothing")
+                raise DeliveryUnknown("the loft said nothing")
         finally:
             writer.close()
-        return Accepted(attempt_id)
+        return SendResult(attempt_id)
 
 
 @hookimpl

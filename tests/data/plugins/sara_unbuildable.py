@@ -6,7 +6,7 @@ from sara_sqlite.options import (SqliteOptions)
 from sara_sqlite.queue import (SqliteQueue)
 from sara_sqlite.store import (SqliteStore)
 
-from sara import (Accepted, Channel, Context, Options, Part, Queue, Reception, Reply, Request, Responder, Store, Toolbox, Turn, hookimpl)
+from sara import (SendResult, Channel, Context, Options, OutboundMessage, Queue, WebhookResult, Reply, Request, Responder, Store, ToolCaller, Turn, hookimpl)
 
 
 class NoOptions(Options):
@@ -23,11 +23,11 @@ class BrokenChannel(Channel):
     async def open(self) -> None:
         """Nothing goes wrong here."""
 
-    def receive(self, request: Request) -> Reception:
-        return Reception()
+    def receive(self, request: Request) -> WebhookResult:
+        return WebhookResult()
 
-    async def send(self, part: Part, attempt_id: str) -> Accepted:
-        return Accepted(attempt_id)
+    async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
+        return SendResult(attempt_id)
 
 
 class BrokenResponder(Responder):
@@ -39,7 +39,7 @@ class BrokenResponder(Responder):
     async def open(self) -> None:
         """Nothing goes wrong here."""
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         return Reply(())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sara import (Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl)
+from sara import (Context, OutgoingContent, Options, Reply, Responder, ToolCaller, Turn, hookimpl)
 
 ready = asyncio.Event()
 """What an order waits for."""
@@ -36,19 +36,19 @@ class WaiterResponder(Responder):
     def __init__(self, options: WaiterOptions, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         last = turn.messages[-1]
         if last.attachments:
             [file] = last.attachments
-            return Reply((Draft(f"A {file.kind} of {file.size} bytes ({file.mime}): {last.text}"),))
+            return Reply((OutgoingContent(f"A {file.kind} of {file.size} bytes ({file.mime}): {last.text}"),))
         pressed = last.content.get("interactive", {})
         chosen = pressed.get(pressed.get("type"), {}).get("id")
         if chosen == "go:cake":
-            return Reply((Draft("Which **cake**?", "list", CAKES),))
+            return Reply((OutgoingContent("Which **cake**?", "list", CAKES),))
         if chosen:
             await ready.wait()
-            return Reply((Draft(f"Coming: {last.text} ({chosen}), as you answered to “{last.quoted}”"),))
-        return Reply((Draft("What would you *like*?", "buttons", DRINK_OR_CAKE),))
+            return Reply((OutgoingContent(f"Coming: {last.text} ({chosen}), as you answered to “{last.quoted}”"),))
+        return Reply((OutgoingContent("What would you *like*?", "buttons", DRINK_OR_CAKE),))
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Contact, Context, Line, Problems, Turn
+from sara import Contact, Context, HistoryMessage, ProblemRegistry, Turn
 
 NOW = 1_800_000_000_000
 
@@ -24,8 +24,8 @@ async def simulator() -> AsyncIterator[OpenAISimulator]:
 
 
 @pytest.fixture
-def problems() -> Problems:
-    return Problems(lambda: NOW)
+def problems() -> ProblemRegistry:
+    return ProblemRegistry(lambda: NOW)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def api() -> str:
 
 @pytest.fixture
 async def responder_with(
-    simulator: OpenAISimulator, problems: Problems, tmp_path: Path, api: str
+    simulator: OpenAISimulator, problems: ProblemRegistry, tmp_path: Path, api: str
 ) -> AsyncIterator[Callable[..., OpenAIResponder]]:
     """Makes responders that talk to the simulator, save where an option says otherwise."""
     async with AsyncExitStack() as stack:
@@ -60,8 +60,10 @@ def turn() -> Callable[..., Turn]:
     """Makes a turn of the customer's messages, after a history of `role: text` pairs."""
 
     def make(*messages: str, history: tuple[tuple[Any, str], ...] = ()) -> Turn:
-        said = tuple(Line(id=f"h{index}", role=role, text=text, at=NOW) for index, (role, text) in enumerate(history))
-        asked = tuple(Line(id=f"m{index}", role="customer", text=text, at=NOW) for index, text in enumerate(messages))
-        return Turn("c1", "whatsapp:1", Contact("p1"), asked or (Line("m0", "customer", "Are you open?", NOW),), said, NOW)
+        said = tuple(HistoryMessage(id=f"h{index}", role=role, text=text, at=NOW) for index, (role, text) in enumerate(history))
+        asked = tuple(HistoryMessage(id=f"m{index}", role="customer", text=text, at=NOW) for index, text in enumerate(messages))
+        return Turn(
+            "c1", "whatsapp:1", Contact("p1"), asked or (HistoryMessage("m0", "customer", "Are you open?", NOW),), said, NOW
+        )
 
     return make

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sara_openai.api.result import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
 
-from sara import TryLater, Usage
+from sara import RetryLater, Usage
 from tests.rows import each_row
 
 
@@ -20,7 +20,7 @@ def test_a_refusal_is_said_to_the_customer_where_there_is_nothing_else() -> None
 
 
 def test_an_empty_answer_is_asked_for_again() -> None:
-    with pytest.raises(TryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="nothing"):
         words(Answer())
 
 

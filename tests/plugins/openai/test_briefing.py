@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sara_openai.prompt.system import LONGEST_NOTES, LONGEST_VALUE, PLACEHOLDERS, SAME_LANGUAGE, brief, moment, one_line, preface
 
-from sara import Contact, Line, Turn
+from sara import Contact, HistoryMessage, Turn
 from tests.rows import each_row
 
 AT = 1_795_787_100_000  # Friday, 27 November 2026, 13:45 UTC
 
 
 def turn(contact: Contact | None = None, **more: Any) -> Turn:
-    asked = (Line("m", "customer", "hi", AT),)
+    asked = (HistoryMessage("m", "customer", "hi", AT),)
     return Turn("c1", "whatsapp:1", contact or Contact("p1"), asked, now=AT, **more)
 
 

@@ -15,11 +15,11 @@ from sara_openai.api.chat_completions import Completions
 from sara_openai.api.error_body import ErrorBody
 from sara_openai.api.result import Answer, ToolCall
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Context, GiveUp, Line, Problems, Reply, ToolSpec, TryLater, Turn, Usage
+from sara import Context, GiveUp, HistoryMessage, ProblemRegistry, Reply, RetryLater, ToolSpec, Turn, Usage
 from tests.rows import each_row
 
 Turns = Callable[..., Turn]
@@ -107,7 +107,7 @@ class MockedResponse(ClientResponse):
 
 
 async def test_openai_itself_is_called_at_its_address_and_told_the_limit_in_the_new_word(
-    problems: Problems, tmp_path: Path, turn: Turns, monkeypatch: pytest.MonkeyPatch
+    problems: ProblemRegistry, tmp_path: Path, turn: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/elsewhere")
     options = OpenAIOptions.model_validate({"api_key": "sk-real", "max_output_tokens": 50})
@@ -125,12 +125,12 @@ async def test_openai_itself_is_called_at_its_address_and_told_the_limit_in_the_
 async def test_a_model_is_told_of_tools_and_at_last_that_there_are_none(tmp_path: Path) -> None:
     options = OpenAIOptions(base_url="http://127.0.0.1/v1")
     spec = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
-    question = Question("Be brief.", [Line("m", "customer", "hi", 0)], tools=[spec])
+    question = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec])
     request = Completions().request(question, options)
     function = {"name": "hand_over", "description": "Let a person go on.", "parameters": {"type": "object", "properties": {}}}
     assert request["tools"] == [{"type": "function", "function": function}]
     assert "tool_choice" not in request
-    closing = Question("Be brief.", [Line("m", "customer", "hi", 0)], tools=[spec], closing=True)
+    closing = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec], closing=True)
     assert Completions().request(closing, options)["tool_choice"] == "none"
 
 
@@ -148,7 +148,7 @@ def test_the_usage_is_read() -> None:
 
 @each_row("answered", ["<html>", None, 5, [], SimpleNamespace(choices=None), SimpleNamespace(choices=[]), SimpleNamespace()])
 def test_an_answer_without_a_choice_is_asked_for_again(answered: object) -> None:
-    with pytest.raises(TryLater, match="without a choice"):
+    with pytest.raises(RetryLater, match="without a choice"):
         read(answered)
 
 
@@ -206,7 +206,7 @@ def test_content_in_parts_is_read_without_the_thinking() -> None:
 
 @given(JSON)
 def test_a_choice_of_any_shape_is_read_without_a_crash(choice: object) -> None:
-    with suppress(TryLater, GiveUp):
+    with suppress(RetryLater, GiveUp):
         answer = read({"choices": [choice], "usage": choice, "model": choice})
         assert bool(answer.calls) == bool(answer.echo)
 

@@ -14,7 +14,7 @@ from sara_openai.api.visibility import MOST_PICTURES
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Attachment, Contact, Line, Turn
+from sara import Attachment, Contact, HistoryMessage, Turn
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -41,8 +41,8 @@ HOSTILE = [
 BILL = {"id": "77", "mime_type": "application/pdf", "sha256": "x", "file_name": "bill.pdf"}
 
 
-def message(**more: Any) -> Line:
-    return replace(Line("m0", "customer", "Yes, please.", 0), **more)
+def message(**more: Any) -> HistoryMessage:
+    return replace(HistoryMessage("m0", "customer", "Yes, please.", 0), **more)
 
 
 def code_of(simulator: OpenAISimulator, call: int = -1) -> str:
@@ -75,7 +75,7 @@ async def test_a_code_is_made_for_each_answer(responder: OpenAIResponder, simula
     assert len({code_of(simulator, number) for number in range(20)}) == 20
 
 
-def hostile_messages(text: str) -> list[Line]:
+def hostile_messages(text: str) -> list[HistoryMessage]:
     """Messages in which a stranger's text stands everywhere but in what they typed."""
     return [
         message(quoted=text, quoted_by="customer"),
@@ -126,7 +126,7 @@ async def test_what_surrounds_a_message_stays_in_its_block(
 async def test_a_block_says_what_the_channel_knows(responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns) -> None:
     place = {"latitude": 52.5, "longitude": 13.4, "name": "Café [1]", "address": "Main St\n5"}
     form = {"flow_token": "t", "dates": {"start": "2026-12-01"}, "guests": 2, "pets": False}
-    rows: list[tuple[Line, dict[str, Any], list[str]]] = [
+    rows: list[tuple[HistoryMessage, dict[str, Any], list[str]]] = [
         (
             message(quoted="Red or blue?", quoted_by="assistant"),
             {"in_reply_to": {"said_by": "you", "text": "Red or blue?"}},
@@ -284,7 +284,7 @@ async def test_older_and_refused_pictures_are_named(
     here.write_bytes(b"\xff\xd8\xff" + bytes(30))
     picture = Attachment("image", "image/png", "r", path=here)
     history = tuple(
-        Line(f"h{n}", "customer", f"[image] number {n}", 0, kind="image", attachments=(replace(picture),))
+        HistoryMessage(f"h{n}", "customer", f"[image] number {n}", 0, kind="image", attachments=(replace(picture),))
         for n in range(MOST_PICTURES + 2)
     )
     responder = responder_with(images=True)

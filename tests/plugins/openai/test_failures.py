@@ -8,7 +8,7 @@ from typing import Any
 
 from sara_openai.api.errors import LONGEST_WAIT, Failed, understand, wait_asked_for
 
-from sara import GiveUp, TryLater
+from sara import GiveUp, RetryLater
 from tests.rows import each_row
 
 NOW = 1_800_000_000_000
@@ -32,7 +32,7 @@ def answered(status: int, *, code: str | None = None, type: str | None = None, p
 @each_row("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
     failed = answered(status)
-    assert isinstance(failed.outcome, TryLater)
+    assert isinstance(failed.outcome, RetryLater)
     assert (failed.outcome.after, failed.outcome.scope, failed.trouble) == (None, "responder", None)
 
 
@@ -60,7 +60,7 @@ def test_a_request_that_is_wrong_is_given_up(status: int) -> None:
 )
 def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, codes: dict[str, Any], kind: str) -> None:
     failed = answered(status, **codes)
-    assert isinstance(failed.outcome, TryLater)
+    assert isinstance(failed.outcome, RetryLater)
     assert (failed.outcome.until_mended, failed.outcome.scope) == (True, "responder")
     assert failed.trouble
     assert failed.trouble.kind == kind
@@ -69,7 +69,7 @@ def test_what_a_person_has_to_mend_waits_and_comes_with_a_remedy(status: int, co
 
 @each_row("body", [None, "", "<html>no</html>", [], {"code": 5}, {"error": "x"}, {"code": "Mixed Case!"}])
 def test_an_error_in_any_shape_is_understood(body: Any) -> None:
-    assert isinstance(understand(Answered(500, body, {}), "host", NOW).outcome, TryLater)
+    assert isinstance(understand(Answered(500, body, {}), "host", NOW).outcome, RetryLater)
 
 
 def test_nothing_that_the_server_wrote_is_repeated() -> None:
@@ -121,7 +121,7 @@ def caused(*chain: BaseException) -> BaseException:
 )
 def test_the_causes_tell_what_broke_although_the_transport_calls_it_a_time_out(cause: BaseException, told: str) -> None:
     failed = understand(caused(RuntimeError("Request timed out."), OSError(), cause), "host", NOW)
-    assert isinstance(failed.outcome, TryLater)
+    assert isinstance(failed.outcome, RetryLater)
     assert told in str(failed.outcome)
 
 
@@ -134,9 +134,9 @@ def test_causes_that_run_in_a_circle_end() -> None:
 def test_what_tells_about_the_server_says_so_and_opens_the_breaker_for_everybody() -> None:
     for status in (408, 409, 425, 429, 500, 502, 503, 504, 529):
         outcome = answered(status).outcome
-        assert isinstance(outcome, TryLater), status
+        assert isinstance(outcome, RetryLater), status
         assert (outcome.scope, outcome.until_mended) == ("responder", False), status
     for error in (ConnectionRefusedError(), ConnectionResetError(), TimeoutError(), socket.gaierror(), ssl.SSLError()):
         outcome = understand(error, "ai.example.org", NOW).outcome
-        assert isinstance(outcome, TryLater), error
+        assert isinstance(outcome, RetryLater), error
         assert (outcome.scope, outcome.until_mended) == ("responder", False), error

@@ -11,7 +11,7 @@ from sara_openai.api.result import LONGEST, Answer, RanOut, interpreted, was_cut
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Calls, OpenAISimulator
 
-from sara import ToolSpec, TryLater, Turn
+from sara import RetryLater, ToolSpec, Turn
 from tests.effort import chosen
 
 Turns = Callable[..., Turn]
@@ -154,7 +154,7 @@ NOTHING = [
 
 def test_an_answer_in_which_nothing_can_be_read_is_none() -> None:
     for answer in NOTHING:
-        with pytest.raises(TryLater):
+        with pytest.raises(RetryLater):
             pytest.fail(f"{answer[:40]!r}: {said(answer)[:40]!r}")
         with pytest.raises(RanOut):
             said(answer, cut=True)
@@ -223,7 +223,7 @@ def test_floods_are_read_in_linear_time_and_cut() -> None:
         text = "Hello! It is so. " + flood * (chosen(short=400_000, full=3_000_000) // len(flood)) + " the end"
         try:
             assert len(said(text)) <= LONGEST + 1, flood
-        except TryLater:
+        except RetryLater:
             continue
 
 
@@ -359,5 +359,5 @@ async def test_where_no_tools_are_offered_a_written_call_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
     simulator.mode = [WRITTEN[0]]
-    with pytest.raises(TryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="nothing"):
         await responder.answer(turn())

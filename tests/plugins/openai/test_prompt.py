@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sara_openai.prompt.messages import Message, encodable
 from sara_openai.prompt.messages import compose as compose_question
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 
-from sara import Line
-
-
-def compose(briefing: str, history: list[Line], messages: list[Line]) -> list[Message]:
-    return compose_question(Question(briefing, messages, history, code="c0de"))
+from sara import HistoryMessage
 
 
-def line(text: str, role: Any = "customer") -> Line:
-    return Line(id=text, role=role, text=text, at=0)
+def compose(briefing: str, history: list[HistoryMessage], messages: list[HistoryMessage]) -> list[Message]:
+    return compose_question(ModelRequest(briefing, messages, history, code="c0de"))
+
+
+def line(text: str, role: Any = "customer") -> HistoryMessage:
+    return HistoryMessage(id=text, role=role, text=text, at=0)
 
 
 def test_instructions_come_first_then_the_history_by_role_then_each_message_on_its_own() -> None:

@@ -18,7 +18,7 @@ from sara_openai.responder import OpenAIResponder, _trust
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.refusals import Rejected
 
-from sara import Contact, ContentRefused, GiveUp, Problems, Reply, SaraError, TryLater, Turn
+from sara import Contact, ContentRefused, GiveUp, ProblemRegistry, Reply, RetryLater, SaraError, Turn
 from tests.rows import each_row
 
 KEY = "sk-simulated"
@@ -177,7 +177,7 @@ def test_the_core_can_see_how_long_a_call_may_take(responder: OpenAIResponder) -
 # what is asked again
 
 
-async def refused_with(responder: OpenAIResponder, turn: Turn, kind: type[SaraError] = TryLater) -> SaraError:
+async def refused_with(responder: OpenAIResponder, turn: Turn, kind: type[SaraError] = RetryLater) -> SaraError:
     with pytest.raises(kind) as caught:
         await responder.answer(turn)
     return caught.value
@@ -185,7 +185,7 @@ async def refused_with(responder: OpenAIResponder, turn: Turn, kind: type[SaraEr
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
 async def test_a_server_that_is_busy_is_asked_later(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns, status: int
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns, status: int
 ) -> None:
     simulator.fault("status", status=status)
     error = await refused_with(responder, turn())
@@ -199,11 +199,11 @@ async def test_a_rate_limit_is_waited_out_as_long_as_the_server_says(
 ) -> None:
     simulator.fault("rate_limit", retry_after=7)
     error = await refused_with(responder, turn())
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.after == 7_000
     simulator.fault("rate_limit", headers={"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m2s"})
     error = await refused_with(responder, turn())
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.after == 62_000
 
 
@@ -274,7 +274,7 @@ async def test_bytes_that_are_no_http_are_asked_for_again(responder_with: Respon
 
 
 async def test_a_silent_server_is_given_up_after_the_timeout_and_the_remedy_names_it(
-    responder_with: Responders, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder_with: Responders, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     responder = responder_with(timeout="200ms")
     await responder.open()
@@ -321,7 +321,7 @@ async def test_a_cancelled_call_is_cancelled(responder: OpenAIResponder, simulat
 
 
 async def test_a_request_that_the_server_will_never_take_is_given_up(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.mode = refuse_all_but_the_probe(simulator)
     await refused_with(responder, turn("odd"), GiveUp)
@@ -329,12 +329,12 @@ async def test_a_request_that_the_server_will_never_take_is_given_up(
 
 
 async def test_a_request_that_is_refused_whoever_asks_is_a_setting(
-    responder_with: Responders, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder_with: Responders, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     responder = responder_with(instructions="Be brief.")
     simulator.fault("status", status=422, text="Extra inputs are not permitted: who knows", times=None)
     error = await refused_with(responder, turn("Hello", history=HISTORY))
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.until_mended, "no message is at fault, so none is given up"
     assert "who knows" in error.detail
     (problem,) = problems
@@ -346,13 +346,13 @@ async def test_a_request_that_is_refused_whoever_asks_is_a_setting(
 
 
 async def test_conversations_that_are_refused_alike_one_after_the_other_are_a_setting(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.mode = refuse_all_but_the_probe(simulator)
     for number in range(2):
         await refused_with(responder, replace(turn("odd"), conversation=f"c{number}"), GiveUp)
     error = await refused_with(responder, replace(turn("odd"), conversation="c2"))
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.until_mended
     assert "responder:assistant:settings" in problems
     assert said(await responder.answer(turn("fine"))) == "echo: fine"
@@ -395,11 +395,11 @@ async def test_a_message_too_long_by_itself_loses_its_middle(
 
 
 async def test_instructions_too_long_by_themselves_are_a_setting(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.fault("too_long", times=None)
     error = await refused_with(responder, turn(history=HISTORY))
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.until_mended
     (problem,) = problems
     assert "`instructions`" in problem.remedy
@@ -421,11 +421,16 @@ async def test_instructions_too_long_by_themselves_are_a_setting(
     ],
 )
 async def test_what_a_person_has_to_mend_waits_is_a_problem_and_is_cleared_by_the_next_answer(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns, fault: dict[str, Any], key: str
+    responder: OpenAIResponder,
+    simulator: OpenAISimulator,
+    problems: ProblemRegistry,
+    turn: Turns,
+    fault: dict[str, Any],
+    key: str,
 ) -> None:
     simulator.fault(**fault)
     error = await refused_with(responder, turn())
-    assert isinstance(error, TryLater)
+    assert isinstance(error, RetryLater)
     assert error.until_mended
     (problem,) = problems
     assert problem.key == f"responder:assistant:{key}"
@@ -434,18 +439,18 @@ async def test_what_a_person_has_to_mend_waits_is_a_problem_and_is_cleared_by_th
     assert not len(problems)
 
 
-async def test_a_wrong_key_is_a_problem(responder_with: Responders, problems: Problems, turn: Turns) -> None:
+async def test_a_wrong_key_is_a_problem(responder_with: Responders, problems: ProblemRegistry, turn: Turns) -> None:
     await refused_with(responder_with(api_key="sk-wrong"), turn())
     assert "responder:assistant:credentials" in problems
 
 
-async def test_an_unknown_model_is_a_problem(responder_with: Responders, problems: Problems, turn: Turns) -> None:
+async def test_an_unknown_model_is_a_problem(responder_with: Responders, problems: ProblemRegistry, turn: Turns) -> None:
     await refused_with(responder_with(model="gpt-0"), turn())
     assert "responder:assistant:model" in problems
 
 
 async def test_a_new_problem_takes_the_place_of_the_old_one(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.fault("unauthorized")
     simulator.fault("quota", times=2)
@@ -456,7 +461,7 @@ async def test_a_new_problem_takes_the_place_of_the_old_one(
 
 
 async def test_a_busy_server_clears_no_problem(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.fault("unauthorized")
     simulator.fault("status", status=503)
@@ -466,7 +471,7 @@ async def test_a_busy_server_clears_no_problem(
 
 
 async def test_a_limit_too_small_for_any_answer_is_a_problem(
-    responder_with: Responders, simulator: OpenAISimulator, problems: Problems, turn: Turns
+    responder_with: Responders, simulator: OpenAISimulator, problems: ProblemRegistry, turn: Turns
 ) -> None:
     simulator.fault("truncated", text="<think>Let me see")
     await refused_with(responder_with(max_output_tokens=50), turn())
@@ -494,7 +499,7 @@ async def test_no_conversation_is_sent_to_where_a_redirect_points(
 async def test_neither_the_key_nor_the_customers_words_are_in_errors_logs_or_problems(
     responder: OpenAIResponder,
     simulator: OpenAISimulator,
-    problems: Problems,
+    problems: ProblemRegistry,
     turn: Turns,
     caplog: pytest.LogCaptureFixture,
     fault: dict[str, Any],

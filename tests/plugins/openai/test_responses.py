@@ -15,11 +15,11 @@ from sara_openai.api.responses import Responses
 from sara_openai.api.result import Answer, ToolCall
 from sara_openai.media.image_files import Picture
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.request import Question
+from sara_openai.prompt.request import ModelRequest
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Attachment, GiveUp, Line, ToolSpec, TryLater, Turn, Usage
+from sara import Attachment, GiveUp, HistoryMessage, RetryLater, ToolSpec, Turn, Usage
 from tests.rows import each_row
 
 Turns = Callable[..., Turn]
@@ -102,8 +102,8 @@ async def test_options_that_are_left_out_are_not_sent(
 
 
 def test_a_picture_is_shown_beside_the_words() -> None:
-    question = Question(
-        "", [Line("m", "customer", "What is this?", 0)], pictures={"m": [Picture("p", "data:image/png;base64,x")]}
+    question = ModelRequest(
+        "", [HistoryMessage("m", "customer", "What is this?", 0)], pictures={"m": [Picture("p", "data:image/png;base64,x")]}
     )
     (item,) = Responses().request(question, OPTIONS)["input"]
     assert item["content"] == [
@@ -113,7 +113,7 @@ def test_a_picture_is_shown_beside_the_words() -> None:
 
 
 def test_a_model_is_told_of_tools_and_its_reasoning_is_sealed_to_be_handed_back() -> None:
-    question = Question("", [Line("m", "customer", "hi", 0)], tools=[SPEC])
+    question = ModelRequest("", [HistoryMessage("m", "customer", "hi", 0)], tools=[SPEC])
     request = Responses().request(question, OPTIONS)
     assert request["tools"] == [
         {
@@ -126,7 +126,7 @@ def test_a_model_is_told_of_tools_and_its_reasoning_is_sealed_to_be_handed_back(
     ]
     assert request["include"] == ["reasoning.encrypted_content"]
     assert "tool_choice" not in request
-    closing = Question("", [Line("m", "customer", "hi", 0)], tools=[SPEC], closing=True, sealed=False)
+    closing = ModelRequest("", [HistoryMessage("m", "customer", "hi", 0)], tools=[SPEC], closing=True, sealed=False)
     assert Responses().request(closing, OPTIONS)["tool_choice"] == "none"
     assert "include" not in Responses().request(closing, OPTIONS)
 
@@ -164,7 +164,7 @@ def test_a_refusal_is_no_text() -> None:
 
 @each_row("answered", ["<html>", None, 5, [], SimpleNamespace(), SimpleNamespace(output=None), {"output": "x"}])
 def test_an_answer_without_an_output_is_asked_for_again(answered: object) -> None:
-    with pytest.raises(TryLater, match="without an output"):
+    with pytest.raises(RetryLater, match="without an output"):
         read(answered)
 
 
@@ -216,7 +216,7 @@ def test_a_model_that_failed_is_asked_again_unless_it_would_fail_again() -> None
 
 async def test_a_failure_told_in_an_answer_is_one(responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns) -> None:
     simulator.fault("failed")
-    with pytest.raises(TryLater, match="answered 500"):
+    with pytest.raises(RetryLater, match="answered 500"):
         await responder.answer(turn())
     simulator.fault("failed", code="invalid_prompt", times=1)
     await responder.answer(turn(history=(("customer", "Hi"), ("assistant", "Hello"))))
@@ -228,7 +228,7 @@ async def test_a_failure_told_in_an_answer_is_one(responder: OpenAIResponder, si
 
 @given(JSON, JSON)
 def test_an_output_of_any_shape_is_read_without_a_crash(item: object, other: object) -> None:
-    with suppress(TryLater, GiveUp):
+    with suppress(RetryLater, GiveUp):
         answer = Responses().read(
             {"output": [item], "status": other, "error": item, "incomplete_details": item, "usage": item}, "m"
         )

@@ -14,7 +14,7 @@ from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Attachment, Line, Problems, Turn
+from sara import Attachment, HistoryMessage, ProblemRegistry, Turn
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -86,7 +86,7 @@ async def test_only_the_newest_pictures_are_shown(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
 ) -> None:
     picture = Attachment("image", "image/png", "media-1", path=cat)
-    history = tuple(Line(f"h{n}", "customer", "[image]", 0, attachments=(picture,)) for n in range(MOST_PICTURES + 2))
+    history = tuple(HistoryMessage(f"h{n}", "customer", "[image]", 0, attachments=(picture,)) for n in range(MOST_PICTURES + 2))
     await responder_with(images=True).answer(replace(turn("hello"), history=history))
     shown = [isinstance(message["content"], list) for message in simulator.calls[-1].messages if message["role"] != "system"]
     assert shown == [False, False, *[True] * MOST_PICTURES, False]
@@ -107,7 +107,7 @@ async def test_files_that_are_no_pictures_are_not_sent_and_hide_no_other(
     for name, content_of in contents.items():
         (tmp_path / name).write_bytes(content_of)
     sent = [Attachment("image", "image/jpeg", name, id=name, path=tmp_path / name) for name in contents]
-    history = tuple(Line(f"h{n}", "customer", "[image]", 0, attachments=(each,)) for n, each in enumerate(sent))
+    history = tuple(HistoryMessage(f"h{n}", "customer", "[image]", 0, attachments=(each,)) for n, each in enumerate(sent))
     many = tuple(replace(line, id=f"b{n}", attachments=(sent[2],)) for n, line in enumerate(history))
     await responder.answer(replace(turn("hello"), history=(*history, *many)))
     urls = simulator.calls[-1].pictures
@@ -149,7 +149,7 @@ async def test_without_a_model_for_it_nobody_listens(
 
 
 async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_operator(
-    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path, problems: Problems
+    responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path, problems: ProblemRegistry
 ) -> None:
     responder = responder_with(transcribe_with="whisper-1")
     simulator.deaf = True

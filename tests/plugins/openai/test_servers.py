@@ -16,7 +16,19 @@ from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.servers import ASPECTS, Aspect, Refusal, Server, servers
 
-from sara import Attachment, Contact, ContentRefused, Context, Line, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
+from sara import (
+    Attachment,
+    Contact,
+    ContentRefused,
+    Context,
+    HistoryMessage,
+    ProblemRegistry,
+    Reply,
+    RetryLater,
+    SaraError,
+    ToolSpec,
+    Turn,
+)
 from tests.patience import patience
 
 NOW = 1_800_000_000_000
@@ -57,7 +69,7 @@ class House:
 
     simulator: OpenAISimulator
     responder: OpenAIResponder
-    problems: Problems
+    problems: ProblemRegistry
     now: list[int]
     folder: Path
 
@@ -67,9 +79,9 @@ class House:
         return Attachment("image", "image/png", "media", id=f"p{number}", path=path)
 
     def turn(
-        self, *texts: str, history: tuple[Line, ...] = (), conversation: str = "c1", files: tuple[Attachment, ...] = ()
+        self, *texts: str, history: tuple[HistoryMessage, ...] = (), conversation: str = "c1", files: tuple[Attachment, ...] = ()
     ) -> Turn:
-        asked = tuple(Line(f"m{number}", "customer", text, NOW) for number, text in enumerate(texts))
+        asked = tuple(HistoryMessage(f"m{number}", "customer", text, NOW) for number, text in enumerate(texts))
         asked = (*asked[:-1], replace(asked[-1], attachments=files))
         return Turn(conversation, "whatsapp:1", Contact("p1"), asked, history, NOW)
 
@@ -92,7 +104,7 @@ async def house(folder: Path, **options: Any) -> AsyncIterator[House]:
     now = [NOW]
     simulator = OpenAISimulator(mode="echo")
     await simulator.start()
-    problems = Problems(lambda: now[0])
+    problems = ProblemRegistry(lambda: now[0])
     context = Context(name="assistant", state=folder, clock=lambda: now[0], problems=problems)
     given = {"images": True, "instructions": "You answer for a bakery.", **simulator.options(), **options}
     async with AsyncExitStack() as stack:
@@ -107,8 +119,8 @@ def said(reply: Reply | SaraError) -> str:
     return reply.parts[0].text
 
 
-def history(*texts: str) -> tuple[Line, ...]:
-    return tuple(Line(f"h{n}", "assistant" if n % 2 else "customer", text, NOW) for n, text in enumerate(texts))
+def history(*texts: str) -> tuple[HistoryMessage, ...]:
+    return tuple(HistoryMessage(f"h{n}", "assistant" if n % 2 else "customer", text, NOW) for n, text in enumerate(texts))
 
 
 # what follows from each refusal
@@ -143,7 +155,7 @@ async def without_pictures(at: House, refuse: Callable[..., Refusal]) -> None:
 async def without_the_picture(at: House, refuse: Callable[..., Refusal]) -> None:
     bad, good = at.picture(0), at.picture(1)
     refuse(picture=base64.b64encode(content_of(0)).decode())
-    first = Line("h0", "customer", "[image]", NOW, attachments=(bad,))
+    first = HistoryMessage("h0", "customer", "[image]", NOW, attachments=(bad,))
     said(await at.ask(at.turn("[image] And this?", history=(first,), files=(good,))))
     assert len(at.simulator.calls[-1].pictures) == 1, "one bad picture hides no other"
     tries = len(at.simulator.calls)
@@ -180,7 +192,7 @@ async def without_tools_this_once(at: House, refuse: Callable[..., Refusal]) -> 
 async def held(at: House, refuse: Callable[..., Refusal], key: str) -> None:
     refuse()
     error = await at.ask(at.turn("Hello"))
-    assert isinstance(error, TryLater), f"{error!r}"
+    assert isinstance(error, RetryLater), f"{error!r}"
     assert error.until_mended, f"{error!r}"
     assert [problem.key for problem in at.problems] == [f"responder:assistant:{key}"]
     at.simulator.relent()
@@ -191,7 +203,7 @@ async def held(at: House, refuse: Callable[..., Refusal], key: str) -> None:
 async def waits(at: House, refuse: Callable[..., Refusal]) -> None:
     refusal = refuse()
     error = await at.ask(at.turn("Hello"))
-    assert isinstance(error, TryLater), f"{error!r}"
+    assert isinstance(error, RetryLater), f"{error!r}"
     assert not error.until_mended, f"{error!r}"
     if "Retry-After" in refusal.headers or "retry in" in str(refusal.body):
         assert error.after
@@ -219,12 +231,12 @@ async def told_once(at: House, refuse: Callable[..., Refusal]) -> None:
 async def joined(at: House, refuse: Callable[..., Refusal]) -> None:
     refuse()
     lines = (
-        Line("h0", "operator", "Ana here, welcome.", NOW),
-        Line("h1", "notice", "We answer again.", NOW),
-        Line("h2", "customer", "Hi", NOW),
-        Line("h3", "customer", "Are you there?", NOW),
-        Line("h4", "assistant", "Yes.", NOW),
-        Line("h5", "notice", "We are closed.", NOW),
+        HistoryMessage("h0", "operator", "Ana here, welcome.", NOW),
+        HistoryMessage("h1", "notice", "We answer again.", NOW),
+        HistoryMessage("h2", "customer", "Hi", NOW),
+        HistoryMessage("h3", "customer", "Are you there?", NOW),
+        HistoryMessage("h4", "assistant", "Yes.", NOW),
+        HistoryMessage("h5", "notice", "We are closed.", NOW),
     )
     for _ in range(2):
         assert said(await at.ask(at.turn("One", "Two", history=lines))) == "echo: One\n\nTwo"
@@ -372,7 +384,7 @@ async def test_an_option_that_is_not_sent_is_not_what_is_refused(tmp_path: Path)
     async with house(tmp_path) as at:
         at.simulator.fault("status", status=400, text="Unsupported value: temperature", times=99)
         error = await at.ask(at.turn("Hello"))
-        assert isinstance(error, TryLater)
+        assert isinstance(error, RetryLater)
         assert error.until_mended
         assert [problem.key for problem in at.problems] == ["responder:assistant:settings"]
 
@@ -402,7 +414,7 @@ async def test_neighbours_are_joined_with_their_pictures(tmp_path: Path) -> None
 async def test_too_many_pictures_lose_the_older_ones(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         at.simulator.fault("status", status=400, text="At most 1 image(s) may be provided in one request.", times=2)
-        older = tuple(Line(f"h{n}", "customer", "[image]", NOW, attachments=(at.picture(n),)) for n in range(3))
+        older = tuple(HistoryMessage(f"h{n}", "customer", "[image]", NOW, attachments=(at.picture(n),)) for n in range(3))
         said(await at.ask(at.turn("[image]", history=older, files=(at.picture(3),))))
         assert [len(call.pictures) for call in at.simulator.calls] == [4, 2, 1]
         assert base64.b64encode(content_of(3)).decode() in at.simulator.calls[-1].pictures[0]
@@ -425,7 +437,7 @@ async def test_what_was_learnt_while_time_ran_out_is_not_lost(tmp_path: Path) ->
         at.simulator.delay_ms = 0
         at.simulator.fault("hang")  # the first request that fits
         long = at.turn("What about this?", history=history(*[LONG] * 8))
-        assert isinstance(await at.ask(long), TryLater)
+        assert isinstance(await at.ask(long), RetryLater)
         tries = len(at.simulator.calls)
         assert tries > 2
         said(await at.ask(long))

@@ -12,7 +12,7 @@ from sara_openai.prompt.summary import LONGEST_LINE, LONGEST_SUMMARY, SUMMARY_IN
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import GiveUp, Line, Problems, TryLater, Turn
+from sara import GiveUp, HistoryMessage, ProblemRegistry, RetryLater, Turn
 from tests.rows import each_row
 
 Turns = Callable[..., Turn]
@@ -25,8 +25,8 @@ def api(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def lines(*said: tuple[Any, str]) -> list[Line]:
-    return [Line(f"l{index}", role, text, AT) for index, (role, text) in enumerate(said)]
+def lines(*said: tuple[Any, str]) -> list[HistoryMessage]:
+    return [HistoryMessage(f"l{index}", role, text, AT) for index, (role, text) in enumerate(said)]
 
 
 TALK = lines(("customer", "I want a cake."), ("assistant", "For how many?"), ("operator", "Ana here."), ("customer", "Twelve."))
@@ -96,15 +96,15 @@ async def test_a_summary_that_is_none_is_asked_for_again(
     responder = responder_with(timeout="500ms")
     await responder.open()
     simulator.fault(kind)
-    with pytest.raises(TryLater):
+    with pytest.raises(RetryLater):
         await responder.summarise(TALK, "", AT)
 
 
 async def test_what_a_person_has_to_mend_is_a_problem_here_too(
-    responder: OpenAIResponder, simulator: OpenAISimulator, problems: Problems
+    responder: OpenAIResponder, simulator: OpenAISimulator, problems: ProblemRegistry
 ) -> None:
     simulator.fault("unauthorized")
-    with pytest.raises(TryLater):
+    with pytest.raises(RetryLater):
         await responder.summarise(TALK, "", AT)
     assert "responder:assistant:credentials" in problems
     await responder.summarise(TALK, "", AT)
@@ -115,7 +115,7 @@ async def test_a_conversation_too_long_for_one_summary_is_summed_up_in_halves(
     responder: OpenAIResponder, simulator: OpenAISimulator
 ) -> None:
     simulator.refuse("openai", "length", longest=900)
-    lines = [Line(str(n), "customer", f"number {n} " + "and so on " * 60, AT) for n in range(16)]
+    lines = [HistoryMessage(str(n), "customer", f"number {n} " + "and so on " * 60, AT) for n in range(16)]
     simulator.mode = lambda call: "a first summary"
     summary = await responder.summarise(lines, "They came before.", AT)
     assert summary.text == "a first summary"
@@ -131,7 +131,7 @@ async def test_a_conversation_too_long_for_one_summary_is_summed_up_in_halves(
 async def test_one_message_too_long_to_be_summed_up_is_shortened(responder: OpenAIResponder, simulator: OpenAISimulator) -> None:
     simulator.refuse("openai", "length", longest=700)
     simulator.mode = lambda call: "They wrote a lot."
-    summary = await responder.summarise([Line("1", "customer", "слово " * 400, AT)], "", AT)
+    summary = await responder.summarise([HistoryMessage("1", "customer", "слово " * 400, AT)], "", AT)
     assert summary.text == "They wrote a lot."
 
 

@@ -12,7 +12,7 @@ import structlog
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Call, Calls, OpenAISimulator
 
-from sara import GiveUp, Problems, Reply, SaraError, ToolSpec, TryLater, Turn
+from sara import GiveUp, ProblemRegistry, Reply, RetryLater, SaraError, ToolSpec, Turn
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
@@ -115,7 +115,7 @@ async def test_a_model_that_calls_and_calls_is_asked_again_later(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("look_up", {})])]
-    with pytest.raises(TryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="nothing"):
         await responder_with(tool_rounds=3).answer(asked, box)
     assert len(box.calls) == 3
     assert len(simulator.calls) == 4
@@ -135,7 +135,7 @@ async def test_without_tools_none_are_offered_and_none_called(
     if tools is not None:
         tools.specs = ()
     simulator.mode = [WANTS_ANA]
-    with pytest.raises(TryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="nothing"):
         await responder.answer(asked, tools)
     assert not {"tools", "tool_choice", "include"} & set(simulator.calls[0].body)
     assert tools is None or not tools.calls
@@ -162,7 +162,7 @@ async def test_a_call_that_cannot_be_made_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [Calls([("", {})])]
-    with pytest.raises(TryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="nothing"):
         await responder.answer(asked, box)
     assert box.calls == []
 
@@ -205,7 +205,7 @@ async def test_the_timeout_bounds_the_tools_too(
     simulator.mode = [WANTS_ANA]
     responder = responder_with(timeout="300ms")
     await responder.open()
-    with pytest.raises(TryLater, match=r"within 0\.3 s"):
+    with pytest.raises(RetryLater, match=r"within 0\.3 s"):
         await responder.answer(asked, box)
     assert cancelled.is_set()
 
@@ -217,7 +217,7 @@ async def test_the_timeout_bounds_all_rounds_together(
     simulator.delay_ms = 100
     responder = responder_with(timeout="350ms", tool_rounds=20)
     await responder.open()
-    with pytest.raises(TryLater, match=r"within 0\.35 s"):
+    with pytest.raises(RetryLater, match=r"within 0\.35 s"):
         await responder.answer(asked, box)
     assert len(simulator.calls) <= 4
 
@@ -231,7 +231,7 @@ async def test_a_second_round_that_fails_is_asked_again_later(
         return WANTS_ANA
 
     simulator.mode = then_fail
-    with pytest.raises(TryLater):
+    with pytest.raises(RetryLater):
         await responder.answer(asked, box)
     assert len(simulator.calls) == 2
 
@@ -258,7 +258,7 @@ async def test_a_conversation_that_grew_too_long_by_tools_loses_history_and_not_
 
 
 async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_remembered(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
     simulator.toolless, simulator.mode = True, "echo"
     with structlog.testing.capture_logs() as logged:
@@ -272,7 +272,7 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_re
 
 
 async def test_tools_that_are_taken_again_are_no_problem_any_more(
-    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
+    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
     simulator.toolless = True
     await responder_with().answer(asked, box)
@@ -293,7 +293,12 @@ async def test_tools_that_are_taken_again_are_no_problem_any_more(
     ],
 )
 async def test_a_refusal_of_tools_is_known_by_any_servers_words(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, fault: dict[str, Any], box: Box
+    responder: OpenAIResponder,
+    simulator: OpenAISimulator,
+    asked: Turn,
+    problems: ProblemRegistry,
+    fault: dict[str, Any],
+    box: Box,
 ) -> None:
     simulator.fault("status", **fault)
     simulator.mode = "echo"
@@ -304,9 +309,9 @@ async def test_a_refusal_of_tools_is_known_by_any_servers_words(
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ({"status": 404, "text": "there is no such model"}, TryLater),
-        ({"status": 500, "text": "the tools broke"}, TryLater),
-        ({"status": 401, "text": "no tools for you"}, TryLater),
+        ({"status": 404, "text": "there is no such model"}, RetryLater),
+        ({"status": 500, "text": "the tools broke"}, RetryLater),
+        ({"status": 401, "text": "no tools for you"}, RetryLater),
     ],
 )
 async def test_another_refusal_takes_no_tools_away(
@@ -321,7 +326,7 @@ async def test_another_refusal_takes_no_tools_away(
 
 
 async def test_a_server_that_refuses_without_tools_too_may_have_meant_something_else(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
     simulator.fault("status", status=400, text="no tools, no nothing", times=2)
     await responder.answer(asked, box)
@@ -331,7 +336,7 @@ async def test_a_server_that_refuses_without_tools_too_may_have_meant_something_
 
 
 async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_its_tools(
-    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
+    responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
     def once(call: Call) -> str | Calls:
         if call.results:
@@ -347,7 +352,7 @@ async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_it
 
 
 async def test_a_refusal_after_a_call_is_not_learnt(
-    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: Problems, box: Box
+    responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
     def once(call: Call) -> str | Calls:
         if call.results or not call.tools:

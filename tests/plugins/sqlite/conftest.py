@@ -9,20 +9,20 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems
-from sara.testing import HandClock
-from sara.testing.store.scenario import Shop
+from sara import Context, ProblemRegistry
+from sara.testing import ManualClock
+from sara.testing.store.scenario import StoreScenario
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def make(tmp_path: Path, clock: HandClock) -> Callable[[], SqliteStore]:
+def make(tmp_path: Path, clock: ManualClock) -> Callable[[], SqliteStore]:
     """Another store on the same file."""
-    return lambda: SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock)))
+    return lambda: SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, ProblemRegistry(clock)))
 
 
 @pytest.fixture
@@ -34,5 +34,5 @@ async def store(make: Callable[[], SqliteStore]) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-def shop(store: SqliteStore, clock: HandClock) -> Shop:
-    return Shop(store, clock)
+def shop(store: SqliteStore, clock: ManualClock) -> StoreScenario:
+    return StoreScenario(store, clock)

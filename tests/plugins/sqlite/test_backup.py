@@ -16,13 +16,23 @@ from typing import Any
 
 import pytest
 from sara_sqlite import backup, migrate, restore
-from sara_sqlite.aside import CalledOff, Stop, aside
+from sara_sqlite.aside import Cancelled, CancelToken, aside
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Attachment, Context, HistoryLimits, Outcome, Person, Problems, SaraError, StoreLocked, StoreUnavailable
-from sara.testing import HandClock
-from sara.testing.store.scenario import ANA, KOFI, Shop, later, message
+from sara import (
+    Attachment,
+    AttemptResult,
+    Context,
+    HistoryLimits,
+    Identity,
+    ProblemRegistry,
+    SaraError,
+    StoreLocked,
+    StoreUnavailable,
+)
+from sara.testing import ManualClock
+from sara.testing.store.scenario import ANA, KOFI, StoreScenario, later, message
 from tests.patience import patience
 
 DEADLINE = patience(30)
@@ -81,7 +91,7 @@ async def fill(store: SqliteStore, count: int) -> None:
 # ── saving ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_backup_taken_under_load_shows_one_moment_and_ends(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_a_backup_taken_under_load_shows_one_moment_and_ends(store: SqliteStore, shop: StoreScenario, target: Path) -> None:
     await fill(store, 5_000)
     taken = 0
 
@@ -113,7 +123,7 @@ async def test_a_backup_taken_under_load_shows_one_moment_and_ends(store: Sqlite
 
 
 async def test_a_backup_is_one_file_for_its_owner_alone_and_says_when_it_was_made(
-    store: SqliteStore, shop: Shop, clock: HandClock, target: Path
+    store: SqliteStore, shop: StoreScenario, clock: ManualClock, target: Path
 ) -> None:
     await shop.asked()
     clock.forward(60_000)
@@ -127,10 +137,10 @@ async def test_a_backup_is_one_file_for_its_owner_alone_and_says_when_it_was_mad
 
 
 async def test_a_backup_needs_no_lock_and_no_daemon(
-    store: SqliteStore, shop: Shop, tmp_path: Path, clock: HandClock, target: Path
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, clock: ManualClock, target: Path
 ) -> None:
     await shop.asked()
-    beside = SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, Problems(clock), read_only=True))
+    beside = SqliteStore(SqliteOptions(), Context("store", tmp_path, clock, ProblemRegistry(clock), read_only=True))
     await beside.open()
     assert (await beside.backup(target))["messages"] == 1
     await beside.close()
@@ -209,7 +219,7 @@ async def test_a_damaged_copy_is_not_kept(store: SqliteStore, target: Path, monk
     await fill(store, 500)
     real = backup.copy_database
 
-    def copy(source: Path, written: Path, stop: Stop) -> dict[str, int]:
+    def copy(source: Path, written: Path, stop: CancelToken) -> dict[str, int]:
         counted = real(source, written, stop)
         spoil(written)
         return counted
@@ -224,13 +234,13 @@ async def test_a_cancelled_backup_leaves_nothing(store: SqliteStore, target: Pat
     await fill(store, 2_000)
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    real = Stop.check
+    real = CancelToken.check
 
-    def check(stop: Stop) -> None:
+    def check(stop: CancelToken) -> None:
         loop.call_soon_threadsafe(begun.set)
         real(stop)
 
-    monkeypatch.setattr(Stop, "check", check)
+    monkeypatch.setattr(CancelToken, "check", check)
     task = asyncio.create_task(store.backup(target))
     async with asyncio.timeout(DEADLINE):
         await begun.wait()
@@ -245,7 +255,7 @@ async def test_long_work_within_sqlite_is_called_off_too() -> None:
     loop = asyncio.get_running_loop()
     ended: list[str] = []
 
-    def work(stop: Stop) -> None:
+    def work(stop: CancelToken) -> None:
         connection = sqlite3.connect(":memory:", check_same_thread=False)
         stop.watch(connection)
         loop.call_soon_threadsafe(begun.set)
@@ -255,7 +265,7 @@ async def test_long_work_within_sqlite_is_called_off_too() -> None:
             ).fetchone()
         except sqlite3.OperationalError as error:
             ended.append(str(error))
-            with pytest.raises(CalledOff):
+            with pytest.raises(Cancelled):
                 stop.check()
         finally:
             connection.close()
@@ -316,9 +326,9 @@ async def test_an_unfinished_backup_of_a_living_process_is_left_alone(
     def seal(copy: Path, *args: Any) -> None:
         if not saved:
             saved.append(copy)
-            saved.append(backup.save(store.database.path, target.with_name("second.db"), 1, Stop()))
+            saved.append(backup.save(store.database.path, target.with_name("second.db"), 1, CancelToken()))
             with pytest.raises(SaraError, match="under way"):
-                backup.save(store.database.path, target, 1, Stop())
+                backup.save(store.database.path, target, 1, CancelToken())
         real(copy, *args)
 
     monkeypatch.setattr(backup, "_seal", seal)
@@ -329,11 +339,11 @@ async def test_an_unfinished_backup_of_a_living_process_is_left_alone(
 # ── restoring ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def everything_open(shop: Shop) -> dict[str, str]:
+async def everything_open(shop: StoreScenario) -> dict[str, str]:
     """A message that waits, a part that is queued, one being sent, one in doubt and one sent; their ids."""
     found = {}
     for name in ("waiting", "queued", "sending", "in_doubt", "sent"):
-        person = Person(user_id=f"US.{name}")
+        person = Identity(user_id=f"US.{name}")
         if name == "waiting":
             conversation = await shop.asked(person, f"in-{name}")
             [found[name]] = [each.id for each in await shop.store.messages(conversation, None, 10)]
@@ -344,13 +354,13 @@ async def everything_open(shop: Shop) -> dict[str, str]:
         else:
             found[name] = await shop.begin(conversation, f"a-{name}")
         if name == "in_doubt":
-            await shop.store.settle("a-in_doubt", Outcome("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+            await shop.store.settle("a-in_doubt", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         if name == "sent":
-            await shop.store.settle("a-sent", Outcome("accepted", "accepted", external_id="out-sent"), shop.clock())
+            await shop.store.settle("a-sent", AttemptResult("accepted", "accepted", external_id="out-sent"), shop.clock())
     return found
 
 
-async def put_back(store: SqliteStore, shop: Shop, target: Path) -> dict[str, Any]:
+async def put_back(store: SqliteStore, shop: StoreScenario, target: Path) -> dict[str, Any]:
     """Close, restore, open again."""
     await store.close()
     done = dict(await store.restore(target, shop.clock()))
@@ -358,7 +368,9 @@ async def put_back(store: SqliteStore, shop: Shop, target: Path) -> dict[str, An
     return done
 
 
-async def test_what_was_open_in_a_backup_is_not_done_again_by_itself(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_what_was_open_in_a_backup_is_not_done_again_by_itself(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     ids = await everything_open(shop)
     await store.backup(target)
     shop.clock.forward(600_000)
@@ -379,7 +391,7 @@ async def test_what_was_open_in_a_backup_is_not_done_again_by_itself(store: Sqli
     assert await store.open_work(None, 100) == []
 
 
-async def test_a_person_can_have_it_done(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_a_person_can_have_it_done(store: SqliteStore, shop: StoreScenario, target: Path) -> None:
     ids = await everything_open(shop)
     await store.backup(target)
     await put_back(store, shop, target)
@@ -389,7 +401,9 @@ async def test_a_person_can_have_it_done(store: SqliteStore, shop: Shop, target:
     assert len(await store.open_work(None, 100, before=shop.clock())) == 4
 
 
-async def test_a_receipt_that_still_comes_settles_what_was_being_sent(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_a_receipt_that_still_comes_settles_what_was_being_sent(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     ids = await everything_open(shop)
     await store.backup(target)
     await put_back(store, shop, target)
@@ -398,7 +412,9 @@ async def test_a_receipt_that_still_comes_settles_what_was_being_sent(store: Sql
     assert (await store.attempts(ids["sending"]))[0].state == "accepted"
 
 
-async def test_what_waited_for_the_customer_does_not_go_out_when_they_write(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_what_waited_for_the_customer_does_not_go_out_when_they_write(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     conversation = await shop.answered("one")
     await shop.park(conversation, None)
     await store.backup(target)
@@ -409,7 +425,7 @@ async def test_what_waited_for_the_customer_does_not_go_out_when_they_write(stor
     assert await shop.states(conversation) == ["answered", "held", "waiting"]
 
 
-async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteStore, shop: StoreScenario, target: Path) -> None:
     conversation = await shop.answered("one")
     part = await shop.send(conversation, "a1", "out-1")
     await store.backup(target)
@@ -418,7 +434,7 @@ async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteS
     assert await shop.state(part) == "failed"
 
 
-async def test_files_and_bills_come_back_too(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_files_and_bills_come_back_too(store: SqliteStore, shop: StoreScenario, target: Path) -> None:
     conversation = await shop.answered("one")
     await shop.send(conversation, "a1", "out-1")
     await shop.receipt("sent", attempt="a1", counts=True, at=1_796_083_199_999)
@@ -432,7 +448,7 @@ async def test_files_and_bills_come_back_too(store: SqliteStore, shop: Shop, tar
 
 
 async def test_messages_in_the_backup_are_recognised_and_later_ones_start_nothing_old(
-    store: SqliteStore, shop: Shop, target: Path
+    store: SqliteStore, shop: StoreScenario, target: Path
 ) -> None:
     conversation = await shop.asked(ANA, "in-1")
     await store.backup(target)
@@ -447,7 +463,7 @@ async def test_messages_in_the_backup_are_recognised_and_later_ones_start_nothin
 
 
 async def test_the_former_database_is_kept_with_its_log_and_can_be_put_back_itself(
-    store: SqliteStore, shop: Shop, tmp_path: Path, target: Path
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path
 ) -> None:
     await shop.asked(ANA, "in-1")
     await store.backup(target)
@@ -472,11 +488,11 @@ async def test_the_former_database_is_kept_with_its_log_and_can_be_put_back_itse
     assert (await shop.found("in-2")).state == "dead"
 
 
-async def test_a_backup_comes_to_a_new_place(store: SqliteStore, shop: Shop, tmp_path: Path, target: Path) -> None:
+async def test_a_backup_comes_to_a_new_place(store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path) -> None:
     await shop.asked()
     await store.backup(target)
     elsewhere = tmp_path / "new" / "state"
-    fresh = SqliteStore(SqliteOptions(), Context("store", elsewhere, shop.clock, Problems(shop.clock)))
+    fresh = SqliteStore(SqliteOptions(), Context("store", elsewhere, shop.clock, ProblemRegistry(shop.clock)))
     assert (await fresh.restore(target, shop.clock()))["replaced"] == ""
     assert mode(elsewhere / "sara.db") == 0o600
     await fresh.open()
@@ -486,7 +502,7 @@ async def test_a_backup_comes_to_a_new_place(store: SqliteStore, shop: Shop, tmp
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 async def test_what_root_restores_still_belongs_to_whom_the_daemon_runs_as(
-    store: SqliteStore, shop: Shop, tmp_path: Path, target: Path
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path
 ) -> None:
     await store.backup(target)
     await store.close()
@@ -498,7 +514,7 @@ async def test_what_root_restores_still_belongs_to_whom_the_daemon_runs_as(
 
 
 async def test_nothing_is_restored_while_somebody_has_the_database(
-    store: SqliteStore, shop: Shop, make: Callable[[], SqliteStore], target: Path
+    store: SqliteStore, shop: StoreScenario, make: Callable[[], SqliteStore], target: Path
 ) -> None:
     await store.backup(target)
     await shop.asked()
@@ -555,7 +571,7 @@ def _run(target: Path, *statements: str) -> None:
 
 @pytest.mark.parametrize("spoil", [garbage, emptied, cut, zeroed, newer, foreign, dangling, gone])
 async def test_a_file_that_is_no_good_backup_leaves_the_present_database_untouched(
-    store: SqliteStore, shop: Shop, tmp_path: Path, target: Path, spoil: Callable[[Path], None]
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path, spoil: Callable[[Path], None]
 ) -> None:
     await shop.asked()
     await store.backup(target)
@@ -578,7 +594,7 @@ async def test_the_database_itself_is_no_backup(store: SqliteStore, tmp_path: Pa
 
 
 async def test_a_backup_of_an_older_sara_is_brought_up_to_date(
-    store: SqliteStore, shop: Shop, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shop.asked()
     await store.backup(target)
@@ -599,7 +615,7 @@ class Cut(Exception):
 
 @pytest.mark.parametrize("step", range(1, 10))
 async def test_a_restore_that_is_cut_off_has_either_not_begun_or_is_ended_by_the_next_start(
-    store: SqliteStore, shop: Shop, tmp_path: Path, target: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, target: Path, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shop.asked(ANA, "in-1")
     await store.backup(target)
@@ -625,7 +641,9 @@ async def test_a_restore_that_is_cut_off_has_either_not_begun_or_is_ended_by_the
         with contextlib.suppress(Cut):
             await store.restore(target, shop.clock())
     if restore.pending(tmp_path / "sara.db"):
-        looking = SqliteStore(SqliteOptions(), Context("store", tmp_path, shop.clock, Problems(shop.clock), read_only=True))
+        looking = SqliteStore(
+            SqliteOptions(), Context("store", tmp_path, shop.clock, ProblemRegistry(shop.clock), read_only=True)
+        )
         with pytest.raises(StoreUnavailable, match="cut off"):
             await looking.open()
     await store.open()

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from sara_sqlite import damage
-from sara_sqlite.aside import Stop
+from sara_sqlite.aside import CancelToken
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems, SaraError, StoreUnavailable
-from sara.testing import HandClock
-from sara.testing.store.scenario import Shop, message
+from sara import Context, ProblemRegistry, SaraError, StoreUnavailable
+from sara.testing import ManualClock
+from sara.testing.store.scenario import StoreScenario, message
 from tests.patience import patience
 
 DEADLINE = patience(30)
@@ -33,10 +33,12 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "sara.db"
-        self.clock = HandClock()
+        self.clock = ManualClock()
 
     def store(self, *, read_only: bool = False) -> SqliteStore:
-        return SqliteStore(SqliteOptions(), Context("store", self.folder, self.clock, Problems(self.clock), read_only=read_only))
+        return SqliteStore(
+            SqliteOptions(), Context("store", self.folder, self.clock, ProblemRegistry(self.clock), read_only=read_only)
+        )
 
     def root_of(self, table: str) -> int:
         with contextlib.closing(sqlite3.connect(self.path)) as db:
@@ -64,7 +66,7 @@ async def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
     store = place.store()
     await store.open()
-    shop = Shop(store, place.clock)
+    shop = StoreScenario(store, place.clock)
     for n in range(200):
         await shop.take(message(f"in-{n}", text="hello " * 50))
     await store.backup(tmp_path / "backup")
@@ -209,7 +211,7 @@ async def test_the_whole_reading_holds_up_nobody_and_ends_when_the_store_closes(
     begun, go_on = threading.Event(), threading.Event()
     real = damage.look_through
 
-    def slow(path: Path, stop: Stop) -> str | None:
+    def slow(path: Path, stop: CancelToken) -> str | None:
         begun.set()
         go_on.wait(DEADLINE)
         return real(path, stop)
@@ -218,7 +220,7 @@ async def test_the_whole_reading_holds_up_nobody_and_ends_when_the_store_closes(
     store = place.store()
     await store.open()
     await asyncio.to_thread(begun.wait, DEADLINE)
-    await Shop(store, place.clock).take(message("in-new"))
+    await StoreScenario(store, place.clock).take(message("in-new"))
     assert await store.find("in-new") is not None
     go_on.set()
     async with asyncio.timeout(DEADLINE):

@@ -18,7 +18,7 @@ from sara_sqlite import migrate
 from sara_sqlite.connection import GroupConnection
 from sara_sqlite.database import Database
 
-from sara import StoreLocked, StoreLost, StoreUnavailable
+from sara import CommitUnknown, StoreLocked, StoreUnavailable
 from tests.patience import patience
 
 
@@ -141,12 +141,12 @@ async def test_an_unknown_commit_ends_all_writing(database: Database) -> None:
 
     type(inner).execute = execute  # type: ignore[method-assign]  # a disk that fails at the commit
     try:
-        with pytest.raises(StoreLost):
+        with pytest.raises(CommitUnknown):
             await database.write(note("one"))
     finally:
         type(inner).execute = real  # type: ignore[method-assign]
     assert database.lost.is_set()
-    with pytest.raises(StoreLost):
+    with pytest.raises(CommitUnknown):
         await database.write(note("two"))
 
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sara_sqlite.store import SqliteStore
 
-from sara import Ceiling, Draft, HandOver, HistoryLimits, Reserve, Said
-from sara.testing.store.scenario import ANA, Shop
+from sara import Handoff, HistoryLimits, OneTimeNotice, OutgoingContent, UsageLimit, UsageReservation
+from sara.testing.store.scenario import ANA, StoreScenario
 from tests.effort import chosen
 
 COUNT = chosen(short=2_000, full=10_000)
@@ -55,7 +55,7 @@ def fill(db: sqlite3.Connection) -> None:
 
 
 @pytest.fixture
-async def conversation(store: SqliteStore, shop: Shop) -> str:
+async def conversation(store: SqliteStore, shop: StoreScenario) -> str:
     """One conversation among thousands."""
     await store.database.write(fill)
     return await shop.answered("one")
@@ -72,19 +72,21 @@ LOOKS: Looks = {
     "reply_view": lambda store, conversation, _: store.reply_view(conversation, HistoryLimits(counted=20)),
     "conversation": lambda store, conversation, _: store.conversation(conversation),
     "spent": lambda store, *_: store.spent("2027-01"),
-    "hand_over": lambda store, conversation, now: store.hand_over(conversation, HandOver("operator", mode="paused"), now),
+    "hand_over": lambda store, conversation, now: store.hand_over(conversation, Handoff("operator", mode="paused"), now),
     "hand_back": lambda store, conversation, now: store.hand_back(conversation, "operator", now),
     "consent": lambda store, conversation, now: store.consent(conversation, True, "operator", "", now),
     "note": lambda store, conversation, now: store.note(conversation, "x", "operator", now),
-    "say": lambda store, conversation, now: store.say(conversation, [Draft("x")], "operator", "operator", now, now + HOUR),
+    "say": lambda store, conversation, now: store.say(
+        conversation, [OutgoingContent("x")], "operator", "operator", now, now + HOUR
+    ),
     "release": lambda store, conversation, now: store.release(conversation, now),
     "close": lambda store, conversation, now: store.close_conversation(conversation, now, now),
     "save_summary": lambda store, conversation, now: store.save_summary(conversation, "x", "m1", None, 0, ("2027",), now),
     "begin_reply": lambda store, conversation, now: store.begin_reply(
-        conversation, [], now, Reserve(1, 1, (Ceiling("2027", calls=9),))
+        conversation, [], now, UsageReservation(1, 1, (UsageLimit("2027", calls=9),))
     ),
     "end_reply": lambda store, conversation, now: store.end_reply(
-        conversation, (), "skipped", "", now, said=Said("away", (Draft("x"),))
+        conversation, (), "skipped", "", now, said=OneTimeNotice("away", (OutgoingContent("x"),))
     ),
 }
 
@@ -110,7 +112,7 @@ async def plans(store: SqliteStore, look: Awaitable[object]) -> dict[str, list[s
 
 @pytest.mark.parametrize("analysed", [False, True], ids=["as it comes", "with statistics"])
 async def test_no_look_reads_every_message_or_every_conversation(
-    store: SqliteStore, shop: Shop, conversation: str, analysed: bool
+    store: SqliteStore, shop: StoreScenario, conversation: str, analysed: bool
 ) -> None:
     if analysed:
         await store.database.write(lambda db: db.execute("ANALYZE"))
@@ -129,7 +131,7 @@ async def test_no_look_reads_every_message_or_every_conversation(
 
 
 @pytest.mark.parametrize("state", ["answered", "skipped"], ids=["a year of talk", "a flood"])
-async def test_a_long_conversation_is_not_read_from_its_beginning(store: SqliteStore, shop: Shop, state: str) -> None:
+async def test_a_long_conversation_is_not_read_from_its_beginning(store: SqliteStore, shop: StoreScenario, state: str) -> None:
     conversation = await shop.asked()
     short = await _steps(store, conversation, shop.clock())
     await store.database.write(lambda db: _lengthen(db, state))

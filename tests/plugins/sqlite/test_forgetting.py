@@ -17,25 +17,25 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import (
+    AcceptResult,
     Attachment,
+    AttemptResult,
     Context,
-    Draft,
+    DeliveryReceipt,
     HistoryLimits,
+    Identity,
     IdentityChange,
-    Intake,
-    Outcome,
-    Person,
-    Problems,
-    Receipt,
-    SetAside,
+    InboundBatch,
+    OutgoingContent,
+    ProblemRegistry,
     StoreUnavailable,
-    Taken,
+    UnparsedPayload,
 )
-from sara.testing import HandClock
-from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, Shop, message
+from sara.testing import ManualClock
+from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, message
 from tests.effort import chosen, spread
 
-ZOE = Person(user_id="ZA.99887766554433", phone="27825550199", username="zoe.zulu", name="Zoë Zulu")
+ZOE = Identity(user_id="ZA.99887766554433", phone="27825550199", username="zoe.zulu", name="Zoë Zulu")
 TRACES = re.compile(
     "ZA.99887766554433|27825550199|zoe.zulu|Zoë Zulu|xylophone|marimba|wamid.zoe|attempt-zoe|zoo-photo".encode(), re.IGNORECASE
 )
@@ -53,7 +53,7 @@ def traces(state: Path) -> dict[str, set[bytes]]:
     return found
 
 
-async def talk(shop: Shop, person: Person, n: int, said: str, name: str) -> str:
+async def talk(shop: StoreScenario, person: Identity, n: int, said: str, name: str) -> str:
     """A message, its answer sent and read; the conversation."""
     photo = Attachment("image", "image/png", f"ref-{name}-{n}", f"{name}.png", url=f"https://files.example/{name}/{n}")
     inbound = replace(message(f"wamid.{name}.{n}", person, said, shop.clock()), raw=f'{{"body": "{said}"}}')
@@ -61,10 +61,10 @@ async def talk(shop: Shop, person: Person, n: int, said: str, name: str) -> str:
     view = await shop.reading(stored.conversation)
     ids = [line.id for line in view.waiting]
     attempt = await shop.store.begin_reply(stored.conversation, ids, shop.clock())
-    await shop.store.save_reply(stored.conversation, attempt, ids, [Draft(f"re: {said}")], None, shop.clock())
+    await shop.store.save_reply(stored.conversation, attempt, ids, [OutgoingContent(f"re: {said}")], None, shop.clock())
     part = (await shop.next(stored.conversation)).part.id
     await shop.store.begin_attempt(part, f"attempt-{name}-{n}", "me", shop.clock())
-    outcome = Outcome("accepted", "accepted", external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50))
+    outcome = AttemptResult("accepted", "accepted", external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50))
     await shop.store.settle(f"attempt-{name}-{n}", outcome, shop.clock())
     for status in ("sent", "delivered", "read")[: n % 4]:
         await shop.receipt(status, attempt=f"attempt-{name}-{n}")  # type: ignore[arg-type]  # these are receipts' words
@@ -76,10 +76,10 @@ def words(chance: random.Random) -> str:
     return " ".join("".join(chance.choices("abcdefgh", k=chance.randint(2, 8))) for _ in range(chance.randint(2, 60)))
 
 
-async def crowd(shop: Shop, rounds: range, *, zoe: bool = True) -> None:
+async def crowd(shop: StoreScenario, rounds: range, *, zoe: bool = True) -> None:
     """People who talk, Zoë among them."""
     chance = random.Random(rounds.start)  # noqa: S311  # the same people each time
-    others = [Person(user_id=f"US.{n}", phone=f"1555000{n:04}", name=f"Person {n}") for n in range(20)]
+    others = [Identity(user_id=f"US.{n}", phone=f"1555000{n:04}", name=f"Person {n}") for n in range(20)]
     for n in rounds:
         for other in chance.sample(others, 6):
             await talk(shop, other, n, words(chance), f"{other.user_id}")
@@ -120,14 +120,14 @@ def whole(state: Path) -> bool:
         return bool(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
 
 
-async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStore, shop: Shop, tmp_path: Path) -> None:
+async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStore, shop: StoreScenario, tmp_path: Path) -> None:
     await crowd(shop, range(ROUNDS))
     await jostle(store)
     await shop.take(message("wamid.zoe.open", ZOE, "xylophone, please"))
-    early = Receipt(ACCOUNT, "sent", shop.clock(), "wamid.zoe.open")
-    odd = SetAside(ACCOUNT, "a kind of its own", b'{"from": "27825550199", "odd": true}')
+    early = DeliveryReceipt(ACCOUNT, "sent", shop.clock(), "wamid.zoe.open")
+    odd = UnparsedPayload(ACCOUNT, "a kind of its own", b'{"from": "27825550199", "odd": true}')
     moved = IdentityChange(ACCOUNT, ZOE, replace(ZOE, username="zoe.zulu2"), shop.clock())
-    await store.accept(Intake(ACCOUNT, receipts=(early,), changes=(moved,), set_aside=(odd,)), shop.clock())
+    await store.accept(InboundBatch(ACCOUNT, receipts=(early,), changes=(moved,), set_aside=(odd,)), shop.clock())
     before = traces(tmp_path)
     assert len(set[bytes]().union(*before.values())) >= 8, "the search finds what is there"
 
@@ -148,7 +148,7 @@ async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStor
 
 
 async def test_what_deleting_leaves_in_unused_space_is_the_reason_for_cleaning(
-    store: SqliteStore, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should SQLite overwrite that space by itself one day, `cleaning` can go."""
     monkeypatch.setattr(store._cleaning, "_blank", lambda db, start: 0)
@@ -160,7 +160,7 @@ async def test_what_deleting_leaves_in_unused_space_is_the_reason_for_cleaning(
 
 
 async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
-    store: SqliteStore, shop: Shop, clock: HandClock, tmp_path: Path
+    store: SqliteStore, shop: StoreScenario, clock: ManualClock, tmp_path: Path
 ) -> None:
     await crowd(shop, range(12))
     await jostle(store)
@@ -172,7 +172,7 @@ async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
             taken += 1
         crashes[steps] = left_by_a_kill(tmp_path, f"after-{steps}")
     for steps, state in crashes.items():
-        again = SqliteStore(SqliteOptions(), Context("store", state, clock, Problems(clock)))
+        again = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
         await again.open()
         assert await again.person(ZOE.phone or "") is None, steps
         await erase(again)
@@ -181,7 +181,7 @@ async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
         assert whole(state), steps
 
 
-async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: Shop, tmp_path: Path) -> None:
+async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: StoreScenario, tmp_path: Path) -> None:
     await crowd(shop, range(5))
     await store.forget(ZOE.user_id or "", shop.clock())
     with closing(sqlite3.connect(f"file:{tmp_path / 'sara.db'}?mode=ro", uri=True, isolation_level=None)) as reader:
@@ -196,7 +196,7 @@ async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: Shop, tmp_pat
 
 
 async def test_nothing_is_overwritten_while_somebody_else_writes(
-    store: SqliteStore, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await crowd(shop, range(5))
     blank, pages = store._cleaning._blank, store._cleaning._blank_pages
@@ -215,7 +215,7 @@ async def test_nothing_is_overwritten_while_somebody_else_writes(
 
 
 async def test_who_was_erased_is_known_by_hashes_alone_and_their_key_lies_beside(
-    store: SqliteStore, shop: Shop, tmp_path: Path
+    store: SqliteStore, shop: StoreScenario, tmp_path: Path
 ) -> None:
     key = tmp_path / "forget-key"
     await shop.take(message("in-1", ZOE))
@@ -238,7 +238,7 @@ async def test_a_key_that_cannot_be_read_is_said_and_not_replaced(make: Callable
     assert (tmp_path / "forget-key").read_text(encoding="ascii") == "not hexadecimal"
 
 
-async def test_the_copies_that_may_hold_somebody_are_named(store: SqliteStore, shop: Shop, tmp_path: Path) -> None:
+async def test_the_copies_that_may_hold_somebody_are_named(store: SqliteStore, shop: StoreScenario, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "backups").mkdir()
@@ -301,7 +301,7 @@ async def test_every_table_is_erased_or_holds_nothing_of_anybody(store: SqliteSt
     assert {name for name, to in found.items() if not to & erased} - set(KEPT) - set(OF_NOBODY) == set()
 
 
-async def test_a_view_of_a_conversation_that_is_being_erased_shows_nothing_to_do(store: SqliteStore, shop: Shop) -> None:
+async def test_a_view_of_a_conversation_that_is_being_erased_shows_nothing_to_do(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await talk(shop, ZOE, 1, "hello", "zoe")
     await shop.take(message("in-9", ZOE))
     await store.forget(ZOE.phone or "", shop.clock())
@@ -312,7 +312,7 @@ async def test_a_view_of_a_conversation_that_is_being_erased_shows_nothing_to_do
     assert await store.open_work(None, 10) == []
 
 
-async def test_what_is_told_again_of_somebody_who_was_erased_stores_nothing(store: SqliteStore, shop: Shop) -> None:
+async def test_what_is_told_again_of_somebody_who_was_erased_stores_nothing(store: SqliteStore, shop: StoreScenario) -> None:
     await talk(shop, ZOE, 1, "hello", "zoe")
     await store.forget(ZOE.phone or "", shop.clock())
     await erase(store)
@@ -322,8 +322,8 @@ async def test_what_is_told_again_of_somebody_who_was_erased_stores_nothing(stor
         return await store.database.read(lambda db: [db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables])  # noqa: S608
 
     before = await count()
-    receipt = Receipt(ACCOUNT, "read", shop.clock(), "wamid.zoe.out.1", "attempt-zoe-1")
-    unnamed = Receipt(ACCOUNT, "read", shop.clock(), "wamid.zoe.new", "attempt-zoe-1")
-    taken = await store.accept(Intake(ACCOUNT, receipts=(receipt, unnamed)), shop.clock())
-    assert taken == Taken(unknown_receipts=2)
+    receipt = DeliveryReceipt(ACCOUNT, "read", shop.clock(), "wamid.zoe.out.1", "attempt-zoe-1")
+    unnamed = DeliveryReceipt(ACCOUNT, "read", shop.clock(), "wamid.zoe.new", "attempt-zoe-1")
+    taken = await store.accept(InboundBatch(ACCOUNT, receipts=(receipt, unnamed)), shop.clock())
+    assert taken == AcceptResult(unknown_receipts=2)
     assert await count() == before

@@ -11,28 +11,28 @@ import pytest
 from sara_sqlite.store import SqliteStore
 
 from sara import (
-    Also,
-    Ceiling,
+    AttemptResult,
+    Conflict,
     Correction,
-    Draft,
-    Echo,
-    HandOver,
-    Intake,
-    Outcome,
+    Handoff,
+    Identity,
+    InboundBatch,
+    InboundDecision,
+    OneTimeNotice,
+    OperatorEcho,
+    OperatorNotification,
+    OutgoingContent,
     OverBudget,
-    Person,
-    Reserve,
-    Said,
-    Stale,
-    Tell,
+    ReplySideEffects,
     Usage,
-    Verdict,
+    UsageLimit,
+    UsageReservation,
 )
-from sara.testing.store.scenario import ACCOUNT, COLLEAGUE, START, STOP, WISH, Shop, message
+from sara.testing.store.scenario import ACCOUNT, COLLEAGUE, START, STOP, WISH, StoreScenario, message
 from tests.effort import chosen, spread
 
-PEOPLE = [Person(phone="1"), Person(user_id="U1"), Person(user_id="U1", phone="1"), Person(user_id="U2")]
-BOSS = Tell(ACCOUNT, Person(phone="9"), Draft("{conversation}"))
+PEOPLE = [Identity(phone="1"), Identity(user_id="U1"), Identity(user_id="U1", phone="1"), Identity(user_id="U2")]
+BOSS = OperatorNotification(ACCOUNT, Identity(phone="9"), OutgoingContent("{conversation}"))
 HOUR = 3_600_000
 
 BROKEN = {
@@ -74,7 +74,7 @@ BROKEN = {
 class Life:
     """Does something that may happen next."""
 
-    def __init__(self, shop: Shop, seed: int) -> None:
+    def __init__(self, shop: StoreScenario, seed: int) -> None:
         self.shop = shop
         self.random = random.Random(seed)  # noqa: S311  # a seeded course of events
         self.calls: dict[str, tuple[int, list[str]]] = {}
@@ -88,7 +88,7 @@ class Life:
         names = [name for name in dir(self) if name.startswith("do_")]
         often = ["do_write", "do_correct", "do_call", "do_answer", "do_deliver", "do_hand_back"]
         name = self.random.choice(names + 6 * often) if found else "do_write"
-        with contextlib.suppress(Stale, OverBudget):
+        with contextlib.suppress(Conflict, OverBudget):
             await getattr(self, name)(self.random.choice(found) if found else "")
         return name
 
@@ -109,10 +109,10 @@ class Life:
         withdrawn = self.chance()
         correction = Correction(f"in-{target}", "[gone]" if withdrawn else f"edit {self.count}", "text", withdrawn=withdrawn)
         inbound = message(f"e-{self.count}", person, "an event", self.shop.clock())
-        await self.shop.take(replace(inbound, answer=False, corrects=correction), verdict=Verdict(skip="recorded"))
+        await self.shop.take(replace(inbound, answer=False, corrects=correction), verdict=InboundDecision(skip="recorded"))
 
     async def do_call(self, conversation: str) -> None:
-        reserve = Reserve(10, 10, (Ceiling("2027-01", calls=10_000),)) if self.chance() else None
+        reserve = UsageReservation(10, 10, (UsageLimit("2027-01", calls=10_000),)) if self.chance() else None
         view = await self.shop.reading(conversation)
         if view.waiting and not view.opted_out:
             self.calls[conversation] = await self.shop.call(conversation, reserve)
@@ -126,13 +126,15 @@ class Life:
             case 0:
                 await store.postpone_reply(conversation, attempt, now + 1_000, "busy", now)
             case 1:
-                await store.end_reply(conversation, ids, "dead", "outlasted: x", now, [Draft("sorry")])
+                await store.end_reply(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
             case 2:
                 await store.rethink(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
             case _:
-                over = HandOver("assistant", until=self.until(), tell=BOSS) if self.chance() else None
-                also = Also(1, over, now + HOUR)
-                await store.save_reply(conversation, attempt, ids, [Draft("a"), Draft("b")], Usage(1, 1), now, also=also)
+                over = Handoff("assistant", until=self.until(), tell=BOSS) if self.chance() else None
+                also = ReplySideEffects(1, over, now + HOUR)
+                await store.save_reply(
+                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, also=also
+                )
 
     async def do_deliver(self, conversation: str) -> None:
         view, now = await self.shop.store.delivery_view(conversation), self.shop.clock()
@@ -147,42 +149,44 @@ class Life:
         elif view.last is not None:
             outcome = self.random.choice(
                 (
-                    Outcome("accepted", "accepted", external_id=f"out-{self.count}"),
-                    Outcome("not_sent", "queued", now + 1_000),
-                    Outcome("refused", "failed"),
-                    Outcome("in_doubt", "in_doubt", now + 1_000),
+                    AttemptResult("accepted", "accepted", external_id=f"out-{self.count}"),
+                    AttemptResult("not_sent", "queued", now + 1_000),
+                    AttemptResult("refused", "failed"),
+                    AttemptResult("in_doubt", "in_doubt", now + 1_000),
                 )
             )
             await self.shop.store.settle(view.last.id, outcome, now)
 
     async def do_hand_over(self, conversation: str) -> None:
         mode = self.random.choice(("human", "paused"))
-        change = HandOver("operator", "", mode, self.until(), COLLEAGUE, BOSS)  # type: ignore[arg-type]  # the two modes
+        change = Handoff("operator", "", mode, self.until(), COLLEAGUE, BOSS)  # type: ignore[arg-type]  # the two modes
         await self.shop.store.hand_over(conversation, change, self.shop.clock())
 
     async def do_hand_back(self, conversation: str) -> None:
         await self.shop.store.hand_back(
-            conversation, self.random.choice(("operator", "sara")), self.shop.clock(), {"": Draft("x")}
+            conversation, self.random.choice(("operator", "sara")), self.shop.clock(), {"": OutgoingContent("x")}
         )
 
     async def do_echo(self, _: str) -> None:
         person = self.random.choice(PEOPLE)
-        echo = Echo(ACCOUNT, f"echo-{self.count}", person, "text", "me", self.shop.clock() - self.random.choice((0, HOUR)))
+        echo = OperatorEcho(
+            ACCOUNT, f"echo-{self.count}", person, "text", "me", self.shop.clock() - self.random.choice((0, HOUR))
+        )
         await self.shop.store.accept(
-            Intake(ACCOUNT, changes=(echo,), echoed={echo.external_id: HandOver("operator", until=self.until())}),
+            InboundBatch(ACCOUNT, changes=(echo,), echoed={echo.external_id: Handoff("operator", until=self.until())}),
             self.shop.clock(),
         )
 
     async def do_consent(self, conversation: str) -> None:
         wanted = self.random.random() < 0.2
-        notice = {"": Draft("bye" if wanted else "welcome")}
+        notice = {"": OutgoingContent("bye" if wanted else "welcome")}
         await self.shop.store.consent(conversation, wanted, "operator", "x", self.shop.clock(), notice)
 
     async def do_say(self, conversation: str) -> None:
-        await self.shop.store.say(conversation, [Draft("o")], "operator", "operator", self.shop.clock(), self.until())
+        await self.shop.store.say(conversation, [OutgoingContent("o")], "operator", "operator", self.shop.clock(), self.until())
 
     async def do_text(self, conversation: str) -> None:
-        said = Said("away", (Draft("closed"),), self.shop.clock() - HOUR)
+        said = OneTimeNotice("away", (OutgoingContent("closed"),), self.shop.clock() - HOUR)
         await self.shop.store.end_reply(conversation, (), "skipped", "", self.shop.clock(), said=said)
 
     async def do_tend(self, conversation: str) -> None:
@@ -196,7 +200,7 @@ class Life:
         if not (view.waiting or view.unsent) and not view.scheduled:
             await store.close_conversation(conversation, silence, now)
             if view.mode == "bot" and not view.opted_out and not view.followed_up:
-                await store.follow_up(conversation, Draft("?"), silence, now)
+                await store.follow_up(conversation, OutgoingContent("?"), silence, now)
 
     async def do_mend(self, conversation: str) -> None:
         kind = "reply" if self.chance() else "deliver"
@@ -209,7 +213,7 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", spread(range(8), 3))
-async def test_nothing_that_must_hold_is_ever_broken(store: SqliteStore, shop: Shop, seed: int) -> None:
+async def test_nothing_that_must_hold_is_ever_broken(store: SqliteStore, shop: StoreScenario, seed: int) -> None:
     def broken(db: sqlite3.Connection) -> list[str]:
         return [what for what, sql in BROKEN.items() if db.execute(sql + " LIMIT 1").fetchone() is not None]
 

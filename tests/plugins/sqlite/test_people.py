@@ -6,12 +6,12 @@ import pytest
 from sara_sqlite.store import SqliteStore
 
 from sara import PreferenceChange
-from sara.testing.store.scenario import ACCOUNT, ANA, Shop
+from sara.testing.store.scenario import ACCOUNT, ANA, StoreScenario
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "in reverse"])
 async def test_the_latest_wish_about_marketing_stands_however_late_an_older_one_is_told(
-    order: tuple[int, int], store: SqliteStore, shop: Shop
+    order: tuple[int, int], store: SqliteStore, shop: StoreScenario
 ) -> None:
     await shop.asked()
     wishes = (

@@ -10,8 +10,19 @@ import pytest
 from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
-from sara import Also, Ceiling, Draft, HandOver, HistoryLimits, Outcome, Person, Reserve, Said, Usage
-from sara.testing.store.scenario import ANA, STOP, WISH, Shop, later, message
+from sara import (
+    AttemptResult,
+    Handoff,
+    HistoryLimits,
+    Identity,
+    OneTimeNotice,
+    OutgoingContent,
+    ReplySideEffects,
+    Usage,
+    UsageLimit,
+    UsageReservation,
+)
+from sara.testing.store.scenario import ANA, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -32,7 +43,7 @@ async def events(store: SqliteStore, *whats: str) -> list[tuple[Any, ...]]:
     return [each for each in found if each[0] in whats]
 
 
-async def restored(store: SqliteStore, shop: Shop, target: Path, after: int = 0) -> None:
+async def restored(store: SqliteStore, shop: StoreScenario, target: Path, after: int = 0) -> None:
     """A backup that is put back so much later."""
     await store.backup(target)
     shop.clock.forward(after)
@@ -44,7 +55,7 @@ async def restored(store: SqliteStore, shop: Shop, target: Path, after: int = 0)
 # ── who, when and how ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_consent_is_on_record_with_who_when_and_how(store: SqliteStore, shop: Shop) -> None:
+async def test_consent_is_on_record_with_who_when_and_how(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await shop.asked()
     first = shop.clock()
     await store.consent(conversation, True, "operator", "by phone, 12 May", first)
@@ -61,11 +72,11 @@ async def test_consent_is_on_record_with_who_when_and_how(store: SqliteStore, sh
     assert await rows(store, "SELECT opted_out, opted_out_at FROM contacts") == [(1, third)]
 
 
-async def test_every_change_of_who_answers_is_on_record_once(store: SqliteStore, shop: Shop) -> None:
+async def test_every_change_of_who_answers_is_on_record_once(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await shop.asked()
     await shop.take(message("in-2"), verdict=WISH)
-    await store.hand_over(conversation, HandOver("operator", "mine"), shop.clock())
-    await store.hand_over(conversation, HandOver("operator", "lunch", "paused", shop.clock()), shop.clock())
+    await store.hand_over(conversation, Handoff("operator", "mine"), shop.clock())
+    await store.hand_over(conversation, Handoff("operator", "lunch", "paused", shop.clock()), shop.clock())
     await store.hand_back(conversation, "sara", shop.clock())
     await store.hand_back(conversation, "operator", shop.clock())
     assert [each[:3] for each in await events(store, "mode_human", "mode_paused", "mode_bot")] == [
@@ -75,7 +86,7 @@ async def test_every_change_of_who_answers_is_on_record_once(store: SqliteStore,
     ]
 
 
-async def test_a_note_is_on_record_without_its_words(store: SqliteStore, shop: Shop) -> None:
+async def test_a_note_is_on_record_without_its_words(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await shop.asked()
     await store.note(conversation, "secret", "operator", shop.clock())
     assert [each[:3] for each in await events(store, "noted")] == [("noted", "operator", "6 characters")]
@@ -84,7 +95,7 @@ async def test_a_note_is_on_record_without_its_words(store: SqliteStore, shop: S
 # ── what is forgotten again ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_counts_of_messages_are_kept_for_two_days(store: SqliteStore, shop: Shop) -> None:
+async def test_counts_of_messages_are_kept_for_two_days(store: SqliteStore, shop: StoreScenario) -> None:
     for n in range(5):
         await shop.asked(ANA, f"in-{n}")
         shop.clock.forward(DAY)
@@ -92,7 +103,7 @@ async def test_counts_of_messages_are_kept_for_two_days(store: SqliteStore, shop
     assert await rows(store, "SELECT n FROM tallies WHERE period NOT LIKE 'd%'") == [(1,)] * 3
 
 
-async def test_a_clock_that_runs_back_loses_no_count(store: SqliteStore, shop: Shop) -> None:
+async def test_a_clock_that_runs_back_loses_no_count(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await shop.asked()
     shop.clock.forward(-10 * DAY)
     await shop.asked(ANA, "in-2")
@@ -110,15 +121,19 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "backups" / "sara.db"
 
 
-async def test_who_answers_what_was_noted_and_what_was_spent_come_back(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_who_answers_what_was_noted_and_what_was_spent_come_back(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     await shop.take(message("in-0", text="Guten Tag"), language="de")
     conversation = await shop.answered("one")
     await shop.send(conversation, "a1", "out-1")
     await store.save_summary(conversation, "so far", await shop.id("out-1"), Usage(1, 1), 3, ("2027-01",), shop.clock())
     await store.note(conversation, "likes tea", "operator", shop.clock())
-    await store.end_reply(conversation, (), "skipped", "", shop.clock(), said=Said("away", (Draft("We are closed."),)))
+    await store.end_reply(
+        conversation, (), "skipped", "", shop.clock(), said=OneTimeNotice("away", (OutgoingContent("We are closed."),))
+    )
     until = shop.clock() + DAY
-    await store.hand_over(conversation, HandOver("operator", until=until), shop.clock())
+    await store.hand_over(conversation, Handoff("operator", until=until), shop.clock())
     await restored(store, shop, target)
     view = await shop.reading(conversation)
     assert (view.mode, view.mode_until, view.summary, view.said) == ("human", until, "so far", {"away": shop.clock()})
@@ -128,9 +143,11 @@ async def test_who_answers_what_was_noted_and_what_was_spent_come_back(store: Sq
     assert await rows(store, "SELECT count(*) FROM tallies") != [(0,)]
 
 
-async def test_what_was_to_be_said_later_is_not_said_again_by_itself(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_what_was_to_be_said_later_is_not_said_again_by_itself(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     conversation = await shop.asked()
-    await store.say(conversation, [Draft("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
+    await store.say(conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
     part = (await store.messages(conversation, None, 10))[-1].id
     await restored(store, shop, target, 2 * HOUR)
     await store.release(conversation, shop.clock())
@@ -139,11 +156,13 @@ async def test_what_was_to_be_said_later_is_not_said_again_by_itself(store: Sqli
     assert await shop.state(part) == "queued"
 
 
-async def test_one_who_may_have_been_asked_once_more_is_not_asked_again(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_one_who_may_have_been_asked_once_more_is_not_asked_again(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     conversation = await shop.asked()
     attempt, ids = await shop.call(conversation)
-    also = Also(timer=shop.clock() + HOUR)
-    await store.save_reply(conversation, attempt, ids, [Draft("one")], None, shop.clock(), also=also)
+    also = ReplySideEffects(timer=shop.clock() + HOUR)
+    await store.save_reply(conversation, attempt, ids, [OutgoingContent("one")], None, shop.clock(), also=also)
     await shop.send(conversation, "a1", "out-1")
     await restored(store, shop, target, 2 * HOUR)
     assert (await shop.tending(conversation)).followed_up
@@ -151,12 +170,14 @@ async def test_one_who_may_have_been_asked_once_more_is_not_asked_again(store: S
     assert not (await shop.tending(conversation)).followed_up
 
 
-async def test_a_hand_over_whose_time_is_over_was_ended_and_told_of_since(store: SqliteStore, shop: Shop, target: Path) -> None:
+async def test_a_hand_over_whose_time_is_over_was_ended_and_told_of_since(
+    store: SqliteStore, shop: StoreScenario, target: Path
+) -> None:
     conversations = {}
     for n, until in enumerate((HOUR, 3 * HOUR, None)):
-        conversations[until] = await shop.asked(Person(user_id=f"U{n}"), f"in-{n}")
+        conversations[until] = await shop.asked(Identity(user_id=f"U{n}"), f"in-{n}")
         end = None if until is None else shop.clock() + until
-        await store.hand_over(conversations[until], HandOver("operator", until=end), shop.clock())
+        await store.hand_over(conversations[until], Handoff("operator", until=end), shop.clock())
     await restored(store, shop, target, 2 * HOUR)
     modes = [(await store.conversation(conversations[until])).mode for until in (HOUR, 3 * HOUR, None)]
     assert modes == ["bot", "human", "human"]
@@ -164,10 +185,10 @@ async def test_a_hand_over_whose_time_is_over_was_ended_and_told_of_since(store:
 
 
 async def test_a_tool_that_may_have_been_called_is_not_called_again_after_a_restore(
-    store: SqliteStore, shop: Shop, target: Path
+    store: SqliteStore, shop: StoreScenario, target: Path
 ) -> None:
     conversation = await shop.asked()
-    attempt, _ = await shop.call(conversation, Reserve(10, 10, (Ceiling("2027-01"),)))
+    attempt, _ = await shop.call(conversation, UsageReservation(10, 10, (UsageLimit("2027-01"),)))
     await store.begin_tool(conversation, attempt, "book", "{}", 1, shop.clock())
     await restored(store, shop, target)
     await store.revive(conversation, "reply", shop.clock())
@@ -178,7 +199,7 @@ async def test_a_tool_that_may_have_been_called_is_not_called_again_after_a_rest
     assert await store.spent("2027-01") == {"calls": 1, "tokens": 10, "money": 10}, "what was set aside then stays spent"
 
 
-async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: Shop) -> None:
+async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: StoreScenario) -> None:
     """Each row: the errors of calls in turn, which of them are charged, and what the message's history then says."""
     rows: list[tuple[list[str], bool, list[str]]] = [
         (["no key"] * 50, False, ["no key"] * 2),
@@ -188,7 +209,7 @@ async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: Sqlite
         ([f"no key (it is {n} o'clock)" for n in range(50)], False, ["no key (it is 0 o'clock)", "no key (it is 49 o'clock)"]),
     ]
     for number, (errors, charged, told) in enumerate(rows):
-        conversation = await shop.asked(Person(phone=f"4915100000{number}"), f"in-{number}")
+        conversation = await shop.asked(Identity(phone=f"4915100000{number}"), f"in-{number}")
         for error in errors:
             shop.clock.forward(1_000)
             attempt, _ = await shop.call(conversation)
@@ -202,7 +223,7 @@ async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: Sqlite
         assert events[-2].at == shop.clock(), "the latest failure is told"
 
 
-async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: Shop) -> None:
+async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: StoreScenario) -> None:
     """Each row: the errors of attempts in turn, which of them are charged, and which of them are kept."""
     expired = "the token is refused (expired on 1 May. The current time is {}:00, trace A{}x)"
     rows: list[tuple[list[str], bool, list[int]]] = [
@@ -213,11 +234,11 @@ async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(sto
         (["away"] * 12, True, [*range(12)]),
     ]
     for number, (errors, charged, kept) in enumerate(rows):
-        conversation = await shop.answered("Hi", person=Person(phone=f"4915100000{number}"), external_id=f"in-{number}")
+        conversation = await shop.answered("Hi", person=Identity(phone=f"4915100000{number}"), external_id=f"in-{number}")
         for n, error in enumerate(errors):
             shop.clock.forward(1_000)
             part = await shop.begin(conversation, f"{number}-{n}")
-            outcome = Outcome("not_sent", "queued", shop.clock(), charged=charged, error=error)
+            outcome = AttemptResult("not_sent", "queued", shop.clock(), charged=charged, error=error)
             await store.settle(f"{number}-{n}", outcome, shop.clock())
         assert [each.id for each in await store.attempts(part)] == [f"{number}-{n}" for n in kept]
         told = [each.detail for each in await store.timeline(part) if each.what in ("sending", "attempt_not_sent")]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, HistoryLimits
-from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, Shop, later, message
+from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, later, message
 
 SCANNED = re.compile(
     r"SCAN (messages|attachments|attempts|conversations|contacts|events|m|q|a|c)\b(?!.*USING (COVERING )?INDEX)|messages_state"
@@ -42,7 +42,7 @@ async def plans(store: SqliteStore, statements: set[str]) -> dict[str, list[str]
     return await store.database.write(explain)
 
 
-async def everything(store: SqliteStore, shop: Shop) -> None:
+async def everything(store: SqliteStore, shop: StoreScenario) -> None:
     """Each call that a conversation takes, at least once."""
     photo = Attachment("image", "image/png", "ref")
     [stored] = (await shop.take(replace(message("in-1"), attachments=(photo,)))).stored
@@ -70,7 +70,7 @@ async def everything(store: SqliteStore, shop: Shop) -> None:
     await shop.take(message("in-5"), verdict=STOP)
 
 
-async def test_nothing_that_a_conversation_takes_reads_a_whole_table(store: SqliteStore, shop: Shop) -> None:
+async def test_nothing_that_a_conversation_takes_reads_a_whole_table(store: SqliteStore, shop: StoreScenario) -> None:
     spy = Spy()
     await spy.watch(store)
     await everything(store, shop)
@@ -79,7 +79,7 @@ async def test_nothing_that_a_conversation_takes_reads_a_whole_table(store: Sqli
     assert {each: steps for each, steps in found.items() if any(map(SCANNED.search, steps))} == {}
 
 
-async def test_nothing_that_people_may_ask_for_reads_a_whole_table(store: SqliteStore, shop: Shop) -> None:
+async def test_nothing_that_people_may_ask_for_reads_a_whole_table(store: SqliteStore, shop: StoreScenario) -> None:
     photo = Attachment("image", "image/png", "ref")
     [stored] = (await shop.take(replace(message("in-1"), attachments=(photo,)))).stored
     await shop.answer(stored.conversation, "one")
@@ -106,7 +106,7 @@ async def test_nothing_that_people_may_ask_for_reads_a_whole_table(store: Sqlite
     assert not [step for step in search if "TEMP B-TREE" in step]
 
 
-async def test_a_view_takes_as_many_queries_for_one_message_as_for_many(store: SqliteStore, shop: Shop) -> None:
+async def test_a_view_takes_as_many_queries_for_one_message_as_for_many(store: SqliteStore, shop: StoreScenario) -> None:
     spy = Spy()
     await spy.watch(store)
     taken = []
@@ -119,7 +119,7 @@ async def test_a_view_takes_as_many_queries_for_one_message_as_for_many(store: S
     assert len(set(taken)) == 1
 
 
-async def test_a_plain_message_costs_no_query_for_what_it_does_not_bring(store: SqliteStore, shop: Shop) -> None:
+async def test_a_plain_message_costs_no_query_for_what_it_does_not_bring(store: SqliteStore, shop: StoreScenario) -> None:
     await shop.take(message("in-1"))
     spy = Spy()
     await spy.watch(store)
@@ -129,7 +129,9 @@ async def test_a_plain_message_costs_no_query_for_what_it_does_not_bring(store: 
     assert len(spy.statements()) <= 25
 
 
-async def test_what_a_message_costs_does_not_grow_with_what_its_conversation_holds(store: SqliteStore, shop: Shop) -> None:
+async def test_what_a_message_costs_does_not_grow_with_what_its_conversation_holds(
+    store: SqliteStore, shop: StoreScenario
+) -> None:
     steps = [0]
 
     def count() -> int:

@@ -9,14 +9,14 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 
-from sara import Context, Problems, Queue
-from sara.testing import HandClock, PersistentQueueContract
+from sara import Context, ProblemRegistry, Queue
+from sara.testing import ManualClock, PersistentQueueContract
 
 
 class TestSqliteQueue(PersistentQueueContract):
     @pytest.fixture
-    async def queue(self, tmp_path: Path, clock: HandClock) -> AsyncIterator[Queue]:
-        queue = SqliteQueue(SqliteOptions(), Context("queue", tmp_path, clock, Problems(clock)))
+    async def queue(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Queue]:
+        queue = SqliteQueue(SqliteOptions(), Context("queue", tmp_path, clock, ProblemRegistry(clock)))
         await queue.open()
         self.opened = [queue]
         self.path = tmp_path
@@ -24,9 +24,9 @@ class TestSqliteQueue(PersistentQueueContract):
         for each in self.opened:
             await each.close()
 
-    async def reopened(self, queue: Queue, clock: HandClock) -> Queue:
+    async def reopened(self, queue: Queue, clock: ManualClock) -> Queue:
         await queue.close()
-        again = SqliteQueue(SqliteOptions(), Context("queue", self.path, clock, Problems(clock)))
+        again = SqliteQueue(SqliteOptions(), Context("queue", self.path, clock, ProblemRegistry(clock)))
         await again.open()
         self.opened = [again]
         return again

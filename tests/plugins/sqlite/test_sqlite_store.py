@@ -11,8 +11,8 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, Problems, Store
-from sara.testing import HandClock, StoreContract
+from sara import Context, ProblemRegistry, Store
+from sara.testing import ManualClock, StoreContract
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("filled")
 
     async def make() -> None:
-        store = store_in(folder, HandClock())
+        store = store_in(folder, ManualClock())
         await store.open()
         await store.close()
 
@@ -29,13 +29,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sara.db"
 
 
-def store_in(folder: Path, clock: HandClock) -> SqliteStore:
-    return SqliteStore(SqliteOptions(), Context("store", folder, clock, Problems(clock)))
+def store_in(folder: Path, clock: ManualClock) -> SqliteStore:
+    return SqliteStore(SqliteOptions(), Context("store", folder, clock, ProblemRegistry(clock)))
 
 
 class TestSqliteStore(StoreContract):
     @pytest.fixture
-    async def store(self, tmp_path: Path, filled: Path, clock: HandClock) -> AsyncIterator[Store]:
+    async def store(self, tmp_path: Path, filled: Path, clock: ManualClock) -> AsyncIterator[Store]:
         shutil.copy(filled, tmp_path)
         store = store_in(tmp_path, clock)
         await store.open()

@@ -12,8 +12,8 @@ from sara_sqlite import wal
 from sara_sqlite.database import Database
 from sara_sqlite.wal import WalMonitor
 
-from sara import Problems
-from sara.testing import HandClock
+from sara import ProblemRegistry
+from sara.testing import ManualClock
 
 READER = """
 import sqlite3, sys
@@ -26,12 +26,12 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def problems() -> Problems:
-    return Problems(HandClock())
+def problems() -> ProblemRegistry:
+    return ProblemRegistry(ManualClock())
 
 
 @pytest.fixture
-async def database(tmp_path: Path, problems: Problems, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def database(tmp_path: Path, problems: ProblemRegistry, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     monkeypatch.setattr(wal, "LIMIT", 1_000_000)
     database = Database(tmp_path / "sara.db", problems=problems)
     await database.open()
@@ -47,7 +47,7 @@ async def write_much(database: Database) -> None:
 
 
 async def test_a_foreign_reader_that_lets_the_log_grow_is_a_problem_until_it_has_ended(
-    database: Database, problems: Problems
+    database: Database, problems: ProblemRegistry
 ) -> None:
     monitor = WalMonitor(database.path, problems, database.alone)
     await write_much(database)
@@ -77,7 +77,7 @@ async def test_a_foreign_reader_that_lets_the_log_grow_is_a_problem_until_it_has
     assert not list(problems)
 
 
-async def test_the_daemon_looks_by_itself(database: Database, problems: Problems, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_daemon_looks_by_itself(database: Database, problems: ProblemRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
 
     async def look(monitor: WalMonitor) -> None:

@@ -16,7 +16,7 @@ from sara_simulators.whatsapp import WhatsAppSimulator
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.options import WhatsAppOptions
 
-from sara import Context, Problems, Reception, Request
+from sara import Context, ProblemRegistry, Request, WebhookResult
 from tests.plugins.whatsapp.provider import GAPS, Client, Receiver
 
 SECRET = "invented-app-secret-0001"
@@ -47,7 +47,7 @@ def signed(body: bytes, secret: str = SECRET) -> Request:
 @pytest.fixture
 def make_channel(tmp_path: Path) -> Callable[..., WhatsAppChannel]:
     def make(**changes: Any) -> WhatsAppChannel:
-        context = Context(name="whatsapp", state=tmp_path, clock=lambda: NOW, problems=Problems(lambda: NOW))
+        context = Context(name="whatsapp", state=tmp_path, clock=lambda: NOW, problems=ProblemRegistry(lambda: NOW))
         return WhatsAppChannel(whatsapp_options(**changes), context)
 
     return make
@@ -59,10 +59,10 @@ def channel(make_channel: Callable[..., WhatsAppChannel]) -> WhatsAppChannel:
 
 
 @pytest.fixture
-def post(channel: WhatsAppChannel) -> Callable[[Any], Reception]:
+def post(channel: WhatsAppChannel) -> Callable[[Any], WebhookResult]:
     """Hand the channel a signed body, given as bytes or as what is to be made JSON."""
 
-    def receive(body: Any) -> Reception:
+    def receive(body: Any) -> WebhookResult:
         return channel.receive(signed(body if isinstance(body, bytes) else json.dumps(body).encode()))
 
     return receive

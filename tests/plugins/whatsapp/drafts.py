@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sara_whatsapp.send.composer import KINDS
 from sara_whatsapp.send.payloads import message_body
 
-from sara import Draft, Part, Person
+from sara import Identity, OutboundMessage, OutgoingContent
 
 URL = "https://shop.example/price%20list.pdf?v=2"
 EMOJI = [
@@ -27,9 +27,11 @@ EMOJI = [
 ]
 
 
-def body_of(part: Draft) -> dict[str, Any]:
+def body_of(part: OutgoingContent) -> dict[str, Any]:
     """What goes to Meta for `part`, as it is read there."""
-    sent = Part("p1", "c1", "whatsapp:1", Person(phone="15550001111"), part.kind, part.text, "reply", part.content, part.reply_to)
+    sent = OutboundMessage(
+        "p1", "c1", "whatsapp:1", Identity(phone="15550001111"), part.kind, part.text, "reply", part.content, part.reply_to
+    )
     body: dict[str, Any] = json.loads(json.dumps(message_body(sent, "a1", "77" if part.content.get("path") else None)))
     return body
 
@@ -96,7 +98,7 @@ CONTENT = st.fixed_dictionaries(
         "parameters": usually(st.lists(TEXT, max_size=3)),
     },
 )
-DRAFTS = st.builds(Draft, TEXT, st.sampled_from([*sorted(KINDS), "poll"]), CONTENT, st.sampled_from([None, "m1"]))
+DRAFTS = st.builds(OutgoingContent, TEXT, st.sampled_from([*sorted(KINDS), "poll"]), CONTENT, st.sampled_from([None, "m1"]))
 FILE = st.fixed_dictionaries({}, optional={"id": ID, "link": st.just(URL), "filename": TEXT})
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": TEXT,
@@ -128,7 +130,7 @@ COMPONENT = usually(
     )
 )
 TEMPLATES = st.builds(
-    Draft,
+    OutgoingContent,
     TEXT,
     st.just("template"),
     st.fixed_dictionaries(

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sara_whatsapp.send.payloads import message_body, read_body, typing_body
 
-from sara import Part, Person, Refused
+from sara import Identity, OutboundMessage, Rejected
 from tests.plugins.whatsapp.schema import faults_of_body
 from tests.rows import each_row
 
-ANA = Person(user_id="US.111", phone="15550001111")
+ANA = Identity(user_id="US.111", phone="15550001111")
 
 
-def part(text: str = "Hello", to: Person = ANA, **changes: Any) -> Part:
+def part(text: str = "Hello", to: Identity = ANA, **changes: Any) -> OutboundMessage:
     values: dict[str, Any] = {
         "id": "p1",
         "conversation": "c1",
@@ -25,7 +25,7 @@ def part(text: str = "Hello", to: Person = ANA, **changes: Any) -> Part:
         "text": text,
         "purpose": "reply",
     }
-    return Part(**values | changes)
+    return OutboundMessage(**values | changes)
 
 
 def test_a_text_is_addressed_to_the_number_with_a_plus() -> None:
@@ -40,19 +40,19 @@ def test_a_text_is_addressed_to_the_number_with_a_plus() -> None:
 
 
 def test_a_person_without_a_number_is_addressed_by_user_id_alone() -> None:
-    body = message_body(part(to=Person(user_id="DE.444")), "a")
+    body = message_body(part(to=Identity(user_id="DE.444")), "a")
     assert body["recipient"] == "DE.444"
     assert "to" not in body
 
 
 def test_a_user_id_is_never_made_into_a_number() -> None:
-    body = message_body(part(to=Person(user_id="DE.444", phone="DE.444")), "a")
+    body = message_body(part(to=Identity(user_id="DE.444", phone="DE.444")), "a")
     assert (body.get("to"), body["recipient"]) == (None, "DE.444")
 
 
 def test_a_person_of_whom_nothing_is_known_cannot_be_written_to() -> None:
-    with pytest.raises(Refused):
-        message_body(part(to=Person(username="nox", name="Nox")), "a")
+    with pytest.raises(Rejected):
+        message_body(part(to=Identity(username="nox", name="Nox")), "a")
 
 
 def test_an_answer_quotes_the_message_it_answers() -> None:
@@ -70,7 +70,7 @@ def test_a_preview_is_asked_for_only_where_there_is_a_link(text: str, preview: b
 
 @each_row("kind", ["poll", "contacts", "interactive", "", "to", "type"])
 def test_a_kind_that_cannot_be_sent_is_refused(kind: str) -> None:
-    with pytest.raises(Refused, match="cannot send"):
+    with pytest.raises(Rejected, match="cannot send"):
         message_body(part(kind=kind), "a")
 
 
@@ -180,8 +180,8 @@ TABLE: list[tuple[str, dict[str, Any], str, Any]] = [
 
 
 @each_row(("kind", "content", "key", "own"), TABLE)
-@each_row("to", [ANA, Person(user_id="DE.444")])
-def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any], key: str, own: Any, to: Person) -> None:
+@each_row("to", [ANA, Identity(user_id="DE.444")])
+def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any], key: str, own: Any, to: Identity) -> None:
     body = message_body(part(kind=kind, content=content, to=to, reply_to="wamid.1"), "a")
     assert (body["type"], body[key]) == (key, own)
     assert body["biz_opaque_callback_data"] == "a"
@@ -222,14 +222,14 @@ def test_a_file_that_was_uploaded_goes_by_its_id(kind: str) -> None:
     ],
 )
 def test_what_is_not_whole_is_refused_before_it_leaves(kind: str, content: dict[str, Any]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         message_body(part(kind=kind, content=content), "a")
 
 
 @each_row("kind", ["text", "buttons", "ask_location", "ask_contact", "link"])
 def test_what_has_no_words_is_refused_before_it_leaves(kind: str) -> None:
     content = {"buttons": [{"id": "y", "title": "Yes"}], "title": "Open", "url": "https://x.com"}
-    with pytest.raises(Refused, match="no text"):
+    with pytest.raises(Rejected, match="no text"):
         message_body(part(" ", kind=kind, content=content), "a")
 
 

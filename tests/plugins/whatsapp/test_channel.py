@@ -16,7 +16,7 @@ from sara_whatsapp.formatting import to_whatsapp
 from sara_whatsapp.send import composer
 from structlog.testing import capture_logs
 
-from sara import Channel, Draft, NotSent, Part, Person, Reception, Refused, Request, SaraError
+from sara import Channel, Identity, NotSent, OutboundMessage, OutgoingContent, Rejected, Request, SaraError, WebhookResult
 from tests.plugins.whatsapp.provider import Receiver
 from tests.plugins.whatsapp.schema import faults_of_body
 from tests.rows import each_row
@@ -78,7 +78,7 @@ def test_a_wrong_signature_is_kept_out(
 ) -> None:
     right = sign(BODY).headers["x-hub-signature-256"]
     reception = channel.receive(with_header(forge(right)))
-    assert reception == Reception(reception.response)
+    assert reception == WebhookResult(reception.response)
     assert reception.response.status == 401
 
 
@@ -168,15 +168,21 @@ def test_an_incomplete_handshake_is_refused(missing: str, channel: WhatsAppChann
 
 
 def test_a_long_text_becomes_parts_that_whatsapp_takes(channel: WhatsAppChannel) -> None:
-    parts = channel.compose(Draft("😀 word " * 1500))
+    parts = channel.compose(OutgoingContent("😀 word " * 1500))
     assert len(parts) > 1
     assert all(len(part.text.encode("utf-16-le")) // 2 <= 4096 for part in parts)
 
 
 @pytest.mark.parametrize(
-    "draft", [Draft("**Hi**"), Draft("Pick", "buttons", {"buttons": [{"id": "a", "title": "A"}]}), Draft("", "image"), Draft("")]
+    "draft",
+    [
+        OutgoingContent("**Hi**"),
+        OutgoingContent("Pick", "buttons", {"buttons": [{"id": "a", "title": "A"}]}),
+        OutgoingContent("", "image"),
+        OutgoingContent(""),
+    ],
 )
-def test_a_draft_takes_the_form_that_the_limits_allow(draft: Draft, channel: WhatsAppChannel) -> None:
+def test_a_draft_takes_the_form_that_the_limits_allow(draft: OutgoingContent, channel: WhatsAppChannel) -> None:
     assert channel.compose(draft) == composer.compose(draft, channel.text_limit)
 
 
@@ -202,7 +208,7 @@ ANSWER = "**Our prices**, in short.\n\n" + "\n\n".join(f"{n}. " + "A loaf of bre
 
 
 def test_a_long_answer_is_split_unless_the_file_says_otherwise(make_channel: Callable[..., WhatsAppChannel]) -> None:
-    parts = make_channel().compose(Draft(ANSWER))
+    parts = make_channel().compose(OutgoingContent(ANSWER))
     assert len(parts) > 4
     assert {part.kind for part in parts} == {"text"}
 
@@ -210,7 +216,7 @@ def test_a_long_answer_is_split_unless_the_file_says_otherwise(make_channel: Cal
 def test_a_long_answer_may_be_a_document_with_its_first_paragraph_as_caption(
     make_channel: Callable[..., WhatsAppChannel],
 ) -> None:
-    [part] = make_channel(long_answers="document").compose(Draft(ANSWER, reply_to="m1"))
+    [part] = make_channel(long_answers="document").compose(OutgoingContent(ANSWER, reply_to="m1"))
     assert (part.kind, part.reply_to) == ("document", "m1")
     assert part.content["caption"] == "*Our prices*, in short."
     assert part.content["name"].endswith(".txt")
@@ -218,14 +224,14 @@ def test_a_long_answer_may_be_a_document_with_its_first_paragraph_as_caption(
 
 
 def test_an_answer_of_fewer_parts_stays_text(make_channel: Callable[..., WhatsAppChannel]) -> None:
-    count = len(make_channel().compose(Draft(ANSWER)))
+    count = len(make_channel().compose(OutgoingContent(ANSWER)))
     for least, kinds in ((count, ["document"]), (count + 1, ["text"] * count)):
         channel = make_channel(long_answers="document", document_from=least)
-        assert [part.kind for part in channel.compose(Draft(ANSWER))] == kinds
+        assert [part.kind for part in channel.compose(OutgoingContent(ANSWER))] == kinds
 
 
 def test_a_first_paragraph_that_is_no_caption_is_cut_to_one(make_channel: Callable[..., WhatsAppChannel]) -> None:
-    [part] = make_channel(long_answers="document").compose(Draft("A loaf of bread, baked this morning. " * 600))
+    [part] = make_channel(long_answers="document").compose(OutgoingContent("A loaf of bread, baked this morning. " * 600))
     assert len(part.content["caption"]) <= 1_024
     assert part.content["caption"].endswith("…")
 
@@ -253,9 +259,9 @@ async def open_channel(
         await channel.close()
 
 
-def part(n: int = 1, kind: str = "text", text: str = "Hello", conversation: str = "c1", **content: Any) -> Part:
+def part(n: int = 1, kind: str = "text", text: str = "Hello", conversation: str = "c1", **content: Any) -> OutboundMessage:
     phone = f"1555000{1000 + int(conversation[1:])}"
-    return Part(f"p{n}", conversation, "whatsapp:109000000000555", Person(phone=phone), kind, text, "reply", content)
+    return OutboundMessage(f"p{n}", conversation, "whatsapp:109000000000555", Identity(phone=phone), kind, text, "reply", content)
 
 
 async def test_a_file_of_ours_is_uploaded_and_sent_once(
@@ -275,7 +281,7 @@ async def test_a_long_answer_is_uploaded_as_the_text_that_it_is(
     simulator: WhatsAppSimulator, open_channel: Callable[..., Any]
 ) -> None:
     channel = await open_channel(long_answers="document")
-    [draft] = channel.compose(Draft(ANSWER))
+    [draft] = channel.compose(OutgoingContent(ANSWER))
     for n in (1, 2):
         await channel.send(part(n, draft.kind, draft.text, **draft.content), f"p{n}.1")
     (media,) = simulator.media
@@ -294,7 +300,7 @@ async def test_a_file_from_elsewhere_is_sent_as_a_link(simulator: WhatsAppSimula
 
 async def test_a_file_that_is_not_ours_never_leaves(simulator: WhatsAppSimulator, open_channel: Callable[..., Any]) -> None:
     channel = await open_channel()
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         await channel.send(part(1, "document", "", path="/etc/passwd"), "p1.1")
     assert list(simulator.requests) == []
 
@@ -307,7 +313,7 @@ async def test_a_file_that_meta_lost_is_uploaded_anew_when_the_message_is_tried_
     channel = await open_channel()
     await channel.send(part(1, "image", "", path="a1"), "p1.1")
     simulator._shelf.drop(simulator.media[0].id)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         await channel.send(part(2, "image", "", path="a1"), "p2.1")
     await channel.send(part(2, "image", "", path="a1"), "p2.2")
     assert len(simulator.accepted) == 2

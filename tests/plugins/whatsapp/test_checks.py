@@ -17,7 +17,7 @@ from sara_whatsapp.doctor.subscription_checks import ALL, ECHOES, ESSENTIAL
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.webhook.self_test import is_probe, probe
 
-from sara import Context, Finding, Problems, Request
+from sara import CheckResult, Context, ProblemRegistry, Request
 from tests.plugins.whatsapp.conftest import NOW
 from tests.plugins.whatsapp.provider import GAPS
 
@@ -72,13 +72,13 @@ class Shop:
 
     def channel(self, **changes: Any) -> WhatsAppChannel:
         options = WhatsAppOptions.model_validate(self.simulator.options() | {"webhook": HOOK} | self.changes | changes)
-        problems = Problems(lambda: self.now)
+        problems = ProblemRegistry(lambda: self.now)
         for key, severity in self.reported:
             problems.report(key, "as the daemon says", severity=severity)
         context = Context("whatsapp", self.state, lambda: self.now, problems, read_only=True, public_url=self.public_url)
         return WhatsAppChannel(options, context)
 
-    async def look(self, fix: bool = False) -> list[Finding]:
+    async def look(self, fix: bool = False) -> list[CheckResult]:
         channel = self.channel()
         await channel.open()
         try:
@@ -86,7 +86,7 @@ class Shop:
         finally:
             await channel.close()
 
-    async def wrong(self, fix: bool = False) -> dict[str, Finding]:
+    async def wrong(self, fix: bool = False) -> dict[str, CheckResult]:
         """What is not good, by its check."""
         return {finding.check: finding for finding in await self.look(fix) if finding.state in ("warning", "bad")}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sara_whatsapp.api.error_codes import CODES, FileRefused, TemplatesPaused, classify, explain, look_up
 
-from sara import InDoubt, NotSent, Refused, SaraError, Unavailable, WindowClosed
+from sara import ChannelUnavailable, DeliveryUnknown, NotSent, Rejected, ReplyWindowClosed, SaraError
 from tests.rows import each_row
 
 ROWS: dict[str, set[int]] = {
@@ -45,10 +45,10 @@ CLASSES: dict[str, type[SaraError]] = {
     "later_app": NotSent,
     "later_templates": TemplatesPaused,
     "file": FileRefused,
-    "template_window": WindowClosed,
-    "config": Unavailable,
-    "config_token": Unavailable,
-    "doubt": InDoubt,
+    "template_window": ReplyWindowClosed,
+    "config": ChannelUnavailable,
+    "config_token": ChannelUnavailable,
+    "doubt": DeliveryUnknown,
 }
 AFTERWARDS = {
     "retry": "later",
@@ -99,18 +99,20 @@ def test_the_rows_are_all_that_the_table_has() -> None:
 def test_every_code_leads_to_what_its_action_says(code: int) -> None:
     action = CODES[code].action
     error = classify(400, {"code": code, "message": "said by Meta"})
-    assert type(error) is CLASSES.get(action, Refused)
+    assert type(error) is CLASSES.get(action, Rejected)
     assert str(error).startswith(f"{code}: {CODES[code].meaning}")
     if isinstance(error, NotSent):
         assert (error.scope, error.after) == (SCOPES[action], CODES[code].after)
-    if isinstance(error, Unavailable):
+    if isinstance(error, ChannelUnavailable):
         assert error.remedy == CODES[code].remedy
 
 
 @each_row(("name", "code"), [(name, code) for name, (codes, _) in FACTS.items() for code in sorted(codes)])
 def test_every_row_of_the_facts_has_its_class_by_answer_and_by_status(name: str, code: int) -> None:
     error, failure = classify(400, {"code": code}), explain({"code": code})
-    kind = next(each for each in (NotSent, Refused, Unavailable, InDoubt, WindowClosed) if isinstance(error, each))
+    kind = next(
+        each for each in (NotSent, Rejected, ChannelUnavailable, DeliveryUnknown, ReplyWindowClosed) if isinstance(error, each)
+    )
     scope = f" {error.scope}" if isinstance(error, NotSent) else ""
     assert f"{kind.__name__}{scope}/{failure.then}" in FACTS[name][1]
     if name.startswith("CONFIG"):
@@ -148,7 +150,7 @@ def test_everything_that_a_person_must_mend_says_how() -> None:
 
 @each_row("code", [200, 201, 250, 299])
 def test_the_two_hundreds_are_missing_permissions(code: int) -> None:
-    assert isinstance(classify(403, {"code": code}), Unavailable)
+    assert isinstance(classify(403, {"code": code}), ChannelUnavailable)
 
 
 @each_row("code", [None, 199, 300, -1, 999_999])
@@ -172,46 +174,46 @@ def test_a_rate_limit_makes_the_channel_wait_as_long_as_meta_says(status: int, e
 
 def test_a_wrong_phone_number_id_is_a_matter_for_a_person() -> None:
     error = classify(400, {"code": 100, "error_subcode": 33, "message": "Unsupported post request."})
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, ChannelUnavailable)
     assert "phone_number_id" in error.remedy
-    assert isinstance(classify(400, {"code": 100, "error_subcode": 2494010}), Refused)
+    assert isinstance(classify(400, {"code": 100, "error_subcode": 2494010}), Rejected)
 
 
 def test_an_object_that_does_not_exist_is_one_also_without_its_subcode() -> None:
     said = "Unsupported post request. Object with ID '109' does not exist, cannot be loaded due to missing permissions"
     error, failure = classify(400, {"code": 100, "message": said}), explain({"code": 100, "message": said})
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, ChannelUnavailable)
     assert "phone_number_id" in error.remedy
     assert failure.then == "channel"
-    assert isinstance(classify(400, {"code": 100, "message": "The parameter to does not exist"}), Refused)
+    assert isinstance(classify(400, {"code": 100, "message": "The parameter to does not exist"}), Rejected)
 
 
 @each_row(
     ("status", "error", "expected"),
     [
-        (500, None, InDoubt),
-        (502, {}, InDoubt),
-        (503, {"code": 999_999}, InDoubt),
-        (504, {"message": "no code"}, InDoubt),
-        (500, {"code": "x", "is_transient": True}, InDoubt),
-        (200, {"code": 999_999}, InDoubt),
-        (202, None, InDoubt),
-        (408, None, InDoubt),
-        (400, None, Refused),
-        (413, None, Refused),
-        (400, {"code": 999_999}, Refused),
-        (403, {"code": 999_999}, Refused),
-        (400, {"code": 999_999, "is_transient": "yes"}, Refused),
+        (500, None, DeliveryUnknown),
+        (502, {}, DeliveryUnknown),
+        (503, {"code": 999_999}, DeliveryUnknown),
+        (504, {"message": "no code"}, DeliveryUnknown),
+        (500, {"code": "x", "is_transient": True}, DeliveryUnknown),
+        (200, {"code": 999_999}, DeliveryUnknown),
+        (202, None, DeliveryUnknown),
+        (408, None, DeliveryUnknown),
+        (400, None, Rejected),
+        (413, None, Rejected),
+        (400, {"code": 999_999}, Rejected),
+        (403, {"code": 999_999}, Rejected),
+        (400, {"code": 999_999, "is_transient": "yes"}, Rejected),
         (400, {"code": 999_999, "is_transient": True}, NotSent),
         (429, {"code": 999_999}, NotSent),
-        (401, {"code": 999_999}, Unavailable),
-        (301, None, Unavailable),
-        (302, None, Unavailable),
-        (401, None, Unavailable),
-        (403, None, Unavailable),
-        (404, None, Unavailable),
-        (405, None, Unavailable),
-        (407, None, Unavailable),
+        (401, {"code": 999_999}, ChannelUnavailable),
+        (301, None, ChannelUnavailable),
+        (302, None, ChannelUnavailable),
+        (401, None, ChannelUnavailable),
+        (403, None, ChannelUnavailable),
+        (404, None, ChannelUnavailable),
+        (405, None, ChannelUnavailable),
+        (407, None, ChannelUnavailable),
     ],
 )
 def test_what_the_table_does_not_know_is_refused_only_where_that_is_certain(
@@ -227,7 +229,7 @@ def test_a_code_of_a_wrong_type_never_raises(code: Any) -> None:
 
 
 def test_a_code_in_text_is_read_all_the_same() -> None:
-    assert isinstance(classify(401, {"code": "190"}), Unavailable)
+    assert isinstance(classify(401, {"code": "190"}), ChannelUnavailable)
 
 
 def test_metas_own_words_stand_beside_the_error_in_one_short_line_and_never_in_it() -> None:
@@ -282,7 +284,7 @@ def test_a_closed_window_is_told_from_a_message_that_failed() -> None:
 
 
 def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_a_receipt() -> None:
-    assert isinstance(classify(500, {"code": 131000}), InDoubt)
+    assert isinstance(classify(500, {"code": 131000}), DeliveryUnknown)
     assert explain({"code": 131000}).then == "later"
 
 

@@ -9,7 +9,7 @@ from sara_whatsapp.api.error_codes import explain
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.webhook.parser import Number, Parsed, parse
 
-from sara import AccountEvent, Correction, Echo, PreferenceChange
+from sara import AccountEvent, Correction, OperatorEcho, PreferenceChange
 from tests.plugins.whatsapp.conftest import signed
 
 OURS = Number("whatsapp:109000000000555", "109000000000555", "104000000000777")
@@ -33,9 +33,9 @@ def said(kind: str | None = "text", **parts: Any) -> dict[str, Any]:
     return {"from": "15550001111", "to": "15550002222", "id": "wamid.1", "timestamp": str(T0), **typed, **parts}
 
 
-def echo_of(**message: Any) -> Echo:
+def echo_of(**message: Any) -> OperatorEcho:
     (echo,) = read("smb_message_echoes", message_echoes=[said(**message)]).changes
-    assert isinstance(echo, Echo)
+    assert isinstance(echo, OperatorEcho)
     return echo
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.formatting import split, split_end, to_plain, to_whatsapp
 
-from sara import Draft, utf16_length
+from sara import OutgoingContent, utf16_length
 from tests.rows import each_row
 
 MARKS = [
@@ -180,12 +180,12 @@ def test_ordinary_text_comes_out_as_it_went_in(text: str) -> None:
 @pytest.mark.parametrize("blank", ["", " \n\t\n", "&nbsp;", "<br>", "# \n\n> \n\n- \n\n---", "****", "```\n```", "<!-- a -->"])
 def test_blank_text_gets_no_marks_and_no_parts(blank: str, channel: WhatsAppChannel) -> None:
     assert to_whatsapp(blank) == ""
-    assert list(channel.compose(Draft(blank))) == []
+    assert list(channel.compose(OutgoingContent(blank))) == []
 
 
 def test_the_channel_turns_markdown_into_marks_before_it_cuts(channel: WhatsAppChannel) -> None:
-    assert list(channel.compose(Draft("# Hi\n\n**you**"))) == [Draft("*Hi*\n\n*you*")]
-    parts = channel.compose(Draft("```py\n" + "    x = 1\n" * 1000 + "```"))
+    assert list(channel.compose(OutgoingContent("# Hi\n\n**you**"))) == [OutgoingContent("*Hi*\n\n*you*")]
+    parts = channel.compose(OutgoingContent("```py\n" + "    x = 1\n" * 1000 + "```"))
     assert len(parts) > 1
     assert all(part.text.startswith("```\n    x") and part.text.endswith("x = 1\n```") for part in parts)
 

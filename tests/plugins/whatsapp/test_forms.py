@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sara_whatsapp.send.composer import KINDS, compose
 
-from sara import Draft, utf16_length
+from sara import OutgoingContent, utf16_length
 from tests.plugins.whatsapp.drafts import EMOJI, URL, body_of
 from tests.plugins.whatsapp.schema import faults_of_body
 from tests.rows import each_row
@@ -22,11 +22,11 @@ def rows(*titles: str, **more: Any) -> dict[str, Any]:
     return {"title": "Teas", "rows": [{"id": f"r-{title}", "title": title, **more} for title in titles]}
 
 
-def composed(kind: str, text: str = "Well?", reply_to: str | None = None, /, **content: Any) -> list[Draft]:
-    return compose(Draft(text, kind, content, reply_to))
+def composed(kind: str, text: str = "Well?", reply_to: str | None = None, /, **content: Any) -> list[OutgoingContent]:
+    return compose(OutgoingContent(text, kind, content, reply_to))
 
 
-def only(kind: str, text: str = "Well?", reply_to: str | None = None, /, **content: Any) -> Draft:
+def only(kind: str, text: str = "Well?", reply_to: str | None = None, /, **content: Any) -> OutgoingContent:
     (part,) = composed(kind, text, reply_to, **content)
     return part
 
@@ -35,7 +35,7 @@ def only(kind: str, text: str = "Well?", reply_to: str | None = None, /, **conte
 
 
 def test_text_is_formatted_and_the_first_part_quotes() -> None:
-    assert composed("text", "# Hi\n\n**you**", "m1") == [Draft("*Hi*\n\n*you*", reply_to="m1")]
+    assert composed("text", "# Hi\n\n**you**", "m1") == [OutgoingContent("*Hi*\n\n*you*", reply_to="m1")]
     long = composed("text", "word " * 2_000, "m1")
     assert [part.reply_to for part in long] == ["m1", None, None]
 
@@ -52,8 +52,8 @@ def test_what_a_person_wrote_keeps_its_marks_in_every_form() -> None:
         ("a\nb", "a\nb", "a\nb"),
     ]
     for written, own, translated in rows:
-        assert compose(Draft(written, markdown=False)) == [Draft(own)], written
-        assert compose(Draft(written)) == [Draft(translated)], written
+        assert compose(OutgoingContent(written, markdown=False)) == [OutgoingContent(own)], written
+        assert compose(OutgoingContent(written)) == [OutgoingContent(translated)], written
         for kind, content in (
             ("image", {"url": URL}),
             ("link", {"url": URL}),
@@ -61,18 +61,18 @@ def test_what_a_person_wrote_keeps_its_marks_in_every_form() -> None:
             ("ask_location", {}),
             ("poll", {}),
         ):
-            assert compose(Draft(written, kind, content, markdown=False))[-1].text == own, (kind, written)
-    long = compose(Draft("*word* " * 1_000, markdown=False))
+            assert compose(OutgoingContent(written, kind, content, markdown=False))[-1].text == own, (kind, written)
+    long = compose(OutgoingContent("*word* " * 1_000, markdown=False))
     assert "".join(part.text.replace(" ", "") for part in long) == "*word*" * 1_000
 
 
 @each_row("kind", [*sorted(KINDS - {"ask_location", "ask_contact"}), "poll"])
 def test_a_draft_that_says_nothing_gives_no_parts(kind: str) -> None:
-    assert compose(Draft(" \n", kind)) == []
+    assert compose(OutgoingContent(" \n", kind)) == []
 
 
 def test_a_kind_that_whatsapp_does_not_have_becomes_text() -> None:
-    assert composed("poll", "*Well?*") == [Draft("_Well?_")]
+    assert composed("poll", "*Well?*") == [OutgoingContent("_Well?_")]
 
 
 # files
@@ -148,7 +148,7 @@ def test_a_file_that_is_nowhere_leaves_its_words(content: dict[str, Any]) -> Non
 
 def test_up_to_three_short_titles_are_buttons() -> None:
     part = only("buttons", "**Well?**", "m1", **buttons("Yes", "**No**", "x" * 20, header="# 1", footer="_small_"))
-    assert part == Draft(
+    assert part == OutgoingContent(
         "*Well?*",
         "buttons",
         {
@@ -247,13 +247,13 @@ def test_sections_have_titles_where_there_are_several() -> None:
 
 def test_an_id_that_does_not_fit_is_not_cut() -> None:
     assert only("buttons", buttons=[{"id": "x" * 256, "title": "Yes"}]).kind == "buttons"
-    assert only("buttons", buttons=[{"id": "x" * 257, "title": "Yes"}]) == Draft("Well?\n\n1. Yes")
+    assert only("buttons", buttons=[{"id": "x" * 257, "title": "Yes"}]) == OutgoingContent("Well?\n\n1. Yes")
     assert only("list", sections=[{"rows": [{"id": "x" * 201, "title": "Yes"}]}]).kind == "text"
 
 
 def test_a_form_without_choices_is_text() -> None:
-    assert only("buttons", header="Top", buttons=[]) == Draft("Top\n\nWell?")
-    assert only("list", sections=[{"title": "Teas", "rows": []}], footer="End") == Draft("Well?\n\nTeas\n\nEnd")
+    assert only("buttons", header="Top", buttons=[]) == OutgoingContent("Top\n\nWell?")
+    assert only("list", sections=[{"title": "Teas", "rows": []}], footer="End") == OutgoingContent("Well?\n\nTeas\n\nEnd")
 
 
 def test_a_long_text_goes_before_and_the_form_carries_its_last_paragraphs() -> None:
@@ -286,7 +286,9 @@ def test_code_is_not_parted_for_a_form() -> None:
 
 
 def test_a_link_is_a_button() -> None:
-    assert only("link", "**See**", title="Our shop", url=URL) == Draft("*See*", "link", {"title": "Our shop", "url": URL})
+    assert only("link", "**See**", title="Our shop", url=URL) == OutgoingContent(
+        "*See*", "link", {"title": "Our shop", "url": URL}
+    )
     assert only("link", "See", url=URL).content["title"] == "shop.example"
     assert only("link", "", title="Our shop", url=URL).text == "Our shop"
 
@@ -298,12 +300,12 @@ def test_a_long_title_of_a_link_stands_in_the_body() -> None:
 
 @each_row("url", ["tel:+1555", "mailto:a@b.com", "shop.example", "https://a b", "javascript:x"])
 def test_a_link_that_is_no_web_address_is_text(url: str) -> None:
-    assert only("link", "See", title="Here", url=url) == Draft(f"See\n\nHere: {url}")
+    assert only("link", "See", title="Here", url=url) == OutgoingContent(f"See\n\nHere: {url}")
 
 
 def test_a_place_and_a_number_can_be_asked_for() -> None:
-    assert only("ask_location", "**Where?**") == Draft("*Where?*", "ask_location")
-    assert only("ask_contact", "Who?", "m1") == Draft("Who?", "ask_contact", reply_to="m1")
+    assert only("ask_location", "**Where?**") == OutgoingContent("*Where?*", "ask_location")
+    assert only("ask_contact", "Who?", "m1") == OutgoingContent("Who?", "ask_contact", reply_to="m1")
     assert [part.kind for part in composed("ask_contact", "word " * 300)] == ["text", "ask_contact"]
 
 
@@ -312,8 +314,8 @@ def test_a_place_and_a_number_can_be_asked_for() -> None:
 
 def test_a_place_follows_its_text() -> None:
     text, place = composed("location", "Here", "m1", latitude="48.1", longitude=11, name="**Shop**", address="Road 1")
-    assert text == Draft("Here", reply_to="m1")
-    assert place == Draft("", "location", {"latitude": 48.1, "longitude": 11.0, "name": "Shop", "address": "Road 1"})
+    assert text == OutgoingContent("Here", reply_to="m1")
+    assert place == OutgoingContent("", "location", {"latitude": 48.1, "longitude": 11.0, "name": "Shop", "address": "Road 1"})
     assert only("location", "", "m1", latitude=0, longitude=0).reply_to == "m1"
 
 
@@ -328,17 +330,17 @@ def test_a_card_has_a_name_and_a_number() -> None:
         "phones": ["+49 30 1", "5"],
     }
     assert only("contact", "", phones=["+49 30 1"]).content["name"] == "+49 30 1"
-    assert only("contact", "Call", name="Ana") == Draft("Call\n\nAna")
+    assert only("contact", "Call", name="Ana") == OutgoingContent("Call\n\nAna")
 
 
 @each_row("emoji", EMOJI)
 def test_a_reaction_is_one_emoji_to_a_message(emoji: str) -> None:
-    assert only("reaction", "", "m1", emoji=emoji) == Draft("", "reaction", {"emoji": emoji}, "m1")
-    assert only("reaction", emoji, "m1") == Draft("", "reaction", {"emoji": emoji}, "m1")
+    assert only("reaction", "", "m1", emoji=emoji) == OutgoingContent("", "reaction", {"emoji": emoji}, "m1")
+    assert only("reaction", emoji, "m1") == OutgoingContent("", "reaction", {"emoji": emoji}, "m1")
 
 
 def test_a_reaction_can_be_taken_back() -> None:
-    assert only("reaction", "", "m1", emoji="") == Draft("", "reaction", {"emoji": ""}, "m1")
+    assert only("reaction", "", "m1", emoji="") == OutgoingContent("", "reaction", {"emoji": ""}, "m1")
 
 
 @each_row("content", [{}, {"emoji": None}, {"emoji": " "}, {"emoji": ["👍"]}])
@@ -347,21 +349,26 @@ def test_a_reaction_is_not_taken_back_by_mistake(content: dict[str, Any]) -> Non
 
 
 def test_words_with_a_reaction_are_said_beside_it() -> None:
-    assert composed("reaction", "Fine", "m1", emoji="👍") == [Draft("Fine"), Draft("", "reaction", {"emoji": "👍"}, "m1")]
+    assert composed("reaction", "Fine", "m1", emoji="👍") == [
+        OutgoingContent("Fine"),
+        OutgoingContent("", "reaction", {"emoji": "👍"}, "m1"),
+    ]
 
 
 @each_row("emoji", ["ok", "👍👍", "👍 ok", "1"])
 def test_what_is_not_one_emoji_is_text(emoji: str) -> None:
-    assert only("reaction", "", "m1", emoji=emoji) == Draft(emoji, reply_to="m1")
+    assert only("reaction", "", "m1", emoji=emoji) == OutgoingContent(emoji, reply_to="m1")
 
 
 def test_a_reaction_to_nothing_is_text() -> None:
-    assert only("reaction", "", emoji="👍") == Draft("👍")
+    assert only("reaction", "", emoji="👍") == OutgoingContent("👍")
 
 
 def test_a_template_is_named_and_its_parameters_stand_on_one_line() -> None:
     part = only("template", "Hi", name="order_ready", language="en-US", parameters=["Ana\nMaria", "  ", 5])
-    assert part == Draft("Hi", "template", {"name": "order_ready", "language": "en_US", "parameters": ["Ana Maria", "–", "5"]})
+    assert part == OutgoingContent(
+        "Hi", "template", {"name": "order_ready", "language": "en_US", "parameters": ["Ana Maria", "–", "5"]}
+    )
     assert body_of(part)["template"] == {
         "name": "order_ready",
         "language": {"code": "en_US"},
@@ -401,7 +408,7 @@ def test_components_that_meta_would_refuse_give_way_to_the_texts_of_the_body(wro
     assert part.content == {"name": "a", "language": "de", "parameters": ["Ana Maria", "5"]}
     given = only("template", "Hi", name="a", language="de", components=[wrong, GOOD_BODY], parameters=["Kofi"])
     assert given.content["parameters"] == ["Kofi"]
-    assert only("template", "Hi", name="a", language="de", components=[wrong]) == Draft("Hi")
+    assert only("template", "Hi", name="a", language="de", components=[wrong]) == OutgoingContent("Hi")
     assert faults_of_body(body_of(part)) == []
 
 
@@ -434,4 +441,4 @@ def test_components_are_written_as_meta_wants_them() -> None:
 
 @each_row("content", [{}, {"name": "Order Ready", "language": "en"}, {"name": "a"}, {"name": "a", "language": "English"}])
 def test_a_template_that_cannot_be_is_text(content: dict[str, Any]) -> None:
-    assert only("template", "", parameters=["Ana", "5"], **content) == Draft("Ana\n\n5")
+    assert only("template", "", parameters=["Ana", "5"], **content) == OutgoingContent("Ana\n\n5")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sara_whatsapp.send.composer import KINDS, compose
 
-from sara import Draft, utf16_length
+from sara import OutgoingContent, utf16_length
 from tests.effort import chosen
 from tests.fakes import steady
 from tests.plugins.whatsapp.drafts import DRAFTS, TEMPLATES, body_of
@@ -48,7 +48,7 @@ def words_of(*texts: str) -> set[str]:
     return set(re.findall(r"wa\d+", " ".join(texts)))
 
 
-def too_long(part: Draft) -> list[str]:
+def too_long(part: OutgoingContent) -> list[str]:
     """The texts of a part that WhatsApp would not take for their length."""
     content = part.content
     rows = [row for section in content.get("sections", ()) for row in section["rows"]]
@@ -63,7 +63,7 @@ def too_long(part: Draft) -> list[str]:
 
 @settings(steady, max_examples=chosen(short=40, full=100))
 @given(st.one_of(DRAFTS, TEMPLATES))
-def test_whatever_the_draft_holds_its_parts_can_be_sent(draft: Draft) -> None:
+def test_whatever_the_draft_holds_its_parts_can_be_sent(draft: OutgoingContent) -> None:
     for part in compose(draft):
         assert part.kind in KINDS
         assert too_long(part) == []
@@ -78,7 +78,7 @@ def test_whatever_the_draft_holds_its_parts_can_be_sent(draft: Draft) -> None:
 
 @settings(steady, max_examples=chosen(short=40, full=100))
 @given(st.one_of(DRAFTS, TEMPLATES), st.integers(64, 4_096))
-def test_no_word_is_lost_and_no_text_is_longer_than_the_limit(draft: Draft, limit: int) -> None:
+def test_no_word_is_lost_and_no_text_is_longer_than_the_limit(draft: OutgoingContent, limit: int) -> None:
     parts = compose(draft, limit)
     kept = words_of(*(part.text for part in parts), *(json.dumps(part.content) for part in parts))
     assert words_of(draft.text) <= kept
@@ -88,7 +88,7 @@ def test_no_word_is_lost_and_no_text_is_longer_than_the_limit(draft: Draft, limi
 
 @settings(steady, max_examples=chosen(short=40, full=100))
 @given(DRAFTS)
-def test_the_first_part_quotes_and_no_other(draft: Draft) -> None:
+def test_the_first_part_quotes_and_no_other(draft: OutgoingContent) -> None:
     parts = compose(draft)
     quoting = [part.reply_to for part in parts]
     if parts and parts[-1].kind == "reaction":

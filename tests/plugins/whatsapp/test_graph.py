@@ -17,7 +17,17 @@ from sara_whatsapp.api.client import Answer, GraphClient, usage
 from sara_whatsapp.api.error_codes import FileRefused
 from sara_whatsapp.channel import WhatsAppChannel
 
-from sara import InDoubt, NotSent, Part, Person, Refused, SaraError, Secret, Unavailable, WindowClosed
+from sara import (
+    ChannelUnavailable,
+    DeliveryUnknown,
+    Identity,
+    NotSent,
+    OutboundMessage,
+    Rejected,
+    ReplyWindowClosed,
+    SaraError,
+    Secret,
+)
 from tests.patience import patience
 from tests.rows import each_row
 
@@ -108,10 +118,10 @@ async def test_a_message_is_posted_once_with_the_token_and_its_id_comes_back(gra
 
 
 async def test_whom_meta_says_a_message_went_to_is_read_from_its_answer(graph: Graph, client: GraphClient) -> None:
-    rows: list[tuple[object, Person | None]] = [
-        ([{"input": "+5511912345678", "wa_id": "551112345678"}], Person(phone="551112345678")),
-        ([{"input": "US.1", "user_id": "US.1"}], Person(user_id="US.1")),
-        ([{"input": "+1555", "wa_id": "+15550001111", "user_id": "US.1"}], Person(user_id="US.1", phone="15550001111")),
+    rows: list[tuple[object, Identity | None]] = [
+        ([{"input": "+5511912345678", "wa_id": "551112345678"}], Identity(phone="551112345678")),
+        ([{"input": "US.1", "user_id": "US.1"}], Identity(user_id="US.1")),
+        ([{"input": "+1555", "wa_id": "+15550001111", "user_id": "US.1"}], Identity(user_id="US.1", phone="15550001111")),
         ([{"input": "+1555"}], None),
         ([{"wa_id": "15550001111"}, {"wa_id": "15550002222"}], None),
         ([], None),
@@ -126,15 +136,15 @@ async def test_whom_meta_says_a_message_went_to_is_read_from_its_answer(graph: G
     template = {"messages": [{"id": "wamid.held", "message_status": "paused"}], "contacts": [{"wa_id": "15550001111"}]}
     graph.answers(200, template)
     held = await client.send(BODY)
-    assert (type(held).__name__, held.external_id, held.recipient) == ("HeldBack", "wamid.held", Person(phone="15550001111"))
+    assert (type(held).__name__, held.external_id, held.recipient) == ("HeldBack", "wamid.held", Identity(phone="15550001111"))
 
 
 async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: Callable[..., WhatsAppChannel]) -> None:
     channel = make_channel(graph_url=graph.url)
     await channel.open()
     try:
-        to = Person(phone="15550001111")
-        accepted = await channel.send(Part("p1", "c1", channel.account, to, "text", "Hello", "reply"), "p1.1")
+        to = Identity(phone="15550001111")
+        accepted = await channel.send(OutboundMessage("p1", "c1", channel.account, to, "text", "Hello", "reply"), "p1.1")
     finally:
         await channel.close()
     assert accepted.external_id == "wamid.accepted"
@@ -146,7 +156,13 @@ async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: C
 
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
-    [(401, 190, Unavailable), (400, 131056, NotSent), (400, 131047, WindowClosed), (500, 131000, InDoubt), (503, 2, NotSent)],
+    [
+        (401, 190, ChannelUnavailable),
+        (400, 131056, NotSent),
+        (400, 131047, ReplyWindowClosed),
+        (500, 131000, DeliveryUnknown),
+        (503, 2, NotSent),
+    ],
 )
 async def test_an_error_of_meta_leads_to_what_its_code_says(
     status: int, code: int, expected: type[SaraError], graph: Graph, client: GraphClient
@@ -212,18 +228,18 @@ async def test_an_absurd_wait_is_not(header: str, after: int, graph: Graph, clie
 )
 async def test_a_200_that_names_no_message_leaves_doubt(body: Any, graph: Graph, client: GraphClient) -> None:
     graph.answers(200, body)
-    assert type(await failure(client)) is InDoubt
+    assert type(await failure(client)) is DeliveryUnknown
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_a_server_error_without_a_code_leaves_doubt(status: int, graph: Graph, client: GraphClient) -> None:
     graph.answers(status, b"<html><h1>Bad gateway</h1></html>")
-    assert type(await failure(client)) is InDoubt
+    assert type(await failure(client)) is DeliveryUnknown
 
 
 async def test_a_redirect_is_not_followed(graph: Graph, client: GraphClient) -> None:
     graph.answers(307, None, {"Location": f"{graph.url}/elsewhere"})
-    assert type(await failure(client)) is Unavailable
+    assert type(await failure(client)) is ChannelUnavailable
     assert len(graph.calls) == 1
 
 
@@ -310,7 +326,7 @@ async def test_a_connection_lost_after_the_request_leaves_doubt(
     answer: bytes, reset: bool, rude: Callable[[bytes, bool], Awaitable[str]], make_client: Callable[..., Awaitable[GraphClient]]
 ) -> None:
     client = await make_client(await rude(answer, reset))
-    assert type(await failure(client)) is InDoubt
+    assert type(await failure(client)) is DeliveryUnknown
 
 
 async def test_an_answer_that_never_comes_leaves_doubt(graph: Graph, make_client: Callable[..., Awaitable[GraphClient]]) -> None:
@@ -323,7 +339,7 @@ async def test_an_answer_that_never_comes_leaves_doubt(graph: Graph, make_client
 
     graph.answer = never
     client = await make_client(graph.url, timeout=0.3)
-    assert type(await failure(client)) is InDoubt
+    assert type(await failure(client)) is DeliveryUnknown
     assert asked.is_set()
     assert len(graph.calls) == 1
 
@@ -447,8 +463,8 @@ async def test_a_file_is_uploaded_with_its_type(graph: Graph, client: GraphClien
         (200, {}, NotSent),
         (200, b"<html>", NotSent),
         (200, {"error": {"code": 131053}}, FileRefused),
-        (400, {"error": {"code": 100}}, Refused),
-        (401, {"error": {"code": 190}}, Unavailable),
+        (400, {"error": {"code": 100}}, Rejected),
+        (401, {"error": {"code": 190}}, ChannelUnavailable),
         (400, {"error": {"code": 80007}}, NotSent),
         (500, {"error": {"code": 131000}}, NotSent),
         (502, b"<html>", NotSent),

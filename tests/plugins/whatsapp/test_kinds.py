@@ -10,7 +10,7 @@ from sara_whatsapp.webhook.account_events import SERIOUS
 from sara_whatsapp.webhook.message_types import FIELDS, KINDS, row_of
 from sara_whatsapp.webhook.parser import Number, Parsed, parse
 
-from sara import AccountEvent, Echo, IdentityChange, PreferenceChange
+from sara import AccountEvent, IdentityChange, OperatorEcho, PreferenceChange
 from tests.rows import each_row
 
 OURS = Number("whatsapp:109000000000555", "109000000000555")
@@ -151,7 +151,7 @@ def test_a_field_is_read_as_its_row_says_and_for_nothing_else(field: str) -> Non
     parsed = read(field, **EVERYTHING)
     reading = FIELDS.get(field, "left_out")
     assert len(parsed.messages) == len(parsed.receipts) == (1 if reading == "messages" else 0)
-    changed = {"wishes": [PreferenceChange], "echoes": [Echo], "news": [AccountEvent]}.get(reading, [])
+    changed = {"wishes": [PreferenceChange], "echoes": [OperatorEcho], "news": [AccountEvent]}.get(reading, [])
     assert [type(change) for change in parsed.changes] == changed
     assert [(note.what, note.which) for note in parsed.notes] == ([("unused_field", field)] if reading == "left_out" else [])
     assert parsed.set_aside == ()

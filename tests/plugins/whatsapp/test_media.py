@@ -20,7 +20,7 @@ from sara_whatsapp.channel import WhatsAppChannel
 from structlog.testing import capture_logs
 from yarl import URL
 
-from sara import Attachment, GiveUp, SaraError, Secret, TryLater
+from sara import Attachment, GiveUp, RetryLater, SaraError, Secret
 from tests.patience import patience
 from tests.rows import each_row
 
@@ -207,7 +207,7 @@ async def test_where_the_address_that_came_along_is_not_to_be_reached_the_id_lea
 
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         if url.path == "/old":
-            raise TryLater("no connection")
+            raise RetryLater("no connection")
         return await really(url, headers)
 
     monkeypatch.setattr(downloads, "_ask", ask)
@@ -242,14 +242,14 @@ async def test_a_file_that_appears_at_the_fresh_address_is_taken(host: Host, dow
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_file_that_the_token_does_not_open_may_come_later(status: int, host: Host, downloads: Downloads) -> None:
     host.on("/file", says(status))
-    assert type(await failure(downloads)) is TryLater
+    assert type(await failure(downloads)) is RetryLater
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 async def test_trouble_at_the_file_host_is_waited_out(status: int, host: Host, downloads: Downloads) -> None:
     host.on("/file", says(status, Retry_After="7"))
     caught = await failure(downloads)
-    assert isinstance(caught, TryLater)
+    assert isinstance(caught, RetryLater)
     assert caught.after == 7_000
     assert host.paths == [NODE, "/file"]
 
@@ -258,15 +258,15 @@ async def test_trouble_at_the_file_host_is_waited_out(status: int, host: Host, d
     ("answer", "expected"),
     [
         pytest.param(error(400, 100, error_subcode=33), GiveUp, id="the id has expired"),
-        pytest.param(error(401, 190), TryLater, id="the token has expired"),
-        pytest.param(error(403, 10), TryLater, id="a permission is missing"),
-        pytest.param(error(400, 4), TryLater, id="too many calls"),
-        pytest.param(error(500, 131000), TryLater, id="unknown"),
-        pytest.param(says(502, b"<html>"), TryLater, id="a gateway in between"),
-        pytest.param(says(404), TryLater, id="not Meta"),
-        pytest.param(says(200, b"<html>"), TryLater, id="no JSON"),
-        pytest.param(says(200, b"{}"), TryLater, id="no address"),
-        pytest.param(says(200, b'{"url": 5}'), TryLater, id="an address that is a number"),
+        pytest.param(error(401, 190), RetryLater, id="the token has expired"),
+        pytest.param(error(403, 10), RetryLater, id="a permission is missing"),
+        pytest.param(error(400, 4), RetryLater, id="too many calls"),
+        pytest.param(error(500, 131000), RetryLater, id="unknown"),
+        pytest.param(says(502, b"<html>"), RetryLater, id="a gateway in between"),
+        pytest.param(says(404), RetryLater, id="not Meta"),
+        pytest.param(says(200, b"<html>"), RetryLater, id="no JSON"),
+        pytest.param(says(200, b"{}"), RetryLater, id="no address"),
+        pytest.param(says(200, b'{"url": 5}'), RetryLater, id="an address that is a number"),
     ],
 )
 async def test_a_question_that_fails_says_whether_to_ask_again(
@@ -292,7 +292,7 @@ async def test_a_connection_that_breaks_in_the_file_is_told(host: Host, download
         return response
 
     host.on("/file", half)
-    assert type(await failure(downloads)) is TryLater
+    assert type(await failure(downloads)) is RetryLater
 
 
 async def test_a_refused_connection_may_work_later(make_downloads: Callable[..., Awaitable[Downloads]]) -> None:
@@ -300,13 +300,13 @@ async def test_a_refused_connection_may_work_later(make_downloads: Callable[...,
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else can have it
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         downloads = await make_downloads(url)
-        assert type(await failure(downloads)) is TryLater
-        assert type(await failure(downloads, with_url(f"{url}/file"))) is TryLater
+        assert type(await failure(downloads)) is RetryLater
+        assert type(await failure(downloads, with_url(f"{url}/file"))) is RetryLater
 
 
 async def test_a_closed_channel_fetches_nothing(host: Host, downloads: Downloads) -> None:
     await downloads.close()
-    assert type(await failure(downloads, with_url(f"{host.url}/file"))) is TryLater
+    assert type(await failure(downloads, with_url(f"{host.url}/file"))) is RetryLater
 
 
 async def test_a_reader_that_stops_halfway_frees_the_connection(host: Host, downloads: Downloads) -> None:
@@ -380,7 +380,7 @@ async def test_metas_own_hosts_are_asked(
 
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         asked.append((str(url), headers))
-        raise TryLater("seen")
+        raise RetryLater("seen")
 
     monkeypatch.setattr(downloads, "_ask", ask)
     await failure(downloads, with_url(url))
@@ -431,7 +431,7 @@ async def test_any_other_address_is_neither_asked_nor_shown_the_token(
 
     monkeypatch.setattr(downloads, "_ask", ask)
     host.on(NODE, node(url))
-    assert type(await failure(downloads)) is (GiveUp if url else TryLater)
+    assert type(await failure(downloads)) is (GiveUp if url else RetryLater)
 
 
 @pytest.mark.parametrize("url", ["https://lookaside.fbsbx.com/a", "https://scontent.fbcdn.net/a"])
@@ -450,7 +450,7 @@ async def test_with_a_simulator_nothing_but_its_own_port_is_dialled(
     host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
 ) -> None:
     other = await make_host()
-    with pytest.raises(TryLater, match="not a public one"):
+    with pytest.raises(RetryLater, match="not a public one"):
         await downloads._ask(URL(other.url), {})
     assert other.calls == []
 
@@ -475,7 +475,7 @@ async def test_a_name_of_metas_that_leads_to_a_private_address_is_not_dialled(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lead)
     downloads = await make_downloads("https://graph.facebook.com", loopback=False)
-    with pytest.raises(TryLater, match="not a public one"):
+    with pytest.raises(RetryLater, match="not a public one"):
         await downloads._ask(URL("https://lookaside.fbsbx.com/a"), {})
 
 
@@ -522,7 +522,7 @@ async def test_a_redirect_to_another_host_of_metas_takes_no_token_along(
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         asked.append((url.host, "Authorization" in headers))
         if url.host.endswith(".fbcdn.net"):
-            raise TryLater("seen")
+            raise RetryLater("seen")
         return await really.get(f"{host.url}/moved", allow_redirects=False)
 
     monkeypatch.setattr(downloads, "_ask", ask)
@@ -535,7 +535,7 @@ async def test_a_redirect_to_another_host_of_metas_takes_no_token_along(
 
 async def test_redirects_in_a_circle_end(host: Host, downloads: Downloads) -> None:
     host.on("/file", says(302, Location="/file"))
-    assert type(await failure(downloads)) is TryLater
+    assert type(await failure(downloads)) is RetryLater
     assert len(host.calls) < 10
 
 

@@ -14,14 +14,14 @@ from sara_whatsapp.webhook.message_types import KINDS
 from sara_whatsapp.webhook.parser import Number, Parsed, parse
 from structlog.testing import capture_logs
 
-from sara import AccountEvent, IdentityChange, Person, Reception, SetAside
+from sara import AccountEvent, Identity, IdentityChange, UnparsedPayload, WebhookResult
 from tests.effort import chosen, some_of
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text, value_at
 from tests.rows import each_row
 
 OURS = Number("whatsapp:109000000000555", "109000000000555", "104000000000777")
 NOW = 1_795_400_000_000
-Post = Callable[[Any], Reception]
+Post = Callable[[Any], WebhookResult]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def read(document: Any) -> Parsed:
 def test_a_signed_body_that_is_no_event_is_set_aside_whole(body: bytes, reason: str, post: Post) -> None:
     reception = post(body)
     assert (reception.response.status, reception.verified) == (200, True)
-    assert reception.set_aside == (SetAside(OURS.account, reason, body),)
+    assert reception.set_aside == (UnparsedPayload(OURS.account, reason, body),)
 
 
 def test_events_of_another_meta_product_are_left_out() -> None:
@@ -76,7 +76,7 @@ def test_events_of_another_meta_product_are_left_out() -> None:
 def test_a_broken_message_costs_only_itself(broken: Any) -> None:
     parsed = read(messages(text("one"), broken, text("two")))
     assert [message.text for message in parsed.messages] == ["one", "two"]
-    assert parsed.set_aside == (SetAside(OURS.account, "messages: not an object", json.dumps(broken).encode()),)
+    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: not an object", json.dumps(broken).encode()),)
 
 
 def test_broken_entries_and_changes_cost_only_themselves() -> None:
@@ -105,7 +105,7 @@ def test_a_message_that_names_nobody_is_set_aside() -> None:
     del nobody["from"]
     parsed = read(messages(nobody, text("known")))
     assert [message.text for message in parsed.messages] == ["known"]
-    assert parsed.set_aside == (SetAside(OURS.account, "messages: names nobody", parsed.set_aside[0].body),)
+    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: names nobody", parsed.set_aside[0].body),)
     assert json.loads(parsed.set_aside[0].body) == nobody
 
 
@@ -161,7 +161,7 @@ def test_a_card_with_their_own_number_makes_nobody_the_owner_of_that_number() ->
     card = {"origin": "contact_request", "phones": [{"phone": "+15550001111", "wa_id": "15550001111"}]}
     shared = {"from_user_id": "US.1", "id": "wamid.1", "type": "contacts", "contacts": [card]}
     parsed = read(messages(shared))
-    assert parsed.messages[0].person == Person(user_id="US.1")
+    assert parsed.messages[0].person == Identity(user_id="US.1")
     assert parsed.messages[0].text == "[own contact details] +15550001111"
     assert parsed.changes == ()
 
@@ -173,14 +173,14 @@ def test_the_new_id_of_somebody_who_moved_is_never_taken_for_the_old_one(sort: s
     parsed = read(messages(system))
     (change,) = parsed.changes
     assert isinstance(change, IdentityChange)
-    assert (change.before, change.after) == (Person(phone="15550001111"), Person("US.2", phone="15550002222"))
+    assert (change.before, change.after) == (Identity(phone="15550001111"), Identity("US.2", phone="15550002222"))
     assert parsed.messages[0].person == change.before
 
 
 def test_somebody_who_moved_from_an_unknown_id_is_only_recorded() -> None:
     own = {"type": "user_changed_user_id", "user_id": "US.2"}
     parsed = read(messages({"id": "wamid.1", "type": "system", "system": own}))
-    assert (parsed.messages[0].person, parsed.changes) == (Person("US.2"), ())
+    assert (parsed.messages[0].person, parsed.changes) == (Identity("US.2"), ())
 
 
 def test_a_system_message_that_moves_nobody_changes_nobody() -> None:
@@ -343,7 +343,7 @@ def test_no_bytes_are_answered_with_anything_but_200(post: Post, body: bytes) ->
     check(post(body))
 
 
-def check(reception: Reception) -> None:
+def check(reception: WebhookResult) -> None:
     assert (reception.response.status, reception.verified) == (200, True)
     for message in reception.messages:
         assert message.person.nameable

@@ -26,13 +26,13 @@ from sara_whatsapp.webhook.safe_json import MOST_CONTAINERS, MOST_VALUES
 from structlog.testing import capture_logs
 
 from sara import Context
-from sara.operations.load_shedding import Watch
-from sara.pipeline.bindings import Route, Routes
-from sara.pipeline.inbound import Inbox
-from sara.policy.settings import Conversation
+from sara.operations.load_shedding import IntakeGuard
+from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.inbound import InboundHandler
+from sara.policy.settings import ConversationSettings
 from sara.queue.notifier import JobNotifier
-from sara.web.crash_log import ParseLog
-from sara.web.webhooks import IN_THREAD_FROM, PublicApp
+from sara.web.crash_log import ParseCrashLog
+from sara.web.webhooks import IN_THREAD_FROM, WebhookApp
 from tests.effort import chosen
 from tests.fakes import DoorServer, House
 from tests.journeys.test_strangers import stalls
@@ -72,8 +72,8 @@ class Door:
         context = Context("whatsapp", state, house.clock, house.problems)
         channel = WhatsAppChannel(whatsapp_options(), context)
         self.store = SqliteStore(SqliteOptions(), context)
-        routes = Routes([Route("whatsapp", channel, Conversation(responder="assistant"), {})])
-        self.inbox = Inbox(
+        routes = ChannelBindings([ChannelBinding("whatsapp", channel, ConversationSettings(responder="assistant"), {})])
+        self.inbox = InboundHandler(
             self.store,
             JobNotifier(house.queue, routes.lanes_of),
             routes,
@@ -83,9 +83,9 @@ class Door:
             house.clock,
             house.rules,
         )
-        self._parsing = ParseLog(state, house.problems)
-        watch = Watch(state, self.store, house.problems)
-        app = PublicApp({channel.webhook: list(routes)}, set(), self.inbox, watch, self._parsing, house.problems)
+        self._parsing = ParseCrashLog(state, house.problems)
+        watch = IntakeGuard(state, self.store, house.problems)
+        app = WebhookApp({channel.webhook: list(routes)}, set(), self.inbox, watch, self._parsing, house.problems)
         self._application = app.application()
         self._numbers = itertools.count()
 

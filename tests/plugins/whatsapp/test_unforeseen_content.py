@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sara_whatsapp.webhook.parser import Number, parse
 
-from sara import Attachment, Echo, IdentityChange, InboundMessage, Person
+from sara import Attachment, Identity, IdentityChange, InboundMessage, OperatorEcho
 from tests.fakes import steady
 
 OURS = Number("whatsapp:109000000000555", "109000000000555")
@@ -178,7 +178,7 @@ def test_the_new_number_is_taken_from_wherever_a_system_message_names_it() -> No
         parsed = read({"type": "system", "from": "15550001111", "from_user_id": None, "system": own})
         [change] = parsed.changes
         assert isinstance(change, IdentityChange)
-        assert (change.before, change.after) == (Person(phone="15550001111"), Person(phone=number)), own
+        assert (change.before, change.after) == (Identity(phone="15550001111"), Identity(phone=number)), own
         assert number in parsed.messages[0].text
 
 
@@ -197,7 +197,7 @@ def test_the_contact_beside_a_message_is_found_by_any_spelling_of_its_number() -
             value = {"metadata": {"phone_number_id": "109000000000555"}, "contacts": contacts, "messages": [message]}
             body = {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
             [inbound] = parse(json.dumps(body).encode(), OURS, 1_795_400_000_000).messages
-            assert inbound.person == Person(user_id="BR.1", phone=sent, name="Bia"), (sent, known)
+            assert inbound.person == Identity(user_id="BR.1", phone=sent, name="Bia"), (sent, known)
 
 
 def test_an_echo_names_its_customer_by_a_number_however_the_phone_has_it() -> None:
@@ -219,6 +219,6 @@ def test_an_echo_names_its_customer_by_a_number_however_the_phone_has_it() -> No
         value = {"metadata": {"phone_number_id": "109000000000555"}, "message_echoes": [echo]}
         body = {"entry": [{"changes": [{"field": "smb_message_echoes", "value": value}]}]}
         [change] = parse(json.dumps(body).encode(), OURS, 1_795_400_000_000).changes
-        assert isinstance(change, Echo)
+        assert isinstance(change, OperatorEcho)
         assert change.person.phone == phone, to
         assert (change.person.user_id is None) is (phone is not None)

@@ -12,7 +12,7 @@ import pytest
 from sara_whatsapp.api import media_upload as module
 from sara_whatsapp.api.media_upload import LocalFile, Uploads, fitting, look_at
 
-from sara import NotSent, Part, Person, Refused, SaraError, Unavailable
+from sara import ChannelUnavailable, Identity, NotSent, OutboundMessage, Rejected, SaraError
 from tests.patience import patience
 from tests.rows import each_row
 
@@ -71,8 +71,8 @@ def uploads(make: Callable[..., Uploads]) -> Uploads:
     return make()
 
 
-def part(kind: str = "image", text: str = "", **content: Any) -> Part:
-    return Part("p1", "c1", "whatsapp:1", Person(phone="15550001111"), kind, text, "reply", content)
+def part(kind: str = "image", text: str = "", **content: Any) -> OutboundMessage:
+    return OutboundMessage("p1", "c1", "whatsapp:1", Identity(phone="15550001111"), kind, text, "reply", content)
 
 
 def put(folder: Path, name: str, data: bytes) -> str:
@@ -96,7 +96,7 @@ async def test_a_whole_path_into_the_folder_is_as_good(folder: Path, uploads: Up
 @pytest.mark.parametrize(
     "other", [part("text", "hello", path="a1"), part("image", url="https://example.org/a.jpg"), part("location", latitude=1)]
 )
-async def test_what_brings_no_file_of_ours_is_left_as_it_is(other: Part, meta: Meta, uploads: Uploads) -> None:
+async def test_what_brings_no_file_of_ours_is_left_as_it_is(other: OutboundMessage, meta: Meta, uploads: Uploads) -> None:
     assert await uploads.ready(other) == (other, None)
     assert meta.taken == []
 
@@ -144,7 +144,7 @@ async def test_only_so_many_files_are_remembered(
 # when it does not work
 
 
-@pytest.mark.parametrize("failure", [NotSent("busy"), Refused("wrong type"), Unavailable("token")])
+@pytest.mark.parametrize("failure", [NotSent("busy"), Rejected("wrong type"), ChannelUnavailable("token")])
 async def test_what_meta_says_to_a_file_is_passed_on(failure: SaraError, folder: Path, meta: Meta, uploads: Uploads) -> None:
     meta.failure = failure
     with pytest.raises(type(failure), match=str(failure)):
@@ -179,12 +179,12 @@ async def test_how_a_long_upload_failed_is_told_to_whoever_asks_next(
 ) -> None:
     uploads, wanted = make(within=0.01), part(path=put(folder, "a1", JPEG))
     meta.open.clear()
-    meta.failure = Refused("wrong type")
+    meta.failure = Rejected("wrong type")
     with pytest.raises(NotSent):
         await uploads.ready(wanted)
     meta.open.set()
     uploads._within = 5
-    with pytest.raises(Refused, match="wrong type"):
+    with pytest.raises(Rejected, match="wrong type"):
         await uploads.ready(wanted)
     assert len(meta.taken) == 1
 
@@ -234,14 +234,14 @@ async def test_nothing_but_a_file_in_the_media_folder_is_ever_sent(path: str, fo
     (folder / "folder").mkdir()
     os.mkfifo(folder / "pipe")
     put(folder, "a1", JPEG)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         await asyncio.wait_for(uploads.ready(part(path=path)), patience(5))
     assert meta.taken == []
 
 
 def test_without_a_media_folder_nothing_is_sent(folder: Path) -> None:
     folder.rmdir()
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         look_at(folder, "a1")
 
 
@@ -326,7 +326,7 @@ def test_a_file_goes_as_what_it_is_meant_for_or_as_a_document(
 @each_row("kind", ["image", "video", "audio", "document", "sticker"])
 @each_row("size", [0, 100 * MB + 1])
 def test_a_file_that_is_empty_or_too_large_for_anything_is_refused(kind: str, size: int) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         fitting(kind, LocalFile(Path("a"), "image/jpeg", size, 0))
 
 
