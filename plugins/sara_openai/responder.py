@@ -11,8 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sara_simulators.openai import OpenAISimulator
-
 from sara import (
     Attachment,
     CheckResult,
@@ -56,7 +54,6 @@ class OpenAIResponder(Responder):
     """Answers a turn with as many requests as the model needs for its tools, most often one."""
 
     Options = OpenAIOptions
-    simulator = OpenAISimulator
 
     def __init__(self, options: OpenAIOptions, context: Context) -> None:
         self.options = options

@@ -12,7 +12,6 @@ from math import ceil
 from typing import Any
 
 import structlog
-from sara_simulators.whatsapp import WhatsAppSimulator
 
 from sara import (
     Attachment,
@@ -56,7 +55,6 @@ class WhatsAppChannel(Channel):
     """One business number on Meta's Cloud API."""
 
     Options = WhatsAppOptions
-    simulator = WhatsAppSimulator
     receipts_carry_attempt = True
     kinds = composer.KINDS
     media_lifetime_ms = 7 * 24 * _HOUR

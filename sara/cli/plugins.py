@@ -45,4 +45,5 @@ def _brings(plugins: Plugins, name: str) -> str:
         module = plugins.load(name)
     except PluginError as error:
         return f"error: {error}"
-    return ", ".join(kind for kind, register in REGISTERS.items() if hasattr(module, register)) or "hooks"
+    registers = {**REGISTERS, "simulator": "register_simulators"}
+    return ", ".join(kind for kind, register in registers.items() if hasattr(module, register)) or "hooks"

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from sara.cli.context import plugins_beside, run_command
 from sara.cli.output import printable
-from sara.domain.errors import PluginError, SaraError
+from sara.domain.errors import SaraError
 from sara.plugins.connection_errors import explain_not_listening
-from sara.plugins.loader import Kind, Plugins
+from sara.plugins.loader import Plugins
 from sara.plugins.simulator import Simulator
-
-KINDS: tuple[Kind, ...] = ("channel", "responder")
 
 
 def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
@@ -48,16 +46,8 @@ def simulate(what: str, webhook: str | None, port: int, config: Path) -> int:
 
 
 def simulator_of(plugins: Plugins, name: str) -> Simulator:
-    """A new simulator of a plugin. Raises SaraError where it has none."""
-    for kind in KINDS:
-        try:
-            brought = plugins.bring(kind, name)
-        except PluginError:
-            continue
-        if brought.simulator is not None:
-            return brought.simulator()
-    plugins.load(name)
-    raise SaraError(f"the plugin {name} has no simulator")
+    """Build the simulator of a plugin's provider. Raises PluginError where there is none."""
+    return plugins.simulator_class(name)()
 
 
 async def started(simulator: Simulator, port: int) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from sara.plugins.checks import CheckResult
-from sara.plugins.simulator import Simulator
 
 if TYPE_CHECKING:
     from sara.domain.options import Options
@@ -18,8 +17,6 @@ class PluginObject(ABC):  # what each kind must bring is said by its own class
 
     Options: ClassVar[type[Options]]
     """The plugin's options; checked before anything starts."""
-
-    simulator: ClassVar[type[Simulator] | None] = None
 
     async def open(self) -> None:  # noqa: B027  # optional
         """Get ready. Raise to be reported as a problem; the rest of the daemon runs on."""

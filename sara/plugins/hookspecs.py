@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sara.plugins.channel import Channel
     from sara.plugins.queue import Queue
     from sara.plugins.responder import Responder
+    from sara.plugins.simulator import Simulator
     from sara.plugins.store import Store
     from sara.plugins.tool import Tool
     from sara.policy.reply_gates import Gate
@@ -54,6 +55,12 @@ def register_gates() -> Sequence[Gate]:  # type: ignore[empty-body]  # a hookspe
 @hookspec
 def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a hookspec has no body
     """What the AI may do for the person it talks to, where `conversation.tools` names it."""
+
+
+@hookspec
+def register_simulators() -> Mapping[str, type[Simulator]]:  # type: ignore[empty-body]  # a hookspec has no body
+    """Simulators by the name of the plugin whose provider they play. Asked by `sara demo` and `sara simulate` alone: a module that
+    only simulators need is imported inside this hook, or stands in a package of its own."""
 
 
 # the daemon's life

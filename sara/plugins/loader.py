@@ -32,6 +32,7 @@ from sara.plugins.channel import Channel
 from sara.plugins.file_permissions import writable_by_others
 from sara.plugins.queue import Queue
 from sara.plugins.responder import Responder
+from sara.plugins.simulator import Simulator
 from sara.plugins.store import Store
 from sara.plugins.type_check import wrong
 
@@ -52,6 +53,8 @@ REGISTERS: Mapping[str, str] = {
 }
 CONTRACTS: Mapping[str, type[PluginObject]] = {"channel": Channel, "responder": Responder, "store": Store, "queue": Queue}
 GROUP = "sara"
+SIMULATORS = "simulators"
+"""The bundled plugin that brings the simulators of the bundled channel and responder."""
 DISTRIBUTION = "sara-daemon"
 
 
@@ -142,6 +145,19 @@ class Plugins:
                     "update or remove the plugin",
                 )
         return found
+
+    def simulator_class(self, name: str) -> type[Simulator]:
+        """The simulator that plays the provider of the plugin `name`: the plugin's own, otherwise a bundled one. Raises PluginError."""
+        for source in dict.fromkeys((name, SIMULATORS)):
+            register = getattr(self.load(source), "register_simulators", None)
+            try:
+                found = {} if register is None else guarded_call(register)
+            except Exception as error:
+                raise PluginError(f"the plugin {source} {told_of(error)} in `register_simulators`") from error
+            if name in found:
+                simulator: type[Simulator] = found[name]
+                return simulator
+        raise PluginError(f"the plugin {name} has no simulator")
 
     def names(self) -> list[str]:
         """The plugins loaded so far."""

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS
-
 from sara import estimated_tokens
 from sara_simulators.openai import responses
 
@@ -119,13 +117,16 @@ class Call:
     @property
     def sums_up(self) -> bool:
         """Whether this asks for a summary, by the plugin's own instructions."""
-        return self.system.startswith(SUMMARY_INSTRUCTIONS)
+        return self.system.startswith(SUMMARY_BEGINNING)
 
     @property
     def tokens(self) -> int:
         """About how many tokens came in."""
         return sum(estimated_tokens(text_of(message.get("content"))) for message in self.messages)
 
+
+SUMMARY_BEGINNING = "You keep the memory of a business's conversation with one customer."
+"""How the bundled responder begins its instructions for a summary."""
 
 _CODE = re.compile(r'<context id="[0-9a-f]+">')
 
