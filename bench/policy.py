@@ -17,7 +17,9 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, HistoryLimits, ProblemRegistry
+from sara import Context
+from sara.engines import HistoryLimits
+from sara.helpers import ProblemRegistry
 from sara.policy.reply_gates import GateContext, counted, decide
 from sara.policy.settings import ConversationSettings, Limits, Rate
 

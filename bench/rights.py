@@ -16,7 +16,8 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ProblemRegistry
+from sara import Context
+from sara.helpers import ProblemRegistry
 from sara.queue.sleep import sleep
 from sara.runtime.daemon import wall_clock
 from sara.testing.store.scenario import StoreScenario, message

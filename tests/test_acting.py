@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sara import Conflict, Contact, Handoff, OutgoingContent, SaraError, TimerView
+from sara import Contact, OutgoingContent, SaraError
+from sara.engines import Conflict, Handoff, TimerView
 from sara.operations.operator_actions import LONGEST, OperatorActions
 from sara.pipeline.bindings import ChannelBindings
 from sara.policy.settings import ConversationSettings, HandoffSettings

@@ -20,9 +20,11 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ErasureReport, ProblemRegistry, SaraError, StoreUnavailable
+from sara import Context, SaraError
 from sara.cli import backup as command
 from sara.cli import context
+from sara.engines import ErasureReport, StoreUnavailable
+from sara.helpers import ProblemRegistry
 from sara.operations.erasure import ErasureService
 from sara.pipeline.media import MediaStore
 from sara.plugins.call_guard import CallGuard

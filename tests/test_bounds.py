@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sara import Done, ProblemRegistry, Reschedule
+from sara.engines import Done, Reschedule
+from sara.helpers import ProblemRegistry
 from sara.pipeline.delivery import DeliveryHandler
 from sara.pipeline.reply import ReplyHandler
 from sara.plugins.call_guard import (

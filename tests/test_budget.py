@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from sara import StoreUnavailable
+from sara.engines import StoreUnavailable
 from sara.operations.message_quota import MessageQuotaMonitor
 from sara.pipeline.bindings import ChannelBindings
 from tests.fakes import FakeStore, House

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sara import Channel, ChannelUnavailable, NotSent, ProblemRegistry, Responder, RetryLater, SaraError
+from sara import Channel, ChannelUnavailable, NotSent, Responder, RetryLater, SaraError
 from sara.domain.redaction import Redactor
+from sara.helpers import ProblemRegistry
 from sara.plugins.guarded import Caller, GuardedChannel, GuardedResponder, clean_error
 
 

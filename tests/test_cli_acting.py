@@ -19,10 +19,12 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 from typer.testing import CliRunner, Result
 
-from sara import Context, ConversationSummary, Identity, InboundBatch, InboundMessage, ProblemRegistry, Store, StoredMessage
+from sara import Context, Identity, InboundMessage, StoredMessage
 from sara.cli.app import app
 from sara.cli.context import open_store, read
 from sara.domain.storage import ClassifiedMessage, InboundDecision
+from sara.engines import ConversationSummary, InboundBatch, Store
+from sara.helpers import ProblemRegistry
 from sara.runtime.daemon import Daemon, wall_clock
 from tests.effort import some_of
 

@@ -21,18 +21,10 @@ from rich.cells import cell_len
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import (
-    ClassifiedMessage,
-    Context,
-    Handoff,
-    Identity,
-    InboundBatch,
-    InboundDecision,
-    InboundMessage,
-    OutgoingContent,
-    ProblemRegistry,
-)
+from sara import Context, Identity, InboundMessage, OutgoingContent
 from sara.cli.app import app
+from sara.engines import ClassifiedMessage, Handoff, InboundBatch, InboundDecision
+from sara.helpers import ProblemRegistry
 from sara.runtime.daemon import wall_clock
 from tests.test_cli_acting import LOFT, Shop, shop_in
 

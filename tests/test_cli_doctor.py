@@ -15,12 +15,14 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import ClassifiedMessage, Context, Identity, InboundBatch, InboundDecision, InboundMessage, ProblemRegistry
+from sara import Context, Identity, InboundMessage
 from sara.cli import doctor as command
 from sara.cli import doctor_checks
 from sara.cli.doctor import doctor
 from sara.config.settings import Admin, Config, Listen
 from sara.domain.options import Options
+from sara.engines import ClassifiedMessage, InboundBatch, InboundDecision
+from sara.helpers import ProblemRegistry
 from sara.plugins.section import Section
 from sara.runtime.daemon import wall_clock
 from tests.patience import patience

@@ -12,8 +12,9 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ProblemRegistry
+from sara import Context
 from sara.cli import export, forget, search
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import KOFI, STOP, StoreScenario, message
 from tests.test_backup import Terminal, _log_left_alone, clock, config, saved

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sara import Attempt
+from sara.engines import Attempt
 from sara.policy.in_doubt import BLIND_AFTER, LOOK, Ending, Resolve, WaitForReceipt, decide
 from sara.policy.settings import RetryPolicy
 from tests.fakes import NOW, delivery_view

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sara import JobRequest, SaraError, StoreUnavailable
+from sara import SaraError
+from sara.engines import JobRequest, StoreUnavailable
 from sara.operations.erasure import STEP, ErasureService
 from tests.fakes import CONVERSATION, NOW, House
 from tests.patience import patience

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from sara import Attachment, CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
+from sara import Attachment, GiveUp, RetryLater
+from sara.engines import CommitUnknown, Conflict, StoreUnavailable
 from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
 from sara.policy.settings import MediaSettings
 from tests.fakes import NOW, FakeChannel, FakeStore, House

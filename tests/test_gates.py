@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Instant, ProblemRegistry, ReplyView
+from sara import Instant
+from sara.engines import ReplyView
+from sara.helpers import ProblemRegistry
 from sara.plugins.gate_guard import guarded
 from sara.policy.reply_gates import (
     BLOCKED_LOOK,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sara import Handoff, Identity, OperatorNotification, OutgoingContent
+from sara import Identity, OutgoingContent
+from sara.engines import Handoff, OperatorNotification
 from sara.i18n.catalog import MessageCatalog
 from sara.i18n.data import LANGUAGES
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings

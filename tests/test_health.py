@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sara import Instant, Milliseconds, StoreUnavailable, UnhealthyConversation
+from sara import Instant, Milliseconds
+from sara.engines import StoreUnavailable, UnhealthyConversation
 from sara.operations.conversation_health import EVERY, MOST, WORDS, ConversationHealth
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.policy.settings import ConversationSettings, HandoffSettings

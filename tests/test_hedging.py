@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sara import Conflict, GiveUp, RetryLater
+from sara import GiveUp, RetryLater
+from sara.engines import Conflict
 from sara.pipeline.hedged_calls import AGAIN_AFTER, MOMENT, MOST_BESIDE, SILENT_AFTER, STEP, TIMES_USUAL, HedgedCalls
 from tests.fakes import without_waiting
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Attachment, Contact, HistoryMessage, ReplyView, Role, Turn
+from sara import Attachment, Contact, HistoryMessage, Turn
+from sara.engines import ReplyView, Role
 from sara.policy.context_window import as_it_is_now, estimated_tokens, in_order_of_writing, window
 from tests.fakes import line, steady
 from tests.rows import each_row

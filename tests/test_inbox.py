@@ -10,24 +10,26 @@ from typing import Any
 import pytest
 
 from sara import (
-    AcceptResult,
-    AccountChange,
     AccountEvent,
-    CommitUnknown,
     Correction,
     DeliveryReceipt,
     HistoryMessage,
     Identity,
-    InboundBatch,
-    InboundDecision,
     InboundMessage,
-    JobRequest,
-    OpenWork,
     OperatorEcho,
     PreferenceChange,
-    StoreUnavailable,
     UnparsedPayload,
     WebhookResult,
+)
+from sara.engines import (
+    AcceptResult,
+    AccountChange,
+    CommitUnknown,
+    InboundBatch,
+    InboundDecision,
+    JobRequest,
+    OpenWork,
+    StoreUnavailable,
 )
 from sara.i18n.catalog import MessageCatalog
 from sara.pipeline.inbound import HEAVY, MESSAGE_WEIGHT, SLICE, InboundHandler

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sara import JobRequest
+from sara.engines import JobRequest
 from sara.queue.circuit_breaker import ASIDE, MOST_BESIDE, OPEN_INTERVAL, PAUSE, SEND_WITHIN
 from sara.testing.queue import Running
 from tests.fakes import NOW, House, without_waiting

@@ -15,20 +15,9 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import (
-    Attachment,
-    Conflict,
-    Context,
-    Download,
-    GiveUp,
-    HistoryLimits,
-    InboundDecision,
-    ProblemRegistry,
-    Responder,
-    RetryLater,
-    StoreUnavailable,
-    Turn,
-)
+from sara import Attachment, Context, GiveUp, Responder, RetryLater, Turn
+from sara.engines import Conflict, Download, HistoryLimits, InboundDecision, StoreUnavailable
+from sara.helpers import ProblemRegistry
 from sara.operations.erasure import ErasureService
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.media import EXPIRED, MediaStore

@@ -10,25 +10,8 @@ from typing import Any
 
 import pytest
 
-from sara import (
-    Attempt,
-    AttemptResult,
-    ChannelUnavailable,
-    Conflict,
-    DeliveryUnknown,
-    Done,
-    Instant,
-    Job,
-    JobEnd,
-    JobRequest,
-    NotSent,
-    OutgoingContent,
-    Rejected,
-    ReplyWindowClosed,
-    Reschedule,
-    SendResult,
-    StoreUnavailable,
-)
+from sara import ChannelUnavailable, DeliveryUnknown, Instant, NotSent, OutgoingContent, Rejected, ReplyWindowClosed, SendResult
+from sara.engines import Attempt, AttemptResult, Conflict, Done, Job, JobEnd, JobRequest, Reschedule, StoreUnavailable
 from sara.pipeline.delivery import DeliveryHandler
 from sara.policy.settings import RetryPolicy
 from sara.queue.circuit_breaker import PROBE_LONGEST

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import OutgoingContent, is_visible, render_plain_text, split_text, utf16_length
+from sara import OutgoingContent, split_text, utf16_length
 from sara.domain.text import sanitize_text
+from sara.helpers import is_visible, render_plain_text
 from tests.fakes import steady
 from tests.rows import each_row
 

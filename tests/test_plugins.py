@@ -14,8 +14,10 @@ from typing import Any, cast
 import pytest
 import structlog
 
-from sara import Context, PluginError, ProblemRegistry, Queue
+from sara import Context, PluginError
 from sara.cli.context import read
+from sara.engines import Queue
+from sara.helpers import ProblemRegistry
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN, CallGuard
 from sara.plugins.hooks import HOOKS_AT_ONCE, Hooks
 from sara.plugins.loader import Found, Plugins
@@ -530,7 +532,7 @@ class TestMemoryQueue(QueueContract):
 
 # ── gates and tools ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-GATE = "from sara import Proceed, hookimpl\ndef gate(view, policy, facts):\n    return Proceed()\n"
+GATE = "from sara import Allow, hookimpl\ndef gate(view, policy, facts):\n    return Allow()\n"
 TOOL = (
     "from sara import Options, Tool, hookimpl\n"
     "class Weather(Tool):\n    name = 'weather'\n    description = 'The weather.'\n    Arguments = Options\n"

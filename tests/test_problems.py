@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Problem, ProblemRegistry
+from sara.helpers import Problem, ProblemRegistry
 from sara.testing import ManualClock
 from tests.fakes import NOW
 

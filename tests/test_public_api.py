@@ -119,7 +119,7 @@ def test_a_plugin_can_write_every_signature_of_its_contract_with_public_names() 
 
 IMPORTS = (
     "import sara",
-    "from sara import Refused, Part, split_text, Channel, Store, Context, Problems, hookimpl",
+    "from sara import Rejected, OutboundMessage, split_text, Channel, Store, Context, Problems, hookimpl",
     "import sara_whatsapp",
     "import sara_openai",
     "import sara_sqlite",

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from sara import AcceptResult, DeliveryFailure, DeliveryReceipt
+from sara import DeliveryFailure, DeliveryReceipt
+from sara.engines import AcceptResult
 from sara.pipeline.receipt_effects import follow
 from tests.fakes import ACCOUNT, NOW, House, stored
 

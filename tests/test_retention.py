@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sara import StoreUnavailable
+from sara.engines import StoreUnavailable
 from sara.operations import retention
 from sara.operations.retention import STEP, Retention
 from tests.fakes import NOW, House

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sara import JobRequest, OpenWork, Responder
+from sara import Responder
+from sara.engines import JobRequest, OpenWork
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.policy.settings import ConversationSettings
 from sara.queue.notifier import JobNotifier

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sara import CommitUnknown, Done, Job, JobEnd, JobRequest, Queue, Reschedule, StoreUnavailable
+from sara.engines import CommitUnknown, Done, Job, JobEnd, JobRequest, Queue, Reschedule, StoreUnavailable
 from sara.queue.scheduler import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
 from sara.testing import ManualClock, PersistentQueueContract
 from sara.testing.queue import Running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sara import OpenWork, StoreUnavailable
+from sara.engines import OpenWork, StoreUnavailable
 from sara.operations.send_outcomes import SendOutcomes
 from tests.fakes import ACCOUNT, CONVERSATION, House
 

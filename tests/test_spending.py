@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import HistoryMessage, Usage, UsageLimit, UsageReservation
+from sara import HistoryMessage, Usage
+from sara.engines import UsageLimit, UsageReservation
 from sara.policy.ai_budget import ANSWER, INSTRUCTIONS, MILLION, AIBudget
 from sara.policy.context_window import estimated_tokens
 from sara.policy.settings import BudgetSettings, Price

@@ -9,25 +9,8 @@ from typing import Any
 
 import pytest
 
-from sara import (
-    Conflict,
-    Contact,
-    Done,
-    GiveUp,
-    HistoryMessage,
-    Instant,
-    Job,
-    JobEnd,
-    JobRequest,
-    OpenWork,
-    OutgoingContent,
-    Reschedule,
-    RetryLater,
-    StoreUnavailable,
-    Summary,
-    TimerView,
-    Usage,
-)
+from sara import Contact, GiveUp, HistoryMessage, Instant, OutgoingContent, RetryLater, Summary, Usage
+from sara.engines import Conflict, Done, Job, JobEnd, JobRequest, OpenWork, Reschedule, StoreUnavailable, TimerView
 from sara.i18n.data import LANGUAGES
 from sara.pipeline.responder_pool import GRACE
 from sara.pipeline.timers import MOST_ACTS, NOT_NOW, SUMMED_AT_ONCE, TimerHandler

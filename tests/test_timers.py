@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara import Contact, Instant, Milliseconds, TimerView
+from sara import Contact, Instant, Milliseconds
+from sara.engines import TimerView
 from sara.policy.settings import ConversationSettings, FollowUp, History
 from sara.policy.timers import UNSENT_LOOK, Due, decide, first_look, shown
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, steady

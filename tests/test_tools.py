@@ -12,7 +12,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from sara import Conflict, Contact, Options, SaraError, StoreUnavailable, Tool, ToolContext, ToolRecord
+from sara import Contact, Options, SaraError, Tool, ToolContext
+from sara.engines import Conflict, StoreUnavailable, ToolRecord
 from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN
 from sara.plugins.tool_checks import HAND_OVER, chosen, fault_of, missing

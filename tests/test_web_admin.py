@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
-from sara import Conflict, Handoff, JobRequest, OutgoingContent, StoreUnavailable, UnhealthyConversation
+from sara import OutgoingContent
+from sara.engines import Conflict, Handoff, JobRequest, StoreUnavailable, UnhealthyConversation
 from sara.operations.conversation_health import ConversationHealth
 from sara.operations.operator_actions import OperatorActions
 from sara.web.admin import app

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sara import ProblemRegistry
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.web.crash_log import SLOTS, WIDTH, ParseCrashLog
 

@@ -16,17 +16,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from sara import (
-    AcceptResult,
-    CommitUnknown,
-    InboundMessage,
-    OpenWork,
-    Request,
-    Response,
-    StoreUnavailable,
-    UnparsedPayload,
-    WebhookResult,
-)
+from sara import InboundMessage, Request, Response, UnparsedPayload, WebhookResult
+from sara.engines import AcceptResult, CommitUnknown, OpenWork, StoreUnavailable
 from sara.operations.load_shedding import IntakeGuard
 from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.inbound import InboundHandler

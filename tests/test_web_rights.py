@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara import Conflict, ErasureReport
+from sara.engines import Conflict, ErasureReport
 from tests.fakes import CONVERSATION, NOW
 from tests.rows import each_row
 from tests.test_web_admin import Desk, desk

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from sara import Done, Job, JobEnd, JobEvent, JobRequest, OpenWork, Reschedule, SaraError, StoreUnavailable
+from sara import JobEvent, SaraError
+from sara.engines import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule, StoreUnavailable
 from sara.plugins.queue import JobHandler
 from sara.queue.crash_isolation import LOOK, CrashIsolation
 from sara.queue.worker import SWEEP_PAGE, Worker

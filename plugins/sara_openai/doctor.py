@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sara import CheckResult, Context, GiveUp, HistoryMessage, ProblemRegistry, RetryLater
+from sara import CheckResult, Context, GiveUp, HistoryMessage, RetryLater
+from sara.helpers import ProblemRegistry
 from sara_openai.alerts import ResponderAlerts
 from sara_openai.api.errors import Failed, Sent, understand
 from sara_openai.api.excerpts import excerpt

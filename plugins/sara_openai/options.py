@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from sara import Advice, Duration, Options, Placeholder, Secret
+from sara import Duration, Options, Secret
+from sara.helpers import Advice, Placeholder
 
 OPENAI_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "none"

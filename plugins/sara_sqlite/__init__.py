@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sara import hookimpl
 
 if TYPE_CHECKING:
-    from sara import Queue, Store
+    from sara.engines import Queue, Store
 
 
 @hookimpl

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from sara import Attachment, Conflict, Download, InboundMessage, Instant
+from sara import Attachment, InboundMessage, Instant
+from sara.engines import Conflict, Download
 from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, event, ident, number, one
 
 EXPIRED = "expired"

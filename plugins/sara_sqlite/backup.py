@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sara import Instant, SaraError, StoreUnavailable, open_private
+from sara import Instant, SaraError
+from sara.engines import StoreUnavailable
+from sara.helpers import open_private
 from sara_sqlite import copies, damage
 from sara_sqlite.aside import CancelToken
 from sara_sqlite.rows import event, one

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from sara import StoreUnavailable
+from sara.engines import StoreUnavailable
 from sara_sqlite.database import BUSY_TIMEOUT, Database
 from sara_sqlite.rows import Connection
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sara import CommitUnknown, SaraError, StoreUnavailable
+from sara import SaraError
+from sara.engines import CommitUnknown, StoreUnavailable
 
 ROLLED_BACK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """Result codes after which SQLite promises that nothing of the transaction was kept."""

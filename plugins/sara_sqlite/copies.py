@@ -12,7 +12,8 @@ from pathlib import Path
 
 import structlog
 
-from sara import Instant, open_private, read_private
+from sara import Instant
+from sara.helpers import open_private, read_private
 from sara_sqlite.lock import owned_like
 
 log = structlog.get_logger("sara_sqlite")

@@ -8,7 +8,8 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from sara import StoreUnavailable, open_private, read_private
+from sara.engines import StoreUnavailable
+from sara.helpers import open_private, read_private
 from sara_sqlite.aside import CancelToken
 from sara_sqlite.migrate import steps
 

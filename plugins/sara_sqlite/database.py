@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from sara import CommitUnknown, ProblemReporter, StoreUnavailable, open_private, refuse_link
+from sara.engines import CommitUnknown, StoreUnavailable
+from sara.helpers import ProblemReporter, open_private, refuse_link
 from sara_sqlite import damage, keyed, restore
 from sara_sqlite.aside import aside
 from sara_sqlite.connection import Call, GroupConnection, ReadConnection

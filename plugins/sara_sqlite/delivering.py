@@ -7,7 +7,8 @@ import sqlite3
 from dataclasses import replace
 from typing import Literal
 
-from sara import Attempt, AttemptResult, Conflict, DeliveryView, Instant, OpenWork, OutboundMessage, OutgoingContent
+from sara import Instant, OutboundMessage, OutgoingContent
+from sara.engines import Attempt, AttemptResult, Conflict, DeliveryView, OpenWork
 from sara_sqlite import parts, people, receipts, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (

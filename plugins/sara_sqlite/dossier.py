@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sara import SaraError, SubjectData, number_spellings, read_number
+from sara import SaraError
+from sara.engines import SubjectData
+from sara.helpers import number_spellings, read_number
 from sara_sqlite import people
 from sara_sqlite.deleting import holders
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident, number

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sara import Handoff, Instant, OperatorEcho
+from sara import Instant, OperatorEcho
+from sara.engines import Handoff
 from sara_sqlite import corrections, modes, parts, people, turns
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, event, one, refresh_delivery

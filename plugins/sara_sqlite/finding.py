@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara import Attachment, SearchHit, TimelineEvent
+from sara import Attachment
+from sara.engines import SearchHit, TimelineEvent
 from sara_sqlite import attachments
 from sara_sqlite.rows import ATTACHMENT, CONTACT, CONVERSATION, MESSAGE, Connection, ident, number
 

@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from sara import AccountChange, AccountEvent, Conflict, ErasureReport, IdentityChange, Instant
+from sara import AccountEvent, IdentityChange, Instant
+from sara.engines import AccountChange, Conflict, ErasureReport
 from sara_sqlite import people
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of

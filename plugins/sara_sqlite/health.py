@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from sara import Instant, Milliseconds, UnhealthyConversation
+from sara import Instant, Milliseconds
+from sara.engines import UnhealthyConversation
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident
 
 What: TypeAlias = Literal["unanswered", "failing", "doubtful", "waiting_for_person"]

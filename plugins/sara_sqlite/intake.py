@@ -9,21 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import zip_longest
 
-from sara import (
-    AcceptResult,
-    AccountEvent,
-    ClassifiedMessage,
-    Handoff,
-    IdentityChange,
-    InboundBatch,
-    InboundDecision,
-    InboundMessage,
-    Instant,
-    OneTimeNotice,
-    OperatorEcho,
-    PreferenceChange,
-    UnparsedPayload,
-)
+from sara import AccountEvent, IdentityChange, InboundMessage, Instant, OperatorEcho, PreferenceChange, UnparsedPayload
+from sara.engines import AcceptResult, ClassifiedMessage, Handoff, InboundBatch, InboundDecision, OneTimeNotice
 from sara_sqlite import (
     attachments,
     corrections,

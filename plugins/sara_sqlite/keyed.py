@@ -12,7 +12,9 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from sara import Context, StoreUnavailable, open_private, read_private
+from sara import Context
+from sara.engines import StoreUnavailable
+from sara.helpers import open_private, read_private
 from sara_sqlite.lock import owned_like
 
 NAME = "forget-key"

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Self
 
-from sara import StoreLocked, StoreUnavailable, open_private, refuse_link
+from sara.engines import StoreLocked, StoreUnavailable
+from sara.helpers import open_private, refuse_link
 
 HOLDS_DATA = b"holds data"
 

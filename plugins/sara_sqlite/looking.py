@@ -7,21 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import (
-    AccountEvent,
-    Attempt,
-    ConversationSummary,
-    HistoryMessage,
-    Identity,
-    Instant,
-    JobKind,
-    OpenWork,
-    StoredMessage,
-    TimelineEvent,
-    UnparsedPayload,
-    number_spellings,
-    read_number,
-)
+from sara import AccountEvent, HistoryMessage, Identity, Instant, StoredMessage, UnparsedPayload
+from sara.engines import Attempt, ConversationSummary, JobKind, OpenWork, TimelineEvent
+from sara.helpers import number_spellings, read_number
 from sara_sqlite import people
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from sara import StoreUnavailable, open_private
+from sara.engines import StoreUnavailable
+from sara.helpers import open_private
 
 log = structlog.get_logger("sara_sqlite")
 

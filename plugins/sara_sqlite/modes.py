@@ -6,7 +6,8 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Handoff, Instant, LocalizedContent, Milliseconds, OneTimeNotice, OpenWork, OperatorNotification, OutgoingContent
+from sara import Instant, Milliseconds, OutgoingContent
+from sara.engines import Handoff, LocalizedContent, OneTimeNotice, OpenWork, OperatorNotification
 from sara_sqlite import parts, people, saying, turns
 from sara_sqlite.rows import (
     CONVERSATION,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from sara import Identity, IdentityChange, Instant, number_spellings
+from sara import Identity, IdentityChange, Instant
+from sara.helpers import number_spellings
 from sara_sqlite import parts, turns
 from sara_sqlite.remembering import silenced
 from sara_sqlite.rows import Connection, address, event, head_of, look_at_timers, one, refresh_delivery, the

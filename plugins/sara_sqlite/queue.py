@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sara import Context, Entry, Instant, JobKind, JobRequest, ScheduledQueue
+from sara import Context, Instant
+from sara.engines import Entry, JobKind, JobRequest, ScheduledQueue
 from sara_sqlite.database import Database
 from sara_sqlite.keyed import key_in
 from sara_sqlite.options import SqliteOptions

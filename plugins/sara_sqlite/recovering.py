@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from sara import Instant, JobKind, RecoveryReport
+from sara import Instant
+from sara.engines import JobKind, RecoveryReport
 from sara_sqlite.rows import CONVERSATION, Connection, event, ident, one, refresh_delivery, the
 from sara_sqlite.turns import settle_turn
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from sara import DeliveryFailure, Instant, Milliseconds, OutgoingContent, render_plain_text
+from sara import DeliveryFailure, Instant, Milliseconds, OutgoingContent
+from sara.helpers import render_plain_text
 from sara_sqlite import parts, window
 from sara_sqlite.rows import Connection, event, head_of, one
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from sara import (
-    Conflict,
-    HistoryLimits,
-    Instant,
-    OneTimeNotice,
-    OpenWork,
-    OutgoingContent,
-    ReplySideEffects,
-    ReplyView,
-    Usage,
-    UsageReservation,
-)
 from sara import Contact as Customer
+from sara import Instant, OutgoingContent, Usage
+from sara.engines import Conflict, HistoryLimits, OneTimeNotice, OpenWork, ReplySideEffects, ReplyView, UsageReservation
 from sara_sqlite import attachments, modes, parts, saying, spending, turns
 from sara_sqlite.rows import (
     CONTACT,

@@ -13,7 +13,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sara import Instant, SaraError, StoreUnavailable, open_private
+from sara import Instant, SaraError
+from sara.engines import StoreUnavailable
+from sara.helpers import open_private
 from sara_sqlite import damage, reopening
 from sara_sqlite.aside import CancelToken
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync

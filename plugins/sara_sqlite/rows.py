@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Attachment, Conflict, HistoryMessage, Identity, Instant, OpenWork, Role, StoredMessage
+from sara import Attachment, HistoryMessage, Identity, Instant, StoredMessage
+from sara.engines import Conflict, OpenWork, Role
 
 Connection = sqlite3.Connection
 

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sara import Instant, OneTimeNotice, OpenWork, OutgoingContent, Purpose
+from sara import Instant, OutgoingContent
+from sara.engines import OneTimeNotice, OpenWork, Purpose
 from sara_sqlite import parts
 from sara_sqlite.rows import CONVERSATION, MESSAGE, Connection, event, look_at_timers, number, one, refresh_delivery, the
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sara import Instant, OverBudget, Usage, UsageLimit, UsageReservation
+from sara import Instant, Usage
+from sara.engines import OverBudget, UsageLimit, UsageReservation
 from sara_sqlite.rows import Connection, the
 
 DAY = 86_400_000

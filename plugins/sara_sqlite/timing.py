@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara import Conflict, HistoryMessage, Instant, OpenWork, OutgoingContent, TimerView, Usage
 from sara import Contact as Customer
+from sara import HistoryMessage, Instant, OutgoingContent, Usage
+from sara.engines import Conflict, OpenWork, TimerView
 from sara_sqlite import parts, spending
 from sara_sqlite.rows import (
     CONTACT,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sara import Conflict, Instant, ToolRecord
+from sara import Instant
+from sara.engines import Conflict, ToolRecord
 from sara_sqlite.rows import CONVERSATION, Connection, event, number, one, the
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from sara import ProblemReporter, SaraError
+from sara import SaraError
+from sara.helpers import ProblemReporter
 
 log = structlog.get_logger("sara_sqlite")
 

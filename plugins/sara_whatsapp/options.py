@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from sara import Advice, Duration, Options, Placeholder, Secret
+from sara import Duration, Options, Secret
+from sara.helpers import Advice, Placeholder
 
 
 def _digits_as_text(value: Any) -> Any:

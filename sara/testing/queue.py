@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from sara import Done, Instant, Job, JobEnd, JobEvent, JobRequest, Queue, Reschedule
+from sara import Instant, JobEvent
+from sara.engines import Done, Job, JobEnd, JobRequest, Queue, Reschedule
 from sara.testing.clock import ManualClock
 
 DEADLINE = 60.0

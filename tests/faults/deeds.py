@@ -15,7 +15,8 @@ from pathlib import Path
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import AttemptResult, Context
+from sara import Context
+from sara.engines import AttemptResult
 from sara.operations.problem_registry import ProblemRegistry
 from sara.testing.clock import ManualClock
 from sara.testing.store.scenario import KOFI, StoreScenario, message

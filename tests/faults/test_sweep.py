@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from sara import Context, Entry, Options, ScheduledQueue, Wake, hookimpl
+from sara import Context, Entry, Options, ScheduledQueue, JobRequest, hookimpl
 
 
 class StuckOptions(Options):
@@ -33,7 +33,7 @@ class StuckQueue(ScheduledQueue):
         super().__init__(context.clock)
         self._at = options.at
 
-    async def wake(self, wakes: Sequence[Wake]) -> None:
+    async def wake(self, wakes: Sequence[JobRequest]) -> None:
         if self._at in {wake.kind for wake in wakes}:
             structlog.get_logger("stuck").info("stuck_before_a_wake", kind=self._at)
             await asyncio.Event().wait()

@@ -45,7 +45,7 @@ class Odd(Channel):
     def receive(self, request):
         mode = request.body.decode()
         def message(**changes):
-            given = dict(account=self.account, external_id=mode, person=Person(user_id="ana"), kind="text", text=mode, at=self.clock())
+            given = dict(account=self.account, external_id=mode, person=Identity(user_id="ana"), kind="text", text=mode, at=self.clock())
             return InboundMessage(**{**given, **changes})
         good = message(external_id=mode + "-good", text="good " + mode)
         match mode.partition(" ")[0]:
@@ -55,21 +55,21 @@ class Odd(Channel):
             case "interrupt": raise KeyboardInterrupt
             case "closed": raise GeneratorExit
             case "cancelled": raise asyncio.CancelledError
-            case "verified": return Reception(verified="yes", messages=(good,))
-            case "messages-none": return Reception(verified=True, messages=None)
-            case "message-none": return Reception(verified=True, messages=(None, good))
-            case "at-text": return Reception(verified=True, messages=(message(at="2026-12-01"), good))
-            case "at-none": return Reception(verified=True, messages=(message(at=None), good))
-            case "at-float": return Reception(verified=True, messages=(message(at=float(self.clock()) + 0.5),))
-            case "text-none": return Reception(verified=True, messages=(message(text=None), good))
-            case "person-text": return Reception(verified=True, messages=(message(person="ana"), good))
-            case "content-set": return Reception(verified=True, messages=(message(content={"x": {1}}), good))
-            case "id-number": return Reception(verified=True, messages=(message(external_id=7), good))
-            case "receipt": return Reception(verified=True, messages=(good,), receipts=("delivered",))
-            case "response": return Reception(Response("200"), verified=True, messages=(good,))
-            case "header": return Reception(Response(content_type="text/plain; charset=utf-8"), verified=True, messages=(good,))
-            case "list": return Reception(verified=True, messages=[message()])
-        return Reception(verified=True, messages=(message(),))
+            case "verified": return WebhookResult(verified="yes", messages=(good,))
+            case "messages-none": return WebhookResult(verified=True, messages=None)
+            case "message-none": return WebhookResult(verified=True, messages=(None, good))
+            case "at-text": return WebhookResult(verified=True, messages=(message(at="2026-12-01"), good))
+            case "at-none": return WebhookResult(verified=True, messages=(message(at=None), good))
+            case "at-float": return WebhookResult(verified=True, messages=(message(at=float(self.clock()) + 0.5),))
+            case "text-none": return WebhookResult(verified=True, messages=(message(text=None), good))
+            case "person-text": return WebhookResult(verified=True, messages=(message(person="ana"), good))
+            case "content-set": return WebhookResult(verified=True, messages=(message(content={"x": {1}}), good))
+            case "id-number": return WebhookResult(verified=True, messages=(message(external_id=7), good))
+            case "receipt": return WebhookResult(verified=True, messages=(good,), receipts=("delivered",))
+            case "response": return WebhookResult(Response("200"), verified=True, messages=(good,))
+            case "header": return WebhookResult(Response(content_type="text/plain; charset=utf-8"), verified=True, messages=(good,))
+            case "list": return WebhookResult(verified=True, messages=[message()])
+        return WebhookResult(verified=True, messages=(message(),))
 
     def compose(self, draft):
         match draft.text.rpartition(" ")[2]:
@@ -77,13 +77,13 @@ class Odd(Channel):
             case "compose-text": return draft.text
             case "compose-empty": return []
             case "compose-nones": return [None]
-            case "compose-draft": return [Draft(None)]
-            case "compose-content": return [Draft("x", content={"x": object()})]
+            case "compose-draft": return [OutgoingContent(None)]
+            case "compose-content": return [OutgoingContent("x", content={"x": object()})]
             case "compose-raises": raise ValueError(self.token)
             case "compose-exit": sys.exit(3)
             case "compose-cancelled": raise asyncio.CancelledError
             case "compose-generator": return (each for each in [draft])
-            case "compose-blank": return [Draft(""), Draft(" \\n")]
+            case "compose-blank": return [OutgoingContent(""), OutgoingContent(" \\n")]
             case "compose-endless": return iter(lambda: draft, None)
             case "compose-later-exit": return map(lambda each: sys.exit(3) if each is None else each, [draft, None])
         return super().compose(draft)
@@ -93,12 +93,12 @@ class Odd(Channel):
         match part.text.rpartition(" ")[2]:
             case "send-none": return None
             case "send-true": return True
-            case "send-number": return Accepted(4711)
-            case "send-no-id": return Accepted(None)
+            case "send-number": return SendResult(4711)
+            case "send-no-id": return SendResult(None)
             case "send-exit": sys.exit(3)
-            case "send-leaks": raise Refused(f"https://api.example.org/{self.token}/send said no")
-            case "send-after": raise NotSent("soon", after="5") if len(self.sent) < 2 else Refused("no")
-        return Accepted(attempt_id)
+            case "send-leaks": raise Rejected(f"https://api.example.org/{self.token}/send said no")
+            case "send-after": raise NotSent("soon", after="5") if len(self.sent) < 2 else Rejected("no")
+        return SendResult(attempt_id)
 
 @hookimpl
 def register_channels():
@@ -123,14 +123,14 @@ class Counting(Responder):
             case "reply-text": return "echo: " + said
             case "reply-parts": return Reply("echo: " + said)
             case "reply-strings": return Reply(("echo: " + said, None))
-            case "reply-usage": return Reply((Draft("echo: " + said),), usage={"tokens": 1}, readings=[1])
+            case "reply-usage": return Reply((OutgoingContent("echo: " + said),), usage={"tokens": 1}, readings=[1])
             case "reply-empty": return Reply(None)
             case "reply-exit": sys.exit(3)
             case "reply-leaks": raise GiveUp("no", detail="no to """
     + SECRET
     + """")
             case "reply-detail": raise GiveUp("no", detail=[1])
-        return Reply((Draft("echo: " + said),))
+        return Reply((OutgoingContent("echo: " + said),))
 
 @hookimpl
 def register_responders():
@@ -278,7 +278,7 @@ async def test_a_task_of_a_plugin_that_ends_the_process_only_ends_itself(town: T
 
 DEFERRING = """
 from pathlib import Path
-from sara import Proceed, Wait, hookimpl
+from sara import Allow, Defer, hookimpl
 
 REASONS = {
     "kitchen": "the kitchen is closed, 厨房关门了",
@@ -291,8 +291,8 @@ REASONS = {
 def gate(view, policy, facts):
     words = view.waiting[0].text if view.waiting else ""
     if (Path(__file__).parent / "open").exists() or words not in REASONS:
-        return Proceed()
-    return Wait(facts.now + 100, reason=REASONS[words])
+        return Allow()
+    return Defer(facts.now + 100, reason=REASONS[words])
 
 @hookimpl
 def register_gates():

@@ -22,7 +22,7 @@ POISONED = """
 import os
 import time
 
-from sara import Context, Draft, Options, Reply, Responder, Toolbox, Turn, hookimpl
+from sara import Context, OutgoingContent, Options, Reply, Responder, ToolCaller, Turn, hookimpl
 
 
 class Poisoned(Responder):
@@ -31,13 +31,13 @@ class Poisoned(Responder):
     def __init__(self, options: Options, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         text = turn.messages[-1].text
         if text == "die":
             os._exit(9)
         if text == "block":
             time.sleep(3600)
-        return Reply((Draft(f"ok: {text}"),))
+        return Reply((OutgoingContent(f"ok: {text}"),))
 
 
 @hookimpl
@@ -49,7 +49,7 @@ def register_responders():
 STUBBORN = """
 import asyncio
 
-from sara import Context, Draft, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, OutgoingContent, Options, Reply, Responder, Turn, hookimpl
 
 release = asyncio.Event()
 asked = []
@@ -62,7 +62,7 @@ class Stubborn(Responder):
     def __init__(self, options: Options, context: Context) -> None:
         pass
 
-    async def answer(self, turn: Turn, tools: Toolbox | None = None) -> Reply:
+    async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
         text = turn.messages[-1].text
         asked.append(text)
         while text == "stay" and not release.is_set():
@@ -70,7 +70,7 @@ class Stubborn(Responder):
                 await release.wait()
             except asyncio.CancelledError:
                 continue
-        return Reply((Draft(f"ok: {text}"),))
+        return Reply((OutgoingContent(f"ok: {text}"),))
 
 
 @hookimpl
@@ -84,11 +84,11 @@ import os
 
 from sara_whatsapp.channel import WhatsAppChannel
 
-from sara import Reception, Request, hookimpl
+from sara import WebhookResult, Request, hookimpl
 
 
 class Deadly(WhatsAppChannel):
-    def receive(self, request: Request) -> Reception:
+    def receive(self, request: Request) -> WebhookResult:
         if b"die" in request.body:
             os._exit(9)
         return super().receive(request)

@@ -15,7 +15,7 @@ from .conftest import Town
 
 TEMPLATE = {"name": "answer_waiting", "language": "en"}
 PICTURES = '''
-from sara import Draft, Options, Reply, Responder, hookimpl
+from sara import OutgoingContent, Options, Reply, Responder, hookimpl
 
 
 class Nothing(Options):
@@ -31,7 +31,7 @@ class Pictures(Responder):
         pass
 
     async def answer(self, turn, tools=None):
-        return Reply((Draft("Soup: 5 EUR", "image", {"path": "menu", "mime": "image/png"}),))
+        return Reply((OutgoingContent("Soup: 5 EUR", "image", {"path": "menu", "mime": "image/png"}),))
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from .test_handing_over import at_rest
 
 PLUGIN = """
 from pathlib import Path
-from sara import Options, Proceed, Skip, Tool, hookimpl
+from sara import Options, Allow, Skip, Tool, hookimpl
 import asyncio
 
 
@@ -36,7 +36,7 @@ class Book(Tool):
 
 def no_spam(view, policy, facts):
     spam = tuple(line.id for line in view.waiting if "lottery" in line.text)
-    return Skip(spam, "spam") if spam else Proceed()
+    return Skip(spam, "spam") if spam else Allow()
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from sara_sqlite.database import Database, GroupCommitWriter
 from sara_sqlite.keyed import PseudonymKey
 from sara_sqlite.migrate import migrate
 
-from sara import CommitUnknown, StoreUnavailable
+from sara.engines import CommitUnknown, StoreUnavailable
 
 Fault = Literal["", "unavailable", "lost, not kept", "lost, kept", "crash before", "crash after"]
 

@@ -11,7 +11,8 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 from sara_sqlite.store import SqliteStore
 
-from sara import CommitUnknown, Context, Request, StoreUnavailable
+from sara import Context, Request
+from sara.engines import CommitUnknown, StoreUnavailable
 from sara.pipeline.bindings import ChannelBinding
 from sara.plugins.loader import Plugins
 from sara.runtime.daemon import Daemon, Environment

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from sara import InboundMessage, Problem
+from sara import InboundMessage
+from sara.helpers import Problem
 from tests.simulation.provider import Taken
 from tests.simulation.weather import Weather
 from tests.simulation.world import World

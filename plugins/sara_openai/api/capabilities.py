@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from sara import Clock, Instant, Milliseconds
+from sara import Instant, Milliseconds
+from sara.helpers import Clock
 from sara_openai.prompt.request import ModelRequest
 
 HOUR: Milliseconds = 3_600_000

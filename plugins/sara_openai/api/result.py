@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sara import RetryLater, ToolSpec, Usage, is_visible
+from sara import RetryLater, ToolSpec, Usage
+from sara.helpers import is_visible
 from sara_openai.api.markup import unmark
 from sara_openai.api.written_calls import marked_calls, unmarked_calls
 from sara_openai.prompt.messages import encodable

@@ -15,7 +15,7 @@ from sara_openai.media.image_files import Picture, data_url
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from sara import Clock
+    from sara.helpers import Clock
 
 LARGEST_SOUND = 25_000_000
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sara import GiveUp, HistoryMessage, ToolSpec, estimated_tokens
+from sara import GiveUp, HistoryMessage, ToolSpec
+from sara.helpers import estimated_tokens
 from sara_openai.api.error_kinds import OWN_PARAMETERS
 from sara_openai.api.errors import Failed
 from sara_openai.media.image_files import Picture

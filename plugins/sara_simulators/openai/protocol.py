@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sara import estimated_tokens
+from sara.helpers import estimated_tokens
 from sara_simulators.openai import responses
 
 Api: TypeAlias = Literal["completions", "responses"]

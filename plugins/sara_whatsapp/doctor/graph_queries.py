@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import structlog
 
-from sara import Clock, Instant, Milliseconds, SaraError, Secret, read_private, write_private
+from sara import Instant, Milliseconds, SaraError, Secret
+from sara.helpers import Clock, read_private, write_private
 from sara_whatsapp.api.client import Answer, GraphClient, hide
 from sara_whatsapp.api.error_codes import Code, look_up
 from sara_whatsapp.options import WhatsAppOptions

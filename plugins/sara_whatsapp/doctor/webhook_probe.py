@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from sara import CheckResult, explain_unreachable
+from sara import CheckResult
+from sara.helpers import explain_unreachable
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.webhook.self_test import probe
 

@@ -13,7 +13,8 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from sara import OutboundMessage, OutgoingContent, render_plain_text, utf16_length
+from sara import OutboundMessage, OutgoingContent, utf16_length
+from sara.helpers import render_plain_text
 from sara_whatsapp.formatting import split, split_end, to_whatsapp
 from sara_whatsapp.formatting.markup import FENCE
 from sara_whatsapp.send.content import address, degrees, items, line, said

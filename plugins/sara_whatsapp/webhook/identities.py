@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sara import Identity, number_spellings, read_number
+from sara import Identity
+from sara.helpers import number_spellings, read_number
 from sara_whatsapp.webhook.safe_json import listed, mapping, name_of, words
 
 _PHONE = re.compile(r"[0-9]{3,32}")

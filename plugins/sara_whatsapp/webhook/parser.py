@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sara import (
-    AccountChange,
     AccountEvent,
     DeliveryReceipt,
     IdentityChange,
@@ -22,6 +21,7 @@ from sara import (
     PreferenceChange,
     UnparsedPayload,
 )
+from sara.engines import AccountChange
 from sara_whatsapp.api.error_codes import explain
 from sara_whatsapp.webhook.account_events import account_event, trouble
 from sara_whatsapp.webhook.attachments import attachments_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara import AccountEvent, ClassifiedMessage, Handoff, Identity, InboundBatch, InboundDecision, OperatorEcho, OutgoingContent
+from sara import AccountEvent, Identity, OperatorEcho, OutgoingContent
+from sara.engines import ClassifiedMessage, Handoff, InboundBatch, InboundDecision
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, START, STOP, StoreScenario, message
 
 HOUR = 3_600_000

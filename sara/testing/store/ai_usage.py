@@ -6,17 +6,15 @@ import asyncio
 
 import pytest
 
-from sara import (
+from sara import Identity, OutgoingContent, Usage
+from sara.engines import (
     Conflict,
     Handoff,
     HistoryLimits,
-    Identity,
     InboundDecision,
     OneTimeNotice,
-    OutgoingContent,
     OverBudget,
     ReplySideEffects,
-    Usage,
     UsageLimit,
     UsageReservation,
 )

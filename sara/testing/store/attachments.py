@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 import pytest
 
-from sara import Attachment, Conflict, HistoryMessage, Identity, InboundDecision, InboundMessage, OutgoingContent
+from sara import Attachment, HistoryMessage, Identity, InboundMessage, OutgoingContent
+from sara.engines import Conflict, InboundDecision
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, StoreScenario, message
 
 PHOTO = Attachment("image", "image/jpeg", "ref-1", "holiday.jpg", url="https://files.example/1", sha256="AA" * 32, size=7)

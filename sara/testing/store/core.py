@@ -7,22 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sara import (
-    AttemptResult,
-    Conflict,
-    HistoryLimits,
-    Identity,
-    IdentityChange,
-    InboundBatch,
-    InboundDecision,
-    OpenWork,
-    OperatorEcho,
-    OutgoingContent,
-    RecoveryReport,
-    SaraError,
-    Store,
-    UnparsedPayload,
-)
+from sara import Identity, IdentityChange, OperatorEcho, OutgoingContent, SaraError, UnparsedPayload
+from sara.engines import AttemptResult, Conflict, HistoryLimits, InboundBatch, InboundDecision, OpenWork, RecoveryReport, Store
 from sara.testing.clock import ManualClock
 from sara.testing.store.account_events import EventsExam
 from sara.testing.store.ai_usage import SpendingExam

@@ -6,18 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import (
-    AttemptResult,
-    Conflict,
-    Correction,
-    Identity,
-    InboundDecision,
-    InboundMessage,
-    Instant,
-    OperatorEcho,
-    OutgoingContent,
-    Usage,
-)
+from sara import Correction, Identity, InboundMessage, Instant, OperatorEcho, OutgoingContent, Usage
+from sara.engines import AttemptResult, Conflict, InboundDecision
 from sara.testing.store.attachments import PHOTO, with_files
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, QUIET, StoreScenario, message
 

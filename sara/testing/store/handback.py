@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sara import AttemptResult, Conflict, Handoff, InboundDecision, OutgoingContent
+from sara import OutgoingContent
+from sara.engines import AttemptResult, Conflict, Handoff, InboundDecision
 from sara.testing.store.handoff import BACK, HOUR, OPERATOR, PAUSE, person_has
 from sara.testing.store.scenario import ANA, STOP, WISH, StoreScenario, later, message
 

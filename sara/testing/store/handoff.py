@@ -6,18 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import (
-    AttemptResult,
-    Conflict,
-    Handoff,
-    Identity,
-    InboundBatch,
-    OperatorEcho,
-    OperatorNotification,
-    OutgoingContent,
-    ReplySideEffects,
-    Usage,
-)
+from sara import Identity, OperatorEcho, OutgoingContent, Usage
+from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch, OperatorNotification, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, START, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000

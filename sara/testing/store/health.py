@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sara import AttemptResult, Conflict, Handoff, Identity, InboundBatch, Milliseconds, OperatorEcho, OutgoingContent
+from sara import Identity, Milliseconds, OperatorEcho, OutgoingContent
+from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, START, STOP, WISH, StoreScenario, message
 
 MINUTE = 60_000

@@ -6,7 +6,8 @@ from typing import Literal
 
 import pytest
 
-from sara import AttemptResult, Conflict, OpenWork, OutgoingContent
+from sara import OutgoingContent
+from sara.engines import AttemptResult, Conflict, OpenWork
 from sara.testing.store.scenario import ACCOUNT, STOP, StoreScenario, later, message
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara import Handoff, Identity, InboundBatch, InboundMessage, LocalizedContent, OperatorNotification, OutgoingContent
+from sara import Identity, InboundMessage, OutgoingContent
+from sara.engines import Handoff, InboundBatch, LocalizedContent, OperatorNotification
 from sara.testing.store.scenario import ACCOUNT, ANA, STOP, WISH, StoreScenario, arrival, message
 
 BOSS = Identity(user_id="DE.7", phone="4917012345", name="Rita")

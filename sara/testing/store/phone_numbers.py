@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sara import AttemptResult, Handoff, Identity, OperatorEcho, OperatorNotification, OutgoingContent
+from sara import Identity, OperatorEcho, OutgoingContent
+from sara.engines import AttemptResult, Handoff, OperatorNotification
 from sara.testing.store.scenario import ACCOUNT, StoreScenario, message
 
 # Each as somebody writes it, and as the provider knows it.

@@ -6,19 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from sara import (
+from sara import Identity, OperatorEcho, OutgoingContent, PreferenceChange, SaraError
+from sara.engines import (
     AttemptResult,
     Conflict,
     Handoff,
     HistoryLimits,
-    Identity,
     InboundBatch,
     InboundDecision,
-    OperatorEcho,
     OperatorNotification,
-    OutgoingContent,
-    PreferenceChange,
-    SaraError,
     Store,
 )
 from sara.testing.store.attachments import DAY, PHOTO, with_files

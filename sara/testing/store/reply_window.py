@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import AttemptResult, Identity, InboundDecision, Instant, OperatorEcho
+from sara import Identity, Instant, OperatorEcho
+from sara.engines import AttemptResult, InboundDecision
 from sara.testing.store.scenario import ACCOUNT, ANA, INVITATION, STOP, StoreScenario, later, message
 
 DAY = 86_400_000

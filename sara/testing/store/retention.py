@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sara import AttemptResult, Identity
+from sara import Identity
+from sara.engines import AttemptResult
 from sara.testing.store.attachments import DAY, PHOTO, with_files
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, message
 

@@ -7,29 +7,31 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from sara import (
+    DeliveryFailure,
+    DeliveryReceipt,
+    Identity,
+    InboundMessage,
+    Instant,
+    Milliseconds,
+    OutgoingContent,
+    StoredMessage,
+    Usage,
+)
+from sara.engines import (
     AcceptResult,
     AccountChange,
     AttemptResult,
     ClassifiedMessage,
-    DeliveryFailure,
-    DeliveryReceipt,
     DeliveryView,
     Handoff,
     HistoryLimits,
-    Identity,
     InboundBatch,
     InboundDecision,
-    InboundMessage,
-    Instant,
     LocalizedContent,
-    Milliseconds,
     OpenWork,
-    OutgoingContent,
     ReplyView,
     Store,
-    StoredMessage,
     TimerView,
-    Usage,
     UsageReservation,
 )
 from sara.testing.clock import ManualClock

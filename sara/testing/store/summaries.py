@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import Conflict, Usage
+from sara import Usage
+from sara.engines import Conflict
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000

@@ -6,17 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sara import (
-    AttemptResult,
-    Conflict,
-    Handoff,
-    Milliseconds,
-    OperatorEcho,
-    OperatorNotification,
-    OutgoingContent,
-    Purpose,
-    ReplySideEffects,
-)
+from sara import Milliseconds, OperatorEcho, OutgoingContent
+from sara.engines import AttemptResult, Conflict, Handoff, OperatorNotification, Purpose, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sara import Conflict, Handoff
+from sara.engines import Conflict, Handoff
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, message
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from sara_sqlite.options import (SqliteOptions)
 from sara_sqlite.store import (SqliteStore)
 
-from sara import (Instant, InboundBatch, Store, AcceptResult, hookimpl)
+from sara import (Instant, hookimpl)
+from sara.engines import (InboundBatch, Store, AcceptResult)
 
 
 class CountingOptions(SqliteOptions):

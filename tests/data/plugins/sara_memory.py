@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sara import (Context, Entry, Instant, JobKind, Options, Queue, ScheduledQueue, JobRequest, hookimpl)
+from sara import (Context, Instant, Options, hookimpl)
+from sara.engines import (Entry, JobKind, Queue, ScheduledQueue, JobRequest)
 
 
 class MemoryOptions(Options):

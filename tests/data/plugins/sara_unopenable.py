@@ -6,7 +6,8 @@ from sara_sqlite.options import (SqliteOptions)
 from sara_sqlite.queue import (SqliteQueue)
 from sara_sqlite.store import (SqliteStore)
 
-from sara import (SendResult, Channel, Context, Options, OutboundMessage, Queue, WebhookResult, Reply, Request, Responder, Store, ToolCaller, Turn, hookimpl)
+from sara import (SendResult, Channel, Context, Options, OutboundMessage, WebhookResult, Reply, Request, Responder, ToolCaller, Turn, hookimpl)
+from sara.engines import (Queue, Store)
 
 
 class NoOptions(Options):

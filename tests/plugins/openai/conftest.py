@@ -10,7 +10,8 @@ from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Contact, Context, HistoryMessage, ProblemRegistry, Turn
+from sara import Contact, Context, HistoryMessage, Turn
+from sara.helpers import ProblemRegistry
 
 NOW = 1_800_000_000_000
 

@@ -19,7 +19,8 @@ from sara_openai.prompt.request import ModelRequest
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Context, GiveUp, HistoryMessage, ProblemRegistry, Reply, RetryLater, ToolSpec, Turn, Usage
+from sara import Context, GiveUp, HistoryMessage, Reply, RetryLater, ToolSpec, Turn, Usage
+from sara.helpers import ProblemRegistry
 from tests.rows import each_row
 
 Turns = Callable[..., Turn]

@@ -18,7 +18,8 @@ from sara_openai.responder import OpenAIResponder, _trust
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.refusals import Rejected
 
-from sara import Contact, ContentRefused, GiveUp, ProblemRegistry, Reply, RetryLater, SaraError, Turn
+from sara import Contact, ContentRefused, GiveUp, Reply, RetryLater, SaraError, Turn
+from sara.helpers import ProblemRegistry
 from tests.rows import each_row
 
 KEY = "sk-simulated"

@@ -14,7 +14,8 @@ from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import Attachment, HistoryMessage, ProblemRegistry, Turn
+from sara import Attachment, HistoryMessage, Turn
+from sara.helpers import ProblemRegistry
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]

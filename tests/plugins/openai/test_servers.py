@@ -16,19 +16,8 @@ from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.servers import ASPECTS, Aspect, Refusal, Server, servers
 
-from sara import (
-    Attachment,
-    Contact,
-    ContentRefused,
-    Context,
-    HistoryMessage,
-    ProblemRegistry,
-    Reply,
-    RetryLater,
-    SaraError,
-    ToolSpec,
-    Turn,
-)
+from sara import Attachment, Contact, ContentRefused, Context, HistoryMessage, Reply, RetryLater, SaraError, ToolSpec, Turn
+from sara.helpers import ProblemRegistry
 from tests.patience import patience
 
 NOW = 1_800_000_000_000

@@ -12,7 +12,8 @@ from sara_openai.prompt.summary import LONGEST_LINE, LONGEST_SUMMARY, SUMMARY_IN
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
-from sara import GiveUp, HistoryMessage, ProblemRegistry, RetryLater, Turn
+from sara import GiveUp, HistoryMessage, RetryLater, Turn
+from sara.helpers import ProblemRegistry
 from tests.rows import each_row
 
 Turns = Callable[..., Turn]

@@ -12,7 +12,8 @@ import structlog
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Call, Calls, OpenAISimulator
 
-from sara import GiveUp, ProblemRegistry, Reply, RetryLater, SaraError, ToolSpec, Turn
+from sara import GiveUp, Reply, RetryLater, SaraError, ToolSpec, Turn
+from sara.helpers import ProblemRegistry
 
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]

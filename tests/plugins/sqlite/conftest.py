@@ -9,7 +9,8 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ProblemRegistry
+from sara import Context
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import StoreScenario
 

@@ -20,17 +20,9 @@ from sara_sqlite.aside import Cancelled, CancelToken, aside
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import (
-    Attachment,
-    AttemptResult,
-    Context,
-    HistoryLimits,
-    Identity,
-    ProblemRegistry,
-    SaraError,
-    StoreLocked,
-    StoreUnavailable,
-)
+from sara import Attachment, Context, Identity, SaraError
+from sara.engines import AttemptResult, HistoryLimits, StoreLocked, StoreUnavailable
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import ANA, KOFI, StoreScenario, later, message
 from tests.patience import patience

@@ -18,7 +18,9 @@ from sara_sqlite.aside import CancelToken
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ProblemRegistry, SaraError, StoreUnavailable
+from sara import Context, SaraError
+from sara.engines import StoreUnavailable
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import StoreScenario, message
 from tests.patience import patience

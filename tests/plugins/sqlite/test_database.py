@@ -18,7 +18,7 @@ from sara_sqlite import migrate
 from sara_sqlite.connection import GroupConnection
 from sara_sqlite.database import Database
 
-from sara import CommitUnknown, StoreLocked, StoreUnavailable
+from sara.engines import CommitUnknown, StoreLocked, StoreUnavailable
 from tests.patience import patience
 
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sara_sqlite.store import SqliteStore
 
-from sara import Handoff, HistoryLimits, OneTimeNotice, OutgoingContent, UsageLimit, UsageReservation
+from sara import OutgoingContent
+from sara.engines import Handoff, HistoryLimits, OneTimeNotice, UsageLimit, UsageReservation
 from sara.testing.store.scenario import ANA, StoreScenario
 from tests.effort import chosen
 

@@ -16,21 +16,9 @@ from sara_sqlite.cleaning import unused
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import (
-    AcceptResult,
-    Attachment,
-    AttemptResult,
-    Context,
-    DeliveryReceipt,
-    HistoryLimits,
-    Identity,
-    IdentityChange,
-    InboundBatch,
-    OutgoingContent,
-    ProblemRegistry,
-    StoreUnavailable,
-    UnparsedPayload,
-)
+from sara import Attachment, Context, DeliveryReceipt, Identity, IdentityChange, OutgoingContent, UnparsedPayload
+from sara.engines import AcceptResult, AttemptResult, HistoryLimits, InboundBatch, StoreUnavailable
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, message
 from tests.effort import chosen, spread

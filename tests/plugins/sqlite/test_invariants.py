@@ -10,21 +10,17 @@ from dataclasses import replace
 import pytest
 from sara_sqlite.store import SqliteStore
 
-from sara import (
+from sara import Correction, Identity, OperatorEcho, OutgoingContent, Usage
+from sara.engines import (
     AttemptResult,
     Conflict,
-    Correction,
     Handoff,
-    Identity,
     InboundBatch,
     InboundDecision,
     OneTimeNotice,
-    OperatorEcho,
     OperatorNotification,
-    OutgoingContent,
     OverBudget,
     ReplySideEffects,
-    Usage,
     UsageLimit,
     UsageReservation,
 )

@@ -10,18 +10,8 @@ import pytest
 from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
-from sara import (
-    AttemptResult,
-    Handoff,
-    HistoryLimits,
-    Identity,
-    OneTimeNotice,
-    OutgoingContent,
-    ReplySideEffects,
-    Usage,
-    UsageLimit,
-    UsageReservation,
-)
+from sara import Identity, OutgoingContent, Usage
+from sara.engines import AttemptResult, Handoff, HistoryLimits, OneTimeNotice, ReplySideEffects, UsageLimit, UsageReservation
 from sara.testing.store.scenario import ANA, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from sara_sqlite.store import SqliteStore
 
-from sara import Attachment, HistoryLimits
+from sara import Attachment
+from sara.engines import HistoryLimits
 from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, later, message
 
 SCANNED = re.compile(

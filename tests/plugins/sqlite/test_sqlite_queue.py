@@ -9,7 +9,9 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.queue import SqliteQueue
 
-from sara import Context, ProblemRegistry, Queue
+from sara import Context
+from sara.engines import Queue
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock, PersistentQueueContract
 
 

@@ -11,7 +11,9 @@ import pytest
 from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
-from sara import Context, ProblemRegistry, Store
+from sara import Context
+from sara.engines import Store
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock, StoreContract
 
 

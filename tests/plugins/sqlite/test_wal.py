@@ -12,7 +12,7 @@ from sara_sqlite import wal
 from sara_sqlite.database import Database
 from sara_sqlite.wal import WalMonitor
 
-from sara import ProblemRegistry
+from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 
 READER = """

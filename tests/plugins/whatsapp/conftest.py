@@ -16,7 +16,8 @@ from sara_simulators.whatsapp import WhatsAppSimulator
 from sara_whatsapp.channel import WhatsAppChannel
 from sara_whatsapp.options import WhatsAppOptions
 
-from sara import Context, ProblemRegistry, Request, WebhookResult
+from sara import Context, Request, WebhookResult
+from sara.helpers import ProblemRegistry
 from tests.plugins.whatsapp.provider import GAPS, Client, Receiver
 
 SECRET = "invented-app-secret-0001"

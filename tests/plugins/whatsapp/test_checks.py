@@ -17,7 +17,8 @@ from sara_whatsapp.doctor.subscription_checks import ALL, ECHOES, ESSENTIAL
 from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.webhook.self_test import is_probe, probe
 
-from sara import CheckResult, Context, ProblemRegistry, Request
+from sara import CheckResult, Context, Request
+from sara.helpers import ProblemRegistry
 from tests.plugins.whatsapp.conftest import NOW
 from tests.plugins.whatsapp.provider import GAPS
 

@@ -1,0 +1,77 @@
+"""What only stores and queues need: their contracts, and the values that pass between them and SARA."""
+
+from __future__ import annotations
+
+from sara.domain.contacts import ErasureReport, SubjectData
+from sara.domain.conversations import (
+    ConversationSummary,
+    Handoff,
+    OneTimeNotice,
+    OperatorNotification,
+    TimerView,
+    UnhealthyConversation,
+)
+from sara.domain.delivery import Attempt, AttemptResult, DeliveryView
+from sara.domain.errors import CommitUnknown, Conflict, OverBudget, StoreLocked, StoreUnavailable
+from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
+from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
+from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
+from sara.domain.states import JobKind, Mode, Purpose, Role
+from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision, RecoveryReport
+from sara.domain.webhooks import AccountChange
+from sara.plugins.queue import JobHandler, JobListener, Queue
+from sara.plugins.responder import HistoryLimits
+from sara.plugins.store import Store
+from sara.queue.entries import Entry
+from sara.queue.scheduler import ScheduledQueue
+
+__all__ = [
+    "AcceptResult",
+    "AccountChange",
+    "Attempt",
+    "AttemptResult",
+    "ClassifiedMessage",
+    "CommitUnknown",
+    "Conflict",
+    "ConversationSummary",
+    "DeliveryView",
+    "Done",
+    "Download",
+    "Entry",
+    "ErasureReport",
+    "Handoff",
+    "HistoryLimits",
+    "InboundBatch",
+    "InboundDecision",
+    "Job",
+    "JobEnd",
+    "JobHandler",
+    "JobKind",
+    "JobListener",
+    "JobRequest",
+    "LocalizedContent",
+    "Mode",
+    "OneTimeNotice",
+    "OpenWork",
+    "OperatorNotification",
+    "OverBudget",
+    "Purpose",
+    "Queue",
+    "RecoveryReport",
+    "ReplySideEffects",
+    "ReplyView",
+    "Reschedule",
+    "Role",
+    "ScheduledQueue",
+    "SearchHit",
+    "Store",
+    "StoreLocked",
+    "StoreUnavailable",
+    "SubjectData",
+    "TimelineEvent",
+    "TimerView",
+    "ToolRecord",
+    "UnhealthyConversation",
+    "UsageLimit",
+    "UsageReservation",
+]
