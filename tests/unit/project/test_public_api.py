@@ -20,7 +20,7 @@ import sara
 from tests.patience import patience
 from tests.rows import each_row
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 MANUAL = ROOT / "plugins" / "README.md"
 PLUGINS = sorted((ROOT / "plugins").glob("*/**/*.py"))
 

@@ -28,7 +28,7 @@ from sara.helpers import ProblemRegistry
 from sara.runtime.daemon import Daemon, wall_clock
 from tests.effort import some_of
 
-SHELF = Path(__file__).parent / "data" / "plugins"
+SHELF = Path(__file__).parents[2] / "data" / "plugins"
 HOUR = 3_600_000
 LOFT = {"plugin": "pigeon", "loft": "roof", "port": 9, "token": "an invented token"}
 

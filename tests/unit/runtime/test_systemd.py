@@ -16,7 +16,7 @@ from sara.runtime import systemd
 from tests import figures
 from tests.patience import patience
 
-UNIT = Path(__file__).parent.parent / "systemd" / "sara.service"
+UNIT = Path(__file__).parents[3] / "systemd" / "sara.service"
 EXPOSURE = 2.5
 
 

@@ -25,7 +25,7 @@ from sara.runtime.daemon import Daemon
 from sara.testing import ManualClock, QueueContract
 from tests.patience import patience
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SHELF = ROOT / "tests" / "data" / "plugins"
 BUNDLED = {"openai", "sqlite", "whatsapp"}
 

@@ -17,7 +17,7 @@ from sara.cli import export, forget, search
 from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import KOFI, STOP, StoreScenario, message
-from tests.test_backup import Terminal, _log_left_alone, clock, config, saved
+from tests.unit.cli.test_backup import Terminal, _log_left_alone, clock, config, saved
 
 __all__ = ["_log_left_alone", "clock", "config"]  # fixtures
 

@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_wheel_holds_the_core_all_bundled_plugins_and_their_files(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests import effort
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_short_run_tries_points_from_end_to_end_and_shifted_ones_come_to_all(monkeypatch: pytest.MonkeyPatch) -> None:

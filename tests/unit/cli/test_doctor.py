@@ -27,7 +27,7 @@ from sara.plugins.section import Section
 from sara.runtime.daemon import wall_clock
 from tests.patience import patience
 
-SHELF = Path(__file__).parent / "data" / "plugins"
+SHELF = Path(__file__).parents[2] / "data" / "plugins"
 KEY = "a-key-that-nobody-may-see"
 
 

@@ -26,7 +26,7 @@ from sara.cli.app import app
 from sara.engines import ClassifiedMessage, Handoff, InboundBatch, InboundDecision
 from sara.helpers import ProblemRegistry
 from sara.runtime.daemon import wall_clock
-from tests.test_cli_acting import LOFT, Shop, shop_in
+from tests.unit.cli.test_operator import LOFT, Shop, shop_in
 
 MINUTE = 60_000
 ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")

@@ -14,7 +14,7 @@ from sara.config.nodes import MapNode
 from sara.config.yaml_parser import parse
 from sara.domain.options import Duration, Options, Secret
 
-HOME = Path(__file__).parent.parent
+HOME = Path(__file__).parents[3]
 FILES = ("sara.yaml", "instructions.md", "secrets.yaml.example")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sara.engines import Conflict, ErasureReport
 from tests.fakes import CONVERSATION, NOW
 from tests.rows import each_row
-from tests.test_web_admin import Desk, desk
+from tests.unit.web.admin.test_app import Desk, desk
 
 __all__ = ["desk"]  # a fixture
 

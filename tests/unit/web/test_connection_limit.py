@@ -13,8 +13,8 @@ from aiohttp import web
 from sara.web import connection_limit as door_module
 from sara.web.connection_limit import ConnectionLimits, LimitedRunner, client_key
 from tests.fakes import DEADLINE
-from tests.test_web_admin import BEARER, Desk
-from tests.test_web_public import WEBHOOK, Front
+from tests.unit.web.admin.test_app import BEARER, Desk
+from tests.unit.web.test_webhooks import WEBHOOK, Front
 
 
 @asynccontextmanager

@@ -495,7 +495,7 @@ def test_a_sound_tool_has_no_fault() -> None:
 
 # ── customers who want more than is theirs ────────────────────────────────────────────────────────────────────────────────
 
-INJECTIONS: list[dict[str, str]] = json.loads((Path(__file__).parent / "data" / "injections.json").read_bytes())
+INJECTIONS: list[dict[str, str]] = json.loads((Path(__file__).parents[2] / "data" / "injections.json").read_bytes())
 """What such customers write, in many languages, and the call that a model makes which falls for it."""
 
 OTHERS = ("contact", "conversation", "account", "phone", "user_id", "scope", "to", "on_behalf_of")

@@ -16,7 +16,7 @@ import pytest
 
 from sara.cli.config import check
 
-HOME = Path(__file__).parent.parent
+HOME = Path(__file__).parents[3]
 
 GOOD = """\
 server:

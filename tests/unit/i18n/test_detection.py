@@ -15,7 +15,7 @@ from sara.i18n.folding import fold_accents
 from tests.fakes import steady
 from tests.rows import each_row
 
-MESSAGES = Path(__file__).parent / "data" / "messages"
+MESSAGES = Path(__file__).parents[2] / "data" / "messages"
 
 
 def messages(name: str) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.patience import patience
 
-HOME = Path(__file__).parent.parent
+HOME = Path(__file__).parents[3]
 DEADLINE = patience(60)
 
 PYTHON = """\

@@ -78,7 +78,7 @@ def test_a_command_names_the_program_and_the_file(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_shipped_unit_is_recognised(tmp_path: Path) -> None:
-    shipped = Path(__file__).parents[1] / "systemd" / "sara.service"
+    shipped = Path(__file__).parents[3] / "systemd" / "sara.service"
     (tmp_path / "sara.service").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
     for config, is_service in (("/etc/sara/sara.yaml", True), ("/etc/sara/other.yaml", False), ("sara.yaml", False)):
         assert Invocation.present(Path(config), (tmp_path,)).is_service is is_service
