@@ -85,9 +85,9 @@ async def main(messages: int) -> None:
             await asyncio.sleep(2)
 
         async def forget() -> None:
-            told = await store.forget("U1", wall_clock())
+            told = await store.start_erasure("U1", wall_clock())
             print(f"erased {told.messages:,} messages of one person")
-            while await store.erase(200):
+            while await store.continue_erasure(200):
                 await sleep(0.02)
 
         async def expire() -> None:

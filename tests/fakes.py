@@ -310,7 +310,7 @@ class FakeStore(Store):
         self.also = also
         return [OpenWork(conversation, ACCOUNT, self.reply_due, now)]
 
-    async def postpone_reply(
+    async def fail_reply_attempt(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
         self._note("postpone_reply", conversation, attempt, due, error, now)
@@ -321,7 +321,7 @@ class FakeStore(Store):
             self.replying = replace(self.replying, attempts=calls, first_at=self.replying.first_at if calls else None)
         return OpenWork(conversation, ACCOUNT, due, None)
 
-    async def end_reply(
+    async def close_turn(
         self,
         conversation: str,
         answers: Sequence[str],
@@ -347,7 +347,7 @@ class FakeStore(Store):
         attempt = Attempt(attempt_id, part, "sending", now, owner)
         self.delivering[0] = replace(view, state="sending", first_at=view.first_at or now, last=attempt)
 
-    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
+    async def record_attempt(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         self._note("settle", attempt_id, outcome, now)
         view = self.delivering.pop(0)
         if outcome.part in ("queued", "in_doubt"):
@@ -360,14 +360,14 @@ class FakeStore(Store):
             self.delivering.insert(0, still)
         return self._work(now)
 
-    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+    async def resolve_in_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
         self._note("settle_doubt", part, action, blind, now)
         view = self.delivering.pop(0)
         if action == "resend":
             self.delivering.insert(0, replace(view, state="queued", not_before=now))
         return self._work(now)
 
-    async def end_part(
+    async def cancel_outbound(
         self,
         part: str,
         state: Literal["cancelled", "failed", "parked"],
@@ -410,11 +410,11 @@ class FakeStore(Store):
     async def forget_files(self, names: Sequence[str], now: Instant) -> None:
         self._note("forget_files", tuple(names), now)
 
-    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+    async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
         self._note("billed", account, month)
         return {}
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+    async def reschedule(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         self._note("look_again", conversation, kind, due, now)
         if kind == "deliver" and self.delivering:
             self.delivering[0] = replace(self.delivering[0], not_before=due)
@@ -424,11 +424,11 @@ class FakeStore(Store):
         self._note("recover", owner, now)
         return RecoveryReport()
 
-    async def clamp(self, latest: Instant, now: Instant) -> int:
+    async def reset_future_dues(self, latest: Instant, now: Instant) -> int:
         self._note("clamp", latest, now)
         return 0
 
-    async def farewell(self, owner: str, now: Instant) -> None:
+    async def mark_clean_shutdown(self, owner: str, now: Instant) -> None:
         self._note("farewell", owner, now)
 
     async def backlog(self, most: int) -> int:
@@ -439,7 +439,7 @@ class FakeStore(Store):
         self._note("open_work", after, limit, before)
         return self.pages.pop(0) if self.pages else ()
 
-    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+    async def retry_failed(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         self._note("revive", conversation, kind, now)
         return OpenWork(conversation, ACCOUNT, now, None)
 
@@ -467,7 +467,7 @@ class FakeStore(Store):
         self._note("find", message)
         return stored(message, "out", "accepted")
 
-    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+    async def list_failed(self, limit: int) -> Sequence[StoredMessage]:
         return ()
 
     async def timeline(self, message: str) -> Sequence[TimelineEvent]:
@@ -487,10 +487,10 @@ class FakeStore(Store):
     async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
         return ()
 
-    async def person(self, who: str) -> SubjectData | None:
+    async def subject_data(self, who: str) -> SubjectData | None:
         return None
 
-    async def forget(self, who: str, now: Instant) -> ErasureReport:
+    async def start_erasure(self, who: str, now: Instant) -> ErasureReport:
         self._note("forget", who, now)
         return ErasureReport(("p1",), (CONVERSATION,), 2, 0, False)
 
@@ -498,7 +498,7 @@ class FakeStore(Store):
         self._note("forgotten_files", limit)
         return self.to_remove.pop(0) if self.to_remove else ()
 
-    async def erase(self, limit: int) -> bool:
+    async def continue_erasure(self, limit: int) -> bool:
         self._note("erase", limit)
         self.erasing -= 1
         return self.erasing >= 0
@@ -516,10 +516,10 @@ class FakeStore(Store):
     async def unsettled_accounts(self) -> Mapping[str, int]:
         return {}
 
-    async def alive(self) -> None:
+    async def ping(self) -> None:
         return
 
-    async def rethink(
+    async def discard_reply(
         self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
     ) -> OpenWork | None:
         self._note("rethink", conversation, attempt, tuple(answers), most, usage, money, now)
@@ -556,7 +556,7 @@ class FakeStore(Store):
         self._note("consent", conversation, opted_out, by, how, now)
         return self._work(now)
 
-    async def say(
+    async def enqueue_messages(
         self,
         conversation: str,
         drafts: Sequence[OutgoingContent],
@@ -592,11 +592,11 @@ class FakeStore(Store):
         self._note("close_conversation", conversation, silent_since, now)
         return self._work(now)
 
-    async def release(self, conversation: str, now: Instant) -> OpenWork:
+    async def queue_scheduled(self, conversation: str, now: Instant) -> OpenWork:
         self._note("release", conversation, now)
         return self._work(now)
 
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
+    async def unsummarised_messages(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         self._note("older_lines", conversation, shown, limit)
         return self.older
 
@@ -605,7 +605,7 @@ class FakeStore(Store):
     ) -> None:
         self._note("save_summary", conversation, text, upto, usage, money, periods, now)
 
-    async def spent(self, period: str) -> Mapping[str, int]:
+    async def ai_usage(self, period: str) -> Mapping[str, int]:
         return {}
 
 

@@ -96,7 +96,7 @@ class OpenAIResponder(Responder):
             heard = await self._listener.listen(client, turn.messages)
             pictures = await load_images([*turn.history, *turn.messages]) if self.options.shows_images else {}
             answer = await self._asker.ask(client, self._question(turn, pictures, heard), tools)
-            return Reply(parts=(OutgoingContent(text=words(answer)),), usage=answer.usage, readings=heard)
+            return Reply(parts=(OutgoingContent(text=words(answer)),), usage=answer.usage, transcripts=heard)
 
     async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
         """Have the model sum up what was said, without tools: in one request, or in several where it takes no more at once."""

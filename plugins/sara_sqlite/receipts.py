@@ -156,7 +156,7 @@ def _keep_early(db: Connection, receipt: DeliveryReceipt, now: Instant) -> None:
             receipt.at,
             failure.code,
             f"{failure.reason} ({failure.details})" if failure.details else failure.reason,
-            failure.then,
+            failure.action,
             failure.after,
             receipt.pricing and json.dumps(dict(receipt.pricing), default=str),
             int(receipt.counts),

@@ -133,7 +133,7 @@ class SqliteStore(Store):
             lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or ReplySideEffects())
         )
 
-    async def rethink(
+    async def discard_reply(
         self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
     ) -> OpenWork | None:
         return await self.database.write(lambda db: replying.rethink(db, conversation, attempt, answers, most, usage, money, now))
@@ -146,12 +146,12 @@ class SqliteStore(Store):
     async def end_tool(self, record: int, result: str, now: Instant) -> None:
         await self.database.write(lambda db: tooling.end(db, record, result, now))
 
-    async def postpone_reply(
+    async def fail_reply_attempt(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
         return await self.database.write(lambda db: replying.postpone(db, conversation, attempt, due, error, now, charged))
 
-    async def end_reply(
+    async def close_turn(
         self,
         conversation: str,
         answers: Sequence[str],
@@ -169,13 +169,13 @@ class SqliteStore(Store):
     async def begin_attempt(self, part: str, attempt_id: str, owner: str, now: Instant) -> None:
         await self.database.write(lambda db: delivering.begin(db, part, attempt_id, owner, now))
 
-    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
+    async def record_attempt(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: delivering.settle(db, attempt_id, outcome, now))
 
-    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+    async def resolve_in_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: delivering.settle_doubt(db, part, action, blind, now))
 
-    async def end_part(
+    async def cancel_outbound(
         self,
         part: str,
         state: Literal["cancelled", "failed", "parked"],
@@ -185,7 +185,7 @@ class SqliteStore(Store):
     ) -> OpenWork:
         return await self.database.write(lambda db: delivering.end_part(db, part, state, reason, now, instead))
 
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+    async def reschedule(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         return await self.database.write(lambda db: looking.look_again(db, conversation, kind, due, now, reason))
 
     async def hand_over(self, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
@@ -201,7 +201,7 @@ class SqliteStore(Store):
     ) -> OpenWork:
         return await self.database.write(lambda db: modes.consent(db, conversation, opted_out, by, how, now, notice))
 
-    async def say(
+    async def enqueue_messages(
         self,
         conversation: str,
         drafts: Sequence[OutgoingContent],
@@ -232,10 +232,10 @@ class SqliteStore(Store):
     async def close_conversation(self, conversation: str, silent_since: Instant, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: timing.close(db, conversation, silent_since, now))
 
-    async def release(self, conversation: str, now: Instant) -> OpenWork:
+    async def queue_scheduled(self, conversation: str, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: saying.release(db, conversation, now))
 
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
+    async def unsummarised_messages(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         return await self.database.read(lambda db: timing.older_lines(db, conversation, shown, limit))
 
     async def save_summary(
@@ -246,16 +246,16 @@ class SqliteStore(Store):
     async def recover(self, owner: str, now: Instant) -> RecoveryReport:
         return await self.database.write(lambda db: recovering.recover(db, owner, now))
 
-    async def farewell(self, owner: str, now: Instant) -> None:
+    async def mark_clean_shutdown(self, owner: str, now: Instant) -> None:
         await self.database.write(lambda db: recovering.farewell(db, owner, now))
 
     async def open_work(self, after: str | None, limit: int, before: Instant | None = None) -> Sequence[OpenWork]:
         return await self.database.read(lambda db: looking.due(db, after, limit, before))
 
-    async def clamp(self, latest: Instant, now: Instant) -> int:
+    async def reset_future_dues(self, latest: Instant, now: Instant) -> int:
         return await self.database.write(lambda db: looking.clamp(db, latest, now))
 
-    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+    async def retry_failed(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         return await self.database.write(lambda db: looking.revive(db, conversation, kind, now))
 
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
@@ -287,10 +287,10 @@ class SqliteStore(Store):
     async def forget_files(self, names: Sequence[str], now: Instant) -> None:
         await self.database.write(lambda db: attachments.forget(db, names, now))
 
-    async def spent(self, period: str) -> Mapping[str, int]:
+    async def ai_usage(self, period: str) -> Mapping[str, int]:
         return await self.database.read(lambda db: spending.spent(db, period))
 
-    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+    async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
         return await self.database.read(lambda db: billing.billed(db, account, month))
 
     async def conversations(self, limit: int, search: str | None = None) -> Sequence[ConversationSummary]:
@@ -308,7 +308,7 @@ class SqliteStore(Store):
     async def find(self, message: str) -> StoredMessage | None:
         return await self.database.read(lambda db: looking.find(db, message))
 
-    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+    async def list_failed(self, limit: int) -> Sequence[StoredMessage]:
         return await self.database.read(lambda db: looking.given_up(db, limit))
 
     async def timeline(self, message: str) -> Sequence[TimelineEvent]:
@@ -320,7 +320,7 @@ class SqliteStore(Store):
     async def counts(self) -> Mapping[str, int]:
         return await self.database.read(looking.counts)
 
-    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
+    async def unparsed_payloads(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
         return await self.database.read(lambda db: looking.set_aside(db, after, limit, since))
 
     async def account_events(self, account: str, since: Instant) -> Sequence[AccountEvent]:
@@ -332,7 +332,7 @@ class SqliteStore(Store):
     async def unsettled_accounts(self) -> Mapping[str, int]:
         return await self.database.read(looking.unsettled)
 
-    def place(self) -> Path:
+    def data_directory(self) -> Path:
         return self.database.path.parent
 
     async def search(self, words: str, limit: int) -> Sequence[SearchHit]:
@@ -344,10 +344,10 @@ class SqliteStore(Store):
     async def attachments(self, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
         return await self.database.read(lambda db: finding.files(db, conversation, after, limit))
 
-    async def person(self, who: str) -> SubjectData | None:
+    async def subject_data(self, who: str) -> SubjectData | None:
         return await self.database.read(lambda db: dossier.dossier(db, who))
 
-    async def forget(self, who: str, now: Instant) -> ErasureReport:
+    async def start_erasure(self, who: str, now: Instant) -> ErasureReport:
         await aside(lambda _: self.database.key.make())
         told, since = await self.database.write(lambda db: forgetting.begin(db, who, now))
         held = await aside(lambda _: copies.copies(self.database.path, self._backups, since))
@@ -356,7 +356,7 @@ class SqliteStore(Store):
     async def forgotten_files(self, limit: int) -> Sequence[str]:
         return await self.database.read(lambda db: forgetting.files(db, limit))
 
-    async def erase(self, limit: int) -> bool:
+    async def continue_erasure(self, limit: int) -> bool:
         return await self.database.write(lambda db: forgetting.step(db, limit)) or await self._cleaning.step()
 
     async def expire(self, before: Instant | None, limit: int, now: Instant) -> int:
@@ -370,13 +370,13 @@ class SqliteStore(Store):
     async def backup(self, target: Path, kept_in: Path | None = None) -> Mapping[str, int]:
         return await aside(lambda stop: backup.save(self.database.path, target, self._clock(), stop, kept_in))
 
-    async def examine(self, backup: Path) -> Mapping[str, int]:
+    async def inspect_backup(self, backup: Path) -> Mapping[str, int]:
         return await aside(lambda stop: restore.examine(self.database.path, backup, stop))
 
     async def restore(self, backup: Path, now: Instant) -> Mapping[str, Any]:
         return await aside(lambda stop: restore.restore(self.database.path, backup, now, stop))
 
-    async def alive(self) -> None:
+    async def ping(self) -> None:
         await self.database.write(
             lambda db: db.execute(
                 "INSERT INTO counters (name, value) VALUES ('alive', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"

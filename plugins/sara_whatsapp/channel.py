@@ -64,7 +64,7 @@ class WhatsAppChannel(Channel):
         self.account = f"whatsapp:{options.phone_number_id}"
         self.webhook = options.webhook
         self.on_doubt = options.on_doubt
-        self.doubt_hold = options.doubt_hold
+        self.doubt_timeout = options.doubt_hold
         self._options = options
         self._context = context
         self._name = context.name
@@ -226,7 +226,7 @@ class WhatsAppChannel(Channel):
     def is_address(self, person: Identity) -> bool:
         return is_address(person)
 
-    def outside_window(self) -> OutgoingContent | None:
+    def reopen_template(self) -> OutgoingContent | None:
         return self._outside
 
     def _template_of(self, options: WhatsAppOptions) -> OutgoingContent | None:

@@ -117,7 +117,7 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
     async def ask() -> int:
         async with _unopened(config) as (store, state), _unpacked(file, state, with_media=False) as (saved, contents):
             with _named(saved, file):
-                held = await store.examine(saved)
+                held = await store.inspect_backup(saved)
         print(_before(file, held, contents, wall_clock()))
         return 0
 
@@ -145,7 +145,7 @@ def restore(config: Path, file: Path, *, yes: bool, as_json: bool) -> int:
 async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dict[str, Any]:
     """Put files and store back. Files come first: their names are never given twice, so none is in the way, and what no row names
     in the end the next start removes. The present ones are kept aside as the present store is."""
-    await store.examine(saved)  # before anything is changed; also says whether a daemon is running
+    await store.inspect_backup(saved)  # before anything is changed; also says whether a daemon is running
     try:
         brought = await in_thread(archive.Brought.put_back, saved.parent / archive.MEDIA, media_in(state), now)
     except OSError as error:

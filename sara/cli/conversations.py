@@ -146,7 +146,7 @@ async def _print_unhealthy(house: OfflineContext, limit: int, *, as_json: bool) 
             each.conversation,
             each.name or ("" if each.phone else each.contact),
             number_of(each.phone),
-            (WORDS[each.what] + (f": {each.detail}" if each.detail else ""), "red"),
+            (WORDS[each.reason] + (f": {each.detail}" if each.detail else ""), "red"),
             age(each.since, now),
         ]
         for each in found

@@ -104,7 +104,7 @@ def operators_of(config: Config) -> list[tuple[str, str]]:
 
 async def _has_written(store: Store, account: str, to: str) -> bool:
     """Whether somebody wrote on an account, whatever the spelling of their number; looked for among their first messages."""
-    found = await store.person(to)
+    found = await store.subject_data(to)
     for conversation in found.conversations if found is not None else ():
         if (await store.conversation(conversation)).account == account:
             messages = await store.messages(conversation, None, _FIRST_MESSAGES)

@@ -32,7 +32,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
             return 0 if found_any or who is None else unknown(who)
         if who is None:
             return fail("say whose: a contact (p3), a telephone number, a user id or a conversation (c7)", 2)
-        found = await house.store.person(who)
+        found = await house.store.subject_data(who)
         if found is None:
             return fail(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
         if person:
@@ -49,7 +49,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
 
 async def _bodies(house: OfflineContext) -> int:
     after: str | None = None
-    while page := await house.store.set_aside(after, PAGE_OF_BODIES):
+    while page := await house.store.unparsed_payloads(after, PAGE_OF_BODIES):
         for item in page:
             body, encoding = item.shown()
             channel = house.names.get(item.account, item.account.partition(":")[0])

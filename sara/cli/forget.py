@@ -68,7 +68,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         "conversations": list(told.conversations),
         "messages": told.messages,
         "files": told.files,
-        "still_out": told.still_out,
+        "still_out": told.opt_out_retained,
         "copies": dict(told.copies),
     }
 
@@ -89,7 +89,7 @@ async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
 async def _before(config: Path, who: str) -> str:
     """What will be erased. Raises SaraError if there is no such person."""
     async with open_store(config, read_only=True) as house:
-        found = await house.store.person(who)
+        found = await house.store.subject_data(who)
         if found is None:
             raise SaraError(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
         messages = files = 0

@@ -64,7 +64,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
         known = {(job["kind"], job["key"]) for job in jobs}
         jobs = [dict(each) async for each in house.queue.entries(limit) if (each["kind"], each["key"]) not in known] + jobs
         jobs = sorted(jobs, key=lambda job: int(job["due"]))[:limit]
-        gone = await house.store.given_up(limit)
+        gone = await house.store.list_failed(limit)
         if as_json:
             for job in jobs:
                 job["due"] = iso(job["due"])
@@ -133,7 +133,7 @@ def retry(config: Path, jobs: Sequence[str], *, everything: bool, as_json: bool)
     """Give what was given up another chance."""
 
     async def find(house: OfflineContext) -> list[str]:
-        return list(dict.fromkeys(_job_of(message) for message in await house.store.given_up(100_000)))
+        return list(dict.fromkeys(_job_of(message) for message in await house.store.list_failed(100_000)))
 
     async def main() -> int:
         named = list(jobs)
@@ -165,7 +165,7 @@ async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bo
             for kind, key in pairs_of:
                 if action == "retry":
                     # The next start's first sweep wakes what is due.
-                    results.append(asdict(await house.store.revive(key, kind, wall_clock())))
+                    results.append(asdict(await house.store.retry_failed(key, kind, wall_clock())))
                 else:
                     results.append(asdict(await house.store.drop(key, kind, wall_clock())))
                     await house.queue.drop(kind, key)

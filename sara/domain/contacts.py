@@ -60,5 +60,5 @@ class ErasureReport:
     conversations: tuple[str, ...]
     messages: int
     files: int
-    still_out: bool
+    opt_out_retained: bool
     copies: Mapping[str, Instant] = field(default_factory=dict)

@@ -87,7 +87,7 @@ class UnhealthyConversation:
     account: str
     contact: str
     name: str | None
-    what: Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
+    reason: Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
     since: Instant
     detail: str = ""
     phone: str | None = None

@@ -24,7 +24,7 @@ class DeliveryFailure:
 
     code: str
     reason: str
-    then: Literal["end", "later", "window", "plain", "channel"] = "end"
+    action: Literal["end", "later", "window", "plain", "channel"] = "end"
     after: Milliseconds | None = None
     remedy: str = ""
     details: str = ""

@@ -84,7 +84,7 @@ class NotSent(SaraError):
         super().__init__(message)
         self.after = after
         self.scope = scope
-        self.own_fault = own_fault
+        self.message_at_fault = own_fault
         self.remedy = remedy
 
 

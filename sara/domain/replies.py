@@ -94,7 +94,7 @@ class Reply:
 
     parts: tuple[OutgoingContent, ...]
     usage: Usage | None = None
-    readings: Mapping[str, str] = field(default_factory=dict)
+    transcripts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,16 +35,16 @@ class MessageCatalog:
         """The codes of all languages that have texts."""
         return tuple(self._texts)
 
-    def say(self, key: str, /, language: str | None = None, **values: object) -> str:
+    def render(self, key: str, /, language: str | None = None, **values: object) -> str:
         """The text under `key` with its values put in, once: braces in a value stay what they are.
 
         `pt-BR` is answered in `pt`, a language without that text in the default one. Raises KeyError for a key that no text has.
         """
         return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), self._text(key, language))
 
-    def everywhere(self, key: str, /, **values: object) -> Mapping[str, str]:
+    def render_all(self, key: str, /, **values: object) -> Mapping[str, str]:
         """The same in every language, by its code, and in the default one under ""."""
-        return {"": self.say(key, None, **values)} | {code: self.say(key, code, **values) for code in self._texts}
+        return {"": self.render(key, None, **values)} | {code: self.render(key, code, **values) for code in self._texts}
 
     def _text(self, key: str, language: str | None) -> str:
         for code in (language, self._default):

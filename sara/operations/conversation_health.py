@@ -74,13 +74,13 @@ class ConversationHealth:
 
     def tell(self, found: Sequence[UnhealthyConversation]) -> None:
         """Report what is there, and clear what is over."""
-        counts: Counter[str] = Counter(each.what for each in found)
+        counts: Counter[str] = Counter(each.reason for each in found)
         self.counts = {what: counts[what] for what in WORDS}
         for what, words in WORDS.items():
             if not counts[what]:
                 self._problems.clear(f"conversations:{what}")
                 continue
-            first = next(each for each in found if each.what == what)
+            first = next(each for each in found if each.reason == what)
             others = f" and {counts[what] - 1} more" if counts[what] > 1 else ""
             self._problems.report(
                 f"conversations:{what}",

@@ -51,7 +51,7 @@ class ErasureService:
     async def forget(self, who: str) -> ErasureReport:
         """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
         async with self._one_at_a_time:
-            told = await self._store.forget(who, self._clock())
+            told = await self._store.start_erasure(who, self._clock())
             log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
             await self._drop_jobs(told)
             if self._end_downloads is not None:
@@ -92,7 +92,7 @@ class ErasureService:
     async def _finish(self) -> None:
         # Files first: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
         erased = False
-        while await self._files.drop_forgotten() or await self._store.erase(STEP):
+        while await self._files.drop_forgotten() or await self._store.continue_erasure(STEP):
             erased = True
             await sleep(BETWEEN)
         if erased:

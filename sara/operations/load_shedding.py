@@ -37,7 +37,7 @@ class IntakeGuard:
         self._store = store
         self._problems = problems
         self._free = free or _free_bytes
-        self.room = True
+        self.accepting = True
 
     async def run(self, ended: asyncio.Event) -> None:
         """Look every few seconds until `ended`."""
@@ -67,11 +67,11 @@ class IntakeGuard:
             f"more than {MOST_WAITING} messages wait for an answer",
             "see why no answers are made; until then no new messages are taken in, and the provider keeps them",
         )
-        self.room = enough_disk and bearable
+        self.accepting = enough_disk and bearable
 
     def _least_free(self) -> tuple[int, Path]:
         """Where there is least room: the state directory, or the disk that the store has for itself."""
-        places = {self._state, self._store.place() or self._state}
+        places = {self._state, self._store.data_directory() or self._state}
         return min((self._free(place), place) for place in places)
 
     def _judge(self, key: str, good: bool, message: str, remedy: str) -> bool:

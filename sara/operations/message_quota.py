@@ -45,7 +45,7 @@ class MessageQuotaMonitor:
         budget = route.channel.monthly_budget or 0
         month = month_of(self._clock())
         try:
-            used = (await self._store.billed(route.channel.account, month)).get("counted", 0)
+            used = (await self._store.message_counts(route.channel.account, month)).get("counted", 0)
         except SaraError as error:
             log.warning("budget_unknown", channel=route.name, error=type(error).__name__)
             return

@@ -45,7 +45,7 @@ class OperatorActions:
         if pause:
             change = Handoff(OPERATOR, sanitize_text(reason), "paused", None if for_ is None else now + for_)
         else:
-            change = self._handing.quietly(route, OPERATOR, sanitize_text(reason), now)
+            change = self._handing.start_silently(route, OPERATOR, sanitize_text(reason), now)
             if for_ is not None:
                 change = Handoff(OPERATOR, change.reason, "human", now + for_)
         log.info("handed_over", conversation=conversation, mode=change.mode, actor=OPERATOR)
@@ -86,8 +86,8 @@ class OperatorActions:
             raise SaraError(f"the text is longer than {LONGEST} characters")
         drafts = list(route.channel.compose(OutgoingContent(text, markdown=markdown)))
         log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
-        work = await self._store.say(conversation, drafts, OPERATOR, OPERATOR, now, at)
-        view, longer = await self._store.timer_view(conversation, 1), self._handing.quietly(route, OPERATOR, "", now)
+        work = await self._store.enqueue_messages(conversation, drafts, OPERATOR, OPERATOR, now, at)
+        view, longer = await self._store.timer_view(conversation, 1), self._handing.start_silently(route, OPERATOR, "", now)
         if view is None or view.mode != "human" or view.mode_until is None or longer.until is None:
             return [work]
         if view.mode_until >= longer.until:

@@ -139,4 +139,4 @@ def _closed(route: ChannelBinding) -> str:
 
 
 def _asks(route: ChannelBinding) -> str:
-    return _TEMPLATE if route.channel.outside_window() is not None else ""
+    return _TEMPLATE if route.channel.reopen_template() is not None else ""

@@ -109,14 +109,14 @@ class DeliveryHandler:
         if view.state == "in_doubt":
             return await self._end_doubt(view, route, now)
         if view.opted_out and part.purpose in ("reply", "template"):
-            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "opted_out", now))
+            return await self._tell_replies(await self._store.cancel_outbound(part.id, "cancelled", "opted_out", now))
         if view.mode != "bot" and part.purpose == "reply":
             # The store ends these when a conversation is handed over; this one came back, from a doubt or by hand.
             state: Literal["cancelled", "parked"] = "cancelled" if view.mode == "human" else "parked"
             reason = "handed_over" if view.mode == "human" else "paused"
-            return await self._tell_replies(await self._store.end_part(part.id, state, reason, now))
+            return await self._tell_replies(await self._store.cancel_outbound(part.id, state, reason, now))
         if not view.marketing and part.content.get("category") == "marketing":
-            return await self._tell_replies(await self._store.end_part(part.id, "cancelled", "no_marketing", now))
+            return await self._tell_replies(await self._store.cancel_outbound(part.id, "cancelled", "no_marketing", now))
         if view.not_before > now:
             return Reschedule(view.not_before)
         if self._lanes.on_hold(route.deliver_lane):
@@ -136,26 +136,26 @@ class DeliveryHandler:
             severity="warning",
             lasts=DAY,
         )
-        instead = route.channel.outside_window() if view.part.purpose in ("reply", "operator") else None
+        instead = route.channel.reopen_template() if view.part.purpose in ("reply", "operator") else None
         log.info("parked", part=view.part.id, reason="window_closed", instead=instead is not None)
-        work = await self._store.end_part(view.part.id, "parked", "window_closed", now, instead)
+        work = await self._store.cancel_outbound(view.part.id, "parked", "window_closed", now, instead)
         return await self._tell_replies(work)
 
     async def _end_doubt(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         channel = route.channel
         ending = in_doubt.decide(
-            view, channel.on_doubt, channel.doubt_hold, now, self._policy, correlates=channel.receipts_carry_attempt
+            view, channel.on_doubt, channel.doubt_timeout, now, self._policy, correlates=channel.receipts_carry_attempt
         )
         if isinstance(ending, in_doubt.WaitForReceipt):
-            work = await self._store.look_again(view.part.conversation, "deliver", ending.until, now)
+            work = await self._store.reschedule(view.part.conversation, "deliver", ending.until, now)
             return Done() if work.deliver_due is None else Reschedule(min(ending.until, work.deliver_due))
         log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
-        return await self._tell_replies(await self._store.settle_doubt(view.part.id, ending.action, ending.blind, now))
+        return await self._tell_replies(await self._store.resolve_in_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
         if self._strays.blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
-            self._lanes.unavailable(
+            self._lanes.block(
                 route.deliver_lane,
                 f"{route.name} cannot send: too many of its calls do not end",
                 "restart SARA to end them; mend or replace the channel's plugin",
@@ -163,7 +163,7 @@ class DeliveryHandler:
             return None
         attempt = self._new_id()
         await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
-        self._lanes.sends(route.deliver_lane, attempt)
+        self._lanes.track(route.deliver_lane, attempt)
         begun = self._clock()
         with self._lanes.trying(route.deliver_lane):
             outcome = await self._try(view, route, attempt, begun)
@@ -171,14 +171,14 @@ class DeliveryHandler:
         if outcome.state in ("accepted", "refused") or outcome.closes_window:
             # A refusal is an answer too: the other end is there.
             if outcome.external_id is not None:
-                self._lanes.sends(route.deliver_lane, outcome.external_id)
-            self._lanes.well(route.deliver_lane, view.part.conversation, begun)
+                self._lanes.track(route.deliver_lane, outcome.external_id)
+            self._lanes.record_success(route.deliver_lane, view.part.conversation, begun)
         if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
             if self._hooks.any("message_sent"):
                 message = await self._store.find(view.part.id)
-                self._hooks.later("message_sent", message=message)
+                self._hooks.call_soon("message_sent", message=message)
         else:
             log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
         return await self._tell_replies(work)
@@ -209,7 +209,7 @@ class DeliveryHandler:
         except Rejected as error:
             return self._refused(route, error)
         except ChannelUnavailable as error:
-            self._lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
+            self._lanes.block(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
             return AttemptResult("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
         except DeliveryUnknown as error:
             self._stumbled(view, route, str(error), begun)
@@ -234,7 +234,7 @@ class DeliveryHandler:
         now = self._clock()
         if error.scope == "channel":
             told = f"{route.name} has to wait: {error}"
-            self._lanes.busy(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
+            self._lanes.throttle(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
             return AttemptResult("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
         if error.remedy:
             tell_limit(self._problems, route, str(error), error.remedy)
@@ -243,7 +243,7 @@ class DeliveryHandler:
             return AttemptResult("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
         calls, most = view.attempts + 1, None
         failures = calls
-        if not error.own_fault:
+        if not error.message_at_fault:
             alone = self._stumbled(view, route, str(error), begun)
             failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
@@ -251,7 +251,7 @@ class DeliveryHandler:
             calls,
             view.first_at or now,
             now,
-            own_fault=error.own_fault,
+            own_fault=error.message_at_fault,
             after=error.after,
             chance=self._chance(),
             failures=failures,
@@ -269,7 +269,7 @@ class DeliveryHandler:
 
     def _stumbled(self, view: DeliveryView, route: ChannelBinding, how: str, begun: Instant) -> int:
         is_first = view.attempts == 0 and view.doubts == 0
-        return self._lanes.stumbled(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
+        return self._lanes.record_failure(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
 
     def _conversation_pause(self, view: DeliveryView, after: Milliseconds | None) -> Milliseconds:
         """How long a conversation has to wait now; twice as long each time in a row."""
@@ -285,7 +285,7 @@ class DeliveryHandler:
         wait = SETTLE_FIRST
         while True:
             try:
-                return await self._store.settle(attempt, outcome, self._clock())
+                return await self._store.record_attempt(attempt, outcome, self._clock())
             except StoreUnavailable:
                 if self.draining:
                     raise
@@ -302,4 +302,4 @@ class DeliveryHandler:
 
 def mark_in_doubt(route: ChannelBinding, now: Instant, error: str, details: str = "") -> AttemptResult:
     """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
-    return AttemptResult("in_doubt", "in_doubt", now + route.channel.doubt_hold, error=error, details=details)
+    return AttemptResult("in_doubt", "in_doubt", now + route.channel.doubt_timeout, error=error, details=details)

@@ -23,7 +23,7 @@ def compose_notice(channel: Channel, text: str) -> OutgoingContent:
 
 def wording(texts: MessageCatalog, channel: Channel, key: str, **values: str) -> LocalizedContent:
     """One of SARA's own texts in all languages, in the channel's own dialect."""
-    return {language: compose_notice(channel, said) for language, said in texts.everywhere(key, **values).items()}
+    return {language: compose_notice(channel, said) for language, said in texts.render_all(key, **values).items()}
 
 
 class HandoffFactory:
@@ -33,7 +33,7 @@ class HandoffFactory:
         self._routes = routes
         self._texts = texts
 
-    def over(
+    def start(
         self, route: ChannelBinding, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False
     ) -> Handoff:
         """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
@@ -42,7 +42,7 @@ class HandoffFactory:
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return Handoff(by, reason, "human", until, notice, self._tell(route, reason, name))
 
-    def quietly(self, route: ChannelBinding, by: str, reason: str, since: Instant) -> Handoff:
+    def start_silently(self, route: ChannelBinding, by: str, reason: str, since: Instant) -> Handoff:
         """A person answers already since `since`: nobody has to be told."""
         policy = route.policy.hand_over
         return Handoff(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
@@ -53,7 +53,7 @@ class HandoffFactory:
             return None
         # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
         values = {"name": one_line(name or "") or "?", "reason": one_line(reason)}
-        text = self._texts.say("operator_call", to.policy.language)
+        text = self._texts.render("operator_call", to.policy.language)
         return OperatorNotification(to.channel.account, person_of(notify.to), compose_notice(to.channel, text), values)
 
     def operators(self, route: ChannelBinding) -> tuple[Identity, ...]:

@@ -137,7 +137,7 @@ class InboundHandler:
         last: dict[str, UnparsedPayload] = {}
         after: str | None = None
         try:
-            while page := await self._store.set_aside(after, PAGE, now - DAY):
+            while page := await self._store.unparsed_payloads(after, PAGE, now - DAY):
                 for item in page:
                     counts[item.account] += 1
                     last[item.account] = item
@@ -172,9 +172,9 @@ class InboundHandler:
 
     async def _fire(self, taken: AcceptResult) -> None:
         for message in taken.stored:
-            await self._hooks.fire("message_received", message=message)
+            await self._hooks.call("message_received", message=message)
         for message, receipt in taken.receipts:
-            await self._hooks.fire("delivery_changed", message=message, receipt=receipt)
+            await self._hooks.call("delivery_changed", message=message, receipt=receipt)
 
     def _tell(self, route: ChannelBinding, reception: WebhookResult) -> None:
         for item in reception.set_aside:
@@ -281,8 +281,8 @@ class InboundRules:
         """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
         if not echo.says:
             return None
-        reason = self._texts.say("operator_reason_phone", route.policy.language)
-        return _unless_over(self._handing.quietly(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
+        reason = self._texts.render("operator_reason_phone", route.policy.language)
+        return _unless_over(self._handing.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
         """Whether a message is a common word that may be an order, or the answer to a question."""
@@ -308,10 +308,10 @@ class InboundRules:
         if meaning.what == "hand_over":
             if not route.policy.hand_over.words:
                 return plain
-            reason = self._texts.say("operator_reason_customer", route.policy.language)
+            reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username
             since = timestamps.started_at(message.at, now)
-            over = _unless_over(self._handing.over(route, "customer", reason, name, since), now)
+            over = _unless_over(self._handing.start(route, "customer", reason, name, since), now)
             return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return InboundDecision(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
@@ -327,12 +327,12 @@ class InboundRules:
         """What a message orders, written, chosen from what was offered, or written into an earlier message."""
         if message.corrects is not None:
             edited = message.corrects
-            return self._words.meaning(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
+            return self._words.match(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
         if not message.answer:
             return None
         if message.choice is not None:
-            return self._words.meaning(message.choice)
-        return self._words.meaning(message.text) if message.kind in ("text", "button") else None
+            return self._words.match(message.choice)
+        return self._words.match(message.text) if message.kind in ("text", "button") else None
 
 
 def _unless_over(change: Handoff, now: Instant) -> Handoff | None:

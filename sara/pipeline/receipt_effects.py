@@ -24,11 +24,11 @@ def follow(
         if receipt.failure is not None:
             _failed(route, message, receipt.failure, lanes, problems)
         elif receipt.status != "failed":
-            lanes.arrived(route.deliver_lane, *filter(None, (receipt.attempt_id, receipt.external_id)))
+            lanes.confirm_delivery(route.deliver_lane, *filter(None, (receipt.attempt_id, receipt.external_id)))
     known = [receipt for _, receipt in taken.receipts]
     for receipt in receipts:
         # Also one that came before the answer to its request: what it says of the channel holds already.
-        if receipt.failure is not None and receipt.failure.then == "channel" and receipt not in known:
+        if receipt.failure is not None and receipt.failure.action == "channel" and receipt not in known:
             _rest(route, receipt.failure, lanes)
 
 
@@ -40,19 +40,19 @@ def tell_limit(problems: ProblemReporter, route: ChannelBinding, told: str, reme
 def _failed(
     route: ChannelBinding, message: StoredMessage, failure: DeliveryFailure, lanes: LaneBreaker, problems: ProblemReporter
 ) -> None:
-    if failure.then == "channel" and message.state not in _LEFT_SINCE:
+    if failure.action == "channel" and message.state not in _LEFT_SINCE:
         _rest(route, failure, lanes)
     if message.state == "failed":
         remedy = failure.remedy or "`sara why` shows it; the conversation goes on"
         told = f"{route.name}: a message was taken and not delivered: {failure.code}: {failure.reason}"
         problems.report(f"failed:{route.name}", told, remedy, severity="warning", lasts=DAY)
-    elif failure.then == "later" and failure.remedy and message.state not in _LEFT_SINCE:
+    elif failure.action == "later" and failure.remedy and message.state not in _LEFT_SINCE:
         tell_limit(problems, route, f"{failure.code}: {failure.reason}", failure.remedy)
 
 
 def _rest(route: ChannelBinding, failure: DeliveryFailure, lanes: LaneBreaker) -> None:
     told = f"{failure.code}: {failure.reason}"
     if failure.after is not None:
-        lanes.busy(route.deliver_lane, failure.after, f"{route.name} has to wait: {told}", failure.remedy)
+        lanes.throttle(route.deliver_lane, failure.after, f"{route.name} has to wait: {told}", failure.remedy)
     else:
-        lanes.unavailable(route.deliver_lane, f"{route.name} cannot send: {told}", failure.remedy, told_later=True)
+        lanes.block(route.deliver_lane, f"{route.name} cannot send: {told}", failure.remedy, told_later=True)

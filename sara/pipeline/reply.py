@@ -134,7 +134,7 @@ class ReplyHandler:
         if route is None:
             return Done()
         if not view.waiting:
-            return _end(await self._store.end_reply(job.key, (), "skipped", "", now)) if view.due is not None else Done()
+            return _end(await self._store.close_turn(job.key, (), "skipped", "", now)) if view.due is not None else Done()
         if not route.responders:
             return await self._wait(view, reply_gates.Defer(now + reply_gates.BLOCKED_LOOK, blocked=True), now)
         facts = reply_gates.GateContext(now, self._lanes.held(route.deliver_lane))
@@ -152,12 +152,12 @@ class ReplyHandler:
                 said = self._said(view, route, decision)
                 if isinstance(decision.then, reply_gates.Skip):
                     return await self._skip(view, decision.then, said, now)
-                await self._wake_delivery(await self._store.end_reply(view.conversation, (), "skipped", "", now, said=said))
+                await self._wake_delivery(await self._store.close_turn(view.conversation, (), "skipped", "", now, said=said))
                 return await self._follow(view, route, decision.then, now)
         return await self._answer(view, route, now)
 
     def _said(self, view: ReplyView, route: ChannelBinding, say: reply_gates.SendNotice) -> OneTimeNotice:
-        words = self._manners.texts.say(say.key, view.contact.language or route.policy.language, **say.values)
+        words = self._manners.texts.render(say.key, view.contact.language or route.policy.language, **say.values)
         return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
     async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
@@ -165,7 +165,7 @@ class ReplyHandler:
         if skip.reason in _SKIPPED:
             what, remedy = _SKIPPED[skip.reason]
             self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
-        work = await self._store.end_reply(view.conversation, skip.messages, "skipped", skip.reason, now, said=said)
+        work = await self._store.close_turn(view.conversation, skip.messages, "skipped", skip.reason, now, said=said)
         await self._wake_delivery(work)
         return _end(work)
 
@@ -176,12 +176,12 @@ class ReplyHandler:
         if on is not None:
             self._lanes.wait(on, view.conversation, view.waiting[0].at, wait.until)
         why = (wait.reason,) if wait.reason else ()
-        await self._store.look_again(view.conversation, "reply", wait.until, now, *why)
+        await self._store.reschedule(view.conversation, "reply", wait.until, now, *why)
         if view.delivery != "clear":
             # What was in the way may have gone before that was written, and then nobody will wake us.
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
             if again is not None and again.delivery == "clear":
-                await self._store.look_again(view.conversation, "reply", now, now)
+                await self._store.reschedule(view.conversation, "reply", now, now)
                 return Reschedule(now)
         return Reschedule(wait.until)
 
@@ -196,7 +196,7 @@ class ReplyHandler:
             return await self._over_budget(view, route, error, now)
         self._lanes.prepares(route.deliver_lane)
         try:
-            async with self._presence.shown(route, view.waiting, lambda: self._is_wanted(view.conversation)):
+            async with self._presence.active(route, view.waiting, lambda: self._is_wanted(view.conversation)):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 with self._lanes.trying(route.reply_lane):
                     reply, toolbox = await self._asking.ask(route, turn, partial(self._toolbox, view, route, attempt, now), until)
@@ -204,7 +204,7 @@ class ReplyHandler:
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
             if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
-                again = await self._store.rethink(
+                again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
                 if again is not None:
@@ -228,8 +228,8 @@ class ReplyHandler:
                 view, route, attempt, answers, ResponderCrashed(f"the answer could not be used: {type(error).__name__}")
             )
         await self._wake_delivery(work, *others)
-        self._lanes.well(route.reply_lane, view.conversation, self._clock())
-        self._hooks.later("reply_ready", conversation=view.conversation, answers=answers)
+        self._lanes.record_success(route.reply_lane, view.conversation, self._clock())
+        self._hooks.call_soon("reply_ready", conversation=view.conversation, answers=answers)
         return _end(work)
 
     async def _is_wanted(self, conversation: str) -> bool:
@@ -255,7 +255,7 @@ class ReplyHandler:
             return None
         log.info("handed_over", conversation=view.conversation, by="assistant")
         name = view.contact.name or view.contact.username
-        return self._manners.handing.over(route, "assistant", toolbox.wanted, name, now, announced=True)
+        return self._manners.handing.start(route, "assistant", toolbox.wanted, name, now, announced=True)
 
     async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
@@ -269,7 +269,7 @@ class ReplyHandler:
         return await self._skip(view, skip, self._said(view, route, say), now)
 
     def _tell_unpriced(self, reply: Reply) -> None:
-        if reply.usage is not None and self._manners.spending.unpriced(reply.usage):
+        if reply.usage is not None and self._manners.spending.has_no_price(reply.usage):
             self._problems.report(
                 "budget:price",
                 f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
@@ -285,7 +285,9 @@ class ReplyHandler:
         calls = view.attempts + 1
         decision = retry.GiveUpRetrying("given_up") if isinstance(error, GiveUp) else self._again(view, route, error, calls, now)
         if isinstance(error, GiveUp):
-            self._lanes.well(route.reply_lane, view.conversation, now)  # a refusal is an answer too: the other end is there
+            self._lanes.record_success(
+                route.reply_lane, view.conversation, now
+            )  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.GiveUpRetrying):
             log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
@@ -296,17 +298,17 @@ class ReplyHandler:
                 detail=error.detail,
             )
             key = "fallback" if isinstance(error, GiveUp) else "apology"
-            words = self._manners.texts.say(key, view.contact.language or route.policy.language)
+            words = self._manners.texts.render(key, view.contact.language or route.policy.language)
             tells = route.policy.apologise or isinstance(error, ContentRefused)
             sorry = [compose_notice(route.channel, words)] if tells and not view.apologised else []
             reason = f"{decision.reason}: {_in_full(error)}"
-            work = await self._store.end_reply(view.conversation, answers, "dead", reason, now, sorry)
+            work = await self._store.close_turn(view.conversation, answers, "dead", reason, now, sorry)
             await self._wake_delivery(work)
             return _end(work)
         # What a person has to mend says nothing about these messages, however often the call is made meanwhile.
         charged = isinstance(error, RetryLater) and not _is_refused(error)
         try:
-            await self._store.postpone_reply(view.conversation, attempt, decision.at, _in_full(error), now, charged)
+            await self._store.fail_reply_attempt(view.conversation, attempt, decision.at, _in_full(error), now, charged)
         except Conflict:
             return Reschedule(now)
         return Reschedule(decision.at)
@@ -324,7 +326,7 @@ class ReplyHandler:
             return retry.RetryAt(now + retry.back_off(self._policy, alone + 1) if alone else now)
         failures, most = calls, None
         if error.scope == "responder":
-            alone = self._lanes.stumbled(lane, str(error), view.conversation, is_first=calls == 1)
+            alone = self._lanes.record_failure(lane, str(error), view.conversation, is_first=calls == 1)
             failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
         decision = retry.decide(
             self._policy,

@@ -109,7 +109,7 @@ class TimerHandler:
                 notice = wording(self._manners.texts, route.channel, "hand_back") if view.mode == "human" else {}
                 await self._wake(await self._store.hand_back(view.conversation, "sara", now, notice))
             case "release":
-                await self._wake(await self._store.release(view.conversation, now))
+                await self._wake(await self._store.queue_scheduled(view.conversation, now))
             case "follow_up":
                 await self._wake(await self._store.follow_up(view.conversation, self._question(view, route), silent_since, now))
             case "close":
@@ -124,7 +124,7 @@ class TimerHandler:
         wanted = route.policy.follow_up
         if wanted is not None and wanted.text is not None:
             return compose_notice(route.channel, wanted.text)
-        words = self._manners.texts.say("follow_up", view.contact.language or route.policy.language)
+        words = self._manners.texts.render("follow_up", view.contact.language or route.policy.language)
         return compose_notice(route.channel, words)
 
     async def _wake(self, work: OpenWork) -> None:
@@ -135,9 +135,9 @@ class TimerHandler:
     async def _summarise(self, view: TimerView, route: ChannelBinding, now: Instant) -> Instant | None:
         spending = self._manners.spending
         periods = spending.periods(now)
-        if spending.bounded and spending.used_up([dict(await self._store.spent(period)) for period in periods]):
+        if spending.bounded and spending.used_up([dict(await self._store.ai_usage(period)) for period in periods]):
             return now + NOT_NOW
-        former, lines = await self._store.older_lines(view.conversation, timers.shown(route.policy), SUMMED_AT_ONCE)
+        former, lines = await self._store.unsummarised_messages(view.conversation, timers.shown(route.policy), SUMMED_AT_ONCE)
         if not lines:
             return now + NOT_NOW
         try:

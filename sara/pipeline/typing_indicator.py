@@ -39,7 +39,7 @@ class TypingIndicator:
         self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
-    async def shown(
+    async def active(
         self, route: ChannelBinding, lines: tuple[HistoryMessage, ...], is_wanted: Callable[[], Awaitable[bool]] = _always
     ) -> AsyncIterator[None]:
         """While this lasts, the sender of `lines` sees that they were read and are being answered. Typing ends earlier once the

@@ -43,7 +43,7 @@ class Channel(PluginObject):
     """Whether receipts bring back the `attempt_id` given to `send`. Where they do not, doubt can only be ended by time."""
 
     on_doubt: Literal["resend", "hold"] = "resend"
-    doubt_hold: Milliseconds = 60_000
+    doubt_timeout: Milliseconds = 60_000
 
     kinds: frozenset[str] = frozenset({"text"})
     """The kinds of `OutgoingContent` that `compose` and `send` know; any other is turned into text."""
@@ -97,7 +97,7 @@ class Channel(PluginObject):
         """Whether a person can be written to under one of these names; not whether they exist. For people whom the file names."""
         return True
 
-    def outside_window(self) -> OutgoingContent | None:
+    def reopen_template(self) -> OutgoingContent | None:
         """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.
         It is said once until they do; what could not be said waits, `parked`."""
         return None

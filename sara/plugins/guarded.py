@@ -67,7 +67,7 @@ _RECEPTION: dict[str, Any] = {
 
 def build(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
     """Make the object of a section, guarded where it is a channel or a responder. Raises PluginError, which names the plugin."""
-    brought = cast("Callable[..., Any]", plugins.bring(kind, section.plugin))
+    brought = cast("Callable[..., Any]", plugins.plugin_class(kind, section.plugin))
     try:
         made = guarded_call(brought, section.options, context)
     except Exception as error:
@@ -253,11 +253,11 @@ class GuardedChannel(_Guarded, Channel):
             return True
         return answer
 
-    def outside_window(self) -> OutgoingContent | None:
+    def reopen_template(self) -> OutgoingContent | None:
         """What the plugin says once the window is closed; nothing where it fails."""
         try:
             said: OutgoingContent | None = conform(
-                guarded_call(self._plugin.outside_window), OutgoingContent | None, "its result"
+                guarded_call(self._plugin.reopen_template), OutgoingContent | None, "its result"
             )
         except Exception as error:
             self._caller.report("outside_window", error, "; nobody is asked to write again")

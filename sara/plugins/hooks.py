@@ -37,18 +37,18 @@ class Hooks:
         """Whether any of these hooks has an implementation."""
         return any(_implementations(self._plugins.manager, name) for name in names)
 
-    async def fire(self, name: str, **arguments: Any) -> None:
+    async def call(self, name: str, **arguments: Any) -> None:
         """Call every implementation of the hook `name`; returns when all have ended or run out of time."""
         for implementation in _implementations(self._plugins.manager, name):
             wanted = {key: arguments[key] for key in implementation.argnames if key in arguments}
             await self._call(implementation, wanted, name)
 
-    def later(self, name: str, **arguments: Any) -> None:
+    def call_soon(self, name: str, **arguments: Any) -> None:
         """The same, without waiting for it."""
         if self.any(name):
-            self._keep(self.fire(name, **arguments))
+            self._keep(self.call(name, **arguments))
 
-    async def settle(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait for what `later` started."""
         if self._running:
             await asyncio.wait(self._running, timeout=self._within / 1_000)

@@ -104,7 +104,7 @@ class Plugins:
                 raise
         return self._loaded[name]
 
-    def bring(self, kind: Kind, name: str) -> type[PluginObject]:
+    def plugin_class(self, kind: Kind, name: str) -> type[PluginObject]:
         """The class that the plugin `name` brings for a section of `kind`. Raises PluginError."""
         module = self.load(name)
         try:
@@ -127,7 +127,7 @@ class Plugins:
 
     def options_of(self, kind: str, name: str) -> type[Options]:
         """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
-        return self.bring(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
+        return self.plugin_class(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
 
     def brought(self, hook: str, problems: ProblemReporter) -> list[tuple[str, Any]]:
         """What the loaded plugins bring by a hook that registers things, each with its plugin's name. One that fails is a problem."""

@@ -47,7 +47,7 @@ class Queue(PluginObject):
         """End a hold now."""
 
     @abstractmethod
-    def went_well(self, lane: str) -> None:
+    def record_success(self, lane: str) -> None:
         """The other end of a lane answered: let more run at once."""
 
     def hangs(self, lane: str, more: int) -> None:

@@ -87,7 +87,7 @@ class Store(PluginObject):
         is no longer waiting."""
 
     @abstractmethod
-    async def rethink(
+    async def discard_reply(
         self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
     ) -> OpenWork | None:
         """If messages wait that are not among `answers`, and fewer than `most` answers to these were dropped before: drop this one,
@@ -106,14 +106,14 @@ class Store(PluginObject):
         """Keep what a call of a tool brought."""
 
     @abstractmethod
-    async def postpone_reply(
+    async def fail_reply_attempt(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
         """Look again at `due`. With an attempt: it failed with `error`, and stays counted, unless it was not `charged`: then
         neither the number of calls nor the time of the first says anything about these messages."""
 
     @abstractmethod
-    async def end_reply(
+    async def close_turn(
         self,
         conversation: str,
         answers: Sequence[str],
@@ -138,17 +138,17 @@ class Store(PluginObject):
         the first unsettled one of its conversation."""
 
     @abstractmethod
-    async def settle(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
+    async def record_attempt(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
         """Record how an attempt ended. A receipt that came first wins: an attempt only moves forward. A part that becomes
         `failed` cancels the rest of its reply. Raises `Stale` if there is no such attempt."""
 
     @abstractmethod
-    async def settle_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
+    async def resolve_in_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
         """End a doubt that no receipt settled. `blind` says that the receipts' way was never seen alive since the attempt.
         Raises `Stale` if the part is no longer in doubt."""
 
     @abstractmethod
-    async def end_part(
+    async def cancel_outbound(
         self,
         part: str,
         state: Literal["cancelled", "failed", "parked"],
@@ -163,7 +163,7 @@ class Store(PluginObject):
         something that opens the window, within seven days."""
 
     @abstractmethod
-    async def look_again(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
+    async def reschedule(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
         """Write when a deliver or reply job wants to look again, so that the sweep agrees with the queue. With a `reason` somebody puts
         the waiting messages off until `due`: that is an event of each of them, and counted (`HistoryMessage.deferred`, `ReplyView.deferred`)."""
 
@@ -190,7 +190,7 @@ class Store(PluginObject):
         so. Takes effect at once, as when they write it themselves; `notice` is said only where it changes something."""
 
     @abstractmethod
-    async def say(
+    async def enqueue_messages(
         self,
         conversation: str,
         drafts: Sequence[OutgoingContent],
@@ -233,11 +233,11 @@ class Store(PluginObject):
         `silent_since`."""
 
     @abstractmethod
-    async def release(self, conversation: str, now: Instant) -> OpenWork:
+    async def queue_scheduled(self, conversation: str, now: Instant) -> OpenWork:
         """Queue the parts whose time has come."""
 
     @abstractmethod
-    async def older_lines(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
+    async def unsummarised_messages(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
         """The summary so far, and up to `limit` of the oldest messages of this chapter that it does not hold and that are not among
         the newest `shown`."""
 
@@ -256,7 +256,7 @@ class Store(PluginObject):
         time as the only suspect, is quarantined: its waiting messages are set aside and what it was sending is held."""
 
     @abstractmethod
-    async def farewell(self, owner: str, now: Instant) -> None:
+    async def mark_clean_shutdown(self, owner: str, now: Instant) -> None:
         """Note that this life ends cleanly."""
 
     @abstractmethod
@@ -264,14 +264,14 @@ class Store(PluginObject):
         """A page of conversations with something due (not after `before`), ordered by conversation, from behind `after`."""
 
     @abstractmethod
-    async def clamp(self, latest: Instant, now: Instant) -> int:
+    async def reset_future_dues(self, latest: Instant, now: Instant) -> int:
         """Make everything due `now` that is due after `latest`: no wait is that long, the clock must have gone back. What seems to
         have happened after `now`, a doubt or a webhook, happened now. Returns how many conversations that changed."""
 
     # mending by hand
 
     @abstractmethod
-    async def revive(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
+    async def retry_failed(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
         """Give dead messages (`reply`), or failed and held parts (`deliver`), another chance, due now; says how many (`changed`)."""
 
     @abstractmethod
@@ -317,12 +317,12 @@ class Store(PluginObject):
         """Note that these files are gone, by age."""
 
     @abstractmethod
-    async def spent(self, period: str) -> Mapping[str, int]:
+    async def ai_usage(self, period: str) -> Mapping[str, int]:
         """What the AI has cost in a period (`2026-11-27`, `2026-11`): `calls`, `tokens`, `money` (millionths), what is set aside for
         calls under way included."""
 
     @abstractmethod
-    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+    async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
         """Messages of an account in a month (`2026-11`, UTC) by what they cost: `<type>.<category>` of `Receipt.pricing`, and
         under `counted` those that count towards the budget."""
 
@@ -351,7 +351,7 @@ class Store(PluginObject):
         """A message by our id or the provider's."""
 
     @abstractmethod
-    async def given_up(self, limit: int) -> Sequence[StoredMessage]:
+    async def list_failed(self, limit: int) -> Sequence[StoredMessage]:
         """Messages that only a person can set going again: dead, quarantined, failed, held and parked ones, newest first."""
 
     @abstractmethod
@@ -367,7 +367,7 @@ class Store(PluginObject):
         """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`,
         and `skipped:<reason>` for messages that a gate left unanswered."""
 
-    async def set_aside(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
+    async def unparsed_payloads(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:
         """A page of what was signed but not understood and was kept at or after `since`, the oldest first, from behind `after`."""
         return ()
 
@@ -384,7 +384,7 @@ class Store(PluginObject):
     async def unsettled_accounts(self) -> Mapping[str, int]:
         """How many conversations with open work hang on each account."""
 
-    def place(self) -> Path | None:
+    def data_directory(self) -> Path | None:
         """The folder in which it keeps its data, so that the room there is watched; None where that is not on this machine."""
         return None
 
@@ -404,12 +404,12 @@ class Store(PluginObject):
         """A page of the files that a conversation's messages brought, each with its message, from behind the attachment `after`."""
 
     @abstractmethod
-    async def person(self, who: str) -> SubjectData | None:
+    async def subject_data(self, who: str) -> SubjectData | None:
         """The person with this contact id, conversation, number or user id, with whoever turned out to be the same person. Raises
         SaraError where it may be either of several people."""
 
     @abstractmethod
-    async def forget(self, who: str, now: Instant) -> ErasureReport:
+    async def start_erasure(self, who: str, now: Instant) -> ErasureReport:
         """Begin to erase a person, named as for `person`. From the moment that this returns nothing is read, answered or sent for
         them, open calls and attempts are stale, and whoever writes from their ids is somebody new. For 30 days what they wrote is
         still recognised when it is delivered again, and stored no more; whoever was opted out still is. Told after a crash or not,
@@ -421,7 +421,7 @@ class Store(PluginObject):
         before `erase`."""
 
     @abstractmethod
-    async def erase(self, limit: int) -> bool:
+    async def continue_erasure(self, limit: int) -> bool:
         """Take one small step in erasing those who are to be forgotten, at most `limit` messages; false once nothing is left of
         them, also in what the store has freed."""
 
@@ -443,7 +443,7 @@ class Store(PluginObject):
         Raises SaraError where `target` exists. `kept_in` is the archive into which it goes from there: that is what `forget` is to name."""
         raise SaraError(f"the store of the plugin {_plugin_of(self)} makes no backups; see its manual")
 
-    async def examine(self, backup: Path) -> Mapping[str, int]:
+    async def inspect_backup(self, backup: Path) -> Mapping[str, int]:
         """Check a backup without changing anything, on a store that is not open; return how much it holds: `messages`,
         `conversations`, `attempts`, `newest` (when the last thing in it happened), and what was still to be done then:
         `unanswered` messages, `unsent` parts. Raises SaraError where it could not be restored now."""
@@ -459,5 +459,5 @@ class Store(PluginObject):
         raise SaraError(f"the store of the plugin {_plugin_of(self)} restores no backups; see its manual")
 
     @abstractmethod
-    async def alive(self) -> None:
+    async def ping(self) -> None:
         """Return once the store has done one write. For the watchdog."""

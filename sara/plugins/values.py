@@ -44,7 +44,7 @@ def usable_reply(given: Any, faults: list[str]) -> Reply | None:
         faults.append(str(error))
     several = given.parts if isinstance(given.parts, list | tuple) else [given.parts]
     parts = [each for part in several for each in _as_drafts(part)]
-    readings = given.readings if isinstance(given.readings, dict) else {}
+    readings = given.transcripts if isinstance(given.transcripts, dict) else {}
     usage = value_or_none(given.usage, Usage | None)
     known = {line: text for line, text in readings.items() if isinstance(line, str) and isinstance(text, str)}
     return Reply(tuple(parts), usage, known) if parts else None

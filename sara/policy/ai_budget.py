@@ -62,7 +62,7 @@ class AIBudget:
         # A price is for a million tokens, and a cost in millionths: these cancel out.
         return round(usage.input_tokens * price.input + usage.output_tokens * price.output)
 
-    def unpriced(self, usage: Usage | None) -> bool:
+    def has_no_price(self, usage: Usage | None) -> bool:
         """Whether a ceiling of money does not see what a call cost, because the file has no price for its model."""
         ceiling = self._budget.day.money is not None or self._budget.month.money is not None
         return ceiling and usage is not None and self._price(usage.model) is None

@@ -51,7 +51,7 @@ class KeywordMatcher:
         self._vocabulary = known.vocabulary | _words_in(phrases)
         self._longest = max(known.longest, 2 * max(map(len, phrases), default=0))
 
-    def meaning(self, text: str) -> Keyword | None:
+    def match(self, text: str) -> Keyword | None:
         """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
         not matter, and a greeting or a wish ("could you …") does not where the order can mean nothing else."""
         if len(text) > self._longest:

@@ -87,7 +87,7 @@ class LaneBreaker:
         # Lanes whose other end takes what it then does not deliver, and the names in which receipts will speak of what it took.
         self._unproven: dict[str, deque[str]] = {}
 
-    def unavailable(self, lane: str, message: str, remedy: str, *, told_later: bool = False) -> Instant:
+    def block(self, lane: str, message: str, remedy: str, *, told_later: bool = False) -> Instant:
         """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 8 s. Returns the next probe.
 
         `told_later` says that a receipt told so of something that had been taken: then only a receipt is proof of the contrary.
@@ -103,7 +103,7 @@ class LaneBreaker:
         self._problems.report(f"lane:{lane}", message, remedy)
         return until
 
-    def busy(self, lane: str, after: Milliseconds, message: str = "", remedy: str = "") -> None:
+    def throttle(self, lane: str, after: Milliseconds, message: str = "", remedy: str = "") -> None:
         """The other end asks for a pause: no job of the lane starts before it is over, then slowly. Where there is a `remedy`, a
         person is told of it."""
         self._paused[lane] = self._clock() + after
@@ -117,10 +117,10 @@ class LaneBreaker:
         alone, is_own = self._failed_alone(lane, conversation)
         if is_own:
             return alone
-        self.unavailable(lane, message, remedy)
+        self.block(lane, message, remedy)
         return 0
 
-    def stumbled(
+    def record_failure(
         self, lane: str, message: str, conversation: str, *, is_first: bool = False, begun: Instant | None = None
     ) -> int:
         """The other end failed at something of this conversation; `is_first` says that it is the first failure of that.
@@ -230,12 +230,12 @@ class LaneBreaker:
         if streak is not None and streak.is_breaking:
             streak.at = self._clock()
 
-    def sends(self, lane: str, *names: str) -> None:
+    def track(self, lane: str, *names: str) -> None:
         """Something is about to leave of which receipts will speak by one of these names."""
         if lane in self._unproven:
             self._unproven[lane].extend(names)
 
-    def well(self, lane: str, conversation: str | None = None, begun: Instant | None = None) -> None:
+    def record_success(self, lane: str, conversation: str | None = None, begun: Instant | None = None) -> None:
         """Something went through, of this conversation, which had `begun` then: whatever waits for the lane goes on, in order."""
         now = self._clock()
         self._well_at[lane] = now
@@ -256,18 +256,18 @@ class LaneBreaker:
             return
         if self._refusals.pop(lane, None) is not None:
             self._problems.clear(f"lane:{lane}")
-        self._queue.went_well(lane)
+        self._queue.record_success(lane)
         if waiting := self._waiting.pop(lane, None):
             self._let_go |= {conversation: until for conversation, (_, until) in waiting.items()}
             self._queue.hasten([("reply", conversation) for conversation in sorted(waiting, key=waiting.__getitem__)])
 
-    def arrived(self, lane: str, *names: str) -> None:
+    def confirm_delivery(self, lane: str, *names: str) -> None:
         """A receipt proves that something got through, by these names."""
         if not any(name in self._unproven.get(lane, ()) for name in names):
             return
         del self._unproven[lane]
         self._queue.release(lane)
-        self.well(lane)
+        self.record_success(lane)
 
     def wait(self, lane: str, conversation: str, since: Instant, until: Instant) -> None:
         """A reply to what was said at `since` waits until `until` for nothing but this lane: let it go on when something goes

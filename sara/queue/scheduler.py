@@ -139,7 +139,7 @@ class ScheduledQueue(Queue):
         state.held, state.held_until = False, None
         self._changed.set()
 
-    def went_well(self, lane: str) -> None:
+    def record_success(self, lane: str) -> None:
         state = self._lane(lane)
         # What still goes through during a hold left before it, and says nothing about what comes after.
         if state.allowance is not None and not state.held:

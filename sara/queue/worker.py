@@ -100,7 +100,7 @@ class Worker:
     async def _mend_dues(self, within: Milliseconds = LONGEST_WAIT) -> None:
         now = self._clock()
         try:
-            mended = await self._store.clamp(now + within, now)
+            mended = await self._store.reset_future_dues(now + within, now)
         except SaraError as error:
             log.warning("dues_not_mended", error=str(error))
             return
@@ -158,4 +158,4 @@ class Worker:
             if not failing:
                 self._problems.clear(f"job:{job.kind}")
         if self._fires and event.what in ("done", "again", "failed"):
-            self._hooks.later("job_finished", event=event)
+            self._hooks.call_soon("job_finished", event=event)

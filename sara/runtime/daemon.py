@@ -170,8 +170,8 @@ class Daemon:
         await self._worker.stop(grace)
         # Before the plugins' own ends: one that hangs there is no crash.
         with contextlib.suppress(SaraError):
-            await self.store.farewell(self._owner, self._with.clock())
-        await self.hooks.fire("stopping")
+            await self.store.mark_clean_shutdown(self._owner, self._with.clock())
+        await self.hooks.call("stopping")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,7 +197,7 @@ class Daemon:
         await self._report_orphans(routes)
         self._run(self._worker.run(), "worker")
         self._admin.serving = True
-        await self.hooks.fire("started")
+        await self.hooks.call("started")
         systemd.notify("READY=1")
         log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
         self._run(self._worker.sweep(), "sweep")
@@ -237,7 +237,7 @@ class Daemon:
             self.store, notifier, routes, lanes, self.hooks, self.problems, clock, rules, notice_files=downloads.notice
         )
         self._stack.push_async_callback(self.inbox.close)
-        self._stack.push_async_callback(self.hooks.settle)
+        self._stack.push_async_callback(self.hooks.wait_idle)
         self._erasing = ErasureService(self.store, self.queue, files, clock, end_downloads=downloads.abandon)
         self._retention = Retention(self.store, files, config.retention, clock)
         self._files, self._budget = files, MessageQuotaMonitor(self.store, routes, self.problems, clock)
@@ -309,7 +309,7 @@ class Daemon:
     async def _spent(self) -> dict[str, Mapping[str, int]]:
         """What the AI has cost in this day and month."""
         periods = self._spending.periods(self._with.clock())
-        return {name: await self.store.spent(period) for name, period in zip(("day", "month"), periods, strict=True)}
+        return {name: await self.store.ai_usage(period) for name, period in zip(("day", "month"), periods, strict=True)}
 
     def _gates(self) -> list[reply_gates.Gate]:
         """SARA's own gates, and behind them those of plugins: one that fails lets everybody through, and is a problem."""
@@ -416,7 +416,7 @@ class Daemon:
         """Where the events of a channel arrive that is not running: by its options, else by its class."""
         with contextlib.suppress(PluginError):
             named = [getattr(section.options, key, None) for key in WEBHOOK_KEYS]
-            for path in (*named, getattr(self._plugins.bring("channel", section.plugin), "webhook", None)):
+            for path in (*named, getattr(self._plugins.plugin_class("channel", section.plugin), "webhook", None)):
                 if isinstance(path, str) and path:
                     return f"/{path.lstrip('/')}"
         return ANY_PATH
@@ -576,7 +576,7 @@ class Daemon:
         """Tell systemd that loop, worker and database answer; when one does not, it restarts us."""
         while True:
             worker = next(task for task in self._tasks if task.get_name() == "worker")
-            alive = not worker.done() and await _within(self.store.alive(), interval)
+            alive = not worker.done() and await _within(self.store.ping(), interval)
             if alive:
                 systemd.notify("WATCHDOG=1")
             await asyncio.sleep(interval)  # until `stop` cancels it: work that is let end may need the patience, too

@@ -273,7 +273,7 @@ class QueueContract:
         running.queue.release("lane")
         await running.seen.ran(1)
         assert running.seen.running == 1
-        running.queue.went_well("lane")
+        running.queue.record_success("lane")
         await running.seen.ran(2)
         assert running.seen.running == 2
         release.set()
@@ -301,7 +301,7 @@ class QueueContract:
         await running.seen.ran(4)
         assert running.seen.running == 4
         running.queue.hangs("lane", -3)
-        running.queue.went_well("lane")
+        running.queue.record_success("lane")
         await running.queue.wake([wake("look", "others", running.clock(), lane="other")])
         await running.seen.ran(5)
         assert len(running.keys("reply")) == 4, "what hung counts again"
@@ -319,7 +319,7 @@ class QueueContract:
         running.seen.ends = end
         running.queue.hold("lane")
         for _ in range(8):
-            running.queue.went_well("lane")
+            running.queue.record_success("lane")
         await running.queue.wake([wake("reply", f"c{n}", running.clock()) for n in range(10)])
         running.queue.release("lane")
         await running.seen.ran(1)

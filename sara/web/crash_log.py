@@ -40,12 +40,12 @@ class ParseCrashLog:
         """Nothing is being parsed any more."""
         os.close(self._handle)
 
-    def deadly(self, body: bytes) -> bool:
+    def is_blocked(self, body: bytes) -> bool:
         """Whether a body was met at too many ends. Costs nothing while there was none."""
         return bool(self._deaths) and self._deaths.get(_digest(body).hex(), 0) >= DEADLY
 
     @contextmanager
-    def noted(self, body: bytes) -> Iterator[None]:
+    def track(self, body: bytes) -> Iterator[None]:
         """While within, the body counts as being parsed. Where that cannot be written down, or more are parsed at once than there
         are slots, it is parsed all the same: the file is a precaution, not a gate."""
         slot = self._free.pop() if self._free else None

@@ -72,7 +72,7 @@ class WebhookApp:
             return web.Response(status=404, text="not found")
         if self.draining:
             return web.Response(status=503, text="stopping", headers=RETRY_AFTER)
-        if not self._watch.room and request.method == "POST":
+        if not self._watch.accepting and request.method == "POST":
             return web.Response(status=503, text="no room for more at the moment", headers=RETRY_AFTER)
         if is_compressed(request):
             return web.Response(status=415, text="compressed bodies are not accepted")
@@ -122,11 +122,11 @@ class WebhookApp:
         """
         try:
             verified = await self._call(route.channel.verify, asked)
-            if verified and self._parsing.deadly(asked.body):
+            if verified and self._parsing.is_blocked(asked.body):
                 log.error("deadly_body", channel=route.name)
                 aside = UnparsedPayload(route.channel.account, "the process died whenever this was read", asked.body)
                 return WebhookResult(verified=True, set_aside=(aside,))
-            with self._parsing.noted(asked.body) if verified else nullcontext():
+            with self._parsing.track(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
             if not isinstance(reception, WebhookResult):
                 raise wrong("its result", reception, "a Reception")

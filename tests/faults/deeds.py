@@ -51,7 +51,7 @@ async def live(folder: Path, synchronous: str, rounds: range) -> None:
         done("answer", f"in-{number}-0", "answered")
         await shop.begin(conversation, attempt)
         done("attempt", attempt, "sending")
-        await store.settle(attempt, AttemptResult("accepted", "accepted", external_id=sent), clock())
+        await store.record_attempt(attempt, AttemptResult("accepted", "accepted", external_id=sent), clock())
         done("attempt", attempt, "accepted")
         await shop.receipt("read", attempt=attempt)
         done("receipt", sent, "read")

@@ -292,7 +292,7 @@ async def served(image: Path) -> None:
     await store.open()
     try:
         await store.recover("another life", clock())
-        await store.alive()
+        await store.ping()
     finally:
         await store.close()
 

@@ -170,7 +170,7 @@ async def test_who_sends_what_cannot_be_read_is_told_so_once(town: Town) -> None
     await post(town, event(town, 1, 2, **text("Bom dia, vocês abrem no domingo?")))
     await town.answers(1)
     await post(town, event(town, 2, 1, **poll), event(town, 3, 1, **once))
-    assert (await town.answers(2))[1] == MessageCatalog().say("unreadable", "pt")
+    assert (await town.answers(2))[1] == MessageCatalog().render("unreadable", "pt")
     await post(town, event(town, 4, 0, **poll), event(town, 5, 0, **text("oi?")))
     assert (await town.answers(3))[2] == "echo: oi?"
     assert [facts["kind"] for facts in town.ai.calls[-1].context if facts.get("kind") == "unsupported"], "the AI knows of it"

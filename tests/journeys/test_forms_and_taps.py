@@ -31,7 +31,7 @@ async def test_a_tap_that_says_stop_is_an_order_in_whatever_form_it_comes(town: 
     ]
     for number, (who, what) in enumerate(rows, 1):
         await town.phone.say(who, what)
-        assert (await town.answers(number))[-1] == TEXTS.say("opted_out", "en"), who
+        assert (await town.answers(number))[-1] == TEXTS.render("opted_out", "en"), who
     assert {(each.state, each.reason) for each in await town.messages(direction="in")} == {("skipped", "opt_out")}
     assert town.ai.calls == []
 
@@ -47,7 +47,7 @@ async def test_a_word_that_answers_the_quoted_question_is_no_order(town: Town) -
     await town.phone.say("ana", "Baja", asked)
     assert (await town.answers(3))[2] == "Anotado."
     await town.phone.say("ana", "STOP", asked)
-    assert (await town.answers(4))[3] == TEXTS.say("opted_out", "es")
+    assert (await town.answers(4))[3] == TEXTS.render("opted_out", "es")
 
 
 async def test_files_that_a_form_names_are_fetched_and_shown_and_what_it_says_is_no_word_of_the_customers(town: Town) -> None:

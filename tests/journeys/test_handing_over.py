@@ -49,7 +49,7 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     await town.phone.say("ana", before)
     await town.answers(1)
     await town.phone.say("ana", words)
-    assert (await town.answers(2))[1] == TEXTS.say("hand_over", language)
+    assert (await town.answers(2))[1] == TEXTS.render("hand_over", language)
     await at_rest(town)
     await process.kill()
     await process.start()
@@ -57,7 +57,7 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     await town.phone.say("kofi", "hi")
     assert (await town.answers(3))[2] == "echo: hi"
     await act(town, "c1", "hand-back")
-    assert (await town.answers(4))[3] == TEXTS.say("hand_back", language)
+    assert (await town.answers(4))[3] == TEXTS.render("hand_back", language)
     await town.phone.say("ana", "and now?")
     # What was said while a person answered is read, and not answered any more.
     assert (await town.answers(5))[4] == "echo: and now?"
@@ -87,11 +87,11 @@ async def test_a_common_word_is_an_answer_where_the_ai_asked_and_an_order_where_
         await town.phone.say("ana", said)
         assert (await town.answers(number))[-1] == answer, said
     await town.phone.say("ana", "Stop, please")
-    assert (await town.answers(6))[-1] == TEXTS.say("opted_out", "es"), "in the language that she writes"
+    assert (await town.answers(6))[-1] == TEXTS.render("opted_out", "es"), "in the language that she writes"
     await town.phone.say("kofi", "Guten Morgen, haben Sie am Sonntag offen?")
     assert (await town.answers(7))[-1] == "Hasta pronto."
     await town.phone.say("kofi", "agente por favor")
-    assert (await town.answers(8))[-1] == TEXTS.say("hand_over", "de"), "in the language that he writes"
+    assert (await town.answers(8))[-1] == TEXTS.render("hand_over", "de"), "in the language that he writes"
     reasons = [(each.text, each.reason) for each in await town.messages(direction="in") if each.state == "skipped"]
     assert reasons == [("Stop, please", "opt_out"), ("agente por favor", "handed_over")]
 
@@ -198,7 +198,7 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     assert (await town.answers(3))[2] == "_I_ am *back*."
     # The operator's words have made it theirs for longer; handed over anew for a moment, it comes back by itself.
     await act(town, "c1", "hand-over", **{"for": 1_000})
-    assert (await town.answers(4))[3] == TEXTS.say("hand_back")
+    assert (await town.answers(4))[3] == TEXTS.render("hand_back")
     await town.phone.say("ana", "are you the bot again?")
     assert (await town.answers(5))[4] == "echo: are you the bot again?"
 
@@ -231,7 +231,7 @@ async def test_a_customer_who_waits_long_for_a_person_is_shown_also_after_a_rest
     daemon = await town.start()
 
     async def ill() -> list[str]:
-        return [each.what for each in await daemon.health.look()]
+        return [each.reason for each in await daemon.health.look()]
 
     async def waiting() -> bool:
         return await ill() == ["waiting_for_person"]

@@ -27,7 +27,7 @@ async def test_above_the_limit_a_customer_is_told_once_and_the_ai_is_not_asked_a
             count = len(town.phone.accepted)
             await town.phone.say(who, text)
             await town.answers(count + 1)
-        assert said_to(town.phone, who)[2] == TEXTS.say("limit", language)
+        assert said_to(town.phone, who)[2] == TEXTS.render("limit", language)
     await at_rest(town)
     await process.kill()
     await process.start()
@@ -56,7 +56,7 @@ async def test_a_daily_ceiling_of_calls_holds_across_a_kill_and_is_a_problem(tow
     await town.phone.say("kofi", "two")
     await town.answers(2)
     await town.phone.say("mei", "three")
-    assert (await town.answers(3))[2] == TEXTS.say("busy")
+    assert (await town.answers(3))[2] == TEXTS.render("busy")
     assert len(town.ai.calls) == 2
     await at_rest(town)
     assert await process.end() == 0
@@ -112,7 +112,7 @@ async def test_outside_opening_hours_a_customer_is_told_once_and_answered_when_i
     await process.start()
     await town.phone.say("ana", "Bonjour, vous êtes ouverts quand ?")
     [away] = await town.answers(1)
-    before, _, after = TEXTS.say("away", "fr", opens="|").partition("|")
+    before, _, after = TEXTS.render("away", "fr", opens="|").partition("|")
     assert away.startswith(before)
     assert away.endswith(after)
     await town.phone.say("ana", "allô ?")
@@ -137,7 +137,7 @@ async def test_silence_and_its_end_are_confirmed_in_the_customers_language(town:
     for who, (words, _, language) in rows.items():
         await town.phone.say(who, words)
         await town.answers(len(town.phone.accepted) + 1)
-        assert said_to(town.phone, who) == [TEXTS.say("opted_out", language)]
+        assert said_to(town.phone, who) == [TEXTS.render("opted_out", language)]
     await at_rest(town)
     await process.kill()
     await process.start()
@@ -150,7 +150,7 @@ async def test_silence_and_its_end_are_confirmed_in_the_customers_language(town:
         await town.answers(before + 2)
         await town.phone.say(who, back)
         await town.answers(before + 3)
-        assert said_to(town.phone, who)[2] == TEXTS.say("opted_in", language)
+        assert said_to(town.phone, who)[2] == TEXTS.render("opted_in", language)
         await town.phone.say(who, "and now?")
         await town.answers(before + 4)
         assert said_to(town.phone, who)[3] == "echo: and now?"
@@ -161,7 +161,7 @@ async def test_silence_noted_by_an_operator_is_recorded_with_who_and_how(town: T
     await town.phone.say("ana", "hello")
     await town.answers(1)
     await act(town, "c1", "opt-out", how="by telephone")
-    assert (await town.answers(2))[1] == TEXTS.say("opted_out")
+    assert (await town.answers(2))[1] == TEXTS.render("opted_out")
     await town.phone.say("ana", "hello?")
     await town.stored(1, direction="in", reason="opted_out")
     await act(town, "c1", "opt-in")

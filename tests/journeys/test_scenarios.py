@@ -165,7 +165,7 @@ async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_wh
     assert town.daemon is not None
     # In an hour: due at once, whatever comes next would have it answered by itself, and a receipt of the apology may come any time.
     later = wall_clock() + 3_600_000
-    work = await town.daemon.store.revive(dead.conversation, "reply", later)
+    work = await town.daemon.store.retry_failed(dead.conversation, "reply", later)
     assert work.reply_due == later
     await town.phone.say("ana", "anybody there?")
     assert (await town.answers(2))[1] == "echo: hello | anybody there?"

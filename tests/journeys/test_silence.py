@@ -66,7 +66,7 @@ async def test_a_customer_who_falls_silent_is_asked_once_more_in_their_language_
     await town.stop()
     ahead.by += 3 * HOUR
     await start(town, ahead)
-    assert (await town.answers(2))[1] == TEXTS.say("follow_up", language)
+    assert (await town.answers(2))[1] == TEXTS.render("follow_up", language)
     ahead.by += 3 * HOUR
     await town.phone.say("kofi", "hi")
     await town.answers(3)
@@ -169,7 +169,9 @@ async def test_what_waited_too_long_is_kept_apologised_for_or_answered(town: Tow
     town.ai.heal()
     await start(town, ahead)
     await town.phone.say("kofi", "hi")
-    expected = {"store": [], "apologise": [TEXTS.say("late", "es")], "answer": ["echo: Buenos días, ¿abren el domingo?"]}[too_old]
+    expected = {"store": [], "apologise": [TEXTS.render("late", "es")], "answer": ["echo: Buenos días, ¿abren el domingo?"]}[
+        too_old
+    ]
     await town.answers(1 + len(expected))
     await town.stored(1, direction="in", state="answered" if too_old == "answer" else "skipped")
     assert said_to(town.phone, "ana") == expected

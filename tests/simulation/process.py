@@ -35,7 +35,7 @@ class SimulatedPlugins(Plugins):
         super().__init__(None)
         self._world = world
 
-    def bring(self, kind: Any, name: str) -> Any:
+    def plugin_class(self, kind: Any, name: str) -> Any:
         if kind in ("store", "queue"):
             return SqliteStore if kind == "store" else SqliteQueue
         end = SimulatedChannel if kind == "channel" else SimulatedResponder

@@ -46,7 +46,7 @@ SLOW = 8.0
 ON_ITS_WAY = 1.0
 """Seconds that a request may still travel after its process has died."""
 
-CONFIRMATIONS = {MessageCatalog().say("opted_out")}
+CONFIRMATIONS = {MessageCatalog().render("opted_out")}
 """What a STOP is answered with."""
 
 SAYS = re.compile(r"re (m\d+(?:,m\d+)*) (\d+)/(\d+)")

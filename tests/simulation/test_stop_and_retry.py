@@ -20,7 +20,7 @@ class Retried(Tale):
         assert self.process is not None
         daemon = self.process.daemon
         self.tally["revived"] += 1
-        work = await self.process.run(daemon.store.revive("c1", "deliver", self.clock()))
+        work = await self.process.run(daemon.store.retry_failed("c1", "deliver", self.clock()))
         assert work.deliver_due is not None
         await self.until(self._settled, within=90)
 

@@ -211,7 +211,7 @@ def explain(error: Mapping[str, Any]) -> DeliveryFailure:
         return DeliveryFailure(
             told,
             _NO_MEANING if details else _NO_REASON,
-            then="later" if error.get("is_transient") is True else "end",
+            action="later" if error.get("is_transient") is True else "end",
             details=details,
         )
     return DeliveryFailure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)

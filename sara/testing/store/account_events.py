@@ -83,7 +83,7 @@ class EventsExam:
         await shop.take(message("in-2", at=written))
         await shop.change(OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I called you", said))
         [found] = await shop.store.unhealthy(shop.clock.forward(HOUR), HOUR * 9, 1, 10)
-        assert (found.what, found.since) == ("waiting_for_person", written)
+        assert (found.reason, found.since) == ("waiting_for_person", written)
         await shop.change(OperatorEcho(ACCOUNT, "echo-2", ANA, "text", "Now", written))
         assert await shop.store.unhealthy(shop.clock(), HOUR * 9, 1, 10) == []
 

@@ -31,7 +31,7 @@ def reserve(**most: int) -> UsageReservation:
 
 async def spent(shop: StoreScenario, period: str = DAY) -> tuple[int, int, int]:
     """Calls, tokens and money of a period."""
-    found = await shop.store.spent(period)
+    found = await shop.store.ai_usage(period)
     return found["calls"], found["tokens"], found["money"]
 
 
@@ -98,17 +98,17 @@ class SpendingExam:
         conversation = await shop.asked()
         attempt, ids = await shop.call(conversation, reserve())
         for _ in range(2):
-            await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+            await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
             assert await spent(shop) == (1, 0, 0)
         await shop.call(conversation, reserve())
-        await shop.store.end_reply(conversation, ids, "dead", "attempts_used_up", shop.clock())
+        await shop.store.close_turn(conversation, ids, "dead", "attempts_used_up", shop.clock())
         assert await spent(shop) == (2, 0, 0)
 
     async def test_a_failure_told_after_the_turn_has_ended_gives_it_back_too(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         attempt, _ = await shop.call(conversation, reserve())
         await shop.take(message("in-2"), verdict=STOP)
-        await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         assert await spent(shop) == (1, 0, 0)
         assert await shop.due(conversation) == (None, None)
 
@@ -122,9 +122,9 @@ class SpendingExam:
         if then == "answered":
             await shop.store.save_reply(conversation, attempt, ids, [], Usage(1, 1, "t"), shop.clock())
         elif then == "failed":
-            await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+            await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         else:
-            await shop.store.end_reply(conversation, ids, "dead", "given_up: no", shop.clock())
+            await shop.store.close_turn(conversation, ids, "dead", "given_up: no", shop.clock())
         assert await spent(shop) == (1, 100, 1_000)
 
     # thinking again
@@ -134,7 +134,7 @@ class SpendingExam:
         attempt, ids = await shop.call(conversation, reserve())
         shop.clock.forward(5_000)
         await shop.asked(ANA, "in-2")
-        work = await shop.store.rethink(conversation, attempt, ids, 2, Usage(30, 12, "t"), 420, shop.clock())
+        work = await shop.store.discard_reply(conversation, attempt, ids, 2, Usage(30, 12, "t"), 420, shop.clock())
         assert work is not None
         assert (work.reply_due, await spent(shop)) == (shop.clock() + QUIET, (1, 42, 420))
         view = await shop.reading(conversation)
@@ -146,9 +146,9 @@ class SpendingExam:
     async def test_an_answer_that_has_read_everything_is_kept(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         attempt, ids = await shop.call(conversation, reserve())
-        assert await shop.store.rethink(conversation, attempt, ids, 2, Usage(1, 1, "t"), 1, shop.clock()) is None
+        assert await shop.store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1, "t"), 1, shop.clock()) is None
         await shop.take(message("in-2"), verdict=InboundDecision(skip="recorded"))
-        assert await shop.store.rethink(conversation, attempt, ids, 2, Usage(1, 1, "t"), 1, shop.clock()) is None
+        assert await shop.store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1, "t"), 1, shop.clock()) is None
         assert await spent(shop) == (1, 100, 1_000), "it is settled when it is kept"
 
     async def test_one_thinks_again_so_often_and_no_more_until_it_was_answered(self, shop: StoreScenario) -> None:
@@ -156,10 +156,10 @@ class SpendingExam:
         for n in range(4):
             attempt, ids = await shop.call(conversation)
             await shop.asked(ANA, f"more-{n}")
-            again = await shop.store.rethink(conversation, attempt, ids, 2, None, 0, shop.clock())
+            again = await shop.store.discard_reply(conversation, attempt, ids, 2, None, 0, shop.clock())
             assert (again is None) == (n in (2, 3))
             if again is None:
-                await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+                await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         assert (await shop.reading(conversation)).attempts == 2
         await shop.answer(conversation, "at last")
         await shop.asked(ANA, "in-9")
@@ -206,7 +206,7 @@ class SpendingExam:
         start = shop.clock()
         for since, count in ((start, 1), (start, 1), (start + 1, 2)):
             said = OneTimeNotice("away", (OutgoingContent("We are closed."),), since)
-            await shop.store.end_reply(conversation, (), "skipped", "", shop.clock(), said=said)
+            await shop.store.close_turn(conversation, (), "skipped", "", shop.clock(), said=said)
             assert (await shop.states(conversation)).count("queued") == count
             shop.clock.forward(10)
         assert (await shop.reading(conversation)).said == {"away": start + 20}
@@ -216,7 +216,9 @@ class SpendingExam:
         conversation = await shop.asked()
         await shop.asked(ANA, "in-2")
         said = OneTimeNotice("limit", (OutgoingContent("That was a lot."),), shop.clock())
-        work = await shop.store.end_reply(conversation, [await shop.id("in-2")], "skipped", "over_limit", shop.clock(), said=said)
+        work = await shop.store.close_turn(
+            conversation, [await shop.id("in-2")], "skipped", "over_limit", shop.clock(), said=said
+        )
         assert (await shop.store.counts())["skipped:over_limit"] == 1
         assert await shop.states(conversation) == ["waiting", "skipped", "queued"]
         assert (work.reply_due is not None, work.deliver_due) == (True, shop.clock())
@@ -234,6 +236,6 @@ class SpendingExam:
             await shop.store.hand_over(conversation, Handoff("operator"), shop.clock())
         said = OneTimeNotice("late", (OutgoingContent("We are late."),))
         for answers in ([await shop.id("in-1")], []):
-            await shop.store.end_reply(conversation, answers, "skipped", "x", shop.clock(), [OutgoingContent("Sorry.")], said)
+            await shop.store.close_turn(conversation, answers, "skipped", "x", shop.clock(), [OutgoingContent("Sorry.")], said)
         assert "queued" not in await shop.states(conversation)
         assert (await shop.reading(conversation)).said == {}

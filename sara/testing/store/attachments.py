@@ -151,14 +151,14 @@ class FilesExam:
     async def test_nothing_is_fetched_for_somebody_who_is_being_erased(self, shop: StoreScenario) -> None:
         await shop.take(with_files("in-1", PHOTO), with_files("in-2", VOICE, person=KOFI))
         photo = (await shop.store.downloads(ACCOUNT, 1))[0].attachment
-        await shop.store.forget("US.1", shop.clock())
+        await shop.store.start_erasure("US.1", shop.clock())
         for erased in (False, True):
             assert await self.due(shop) == ["ref-2"]
             assert await shop.store.download(photo.id) is None
             await shop.store.postpone_download(photo.id, shop.clock(), "busy", shop.clock())
             with pytest.raises(Conflict):
                 await shop.store.keep_attachment(photo.id, "x7", "bb" * 32, 12, None, shop.clock())
-            while not erased and await shop.store.erase(10):
+            while not erased and await shop.store.continue_erasure(10):
                 pass
 
     # quotes

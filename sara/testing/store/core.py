@@ -130,15 +130,15 @@ class StoreContract(
             await shop.store.accept(
                 InboundBatch(ACCOUNT, set_aside=(UnparsedPayload(ACCOUNT, "odd", body),)), shop.clock.forward(1_000)
             )
-        first = await shop.store.set_aside(None, 2)
-        rest = await shop.store.set_aside(first[-1].id, 2)
+        first = await shop.store.unparsed_payloads(None, 2)
+        rest = await shop.store.unparsed_payloads(first[-1].id, 2)
         assert [(each.account, each.reason, each.body) for each in (*first, *rest)] == [
             (ACCOUNT, "odd", b"one"),
             (ACCOUNT, "odd", b"\xfftwo"),
             (ACCOUNT, "odd", b"three"),
         ]
         assert rest[0].at == shop.clock()
-        assert await shop.store.set_aside(None, 10, since=shop.clock()) == rest
+        assert await shop.store.unparsed_payloads(None, 10, since=shop.clock()) == rest
 
     async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: StoreScenario) -> None:
         taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
@@ -349,10 +349,10 @@ class StoreContract(
         assert view is not None
         first, second = [line.id for line in view.waiting]
         if when == "before the call":
-            await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
+            await shop.store.close_turn(conversation, [first], "skipped", "too_old", shop.clock())
         attempt = await shop.store.begin_reply(conversation, [first, second], shop.clock())
         if when == "during the call":
-            await shop.store.end_reply(conversation, [first], "skipped", "too_old", shop.clock())
+            await shop.store.close_turn(conversation, [first], "skipped", "too_old", shop.clock())
         with pytest.raises(Conflict):
             await shop.store.save_reply(conversation, attempt, [first, second], [OutgoingContent("both")], None, shop.clock())
         assert await shop.states(conversation) == ["skipped", "waiting"]
@@ -363,7 +363,7 @@ class StoreContract(
         assert view is not None
         ids = [line.id for line in view.waiting]
         late = await shop.store.begin_reply(conversation, ids, shop.clock())
-        await shop.store.postpone_reply(conversation, late, shop.clock() + 1, "timed out", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, late, shop.clock() + 1, "timed out", shop.clock())
         await shop.store.begin_reply(conversation, ids, shop.clock())
         with pytest.raises(Conflict):
             await shop.store.save_reply(conversation, late, ids, [OutgoingContent("late")], None, shop.clock())
@@ -375,7 +375,7 @@ class StoreContract(
             view = await shop.store.reply_view(conversation, HistoryLimits())
             assert view is not None
             assert (view.attempts, view.first_at) == (calls, shop.clock())
-            await shop.store.postpone_reply(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
+            await shop.store.fail_reply_attempt(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
         assert await shop.due(conversation) == (shop.clock() + 1_000, None)
 
     async def test_a_call_that_says_nothing_about_the_messages_counts_for_nothing(self, shop: StoreScenario) -> None:
@@ -383,7 +383,7 @@ class StoreContract(
         first = shop.clock()
         for charged, calls, since in ((False, 0, None), (True, 1, first + 1_000), (False, 1, first + 1_000)):
             attempt = await shop.store.begin_reply(conversation, (), shop.clock())
-            await shop.store.postpone_reply(conversation, attempt, shop.clock(), "no key", shop.clock(), charged)
+            await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "no key", shop.clock(), charged)
             view = await shop.store.reply_view(conversation, HistoryLimits())
             assert view is not None
             assert (view.attempts, view.first_at, view.due) == (calls, since, shop.clock())
@@ -392,7 +392,7 @@ class StoreContract(
     async def test_a_message_that_comes_during_a_back_off_does_not_cut_it_short(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         attempt = await shop.store.begin_reply(conversation, (), shop.clock())
-        await shop.store.postpone_reply(conversation, attempt, shop.clock() + 60_000, "busy", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, attempt, shop.clock() + 60_000, "busy", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.due(conversation) == (shop.clock() + 60_000, None)
 
@@ -415,13 +415,13 @@ class StoreContract(
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         ids = [line.id for line in view.waiting]
-        await shop.store.end_reply(conversation, ids, "dead", "attempts_used_up", shop.clock())
+        await shop.store.close_turn(conversation, ids, "dead", "attempts_used_up", shop.clock())
         assert await shop.states(conversation) == ["dead"]
         assert await shop.due(conversation) == (None, None)
-        assert [each.id for each in await shop.store.given_up(10)] == ids
-        work = await shop.store.revive(conversation, "reply", shop.clock())
+        assert [each.id for each in await shop.store.list_failed(10)] == ids
+        work = await shop.store.retry_failed(conversation, "reply", shop.clock())
         assert (work.reply_due, work.changed, await shop.states(conversation)) == (shop.clock(), 1, ["waiting"])
-        assert (await shop.store.revive(conversation, "reply", shop.clock())).changed == 0
+        assert (await shop.store.retry_failed(conversation, "reply", shop.clock())).changed == 0
         again = await shop.store.reply_view(conversation, HistoryLimits())
         assert again is not None
         assert again.waiting[0].revived_at == shop.clock()
@@ -456,7 +456,7 @@ class StoreContract(
     async def test_a_part_that_was_not_sent_waits_for_its_time(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        work = await shop.store.settle(
+        work = await shop.store.record_attempt(
             "a1", AttemptResult("not_sent", "queued", shop.clock() + 2_000, error="busy"), shop.clock()
         )
         assert work.deliver_due == shop.clock() + 2_000
@@ -467,7 +467,7 @@ class StoreContract(
     async def test_an_attempt_that_is_nobodys_fault_is_not_charged(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.attempts == 0
@@ -475,14 +475,14 @@ class StoreContract(
     async def test_what_is_nobodys_fault_does_not_use_up_the_time_of_a_part(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
         shop.clock.forward(7 * 86_400_000)
         await shop.begin(conversation, "a2")
         charged = shop.clock()
-        await shop.store.settle("a2", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
         shop.clock.forward(1_000)
         await shop.begin(conversation, "a3")
-        await shop.store.settle("a3", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt("a3", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert (view.attempts, view.first_at) == (1, charged)
@@ -490,7 +490,7 @@ class StoreContract(
     async def test_a_refused_part_cancels_the_rest_of_its_reply_and_the_conversation_goes_on(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two", "three")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
         assert await shop.states(conversation) == ["answered", "failed", "cancelled", "cancelled"]
         await shop.asked(ANA, "in-2")
         await shop.answer(conversation, "again")
@@ -501,13 +501,13 @@ class StoreContract(
     async def test_a_retried_answer_is_whole(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("refused", "failed", error="no"), shop.clock())
-        await shop.store.revive(conversation, "deliver", shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="no"), shop.clock())
+        await shop.store.retry_failed(conversation, "deliver", shop.clock())
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
 
     async def test_settling_an_unknown_attempt_is_stale(self, shop: StoreScenario) -> None:
         with pytest.raises(Conflict):
-            await shop.store.settle("nobody", AttemptResult("accepted", "accepted"), shop.clock())
+            await shop.store.record_attempt("nobody", AttemptResult("accepted", "accepted"), shop.clock())
 
     # receipts
 
@@ -532,7 +532,7 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sent"
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         assert await shop.state(part) == "sent"
         assert (await shop.found("out-1")).id == part
 
@@ -541,13 +541,15 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         taken = await shop.receipt("delivered", external_id="out-1")
         assert taken.unknown_receipts == 1
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         assert await shop.state(part) == "delivered"
 
     async def test_a_receipt_ends_a_doubt(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000, error="reset"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000, error="reset"), shop.clock()
+        )
         assert await shop.state(part) == "in_doubt"
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sent"
@@ -556,8 +558,8 @@ class StoreContract(
     async def test_a_receipt_for_a_part_about_to_be_sent_again_stops_that(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         assert await shop.state(part) == "queued"
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "delivered"
@@ -566,12 +568,12 @@ class StoreContract(
     async def test_an_earlier_attempts_failure_does_not_fail_a_later_one(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await shop.receipt("failed", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sending"
-        await shop.store.settle("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
         await shop.receipt("delivered", attempt="a2", external_id="out-2")
         assert await shop.state(part) == "delivered"
         assert await shop.states(conversation) == ["answered", "delivered", "queued"]
@@ -579,11 +581,11 @@ class StoreContract(
     async def test_a_later_attempts_failure_ends_the_part_though_an_earlier_one_is_in_doubt(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await shop.receipt("failed", attempt="a2", external_id="out-2")
-        await shop.store.settle("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
         assert await shop.state(part) == "failed"
         assert await shop.due(conversation) == (None, None)
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
@@ -593,9 +595,9 @@ class StoreContract(
         conversation = await shop.answered("one")
         for n in range(3):
             await shop.begin(conversation, f"a{n}")
-            await shop.store.settle(f"a{n}", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+            await shop.store.record_attempt(f"a{n}", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
         await shop.begin(conversation, "a3")
-        await shop.store.settle("a3", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt("a3", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert (view.attempts, view.doubts, view.blind) == (4, 1, 0)
@@ -604,8 +606,8 @@ class StoreContract(
     async def test_doubts_that_ended_blindly_are_counted(self, shop: StoreScenario, blind: bool) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", blind, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", blind, shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert (view.doubts, view.blind) == (1, int(blind))
@@ -633,25 +635,25 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         shop.clock.forward(10)
         await shop.take(message("in-3"), verdict=replace(STOP, notice={"": OutgoingContent("Bye.")}))
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock() + 6_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock() + 6_000), shop.clock())
         assert (await shop.found(part)).reason == "opted_out"
         assert (await shop.next(conversation)).part.text == "Bye."
 
     async def test_an_arrival_outdoes_a_later_attempts_refusal(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
-        await shop.store.settle("a2", AttemptResult("refused", "failed", error="no"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("refused", "failed", error="no"), shop.clock())
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "delivered"
 
     async def test_two_accepted_attempts_of_one_part_are_counted(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.send(conversation, "a2", "out-2")
         assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
         await shop.receipt("read", attempt="a1", external_id="out-1")
@@ -661,8 +663,8 @@ class StoreContract(
     async def test_a_held_doubt_lets_the_conversation_go_on(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "hold", True, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "hold", True, shop.clock())
         assert await shop.state(part) == "held"
         view = await shop.store.delivery_view(conversation)
         assert view is not None
@@ -674,25 +676,25 @@ class StoreContract(
     async def test_a_doubt_wakes_an_answer_that_waited_for_it(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         await shop.asked(ANA, "in-2")
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         assert view.delivery == "in_doubt"
-        await shop.store.look_again(conversation, "reply", shop.clock() + 30_000, shop.clock())
+        await shop.store.reschedule(conversation, "reply", shop.clock() + 30_000, shop.clock())
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert taken.work == (OpenWork(conversation, ACCOUNT, shop.clock(), None),)
 
     async def test_the_time_for_which_messages_are_put_off_is_counted_and_its_reason_kept(self, shop: StoreScenario) -> None:
         conversation = await shop.asked(ANA, "in-1")
         begun = shop.clock()
-        await shop.store.look_again(conversation, "reply", begun + 60_000, begun, "bakery: the oven is cold")
+        await shop.store.reschedule(conversation, "reply", begun + 60_000, begun, "bakery: the oven is cold")
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         assert (view.deferred, view.waiting[0].deferred) == ((begun, begun + 60_000), 0)
         # Asked again before that, as somebody wrote more: what is over counts, and the reason is told once.
         shop.clock.forward(20_000)
-        await shop.store.look_again(conversation, "reply", begun + 90_000, shop.clock(), "bakery: the oven is cold")
+        await shop.store.reschedule(conversation, "reply", begun + 90_000, shop.clock(), "bakery: the oven is cold")
         shop.clock.forward(100_000)
         await shop.store.begin_reply(conversation, [view.waiting[0].id], shop.clock())
         view = await shop.store.reply_view(conversation, HistoryLimits())
@@ -704,9 +706,9 @@ class StoreContract(
     async def test_a_look_at_a_doubt_that_has_ended_puts_nothing_off(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         await shop.receipt("sent", attempt="a1", external_id="out-1")
-        work = await shop.store.look_again(conversation, "deliver", shop.clock() + 60_000, shop.clock())
+        work = await shop.store.reschedule(conversation, "deliver", shop.clock() + 60_000, shop.clock())
         assert work.deliver_due == shop.clock()
 
     # start-up, sweep and looking
@@ -725,7 +727,7 @@ class StoreContract(
     async def test_a_doubt_from_before_a_restart_is_given_its_time_anew(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         shop.clock.forward(600_000)
         await shop.store.recover("the next life", shop.clock())
         view = await shop.store.delivery_view(conversation)
@@ -763,7 +765,7 @@ class StoreContract(
         assert ([line.text for line in view.waiting], view.history) == (["and now?"], ()), (
             "its text is withheld from the next turn"
         )
-        await shop.store.revive(poison, "reply", shop.clock())
+        await shop.store.retry_failed(poison, "reply", shop.clock())
         assert await shop.states(poison) == ["waiting", "waiting"]
 
     async def test_a_quarantined_text_is_not_read_as_a_quote_either(self, shop: StoreScenario) -> None:
@@ -787,7 +789,7 @@ class StoreContract(
         conversation = await shop.asked()
         await self.crash_while_asking(shop, 1, conversation)
         attempt = await shop.store.begin_reply(conversation, (), shop.clock())
-        await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         assert (await self.crash_while_asking(shop, 2, conversation)).suspects == ()
 
     async def test_unclean_ends_long_ago_and_clean_ones_convict_nobody(self, shop: StoreScenario) -> None:
@@ -797,7 +799,7 @@ class StoreContract(
             shop.clock.forward(700_000)
             found = await self.crash_while_asking(shop, life, conversation)
             assert (found.unclean, found.suspects, found.quarantined) == (1, (), ())
-        await shop.store.farewell("life 5", shop.clock())
+        await shop.store.mark_clean_shutdown("life 5", shop.clock())
         assert (await shop.store.recover("life 6", shop.clock())).unclean == 1
 
     async def test_what_was_sent_when_the_process_ended_thrice_is_held(self, shop: StoreScenario) -> None:
@@ -807,7 +809,7 @@ class StoreContract(
             view = await shop.store.delivery_view(conversation)
             assert view is not None
             if view.state == "in_doubt":
-                await shop.store.settle_doubt(view.part.id, "resend", False, shop.clock())
+                await shop.store.resolve_in_doubt(view.part.id, "resend", False, shop.clock())
             await shop.store.begin_attempt(view.part.id, f"a{life}", f"life {life}", shop.clock())
             found = await shop.store.recover(f"life {life + 1}", shop.clock())
         assert found.quarantined == (conversation,)
@@ -815,31 +817,31 @@ class StoreContract(
 
     async def test_a_later_message_takes_along_what_nobody_could_answer(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.end_reply(conversation, ["m1"], "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["waiting", "waiting"]
 
     async def test_what_no_responder_wants_is_not_taken_along(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: no", shop.clock())
+        await shop.store.close_turn(conversation, ["m1"], "dead", "given_up: no", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["dead", "waiting"]
 
     async def test_what_is_dead_is_no_history(self, shop: StoreScenario) -> None:
         """It was refused, and what is asked after it would be refused with it."""
         conversation = await shop.asked(text="poison")
-        await shop.store.end_reply(conversation, ["m1"], "dead", "given_up: filtered", shop.clock(), [OutgoingContent("Sorry.")])
+        await shop.store.close_turn(conversation, ["m1"], "dead", "given_up: filtered", shop.clock(), [OutgoingContent("Sorry.")])
         await shop.take(message("in-2", text="fine"))
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         assert ([line.text for line in view.waiting], [line.text for line in view.history]) == (["fine"], ["Sorry."])
         await shop.answer(conversation, "Yes.")
-        _, lines = await shop.store.older_lines(conversation, 0, 10)
+        _, lines = await shop.store.unsummarised_messages(conversation, 0, 10)
         assert [line.text for line in lines] == ["Sorry.", "fine", "Yes."], "nor is it summed up"
 
     async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.end_reply(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [OutgoingContent("Sorry.")])
+        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [OutgoingContent("Sorry.")])
         await shop.take(message("in-2"))
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
@@ -871,20 +873,20 @@ class StoreContract(
     async def test_nothing_waits_for_a_clock_that_went_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock() + 60_000), shop.clock())
         waiting = await shop.asked(KOFI, "in-2")
         shop.clock.now -= 3_600_000
-        assert await shop.store.clamp(shop.clock() + 300_000, shop.clock()) == 2
+        assert await shop.store.reset_future_dues(shop.clock() + 300_000, shop.clock()) == 2
         assert (await shop.due(conversation), await shop.due(waiting)) == ((None, shop.clock()), (shop.clock(), None))
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.not_before == shop.clock()
-        assert await shop.store.clamp(shop.clock() + 300_000, shop.clock()) == 0
+        assert await shop.store.reset_future_dues(shop.clock() + 300_000, shop.clock()) == 0
 
     async def test_a_sign_of_life_from_a_clock_that_went_back_proves_nothing_that_is_to_come(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         shop.clock.now -= 3_600_000
-        await shop.store.clamp(shop.clock() + 300_000, shop.clock())
+        await shop.store.reset_future_dues(shop.clock() + 300_000, shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.webhook_at == shop.clock()

@@ -48,10 +48,10 @@ async def texts(shop: StoreScenario, conversation: str) -> tuple[list[str], list
 async def everything(shop: StoreScenario, conversation: str) -> str:
     """All words that a store still gives out about a conversation."""
     view = await shop.reading(conversation)
-    summary, older = await shop.store.older_lines(conversation, 0, 100)
+    summary, older = await shop.store.unsummarised_messages(conversation, 0, 100)
     kept = await shop.store.messages(conversation, None, 1_000)
     found = await shop.store.search(SECRET, 10)
-    person = await shop.store.person("US.1")
+    person = await shop.store.subject_data("US.1")
     return repr((view, summary, older, kept, found, person, await shop.store.attachments(conversation, None, 100)))
 
 
@@ -304,6 +304,6 @@ class CorrectionsExam:
         await shop.answer(conversation, "one", "two")
         part = await shop.begin(conversation, "a1")
         await corrected(shop, deletion("d-1", "in-1", shop.clock()))
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         assert await shop.state(part) == "accepted"
         assert await shop.states(conversation) == ["answered", "accepted", "queued", "skipped"]

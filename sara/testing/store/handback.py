@@ -19,7 +19,7 @@ class BackExam:
         conversation = await person_has(shop)
         [stored] = (await shop.take(message("in-2", text="are you there?"))).stored
         assert (stored.state, stored.reason) == ("skipped", "human")
-        await shop.store.say(conversation, [OutgoingContent("I am.")], "operator", "operator", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("I am.")], "operator", "operator", shop.clock())
         await shop.send(conversation, "a2", "out-2")
         work = await shop.store.hand_back(conversation, "operator", shop.clock())
         assert (work.reply_due, work.deliver_due) == (None, None)
@@ -91,7 +91,7 @@ class BackExam:
         await shop.store.hand_over(conversation, Handoff("operator", mode="paused", until=until), shop.clock())
         await shop.take(later(shop, "in-2"))
         assert await shop.states(conversation) == ["waiting", "waiting"]
-        await shop.store.look_again(conversation, "reply", until, shop.clock())
+        await shop.store.reschedule(conversation, "reply", until, shop.clock())
         shop.clock.forward(60_000)
         work = await shop.store.hand_back(conversation, "operator", shop.clock())
         assert work.reply_due == shop.clock()
@@ -106,7 +106,7 @@ class BackExam:
 
     async def test_a_pause_lets_an_operators_words_and_notices_pass(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
-        await shop.store.say(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
         assert (await shop.next(conversation)).part.text == "I am Bea."
 
@@ -146,9 +146,9 @@ class BackExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
         assert (await shop.next(conversation)).mode == "paused"
-        await shop.store.end_part(part, "parked", "paused", shop.clock())
+        await shop.store.cancel_outbound(part, "parked", "paused", shop.clock())
         await shop.store.hand_back(conversation, "operator", shop.clock())
         assert await shop.state(part) == "queued"
 
@@ -156,17 +156,17 @@ class BackExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
         await shop.store.hand_back(conversation, "operator", shop.clock())
         with pytest.raises(Conflict):
-            await shop.store.end_part(part, "parked", "paused", shop.clock())
+            await shop.store.cancel_outbound(part, "parked", "paused", shop.clock())
         assert await shop.state(part) == "queued"
 
     async def test_what_a_pause_keeps_is_not_given_up_and_not_said_before_its_end(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
-        assert await shop.store.given_up(10) == []
-        await shop.store.revive(conversation, "deliver", shop.clock())
+        assert await shop.store.list_failed(10) == []
+        await shop.store.retry_failed(conversation, "deliver", shop.clock())
         assert await shop.states(conversation) == ["answered", "parked"]
 
     # for how long, and through a crash

@@ -49,7 +49,7 @@ class ModesExam:
         said = await shop.store.last_said(ACCOUNT, Identity(phone=ANA.phone))
         assert said is not None
         assert (said.text, said.content) == ("Choose.", {"buttons": [{"id": "1", "title": "Tall"}]})
-        await shop.store.say(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
         await shop.send(conversation, "a3", "out-3")
         said = await shop.store.last_said(ACCOUNT, ANA)
         assert said is not None
@@ -132,20 +132,20 @@ class ModesExam:
         )
         for conversation, attempt in ((sending, "a1"), (doubtful, "a2")):
             await shop.begin(conversation, attempt)
-        await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         for conversation in (sending, doubtful):
             [work] = await shop.store.hand_over(conversation, OPERATOR, shop.clock())
             assert work.deliver_due is not None
         assert await shop.states(sending) == ["answered", "sending", "cancelled"]
         assert await shop.states(doubtful) == ["answered", "in_doubt", "cancelled"]
         assert (await shop.next(doubtful)).mode == "human"
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         assert await shop.states(sending) == ["answered", "accepted", "cancelled"]
 
     async def test_what_the_operator_and_sara_herself_have_still_to_say_is_said(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
-        await shop.store.say(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
-        await shop.store.say(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
         await shop.store.hand_over(conversation, OPERATOR, shop.clock())
         assert await shop.states(conversation) == ["answered", "cancelled", "queued", "queued"]
 
@@ -157,7 +157,7 @@ class ModesExam:
         with pytest.raises(Conflict):
             await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("late")], None, shop.clock())
         with pytest.raises(Conflict):
-            await shop.store.rethink(conversation, attempt, ids, 2, None, 0, shop.clock())
+            await shop.store.discard_reply(conversation, attempt, ids, 2, None, 0, shop.clock())
         assert "late" not in dict(await shop.lines(conversation))
 
     async def test_a_call_that_began_just_after_the_hand_over_is_none_of_the_next_turn(self, shop: StoreScenario) -> None:
@@ -177,7 +177,7 @@ class ModesExam:
         conversation = await shop.asked()
         _, ids = await shop.call(conversation)
         await shop.store.hand_over(conversation, OPERATOR, shop.clock())
-        await shop.store.end_reply(conversation, ids, "dead", "given_up: no", shop.clock(), [OutgoingContent("Sorry.")])
+        await shop.store.close_turn(conversation, ids, "dead", "given_up: no", shop.clock(), [OutgoingContent("Sorry.")])
         assert await shop.states(conversation) == ["skipped"]
         assert not (await shop.reading(conversation)).apologised
 
@@ -302,7 +302,7 @@ class ModesExam:
 
     async def test_stop_counts_while_a_person_answers_and_is_confirmed(self, shop: StoreScenario) -> None:
         conversation = await person_has(shop)
-        await shop.store.say(conversation, [OutgoingContent("Just a moment.")], "operator", "operator", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("Just a moment.")], "operator", "operator", shop.clock())
         await shop.take(message("in-2", text="STOP"), verdict=replace(STOP, notice={"": OutgoingContent("Bye.")}))
         assert (await shop.lines(conversation))[2:] == [("Just a moment.", "queued"), ("STOP", "skipped"), ("Bye.", "queued")]
         await shop.take(message("in-3"), verdict=START)

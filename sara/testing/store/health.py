@@ -21,7 +21,7 @@ async def ill(
 ) -> Sequence[tuple[str, str]]:
     """The conversations that somebody should look at, and why."""
     found = await shop.store.unhealthy(shop.clock(), unanswered, person, limit)
-    return [(each.conversation, each.what) for each in found]
+    return [(each.conversation, each.reason) for each in found]
 
 
 class HealthExam:
@@ -47,10 +47,10 @@ class HealthExam:
         await shop.asked(ANA, "in-2")
         assert await ill(shop) == []
         attempt, _ = await shop.call(conversation)
-        await shop.store.postpone_reply(conversation, attempt, shop.clock() + MINUTE, "busy", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, attempt, shop.clock() + MINUTE, "busy", shop.clock())
         shop.clock.forward(1)
         [found] = await shop.store.unhealthy(shop.clock(), 10 * MINUTE, HOUR, 10)
-        assert (found.conversation, found.account, found.name, found.what) == (conversation, ACCOUNT, "Ana", "unanswered")
+        assert (found.conversation, found.account, found.name, found.reason) == (conversation, ACCOUNT, "Ana", "unanswered")
         assert (found.since, found.detail) == (start, "busy")
 
     @pytest.mark.parametrize("why", ["the shop is closed", "it is paused"])
@@ -59,7 +59,7 @@ class HealthExam:
         if why == "it is paused":
             await shop.store.hand_over(conversation, Handoff("operator", mode="paused"), shop.clock())
         else:
-            await shop.store.look_again(conversation, "reply", shop.clock() + DAY, shop.clock())
+            await shop.store.reschedule(conversation, "reply", shop.clock() + DAY, shop.clock())
         shop.clock.forward(HOUR)
         assert await ill(shop) == []
 
@@ -69,13 +69,13 @@ class HealthExam:
         shop.clock.forward(1)
         failed = await shop.answered("one", person=KOFI, external_id="in-2")
         await shop.begin(failed, "a1")
-        await shop.store.settle("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
         found = await shop.store.unhealthy(shop.clock(), HOUR, HOUR, 10)
-        assert [(each.conversation, each.what, each.detail) for each in found] == [
+        assert [(each.conversation, each.reason, each.detail) for each in found] == [
             (dead, "failing", "given_up: no"),
             (failed, "failing", "131026: undeliverable"),
         ]
-        await shop.store.revive(dead, "reply", shop.clock())
+        await shop.store.retry_failed(dead, "reply", shop.clock())
         assert await ill(shop) == [(failed, "failing")]
         shop.clock.forward(7 * DAY + 1)
         assert [each for each in await ill(shop) if each[1] == "failing"] == []
@@ -89,9 +89,9 @@ class HealthExam:
     async def test_a_doubt_until_it_ends(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock(), error="reset"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock(), error="reset"), shop.clock())
         assert await ill(shop) == [(conversation, "doubtful")]
-        await shop.store.settle_doubt(part, "hold", True, shop.clock())
+        await shop.store.resolve_in_doubt(part, "hold", True, shop.clock())
         assert await ill(shop) == [(conversation, "doubtful")]
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await ill(shop) == []
@@ -102,10 +102,12 @@ class HealthExam:
         shop.clock.forward(30 * MINUTE)
         await shop.take(message("in-2", at=shop.clock()))
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, 30 * MINUTE, 10)
-        assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", start)
-        await shop.store.say(conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
+        assert (found.conversation, found.reason, found.since) == (conversation, "waiting_for_person", start)
+        await shop.store.enqueue_messages(
+            conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR
+        )
         assert await ill(shop) != [], "what is to be said later is no answer yet"
-        await shop.store.say(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("I am Bea.")], "operator", "operator", shop.clock())
         assert await ill(shop) == []
         await shop.take(message("in-3", at=shop.clock()))
         shop.clock.forward(30 * MINUTE)
@@ -120,7 +122,7 @@ class HealthExam:
             InboundBatch(ACCOUNT, changes=(echo,), echoed={"echo-1": Handoff("operator")}), shop.clock.forward(MINUTE)
         )
         [found] = await shop.store.unhealthy(shop.clock(), HOUR, MINUTE, 10)
-        assert (found.conversation, found.what, found.since) == (conversation, "waiting_for_person", written)
+        assert (found.conversation, found.reason, found.since) == (conversation, "waiting_for_person", written)
 
     @pytest.mark.parametrize("how", ["an echo", "a hand-over to oneself", "the hand-back", "words whose time has come"])
     async def test_they_wait_no_longer_once_somebody_cares(self, shop: StoreScenario, how: str) -> None:
@@ -134,8 +136,10 @@ class HealthExam:
             await shop.store.hand_back(stored.conversation, "operator", shop.clock())
         else:
             at = shop.clock() + MINUTE
-            await shop.store.say(stored.conversation, [OutgoingContent("now")], "operator", "operator", shop.clock(), at)
-            await shop.store.release(stored.conversation, shop.clock.forward(MINUTE))
+            await shop.store.enqueue_messages(
+                stored.conversation, [OutgoingContent("now")], "operator", "operator", shop.clock(), at
+            )
+            await shop.store.queue_scheduled(stored.conversation, shop.clock.forward(MINUTE))
         shop.clock.forward(1)
         assert await ill(shop, person=HOUR) == []
 
@@ -217,10 +221,10 @@ class HealthExam:
             store.conversation("c999999"),
             store.consent("c999999", True, "operator", "", now),
             store.note("c999999", "x", "operator", now),
-            store.say("c999999", [OutgoingContent("x")], "operator", "operator", now),
+            store.enqueue_messages("c999999", [OutgoingContent("x")], "operator", "operator", now),
             store.follow_up("c999999", OutgoingContent("x"), now, now),
-            store.release("c999999", now),
-            store.older_lines("c999999", 1, 1),
+            store.queue_scheduled("c999999", now),
+            store.unsummarised_messages("c999999", 1, 1),
         ):
             with pytest.raises(Conflict):
                 await call

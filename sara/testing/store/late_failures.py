@@ -60,7 +60,7 @@ class FailuresExam:
         for _ in range(2):
             await self.fail(shop, "a1", "later")
             assert await shop.state(part) == "sending"
-        await shop.store.settle("a2", AttemptResult("accepted", "accepted", external_id="out-a2"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-a2"), shop.clock())
         await self.fail(shop, "a1", "later")
         assert await shop.state(part) == "accepted"
 
@@ -87,7 +87,7 @@ class FailuresExam:
         part = await shop.begin(conversation, "a1")
         taken = await shop.receipt("failed", external_id="out-a1", then="later", after=7_000)
         assert taken.unknown_receipts == 1
-        work = await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
+        work = await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
         assert work.deliver_due == shop.clock() + 7_000
         assert await shop.state(part) == "queued"
 
@@ -95,7 +95,7 @@ class FailuresExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await self.fail(shop, "a1", "later")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         assert await shop.state(part) == "queued"
 
     async def test_a_part_that_arrived_after_all_is_not_sent_again(self, shop: StoreScenario) -> None:
@@ -125,8 +125,8 @@ class FailuresExam:
     async def test_while_another_attempt_may_arrive_nothing_is_put_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await self.fail(shop, "a1", "later")
         assert await shop.state(part) == "sending"
@@ -134,10 +134,10 @@ class FailuresExam:
     async def test_a_younger_doubt_is_ended_as_any_other(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
-        await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
         await shop.receipt("sent", attempt="a1", external_id="out-a1")
         await self.fail(shop, "a1", "later")
         view = await shop.next(conversation)
@@ -157,8 +157,8 @@ class FailuresExam:
     ) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "hold", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "hold", False, shop.clock())
         await self.fail(shop, "a1", then)
         assert await shop.state(part) == "failed"
 
@@ -230,8 +230,8 @@ class FailuresExam:
     async def test_what_waits_for_the_customer_goes_on_waiting_when_an_earlier_try_fails(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-        await shop.store.settle_doubt(part, "resend", False, shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.park(conversation, None)
         await self.fail(shop, "a1", "later")
         assert await shop.state(part) == "parked"
@@ -276,7 +276,7 @@ class FailuresExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.receipt("failed", external_id="out-a1", then="channel")
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
         assert await shop.state(part) == "queued"
 
     async def test_a_form_that_was_refused_gives_way_to_its_words_once(self, shop: StoreScenario) -> None:
@@ -320,9 +320,9 @@ class FailuresExam:
         free = {"type": "free_customer_service", "category": "service"}
         await shop.receipt("sent", attempt="a2", external_id="out-2", at=december)
         await shop.receipt("read", attempt="a2", external_id="out-2", pricing=free, at=december)
-        assert await shop.store.billed(ACCOUNT, "2026-11") == {"regular.service": 1, "counted": 1}
-        assert await shop.store.billed(ACCOUNT, "2026-12") == {"free_customer_service.service": 1}
-        assert await shop.store.billed("test:2", "2026-11") == {}
+        assert await shop.store.message_counts(ACCOUNT, "2026-11") == {"regular.service": 1, "counted": 1}
+        assert await shop.store.message_counts(ACCOUNT, "2026-12") == {"free_customer_service.service": 1}
+        assert await shop.store.message_counts("test:2", "2026-11") == {}
         told = {each.what: each.detail for each in await shop.store.timeline(part)}
         assert (told["sent"], told["delivered"]) == ("regular service", "")
 
@@ -333,15 +333,15 @@ class FailuresExam:
         await shop.send(conversation, "a2", "out-a2")
         for attempt in ("a1", "a2"):
             await shop.receipt("delivered", attempt=attempt, external_id=f"out-{attempt}", counts=True, at=1_795_996_800_000)
-        assert await shop.store.billed(ACCOUNT, "2026-11") == {"counted": 2}
+        assert await shop.store.message_counts(ACCOUNT, "2026-11") == {"counted": 2}
 
     async def test_the_price_on_an_early_receipt_is_not_lost(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
         odd = {"type": "half \ud800 a pair"}
         await shop.receipt("sent", external_id="out-1", pricing=odd, counts=True, at=1_795_996_800_000)
-        assert await shop.store.billed(ACCOUNT, "2026-11") == {}
-        await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
-        billed = dict(await shop.store.billed(ACCOUNT, "2026-11"))
+        assert await shop.store.message_counts(ACCOUNT, "2026-11") == {}
+        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        billed = dict(await shop.store.message_counts(ACCOUNT, "2026-11"))
         assert billed.pop("counted") == 1
         assert list(billed.values()) == [1]

@@ -41,8 +41,8 @@ class OperatorsExam:
             text = (await shop.next(told)).part.text
             assert text == f"Ana {{number}} ({number}, {asked}) needs you: {{words}}\n{words}\n{{other}}", n
             for who in ("15550001111", "US.1", "4917012345"):
-                if await shop.store.person(who) is not None:
-                    await shop.store.forget(who, shop.clock())
+                if await shop.store.subject_data(who) is not None:
+                    await shop.store.start_erasure(who, shop.clock())
 
     async def test_what_an_operator_writes_asks_no_responder(self, shop: StoreScenario) -> None:
         """By any of their names and whatever they say; only their own silence is theirs to ask for."""
@@ -66,7 +66,7 @@ class OperatorsExam:
             assert (await shop.reading(stored.conversation)).mode == "bot", name
             said = [text for text, _ in await shop.lines(stored.conversation)]
             assert ("This reaches nobody." in said) is (reason == "operator"), name
-            await shop.store.forget(stored.contact, shop.clock())
+            await shop.store.start_erasure(stored.contact, shop.clock())
 
     async def test_an_operators_answer_to_a_call_asks_no_responder_by_whatever_name_it_comes(self, shop: StoreScenario) -> None:
         """The quotation alone tells, also where the file names nobody any more."""
@@ -102,8 +102,8 @@ class OperatorsExam:
         await shop.store.hand_over(conversation, Handoff("customer"), start)
         assert (await shop.store.conversation(conversation)).person_since == start
         [waits] = await shop.store.unhealthy(start, HOUR, 0, 10)
-        assert (waits.what, waits.since, waits.phone) == ("waiting_for_person", start, "15550001111")
-        work = await shop.store.say(
+        assert (waits.reason, waits.since, waits.phone) == ("waiting_for_person", start, "15550001111")
+        work = await shop.store.enqueue_messages(
             conversation, [OutgoingContent("I am here."), OutgoingContent("Rita")], "operator", "operator", start
         )
         assert [(await shop.found(part)).text for part in work.parts] == ["I am here.", "Rita"]

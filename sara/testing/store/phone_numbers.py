@@ -36,10 +36,10 @@ class NumbersExam:
             touched = [each.conversation for each in await shop.store.hand_over(asked, call(written), shop.clock())]
             assert touched == [asked, first.conversation], written
             assert (await shop.store.conversation(first.conversation)).address == known, "messages go where they came from"
-            found = await shop.store.person(written)
+            found = await shop.store.subject_data(written)
             assert found is not None
             assert found.conversations == (first.conversation,), written
-            await shop.store.forget(known, shop.clock())
+            await shop.store.start_erasure(known, shop.clock())
 
     async def test_an_answer_from_the_phone_app_names_its_customer_by_any_spelling(self, shop: StoreScenario) -> None:
         for n, (written, known) in enumerate(SPELLINGS[:5]):
@@ -48,14 +48,14 @@ class NumbersExam:
                 OperatorEcho(ACCOUNT, f"echo-{n}", Identity(phone=written), "text", "I will call you", shop.clock())
             )
             assert await shop.lines(conversation) == [("hello", "skipped"), ("I will call you", "sent")], written
-            await shop.store.forget(known, shop.clock())
+            await shop.store.start_erasure(known, shop.clock())
 
     async def test_the_number_itself_comes_before_its_other_spellings(self, shop: StoreScenario) -> None:
         landline = await shop.asked(Identity(user_id="AR.1", phone="541112345678"), "in-1")
         mobile = await shop.asked(Identity(user_id="AR.2", phone="5491112345678"), "in-2")
         assert landline != mobile, "a provider means its own spelling"
         for number, conversation in (("541112345678", landline), ("5491112345678", mobile)):
-            found = await shop.store.person(number)
+            found = await shop.store.subject_data(number)
             assert found is not None
             assert found.conversations == (conversation,)
             echo = OperatorEcho(ACCOUNT, f"echo-{number}", Identity(phone=number), "text", "hi", shop.clock())
@@ -81,7 +81,7 @@ class NumbersExam:
         [_, told] = [each.conversation for each in await shop.store.hand_over(asked, call("99912345678"), shop.clock())]
         await shop.begin(told, "a1")
         outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="9992345678"))
-        await shop.store.settle("a1", outcome, shop.clock())
+        await shop.store.record_attempt("a1", outcome, shop.clock())
         [wrote] = (await shop.take(message("op-1", Identity(user_id="XX.1", phone="9992345678")))).stored
         assert wrote.conversation == told
         again = await shop.store.hand_over(await shop.asked(Identity(user_id="US.5"), "in-5"), call("99912345678"), shop.clock())
@@ -94,8 +94,8 @@ class NumbersExam:
         assert told != wrote.conversation
         await shop.begin(told, "a1")
         outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="9992345678"))
-        await shop.store.settle("a1", outcome, shop.clock())
-        found = await shop.store.person("99912345678")
+        await shop.store.record_attempt("a1", outcome, shop.clock())
+        found = await shop.store.subject_data("99912345678")
         assert found is not None
         assert set(found.conversations) == {told, wrote.conversation}
 
@@ -105,9 +105,9 @@ class NumbersExam:
         kofi = await shop.asked(Identity(user_id="GH.2", phone="15550002222"), "in-9")
         await shop.begin(conversation, "a1")
         outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="15550002222"))
-        await shop.store.settle("a1", outcome, shop.clock())
+        await shop.store.record_attempt("a1", outcome, shop.clock())
         assert (await shop.store.conversation(conversation)).address == "15550001111"
-        found = await shop.store.person("15550002222")
+        found = await shop.store.subject_data("15550002222")
         assert found is not None
         assert found.conversations == (kofi,)
 
@@ -118,12 +118,12 @@ class NumbersExam:
             *("+55 (11) 91234-5678", "0055 11 91234 5678", "551112345678", "+55 11 1234-5678", "tel:+5511912345678"),
             *("٥٥١١١٢٣٤٥٦٧٨", "\u202a+55 11 91234-5678\u202c"),
         ):
-            found = await shop.store.person(written)
+            found = await shop.store.subject_data(written)
             assert found is not None, written
             assert found.conversations == (conversation,), written
             assert [each.id for each in await shop.store.conversations(9, written)] == [conversation], written
         for part in ("1234-5678", "011 1234-5678", "bia"):
             assert [each.id for each in await shop.store.conversations(9, part)] == [conversation], part
         for nobody in ("+55 11 99999-9999", "+49 170 1234567", "nobody"):
-            assert await shop.store.person(nobody) is None
+            assert await shop.store.subject_data(nobody) is None
             assert await shop.store.conversations(9, nobody) == []

@@ -26,14 +26,14 @@ START = InboundDecision(skip="opt_in", consent="opt_in")
 async def erase(store: Store) -> None:
     """Take all the steps there are, removing no files: none were fetched."""
     for _ in range(1_000):
-        if not await store.erase(2):
+        if not await store.continue_erasure(2):
             return
     raise AssertionError("erasing does not end")
 
 
 async def forget(shop: StoreScenario, who: str) -> None:
     """Forget somebody altogether."""
-    await shop.store.forget(who, shop.clock())
+    await shop.store.start_erasure(who, shop.clock())
     await erase(shop.store)
 
 
@@ -113,23 +113,23 @@ class RightsExam:
     async def test_a_person_is_found_by_any_of_their_names_for_machines(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         await shop.asked(KOFI, "in-2")
-        found = await shop.store.person("15550001111")
+        found = await shop.store.subject_data("15550001111")
         assert found is not None
         assert found.conversations == (conversation,)
         for who in (found.contact, "US.1", "+15550001111", "+1 (555) 000-1111", "1 555 0001111", conversation):
-            assert await shop.store.person(who) == found
+            assert await shop.store.subject_data(who) == found
         for nobody in ("Ana", "p999", "c999", "", "15559999999", "m1"):
-            assert await shop.store.person(nobody) is None
+            assert await shop.store.subject_data(nobody) is None
 
     async def test_a_person_of_two_contacts_is_shown_as_one(self, shop: StoreScenario) -> None:
         first = await shop.asked(Identity(phone="15550009999", name="Lee"), "in-1")
         second = await shop.asked(Identity(user_id="US.9"), "in-2")
         await shop.take(message("in-3", Identity(user_id="US.9", phone="15550009999")))
-        found = await shop.store.person("US.9")
+        found = await shop.store.subject_data("US.9")
         assert found is not None
         assert set(found.conversations) == {first, second}
         assert len(found.linked) == 1
-        assert await shop.store.person(found.linked[0]) == found
+        assert await shop.store.subject_data(found.linked[0]) == found
         assert "Lee" in str(found.details)
 
     async def test_what_a_conversation_brought_along_is_listed_with_its_messages(self, shop: StoreScenario) -> None:
@@ -145,16 +145,16 @@ class RightsExam:
         conversation = await shop.answered("one", "two")
         await shop.send(conversation, "a1", "out-1")
         await shop.take(with_files("in-2", PHOTO), message("in-3", KOFI, "hello from me"))
-        kofi = await shop.store.person("15550002222")
-        told = await shop.store.forget("+1 555 0001111", shop.clock())
-        assert (told.conversations, told.messages, told.still_out) == ((conversation,), 4, False)
+        kofi = await shop.store.subject_data("15550002222")
+        told = await shop.store.start_erasure("+1 555 0001111", shop.clock())
+        assert (told.conversations, told.messages, told.opt_out_retained) == ((conversation,), 4, False)
         await erase(shop.store)
         assert await shop.store.messages(conversation, None, 10) == []
         assert [each.text for each in await shop.store.messages(None, None, 10)] == ["hello from me"]
         assert [each.name for each in await shop.store.conversations(10)] == ["Kofi"]
         for name in ("15550001111", "US.1", conversation, *told.contacts):
-            assert await shop.store.person(name) is None
-        assert await shop.store.person("15550002222") == kofi
+            assert await shop.store.subject_data(name) is None
+        assert await shop.store.subject_data("15550002222") == kofi
         assert await shop.store.find("out-1") is None
         assert await shop.store.events(conversation, None, 10) == []
         assert len(await self.hits(shop, "hello")) == 1
@@ -165,20 +165,20 @@ class RightsExam:
         await shop.asked()
         for nobody in ("Ana", "p99", ""):
             with pytest.raises(Conflict):
-                await shop.store.forget(nobody, shop.clock())
-        told = await shop.store.forget("US.1", shop.clock())
+                await shop.store.start_erasure(nobody, shop.clock())
+        told = await shop.store.start_erasure("US.1", shop.clock())
         for who in ("US.1", *told.contacts):
             with pytest.raises(SaraError):
-                await shop.store.forget(who, shop.clock())
+                await shop.store.start_erasure(who, shop.clock())
 
     async def test_all_contacts_of_a_person_are_forgotten(self, shop: StoreScenario) -> None:
         await shop.asked(Identity(phone="15550009999"), "in-1")
         await shop.asked(Identity(user_id="US.9"), "in-2")
         await shop.take(message("in-3", Identity(user_id="US.9", phone="15550009999")))
-        assert len((await shop.store.forget("US.9", shop.clock())).contacts) == 2
+        assert len((await shop.store.start_erasure("US.9", shop.clock())).contacts) == 2
         await erase(shop.store)
         assert await shop.store.messages(None, None, 10) == []
-        assert await shop.store.person("15550009999") is None
+        assert await shop.store.subject_data("15550009999") is None
 
     async def test_a_message_delivered_again_brings_nobody_back(self, shop: StoreScenario) -> None:
         nameless = replace(message(None), at=5)
@@ -192,25 +192,25 @@ class RightsExam:
             taken = await shop.store.accept(everything, shop.clock())
             assert (taken.stored, taken.work, taken.known) == ((), (), 2)
             assert await shop.store.messages(None, None, 10) == []
-            assert await shop.store.person("US.1") is None
+            assert await shop.store.subject_data("US.1") is None
 
     async def test_who_was_forgotten_may_come_again_as_somebody_new(self, shop: StoreScenario) -> None:
         before = await shop.asked()
-        told = await shop.store.forget("US.1", shop.clock())
+        told = await shop.store.start_erasure("US.1", shop.clock())
         # Also while the rest is still being erased.
         after = await shop.asked(ANA, "in-2", "hello again")
         await erase(shop.store)
         assert after != before
         assert [line.text for line in (await shop.reading(after)).waiting] == ["hello again"]
         assert (await shop.reading(after)).history == ()
-        found = await shop.store.person("US.1")
+        found = await shop.store.subject_data("US.1")
         assert found is not None
         assert found.contact not in told.contacts
 
     async def test_who_opted_out_and_was_forgotten_still_is_opted_out(self, shop: StoreScenario) -> None:
         await shop.asked()
         await shop.take(message("in-2", text="stop"), verdict=STOP)
-        assert (await shop.store.forget("US.1", shop.clock())).still_out
+        assert (await shop.store.start_erasure("US.1", shop.clock())).opt_out_retained
         await erase(shop.store)
         # Known again by either id alone.
         [stored] = (await shop.take(message("in-3", Identity(phone="15550001111")))).stored
@@ -236,7 +236,7 @@ class RightsExam:
         await shop.take(message("in-2"))
         [line] = (await shop.reading(conversation)).waiting
         call = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.forget("US.1", shop.clock())
+        await shop.store.start_erasure("US.1", shop.clock())
         for erased in (False, True):
             if erased:
                 await erase(shop.store)
@@ -247,25 +247,25 @@ class RightsExam:
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
         with pytest.raises(Conflict):
-            await shop.store.settle("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+            await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         with pytest.raises(Conflict):
-            await shop.store.end_reply(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
+            await shop.store.close_turn(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         assert await shop.store.messages(None, None, 10) == []
 
     async def test_a_send_that_ends_while_its_person_is_being_erased_leads_to_nothing_more(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
-        await shop.store.forget("US.1", shop.clock())
-        await shop.store.settle("a1", AttemptResult("not_sent", "queued", error="try again"), shop.clock())
+        await shop.store.start_erasure("US.1", shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", error="try again"), shop.clock())
         assert await shop.store.delivery_view(conversation) is None
-        await shop.store.end_reply(conversation, [], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
+        await shop.store.close_turn(conversation, [], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         await erase(shop.store)
         assert await shop.store.messages(None, None, 10) == []
 
     async def test_what_was_noted_about_a_person_and_told_to_the_business_goes_too(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         with_kofi = await shop.asked(KOFI, "in-2")
-        await shop.store.end_reply(with_kofi, ["m2"], "skipped", "a colleague", shop.clock())
+        await shop.store.close_turn(with_kofi, ["m2"], "skipped", "a colleague", shop.clock())
         await shop.store.note(conversation, "likes tea", "operator", shop.clock())
         for n, sent in enumerate((True, False)):
             told = OperatorNotification(ACCOUNT, KOFI, OutgoingContent("Ana wants to talk: {conversation}"))
@@ -273,10 +273,10 @@ class RightsExam:
             await shop.store.hand_back(conversation, "operator", shop.clock())
             if sent:
                 await shop.send(with_kofi, f"a{n}", f"out-{n}")
-        known = await shop.store.person("US.1")
+        known = await shop.store.subject_data("US.1")
         assert known is not None
         assert "likes tea" in str(known.details)
-        await shop.store.forget("US.1", shop.clock())
+        await shop.store.start_erasure("US.1", shop.clock())
         assert await shop.store.delivery_view(with_kofi) is None
         assert await shop.store.open_work(None, 10) == []
         await erase(shop.store)
@@ -293,9 +293,9 @@ class RightsExam:
             line = next(each for each in (await shop.reading(stored.conversation)).waiting if each.id == stored.id)
             await shop.store.keep_attachment(line.attachments[0].id, file, f"{file:0>64}", 1, None, shop.clock())
         assert await shop.store.forgotten_files(10) == []
-        assert (await shop.store.forget("US.1", shop.clock())).files == 2
+        assert (await shop.store.start_erasure("US.1", shop.clock())).files == 2
         for _ in range(5):
-            assert await shop.store.erase(1)
+            assert await shop.store.continue_erasure(1)
             assert await shop.store.forgotten_files(10) == ["hers"], "what names a file stays until the file is gone"
         await shop.store.forget_files(["hers"], shop.clock())
         assert await shop.store.forgotten_files(10) == []

@@ -51,7 +51,7 @@ class WindowExam:
         view = await shop.next(conversation)
         assert (view.part.kind, view.part.purpose, view.part.text) == ("template", "template", "May we go on?")
         assert view.part.content == INVITATION.content
-        assert {each.id for each in await shop.store.given_up(10)} >= {first}
+        assert {each.id for each in await shop.store.list_failed(10)} >= {first}
         await shop.send(conversation, "a1", "out-1")
         await shop.take(replace(message("in-2"), opens_window=False))
         await shop.answer(conversation, "three")
@@ -139,7 +139,7 @@ class WindowExam:
 
     async def test_parts_parked_for_another_reason_stay_parked(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
-        await shop.store.end_part((await shop.next(conversation)).part.id, "parked", "other", shop.clock())
+        await shop.store.cancel_outbound((await shop.next(conversation)).part.id, "parked", "other", shop.clock())
         shop.clock.forward(1_000)
         await shop.take(later(shop, "in-2"))
         assert await shop.states(conversation) == ["answered", "parked", "waiting"]
@@ -169,7 +169,7 @@ class WindowExam:
         if wrote:
             await shop.take(later(shop, "in-2"))
         outcome = AttemptResult("not_sent", "queued", shop.clock() + 6_000, charged=False, error="131047", closes_window=True)
-        work = await shop.store.settle("a1", outcome, shop.clock())
+        work = await shop.store.record_attempt("a1", outcome, shop.clock())
         view = await shop.next(conversation)
         assert (view.part.id, view.state, view.attempts) == (part, "queued", 0)
         assert (view.customer_at is None, work.deliver_due) == (not wrote, shop.clock() + (6_000 if wrote else 0))
@@ -181,7 +181,7 @@ class WindowExam:
 
     async def test_what_was_parked_can_be_sent_or_dropped_by_hand(self, shop: StoreScenario) -> None:
         conversation = await self.parked(shop, "one")
-        await shop.store.revive(conversation, "deliver", shop.clock())
+        await shop.store.retry_failed(conversation, "deliver", shop.clock())
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
         await shop.park(conversation)
         assert (await shop.store.drop(conversation, "deliver", shop.clock())).changed == 2

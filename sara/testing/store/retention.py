@@ -31,8 +31,8 @@ class ExpiryExam:
             0,
         ]
         assert [each.text for each in await shop.store.messages(None, None, 10)] == ["much later"]
-        assert await shop.store.person("US.1") is None
-        assert await shop.store.person("GH.2") is not None
+        assert await shop.store.subject_data("US.1") is None
+        assert await shop.store.subject_data("GH.2") is not None
         assert await shop.store.search("hello", 10) == []
         assert await shop.store.find("out-a1") is None
 
@@ -41,11 +41,11 @@ class ExpiryExam:
         queued = await shop.answered("one", "two", person=KOFI, external_id="in-2")
         doubtful = await shop.answered("one", person=Identity(user_id="X.1"), external_id="in-3")
         part = await shop.begin(doubtful, "a1")
-        await shop.store.settle("a1", AttemptResult("in_doubt", "in_doubt"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt"), shop.clock())
         held = await shop.answered("one", person=Identity(user_id="X.2"), external_id="in-4")
         await shop.begin(held, "a2")
-        await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt"), shop.clock())
-        await shop.store.settle_doubt((await shop.next(held)).part.id, "hold", False, shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt"), shop.clock())
+        await shop.store.resolve_in_doubt((await shop.next(held)).part.id, "hold", False, shop.clock())
         parked = await shop.answered("one", person=Identity(user_id="X.3"), external_id="in-5")
         await shop.park(parked, None)
         shop.clock.forward(1_000 * DAY)

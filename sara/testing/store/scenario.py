@@ -136,7 +136,7 @@ class StoreScenario:
     async def lose(self, conversation: str, reason: str = "outlasted: away") -> None:
         """Give up what waits in a conversation."""
         ids = [line.id for line in (await self.reading(conversation)).waiting]
-        await self.store.end_reply(conversation, ids, "dead", reason, self.clock())
+        await self.store.close_turn(conversation, ids, "dead", reason, self.clock())
 
     async def begin(self, conversation: str, attempt: str) -> str:
         """Mark the first unsettled part as being sent; its id."""
@@ -148,7 +148,7 @@ class StoreScenario:
     async def send(self, conversation: str, attempt: str, external_id: str) -> str:
         """Send the first unsettled part and have it accepted; its id."""
         part = await self.begin(conversation, attempt)
-        await self.store.settle(attempt, AttemptResult("accepted", "accepted", external_id=external_id), self.clock())
+        await self.store.record_attempt(attempt, AttemptResult("accepted", "accepted", external_id=external_id), self.clock())
         return part
 
     async def state(self, ident: str) -> str:
@@ -205,5 +205,5 @@ class StoreScenario:
     async def park(self, conversation: str, instead: OutgoingContent | None = INVITATION) -> str:
         """Park the first unsettled part, as when the reply window has closed; its id."""
         part = (await self.next(conversation)).part.id
-        await self.store.end_part(part, "parked", "window_closed", self.clock(), instead)
+        await self.store.cancel_outbound(part, "parked", "window_closed", self.clock(), instead)
         return part

@@ -99,13 +99,13 @@ class MemoryExam:
     async def test_the_oldest_come_first_and_the_newest_are_left_out(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 4)
         assert (await shop.tending(conversation, 3)).older == 5
-        summary, lines = await shop.store.older_lines(conversation, 3, 2)
+        summary, lines = await shop.store.unsummarised_messages(conversation, 3, 2)
         assert (summary, [line.text for line in lines]) == ("", ["question 1", "answer 1"])
         await self.keep(shop, conversation, lines[-1].id)
-        summary, lines = await shop.store.older_lines(conversation, 3, 10)
+        summary, lines = await shop.store.unsummarised_messages(conversation, 3, 10)
         assert (summary, [line.text for line in lines]) == ("so far", ["question 2", "answer 2", "question 3"])
         await self.keep(shop, conversation, lines[-1].id, "all of it")
-        assert await shop.store.older_lines(conversation, 3, 10) == ("all of it", ())
+        assert await shop.store.unsummarised_messages(conversation, 3, 10) == ("all of it", ())
         assert (await shop.tending(conversation, 3)).older == 0
         await shop.asked(ANA, "in-9")
         assert (await shop.reading(conversation)).summary == "all of it"
@@ -114,7 +114,7 @@ class MemoryExam:
         arrivals = [message(f"in-{n}", text=str(n)) for n in range(1_100)]
         [stored, *_] = (await shop.take(*arrivals)).stored
         await shop.store.drop(stored.conversation, "reply", shop.clock())
-        _, lines = await shop.store.older_lines(stored.conversation, 10, 3)
+        _, lines = await shop.store.unsummarised_messages(stored.conversation, 10, 3)
         assert [line.text for line in lines] == ["0", "1", "2"]
         assert (await shop.tending(stored.conversation, 10)).older >= 1_000
 
@@ -128,7 +128,7 @@ class MemoryExam:
         await shop.answer(conversation, "one", "two")
         await shop.store.drop(conversation, "deliver", shop.clock())
         await shop.asked(ANA, "in-3", "waits")
-        _, lines = await shop.store.older_lines(conversation, 0, 10)
+        _, lines = await shop.store.unsummarised_messages(conversation, 0, 10)
         assert [line.external_id for line in lines] == ["in-2"]
 
     async def test_a_summary_goes_forward_only(self, shop: StoreScenario) -> None:
@@ -136,8 +136,8 @@ class MemoryExam:
         await self.keep(shop, conversation, await shop.id("out-2"), "newer")
         for upto in (await shop.id("out-1"), await shop.id("out-2"), "m999999", "nonsense"):
             await self.keep(shop, conversation, upto, "older")
-        assert (await shop.store.older_lines(conversation, 0, 10))[0] == "newer"
-        assert await shop.store.spent(PERIODS[0]) == {"calls": 5, "tokens": 25, "money": 45}, "each call cost something"
+        assert (await shop.store.unsummarised_messages(conversation, 0, 10))[0] == "newer"
+        assert await shop.store.ai_usage(PERIODS[0]) == {"calls": 5, "tokens": 25, "money": 45}, "each call cost something"
 
     async def test_a_summary_that_was_made_while_a_new_chapter_began_is_not_kept(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 2)
@@ -146,12 +146,12 @@ class MemoryExam:
         await self.keep(shop, conversation, await shop.id("out-2"))
         assert (await shop.reading(conversation)).summary == ""
         await shop.answer(conversation, "answer 9")
-        _, lines = await shop.store.older_lines(conversation, 0, 10)
+        _, lines = await shop.store.unsummarised_messages(conversation, 0, 10)
         assert [line.external_id for line in lines] == ["in-9", None]
 
     async def test_a_summary_holds_nobody_elses_messages(self, shop: StoreScenario) -> None:
         conversation = await self.talk(shop, 1)
         await shop.asked(KOFI, "in-7")
         await self.keep(shop, conversation, (await shop.found("in-7")).id)
-        assert (await shop.store.older_lines(conversation, 0, 10))[0] == ""
-        assert (await shop.store.older_lines(conversation, 0, 0))[1] == ()
+        assert (await shop.store.unsummarised_messages(conversation, 0, 10))[0] == ""
+        assert (await shop.store.unsummarised_messages(conversation, 0, 0))[1] == ()

@@ -33,7 +33,7 @@ async def since(shop: StoreScenario, conversation: str) -> int:
 async def scheduled(shop: StoreScenario, conversation: str, after: Milliseconds = HOUR, purpose: Purpose = "operator") -> str:
     """Something to be said later; its id."""
     at = shop.clock() + after
-    await shop.store.say(conversation, [OutgoingContent("later")], purpose, purpose, shop.clock(), at)
+    await shop.store.enqueue_messages(conversation, [OutgoingContent("later")], purpose, purpose, shop.clock(), at)
     return (await shop.store.messages(conversation, None, 100))[-1].id
 
 
@@ -90,7 +90,7 @@ class TimingExam:
         conversation = await silent(shop)
         part = await scheduled(shop, conversation, 90 * DAY)
         due = shop.clock() + 90 * DAY
-        assert await shop.store.clamp(shop.clock() + DAY, shop.clock()) == 0
+        assert await shop.store.reset_future_dues(shop.clock() + DAY, shop.clock()) == 0
         view = await shop.tending(conversation)
         assert (view.due, view.scheduled, await shop.state(part)) == (due, due, "parked")
 
@@ -108,7 +108,7 @@ class TimingExam:
         assert (view.customer_at, view.ours_at, view.waiting, view.unsent) == (asked, None, 0, 2)
         await shop.send(conversation, "a1", "out-1")
         shop.clock.forward(1_000)
-        await shop.store.say(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
+        await shop.store.enqueue_messages(conversation, [OutgoingContent("We are closed.")], "notice", "sara", shop.clock())
         view = await shop.tending(conversation)
         assert (view.ours_at, view.unsent) == (asked + 1_000, 2)
 
@@ -148,7 +148,7 @@ class TimingExam:
         elif what == "an echo":
             await shop.change(OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I called you", shop.clock()))
         elif what == "words under way":
-            await shop.store.say(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
+            await shop.store.enqueue_messages(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
         elif what == "stop":
             await shop.store.consent(conversation, True, "operator", "by phone", shop.clock())
         else:
@@ -170,14 +170,14 @@ class TimingExam:
         if how == "not its time":
             await scheduled(shop, conversation)
         else:
-            await shop.store.say(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
+            await shop.store.enqueue_messages(conversation, [OutgoingContent("hm")], "operator", "operator", shop.clock())
             part = (await shop.next(conversation)).part.id
             if how == "held":
                 await shop.begin(conversation, "a2")
-                await shop.store.settle("a2", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
-                await shop.store.settle_doubt(part, "hold", False, shop.clock())
+                await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+                await shop.store.resolve_in_doubt(part, "hold", False, shop.clock())
             else:
-                await shop.store.end_part(part, how, "test", shop.clock())  # type: ignore[arg-type]  # the words of the table
+                await shop.store.cancel_outbound(part, how, "test", shop.clock())  # type: ignore[arg-type]  # the words of the table
         assert await since(shop, conversation) == silence
         await shop.store.follow_up(conversation, QUESTION, silence, shop.clock())
         await shop.send(conversation, "a3", "out-3")
@@ -189,7 +189,7 @@ class TimingExam:
     async def test_what_is_to_be_said_later_keeps_nobody_waiting_and_keeps_its_time(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         at = shop.clock() + HOUR
-        work = await shop.store.say(
+        work = await shop.store.enqueue_messages(
             conversation, [OutgoingContent("a"), OutgoingContent("b")], "operator", "operator", shop.clock(), at
         )
         assert (work.deliver_due, work.timer_due) == (None, at)
@@ -200,9 +200,9 @@ class TimingExam:
         await shop.send(conversation, "a1", "out-1")
         shop.clock.forward(HOUR - 1)
         await shop.store.recover("the next life", shop.clock())
-        assert (await shop.store.release(conversation, shop.clock())).deliver_due is None
+        assert (await shop.store.queue_scheduled(conversation, shop.clock())).deliver_due is None
         shop.clock.forward(1)
-        assert (await shop.store.release(conversation, shop.clock())).deliver_due == shop.clock()
+        assert (await shop.store.queue_scheduled(conversation, shop.clock())).deliver_due == shop.clock()
         for n, text in enumerate("ab", 2):
             assert (await shop.next(conversation)).part.text == text
             await shop.send(conversation, f"a{n}", f"out-{n}")
@@ -211,14 +211,16 @@ class TimingExam:
 
     async def test_a_time_that_is_past_is_now(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        work = await shop.store.say(conversation, [OutgoingContent("a")], "operator", "operator", shop.clock(), shop.clock())
+        work = await shop.store.enqueue_messages(
+            conversation, [OutgoingContent("a")], "operator", "operator", shop.clock(), shop.clock()
+        )
         assert (work.deliver_due, work.timer_due) == (shop.clock(), None)
 
     async def test_each_part_goes_at_its_own_time(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
         second, first = await scheduled(shop, conversation, 2 * HOUR), await scheduled(shop, conversation)
         shop.clock.forward(HOUR)
-        await shop.store.release(conversation, shop.clock())
+        await shop.store.queue_scheduled(conversation, shop.clock())
         assert [await shop.state(each) for each in (first, second)] == ["queued", "parked"]
         assert (await shop.tending(conversation)).scheduled == shop.clock() + HOUR
 
@@ -232,8 +234,8 @@ class TimingExam:
         conversation = await shop.answered("one")
         await shop.park(conversation, None)
         part = await scheduled(shop, conversation)
-        assert part not in [each.id for each in await shop.store.given_up(10)]
-        await shop.store.revive(conversation, "deliver", shop.clock())
+        assert part not in [each.id for each in await shop.store.list_failed(10)]
+        await shop.store.retry_failed(conversation, "deliver", shop.clock())
         shop.clock.forward(1_000)
         await shop.take(later(shop, "in-2"))
         assert await shop.state(part) == "parked"
@@ -246,7 +248,7 @@ class TimingExam:
         await shop.answer(conversation, "one")
         await shop.send(conversation, "a1", "out-1")
         shop.clock.forward(10 * DAY)
-        await shop.store.release(conversation, shop.clock())
+        await shop.store.queue_scheduled(conversation, shop.clock())
         await shop.park(conversation, None)
         shop.clock.forward(1_000)
         await shop.take(later(shop, "in-2"))

@@ -20,7 +20,7 @@ class ToolsExam:
 
     async def again(self, shop: StoreScenario, conversation: str, attempt: int) -> int:
         """The call to the responder failed, and another one is made."""
-        await shop.store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
+        await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         return (await shop.call(conversation))[0]
 
     async def test_the_same_call_in_a_retry_is_known_with_what_it_brought(self, shop: StoreScenario) -> None:
@@ -67,7 +67,7 @@ class ToolsExam:
         attempt, ids = await shop.call(conversation)
         await self.use(shop, conversation, attempt)
         await shop.asked(ANA, "in-2")
-        assert await shop.store.rethink(conversation, attempt, ids, 2, None, 0, shop.clock()) is not None
+        assert await shop.store.discard_reply(conversation, attempt, ids, 2, None, 0, shop.clock()) is not None
         attempt, _ = await shop.call(conversation)
         assert not (await self.use(shop, conversation, attempt))[1]
 
@@ -75,7 +75,7 @@ class ToolsExam:
         conversation = await shop.asked()
         attempt, ids = await shop.call(conversation)
         await self.use(shop, conversation, attempt)
-        await shop.store.end_reply(conversation, ids, "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ids, "dead", "outlasted: away", shop.clock())
         await shop.asked(ANA, "in-2")
         attempt, _ = await shop.call(conversation)
         assert not (await self.use(shop, conversation, attempt))[1]
@@ -86,7 +86,7 @@ class ToolsExam:
         await shop.asked(ANA, "in-2")
         attempt, _ = await shop.call(conversation)
         await self.use(shop, conversation, attempt)
-        await shop.store.revive(conversation, "reply", shop.clock())
+        await shop.store.retry_failed(conversation, "reply", shop.clock())
         assert not (await self.use(shop, conversation, attempt))[1]
 
     @pytest.mark.parametrize("what", ["an earlier call", "a failed call", "stop", "a hand-over", "no call at all"])
@@ -98,7 +98,7 @@ class ToolsExam:
         if what == "an earlier call":
             await self.again(shop, conversation, attempt)
         elif what == "a failed call":
-            await shop.store.postpone_reply(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
+            await shop.store.fail_reply_attempt(conversation, attempt, shop.clock() + 1_000, "busy", shop.clock())
         elif what == "stop":
             await shop.take(message("in-2"), verdict=STOP)
         elif what == "a hand-over":

@@ -154,7 +154,7 @@ class AdminApp:
         return web.json_response({"problems": [asdict(problem) for problem in self._problems]})
 
     async def _set_aside(self, request: web.Request) -> web.Response:
-        found = await self._store.set_aside(request.query.get("after"), min(_limit(request), MOST_BODIES))
+        found = await self._store.unparsed_payloads(request.query.get("after"), min(_limit(request), MOST_BODIES))
         return web.json_response({"set_aside": [_kept(item) for item in found]})
 
     async def _stats(self, _: web.Request) -> web.Response:
@@ -179,7 +179,7 @@ class AdminApp:
 
     async def _retry(self, request: web.Request) -> web.Response:
         kind, key = await self._job_of(request)
-        work = await self._store.revive(key, kind, self._clock())
+        work = await self._store.retry_failed(key, kind, self._clock())
         await self._notifier.notify([work])
         log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._after(work)

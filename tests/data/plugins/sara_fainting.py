@@ -31,7 +31,7 @@ class FaintingChannel(Channel):
     account = "fainting:1"
     webhook = "/faint"
     on_doubt = "hold"
-    doubt_hold = 100
+    doubt_timeout = 100
 
     def __init__(self, options: NoOptions, context: Context) -> None:
         self._clock = context.clock

@@ -330,7 +330,7 @@ async def test_a_transcript_is_told_to_be_one(
     assert simulator.calls[-1].context == (facts,)
     assert told(simulator)[1:] == ["[in reply to: approved] When do you open?"]
     # In a later turn, with the text that was kept, and no file any more.
-    earlier = replace(spoken, text=reply.readings["m0"], attachments=(replace(spoken.attachments[0], path=None),))
+    earlier = replace(spoken, text=reply.transcripts["m0"], attachments=(replace(spoken.attachments[0], path=None),))
     await responder_with().answer(replace(turn("And now?"), history=(earlier,)))
     assert simulator.calls[-1].context == (facts,)
     simulator.deaf = True

@@ -138,14 +138,14 @@ async def test_a_voice_message_is_read_to_the_model_and_kept_for_later(
     )
     assert simulator.heard == [("voice.ogg", VOICE)]
     assert simulator.calls[-1].asked == ("hello", "When do you open?")
-    assert reply.readings == {"m1": "[voice message] When do you open?"}
+    assert reply.transcripts == {"m1": "[voice message] When do you open?"}
 
 
 async def test_without_a_model_for_it_nobody_listens(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, voice: Path
 ) -> None:
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
-    assert (simulator.heard, reply.readings) == ([], {})
+    assert (simulator.heard, reply.transcripts) == ([], {})
     assert simulator.calls[-1].asked == ()
 
 
@@ -156,12 +156,12 @@ async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_ope
     simulator.deaf = True
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert reply.parts[0].text == "echo:"
-    assert reply.readings == {}
+    assert reply.transcripts == {}
     assert len(simulator.heard) == 2, "what may pass is tried twice"
     assert [problem.key for problem in problems] == ["responder:assistant:hearing"]
     simulator.deaf = False
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
-    assert reply.readings
+    assert reply.transcripts
     assert list(problems) == []
 
 
@@ -174,7 +174,7 @@ async def test_nobody_listens_twice_because_the_answer_failed(
     with pytest.raises(Exception, match="503"):
         await responder.answer(spoken)
     reply = await responder.answer(spoken)
-    assert reply.readings
+    assert reply.transcripts
     assert len(simulator.heard) == 1
 
 

@@ -96,7 +96,7 @@ async def test_a_backup_taken_under_load_shows_one_moment_and_ends(store: Sqlite
     loading = asyncio.create_task(load())
     async with asyncio.timeout(DEADLINE):
         while not taken:
-            await shop.store.alive()
+            await shop.store.ping()
         before = taken
         saved = await store.backup(target)
         during = taken - before
@@ -346,9 +346,11 @@ async def everything_open(shop: StoreScenario) -> dict[str, str]:
         else:
             found[name] = await shop.begin(conversation, f"a-{name}")
         if name == "in_doubt":
-            await shop.store.settle("a-in_doubt", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+            await shop.store.record_attempt(
+                "a-in_doubt", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock()
+            )
         if name == "sent":
-            await shop.store.settle("a-sent", AttemptResult("accepted", "accepted", external_id="out-sent"), shop.clock())
+            await shop.store.record_attempt("a-sent", AttemptResult("accepted", "accepted", external_id="out-sent"), shop.clock())
     return found
 
 
@@ -374,7 +376,9 @@ async def test_what_was_open_in_a_backup_is_not_done_again_by_itself(
     for name, state in {"waiting": "dead", "queued": "held", "sending": "held", "in_doubt": "held", "sent": "accepted"}.items():
         found = await shop.found(ids[name])
         assert (name, found.state, found.reason) == (name, state, None if state == "accepted" else "restored")
-    assert {each.id for each in await store.given_up(100)} == {ids[name] for name in ("waiting", "queued", "sending", "in_doubt")}
+    assert {each.id for each in await store.list_failed(100)} == {
+        ids[name] for name in ("waiting", "queued", "sending", "in_doubt")
+    }
     assert [event.what for event in await store.timeline(ids["queued"])] == ["queued", "held"]
     assert "since the backup of" in (await store.timeline(ids["waiting"]))[-1].detail
     # A start finds nothing to recover, and no crash of the life in the backup counts.
@@ -387,8 +391,8 @@ async def test_a_person_can_have_it_done(store: SqliteStore, shop: StoreScenario
     ids = await everything_open(shop)
     await store.backup(target)
     await put_back(store, shop, target)
-    for each in await store.given_up(100):
-        await store.revive(each.conversation, "reply" if each.direction == "in" else "deliver", shop.clock())
+    for each in await store.list_failed(100):
+        await store.retry_failed(each.conversation, "reply" if each.direction == "in" else "deliver", shop.clock())
     assert [await shop.state(ids[name]) for name in ("waiting", "queued", "sending", "in_doubt")] == ["waiting", *["queued"] * 3]
     assert len(await store.open_work(None, 100, before=shop.clock())) == 4
 
@@ -436,7 +440,7 @@ async def test_files_and_bills_come_back_too(store: SqliteStore, shop: StoreScen
     await store.backup(target)
     await put_back(store, shop, target)
     assert await store.attachment_file("aa" * 32) == "x7f3"
-    assert await store.billed("test:1", "2026-11") == {"counted": 1}
+    assert await store.message_counts("test:1", "2026-11") == {"counted": 1}
 
 
 async def test_messages_in_the_backup_are_recognised_and_later_ones_start_nothing_old(
@@ -510,7 +514,7 @@ async def test_nothing_is_restored_while_somebody_has_the_database(
 ) -> None:
     await store.backup(target)
     await shop.asked()
-    for refused in (make().examine(target), make().restore(target, 1)):
+    for refused in (make().inspect_backup(target), make().restore(target, 1)):
         with pytest.raises(StoreLocked, match=str(os.getpid())):
             await refused
     assert await store.find("in-1") is not None
@@ -570,7 +574,7 @@ async def test_a_file_that_is_no_good_backup_leaves_the_present_database_untouch
     await store.close()
     await asyncio.to_thread(spoil, target)
     before = (tmp_path / "sara.db").read_bytes()
-    for refused in (store.examine(target), store.restore(target, shop.clock())):
+    for refused in (store.inspect_backup(target), store.restore(target, shop.clock())):
         with pytest.raises(SaraError, match=r"sara\.db"):
             await refused
     assert (tmp_path / "sara.db").read_bytes() == before

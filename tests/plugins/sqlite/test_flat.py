@@ -67,7 +67,7 @@ Looks = dict[str, Callable[[SqliteStore, str, int], Awaitable[object]]]
 LOOKS: Looks = {
     "unhealthy": lambda store, _, now: store.unhealthy(now, 1, 1, 100),
     "timer_view": lambda store, conversation, _: store.timer_view(conversation, 20),
-    "older_lines": lambda store, conversation, _: store.older_lines(conversation, 0, 100),
+    "older_lines": lambda store, conversation, _: store.unsummarised_messages(conversation, 0, 100),
     "open_work": lambda store, *_: store.open_work(None, 100),
     "open_work before": lambda store, _, now: store.open_work("c5", 100, before=now),
     "reply_view": lambda store, conversation, _: store.reply_view(conversation, HistoryLimits(counted=20)),
@@ -77,16 +77,16 @@ LOOKS: Looks = {
     "hand_back": lambda store, conversation, now: store.hand_back(conversation, "operator", now),
     "consent": lambda store, conversation, now: store.consent(conversation, True, "operator", "", now),
     "note": lambda store, conversation, now: store.note(conversation, "x", "operator", now),
-    "say": lambda store, conversation, now: store.say(
+    "say": lambda store, conversation, now: store.enqueue_messages(
         conversation, [OutgoingContent("x")], "operator", "operator", now, now + HOUR
     ),
-    "release": lambda store, conversation, now: store.release(conversation, now),
+    "release": lambda store, conversation, now: store.queue_scheduled(conversation, now),
     "close": lambda store, conversation, now: store.close_conversation(conversation, now, now),
     "save_summary": lambda store, conversation, now: store.save_summary(conversation, "x", "m1", None, 0, ("2027",), now),
     "begin_reply": lambda store, conversation, now: store.begin_reply(
         conversation, [], now, UsageReservation(1, 1, (UsageLimit("2027", calls=9),))
     ),
-    "end_reply": lambda store, conversation, now: store.end_reply(
+    "end_reply": lambda store, conversation, now: store.close_turn(
         conversation, (), "skipped", "", now, said=OneTimeNotice("away", (OutgoingContent("x"),))
     ),
 }

@@ -53,7 +53,7 @@ async def talk(shop: StoreScenario, person: Identity, n: int, said: str, name: s
     part = (await shop.next(stored.conversation)).part.id
     await shop.store.begin_attempt(part, f"attempt-{name}-{n}", "me", shop.clock())
     outcome = AttemptResult("accepted", "accepted", external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50))
-    await shop.store.settle(f"attempt-{name}-{n}", outcome, shop.clock())
+    await shop.store.record_attempt(f"attempt-{name}-{n}", outcome, shop.clock())
     for status in ("sent", "delivered", "read")[: n % 4]:
         await shop.receipt(status, attempt=f"attempt-{name}-{n}")  # type: ignore[arg-type]  # these are receipts' words
     shop.clock.forward(1_000)
@@ -84,7 +84,7 @@ async def jostle(store: SqliteStore) -> None:
 async def erase(store: SqliteStore) -> int:
     """Take all the steps; how many there were."""
     steps = 0
-    while await store.erase(20):
+    while await store.continue_erasure(20):
         steps += 1
         assert steps < 5_000
     return steps
@@ -119,10 +119,10 @@ async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStor
     before = traces(tmp_path)
     assert len(set[bytes]().union(*before.values())) >= 8, "the search finds what is there"
 
-    told = await store.forget("+27 82 555-0199", shop.clock())
+    told = await store.start_erasure("+27 82 555-0199", shop.clock())
     assert told.messages == 2 * ROUNDS + 1
     for n in range(100, 103):
-        assert await store.erase(20)
+        assert await store.continue_erasure(20)
         await crowd(shop, range(n, n + 1), zoe=False)
     await erase(store)
     assert traces(tmp_path) == {}
@@ -142,7 +142,7 @@ async def test_what_deleting_leaves_in_unused_space_is_the_reason_for_cleaning(
     monkeypatch.setattr(store._cleaning, "_blank", lambda db, start: 0)
     await crowd(shop, range(ROUNDS))
     await jostle(store)
-    await store.forget(ZOE.user_id or "", shop.clock())
+    await store.start_erasure(ZOE.user_id or "", shop.clock())
     await erase(store)
     assert set(traces(tmp_path)) == {"sara.db"}
 
@@ -152,17 +152,17 @@ async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
 ) -> None:
     await crowd(shop, range(12))
     await jostle(store)
-    await store.forget(ZOE.phone or "", clock())
+    await store.start_erasure(ZOE.phone or "", clock())
     crashes, taken = dict[int, Path](), 0
     for steps in sorted(spread((0, 1, 2, 4, 8, 12, 16), 4)):
         while taken < steps:
-            await store.erase(20)
+            await store.continue_erasure(20)
             taken += 1
         crashes[steps] = left_by_a_kill(tmp_path, f"after-{steps}")
     for steps, state in crashes.items():
         again = SqliteStore(SqliteOptions(), Context("store", state, clock, ProblemRegistry(clock)))
         await again.open()
-        assert await again.person(ZOE.phone or "") is None, steps
+        assert await again.subject_data(ZOE.phone or "") is None, steps
         await erase(again)
         await again.close()
         assert traces(state) == {}, steps
@@ -171,12 +171,12 @@ async def test_a_crash_at_any_step_is_made_good_by_the_next_start(
 
 async def test_cleaning_waits_for_nobody(store: SqliteStore, shop: StoreScenario, tmp_path: Path) -> None:
     await crowd(shop, range(5))
-    await store.forget(ZOE.user_id or "", shop.clock())
+    await store.start_erasure(ZOE.user_id or "", shop.clock())
     with closing(sqlite3.connect(f"file:{tmp_path / 'sara.db'}?mode=ro", uri=True, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM messages").fetchone()
         for _ in range(40):
-            assert await store.erase(20), "it is not done while somebody reads what was there before"
+            assert await store.continue_erasure(20), "it is not done while somebody reads what was there before"
         assert traces(tmp_path)
         await shop.take(message("in-9", KOFI))
     await erase(store)
@@ -209,7 +209,7 @@ async def test_who_was_erased_is_known_by_hashes_alone_and_their_key_lies_beside
     await shop.take(message("in-1", ZOE))
     await shop.take(message("in-2", ZOE, "stop"), verdict=STOP)
     assert not key.exists()
-    assert (await store.forget(ZOE.phone or "", shop.clock())).still_out
+    assert (await store.start_erasure(ZOE.phone or "", shop.clock())).opt_out_retained
     await erase(store)
     assert key.stat().st_mode & 0o777 == 0o600
     kept = await store.database.read(lambda db: [tuple(row) for row in db.execute("SELECT digest, until, person FROM forgotten")])
@@ -243,7 +243,7 @@ async def test_the_copies_that_may_hold_somebody_are_named(store: SqliteStore, s
     for name in ("sara.db.before-2", "sara.db.replaced-x", "sara.db.replaced-x-wal", "backups/by-hand.db"):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (late, late))
-    copies = (await store.forget(ZOE.phone or "", shop.clock())).copies
+    copies = (await store.start_erasure(ZOE.phone or "", shop.clock())).copies
     assert copies.pop(str(elsewhere / "kept.db")) == at  # type: ignore[attr-defined]
     assert {Path(path).name for path in copies} == {"sara.db.before-2", "sara.db.replaced-x", "by-hand.db"}
 
@@ -292,7 +292,7 @@ async def test_every_table_is_erased_or_holds_nothing_of_anybody(store: SqliteSt
 async def test_a_view_of_a_conversation_that_is_being_erased_shows_nothing_to_do(store: SqliteStore, shop: StoreScenario) -> None:
     conversation = await talk(shop, ZOE, 1, "hello", "zoe")
     await shop.take(message("in-9", ZOE))
-    await store.forget(ZOE.phone or "", shop.clock())
+    await store.start_erasure(ZOE.phone or "", shop.clock())
     view = await store.reply_view(conversation, HistoryLimits())
     assert view is not None
     assert view.waiting == ()
@@ -302,7 +302,7 @@ async def test_a_view_of_a_conversation_that_is_being_erased_shows_nothing_to_do
 
 async def test_what_is_told_again_of_somebody_who_was_erased_stores_nothing(store: SqliteStore, shop: StoreScenario) -> None:
     await talk(shop, ZOE, 1, "hello", "zoe")
-    await store.forget(ZOE.phone or "", shop.clock())
+    await store.start_erasure(ZOE.phone or "", shop.clock())
     await erase(store)
 
     async def count() -> list[int]:

@@ -120,11 +120,11 @@ class Life:
         store, now = self.shop.store, self.shop.clock()
         match self.random.randrange(5):
             case 0:
-                await store.postpone_reply(conversation, attempt, now + 1_000, "busy", now)
+                await store.fail_reply_attempt(conversation, attempt, now + 1_000, "busy", now)
             case 1:
-                await store.end_reply(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
+                await store.close_turn(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
             case 2:
-                await store.rethink(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
+                await store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
             case _:
                 over = Handoff("assistant", until=self.until(), tell=BOSS) if self.chance() else None
                 also = ReplySideEffects(1, over, now + HOUR)
@@ -137,9 +137,9 @@ class Life:
         if view is None:
             return
         if view.state == "in_doubt":
-            await self.shop.store.settle_doubt(view.part.id, "resend" if self.chance() else "hold", False, now)
+            await self.shop.store.resolve_in_doubt(view.part.id, "resend" if self.chance() else "hold", False, now)
         elif view.state == "queued" and view.mode == "human" and view.part.purpose == "reply":
-            await self.shop.store.end_part(view.part.id, "cancelled", "handed_over", now)
+            await self.shop.store.cancel_outbound(view.part.id, "cancelled", "handed_over", now)
         elif view.state == "queued":
             await self.shop.store.begin_attempt(view.part.id, f"a{self.count}", "life 0", now)
         elif view.last is not None:
@@ -151,7 +151,7 @@ class Life:
                     AttemptResult("in_doubt", "in_doubt", now + 1_000),
                 )
             )
-            await self.shop.store.settle(view.last.id, outcome, now)
+            await self.shop.store.record_attempt(view.last.id, outcome, now)
 
     async def do_hand_over(self, conversation: str) -> None:
         mode = self.random.choice(("human", "paused"))
@@ -179,18 +179,20 @@ class Life:
         await self.shop.store.consent(conversation, wanted, "operator", "x", self.shop.clock(), notice)
 
     async def do_say(self, conversation: str) -> None:
-        await self.shop.store.say(conversation, [OutgoingContent("o")], "operator", "operator", self.shop.clock(), self.until())
+        await self.shop.store.enqueue_messages(
+            conversation, [OutgoingContent("o")], "operator", "operator", self.shop.clock(), self.until()
+        )
 
     async def do_text(self, conversation: str) -> None:
         said = OneTimeNotice("away", (OutgoingContent("closed"),), self.shop.clock() - HOUR)
-        await self.shop.store.end_reply(conversation, (), "skipped", "", self.shop.clock(), said=said)
+        await self.shop.store.close_turn(conversation, (), "skipped", "", self.shop.clock(), said=said)
 
     async def do_tend(self, conversation: str) -> None:
         store, now = self.shop.store, self.shop.clock()
         view = await self.shop.tending(conversation)
         silence = max(view.customer_at or 0, view.ours_at or 0)
-        await store.release(conversation, now)
-        _, lines = await store.older_lines(conversation, 2, 3)
+        await store.queue_scheduled(conversation, now)
+        _, lines = await store.unsummarised_messages(conversation, 2, 3)
         if lines:
             await store.save_summary(conversation, "x", lines[-1].id, None, 1, ("2027-01",), now)
         if not (view.waiting or view.unsent) and not view.scheduled:
@@ -200,7 +202,7 @@ class Life:
 
     async def do_mend(self, conversation: str) -> None:
         kind = "reply" if self.chance() else "deliver"
-        await (self.shop.store.revive if self.chance() else self.shop.store.drop)(conversation, kind, self.shop.clock())
+        await (self.shop.store.retry_failed if self.chance() else self.shop.store.drop)(conversation, kind, self.shop.clock())
 
     async def do_crash(self, _: str) -> None:
         self.shop.clock.forward(HOUR)

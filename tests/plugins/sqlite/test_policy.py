@@ -119,7 +119,7 @@ async def test_who_answers_what_was_noted_and_what_was_spent_come_back(
     await shop.send(conversation, "a1", "out-1")
     await store.save_summary(conversation, "so far", await shop.id("out-1"), Usage(1, 1), 3, ("2027-01",), shop.clock())
     await store.note(conversation, "likes tea", "operator", shop.clock())
-    await store.end_reply(
+    await store.close_turn(
         conversation, (), "skipped", "", shop.clock(), said=OneTimeNotice("away", (OutgoingContent("We are closed."),))
     )
     until = shop.clock() + DAY
@@ -129,7 +129,7 @@ async def test_who_answers_what_was_noted_and_what_was_spent_come_back(
     assert (view.mode, view.mode_until, view.summary, view.said) == ("human", until, "so far", {"away": shop.clock()})
     assert (view.contact.notes, view.contact.language) == ("likes tea", "de")
     assert (await shop.tending(conversation)).due == until
-    assert await store.spent("2027-01") == {"calls": 1, "tokens": 2, "money": 3}
+    assert await store.ai_usage("2027-01") == {"calls": 1, "tokens": 2, "money": 3}
     assert await rows(store, "SELECT count(*) FROM tallies") != [(0,)]
 
 
@@ -137,12 +137,14 @@ async def test_what_was_to_be_said_later_is_not_said_again_by_itself(
     store: SqliteStore, shop: StoreScenario, target: Path
 ) -> None:
     conversation = await shop.asked()
-    await store.say(conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR)
+    await store.enqueue_messages(
+        conversation, [OutgoingContent("later")], "operator", "operator", shop.clock(), shop.clock() + HOUR
+    )
     part = (await store.messages(conversation, None, 10))[-1].id
     await restored(store, shop, target, 2 * HOUR)
-    await store.release(conversation, shop.clock())
+    await store.queue_scheduled(conversation, shop.clock())
     assert (await shop.state(part), await shop.due(conversation)) == ("held", (None, None))
-    await store.revive(conversation, "deliver", shop.clock())
+    await store.retry_failed(conversation, "deliver", shop.clock())
     assert await shop.state(part) == "queued"
 
 
@@ -181,12 +183,12 @@ async def test_a_tool_that_may_have_been_called_is_not_called_again_after_a_rest
     attempt, _ = await shop.call(conversation, UsageReservation(10, 10, (UsageLimit("2027-01"),)))
     await store.begin_tool(conversation, attempt, "book", "{}", 1, shop.clock())
     await restored(store, shop, target)
-    await store.revive(conversation, "reply", shop.clock())
+    await store.retry_failed(conversation, "reply", shop.clock())
     attempt, _ = await shop.call(conversation)
     record, new = await store.begin_tool(conversation, attempt, "book", "{}", 1, shop.clock())
     assert (record.result, new) == (None, False)
-    await store.postpone_reply(conversation, attempt, shop.clock(), "busy", shop.clock())
-    assert await store.spent("2027-01") == {"calls": 1, "tokens": 10, "money": 10}, "what was set aside then stays spent"
+    await store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
+    assert await store.ai_usage("2027-01") == {"calls": 1, "tokens": 10, "money": 10}, "what was set aside then stays spent"
 
 
 async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: SqliteStore, shop: StoreScenario) -> None:
@@ -203,7 +205,7 @@ async def test_an_outage_is_told_where_it_begins_and_where_it_ends(store: Sqlite
         for error in errors:
             shop.clock.forward(1_000)
             attempt, _ = await shop.call(conversation)
-            await store.postpone_reply(conversation, attempt, shop.clock(), error, shop.clock(), charged)
+            await store.fail_reply_attempt(conversation, attempt, shop.clock(), error, shop.clock(), charged)
         await shop.call(conversation)
         view = await store.reply_view(conversation, HistoryLimits())
         assert view is not None
@@ -229,7 +231,7 @@ async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(sto
             shop.clock.forward(1_000)
             part = await shop.begin(conversation, f"{number}-{n}")
             outcome = AttemptResult("not_sent", "queued", shop.clock(), charged=charged, error=error)
-            await store.settle(f"{number}-{n}", outcome, shop.clock())
+            await store.record_attempt(f"{number}-{n}", outcome, shop.clock())
         assert [each.id for each in await store.attempts(part)] == [f"{number}-{n}" for n in kept]
         told = [each.detail for each in await store.timeline(part) if each.what in ("sending", "attempt_not_sent")]
         assert told == [text for n in kept for text in (f"{number}-{n}", f"{number}-{n}: {errors[n]}")]

@@ -66,7 +66,7 @@ async def everything(store: SqliteStore, shop: StoreScenario) -> None:
     await shop.take(later(shop, "in-4"))
     await shop.send(conversation, "a3", "out-3")
     await shop.receipt("sent", external_id="out-3", pricing={"type": "regular", "category": "service"}, counts=True)
-    await store.billed(ACCOUNT, "2027-01")
+    await store.message_counts(ACCOUNT, "2027-01")
     await store.forget_files(await store.old_files(shop.clock() + 1, 10), shop.clock())
     await shop.take(message("in-5"), verdict=STOP)
 
@@ -89,15 +89,15 @@ async def test_nothing_that_people_may_ask_for_reads_a_whole_table(store: Sqlite
     spy = Spy()
     await spy.watch(store)
     await store.search("hello", 10)
-    await store.person("15550001111")
+    await store.subject_data("15550001111")
     await store.events(stored.conversation, None, 10)
     await store.attachments(stored.conversation, None, 10)
     shop.clock.forward(1_000)
     await store.expire(shop.clock(), 1, shop.clock())
     await store.expire(None, 10, shop.clock())
-    await store.forget("15550002222", shop.clock())
+    await store.start_erasure("15550002222", shop.clock())
     await store.forgotten_files(10)
-    while await store.erase(10):
+    while await store.continue_erasure(10):
         pass
     found = await plans(store, set(spy.statements()))
     assert len(found) > 50

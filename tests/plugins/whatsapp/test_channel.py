@@ -37,7 +37,7 @@ def test_the_channel_says_what_the_core_needs_to_know(make_channel: Callable[...
     channel: Channel = make_channel(on_doubt="hold", doubt_hold="90s", webhook="/hooks/wa")
     assert channel.account == "whatsapp:109000000000555"
     assert (channel.webhook, channel.text_limit, channel.receipts_carry_attempt) == ("/hooks/wa", 4096, True)
-    assert (channel.on_doubt, channel.doubt_hold) == ("hold", 90_000)
+    assert (channel.on_doubt, channel.doubt_timeout) == ("hold", 90_000)
     assert WhatsAppChannel.simulator is not None
     assert channel.kinds == composer.KINDS
 
@@ -188,7 +188,7 @@ def test_a_draft_takes_the_form_that_the_limits_allow(draft: OutgoingContent, ch
 
 def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Callable[..., WhatsAppChannel]) -> None:
     template = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna ", "two\nlines"]}
-    draft = make_channel(template=template).outside_window()
+    draft = make_channel(template=template).reopen_template()
     content = {"name": "we_have_news", "language": "en_US", "parameters": ["Anna", "two lines"], "category": "utility"}
     assert draft is not None
     assert (draft.kind, draft.content) == ("template", content)
@@ -197,7 +197,7 @@ def test_outside_the_window_the_template_of_the_file_is_said(make_channel: Calla
 
 
 def test_without_a_template_nothing_is_said_outside_the_window(channel: WhatsAppChannel) -> None:
-    assert channel.outside_window() is None
+    assert channel.reopen_template() is None
 
 
 def test_the_budget_is_that_of_the_file(make_channel: Callable[..., WhatsAppChannel]) -> None:

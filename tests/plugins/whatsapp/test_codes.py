@@ -114,7 +114,7 @@ def test_every_row_of_the_facts_has_its_class_by_answer_and_by_status(name: str,
         each for each in (NotSent, Rejected, ChannelUnavailable, DeliveryUnknown, ReplyWindowClosed) if isinstance(error, each)
     )
     scope = f" {error.scope}" if isinstance(error, NotSent) else ""
-    assert f"{kind.__name__}{scope}/{failure.then}" in FACTS[name][1]
+    assert f"{kind.__name__}{scope}/{failure.action}" in FACTS[name][1]
     if name.startswith("CONFIG"):
         assert failure.remedy
 
@@ -184,7 +184,7 @@ def test_an_object_that_does_not_exist_is_one_also_without_its_subcode() -> None
     error, failure = classify(400, {"code": 100, "message": said}), explain({"code": 100, "message": said})
     assert isinstance(error, ChannelUnavailable)
     assert "phone_number_id" in error.remedy
-    assert failure.then == "channel"
+    assert failure.action == "channel"
     assert isinstance(classify(400, {"code": 100, "message": "The parameter to does not exist"}), Rejected)
 
 
@@ -273,19 +273,19 @@ def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
 def test_what_follows_a_failed_receipt_is_what_its_action_says(code: int) -> None:
     failure, row = explain({"code": code, "title": "said by Meta"}), CODES[code]
     assert failure.code == str(code)
-    assert failure.then == AFTERWARDS.get(row.action, "end")
-    assert failure.after == (row.after if failure.then in ("later", "channel") else None)
+    assert failure.action == AFTERWARDS.get(row.action, "end")
+    assert failure.after == (row.after if failure.action in ("later", "channel") else None)
 
 
 def test_a_closed_window_is_told_from_a_message_that_failed() -> None:
-    assert (explain({"code": 131047}).then, explain({"code": 131026}).then) == ("window", "end")
-    assert (explain({"code": 131056}).then, explain({"code": 131056}).after) == ("later", 6_000)
-    assert (explain({"code": 131048}).then, explain({"code": 131048}).after) == ("channel", 3_600_000)
+    assert (explain({"code": 131047}).action, explain({"code": 131026}).action) == ("window", "end")
+    assert (explain({"code": 131056}).action, explain({"code": 131056}).after) == ("later", 6_000)
+    assert (explain({"code": 131048}).action, explain({"code": 131048}).after) == ("channel", 3_600_000)
 
 
 def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_a_receipt() -> None:
     assert isinstance(classify(500, {"code": 131000}), DeliveryUnknown)
-    assert explain({"code": 131000}).then == "later"
+    assert explain({"code": 131000}).action == "later"
 
 
 @each_row(
@@ -301,4 +301,4 @@ def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_
     ],
 )
 def test_an_unknown_failure_is_the_end_unless_meta_says_that_it_passes(error: dict[str, Any], then: str) -> None:
-    assert explain(error).then == then
+    assert explain(error).action == then

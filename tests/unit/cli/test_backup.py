@@ -443,6 +443,6 @@ def test_what_a_killed_backup_left_is_cleared_and_one_under_way_is_not(config: P
 
 
 async def test_a_store_that_makes_no_backups_says_whose_it_is(tmp_path: Path) -> None:
-    for refused in (FakeStore().backup(tmp_path), FakeStore().examine(tmp_path), FakeStore().restore(tmp_path, 0)):
+    for refused in (FakeStore().backup(tmp_path), FakeStore().inspect_backup(tmp_path), FakeStore().restore(tmp_path, 0)):
         with pytest.raises(SaraError, match="the plugin tests"):
             await refused

@@ -59,7 +59,7 @@ def shop(tmp_path: Path) -> Shop:
                 )
             await store.hand_over("c2", Handoff("customer", "asked for it"), now - 4 * MINUTE - 1)
             await store.hand_over("c3", Handoff("customer", "asked for it"), now - 9 * MINUTE)
-            await store.say("c3", [OutgoingContent("I am Rita.")], "operator", "operator", now - 8 * MINUTE)
+            await store.enqueue_messages("c3", [OutgoingContent("I am Rita.")], "operator", "operator", now - 8 * MINUTE)
             await store.consent("c4", True, "operator", "by phone", now, {})
             await store.hand_over("c5", Handoff("operator", mode="paused"), now)
         finally:

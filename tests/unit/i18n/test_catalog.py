@@ -23,14 +23,14 @@ def test_every_text_says_something(key: str) -> None:
 
 
 def test_a_text_that_does_not_exist_is_an_error() -> None:
-    for say in (MessageCatalog().say, MessageCatalog().everywhere):
+    for say in (MessageCatalog().render, MessageCatalog().render_all):
         with pytest.raises(KeyError):
             say("no_such_text")
 
 
 def test_the_word_that_brings_people_back_works() -> None:
     [word] = re.findall(r"Send ([A-Z]+)", ENGLISH["opted_out"])
-    meaning = KeywordMatcher().meaning(word)
+    meaning = KeywordMatcher().match(word)
     assert meaning is not None
     assert meaning.what == "opt_in"
 
@@ -42,26 +42,26 @@ def test_each_language_is_answered_in_itself() -> None:
     texts = MessageCatalog()
     assert texts.languages == tuple(LANGUAGES)
     for code, language in LANGUAGES.items():
-        assert texts.say("apology", code) == language.texts["apology"]
+        assert texts.render("apology", code) == language.texts["apology"]
 
 
 @each_row("language", [None, "", "nl", "xx-YY", "🙂", "deutsch"])
 def test_an_unknown_language_is_answered_in_the_default_one(language: str | None) -> None:
-    assert MessageCatalog().say("apology", language) == LANGUAGES["en"].texts["apology"]
-    assert MessageCatalog(default="it").say("apology", language) == LANGUAGES["it"].texts["apology"]
+    assert MessageCatalog().render("apology", language) == LANGUAGES["en"].texts["apology"]
+    assert MessageCatalog(default="it").render("apology", language) == LANGUAGES["it"].texts["apology"]
 
 
 def test_a_default_that_has_no_texts_is_english() -> None:
-    assert MessageCatalog(default="nl").say("apology") == ENGLISH["apology"]
+    assert MessageCatalog(default="nl").render("apology") == ENGLISH["apology"]
 
 
 @each_row("language", ["pt-BR", "pt_BR", "PT", "pt-br", " pt "])
 def test_a_country_s_variant_is_answered_in_its_language(language: str) -> None:
-    assert MessageCatalog().say("apology", language=language) == LANGUAGES["pt"].texts["apology"]
+    assert MessageCatalog().render("apology", language=language) == LANGUAGES["pt"].texts["apology"]
 
 
 def test_a_text_for_everybody_is_there_in_every_language_and_in_the_default() -> None:
-    said = MessageCatalog(default="de").everywhere("away", opens="9:00")
+    said = MessageCatalog(default="de").render_all("away", opens="9:00")
     assert said.keys() == {"", *LANGUAGES}
     assert said[""] == said["de"] == LANGUAGES["de"].texts["away"].replace("{opens}", "9:00")
 
@@ -70,15 +70,15 @@ def test_a_text_for_everybody_is_there_in_every_language_and_in_the_default() ->
 
 
 def test_values_are_put_in_once() -> None:
-    said = MessageCatalog().say(
+    said = MessageCatalog().render(
         "operator_call", name="{reason}", number="1", conversation="{0} {{x}} %s \\1", reason="{name}", words="{number}"
     )
     assert said.startswith("{reason} (1, {0} {{x}} %s \\1) asks for a person: {name}\n\n{number}\n\n")
 
 
 def test_a_value_that_is_not_given_leaves_its_place_visible() -> None:
-    assert "{opens}" in MessageCatalog().say("away")
-    assert MessageCatalog({"en": {"away": "{ } {} {opens} {"}}).say("away", opens=9) == "{ } {} 9 {"
+    assert "{opens}" in MessageCatalog().render("away")
+    assert MessageCatalog({"en": {"away": "{ } {} {opens} {"}}).render("away", opens=9) == "{ } {} 9 {"
 
 
 @steady
@@ -92,7 +92,7 @@ def test_whatever_is_put_in_something_is_said(
     key: str, language: str | None, values: dict[str, str], changes: dict[str, dict[str, str]]
 ) -> None:
     values.pop("self", None)
-    assert MessageCatalog(changes).say(key, language, **values) is not None
+    assert MessageCatalog(changes).render(key, language, **values) is not None
     assert isinstance(faults(changes), list)
 
 
@@ -101,28 +101,28 @@ def test_whatever_is_put_in_something_is_said(
 
 def test_a_business_changes_one_text_and_keeps_the_others() -> None:
     texts = MessageCatalog({"pt": {"apology": "Já voltamos!"}})
-    assert texts.say("apology", "pt") == "Já voltamos!"
-    assert texts.say("limit", "pt") == LANGUAGES["pt"].texts["limit"]
-    assert MessageCatalog().say("apology", "pt") == LANGUAGES["pt"].texts["apology"]
+    assert texts.render("apology", "pt") == "Já voltamos!"
+    assert texts.render("limit", "pt") == LANGUAGES["pt"].texts["limit"]
+    assert MessageCatalog().render("apology", "pt") == LANGUAGES["pt"].texts["apology"]
 
 
 def test_a_business_adds_a_language() -> None:
     texts = MessageCatalog({"nl": DUTCH}, default="nl")
     assert "nl" in texts.languages
-    assert texts.say("apology") == texts.say("apology", "nl") == DUTCH["apology"]
+    assert texts.render("apology") == texts.render("apology", "nl") == DUTCH["apology"]
     assert faults({"nl": DUTCH}) == []
 
 
 def test_a_business_says_some_things_differently_in_one_country() -> None:
     changes = {"pt-PT": {"limit": "Foram muitas mensagens. Aguarde um momento."}}
     assert faults(changes) == []
-    assert MessageCatalog(changes).say("limit", "pt-pt") == changes["pt-PT"]["limit"]
-    assert MessageCatalog(changes).say("limit", "pt") == LANGUAGES["pt"].texts["limit"]
-    assert MessageCatalog(changes).say("apology", "pt-PT") == LANGUAGES["pt"].texts["apology"]
+    assert MessageCatalog(changes).render("limit", "pt-pt") == changes["pt-PT"]["limit"]
+    assert MessageCatalog(changes).render("limit", "pt") == LANGUAGES["pt"].texts["limit"]
+    assert MessageCatalog(changes).render("apology", "pt-PT") == LANGUAGES["pt"].texts["apology"]
 
 
 def test_an_empty_text_never_silences_sara() -> None:
-    assert MessageCatalog({"en": {"apology": "  "}}).say("apology") == ENGLISH["apology"]
+    assert MessageCatalog({"en": {"apology": "  "}}).render("apology") == ENGLISH["apology"]
 
 
 def test_sara_s_own_texts_have_no_faults() -> None:

@@ -54,7 +54,7 @@ def test_no_text_was_left_in_another_language(language: Language) -> None:
 @EACH
 def test_the_farewell_names_a_word_that_brings_the_person_back(language: Language) -> None:
     words = KeywordMatcher()
-    meanings = [words.meaning(word) for word in language.texts["opted_out"].split()]
+    meanings = [words.match(word) for word in language.texts["opted_out"].split()]
     assert [meaning.what for meaning in meanings if meaning] == ["opt_in"]
 
 
@@ -78,7 +78,7 @@ def test_what_surrounds_an_order_is_known_in_every_language(language: Language) 
         assert len(set(found)) == len(found), name
         assert all(normalised(each) and each == " ".join(each.split()) for each in found), name
     for courtesy in (*language.polite, *language.greetings, *language.asking):
-        assert words.meaning(courtesy) is None, "courtesy alone orders nothing"
+        assert words.match(courtesy) is None, "courtesy alone orders nothing"
 
 
 def test_no_word_means_two_things() -> None:

@@ -34,7 +34,7 @@ async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(
     house.store.figures["backlog"] = waiting
     watch = watch_of(house, [free])
     await watch.look()
-    assert watch.room is room
+    assert watch.accepting is room
     assert [each.key for each in house.problems] == ([problem] if problem else [])
 
 
@@ -44,7 +44,7 @@ async def test_the_stores_own_disk_counts_as_much_as_that_of_the_state(full: Pat
     monkeypatch.setattr(house.store, "place", lambda: Path("elsewhere"))
     watch = IntakeGuard(Path("state"), house.store, house.problems, free=lambda place: 0 if place == full else LEAST_FREE)
     await watch.look()
-    assert not watch.room
+    assert not watch.accepting
     [problem] = house.problems
     assert str(full) in problem.message
 
@@ -53,10 +53,10 @@ async def test_the_intake_opens_again_when_there_is_room_again() -> None:
     house, free = House(), [0]
     watch = watch_of(house, free)
     await watch.look()
-    assert not watch.room
+    assert not watch.accepting
     free[0] = LEAST_FREE
     await watch.look()
-    assert watch.room
+    assert watch.accepting
     assert len(house.problems) == 0
 
 
@@ -67,7 +67,7 @@ async def test_what_cannot_be_found_out_changes_nothing() -> None:
     house.store.fails["backlog"] = [StoreUnavailable("busy")]
     free[0] = LEAST_FREE
     await watch.look()
-    assert not watch.room
+    assert not watch.accepting
 
 
 async def test_it_ends_with_the_daemon() -> None:

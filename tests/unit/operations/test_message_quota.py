@@ -22,7 +22,7 @@ class Ledger(FakeStore):
         super().__init__()
         self.counted: dict[str, int] = {}
 
-    async def billed(self, account: str, month: str) -> Mapping[str, int]:
+    async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
         self._note("billed", account, month)
         return {"counted": self.counted[month]} if month in self.counted else {}
 

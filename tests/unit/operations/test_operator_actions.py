@@ -76,7 +76,7 @@ async def test_a_conversation_is_handed_back_and_the_customer_told_unless_quietl
     await acting(house).hand_back(CONVERSATION, quietly=quietly)
     assert house.store.called("hand_back") == [(CONVERSATION, "operator", NOW)]
     [notice] = notices
-    assert notice == {} if quietly else notice["es"] == OutgoingContent(house.texts.say("hand_back", "es"))
+    assert notice == {} if quietly else notice["es"] == OutgoingContent(house.texts.render("hand_back", "es"))
 
 
 # ── consent and notes ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -166,11 +166,11 @@ async def test_plugins_are_told_of_what_was_accepted_and_of_nothing_else() -> No
     listener = house.listens()
     outbox = outbox_of(house)
     await outbox(JOB)
-    await house.hooks.settle()
+    await house.hooks.wait_idle()
     assert listener.told == []
     house.clock.forward(1_000)
     await outbox(JOB)
-    await house.hooks.settle()
+    await house.hooks.wait_idle()
     assert listener.told == [("message_sent", "out-1")]
 
 
@@ -423,7 +423,7 @@ async def test_a_send_that_fails_while_others_pass_waits_twice_as_long_each_time
     while len(waits) < 12 and isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
         house.clock.now = end.at
-        house.lanes.well("deliver:support", "somebody else")
+        house.lanes.record_success("deliver:support", "somebody else")
     assert waits == [1_000 << n for n in range(9)] + [LONGEST] * 3
     assert house.listed() == {}
 
@@ -566,7 +566,7 @@ async def test_what_comes_after_the_reply_window_is_parked_unless_it_is_a_templa
 async def test_outside_the_window_the_customer_is_asked_to_write_where_something_is_set_up(purpose: str, asked: bool) -> None:
     house = house_of(purpose=purpose)
     house.channel.reply_window = HOUR
-    house.channel.outside_window = lambda: TEMPLATE  # type: ignore[method-assign]  # what its options would say
+    house.channel.reopen_template = lambda: TEMPLATE  # type: ignore[method-assign]  # what its options would say
     assert await outbox_of(house)(JOB) == Done()
     parked = ("out-1", "parked", "window_closed", NOW)
     assert house.store.called("end_part") == [(*parked, TEMPLATE) if asked else parked]

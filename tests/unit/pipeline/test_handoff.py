@@ -39,8 +39,8 @@ def handing(*routes: ChannelBinding) -> HandoffFactory:
 )
 def test_a_person_has_the_conversation_as_long_as_the_file_says(policy: dict[str, Any], until: int | None) -> None:
     here = route(**policy)
-    assert handing(here).over(here, "customer", "asked", "Ana", NOW).until == until
-    assert handing(here).quietly(here, "operator", "", NOW).until == until
+    assert handing(here).start(here, "customer", "asked", "Ana", NOW).until == until
+    assert handing(here).start_silently(here, "operator", "", NOW).until == until
 
 
 # ── what the customer is told ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -48,16 +48,16 @@ def test_a_person_has_the_conversation_as_long_as_the_file_says(policy: dict[str
 
 def test_the_customer_is_told_in_any_language_unless_the_answer_says_so_already() -> None:
     here = route()
-    over = handing(here).over(here, "customer", "asked", "Ana", NOW)
+    over = handing(here).start(here, "customer", "asked", "Ana", NOW)
     assert (over.by, over.reason, over.mode) == ("customer", "asked", "human")
     assert set(over.notice) == {"", *LANGUAGES}
     assert over.notice["pt"] == OutgoingContent(LANGUAGES["pt"].texts["hand_over"])
-    assert handing(here).over(here, "assistant", "asked", "Ana", NOW, announced=True).notice == {}
+    assert handing(here).start(here, "assistant", "asked", "Ana", NOW, announced=True).notice == {}
 
 
 def test_who_answers_already_tells_nobody() -> None:
     here = route(notify=Notify(channel="support", to="+49 170 1"))
-    assert handing(here).quietly(here, "operator", "from the phone", NOW) == Handoff(
+    assert handing(here).start_silently(here, "operator", "from the phone", NOW) == Handoff(
         "operator", "from the phone", "human", NOW + 12 * HOUR
     )
 
@@ -74,20 +74,20 @@ def test_texts_are_said_as_the_business_changed_them() -> None:
 
 def test_nobody_is_told_where_the_file_names_nobody() -> None:
     here = route()
-    assert handing(here).over(here, "customer", "asked", "Ana", NOW).tell is None
+    assert handing(here).start(here, "customer", "asked", "Ana", NOW).tell is None
 
 
 def test_a_person_of_the_business_is_told_by_the_channel_that_the_file_names_in_its_language() -> None:
     here = route(notify=Notify(channel="team", to="+49 170 1234567"))
     team = route("team", "test:2", "de")
-    told = handing(here, team).over(here, "customer", "der Kunde will es", "Ana", NOW).tell
+    told = handing(here, team).start(here, "customer", "der Kunde will es", "Ana", NOW).tell
     words, values = LANGUAGES["de"].texts["operator_call"], {"name": "Ana", "reason": "der Kunde will es"}
     assert told == OperatorNotification("test:2", Identity(phone="491701234567"), OutgoingContent(words), values)
 
 
 def test_a_channel_that_is_not_running_tells_nobody_and_hands_over_all_the_same() -> None:
     here = route(notify=Notify(channel="team", to="+49 170 1234567"))
-    over = handing(here).over(here, "customer", "asked", "Ana", NOW)
+    over = handing(here).start(here, "customer", "asked", "Ana", NOW)
     assert (over.tell, over.mode) == (None, "human")
 
 
@@ -101,7 +101,7 @@ def test_a_customers_name_and_a_models_reason_are_put_in_on_one_line_each() -> N
         ("Ana\n\nAnswer with: rm -rf", "Ana Answer with: rm -rf"),
     ]
     for name, said in rows:
-        told = handing(here).over(here, "customer", f"because\n{name}", name, NOW).tell
+        told = handing(here).start(here, "customer", f"because\n{name}", name, NOW).tell
         assert told is not None
         assert told.values == {"name": said, "reason": " ".join(f"because {name}".split())}
 
@@ -142,6 +142,6 @@ def test_the_file_means_a_number_or_an_id(written: str, person: Identity) -> Non
 
 def test_a_channel_may_tell_somebody_of_itself() -> None:
     here = route(notify=Notify(channel="support", to="rita"))
-    told = handing(here).over(replace(here), "customer", "asked", "Ana", NOW).tell
+    told = handing(here).start(replace(here), "customer", "asked", "Ana", NOW).tell
     assert told is not None
     assert (told.account, told.person) == (ACCOUNT, Identity(user_id="rita"))

@@ -293,7 +293,7 @@ def test_a_consent_word_takes_effect_is_confirmed_and_not_answered(words: str, c
     verdict = judge(message(words))
     assert (verdict.consent, verdict.skip, verdict.language) == (consent, consent, language)
     key = "opted_out" if consent == "opt_out" else "opted_in"
-    assert {code: draft.text for code, draft in verdict.notice.items()} == MessageCatalog().everywhere(key)
+    assert {code: draft.text for code, draft in verdict.notice.items()} == MessageCatalog().render_all(key)
 
 
 def test_a_choice_that_says_stop_means_it_whatever_stands_beside_it() -> None:
@@ -347,7 +347,7 @@ def test_a_word_for_a_person_hands_over_tells_the_customer_and_is_not_answered(w
     over = verdict.hand_over
     assert over is not None
     assert (over.by, over.mode, over.until, over.tell) == ("customer", "human", NOW + 43_200_000, None)
-    assert over.notice[language].text == MessageCatalog().say("hand_over", language)
+    assert over.notice[language].text == MessageCatalog().render("hand_over", language)
 
 
 def test_somebody_of_the_business_is_told_who_asks_for_a_person() -> None:
@@ -469,5 +469,5 @@ def test_who_sends_what_cannot_be_read_is_told_so_unless_it_was_long_ago(house: 
     poll = message("[unsupported message: poll]", kind="unsupported", answer=False, unreadable=True)
     verdict = judge(poll, house)
     assert (verdict.skip, verdict.notice, verdict.unreadable_since) == ("unreadable", {}, NOW - HOUR)
-    assert {code: draft.text for code, draft in verdict.unreadable.items()} == MessageCatalog().everywhere("unreadable")
+    assert {code: draft.text for code, draft in verdict.unreadable.items()} == MessageCatalog().render_all("unreadable")
     assert judge(replace(poll, at=NOW - DAY), house) == InboundDecision(skip="unreadable")

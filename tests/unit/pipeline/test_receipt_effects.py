@@ -76,7 +76,7 @@ def test_what_is_put_back_is_told_only_where_a_person_can_help(house: House, the
 
 def test_a_receipt_of_what_got_through_lets_the_channel_go(house: House) -> None:
     told(house, failed("channel"), "queued")
-    house.lanes.sends(LANE, "a2")
+    house.lanes.track(LANE, "a2")
     told(house, DeliveryReceipt(ACCOUNT, "sent", NOW, "wamid.2", "a2"), "sent")
     assert not house.queue.held(LANE)
     assert house.listed() == {}

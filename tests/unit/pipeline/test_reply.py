@@ -157,7 +157,7 @@ async def test_plugins_are_told_of_the_answer() -> None:
     house = house_of(FakeResponder())
     listener = house.listens()
     await run(house)
-    await house.hooks.settle()
+    await house.hooks.wait_idle()
     assert listener.told == [("reply_ready", (CONVERSATION, ["in-1", "in-2"]))]
 
 
@@ -221,13 +221,13 @@ async def test_what_has_to_wait_counts_no_attempt(changes: dict[str, Any], end: 
 
 async def test_what_cleared_while_it_was_written_down_is_noticed_at_once() -> None:
     house = house_of(FakeResponder(), view=reply_view(*LINES, delivery="in_doubt"))
-    look_again = house.store.look_again
+    look_again = house.store.reschedule
 
     async def looking(conversation: str, kind: str, due: int, now: int) -> OpenWork:
         house.store.replying = reply_view(*LINES)
         return await look_again(conversation, kind, due, now)
 
-    house.store.look_again = looking  # type: ignore[method-assign]  # the same, and the delivery ends meanwhile
+    house.store.reschedule = looking  # type: ignore[method-assign]  # the same, and the delivery ends meanwhile
     assert await run(house) == Reschedule(NOW)
 
 
@@ -238,13 +238,13 @@ async def test_what_cleared_while_it_was_written_down_is_noticed_at_once() -> No
 async def test_what_cleared_while_it_was_put_off_is_not_left_put_off_in_the_store(later: str, looks: list[int]) -> None:
     responder = FakeResponder()
     house = house_of(responder, view=reply_view(*LINES, delivery="in_doubt"))
-    look_again = house.store.look_again
+    look_again = house.store.reschedule
 
     async def looking(conversation: str, kind: JobKind, due: int, now: int) -> OpenWork:
         house.store.replying = reply_view(*LINES, delivery=later)
         return await look_again(conversation, kind, due, now)
 
-    house.store.look_again = looking  # type: ignore[method-assign]  # the same, and the delivery changes meanwhile
+    house.store.reschedule = looking  # type: ignore[method-assign]  # the same, and the delivery changes meanwhile
     assert await run(house) == Reschedule(looks[-1])
     # A process that ends now looks again when the store says so.
     assert house.store.called("look_again") == [(CONVERSATION, "reply", due, NOW) for due in looks]
@@ -254,7 +254,7 @@ async def test_what_cleared_while_it_was_put_off_is_not_left_put_off_in_the_stor
 async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take() -> None:
     responder = FakeResponder()
     house = house_of(responder)
-    house.lanes.unavailable("deliver:support", "the token has expired", "")
+    house.lanes.block("deliver:support", "the token has expired", "")
     assert await run(house) == Reschedule(NOW + LANE_LOOK)
     assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
     assert responder.turns == []
@@ -264,7 +264,7 @@ async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_u
     responder = FakeResponder()
     house = house_of(responder)
     for number in range(STUMBLES):
-        house.lanes.stumbled("deliver:support", "no answer", f"c{number}", is_first=True)
+        house.lanes.record_failure("deliver:support", "no answer", f"c{number}", is_first=True)
     house.queue.release("deliver:support")
     house.clock.forward(OPEN_INTERVAL)
     assert house.store.replying is not None
@@ -283,8 +283,8 @@ async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
         house = house_of(FakeResponder(error))
         lane = "reply:assistant"
         for number in range(STUMBLES):
-            house.lanes.stumbled(lane, "503", f"c{number}", is_first=True)
-        house.lanes.unavailable(lane, "the key is refused", "")
+            house.lanes.record_failure(lane, "503", f"c{number}", is_first=True)
+        house.lanes.block(lane, "the key is refused", "")
         house.queue.release(lane)
         await run(house)
         assert not [key for key in house.listed() if lane in key], error
@@ -361,14 +361,14 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     replies = replies_of(house, RetryPolicy(attempts=1))
     assert await replies(JOB) == Done()
     assert house.store.wrote()[-1] == "end_reply"
-    assert house.store.notices == ([OutgoingContent(house.texts.say(key, None))] if says else [])
+    assert house.store.notices == ([OutgoingContent(house.texts.render(key, None))] if says else [])
 
 
 async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None:
     for apologised in (False, True):
         house = house_of(FakeResponder(ContentRefused("no")), view=reply_view(*LINES, apologised=apologised), apologise=False)
         assert await run(house) == Done()
-        assert house.store.notices == ([] if apologised else [OutgoingContent(house.texts.say("fallback", None))])
+        assert house.store.notices == ([] if apologised else [OutgoingContent(house.texts.render("fallback", None))])
         [(_, _, state, reason, _)] = house.store.called("end_reply")
         assert (state, reason) == ("dead", "given_up: no")
 
@@ -425,7 +425,7 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
             waits.append(end.at - house.clock())
             house.clock.now = end.at
             if others_pass:
-                house.lanes.well("reply:assistant", "somebody else")
+                house.lanes.record_success("reply:assistant", "somebody else")
         row = (str(error), others_pass)
         assert waits[: len(first)] == first, row
         assert set(waits[len(first) :]) == {longest}, row
@@ -469,7 +469,7 @@ async def test_a_reply_that_waits_for_a_lane_is_looked_at_as_soon_as_something_g
     """Each row: which lane it waits for, how it is made to, and what the AI says meanwhile."""
     away = RetryLater("refused", after=MINUTE, scope="responder")
     rows: list[tuple[str, Callable[[House], object], list[Exception]]] = [
-        ("deliver:support", lambda house: house.lanes.unavailable("deliver:support", "the token has expired", ""), []),
+        ("deliver:support", lambda house: house.lanes.block("deliver:support", "the token has expired", ""), []),
         ("deliver:support", lambda house: house.queue.hold("deliver:support", NOW + HOUR), []),
         ("reply:assistant", lambda house: None, [away]),
     ]
@@ -484,7 +484,7 @@ async def test_a_reply_that_waits_for_a_lane_is_looked_at_as_soon_as_something_g
             house.store.replying = replace(house.store.replying, due=end.at)
             house.clock.forward(1)
             house.queue.release(lane)
-            (house.lanes.well if goes_through else house.queue.hold)(lane)
+            (house.lanes.record_success if goes_through else house.queue.hold)(lane)
             assert (await replies(JOB) == Done()) == goes_through, lane
 
 
@@ -750,7 +750,7 @@ async def test_files_that_do_not_come_hold_up_a_turn_once_whoever_is_asked_and_h
 
 
 async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> None:
-    house = house_of(FakeResponder(Reply((OutgoingContent("On Monday."),), readings={"in-1": "When do you\x00 open?"})))
+    house = house_of(FakeResponder(Reply((OutgoingContent("On Monday."),), transcripts={"in-1": "When do you\x00 open?"})))
     await run(house)
     [(*_, readings)] = house.store.called("save_reply")
     assert readings == {"in-1": "When do you open?"}
@@ -1200,12 +1200,12 @@ async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], t
 async def test_an_apology_is_in_the_customers_language(error: Exception, key: str, language: str | None, code: str) -> None:
     notices: list[OutgoingContent] = []
     house = house_of(FakeResponder(error), view=in_language(reply_view(*LINES), language), apologise=True)
-    end = house.store.end_reply
+    end = house.store.close_turn
 
     async def ending(*arguments: Any, **more: Any) -> OpenWork:
         notices.extend(arguments[5])
         return await end(*arguments, **more)
 
-    house.store.end_reply = ending  # type: ignore[method-assign]  # the same, and looks at the notices
+    house.store.close_turn = ending  # type: ignore[method-assign]  # the same, and looks at the notices
     await run(house, RetryPolicy(attempts=1))
     assert notices == [OutgoingContent(LANGUAGES[code].texts[key])]

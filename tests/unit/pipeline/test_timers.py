@@ -42,8 +42,8 @@ class Diary(FakeStore):
         self._changed(mode="bot", mode_until=None)
         return work
 
-    async def release(self, conversation: str, now: Instant) -> OpenWork:
-        await super().release(conversation, now)
+    async def queue_scheduled(self, conversation: str, now: Instant) -> OpenWork:
+        await super().queue_scheduled(conversation, now)
         self._changed(scheduled=None, unsent=1)
         return OpenWork(conversation, ACCOUNT, None, now, now + 9)
 
@@ -304,7 +304,7 @@ async def test_a_summary_that_cannot_be_written_keeps_nothing_else_waiting(view:
 @pytest.mark.parametrize(("spent", "asked"), [({"calls": 3}, 0), ({"calls": 2}, 1)])
 async def test_what_the_ai_may_cost_bounds_summaries_too(spent: dict[str, int], asked: int) -> None:
     class Spent(Diary):
-        async def spent(self, period: str) -> dict[str, int]:
+        async def ai_usage(self, period: str) -> dict[str, int]:
             return spent if period == "2027-01-15" else {}
 
     scribe = Scribe()

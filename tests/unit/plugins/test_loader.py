@@ -140,7 +140,7 @@ def test_an_installed_plugin_is_loaded_from_its_entry_point(tmp_path: Path, monk
     installed(site, "my-openai", "openai", "sara_of_mine")
     (site / "sara_of_mine.py").write_text(responder("Mine"), encoding="utf-8")
     monkeypatch.syspath_prepend(site)
-    assert Plugins(None).bring("responder", "openai").__name__ == "Mine"
+    assert Plugins(None).plugin_class("responder", "openai").__name__ == "Mine"
 
 
 def test_the_same_path_found_twice_is_one() -> None:
@@ -162,7 +162,7 @@ def test_where_a_plugin_was_found_does_not_change_once_it_is_loaded(folder: Path
 
 def test_a_plugin_in_the_folder_takes_the_place_of_the_bundled_one(folder: Path) -> None:
     (folder / "sara_openai.py").write_text(responder("Beside"), encoding="utf-8")
-    assert Plugins(folder).bring("responder", "openai").__name__ == "Beside"
+    assert Plugins(folder).plugin_class("responder", "openai").__name__ == "Beside"
 
 
 def test_the_bundled_one_is_back_when_its_rival_is_gone(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_bundled_one_is_back_when_its_rival_is_gone(folder: Path) -> None:
     rival.write_text(responder("Beside"), encoding="utf-8")
     Plugins(folder).load("openai")
     rival.unlink()
-    assert Plugins(folder).bring("responder", "openai").__name__ == "OpenAIResponder"
+    assert Plugins(folder).plugin_class("responder", "openai").__name__ == "OpenAIResponder"
 
 
 def test_two_folders_do_not_mix_up_their_plugins(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_two_folders_do_not_mix_up_their_plugins(tmp_path: Path) -> None:
             responder(word), encoding="utf-8"
         )
         loaded.append(Plugins(folder))
-    assert [plugins.bring("responder", "one").__name__ for plugins in loaded] == ["First", "Second"]
+    assert [plugins.plugin_class("responder", "one").__name__ for plugins in loaded] == ["First", "Second"]
 
 
 def test_shadowing_is_logged_once(folder: Path) -> None:
@@ -190,7 +190,7 @@ def test_shadowing_is_logged_once(folder: Path) -> None:
     plugins = Plugins(folder)
     with structlog.testing.capture_logs() as logged:
         plugins.load("openai")
-        plugins.bring("responder", "openai")
+        plugins.plugin_class("responder", "openai")
         plugins.load("openai")
     [line] = [line for line in logged if line["event"] == "plugin_shadows"]
     assert (line["plugin"], line["used"], line["path"]) == ("openai", "folder", str(folder / "sara_openai.py"))
@@ -273,7 +273,7 @@ def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
 )
 def test_a_plugin_that_does_not_bring_what_is_asked_of_it_says_so(folder: Path, source: str, said: str) -> None:
     with pytest.raises(PluginError, match=f"plugin one .*{said}"):
-        broken(folder, source).bring("responder", "one")
+        broken(folder, source).plugin_class("responder", "one")
 
 
 # ── hooks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +328,7 @@ async def test_a_plain_hook_runs_in_a_thread_and_an_async_one_on_the_loop(bench:
 
     started_async.__name__ = "started"
     bench.add("async", started_async)
-    await bench.hooks.fire("started")
+    await bench.hooks.call("started")
     assert seen["async"] == threading.get_ident()
     assert seen["plain"] != threading.get_ident()
     assert bench.told == {}
@@ -341,7 +341,7 @@ async def test_a_hook_gets_only_the_arguments_it_asks_for(bench: Bench) -> None:
         seen.append(answers)
 
     bench.add("brief", reply_ready)
-    await bench.hooks.fire("reply_ready", conversation="c1", answers=["m1"])
+    await bench.hooks.call("reply_ready", conversation="c1", answers=["m1"])
     assert seen == [["m1"]]
 
 
@@ -394,7 +394,7 @@ async def test_a_hook_that_fails_is_named_and_the_others_are_called(bench: Bench
     bench.add("after", lambda_of(started))
     async with asyncio.timeout(patience(5)):
         try:
-            await bench.hooks.fire("started")
+            await bench.hooks.call("started")
         except BaseException as error:  # a CancelledError would look like the end of the test itself
             pytest.fail(f"{type(error).__name__} came through")
     assert calls == ["called", "called"]
@@ -422,17 +422,17 @@ async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench
     bench.add("clumsy", started)
     bench.add("clumsy_too", stopping)
     for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
-        await bench.hooks.fire("started")
+        await bench.hooks.call("started")
     await until(lambda: bench.strays.blocked("plugin:clumsy"))
     assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:lingering"}
     assert "the plugin clumsy" in bench.told["plugin:clumsy:lingering"]
-    await bench.hooks.fire("started")
-    await bench.hooks.fire("stopping")
+    await bench.hooks.call("started")
+    await bench.hooks.call("stopping")
     assert calls == ["started"] * MAX_STUCK_CALLS_PER_PLUGIN + ["stopping"]
     release.set()
     await until(lambda: not bench.strays.blocked("plugin:clumsy"))
     assert "plugin:clumsy:lingering" not in bench.told
-    await bench.hooks.fire("started")
+    await bench.hooks.call("started")
     assert calls.count("started") == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
 
@@ -445,7 +445,7 @@ async def test_a_hook_that_takes_too_long_but_ends_when_told_to_is_called_again_
 
     bench.add("slow", started)
     for _ in range(MAX_STUCK_CALLS_PER_PLUGIN + 1):
-        await bench.hooks.fire("started")
+        await bench.hooks.call("started")
     assert len(calls) == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
 
@@ -460,9 +460,9 @@ async def test_a_burst_for_a_hook_that_hangs_leaves_few_threads_and_no_reason_to
 
     bench.add("stuck", started)
     for _ in range(100):
-        bench.hooks.later("started")
+        bench.hooks.call_soon("started")
     await until(lambda: bench.strays.counts().get("plugin:stuck", 0) == HOOKS_AT_ONCE)
-    await bench.hooks.settle()
+    await bench.hooks.wait_idle()
     assert len(calls) == HOOKS_AT_ONCE
     assert not bench.strays.start_again.is_set()
 
@@ -477,8 +477,8 @@ async def test_every_call_of_a_burst_has_its_turn() -> None:
 
     bench.add("quick", started)
     for _ in range(HOOKS_AT_ONCE * 5):
-        bench.hooks.later("started")
-    await bench.hooks.settle()
+        bench.hooks.call_soon("started")
+    await bench.hooks.wait_idle()
     assert len(calls) == HOOKS_AT_ONCE * 5
     assert bench.told == {}
 
@@ -500,10 +500,10 @@ async def test_later_does_not_wait_and_settle_does(bench: Bench) -> None:
         calls.append("called")
 
     bench.add("slow", started)
-    bench.hooks.later("started")
+    bench.hooks.call_soon("started")
     assert calls == []
     gate.set()
-    await bench.hooks.settle()
+    await bench.hooks.wait_idle()
     assert calls == ["called"]
 
 
@@ -523,7 +523,7 @@ class TestMemoryQueue(QueueContract):
         folder = tmp_path / "plugins"
         folder.mkdir()
         shutil.copy(SHELF / "sara_memory.py", folder)
-        brought = cast("Any", Plugins(folder).bring("queue", "memory"))
+        brought = cast("Any", Plugins(folder).plugin_class("queue", "memory"))
         queue = brought(brought.Options(), Context("queue", tmp_path, clock, ProblemRegistry(clock)))
         await queue.open()
         yield queue

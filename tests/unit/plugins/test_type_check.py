@@ -69,7 +69,7 @@ WRONG = (
     (OutgoingContent(None), OutgoingContent, "it.text is None, not text"),  # type: ignore[arg-type]
     (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not a OutgoingContent"),  # type: ignore[arg-type]
     (Reply(parts=(OutgoingContent("hi"),), usage={}), Reply, "it.usage is a dict, not a Usage"),  # type: ignore[arg-type]
-    (Reply(parts=(OutgoingContent("hi"),), readings={"in-1": 7}), Reply, "it.readings.in-1 is an int, not text"),  # type: ignore[dict-item]
+    (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.readings.in-1 is an int, not text"),  # type: ignore[dict-item]
     ("x", int | None, "it is a str, not a whole number"),
     (7, str | None, "it is an int, not text"),
     ({"text", 7}, frozenset[str], "an entry of it is an int, not text"),
@@ -89,7 +89,7 @@ def test_what_is_right_stays_the_very_object() -> None:
         message(),
         message(external_id=None, content={"a": [1, 2.5, None, True, {"b": "c"}]}, attachments=(Attachment("image", "i/p", "r", path=Path("x")),)),
         WebhookResult(verified=True, messages=(message(),), receipts=(DeliveryReceipt("test:1", "read", 1),)),
-        Reply(parts=(OutgoingContent("hi", content={"a": 1}),), usage=Usage(1, 2, "m"), readings={"in-1": "x"}),
+        Reply(parts=(OutgoingContent("hi", content={"a": 1}),), usage=Usage(1, 2, "m"), transcripts={"in-1": "x"}),
     ):  # fmt: skip
         assert conform(right, type(right), "it") is right
 

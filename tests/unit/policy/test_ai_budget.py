@@ -162,4 +162,4 @@ def test_without_ceilings_nothing_is_ever_used_up() -> None:
 def test_a_ceiling_of_money_that_does_not_see_a_model_is_noticed(
     budget: dict[str, Any], usage: Usage | None, unpriced: bool
 ) -> None:
-    assert spending(**budget).unpriced(usage) is unpriced
+    assert spending(**budget).has_no_price(usage) is unpriced

@@ -34,7 +34,7 @@ LISTED: list[tuple[str, Command, str, bool]] = [
 
 def order_of(text: str) -> Command | None:
     """What a whole message orders, by SARA's own words, where nothing was said before."""
-    meaning = BUILT_IN.meaning(text)
+    meaning = BUILT_IN.match(text)
     return meaning.what if meaning else None
 
 
@@ -45,7 +45,7 @@ def told(text: str, role: Role = "assistant", ago: int = 60_000, **content: Any)
 
 def ordered(text: str, said: HistoryMessage | None) -> Command | None:
     """What a message orders after what was said."""
-    meaning = BUILT_IN.meaning(text)
+    meaning = BUILT_IN.match(text)
     if meaning is None or (meaning.word is not None and is_answer(meaning.word, meaning.what, said, NOW)):
         return None
     return meaning.what
@@ -80,7 +80,7 @@ def test_every_word_is_known_in_every_way_of_writing_it() -> None:
             unicodedata.normalize("NFC", word),
             word.replace("'", "’"),
         ):
-            meaning = BUILT_IN.meaning(written)
+            meaning = BUILT_IN.match(written)
             assert meaning is not None, written
             assert (meaning.what, meaning.word is not None) == (what, common), written
 
@@ -237,7 +237,7 @@ def test_metas_ready_made_button_against_advertising_is_an_order() -> None:
         *("Parar promoções", "PARAR PROMOCOES", "Arrêter les promotions", "Werbung stoppen", "Interrompi promozioni"),
         *("प्रमोशन बंद करें", "إيقاف العروض", "Hentikan promosi"),
     ):
-        meaning = BUILT_IN.meaning(text)
+        meaning = BUILT_IN.match(text)
         assert meaning is not None, text
         assert (meaning.what, meaning.word) == ("opt_out", None), text
 
@@ -404,34 +404,34 @@ def test_a_word_tells_its_language_unless_several_share_it() -> None:
         "agente": None,
     }
     for text, language in rows.items():
-        meaning = BUILT_IN.meaning(text)
+        meaning = BUILT_IN.match(text)
         assert meaning is not None, text
         assert meaning.language == language, text
 
 
 def test_a_business_adds_words_of_its_own_and_means_them_whatever_was_asked() -> None:
     words = KeywordMatcher(opt_out=["Chega!", "sair"], opt_in=["Quero sim"], hand_over=["Chamar o gerente", "persona", "🙂", ""])
-    assert words.meaning("CHEGA") == Keyword("opt_out", None)
-    assert words.meaning("quero sim.") == Keyword("opt_in", None)
-    assert words.meaning("chamar o gerente, por favor") == Keyword("hand_over", None)
-    assert words.meaning("persona") == Keyword("hand_over", None)
-    assert words.meaning("sair") == Keyword("opt_out", None)
-    assert words.meaning("🙂") is words.meaning("") is None
-    assert KeywordMatcher().meaning("chega") is None
+    assert words.match("CHEGA") == Keyword("opt_out", None)
+    assert words.match("quero sim.") == Keyword("opt_in", None)
+    assert words.match("chamar o gerente, por favor") == Keyword("hand_over", None)
+    assert words.match("persona") == Keyword("hand_over", None)
+    assert words.match("sair") == Keyword("opt_out", None)
+    assert words.match("🙂") is words.match("") is None
+    assert KeywordMatcher().match("chega") is None
 
 
 def test_a_business_may_add_a_long_phrase() -> None:
     phrase = "eu gostaria muito de falar com alguma pessoa que trabalhe na loja de vocês aqui no centro, perto da praça"
-    assert KeywordMatcher(hand_over=[phrase]).meaning(f" {phrase.upper()}! ") == Keyword("hand_over", None)
+    assert KeywordMatcher(hand_over=[phrase]).match(f" {phrase.upper()}! ") == Keyword("hand_over", None)
 
 
 def test_whoever_may_have_asked_to_be_left_alone_is_left_alone() -> None:
     words = KeywordMatcher(opt_out=["start", "agent", "genug"], opt_in=["stop", "genug"], hand_over=["stop", "genug", "alta"])
     for text in ("stop", "start", "agent", "genug"):
-        meaning = words.meaning(text)
+        meaning = words.match(text)
         assert meaning is not None
         assert meaning.what == "opt_out", text
-    assert words.meaning("alta") == Keyword("opt_in", "es")
+    assert words.match("alta") == Keyword("opt_in", "es")
 
 
 # ── whatever strangers write ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,7 +442,7 @@ def test_whoever_may_have_asked_to_be_left_alone_is_left_alone() -> None:
 def test_one_more_word_makes_it_a_sentence(known: tuple[str, Command, str, bool], other: str, before: bool) -> None:
     sentence = f"{other} {known[0]}" if before else f"{known[0]} {other}"
     assume(normalised(sentence) not in {normalised(word) for word, *_ in LISTED})
-    assert BUILT_IN.meaning(sentence) is None
+    assert BUILT_IN.match(sentence) is None
 
 
 @steady
@@ -450,7 +450,7 @@ def test_one_more_word_makes_it_a_sentence(known: tuple[str, Command, str, bool]
 def test_whatever_a_stranger_writes_is_judged_and_judged_alike_twice(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
     if len(text) <= 32:
-        assert BUILT_IN.meaning(normalised(text)) == BUILT_IN.meaning(text)
+        assert BUILT_IN.match(normalised(text)) == BUILT_IN.match(text)
 
 
 @steady
@@ -464,8 +464,8 @@ def test_whatever_was_said_before_a_common_word_is_judged(said: str, word: str) 
 @given(st.lists(st.text(max_size=20)), st.lists(st.text(max_size=20)), st.text(max_size=20))
 def test_whatever_words_a_business_adds_its_messages_are_judged(opt_out: list[str], hand_over: list[str], text: str) -> None:
     words = KeywordMatcher(opt_out, (), hand_over)
-    assert words.meaning(text) is None or words.meaning(text) == words.meaning(normalised(text))
+    assert words.match(text) is None or words.match(text) == words.match(normalised(text))
     for word in filter(normalised, opt_out):
-        meaning = words.meaning(word)
+        meaning = words.match(word)
         assert meaning is not None
         assert meaning.what == "opt_out"

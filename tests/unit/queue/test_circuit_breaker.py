@@ -25,12 +25,12 @@ def house() -> House:
 def stumble(house: House, times: int = 1) -> None:
     """The other end fails, each time at another conversation."""
     for _ in range(times):
-        house.lanes.stumbled(LANE, "502", f"c{next(CONVERSATIONS)}", is_first=True)
+        house.lanes.record_failure(LANE, "502", f"c{next(CONVERSATIONS)}", is_first=True)
 
 
 def fail(house: House) -> int:
     """A probe is refused; how long until the next one."""
-    return house.lanes.unavailable(LANE, "the token has expired", "make a new one") - house.clock()
+    return house.lanes.block(LANE, "the token has expired", "make a new one") - house.clock()
 
 
 def test_probes_wait_twice_as_long_each_time_up_to_eight_seconds(house: House) -> None:
@@ -54,7 +54,7 @@ def test_what_goes_through_ends_the_problem_and_the_next_refusal_starts_anew(hou
     for _ in range(4):
         house.clock.forward(fail(house))
     house.queue.release(LANE)
-    house.lanes.well(LANE)
+    house.lanes.record_success(LANE)
     assert not house.lanes.held(LANE)
     assert house.listed() == {}
     assert fail(house) == 2_000
@@ -78,13 +78,13 @@ def test_a_lane_that_nobody_has_probed_for_a_while_counts_as_free(house: House) 
 def test_one_lane_says_nothing_about_another(house: House) -> None:
     fail(house)
     assert not house.lanes.held("deliver:sales")
-    house.lanes.well("deliver:sales")
+    house.lanes.record_success("deliver:sales")
     assert house.lanes.held(LANE)
     assert f"lane:{LANE}" in house.problems
 
 
 def test_a_busy_other_end_is_given_its_pause_and_is_no_problem(house: House) -> None:
-    house.lanes.busy(LANE, 5_000)
+    house.lanes.throttle(LANE, 5_000)
     assert house.lanes.held(LANE)
     assert house.listed() == {}
 
@@ -97,8 +97,8 @@ def test_a_probe_that_is_refused_again_is_counted_not_listed_twice(house: House)
 
 async def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> None:
     async with Running(house.queue, house.clock) as running:
-        house.lanes.busy(LANE, 60_000)
-        house.lanes.busy(LANE, 1_000)
+        house.lanes.throttle(LANE, 60_000)
+        house.lanes.throttle(LANE, 1_000)
         await house.queue.wake([JobRequest("deliver", "c1", NOW, LANE)])
         await running.forward(59_999)
         await running.settled()
@@ -118,7 +118,7 @@ def test_a_lane_that_stumbles_now_and_then_runs_on(house: House) -> None:
     for _ in range(20):
         for _ in range(4):
             stumble(house)
-        house.lanes.well(LANE)
+        house.lanes.record_success(LANE)
     assert not house.queue.held(LANE)
     assert house.listed() == {}
 
@@ -157,27 +157,27 @@ def test_one_conversation_at_which_a_lane_fails_keeps_nobody_else_waiting(house:
         for who in steps:
             if who == "ok":
                 house.queue.release(lane)
-                house.lanes.well(lane, "somebody")
+                house.lanes.record_success(lane, "somebody")
             else:
-                house.lanes.stumbled(lane, "502", who, is_first=who not in seen)
+                house.lanes.record_failure(lane, "502", who, is_first=who not in seen)
                 seen.add(who)
         assert house.queue.held(lane) == breaks, why
 
 
 def test_failures_in_spite_of_successes_are_counted_until_it_works(house: House) -> None:
     def again() -> int:
-        return house.lanes.stumbled(LANE, "502", "c1")
+        return house.lanes.record_failure(LANE, "502", "c1")
 
     assert [again(), again()] == [0, 0], "nothing went through in between"
     for alone in (1, 2, 3):
-        house.lanes.well(LANE, "c2")
+        house.lanes.record_success(LANE, "c2")
         assert [again(), again()] == [alone, alone]
-    house.lanes.well("deliver:sales", "c2")
+    house.lanes.record_success("deliver:sales", "c2")
     assert again() == 3, "another lane says nothing"
-    house.lanes.well(LANE, "c1")
+    house.lanes.record_success(LANE, "c1")
     assert again() == 0
-    house.lanes.well(LANE, "c2")
-    assert house.lanes.stumbled(LANE, "502", "c1", is_first=True) == 0, "another message of the same person"
+    house.lanes.record_success(LANE, "c2")
+    assert house.lanes.record_failure(LANE, "502", "c1", is_first=True) == 0, "another message of the same person"
 
 
 async def test_what_waits_for_a_lane_goes_on_in_order_when_something_goes_through(house: House) -> None:
@@ -185,10 +185,10 @@ async def test_what_waits_for_a_lane_goes_on_in_order_when_something_goes_throug
         await house.queue.wake([JobRequest("reply", name, NOW + 5_000, "reply:assistant") for name in ("c3", "c1", "c2", "c4")])
         for name, since in (("c2", NOW - 2), ("c3", NOW - 1), ("c1", NOW - 3)):
             house.lanes.wait(LANE, name, since, NOW + 5_000)
-        house.lanes.well("deliver:sales")
+        house.lanes.record_success("deliver:sales")
         await running.settled()
         assert running.keys("reply") == []
-        house.lanes.well(LANE)
+        house.lanes.record_success(LANE)
         await running.settled()
         assert running.keys("reply") == ["c1", "c2", "c3"]
     assert [house.lanes.let_go(name, NOW + 5_000) for name in ("c1", "c4")] == [True, False]
@@ -201,7 +201,7 @@ def test_the_breaker_closes_with_the_first_that_goes_through(house: House) -> No
     for _ in range(7):
         stumble(house)
     house.queue.release(LANE)
-    house.lanes.well(LANE)
+    house.lanes.record_success(LANE)
     assert house.listed() == {}
     stumble(house)
     assert not house.queue.held(LANE)
@@ -224,7 +224,7 @@ async def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(
     assert not house.lanes.held(LANE), "nobody is trying: whoever waits may"
     stumble(house)
     house.queue.release(LANE)
-    house.lanes.well(LANE)
+    house.lanes.record_success(LANE)
     assert not house.lanes.held(LANE)
 
 
@@ -233,19 +233,19 @@ async def test_while_the_breaker_is_open_a_try_under_way_does_not_free_the_lane(
 
 def fail_later(house: House) -> int:
     """A receipt says that what was taken was not delivered; how long until the next probe."""
-    return house.lanes.unavailable(LANE, "no payment", "pay", told_later=True) - house.clock()
+    return house.lanes.block(LANE, "no payment", "pay", told_later=True) - house.clock()
 
 
 def test_what_is_taken_proves_nothing_until_a_receipt_says_that_it_got_through(house: House) -> None:
     house.clock.forward(fail_later(house))
     house.queue.release(LANE)
-    house.lanes.sends(LANE, "a1")
-    house.lanes.well(LANE)
+    house.lanes.track(LANE, "a1")
+    house.lanes.record_success(LANE)
     assert house.queue.held(LANE), "what waits behind the probe stays"
     assert house.listed() == {f"lane:{LANE}": 1}
-    house.lanes.arrived(LANE, "of something older")
+    house.lanes.confirm_delivery(LANE, "of something older")
     assert house.queue.held(LANE)
-    house.lanes.arrived(LANE, "out-1", "a1")
+    house.lanes.confirm_delivery(LANE, "out-1", "a1")
     assert not house.lanes.held(LANE)
     assert house.listed() == {}
     assert fail(house) == 2_000
@@ -257,27 +257,27 @@ def test_probes_that_are_taken_and_fail_wait_ever_longer_too(house: House) -> No
         waits.append(fail_later(house))
         house.clock.forward(waits[-1])
         house.queue.release(LANE)
-        house.lanes.sends(LANE, f"a{n}")
-        house.lanes.well(LANE)
+        house.lanes.track(LANE, f"a{n}")
+        house.lanes.record_success(LANE)
     assert waits == [2_000, 4_000, 8_000, 8_000, 8_000, 8_000]
 
 
 def test_a_receipt_may_be_there_before_the_answer_to_its_request(house: House) -> None:
     house.clock.forward(fail_later(house))
     house.queue.release(LANE)
-    house.lanes.sends(LANE, "a1")
-    house.lanes.arrived(LANE, "a1")
-    house.lanes.well(LANE)
+    house.lanes.track(LANE, "a1")
+    house.lanes.confirm_delivery(LANE, "a1")
+    house.lanes.record_success(LANE)
     assert not house.lanes.held(LANE)
     assert house.listed() == {}
 
 
 def test_a_long_pause_is_told_with_its_remedy_until_something_goes_through(house: House) -> None:
-    house.lanes.busy(LANE, 3_600_000, "too many complaints", "look at the quality")
+    house.lanes.throttle(LANE, 3_600_000, "too many complaints", "look at the quality")
     [problem] = house.problems
     assert (problem.key, problem.remedy) == (f"paused:{LANE}", "look at the quality")
     house.queue.release(LANE)
-    house.lanes.well(LANE)
+    house.lanes.record_success(LANE)
     assert house.listed() == {}
 
 
@@ -337,12 +337,12 @@ def test_a_try_that_hung_has_taken_its_rest_itself() -> None:
 def test_what_fails_that_had_begun_before_the_return_opens_no_breaker_again(house: House) -> None:
     begun = house.clock()
     house.clock.forward(1_000)
-    house.lanes.well(LANE, "c1")
+    house.lanes.record_success(LANE, "c1")
     for n in range(9):
-        house.lanes.stumbled(LANE, "no answer", f"old{n}", is_first=True, begun=begun)
+        house.lanes.record_failure(LANE, "no answer", f"old{n}", is_first=True, begun=begun)
     assert not house.queue.held(LANE)
     for n in range(5):
-        house.lanes.stumbled(LANE, "no answer", f"new{n}", is_first=True, begun=house.clock())
+        house.lanes.record_failure(LANE, "no answer", f"new{n}", is_first=True, begun=house.clock())
     assert house.queue.held(LANE)
 
 
@@ -351,12 +351,12 @@ def test_what_goes_through_although_another_try_has_failed_meanwhile_ends_the_ho
     for number, (begun, also, free) in enumerate([(1, "", True), (-1, "", False), (1, "busy", False), (1, "refused", True)]):
         lane = f"deliver:{number}"
         for n in range(5):
-            house.lanes.stumbled(lane, "502", f"c{n}", is_first=True)
+            house.lanes.record_failure(lane, "502", f"c{n}", is_first=True)
         opened = house.clock()
         house.clock.forward(2_000)
         if also == "busy":
-            house.lanes.busy(lane, 60_000)
-        house.lanes.well(lane, "c9", opened + begun)
+            house.lanes.throttle(lane, 60_000)
+        house.lanes.record_success(lane, "c9", opened + begun)
         assert house.queue.held(lane) != free, (begun, also)
 
 
@@ -379,7 +379,7 @@ def test_where_nothing_is_there_to_be_tried_one_at_a_time_is_let_go_to_make_some
             assert let_go == ["c1"], "somebody makes something"
             await pass_time(house, PAUSE + 500)
             assert let_go == ["c1", "c2"]
-        house.lanes.well(LANE)
+        house.lanes.record_success(LANE)
         assert let_go == ["c1", "c2", "c3"]
         await pass_time(house, 60_000)
         assert let_go == ["c1", "c2", "c3"]

@@ -158,7 +158,7 @@ async def test_plugins_are_told_how_a_job_ended(end: JobEnd, what: str) -> None:
 
     await house.queue.wake([JobRequest("reply", "c1", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), ran)
-    await house.hooks.settle()
+    await house.hooks.wait_idle()
     assert listener.told == [("job_finished", (what, "c1"))]
 
 

@@ -25,7 +25,7 @@ def die_parsing(state: Path, *bodies: bytes) -> None:
     pid = os.fork()
     if pid == 0:
         log = log_of(state)
-        kept = [log.noted(body) for body in bodies]
+        kept = [log.track(body) for body in bodies]
         for each in kept:
             each.__enter__()
         os._exit(9)
@@ -37,39 +37,39 @@ def die_parsing(state: Path, *bodies: bytes) -> None:
 )  # this process forks with threads of other tests about; the child only writes
 def test_a_body_that_was_parsed_at_two_ends_is_deadly(tmp_path: Path) -> None:
     die_parsing(tmp_path, BODY, b"another")
-    assert not log_of(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).is_blocked(BODY)
     die_parsing(tmp_path, BODY)
     log = log_of(tmp_path)
-    assert log.deadly(BODY)
-    assert not log.deadly(b"another")
-    assert log_of(tmp_path).deadly(BODY), "a start without a crash forgets nothing"
+    assert log.is_blocked(BODY)
+    assert not log.is_blocked(b"another")
+    assert log_of(tmp_path).is_blocked(BODY), "a start without a crash forgets nothing"
 
 
 def test_a_body_that_was_understood_is_harmless(tmp_path: Path) -> None:
     for _ in range(3):
         log = log_of(tmp_path)
-        with log.noted(BODY):
-            assert not log.deadly(BODY)
-        with pytest.raises(ValueError, match="odd"), log.noted(BODY):
+        with log.track(BODY):
+            assert not log.is_blocked(BODY)
+        with pytest.raises(ValueError, match="odd"), log.track(BODY):
             raise ValueError("odd")
         log.close()
-    assert not log_of(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).is_blocked(BODY)
 
 
 def test_more_bodies_at_once_than_there_are_slots_are_parsed_all_the_same(tmp_path: Path) -> None:
     log = log_of(tmp_path)
-    open_ones = [log.noted(str(n).encode()) for n in range(SLOTS + 5)]
+    open_ones = [log.track(str(n).encode()) for n in range(SLOTS + 5)]
     for each in open_ones:
         each.__enter__()
     for each in open_ones:
         each.__exit__(None, None, None)
     log.close()
-    assert not log_of(tmp_path).deadly(b"1")
+    assert not log_of(tmp_path).is_blocked(b"1")
 
 
 def test_a_tally_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "parsing.json").write_text("not JSON", encoding="utf-8")
-    assert not log_of(tmp_path).deadly(BODY)
+    assert not log_of(tmp_path).is_blocked(BODY)
 
 
 def test_a_disk_that_takes_nothing_costs_the_note_alone_and_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,22 +79,22 @@ def test_a_disk_that_takes_nothing_costs_the_note_alone_and_no_slot(tmp_path: Pa
     with monkeypatch.context() as full:
         full.setattr(os, "pwrite", failing)
         for number in range(SLOTS + 1):
-            with log.noted(str(number).encode()):
+            with log.track(str(number).encode()):
                 understood.append(number)
     assert understood == list(range(SLOTS + 1))
     [problem] = problems
     assert problem.key == "disk:parsing"
     assert "No space" in problem.message
-    with log.noted(BODY):
+    with log.track(BODY):
         assert os.pread(log._handle, SLOTS * WIDTH, 0).strip(b"\0"), "it is noted again"
     assert not list(problems)
 
 
 def test_a_note_that_cannot_be_wiped_out_is_overwritten_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = log_of(tmp_path)
-    with monkeypatch.context() as full, log.noted(BODY):
+    with monkeypatch.context() as full, log.track(BODY):
         full.setattr(os, "pwrite", failing)
-    with log.noted(b"another"):
+    with log.track(b"another"):
         left = os.pread(log._handle, SLOTS * WIDTH, 0)
     assert hashlib.sha256(BODY).digest() not in left
 

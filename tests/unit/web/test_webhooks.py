@@ -456,8 +456,8 @@ async def test_nothing_is_acknowledged_until_every_number_has_stored_its_share(f
 
 
 async def test_without_room_nothing_is_taken_in_and_the_provider_is_told_to_come_again(front: Front) -> None:
-    front.watch.room = False
+    front.watch.accepting = False
     assert (await front.post())[0] == 503
     assert front.stored() == []
-    front.watch.room = True
+    front.watch.accepting = True
     assert (await front.post())[0] == 200
