@@ -39,7 +39,7 @@ async def main(messages: int, kills: int, seed: int, conversations: int, rate: f
     """Run, print what happened, and return the exit code."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        async with scene(Path(folder), seed, conversations, UNHURRIED, doubt_hold=DOUBT_HOLD) as here:
+        async with scene(Path(folder), seed, conversations, UNHURRIED, doubt_timeout=DOUBT_HOLD) as here:
             phone = here.town.phone
             here.town.ai.mode, here.town.ai.delay_ms = wordy, 40
             phone.faults.redeliver.on(3, chance=0.1)
@@ -103,7 +103,7 @@ def report(here: Scene, findings: Findings, resets: int, seconds: float) -> None
         (
             "in doubt",
             figures.doubts,
-            f"attempts of which nobody knew for a while; doubt_hold was {DOUBT_HOLD}, the default is 60 s",
+            f"attempts of which nobody knew for a while; doubt_timeout was {DOUBT_HOLD}, the default is 60 s",
         ),
         ("held", figures.held, "left for a person to decide"),
         ("kills", here.lives.kills, "by SIGKILL"),

@@ -313,7 +313,7 @@ class FakeStore(Store):
     async def fail_reply_attempt(
         self, conversation: str, attempt: int | None, due: Instant, error: str | None, now: Instant, charged: bool = True
     ) -> OpenWork:
-        self._note("postpone_reply", conversation, attempt, due, error, now)
+        self._note("fail_reply_attempt", conversation, attempt, due, error, now)
         assert self.replying is not None
         self.replying = replace(self.replying, due=due)
         if not charged:
@@ -331,7 +331,7 @@ class FakeStore(Store):
         notices: Sequence[OutgoingContent] = (),
         said: OneTimeNotice | None = None,
     ) -> OpenWork:
-        self._note("end_reply", conversation, tuple(answers), state, reason, now, *([said] if said else []))
+        self._note("close_turn", conversation, tuple(answers), state, reason, now, *([said] if said else []))
         self.notices += notices
         return OpenWork(conversation, ACCOUNT, self.reply_due, None)
 
@@ -348,7 +348,7 @@ class FakeStore(Store):
         self.delivering[0] = replace(view, state="sending", first_at=view.first_at or now, last=attempt)
 
     async def record_attempt(self, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
-        self._note("settle", attempt_id, outcome, now)
+        self._note("record_attempt", attempt_id, outcome, now)
         view = self.delivering.pop(0)
         if outcome.part in ("queued", "in_doubt"):
             assert view.last is not None
@@ -361,7 +361,7 @@ class FakeStore(Store):
         return self._work(now)
 
     async def resolve_in_doubt(self, part: str, action: Literal["resend", "hold"], blind: bool, now: Instant) -> OpenWork:
-        self._note("settle_doubt", part, action, blind, now)
+        self._note("resolve_in_doubt", part, action, blind, now)
         view = self.delivering.pop(0)
         if action == "resend":
             self.delivering.insert(0, replace(view, state="queued", not_before=now))
@@ -375,7 +375,7 @@ class FakeStore(Store):
         now: Instant,
         instead: OutgoingContent | None = None,
     ) -> OpenWork:
-        self._note("end_part", part, state, reason, now, *([instead] if instead else []))
+        self._note("cancel_outbound", part, state, reason, now, *([instead] if instead else []))
         self.delivering.pop(0)
         return self._work(now)
 
@@ -411,11 +411,11 @@ class FakeStore(Store):
         self._note("forget_files", tuple(names), now)
 
     async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
-        self._note("billed", account, month)
+        self._note("message_counts", account, month)
         return {}
 
     async def reschedule(self, conversation: str, kind: JobKind, due: Instant, now: Instant, reason: str = "") -> OpenWork:
-        self._note("look_again", conversation, kind, due, now)
+        self._note("reschedule", conversation, kind, due, now)
         if kind == "deliver" and self.delivering:
             self.delivering[0] = replace(self.delivering[0], not_before=due)
         return self._work(now)
@@ -425,11 +425,11 @@ class FakeStore(Store):
         return RecoveryReport()
 
     async def reset_future_dues(self, latest: Instant, now: Instant) -> int:
-        self._note("clamp", latest, now)
+        self._note("reset_future_dues", latest, now)
         return 0
 
     async def mark_clean_shutdown(self, owner: str, now: Instant) -> None:
-        self._note("farewell", owner, now)
+        self._note("mark_clean_shutdown", owner, now)
 
     async def backlog(self, most: int) -> int:
         self._note("backlog", most)
@@ -440,7 +440,7 @@ class FakeStore(Store):
         return self.pages.pop(0) if self.pages else ()
 
     async def retry_failed(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
-        self._note("revive", conversation, kind, now)
+        self._note("retry_failed", conversation, kind, now)
         return OpenWork(conversation, ACCOUNT, now, None)
 
     async def drop(self, conversation: str, kind: JobKind, now: Instant) -> OpenWork:
@@ -491,7 +491,7 @@ class FakeStore(Store):
         return None
 
     async def start_erasure(self, who: str, now: Instant) -> ErasureReport:
-        self._note("forget", who, now)
+        self._note("start_erasure", who, now)
         return ErasureReport(("p1",), (CONVERSATION,), 2, 0, False)
 
     async def forgotten_files(self, limit: int) -> Sequence[str]:
@@ -499,7 +499,7 @@ class FakeStore(Store):
         return self.to_remove.pop(0) if self.to_remove else ()
 
     async def continue_erasure(self, limit: int) -> bool:
-        self._note("erase", limit)
+        self._note("continue_erasure", limit)
         self.erasing -= 1
         return self.erasing >= 0
 
@@ -522,7 +522,7 @@ class FakeStore(Store):
     async def discard_reply(
         self, conversation: str, attempt: int, answers: Sequence[str], most: int, usage: Usage | None, money: int, now: Instant
     ) -> OpenWork | None:
-        self._note("rethink", conversation, attempt, tuple(answers), most, usage, money, now)
+        self._note("discard_reply", conversation, attempt, tuple(answers), most, usage, money, now)
         return self.rethinks.pop(0) if self.rethinks else None
 
     async def begin_tool(
@@ -565,7 +565,7 @@ class FakeStore(Store):
         now: Instant,
         at: Instant | None = None,
     ) -> OpenWork:
-        self._note("say", conversation, tuple(drafts), purpose, by, now, at)
+        self._note("enqueue_messages", conversation, tuple(drafts), purpose, by, now, at)
         return self._work(now)
 
     async def note(self, conversation: str, text: str, by: str, now: Instant, *, append: bool = False) -> None:
@@ -593,11 +593,11 @@ class FakeStore(Store):
         return self._work(now)
 
     async def queue_scheduled(self, conversation: str, now: Instant) -> OpenWork:
-        self._note("release", conversation, now)
+        self._note("queue_scheduled", conversation, now)
         return self._work(now)
 
     async def unsummarised_messages(self, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
-        self._note("older_lines", conversation, shown, limit)
+        self._note("unsummarised_messages", conversation, shown, limit)
         return self.older
 
     async def save_summary(

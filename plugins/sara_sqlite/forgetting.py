@@ -38,7 +38,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
         json.dumps(threads),
     )
     since = the(db, "SELECT min(created_at) AS at FROM contacts WHERE id IN (SELECT value FROM json_each(?))", chosen)["at"]
-    still_out = remember_silence(db, circle, now)
+    opt_out_retained = remember_silence(db, circle, now)
     remember_changes(db, circle, now)
     _keep_known(db, threads, now)
     _drop_mentions(db, circle)
@@ -56,7 +56,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
         tuple(ident(CONVERSATION, each) for each in threads),
         held["messages"],
         held["files"],
-        still_out,
+        opt_out_retained,
     )
     return told, int(since)
 

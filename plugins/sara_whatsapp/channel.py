@@ -64,7 +64,7 @@ class WhatsAppChannel(Channel):
         self.account = f"whatsapp:{options.phone_number_id}"
         self.webhook = options.webhook
         self.on_doubt = options.on_doubt
-        self.doubt_timeout = options.doubt_hold
+        self.doubt_timeout = options.doubt_timeout
         self._options = options
         self._context = context
         self._name = context.name

@@ -141,7 +141,7 @@ class WhatsAppOptions(Options):
         "resend",
         description="What to do with a message of which nobody can tell whether it left: send it again, or hold it for a person.",
     )
-    doubt_hold: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
+    doubt_timeout: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
 
     def advise(self) -> Iterable[Advice]:
         """Name ids that were taken for one another: all of them are digits."""

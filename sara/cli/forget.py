@@ -68,7 +68,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         "conversations": list(told.conversations),
         "messages": told.messages,
         "files": told.files,
-        "still_out": told.opt_out_retained,
+        "opt_out_retained": told.opt_out_retained,
         "copies": dict(told.copies),
     }
 
@@ -115,7 +115,7 @@ def _known_as(found: SubjectData) -> str:
 
 def _after(told: Mapping[str, Any]) -> str:
     lines = [f"Erased {', '.join(told['contacts'])}: {_amount(told['messages'], told['files'], told['conversations'])}."]
-    if told["still_out"]:
+    if told["opt_out_retained"]:
         lines.append("They had opted out, and still are when they write again: a hash with this installation's own key says so.")
     if told["copies"]:
         lines += [

@@ -53,7 +53,7 @@ class SubjectData:
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """Whom the store was told to forget, and how much it knew. `still_out` is whether a hash keeps them opted out. `copies` are
+    """Whom the store was told to forget, and how much it knew. `opt_out_retained` is whether a hash keeps them opted out. `copies` are
     files outside the store's reach that may hold them, with the time up to which each knows what happened."""
 
     contacts: tuple[str, ...]

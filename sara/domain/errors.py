@@ -69,7 +69,7 @@ class ContentRefused(GiveUp):
 
 class NotSent(SaraError):
     """The message certainly did not leave; it may be sent again after `after` milliseconds. Only scope *message* counts an
-    attempt; *conversation* and *channel* say how much has to wait. With `own_fault` it may be the message that the other side
+    attempt; *conversation* and *channel* say how much has to wait. With `message_at_fault` it may be the message that the other side
     does not like: it is tried again only as long as its attempts last. With a `remedy` a person is told, and how to mend it."""
 
     def __init__(
@@ -78,13 +78,13 @@ class NotSent(SaraError):
         *,
         after: Milliseconds | None = None,
         scope: Scope = "message",
-        own_fault: bool = False,
+        message_at_fault: bool = False,
         remedy: str = "",
     ) -> None:
         super().__init__(message)
         self.after = after
         self.scope = scope
-        self.message_at_fault = own_fault
+        self.message_at_fault = message_at_fault
         self.remedy = remedy
 
 

@@ -251,7 +251,7 @@ class DeliveryHandler:
             calls,
             view.first_at or now,
             now,
-            own_fault=error.message_at_fault,
+            message_at_fault=error.message_at_fault,
             after=error.after,
             chance=self._chance(),
             failures=failures,

@@ -333,7 +333,7 @@ class ReplyHandler:
             calls,
             view.first_at or now,
             now,
-            own_fault=isinstance(error, ResponderCrashed),
+            message_at_fault=isinstance(error, ResponderCrashed),
             after=error.after,
             chance=self._chance(),
             failures=failures,

@@ -96,7 +96,7 @@ class TurnTools:
         return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
-        """See `sara.plugins.loader.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
         self._claim()
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."

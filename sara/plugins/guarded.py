@@ -50,7 +50,7 @@ _CHANNEL_VALUES: dict[str, Any] = {
     "text_limit": int,
     "receipts_carry_attempt": bool,
     "on_doubt": Literal["resend", "hold"],
-    "doubt_hold": int,
+    "doubt_timeout": int,
     "kinds": frozenset[str],
     "reply_window": int | None,
     "typing_lasts": int | None,
@@ -91,7 +91,7 @@ def clean_error(error: SaraError, redact: Callable[[str], str]) -> SaraError:
     text = redact(sanitize_text(said))[:LONGEST_ERROR]
     if said != text:
         error.args = (text,)
-    for name in ("after", "scope", "own_fault", "until_mended", "remedy", "details", "detail"):
+    for name in ("after", "scope", "message_at_fault", "until_mended", "remedy", "details", "detail"):
         if hasattr(error, name):
             setattr(error, name, _clean_value(error, name, getattr(error, name), redact))
     return error
@@ -103,7 +103,7 @@ def _clean_value(error: SaraError, name: str, value: Any, redact: Callable[[str]
     if name == "scope":
         allowed = get_args(Scope if isinstance(error, NotSent) else Extent)
         return value if value in allowed else allowed[0]
-    if name in ("own_fault", "until_mended"):
+    if name in ("message_at_fault", "until_mended"):
         return value is True
     try:
         return max(0, conform(value, int, "after"))
@@ -260,9 +260,9 @@ class GuardedChannel(_Guarded, Channel):
                 guarded_call(self._plugin.reopen_template), OutgoingContent | None, "its result"
             )
         except Exception as error:
-            self._caller.report("outside_window", error, "; nobody is asked to write again")
+            self._caller.report("reopen_template", error, "; nobody is asked to write again")
             return None
-        self._caller.well("outside_window")
+        self._caller.well("reopen_template")
         return said
 
     async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:

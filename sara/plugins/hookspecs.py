@@ -59,8 +59,7 @@ def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a hookspe
 
 @hookspec
 def register_simulators() -> Mapping[str, type[Simulator]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Simulators by the name of the plugin whose provider they play. Asked by `sara demo` and `sara simulate` alone: a module that
-    only simulators need is imported inside this hook, or stands in a package of its own."""
+    """Simulators by the name of the plugin whose provider they play, asked for by `sara demo` and `sara simulate` alone."""
 
 
 # the daemon's life

@@ -15,7 +15,7 @@ from sara.plugins.type_check import conform, wrong
 MOST_PARTS = 1_000
 """Messages that an answer may become: a generator that never ends would hold up everything else."""
 
-_POSITIVE = ("text_limit", "doubt_hold", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
+_POSITIVE = ("text_limit", "doubt_timeout", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
 
 
 def fault_of_value(name: str, value: Any) -> str:

@@ -15,7 +15,7 @@ BLIND_AFTER: Milliseconds = 15 * 60_000
 """After this long a doubt ends even if no webhook proved that receipts can reach us."""
 
 LOOK: Milliseconds = 5_000
-"""How often to look for such a proof once `doubt_hold` is over."""
+"""How often to look for such a proof once `doubt_timeout` is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ Ending: TypeAlias = WaitForReceipt | Resolve
 def decide(
     view: DeliveryView,
     on_doubt: Literal["resend", "hold"],
-    doubt_hold: Milliseconds,
+    doubt_timeout: Milliseconds,
     now: Instant,
     policy: RetryPolicy,
     *,
@@ -48,7 +48,7 @@ def decide(
     """What to do about a part in doubt.
 
     The clock runs from when the doubt arose, which after a crash is the next start: while nobody listened no receipt could come.
-    Where receipts carry our attempt id (`correlates`), waiting longer than `doubt_hold` helps only if their way may be down.
+    Where receipts carry our attempt id (`correlates`), waiting longer than `doubt_timeout` helps only if their way may be down.
     Templates and people who want no more messages are never sent again.
 
     Nobody gets more than `policy.attempts` copies that nothing speaks against. Where receipts do come in and none tells of an
@@ -58,7 +58,7 @@ def decide(
     # A clock that was set back must not prolong a doubt by the step.
     since = now if last is None else min(last.settled_at or last.started_at, now)
     # Each time nobody could tell, it is left twice as long to show.
-    hold_ends = since + min(doubt_hold << min(max(view.doubts - 1, 0), 16), max(doubt_hold, BLIND_AFTER))
+    hold_ends = since + min(doubt_timeout << min(max(view.doubts - 1, 0), 16), max(doubt_timeout, BLIND_AFTER))
     if now < hold_ends:
         return WaitForReceipt(hold_ends)
     alive = view.webhook_at is not None and view.webhook_at > since

@@ -65,7 +65,7 @@ def decide(
     first_at: Instant,
     now: Instant,
     *,
-    own_fault: bool,
+    message_at_fault: bool,
     after: Milliseconds | None = None,
     chance: float = 0.0,
     failures: int | None = None,
@@ -79,8 +79,8 @@ def decide(
     `failures` where not every call counts for it, and no longer than `most`. `after` is the least wait that the other side asked
     for. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
     """
-    if attempts >= policy.attempts and (own_fault or (now - first_at >= policy.outlast and not until_mended)):
-        return GiveUpRetrying("attempts_used_up" if own_fault else "outlasted")
+    if attempts >= policy.attempts and (message_at_fault or (now - first_at >= policy.outlast and not until_mended)):
+        return GiveUpRetrying("attempts_used_up" if message_at_fault else "outlasted")
     wait = back_off(policy, attempts if failures is None else failures)
     if most is not None:
         wait = min(wait, most)

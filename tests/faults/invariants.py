@@ -161,7 +161,7 @@ def answered(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Both records, side by side. `doubt_hold` are the milliseconds for which a doubt must be left to its receipts. `in_turn` says
+    """Both records, side by side. `doubt_timeout` are the milliseconds for which a doubt must be left to its receipts. `in_turn` says
     that customers wrote on only after a 200, so that their order is certain. `restarts` are the numbers of calls to the AI that had
     been made at each restart."""
 
@@ -176,7 +176,7 @@ class Evidence:
     pending: int
     open_work: int
     unsound: Sequence[str]
-    doubt_hold: int = 0
+    doubt_timeout: int = 0
     output: Sequence[str] = ()
     secrets: Collection[str] = ()
     calls: Sequence[Call] = ()
@@ -204,7 +204,7 @@ async def gather(
         counts = await house.store.counts()
         pending = int((await house.queue.stats())["pending"])
         open_work = len(await house.store.open_work(None, PAGE))
-        holds = [section.options.model_dump().get("doubt_hold", 0) for section in house.config.channels.values()]
+        holds = [section.options.model_dump().get("doubt_timeout", 0) for section in house.config.channels.values()]
         state = house.config.state
     token = (state / "admin-token").read_text(encoding="ascii").strip()
     hidden = [settings.app_secret, settings.access_token, settings.verify_token, token, *secrets]
@@ -453,8 +453,8 @@ def _doubts_held(case: _Case) -> Iterator[Violation]:
         for event in case.evidence.timelines[part.id]:
             if event.what == "sending" and since is not None:
                 yield Violation("I3", f"{part.id} was sent again while it was in doubt")
-            if event.what == "doubt_ended" and since is not None and event.at - since < case.evidence.doubt_hold:
-                yield Violation("I3", f"{part.id} was in doubt for {event.at - since} ms, not {case.evidence.doubt_hold}")
+            if event.what == "doubt_ended" and since is not None and event.at - since < case.evidence.doubt_timeout:
+                yield Violation("I3", f"{part.id} was in doubt for {event.at - since} ms, not {case.evidence.doubt_timeout}")
             since = event.at if event.what == "attempt_in_doubt" else None if event.what in OUT_OF_DOUBT else since
 
 

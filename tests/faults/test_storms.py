@@ -57,7 +57,7 @@ async def test_what_is_delivered_twenty_times_at_once_is_stored_and_answered_onc
 
 
 async def test_sends_cut_off_after_acceptance_are_settled_by_their_receipts_and_never_doubled(tmp_path: Path) -> None:
-    async with cut_off(tmp_path, doubt_hold="4s") as here:
+    async with cut_off(tmp_path, doubt_timeout="4s") as here:
         findings = await settled(here, CASES)
         assert not findings.violations, findings.report(here.seed)
         assert findings.figures.answered == findings.figures.said
@@ -66,7 +66,7 @@ async def test_sends_cut_off_after_acceptance_are_settled_by_their_receipts_and_
 
 
 async def test_where_receipts_get_lost_only_what_reported_nothing_is_sent_again(tmp_path: Path) -> None:
-    async with cut_off(tmp_path, doubt_hold=HOLD) as here:
+    async with cut_off(tmp_path, doubt_timeout=HOLD) as here:
         here.town.phone.faults.lose_statuses.on(chance=ALL_THREE_LOST)
         findings = await settled(here)
         assert not findings.violations, findings.report(here.seed)
@@ -79,14 +79,14 @@ async def test_where_receipts_get_lost_only_what_reported_nothing_is_sent_again(
 
 async def test_doubles_that_receipts_reveal_too_late_are_counted(tmp_path: Path) -> None:
     late = {**PROMPT, "sent_delay": 3_000}
-    async with cut_off(tmp_path, provider=late, doubt_hold="500ms") as here:
+    async with cut_off(tmp_path, provider=late, doubt_timeout="500ms") as here:
         findings = await settled(here)
         assert not findings.violations, findings.report(here.seed)
         assert findings.figures.doubles_counted == findings.figures.doubles_seen > 0, findings.report(here.seed)
 
 
 async def test_a_channel_that_holds_what_is_in_doubt_doubles_nothing(tmp_path: Path) -> None:
-    async with cut_off(tmp_path, doubt_hold=HOLD, on_doubt="hold") as here:
+    async with cut_off(tmp_path, doubt_timeout=HOLD, on_doubt="hold") as here:
         here.town.phone.faults.lose_statuses.on(chance=MOSTLY_LOST)
         findings = await settled(here)
         assert not findings.violations, findings.report(here.seed)
@@ -96,7 +96,7 @@ async def test_a_channel_that_holds_what_is_in_doubt_doubles_nothing(tmp_path: P
 
 
 async def test_receipts_in_reverse_order_move_nothing_back(tmp_path: Path) -> None:
-    async with cut_off(tmp_path, doubt_hold="4s") as here:
+    async with cut_off(tmp_path, doubt_timeout="4s") as here:
         here.town.phone.faults.reverse_statuses.on()
         findings = await settled(here)
         assert not findings.violations, findings.report(here.seed)
@@ -116,7 +116,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
         monkeypatch.setattr(circuit_breaker, "BREAK", 1_000)
         monkeypatch.setattr(reply_gates, "BLOCKED_LOOK", 1_000)
     tries = 4
-    async with scene(tmp_path, fresh_seed(), people=20, doubt_hold="200ms") as here:
+    async with scene(tmp_path, fresh_seed(), people=20, doubt_timeout="200ms") as here:
         phone = here.town.phone
         # In this process, where the breaker's rest can be shortened.
         await here.town.start()

@@ -32,7 +32,9 @@ def configuration(phone: WhatsAppSimulator, ai: OpenAISimulator, **changes: Any)
         "server": {"listen": "127.0.0.1:0"},
         "admin": {"listen": "127.0.0.1:0"},
         "state": "state",
-        "channels": {"whatsapp": {"plugin": "whatsapp", "webhook": "/webhook/messages", "doubt_hold": "2s", **phone.options()}},
+        "channels": {
+            "whatsapp": {"plugin": "whatsapp", "webhook": "/webhook/messages", "doubt_timeout": "2s", **phone.options()}
+        },
         "responders": {"assistant": {"plugin": "openai", "timeout": "5s", **ai.options()}},
         "conversation": {"quiet": "50ms", "quiet_longest": "500ms"},
         "retry": {"reply": {"first": "50ms", "longest": "400ms"}, "send": {"first": "50ms", "longest": "400ms"}},

@@ -33,7 +33,7 @@ class Odd(Channel):
     Options = Settings
     kinds = frozenset({"text"})
     on_doubt = "hold"
-    doubt_hold = 100
+    doubt_timeout = 100
 
     def __init__(self, options, context):
         self.account = f"odd:{context.name}"

@@ -573,7 +573,7 @@ async def shop(town: Town, website: Website) -> Town:
     folder.mkdir()
     (folder / "sara_webform.py").write_text(channel_of_the_manual(), encoding="utf-8")
     town.config["channels"] = {
-        "form": {"plugin": "webform", "site": "shop", "secret": SECRET, "callback": website.url, "doubt_hold": "100ms"}
+        "form": {"plugin": "webform", "site": "shop", "secret": SECRET, "callback": website.url, "doubt_timeout": "100ms"}
     }
     daemon = await serve(town)
     assert problems(daemon) == {}

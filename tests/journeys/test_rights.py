@@ -202,7 +202,7 @@ async def test_who_opted_out_still_is_after_being_erased(town: Town, process: Pr
     await settled(town)
     assert await process.end() == 0
     told = await as_json(town, "forget", "US.10000000000000000111", "--yes")
-    assert told["still_out"]
+    assert told["opt_out_retained"]
     assert await asyncio.to_thread(traces, town) == {}
     await process.start()
     await town.phone.say("ana", "anybody there?")

@@ -328,10 +328,10 @@ async def test_a_database_that_can_take_nothing_is_alive_for_the_watchdog_and_on
             asked.set()
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(daemon.store, "alive", full)
+        monkeypatch.setattr(daemon.store, "ping", full)
         await fed(5)
         for broken in (lost, silent):
-            monkeypatch.setattr(daemon.store, "alive", broken)
+            monkeypatch.setattr(daemon.store, "ping", broken)
             for _ in range(2):  # what was asked before may still be told
                 asked.clear()
                 await asyncio.wait_for(asked.wait(), DEADLINE)

@@ -31,7 +31,7 @@ async def test_while_a_send_hangs_others_are_tried_beside_it_and_nothing_is_sent
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "BREAK", 400)
     monkeypatch.setattr(circuit_breaker, "PAUSE", 100)
-    town.config["channels"]["whatsapp"]["doubt_hold"] = "10m"
+    town.config["channels"]["whatsapp"]["doubt_timeout"] = "10m"
     town.phone.faults.server_error.on(times=5)
     await town.start()
     for n in range(5):

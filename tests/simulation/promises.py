@@ -157,7 +157,7 @@ def _sent_once(world: World) -> None:
 
 
 def _doubted_long_enough(world: World) -> None:
-    """A second copy leaves only after `doubt_hold`, and never once a receipt for the first was acknowledged. What was answered
+    """A second copy leaves only after `doubt_timeout`, and never once a receipt for the first was acknowledged. What was answered
     clearly is in doubt only if the process did not live to write it down."""
     provider = world.provider
     for row in world.disk.ask("SELECT detail FROM events WHERE what = 'attempt_in_doubt'"):
@@ -169,7 +169,7 @@ def _doubted_long_enough(world: World) -> None:
         former = first.setdefault(taken.part, taken)
         if former is taken:
             continue
-        if not world.weather.jump_every and taken.at - former.at < world.weather.doubt_hold / 1_000 - ON_ITS_WAY:
+        if not world.weather.jump_every and taken.at - former.at < world.weather.doubt_timeout / 1_000 - ON_ITS_WAY:
             world.broken("doubt", f"{taken.part} was accepted again after {taken.at - former.at:.1f} s")
         if (reported := provider.reported.get(former.attempt)) is not None and reported < provider.left[taken.attempt] - SLOW:
             world.broken("doubt", f"{taken.part} was sent again, though a receipt had proved {former.attempt}")

@@ -326,7 +326,7 @@ class SimulatedChannel(Channel):
         self.account = account
         self.receipts_carry_attempt = weather.carries_attempt
         self.on_doubt = weather.on_doubt  # type: ignore[assignment]  # one of the two words
-        self.doubt_timeout = weather.doubt_hold
+        self.doubt_timeout = weather.doubt_timeout
         self._process = process
 
     def verify(self, request: Request) -> bool:

@@ -24,7 +24,7 @@ FAIR: dict[str, Any] = {
     "longest": 60_000,
     "outlast": 600_000,
     "fallback": False,
-    "doubt_hold": 20_000,
+    "doubt_timeout": 20_000,
     "on_doubt": "resend",
     "carries_attempt": True,
     "pair_limit": False,

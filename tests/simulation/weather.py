@@ -25,7 +25,7 @@ class Weather:
     longest: int
     outlast: int
     fallback: bool
-    doubt_hold: int
+    doubt_timeout: int
     on_doubt: str
     carries_attempt: bool
     # the process
@@ -82,7 +82,7 @@ class Weather:
             longest=chance.choice((5_000, 20_000, 60_000)),
             outlast=chance.choice((30_000, 120_000, 600_000)),
             fallback=chance.random() < 0.3,
-            doubt_hold=chance.choice((5_000, 20_000, 60_000)),
+            doubt_timeout=chance.choice((5_000, 20_000, 60_000)),
             on_doubt="resend" if chance.random() < 0.75 else "hold",
             carries_attempt=chance.random() < 0.8,
             crash_every=some(0, 0, 30, 120),

@@ -234,7 +234,7 @@ def _alert(row: Code) -> str:
 def _consequence(row: Code, text: str, retry_after: Milliseconds | None) -> SaraError:
     match row.action:
         case "retry" | "retry_own":
-            return NotSent(text, after=retry_after or row.after, scope="message", own_fault=row.action == "retry_own")
+            return NotSent(text, after=retry_after or row.after, scope="message", message_at_fault=row.action == "retry_own")
         case "later_pair":
             return NotSent(text, after=retry_after or row.after, scope="conversation")
         case "later_templates":

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import sara_openai
+import sara_simulators
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
+from sara_simulators.whatsapp import WhatsAppSimulator
 
 from tests.patience import patience
 
@@ -25,8 +27,8 @@ def test_the_plugin_brings_the_responder() -> None:
     assert sara_openai.register_responders() == [OpenAIResponder]
 
 
-def test_the_responder_names_its_simulator() -> None:
-    assert OpenAIResponder.simulator is OpenAISimulator
+def test_simulators_are_named_after_the_plugin_whose_provider_they_play() -> None:
+    assert dict(sara_simulators.register_simulators()) == {"whatsapp": WhatsAppSimulator, "openai": OpenAISimulator}
 
 
 def test_importing_the_plugin_imports_neither_openai_nor_pydantic_nor_aiohttp() -> None:

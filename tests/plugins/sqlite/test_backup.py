@@ -275,17 +275,17 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sara_sqlite import backup
-from sara_sqlite.aside import Stop
+from sara_sqlite.aside import CancelToken
 
 at = sys.argv[3]
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 if at == "copying":
     steps = []
-    Stop.check = lambda self: die() if len(steps) > 3 else steps.append(1)
+    CancelToken.check = lambda self: die() if len(steps) > 3 else steps.append(1)
 else:
     setattr(backup, at, die)
-backup.save(Path(sys.argv[1]), Path(sys.argv[2]), 1, Stop())
+backup.save(Path(sys.argv[1]), Path(sys.argv[2]), 1, CancelToken())
 """
 
 

@@ -67,12 +67,12 @@ Looks = dict[str, Callable[[SqliteStore, str, int], Awaitable[object]]]
 LOOKS: Looks = {
     "unhealthy": lambda store, _, now: store.unhealthy(now, 1, 1, 100),
     "timer_view": lambda store, conversation, _: store.timer_view(conversation, 20),
-    "older_lines": lambda store, conversation, _: store.unsummarised_messages(conversation, 0, 100),
+    "unsummarised_messages": lambda store, conversation, _: store.unsummarised_messages(conversation, 0, 100),
     "open_work": lambda store, *_: store.open_work(None, 100),
     "open_work before": lambda store, _, now: store.open_work("c5", 100, before=now),
     "reply_view": lambda store, conversation, _: store.reply_view(conversation, HistoryLimits(counted=20)),
     "conversation": lambda store, conversation, _: store.conversation(conversation),
-    "spent": lambda store, *_: store.spent("2027-01"),
+    "spent": lambda store, *_: store.ai_usage("2027-01"),
     "hand_over": lambda store, conversation, now: store.hand_over(conversation, Handoff("operator", mode="paused"), now),
     "hand_back": lambda store, conversation, now: store.hand_back(conversation, "operator", now),
     "consent": lambda store, conversation, now: store.consent(conversation, True, "operator", "", now),
@@ -86,7 +86,7 @@ LOOKS: Looks = {
     "begin_reply": lambda store, conversation, now: store.begin_reply(
         conversation, [], now, UsageReservation(1, 1, (UsageLimit("2027", calls=9),))
     ),
-    "end_reply": lambda store, conversation, now: store.close_turn(
+    "close_turn": lambda store, conversation, now: store.close_turn(
         conversation, (), "skipped", "", now, said=OneTimeNotice("away", (OutgoingContent("x"),))
     ),
 }
@@ -118,7 +118,7 @@ async def test_no_look_reads_every_message_or_every_conversation(
     if analysed:
         await store.database.write(lambda db: db.execute("ANALYZE"))
     for name, look in LOOKS.items():
-        if name in ("close", "older_lines"):
+        if name in ("close", "unsummarised_messages"):
             await store.drop(conversation, "deliver", shop.clock())
         found = await plans(store, look(store, conversation, shop.clock()))
         assert found, name
@@ -151,7 +151,7 @@ async def _steps(store: SqliteStore, conversation: str, now: int) -> int:
         return 0
 
     await store.database.read(lambda db: db.set_progress_handler(step, 10))
-    for name in ("older_lines", "reply_view", "open_work"):
+    for name in ("unsummarised_messages", "reply_view", "open_work"):
         await LOOKS[name](store, conversation, now)
     await store.database.read(lambda db: db.set_progress_handler(None, 0))
     return steps

@@ -65,29 +65,29 @@ AFTERWARDS = {
 }
 FACTS: dict[str, tuple[set[int], set[str]]] = {
     # The classes of the facts that SARA is built on, their codes, and what may follow: by answer/by status.
-    "RETRY": ({1, 2, 131000, 131016, 131057, 133004}, {"NotSent message/later", "InDoubt/later"}),
+    "RETRY": ({1, 2, 131000, 131016, 131057, 133004}, {"NotSent message/later", "DeliveryUnknown/later"}),
     "LATER": (
         {4, 80007, 130429, 131048, 131056, 131064, 132069, 133008, 133009, 133015, 133016},
         {"NotSent conversation/later", "NotSent channel/channel"},
     ),
-    "RECIPIENT": ({130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000}, {"Refused/end"}),
+    "RECIPIENT": ({130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000}, {"Rejected/end"}),
     "MESSAGE": (
         {
             *(100, 130501, 131008, 131009, 131051, 131053, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
             *(139100, 139101, 139102, 139103),
         },
-        {"Refused/end", "Refused/plain"},
+        {"Rejected/end", "Rejected/plain"},
     ),
-    "TEMPLATE": ({131047}, {"WindowClosed/window"}),
+    "TEMPLATE": ({131047}, {"ReplyWindowClosed/window"}),
     "CONFIG": (
         {
             *(0, 3, 10, 33, 104, 190, 200, 299, 368, 131005, 131031, 131037, 131042, 131045),
             *(133000, 133005, 133006, 133010, 134011),
         },
-        {"Unavailable/channel"},
+        {"ChannelUnavailable/channel"},
     ),
     # Only that template is no good: the channel goes on, and a person is told.
-    "CONFIG (template)": ({131063, 132001, 132015, 132016}, {"Refused/end"}),
+    "CONFIG (template)": ({131063, 132001, 132015, 132016}, {"Rejected/end"}),
 }
 
 
@@ -132,7 +132,7 @@ def test_a_limit_that_takes_hours_is_told_to_a_person_and_a_short_one_is_not() -
 
 
 def test_only_what_may_be_the_messages_own_fault_ends_with_its_attempts() -> None:
-    own = {code for code in CODES if getattr(classify(400, {"code": code}), "own_fault", False)}
+    own = {code for code in CODES if getattr(classify(400, {"code": code}), "message_at_fault", False)}
     assert own == {1}
 
 

@@ -136,7 +136,11 @@ async def test_whom_meta_says_a_message_went_to_is_read_from_its_answer(graph: G
     template = {"messages": [{"id": "wamid.held", "message_status": "paused"}], "contacts": [{"wa_id": "15550001111"}]}
     graph.answers(200, template)
     held = await client.send(BODY)
-    assert (type(held).__name__, held.external_id, held.recipient) == ("HeldBack", "wamid.held", Identity(phone="15550001111"))
+    assert (type(held).__name__, held.external_id, held.recipient) == (
+        "TemplatePaused",
+        "wamid.held",
+        Identity(phone="15550001111"),
+    )
 
 
 async def test_the_channel_sends_a_part_through_it(graph: Graph, make_channel: Callable[..., WhatsAppChannel]) -> None:

@@ -26,7 +26,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     defaults = options()
     assert (defaults.webhook, defaults.graph_url) == ("/webhook/messages", "https://graph.facebook.com")
     assert (defaults.api_version, defaults.throughput) == ("v26.0", 80)
-    assert (defaults.on_doubt, defaults.doubt_hold) == ("resend", 60_000)
+    assert (defaults.on_doubt, defaults.doubt_timeout) == ("resend", 60_000)
     assert (defaults.business_account_id, defaults.app_id) == (None, None)
     assert (defaults.typing, defaults.read_receipts) == (True, True)
     assert (defaults.template, defaults.monthly_budget) == (None, None)
@@ -119,7 +119,7 @@ def test_what_is_no_graph_address_is_refused(url: str) -> None:
         {"webhook": "/a b"},
         {"throughput": 0},
         {"on_doubt": "drop"},
-        {"doubt_hold": "60"},
+        {"doubt_timeout": "60"},
         {"acess_token": "x"},
         {"monthly_budget": 0},
         {"typing": "25s"},

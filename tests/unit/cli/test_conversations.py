@@ -170,7 +170,7 @@ def test_who_waits_for_a_person_is_among_those_that_need_somebody_at_once(shop: 
     assert [line.split()[0] for line in lines] == ["id", "c2"]
     assert all(part in lines[1] for part in ("+4915112345678", "waits for a person", "4 min")), lines
     [found] = json.loads(shop.sara("conversations", "list", "--unhealthy", "--json").stdout)
-    assert (found["conversation"], found["what"], found["phone"]) == ("c2", "waiting_for_person", "4915112345678")
+    assert (found["conversation"], found["reason"], found["phone"]) == ("c2", "waiting_for_person", "4915112345678")
 
 
 def test_a_conversation_is_shown_in_lines_or_whole(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_the_same_for_programs(anas: Path, clock: ManualClock, capsys: Any) -> N
     assert forget.forget(anas, "US.1", yes=True, as_json=True) == 0
     out = capsys.readouterr().out
     told = json.loads(out[out.index("{\n") :])  # behind the log, which a test does not set up
-    assert (told["contacts"], told["messages"], told["still_out"]) == (["p1"], 2, False)
+    assert (told["contacts"], told["messages"], told["opt_out_retained"]) == (["p1"], 2, False)
     assert told["copies"] == [{"path": str(copy), "at": "2027-01-15T08:00:00.000Z"}]
 
 

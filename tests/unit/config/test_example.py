@@ -34,7 +34,7 @@ class WhatsApp(Options):
     typing: bool
     read_receipts: bool
     on_doubt: Literal["resend", "hold"]
-    doubt_hold: Duration
+    doubt_timeout: Duration
 
 
 class OpenAI(Options):

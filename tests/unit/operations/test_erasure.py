@@ -36,8 +36,8 @@ async def test_files_go_before_what_names_them_and_all_steps_are_small(tmp_path:
     told = await place.erasing.forget("15550001111")
     assert told.contacts == ("p1",)
     assert os.listdir(tmp_path) == ["his"]
-    assert place.steps()[:3] == ["forget", "forgotten_files", "forget_files"]
-    assert place.store.called("erase") == [(STEP,)] * 3
+    assert place.steps()[:3] == ["start_erasure", "forgotten_files", "forget_files"]
+    assert place.store.called("continue_erasure") == [(STEP,)] * 3
 
 
 async def test_a_file_that_comes_while_they_are_erased_goes_too(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_their_jobs_go_from_the_queue(tmp_path: Path) -> None:
 async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.store.erasing = 3
-    place.store.fails["erase"] = [StoreUnavailable("the disk is full")]
+    place.store.fails["continue_erasure"] = [StoreUnavailable("the disk is full")]
     with pytest.raises(SaraError, match="goes on with it by herself"):
         await place.erasing.forget("p1")
     ended = asyncio.Event()
@@ -70,7 +70,7 @@ async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path
             await asyncio.wait([running], timeout=0.01)
     ended.set()
     await running
-    assert len(place.store.called("forget")) == 1
+    assert len(place.store.called("start_erasure")) == 1
 
 
 async def test_a_store_that_is_away_at_the_start_ends_nothing(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(
 @pytest.mark.parametrize("full", [Path("state"), Path("elsewhere")])
 async def test_the_stores_own_disk_counts_as_much_as_that_of_the_state(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House()
-    monkeypatch.setattr(house.store, "place", lambda: Path("elsewhere"))
+    monkeypatch.setattr(house.store, "data_directory", lambda: Path("elsewhere"))
     watch = IntakeGuard(Path("state"), house.store, house.problems, free=lambda place: 0 if place == full else LEAST_FREE)
     await watch.look()
     assert not watch.accepting

@@ -23,7 +23,7 @@ class Ledger(FakeStore):
         self.counted: dict[str, int] = {}
 
     async def message_counts(self, account: str, month: str) -> Mapping[str, int]:
-        self._note("billed", account, month)
+        self._note("message_counts", account, month)
         return {"counted": self.counted[month]} if month in self.counted else {}
 
 
@@ -56,12 +56,12 @@ async def test_a_new_month_begins_anew() -> None:
     place.clock.now = month_end + 1
     await place.budget.look(place.route)
     assert place.listed() == {}
-    assert [month for _, month in place.ledger.called("billed")] == ["2026-01", "2026-02"]
+    assert [month for _, month in place.ledger.called("message_counts")] == ["2026-01", "2026-02"]
 
 
 async def test_a_store_that_cannot_tell_changes_nothing() -> None:
     place = Place()
-    place.ledger.fails["billed"] = [StoreUnavailable()]
+    place.ledger.fails["message_counts"] = [StoreUnavailable()]
     await place.budget.look(place.route)
     assert place.listed() == {}
 
@@ -70,4 +70,4 @@ async def test_where_nobody_set_a_budget_nobody_looks() -> None:
     place = Place()
     place.channel.monthly_budget = None
     await MessageQuotaMonitor(place.ledger, ChannelBindings([place.route]), place.problems, place.clock).run(asyncio.Event())
-    assert place.ledger.called("billed") == []
+    assert place.ledger.called("message_counts") == []

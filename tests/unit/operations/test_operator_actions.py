@@ -122,7 +122,7 @@ async def test_own_words_go_through_the_channels_form_at_once_or_at_their_time(h
     house.channel.text_limit = 8
     await acting(house).send(CONVERSATION, "  one two three\x00 ")
     await acting(house).send(CONVERSATION, "later", NOW + HOUR)
-    assert house.store.called("say") == [
+    assert house.store.called("enqueue_messages") == [
         (CONVERSATION, (OutgoingContent("one two"), OutgoingContent("three")), "operator", "operator", NOW, None),
         (CONVERSATION, (OutgoingContent("later"),), "operator", "operator", NOW, NOW + HOUR),
     ]
@@ -149,14 +149,14 @@ async def test_own_words_are_in_the_channels_own_marks_unless_they_are_markdown(
 async def test_there_must_be_something_to_say(house: House, text: str) -> None:
     with pytest.raises(SaraError, match="there is nothing to say"):
         await acting(house).send(CONVERSATION, text)
-    assert house.store.called("say") == []
+    assert house.store.called("enqueue_messages") == []
 
 
 async def test_there_is_an_end_to_what_can_be_said(house: House) -> None:
     with pytest.raises(SaraError, match="longer than 20000 characters"):
         await acting(house).send(CONVERSATION, "x" * (LONGEST + 1))
     await acting(house).send(CONVERSATION, "x" * LONGEST)
-    assert len(house.store.called("say")) == 1
+    assert len(house.store.called("enqueue_messages")) == 1
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def pause(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(retention, "pause", pause)
+    monkeypatch.setattr(retention, "sleep", pause)
     return waited
 
 

@@ -57,7 +57,7 @@ async def outcome_of(*errors: Exception, **view: Any) -> tuple[AttemptResult, Ho
     """What one run settles."""
     house = house_of(*errors, **view)
     await outbox_of(house)(JOB)
-    [(_, outcome, _)] = house.store.called("settle")
+    [(_, outcome, _)] = house.store.called("record_attempt")
     return outcome, house
 
 
@@ -83,7 +83,7 @@ async def test_a_part_is_marked_then_sent_then_settled() -> None:
     assert marked == [1]
     assert house.channel.sent == [("out-1", "a1")]
     assert house.store.called("begin_attempt") == [("out-1", "a1", "me", NOW)]
-    assert house.store.called("settle") == [("a1", AttemptResult("accepted", "accepted", external_id="provider-a1"), NOW)]
+    assert house.store.called("record_attempt") == [("a1", AttemptResult("accepted", "accepted", external_id="provider-a1"), NOW)]
     assert house.listed() == {}
 
 
@@ -92,7 +92,7 @@ async def test_parts_go_one_after_the_other_each_with_an_id_of_its_own() -> None
     house.store.delivering.append(delivery_view("out-2"))
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == [("out-1", "a1"), ("out-2", "a2")]
-    assert house.store.wrote() == ["begin_attempt", "settle"] * 2
+    assert house.store.wrote() == ["begin_attempt", "record_attempt"] * 2
 
 
 async def test_the_next_part_waits_for_the_one_before() -> None:
@@ -158,7 +158,7 @@ async def test_while_draining_no_further_part_is_begun() -> None:
     house.channel.sending = sending
     assert await outbox(JOB) == Reschedule(NOW)
     assert house.channel.sent == [("out-1", "a1")]
-    assert house.store.wrote() == ["begin_attempt", "settle"]
+    assert house.store.wrote() == ["begin_attempt", "record_attempt"]
 
 
 async def test_plugins_are_told_of_what_was_accepted_and_of_nothing_else() -> None:
@@ -189,7 +189,7 @@ async def test_who_opted_out_gets_no_more_answers(purpose: str) -> None:
     house = house_of(purpose=purpose, opted_out=True)
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == []
-    assert house.store.called("end_part") == [("out-1", "cancelled", "opted_out", NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", "cancelled", "opted_out", NOW)]
 
 
 @pytest.mark.parametrize("purpose", ["notice", "operator"])
@@ -247,12 +247,12 @@ async def test_a_limit_that_a_person_can_mend_is_told() -> None:
 
 
 async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_opens_no_breaker() -> None:
-    house = house_of(*[NotSent("1: malformed, or trouble", own_fault=True) for _ in range(20)])
+    house = house_of(*[NotSent("1: malformed, or trouble", message_at_fault=True) for _ in range(20)])
     outbox = outbox_of(house)
     while isinstance(end := await outbox(JOB), Reschedule):
         house.clock.now = end.at
     assert len(house.channel.sent) == POLICY.attempts
-    outcome = house.store.called("settle")[-1][1]
+    outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.part, outcome.error) == ("failed", "attempts_used_up: 1: malformed, or trouble")
     assert house.listed() == {"unsent:support": 1}
 
@@ -261,9 +261,9 @@ async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_t
     house = house_of(ReplyWindowClosed("131047 too late"), customer_at=NOW)
     house.channel.reply_window = DAY
     assert await outbox_of(house)(JOB) == Done()
-    [(_, outcome, _)] = house.store.called("settle")
+    [(_, outcome, _)] = house.store.called("record_attempt")
     assert outcome == AttemptResult("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
-    assert house.store.called("end_part") == [("out-1", "parked", "window_closed", NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", "parked", "window_closed", NOW)]
     assert house.listed() == {"parked:support": 1}
     assert not house.lanes.held("deliver:support")
 
@@ -273,7 +273,7 @@ async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | Non
     house = house_of(ReplyWindowClosed("131047 too late"), customer_at=NOW, kind="template" if window else "text")
     house.channel.reply_window = window
     await outbox_of(house)(JOB)
-    [(_, outcome, _)] = house.store.called("settle")
+    [(_, outcome, _)] = house.store.called("record_attempt")
     assert (outcome.state, outcome.part) == ("refused", "failed")
     assert house.listed() == {"refused:support": 1}
 
@@ -282,7 +282,7 @@ async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> No
     house = house_of(Rejected("131026 undeliverable"))
     house.store.delivering.append(delivery_view("out-2"))
     assert await outbox_of(house)(JOB) == Done()
-    outcomes = [outcome for _, outcome, _ in house.store.called("settle")]
+    outcomes = [outcome for _, outcome, _ in house.store.called("record_attempt")]
     assert outcomes[0] == AttemptResult("refused", "failed", error="131026 undeliverable")
     assert outcomes[1].state == "accepted"
     assert house.listed() == {"refused:support": 1}
@@ -337,7 +337,7 @@ async def test_a_channel_that_hands_back_rubbish_leaves_the_message_in_doubt() -
 
     house.channel.send = send  # type: ignore[method-assign]  # the same stranger
     await outbox_of(house)(JOB)
-    [(_, outcome, _)] = house.store.called("settle")
+    [(_, outcome, _)] = house.store.called("record_attempt")
     assert outcome.part == "in_doubt"
 
 
@@ -351,7 +351,7 @@ def test_a_send_that_hangs_is_in_doubt_after_a_minute() -> None:
         house.channel.sending = hang
         began = asyncio.get_running_loop().time()
         await outbox_of(house)(JOB)
-        [(_, outcome, _)] = house.store.called("settle")
+        [(_, outcome, _)] = house.store.called("record_attempt")
         return outcome, asyncio.get_running_loop().time() - began
 
     outcome, took = without_waiting(main())
@@ -394,7 +394,7 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
     assert set(waits[3:]) == {PROBE_LONGEST}
     assert house.clock() - NOW >= HOUR > house.clock() - NOW - PROBE_LONGEST
     assert not house.queue.held("deliver:support"), "one conversation alone keeps nobody else waiting"
-    outcome = house.store.called("settle")[-1][1]
+    outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.state, outcome.part) == ("not_sent", "failed")
     assert outcome.error.startswith("outlasted")
     assert house.listed()["unsent:support"] == 1
@@ -407,8 +407,8 @@ async def test_limits_never_use_up_the_attempts() -> None:
     while isinstance(end := await outbox(JOB), Reschedule):
         house.clock.now = end.at
         house.queue.release("deliver:support")
-    assert house.store.called("settle")[-1][1].state == "accepted"
-    assert all(not outcome.charged for _, outcome, _ in house.store.called("settle")[:-1])
+    assert house.store.called("record_attempt")[-1][1].state == "accepted"
+    assert all(not outcome.charged for _, outcome, _ in house.store.called("record_attempt")[:-1])
 
 
 async def test_chance_spreads_the_long_waits() -> None:
@@ -431,30 +431,30 @@ async def test_a_send_that_fails_while_others_pass_waits_twice_as_long_each_time
 def test_an_outcome_is_kept_although_the_store_is_busy_for_a_moment() -> None:
     async def main() -> House:
         house = house_of()
-        house.store.fails["settle"] = [StoreUnavailable(), StoreUnavailable(), StoreUnavailable(), StoreUnavailable()]
+        house.store.fails["record_attempt"] = [StoreUnavailable(), StoreUnavailable(), StoreUnavailable(), StoreUnavailable()]
         assert await outbox_of(house)(JOB) == Done()
         return house
 
     house = without_waiting(main())
     assert house.channel.sent == [("out-1", "a1")]
-    assert len(set(house.store.called("settle"))) == 1
+    assert len(set(house.store.called("record_attempt"))) == 1
 
 
 def test_an_outcome_is_held_as_long_as_the_store_is_away() -> None:
     async def main() -> House:
         house = house_of()
-        house.store.fails["settle"] = [StoreUnavailable() for _ in range(100)]
+        house.store.fails["record_attempt"] = [StoreUnavailable() for _ in range(100)]
         assert await outbox_of(house)(JOB) == Done()
         return house
 
     house = without_waiting(main())
     assert house.channel.sent == [("out-1", "a1")]
-    assert {outcome.state for _, outcome, _ in house.store.called("settle")} == {"accepted"}
+    assert {outcome.state for _, outcome, _ in house.store.called("record_attempt")} == {"accepted"}
 
 
 async def test_an_outcome_is_given_up_only_when_the_daemon_drains() -> None:
     house = house_of()
-    house.store.fails["settle"] = [StoreUnavailable() for _ in range(100)]
+    house.store.fails["record_attempt"] = [StoreUnavailable() for _ in range(100)]
     outbox = outbox_of(house)
 
     async def sending() -> None:
@@ -478,7 +478,7 @@ def doubtful(**changes: Any) -> dict[str, Any]:
 async def test_a_mark_without_an_outcome_is_in_doubt_and_not_sent_again() -> None:
     house = house_of(state="sending", last=Attempt("a0", "out-1", "sending", NOW - 100, "an earlier one"))
     assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
-    [(attempt, outcome, _)] = house.store.called("settle")
+    [(attempt, outcome, _)] = house.store.called("record_attempt")
     assert (attempt, outcome.state, outcome.part) == ("a0", "in_doubt", "in_doubt")
     assert house.channel.sent == []
 
@@ -486,7 +486,7 @@ async def test_a_mark_without_an_outcome_is_in_doubt_and_not_sent_again() -> Non
 async def test_a_doubt_waits_for_a_receipt_and_the_sweep_knows_how_long() -> None:
     house = house_of(**doubtful())
     assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
-    assert house.store.called("look_again") == [(CONVERSATION, "deliver", NOW + HOLD, NOW)]
+    assert house.store.called("reschedule") == [(CONVERSATION, "deliver", NOW + HOLD, NOW)]
     assert house.channel.sent == []
 
 
@@ -494,7 +494,7 @@ async def test_when_the_hold_time_is_over_it_is_sent_again() -> None:
     house = house_of(**doubtful())
     house.clock.forward(HOLD)
     assert await outbox_of(house)(JOB) == Done()
-    assert house.store.called("settle_doubt") == [("out-1", "resend", False, NOW + HOLD)]
+    assert house.store.called("resolve_in_doubt") == [("out-1", "resend", False, NOW + HOLD)]
     assert house.channel.sent == [("out-1", "a1")]
 
 
@@ -504,7 +504,7 @@ async def test_a_channel_that_says_hold_is_obeyed_and_the_next_part_goes() -> No
     house.store.delivering.append(delivery_view("out-2"))
     house.clock.forward(HOLD)
     await outbox_of(house)(JOB)
-    assert house.store.called("settle_doubt") == [("out-1", "hold", False, NOW + HOLD)]
+    assert house.store.called("resolve_in_doubt") == [("out-1", "hold", False, NOW + HOLD)]
     assert house.channel.sent == [("out-2", "a1")]
 
 
@@ -517,7 +517,7 @@ async def test_where_receipts_carry_our_id_a_doubt_needs_proof_that_they_can_rea
     assert NOW + HOLD < end.at <= NOW + 15 * MINUTE
     house.clock.now = NOW + 15 * MINUTE
     await outbox_of(house)(JOB)
-    assert house.store.called("settle_doubt") == [("out-1", "resend", True, NOW + 15 * MINUTE)]
+    assert house.store.called("resolve_in_doubt") == [("out-1", "resend", True, NOW + 15 * MINUTE)]
 
 
 @pytest.mark.parametrize(("doubts", "action"), [(3, "resend"), (4, "hold"), (9, "hold")])
@@ -525,14 +525,14 @@ async def test_a_customer_gets_no_more_copies_than_there_are_attempts(doubts: in
     house = house_of(**doubtful(doubts=doubts, attempts=9))
     house.clock.forward(HOUR)
     await outbox_of(house)(JOB)
-    [(_, taken, _, _)] = house.store.called("settle_doubt")
+    [(_, taken, _, _)] = house.store.called("resolve_in_doubt")
     assert taken == action
 
 
 async def test_a_doubt_that_a_receipt_settled_meanwhile_is_looked_at_anew() -> None:
     house = house_of(**doubtful())
     house.clock.forward(HOLD)
-    house.store.fails["settle_doubt"] = [Conflict()]
+    house.store.fails["resolve_in_doubt"] = [Conflict()]
     assert await outbox_of(house)(JOB) == Done()
     assert len(house.store.called("delivery_view")) == 3
 
@@ -557,7 +557,7 @@ async def test_what_comes_after_the_reply_window_is_parked_unless_it_is_a_templa
     house.channel.reply_window = HOUR
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == ([("out-1", "a1")] if sent else [])
-    assert house.store.called("end_part") == ([] if sent else [("out-1", "parked", "window_closed", NOW)])
+    assert house.store.called("cancel_outbound") == ([] if sent else [("out-1", "parked", "window_closed", NOW)])
     assert house.listed() == ({} if sent else {"parked:support": 1})
     assert house.store.called("begin_attempt") == ([("out-1", "a1", "me", NOW)] if sent else [])
 
@@ -569,7 +569,7 @@ async def test_outside_the_window_the_customer_is_asked_to_write_where_something
     house.channel.reopen_template = lambda: TEMPLATE  # type: ignore[method-assign]  # what its options would say
     assert await outbox_of(house)(JOB) == Done()
     parked = ("out-1", "parked", "window_closed", NOW)
-    assert house.store.called("end_part") == [(*parked, TEMPLATE) if asked else parked]
+    assert house.store.called("cancel_outbound") == [(*parked, TEMPLATE) if asked else parked]
 
 
 async def test_where_a_channel_knows_no_window_nothing_is_ever_too_late() -> None:
@@ -610,7 +610,7 @@ async def test_an_answer_does_not_go_out_where_somebody_else_answers_or_nobody(m
     house.store.reply_due = NOW + 5
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == []
-    assert house.store.called("end_part") == [("out-1", state, reason, NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", state, reason, NOW)]
     assert [wake.kind for wake in house.queue.woken] == ["reply"]
 
 
@@ -633,17 +633,17 @@ async def test_what_follows_an_answer_that_is_cancelled_is_looked_at_at_once() -
 async def test_an_answer_in_doubt_is_settled_before_anybody_asks_who_answers(mode: str) -> None:
     house = house_of(**doubtful(mode=mode))
     assert await outbox_of(house)(JOB) == Reschedule(NOW + HOLD)
-    assert house.store.called("end_part") == []
+    assert house.store.called("cancel_outbound") == []
     house.clock.forward(HOLD)
     await outbox_of(house)(JOB)
     assert house.channel.sent == [], "it is not said again behind the back of whoever answers now"
-    assert [arguments[1] for arguments in house.store.called("end_part")] == ["cancelled" if mode == "human" else "parked"]
+    assert [arguments[1] for arguments in house.store.called("cancel_outbound")] == ["cancelled" if mode == "human" else "parked"]
 
 
 async def test_who_opted_out_is_told_nothing_also_where_a_person_answers() -> None:
     house = house_of(mode="human", opted_out=True)
     await outbox_of(house)(JOB)
-    assert house.store.called("end_part") == [("out-1", "cancelled", "opted_out", NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", "cancelled", "opted_out", NOW)]
 
 
 def advertising(category: object, **changes: Any) -> House:
@@ -658,7 +658,7 @@ async def test_who_wants_no_advertisements_gets_none(purpose: str) -> None:
     house = advertising("marketing", purpose=purpose, marketing=False)
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == []
-    assert house.store.called("end_part") == [("out-1", "cancelled", "no_marketing", NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", "cancelled", "no_marketing", NOW)]
 
 
 @each_row(("category", "marketing"), [("marketing", True), ("utility", False), (None, False), (["marketing"], False)])
@@ -671,4 +671,4 @@ async def test_everything_else_goes_out(category: object, marketing: bool) -> No
 async def test_what_is_not_to_go_out_is_ended_at_once_also_when_it_is_not_its_time() -> None:
     house = house_of(mode="human", not_before=NOW + HOUR)
     assert await outbox_of(house)(JOB) == Done()
-    assert house.store.called("end_part") == [("out-1", "cancelled", "handed_over", NOW)]
+    assert house.store.called("cancel_outbound") == [("out-1", "cancelled", "handed_over", NOW)]

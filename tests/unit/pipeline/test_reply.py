@@ -199,15 +199,15 @@ async def test_where_nothing_waits_nobody_is_asked() -> None:
 async def test_a_due_without_messages_is_settled() -> None:
     house = house_of(FakeResponder(), view=reply_view(due=NOW))
     assert await run(house) == Done()
-    assert house.store.wrote() == ["end_reply"]
+    assert house.store.wrote() == ["close_turn"]
 
 
 @pytest.mark.parametrize(
     ("changes", "end", "wrote"),
     [
         ({"due": NOW + 400}, Reschedule(NOW + 400), []),
-        ({"delivery": "in_doubt"}, Reschedule(NOW + BLOCKED_LOOK), ["look_again"]),
-        ({"delivery": "backing_off"}, Reschedule(NOW + BLOCKED_LOOK), ["look_again"]),
+        ({"delivery": "in_doubt"}, Reschedule(NOW + BLOCKED_LOOK), ["reschedule"]),
+        ({"delivery": "backing_off"}, Reschedule(NOW + BLOCKED_LOOK), ["reschedule"]),
     ],
     ids=["quiet", "in doubt", "backing off"],
 )
@@ -247,7 +247,7 @@ async def test_what_cleared_while_it_was_put_off_is_not_left_put_off_in_the_stor
     house.store.reschedule = looking  # type: ignore[method-assign]  # the same, and the delivery changes meanwhile
     assert await run(house) == Reschedule(looks[-1])
     # A process that ends now looks again when the store says so.
-    assert house.store.called("look_again") == [(CONVERSATION, "reply", due, NOW) for due in looks]
+    assert house.store.called("reschedule") == [(CONVERSATION, "reply", due, NOW) for due in looks]
     assert responder.turns == []
 
 
@@ -256,7 +256,7 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
     house = house_of(responder)
     house.lanes.block("deliver:support", "the token has expired", "")
     assert await run(house) == Reschedule(NOW + LANE_LOOK)
-    assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
+    assert house.store.called("reschedule") == [(CONVERSATION, "reply", NOW + LANE_LOOK, NOW)]
     assert responder.turns == []
 
 
@@ -294,7 +294,7 @@ async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
 async def test_without_a_running_responder_messages_wait() -> None:
     house = house_of()
     assert await run(house) == Reschedule(NOW + BLOCKED_LOOK)
-    assert house.store.wrote() == ["look_again"]
+    assert house.store.wrote() == ["reschedule"]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ async def test_what_is_not_answered_is_kept_with_its_reason(view: ReplyView, ski
     house = house_of(responder, view=view)
     house.store.reply_due = NOW
     assert await run(house) == Reschedule(NOW)
-    assert house.store.called("end_reply") == [(CONVERSATION, skipped, "skipped", reason, NOW)]
+    assert house.store.called("close_turn") == [(CONVERSATION, skipped, "skipped", reason, NOW)]
     assert responder.turns == []
     # A clock that is wrong makes everything look old: that must not go unnoticed.
     assert house.listed() == ({"replies:too_old": 1} if reason == "too_old" else {})
@@ -331,20 +331,20 @@ async def test_responders_are_asked_in_turn_until_one_answers(error: Exception) 
 async def test_one_pass_through_all_responders_is_one_attempt() -> None:
     house = house_of(FakeResponder(RetryLater("busy")), FakeResponder(GiveUp("never")), FakeResponder(RetryLater("away")))
     assert await run(house) == Reschedule(NOW + 1_000)
-    assert house.store.wrote() == ["begin_reply", "postpone_reply"]
+    assert house.store.wrote() == ["begin_reply", "fail_reply_attempt"]
 
 
 @pytest.mark.parametrize("other", [RetryLater("busy"), RuntimeError("a bug")])
 async def test_as_long_as_one_may_answer_later_all_are_asked_again(other: Exception) -> None:
     house = house_of(FakeResponder(GiveUp("never")), FakeResponder(other))
     assert isinstance(await run(house), Reschedule)
-    assert house.store.called("end_reply") == []
+    assert house.store.called("close_turn") == []
 
 
 async def test_what_all_give_up_is_dead_at_once() -> None:
     house = house_of(FakeResponder(GiveUp("too long")), FakeResponder(GiveUp("too long for me too")))
     assert await run(house) == Done()
-    [(_, answers, state, reason, _)] = house.store.called("end_reply")
+    [(_, answers, state, reason, _)] = house.store.called("close_turn")
     assert (answers, state) == (("in-1", "in-2"), "dead")
     assert "too long" in reason
     assert house.listed()["replies:dead"] == 1
@@ -360,7 +360,7 @@ async def test_an_apology_is_made_once_and_only_where_the_policy_wants_it(
     house = house_of(FakeResponder(error), view=reply_view(*LINES, apologised=apologised), apologise=apologise)
     replies = replies_of(house, RetryPolicy(attempts=1))
     assert await replies(JOB) == Done()
-    assert house.store.wrote()[-1] == "end_reply"
+    assert house.store.wrote()[-1] == "close_turn"
     assert house.store.notices == ([OutgoingContent(house.texts.render(key, None))] if says else [])
 
 
@@ -369,7 +369,7 @@ async def test_the_customer_is_told_once_of_what_no_provider_lets_pass() -> None
         house = house_of(FakeResponder(ContentRefused("no")), view=reply_view(*LINES, apologised=apologised), apologise=False)
         assert await run(house) == Done()
         assert house.store.notices == ([] if apologised else [OutgoingContent(house.texts.render("fallback", None))])
-        [(_, _, state, reason, _)] = house.store.called("end_reply")
+        [(_, _, state, reason, _)] = house.store.called("close_turn")
         assert (state, reason) == ("dead", "given_up: no")
 
 
@@ -380,7 +380,7 @@ async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> No
         house = house_of(FakeResponder(error))
         with structlog.testing.capture_logs() as logged:
             await run(house)
-        wrote = house.store.called("postpone_reply") or house.store.called("end_reply")
+        wrote = house.store.called("fail_reply_attempt") or house.store.called("close_turn")
         assert kept in str(wrote), error
         assert said not in str(logged), error
         shown = [problem.message for problem in house.problems if problem.key == "replies:dead"]
@@ -430,7 +430,7 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
         assert waits[: len(first)] == first, row
         assert set(waits[len(first) :]) == {longest}, row
         assert 30 * MINUTE <= house.clock() - NOW < 30 * MINUTE + longest, row
-        [(_, _, state, reason, _)] = house.store.called("end_reply")
+        [(_, _, state, reason, _)] = house.store.called("close_turn")
         assert (state, reason) == ("dead", f"outlasted: {error}"), row
         assert house.listed() == {"replies:dead": 1}, row
 
@@ -448,7 +448,7 @@ async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_i
         house.queue.release("reply:assistant")
         probes.append(house.clock())
     assert 2 * HOUR <= house.clock() - NOW <= 2 * HOUR + PROBE_LONGEST
-    [(_, _, state, reason, _)] = house.store.called("end_reply")
+    [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert (state, reason) == ("skipped", "too_old")
     assert house.listed()["lane:reply:assistant"] == len(probes)
 
@@ -461,7 +461,7 @@ async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time
     house.clock.forward(5 * HOUR)
     while isinstance(end := await replies(JOB), Reschedule):
         house.clock.now = max(end.at, house.clock())
-    assert house.store.called("end_reply") == []
+    assert house.store.called("close_turn") == []
     assert house.listed() == {}
 
 
@@ -498,7 +498,7 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
         house.clock.now = end.at
     assert waits == [1_000, 2_000, 4_000]
     assert len(responder.turns) == 4
-    [(_, _, state, reason, _)] = house.store.called("end_reply")
+    [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert state == "dead"
     assert reason.startswith("attempts_used_up")
     assert house.listed() == {"responder:assistant:error": 4, "replies:dead": 1}
@@ -508,13 +508,13 @@ async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> 
     view = reply_view(*LINES, attempts=3, first_at=NOW)
     house = house_of(FakeResponder(RuntimeError("a bug")), FakeResponder(RetryLater("connection refused")), view=view)
     assert await run(house) == Reschedule(NOW + 8_000)
-    assert house.store.called("end_reply") == []
+    assert house.store.called("close_turn") == []
 
 
 async def test_a_wait_that_the_responder_asked_for_is_kept() -> None:
     house = house_of(FakeResponder(RetryLater("rate limit", after=42_000)))
     assert await run(house) == Reschedule(NOW + 42_000)
-    [(_, attempt, due, error, _)] = house.store.called("postpone_reply")
+    [(_, attempt, due, error, _)] = house.store.called("fail_reply_attempt")
     assert (attempt, due) == (1, NOW + 42_000)
     assert "rate limit" in error
 
@@ -526,7 +526,7 @@ async def test_chance_spreads_the_long_waits() -> None:
 
 async def test_a_failure_that_was_overtaken_is_dropped() -> None:
     house = house_of(FakeResponder(RetryLater("busy")))
-    house.store.fails["postpone_reply"] = [Conflict()]
+    house.store.fails["fail_reply_attempt"] = [Conflict()]
     assert await run(house) == Reschedule(NOW)
 
 
@@ -761,7 +761,7 @@ async def test_what_a_responder_read_in_a_message_is_kept_with_the_answer() -> N
 
 def said_of(house: House) -> list[tuple[str, str]]:
     """Which of SARA's own texts were said, and in which words."""
-    found = [arguments[-1] for arguments in house.store.called("end_reply") if isinstance(arguments[-1], OneTimeNotice)]
+    found = [arguments[-1] for arguments in house.store.called("close_turn") if isinstance(arguments[-1], OneTimeNotice)]
     return [(said.key, " ".join(draft.text for draft in said.drafts)) for said in found]
 
 
@@ -778,7 +778,7 @@ async def test_what_is_above_the_limit_is_kept_and_the_customer_told_and_the_res
     house = house_of(responder, view=TOO_MUCH, limits=ONE_A_MINUTE)
     house.store.reply_due = NOW
     assert await run(house) == Reschedule(NOW)
-    [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
+    [(_, skipped, state, reason, _, said)] = house.store.called("close_turn")
     assert (skipped, state, reason) == (("in-2",), "skipped", "over_limit")
     assert said == OneTimeNotice("limit", (OutgoingContent(TEXTS["limit"]),), NOW - HOUR)
     assert responder.turns == []
@@ -810,7 +810,7 @@ async def test_saras_own_words_are_cut_into_the_parts_that_the_channel_carries()
     house = house_of(FakeResponder(), view=TOO_MUCH, limits=ONE_A_MINUTE)
     house.channel.text_limit = 30
     await run(house)
-    [(*_, said)] = house.store.called("end_reply")
+    [(*_, said)] = house.store.called("close_turn")
     assert len(said.drafts) > 1
     assert all(len(draft.text) <= 30 for draft in said.drafts)
 
@@ -823,23 +823,23 @@ async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_unt
     responder = FakeResponder()
     house = house_of(responder, hours=FRIDAY)
     assert await run(house) == Reschedule(NOW + HOUR)
-    [(_, answers, state, reason, _, said)] = house.store.called("end_reply")
+    [(_, answers, state, reason, _, said)] = house.store.called("close_turn")
     assert (answers, state, reason, said.key) == ((), "skipped", "", "away")
     assert "09:00" in said.drafts[0].text
-    assert house.store.called("look_again") == [(CONVERSATION, "reply", NOW + HOUR, NOW)]
+    assert house.store.called("reschedule") == [(CONVERSATION, "reply", NOW + HOUR, NOW)]
     assert responder.turns == []
 
 
 async def test_outside_the_hours_the_customer_is_told_once() -> None:
     house = house_of(FakeResponder(), view=reply_view(*LINES, said={"away": NOW - 1}), hours=FRIDAY)
     assert await run(house) == Reschedule(NOW + HOUR)
-    assert house.store.wrote() == ["look_again"]
+    assert house.store.wrote() == ["reschedule"]
 
 
 async def test_an_assistant_that_answers_all_the_same_does_so_after_the_away_text() -> None:
     house = house_of(FakeResponder(), hours=OpeningHours(fri=FRIDAY.fri, answer=True))
     assert await run(house) == Done()
-    assert house.store.wrote() == ["end_reply", "begin_reply", "save_reply"]
+    assert house.store.wrote() == ["close_turn", "begin_reply", "save_reply"]
 
 
 async def test_what_is_said_is_said_before_the_answer_waits_for_its_quiet_window() -> None:
@@ -868,14 +868,14 @@ async def test_where_nobody_answers_messages_wait(changes: dict[str, Any], end: 
     responder = FakeResponder()
     house = house_of(responder, view=reply_view(*LINES, **changes))
     assert await run(house) == end
-    assert house.store.wrote() == ["look_again"]
+    assert house.store.wrote() == ["reschedule"]
     assert responder.turns == []
 
 
 async def test_where_a_person_answers_messages_are_left_to_them() -> None:
     house = house_of(FakeResponder(), view=reply_view(*LINES, mode="human"))
     assert await run(house) == Done()
-    assert house.store.called("end_reply") == [(CONVERSATION, ("in-1", "in-2"), "skipped", "human", NOW)]
+    assert house.store.called("close_turn") == [(CONVERSATION, ("in-1", "in-2"), "skipped", "human", NOW)]
     assert house.listed() == {}
 
 
@@ -906,9 +906,9 @@ async def gated(decision: Any) -> tuple[House, JobEnd]:
 
 async def test_a_gate_of_a_plugin_decides_whether_and_when_and_what_is_said() -> None:
     house, end = await gated(Skip(("in-1",), "not_ours"))
-    assert house.store.called("end_reply") == [(CONVERSATION, ("in-1",), "skipped", "not_ours", NOW)]
+    assert house.store.called("close_turn") == [(CONVERSATION, ("in-1",), "skipped", "not_ours", NOW)]
     house, end = await gated(Defer(NOW + 77, blocked=True))
-    assert (end, house.store.wrote()) == (Reschedule(NOW + 77), ["look_again"])
+    assert (end, house.store.wrote()) == (Reschedule(NOW + 77), ["reschedule"])
     house, end = await gated(SendNotice("busy", Skip(("in-1", "in-2"), "full"), NOW - HOUR))
     assert said_of(house) == [("busy", TEXTS["busy"])]
 
@@ -932,7 +932,7 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
     house = house_of(responder)
     house.store.fails["begin_reply"] = [OverBudget("the AI's calls for 2027-01-15 are used up", period="2027-01-15")]
     assert await run(house) == Done()
-    [(_, skipped, state, reason, _, said)] = house.store.called("end_reply")
+    [(_, skipped, state, reason, _, said)] = house.store.called("close_turn")
     assert (skipped, state, reason) == (("in-1", "in-2"), "skipped", "over_budget")
     assert said == OneTimeNotice("busy", (OutgoingContent(TEXTS["busy"]),), NOW - HOUR)
     assert responder.turns == []
@@ -984,8 +984,8 @@ async def test_an_answer_that_was_overtaken_is_dropped_and_thought_about_again()
     house.store.rethinks = [MORE]
     assert await run(house) == Reschedule(NOW + 700)
     answers = ("in-1", "in-2")
-    assert house.store.called("rethink") == [(CONVERSATION, 1, answers, MOST_RETHOUGHT, Usage(10, 5, "m"), 0, NOW)]
-    assert house.store.wrote() == ["begin_reply", "rethink"]
+    assert house.store.called("discard_reply") == [(CONVERSATION, 1, answers, MOST_RETHOUGHT, Usage(10, 5, "m"), 0, NOW)]
+    assert house.store.wrote() == ["begin_reply", "discard_reply"]
     assert house.queue.woken == []
 
 
@@ -1002,12 +1002,12 @@ async def test_by_default_an_answer_in_the_making_is_sent_whatever_came_meanwhil
     house = house_of(FakeResponder())
     house.store.rethinks = [MORE]
     assert await run(house) == Done()
-    assert house.store.called("rethink") == []
+    assert house.store.called("discard_reply") == []
 
 
 async def test_a_second_thought_that_was_overtaken_is_dropped() -> None:
     house = house_of(FakeResponder(), while_thinking="think_again")
-    house.store.fails["rethink"] = [Conflict()]
+    house.store.fails["discard_reply"] = [Conflict()]
     assert await run(house) == Reschedule(NOW)
     assert house.store.called("save_reply") == []
 
@@ -1111,7 +1111,7 @@ async def test_a_turn_that_moved_on_while_a_tool_was_wanted_is_dropped() -> None
     assert book.ran == []
     assert house.store.called("save_reply") == []
     # Nobody failed: no attempt was wasted, and no responder is blamed.
-    assert house.store.called("postpone_reply") == []
+    assert house.store.called("fail_reply_attempt") == []
     assert house.listed() == {}
 
 
@@ -1144,7 +1144,7 @@ async def test_an_answer_that_hands_over_is_not_thought_about_again() -> None:
     house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), while_thinking="think_again")
     house.store.rethinks = [MORE]
     assert await run(house) == Done()
-    assert house.store.called("rethink") == []
+    assert house.store.called("discard_reply") == []
 
 
 async def test_nothing_is_handed_over_where_the_answer_failed() -> None:

@@ -158,7 +158,7 @@ async def test_a_conversation_is_handed_back_and_only_who_spoke_to_a_person_is_t
 async def test_what_was_to_be_said_at_this_time_is_released_and_its_delivery_woken() -> None:
     house = house_of(scheduled=NOW)
     assert await run(house) == Done()
-    assert house.store.called("release") == [(CONVERSATION, NOW)]
+    assert house.store.called("queue_scheduled") == [(CONVERSATION, NOW)]
     assert house.queue.woken == [JobRequest("deliver", CONVERSATION, NOW, "deliver:support")]
 
 
@@ -192,7 +192,7 @@ async def test_a_conversation_in_which_nothing_was_said_for_long_is_closed() -> 
 async def test_all_that_is_due_is_done_in_its_order_in_one_job() -> None:
     house = house_of(policy=CLOSE, mode="human", mode_until=NOW - 9, scheduled=NOW - 5, ours_at=NOW - 5 - 30 * MINUTE)
     assert await run(house) == Done()
-    assert house.store.wrote() == ["hand_back", "release"]
+    assert house.store.wrote() == ["hand_back", "queue_scheduled"]
 
 
 async def test_what_was_overtaken_is_looked_at_anew() -> None:
@@ -236,7 +236,7 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     house.manners = replace(house.manners, spending=AIBudget(budget))
     assert await run(house) == Done()
     assert scribe.summed == [(tuple(lines), "Ana is new.", NOW)]
-    assert house.store.called("older_lines") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
+    assert house.store.called("unsummarised_messages") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
     saved = (CONVERSATION, "They spoke about bread.", "m2", Usage(1_000, 100, "m"), 1_200, ("2027-01-15", "2027-01"), NOW)
     assert house.store.called("save_summary") == [saved]
     assert house.listed() == {}
@@ -298,7 +298,7 @@ async def test_a_summary_that_cannot_be_written_keeps_nothing_else_waiting(view:
     assert timers_of(house) == [end]
     house.clock.now = NOW + MINUTE
     await run(house)
-    assert bool(house.store.called("release") or house.store.called("hand_back")) is (end == NOW + MINUTE)
+    assert bool(house.store.called("queue_scheduled") or house.store.called("hand_back")) is (end == NOW + MINUTE)
 
 
 @pytest.mark.parametrize(("spent", "asked"), [({"calls": 3}, 0), ({"calls": 2}, 1)])

@@ -186,9 +186,10 @@ async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None
 def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> None:
     program = (
         "import asyncio, threading\n"
-        "from sara.plugins.call_guard import bounded, in_thread\n"
+        "from sara.plugins.call_guard import call_with_timeout\n"
+        "from sara.plugins.threads import in_thread\n"
         "try:\n"
-        "    asyncio.run(bounded(in_thread(threading.Event().wait), 1))\n"
+        "    asyncio.run(call_with_timeout(in_thread(threading.Event().wait), 1))\n"
         "except TimeoutError:\n"
         "    print('on time')\n"
     )
@@ -436,7 +437,7 @@ def test_without_a_fallback_the_answer_comes_later_and_never_dies_of_used_up_att
                 assert isinstance(end, Reschedule)
                 house.clock.now = end.at
             assert responder.turns == []
-            assert house.store.called("end_reply") == []
+            assert house.store.called("close_turn") == []
             await calls.end()
             assert await replies_of(house)(job("reply")) == Done()
 
@@ -470,7 +471,7 @@ def test_a_channels_own_calls_are_counted() -> None:
             house.channel.sending = calls.call
             house.store.delivering = [delivery_view()]
             await outbox_of(house)(job())
-            [(_, outcome, _)] = house.store.called("settle")
+            [(_, outcome, _)] = house.store.called("record_attempt")
             assert outcome.state == "in_doubt"
             await pass_time(1.5)
             assert house.strays.counts() == {"channel:support": 1}

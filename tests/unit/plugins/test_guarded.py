@@ -41,11 +41,11 @@ def test_every_method_and_value_of_the_contract_is_the_plugins_own() -> None:
 
 def test_an_error_of_a_plugin_holds_no_secret_and_only_values_that_can_be_used() -> None:
     redact = Redactor(["the-token"])
-    loud: Any = NotSent("https://x/the-token/send\x00 \ud800", after="5", scope="galaxy", own_fault=1, remedy=None)  # type: ignore[arg-type]
+    loud: Any = NotSent("https://x/the-token/send\x00 \ud800", after="5", scope="galaxy", message_at_fault=1, remedy=None)  # type: ignore[arg-type]
     loud.details = "it was the-token"
     quiet: Any = clean_error(loud, redact)
     assert (str(quiet), quiet.details) == ("https://x/…/send \ufffd", "it was …")
-    assert (quiet.after, quiet.scope, quiet.own_fault, quiet.remedy) == (None, "message", False, "")
+    assert (quiet.after, quiet.scope, quiet.message_at_fault, quiet.remedy) == (None, "message", False, "")
     rows: tuple[tuple[SaraError, Any], ...] = (
         (NotSent("soon", after=1.6, scope="channel"), (2, "channel")),  # type: ignore[arg-type]
         (NotSent("soon", after=-5), (0, "message")),

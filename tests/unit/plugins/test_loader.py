@@ -217,7 +217,7 @@ def test_only_plugins_that_are_named_are_imported(folder: Path) -> None:
 
 def test_an_unknown_plugin_is_answered_with_the_known_ones(folder: Path) -> None:
     (folder / "sara_one.py").write_text(responder("One"), encoding="utf-8")
-    with pytest.raises(PluginError, match=r"there is no plugin onne; .*\bone, openai, sqlite, whatsapp"):
+    with pytest.raises(PluginError, match=r"there is no plugin onne; .*\bone, openai, simulators, sqlite, whatsapp"):
         Plugins(folder).load("onne")
 
 

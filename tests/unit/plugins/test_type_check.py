@@ -39,8 +39,8 @@ for _ in range(200):
     DEEP = [DEEP]
 
 WRONG = (
-    (None, WebhookResult, "it is None, not a Reception"),
-    ({"messages": []}, WebhookResult, "it is a dict, not a Reception"),
+    (None, WebhookResult, "it is None, not a WebhookResult"),
+    ({"messages": []}, WebhookResult, "it is a dict, not a WebhookResult"),
     (WebhookResult(messages=None), WebhookResult, "it.messages is None, not a tuple or a list"),  # type: ignore[arg-type]
     (WebhookResult(messages="hi"), WebhookResult, "it.messages is a str, not a tuple or a list"),  # type: ignore[arg-type]
     (WebhookResult(messages=(None,)), WebhookResult, "it.messages[0] is None, not an InboundMessage"),  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ WRONG = (
     (message(text=None), InboundMessage, "it.text is None, not text"),
     (message(text=b"hi"), InboundMessage, "it.text is a bytes, not text"),
     (message(external_id=7), InboundMessage, "it.external_id is an int, not text"),
-    (message(person="ana"), InboundMessage, "it.person is a str, not a Person"),
+    (message(person="ana"), InboundMessage, "it.person is a str, not an Identity"),
     (message(person=Identity(phone=4915)), InboundMessage, "it.person.phone is an int, not text"),  # type: ignore[arg-type]
     (message(content=None), InboundMessage, "it.content is None, not a mapping"),
     (message(content={1: "x"}), InboundMessage, "a key in it.content is an int, not text"),
@@ -64,7 +64,7 @@ WRONG = (
     (message(attachments=[Attachment("image", "image/png", 7)]), InboundMessage, "it.attachments[0].reference is an int"),  # type: ignore[arg-type]
     (DeliveryReceipt("test:1", "seen", 1), DeliveryReceipt, "it.status is none of sent, delivered, read, failed"),  # type: ignore[arg-type]
     (DeliveryReceipt("test:1", [], 1), DeliveryReceipt, "it.status is none of"),  # type: ignore[arg-type]
-    (DeliveryReceipt("test:1", "failed", 1, failure="no"), DeliveryReceipt, "it.failure is a str, not a Failure"),  # type: ignore[arg-type]
+    (DeliveryReceipt("test:1", "failed", 1, failure="no"), DeliveryReceipt, "it.failure is a str, not a DeliveryFailure"),  # type: ignore[arg-type]
     (DeliveryReceipt("test:1", "failed", 1, failure=DeliveryFailure("1", "no", after="1 s")), DeliveryReceipt, "it.failure.after is a str"),  # type: ignore[arg-type]
     (OutgoingContent(None), OutgoingContent, "it.text is None, not text"),  # type: ignore[arg-type]
     (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not a OutgoingContent"),  # type: ignore[arg-type]

@@ -25,34 +25,34 @@ POLICIES = st.builds(
 )
 
 
-@pytest.mark.parametrize("own_fault", [True, False])
-def test_four_calls_wait_one_two_and_four_seconds(own_fault: bool) -> None:
-    waits = [decide(DEFAULT, calls, START, START, own_fault=own_fault) for calls in (1, 2, 3)]
+@pytest.mark.parametrize("message_at_fault", [True, False])
+def test_four_calls_wait_one_two_and_four_seconds(message_at_fault: bool) -> None:
+    waits = [decide(DEFAULT, calls, START, START, message_at_fault=message_at_fault) for calls in (1, 2, 3)]
     assert waits == [RetryAt(START + 1 * SECOND), RetryAt(START + 2 * SECOND), RetryAt(START + 4 * SECOND)]
 
 
 def test_what_is_the_messages_own_fault_ends_with_the_attempts() -> None:
-    assert isinstance(decide(DEFAULT, 3, START, START + HOUR, own_fault=True), RetryAt)
-    assert decide(DEFAULT, 4, START, START + 7 * SECOND, own_fault=True) == GiveUpRetrying("attempts_used_up")
+    assert isinstance(decide(DEFAULT, 3, START, START + HOUR, message_at_fault=True), RetryAt)
+    assert decide(DEFAULT, 4, START, START + 7 * SECOND, message_at_fault=True) == GiveUpRetrying("attempts_used_up")
 
 
 def test_while_the_other_side_is_away_the_waits_go_on_doubling_up_to_the_longest() -> None:
     rows = [(4, 8), (5, 16), (6, 32), (7, 64), (8, 128), (9, 256), (10, 300), (30, 300)]
     for calls, wait in rows:
         now = START + 30 * MINUTE - 1
-        assert decide(DEFAULT, calls, START, now, own_fault=False) == RetryAt(now + wait * SECOND), calls
+        assert decide(DEFAULT, calls, START, now, message_at_fault=False) == RetryAt(now + wait * SECOND), calls
 
 
 def test_a_wait_may_be_counted_by_other_failures_and_have_a_bound_of_its_own() -> None:
     rows = [(9, 1, None, 1), (9, 3, None, 4), (1, 30, None, 300), (9, None, 8_000, 8), (2, None, 8_000, 2), (9, 2, 8_000, 2)]
     for calls, failures, most, wait in rows:
-        decision = decide(DEFAULT, calls, START, START, own_fault=False, failures=failures, most=most)
+        decision = decide(DEFAULT, calls, START, START, message_at_fault=False, failures=failures, most=most)
         assert decision == RetryAt(START + wait * SECOND), (calls, failures, most)
 
 
 def test_what_a_person_has_to_mend_is_waited_for_without_end() -> None:
     now = START + 9 * 24 * HOUR
-    assert decide(DEFAULT, 900, START, now, own_fault=False, until_mended=True) == RetryAt(now + 5 * MINUTE)
+    assert decide(DEFAULT, 900, START, now, message_at_fault=False, until_mended=True) == RetryAt(now + 5 * MINUTE)
 
 
 def test_what_follows_where_none_of_several_answered() -> None:
@@ -85,38 +85,38 @@ def test_what_follows_where_none_of_several_answered() -> None:
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
 def test_what_outlasts_the_patience_is_dead(passed: int) -> None:
-    assert decide(DEFAULT, 9, START, START + passed, own_fault=False) == GiveUpRetrying("outlasted")
+    assert decide(DEFAULT, 9, START, START + passed, message_at_fault=False) == GiveUpRetrying("outlasted")
 
 
 def test_a_slow_other_side_gets_all_its_attempts() -> None:
-    assert decide(DEFAULT, 3, START, START + HOUR, own_fault=False) == RetryAt(START + HOUR + 4 * SECOND)
+    assert decide(DEFAULT, 3, START, START + HOUR, message_at_fault=False) == RetryAt(START + HOUR + 4 * SECOND)
 
 
 def test_sending_is_more_patient_than_asking() -> None:
     now = START + 23 * HOUR
-    assert isinstance(decide(RetrySettings().reply, 9, START, now, own_fault=False), GiveUpRetrying)
-    assert isinstance(decide(RetrySettings().send, 9, START, now, own_fault=False), RetryAt)
-    assert isinstance(decide(RetrySettings().send, 9, START, START + 24 * HOUR, own_fault=False), GiveUpRetrying)
+    assert isinstance(decide(RetrySettings().reply, 9, START, now, message_at_fault=False), GiveUpRetrying)
+    assert isinstance(decide(RetrySettings().send, 9, START, now, message_at_fault=False), RetryAt)
+    assert isinstance(decide(RetrySettings().send, 9, START, START + 24 * HOUR, message_at_fault=False), GiveUpRetrying)
 
 
 @each_row(("after", "wait"), [(None, 1_000), (0, 1_000), (999, 1_000), (20_000, 20_000)])
 def test_a_wait_that_was_asked_for_is_kept(after: int | None, wait: int) -> None:
-    assert decide(DEFAULT, 1, START, START, own_fault=False, after=after) == RetryAt(START + wait)
+    assert decide(DEFAULT, 1, START, START, message_at_fault=False, after=after) == RetryAt(START + wait)
 
 
 def test_a_wait_that_was_asked_for_may_be_longer_than_the_longest() -> None:
-    assert decide(DEFAULT, 4, START, START, own_fault=False, after=HOUR) == RetryAt(START + HOUR)
+    assert decide(DEFAULT, 4, START, START, message_at_fault=False, after=HOUR) == RetryAt(START + HOUR)
 
 
 def test_one_attempt_means_no_second_call() -> None:
-    assert decide(RetryPolicy(attempts=1), 1, START, START, own_fault=True) == GiveUpRetrying("attempts_used_up")
+    assert decide(RetryPolicy(attempts=1), 1, START, START, message_at_fault=True) == GiveUpRetrying("attempts_used_up")
 
 
 @steady
 @given(POLICIES, st.integers(1, 200), st.floats(0, 1, exclude_max=True))
 def test_chance_spreads_the_long_waits_by_at_most_a_tenth_and_no_others(policy: RetryPolicy, calls: int, chance: float) -> None:
-    plain = decide(policy, calls, START, START, own_fault=False)
-    spread = decide(policy, calls, START, START, own_fault=False, chance=chance)
+    plain = decide(policy, calls, START, START, message_at_fault=False)
+    spread = decide(policy, calls, START, START, message_at_fault=False, chance=chance)
     if isinstance(plain, GiveUpRetrying) or calls < policy.attempts:
         assert spread == plain
     else:
@@ -125,7 +125,7 @@ def test_chance_spreads_the_long_waits_by_at_most_a_tenth_and_no_others(policy: 
 
 
 def test_chance_keeps_long_waits_from_ending_together() -> None:
-    ends = {decide(DEFAULT, 4, START, START, own_fault=False, chance=chance / 10) for chance in range(10)}
+    ends = {decide(DEFAULT, 4, START, START, message_at_fault=False, chance=chance / 10) for chance in range(10)}
     assert len(ends) == 10
 
 
@@ -137,6 +137,6 @@ def test_a_wait_never_shrinks_and_never_exceeds_the_longest(policy: RetryPolicy,
 
 @steady
 @given(POLICIES, st.integers(1, 200), st.integers(0, 200_000_000), st.booleans())
-def test_a_retry_is_never_in_the_past(policy: RetryPolicy, calls: int, passed: int, own_fault: bool) -> None:
-    decision = decide(policy, calls, START, START + passed, own_fault=own_fault)
+def test_a_retry_is_never_in_the_past(policy: RetryPolicy, calls: int, passed: int, message_at_fault: bool) -> None:
+    decision = decide(policy, calls, START, START + passed, message_at_fault=message_at_fault)
     assert isinstance(decision, GiveUpRetrying) or decision.at > START + passed

@@ -360,7 +360,7 @@ def watched(house: House, *steps: int) -> list[tuple[int, int]]:
         await watching
 
     without_waiting(main())
-    return [(latest - now, now - NOW) for latest, now in house.store.called("clamp")]
+    return [(latest - now, now - NOW) for latest, now in house.store.called("reset_future_dues")]
 
 
 def test_dues_from_beyond_any_wait_are_mended_at_the_start() -> None:

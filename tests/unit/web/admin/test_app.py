@@ -119,7 +119,7 @@ class TestFailedLogins:
             waits.append(seconds)
             await release.wait()
 
-        monkeypatch.setattr(app, "pause", pause)
+        monkeypatch.setattr(app, "sleep", pause)
         monkeypatch.setattr(app, "FAILED_LOGIN_DELAY_S", 1.0)
         tries = [asyncio.create_task(desk.ask("GET", "/api/v1/queue", {"Authorization": f"Bearer {n}"})) for n in range(5)]
         async with asyncio.timeout(DEADLINE):
@@ -271,7 +271,7 @@ async def test_metrics_are_prometheus_text(desk: Desk) -> None:
 async def test_a_retry_revives_the_work_and_wakes_its_job(desk: Desk) -> None:
     status, work = await desk.ask("POST", "/api/v1/queue/retry", json={"kind": "reply", "key": CONVERSATION})
     assert (status, work["conversation"], work["reply_due"]) == (200, CONVERSATION, NOW)
-    assert desk.house.store.called("revive") == [(CONVERSATION, "reply", NOW)]
+    assert desk.house.store.called("retry_failed") == [(CONVERSATION, "reply", NOW)]
     assert desk.house.queue.woken == [JobRequest("reply", CONVERSATION, NOW, "reply:assistant")]
 
 
@@ -311,7 +311,7 @@ async def test_a_request_that_names_no_job_is_a_bad_one(desk: Desk, path: str, b
     ("error", "status"), [(Conflict("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
 )
 async def test_a_store_that_refuses_is_an_answer_not_a_crash(desk: Desk, error: Exception, status: int) -> None:
-    desk.house.store.fails["revive"] = [error]
+    desk.house.store.fails["retry_failed"] = [error]
     answer = await desk.ask("POST", "/api/v1/queue/retry", json={"kind": "reply", "key": "c9"})
     assert answer == (status, {"error": str(error)})
     assert desk.house.queue.woken == []
@@ -340,7 +340,7 @@ ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "hand-back": ({}, "hand_back"),
     "opt-out": ({}, "consent"),
     "opt-in": ({}, "consent"),
-    "send": ({"text": "Hello!"}, "say"),
+    "send": ({"text": "Hello!"}, "enqueue_messages"),
     "note": ({"text": "Allergic to nuts."}, "note"),
 }
 """Each action with the least that it needs, and what it does to the store."""
@@ -432,7 +432,7 @@ async def test_a_value_of_the_wrong_type_is_a_bad_request(desk: Desk, action: st
 )
 async def test_what_cannot_be_said_is_a_bad_request_in_plain_words(desk: Desk, body: dict[str, Any], said: str) -> None:
     assert await desk.ask("POST", path_of("send"), json=body) == (400, {"error": said})
-    assert desk.house.store.called("say") == []
+    assert desk.house.store.called("enqueue_messages") == []
 
 
 @each_row("action", ACTIONS)
@@ -472,7 +472,9 @@ async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
     store = desk.house.store
     assert store.called("hand_over") == [(CONVERSATION, Handoff("operator", "I know her", "paused", NOW + 5), NOW)]
     assert store.called("consent") == [(CONVERSATION, True, "operator", "by phone", NOW)]
-    assert store.called("say") == [(CONVERSATION, (OutgoingContent("Later."),), "operator", "operator", NOW, NOW + 7)]
+    assert store.called("enqueue_messages") == [
+        (CONVERSATION, (OutgoingContent("Later."),), "operator", "operator", NOW, NOW + 7)
+    ]
     assert store.called("note") == [(CONVERSATION, "", "operator", NOW, False)]
 
 
@@ -486,7 +488,7 @@ async def test_conversations_that_somebody_should_look_at_are_listed_with_the_re
         "account": "test:1",
         "contact": "p1",
         "name": "Ana",
-        "what": "unanswered",
+        "reason": "unanswered",
         "since": NOW - 5,
         "detail": "2 messages",
         "phone": None,

@@ -52,7 +52,7 @@ async def test_somebody_is_erased_and_it_is_said_what_may_still_hold_them(desk: 
 
     desk.app._rights._erase = forget
     status, told = await desk.ask("POST", "/api/v1/forget", json={"contact": "+15550001111"})
-    assert (status, told["messages"], told["still_out"], told["copies"]) == (200, 3, True, {"/backups/a.db": NOW})
+    assert (status, told["messages"], told["opt_out_retained"], told["copies"]) == (200, 3, True, {"/backups/a.db": NOW})
     assert (await desk.ask("POST", "/api/v1/forget", json={"contact": "p9"}))[0] == 404
 
 
