@@ -1,4 +1,4 @@
-"""What a section of `responders` with `plugin: openai` may say."""
+"""Options of a responder with `plugin: openai`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "none"
 """Sent to servers that need no key; the client insists on having one."""
 
-WITHOUT_VERSION = ("api.deepseek.com", "api.perplexity.ai")
+HOSTS_WITHOUT_VERSION = ("api.deepseek.com", "api.perplexity.ai")
 """Servers that answer without a version in the path."""
 
 ENDPOINTS = ("/chat/completions", "/completions", "/responses", "/models", "/embeddings")
@@ -26,7 +26,7 @@ ENDPOINTS = ("/chat/completions", "/completions", "/responses", "/models", "/emb
 
 
 class OpenAIOptions(Options):
-    """Which model answers, where it lives, and what it is told."""
+    """Options of a responder: the server, the model and its instructions."""
 
     model: str = Field(default="gpt-5-mini", min_length=1, description="The model's name, as its server knows it.")
     api_key: Secret | None = Field(
@@ -93,7 +93,7 @@ class OpenAIOptions(Options):
     )
 
     def advise(self) -> Iterable[Advice]:
-        """Name addresses at which no server of this kind answers."""
+        """Yield advice about a `base_url` that no compatible server answers at."""
         if self.base_url is None:
             return
         parts = urlsplit(self.base_url)
@@ -101,48 +101,48 @@ class OpenAIOptions(Options):
         if endpoint is not None:
             remedy = f"write {self.base_url.removesuffix(endpoint)}"
             yield Advice("base_url", f"ends with {endpoint}, which is added to it", remedy, works=False)
-        elif not parts.path and parts.hostname not in WITHOUT_VERSION:
+        elif not parts.path and parts.hostname not in HOSTS_WITHOUT_VERSION:
             yield Advice("base_url", "has no path, and most servers answer below /v1", f"write {self.base_url}/v1 if yours does")
 
     def billed_models(self) -> Sequence[str]:
-        """The model that answers and sums up."""
+        """Return the models that cost money: the one that answers and summarises."""
         return (self.model,)
 
     @property
     def shows_images(self) -> bool:
-        """Whether the model is shown pictures."""
+        """Whether images are sent to the model."""
         return self.base_url is None if self.images is None else self.images
 
     @property
     def url(self) -> str:
-        """Where the server answers, without a slash at the end."""
+        """The server's address without a slash at the end."""
         return self.base_url or OPENAI_URL
 
     @property
     def key(self) -> str:
-        """What the server is shown as a key."""
+        """The API key that is sent to the server."""
         return self.api_key.reveal() if self.api_key else PLACEHOLDER_KEY
 
     @property
     def host(self) -> str:
-        """The server's host and port, for messages to people."""
+        """The server's host and port, for messages to operators."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
     def zone(self, *defaults: str) -> tzinfo:
-        """The time zone that the model is told the time in: the one in the options, else the first of `defaults` that is no blank."""
-        return _zone(next(filter(None, (self.timezone, *defaults)), "UTC"))
+        """Return the time zone of the options, else the first of `defaults` that is not blank, else UTC."""
+        return _find_zone(next(filter(None, (self.timezone, *defaults)), "UTC"))
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
+    def _check_timezone(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        _zone(value.strip())
+        _find_zone(value.strip())
         return value.strip()
 
     @field_validator("api_key")
     @classmethod
-    def _whole_key(cls, value: Secret | None) -> Secret | None:
+    def _check_key(cls, value: Secret | None) -> Secret | None:
         # A key read from a file brings a line end along; anything else that no key holds would only fail later, and obscurely.
         if value is None:
             return None
@@ -155,7 +155,7 @@ class OpenAIOptions(Options):
 
     @field_validator("base_url")
     @classmethod
-    def _usable_url(cls, value: str | None) -> str | None:
+    def _check_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value.strip())
@@ -167,7 +167,7 @@ class OpenAIOptions(Options):
         return value.strip().rstrip("/")
 
     @model_validator(mode="after")
-    def _someone_to_ask(self) -> Self:
+    def _require_key_or_url(self) -> Self:
         if self.api_key is None and self.base_url is None:
             raise ValueError(
                 "there is no api_key: write `api_key: !secret openai_api_key` with a key from "
@@ -176,7 +176,7 @@ class OpenAIOptions(Options):
         return self
 
 
-def _zone(name: str) -> tzinfo:
+def _find_zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC  # also on machines without time zone data
     try:

@@ -13,37 +13,37 @@ from sara import Duration, Options, Secret
 from sara.helpers import Advice, Placeholder
 
 
-def _digits_as_text(value: Any) -> Any:
+def _digits_to_text(value: Any) -> Any:
     # An unquoted id is a whole number in YAML; Meta's ids have no leading zeros that could be lost.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _filled(secret: Secret) -> Secret:
+def _strip_secret(secret: Secret) -> Secret:
     text = secret.reveal().strip()  # copied secrets often carry a line end
     if not text:
         raise ValueError("must not be empty")
     return Secret(text)
 
 
-def _fits_a_header(secret: Secret) -> Secret:
+def _check_header_value(secret: Secret) -> Secret:
     if not all("!" <= char <= "~" for char in secret.reveal()):
         raise ValueError("must not contain spaces, line ends or non-ASCII characters")
     return secret
 
 
-def _safe_address(url: str) -> str:
+def _check_url(url: str) -> str:
     parts = urlsplit(url)
     _ = parts.port  # raises ValueError for a port that is none
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an address such as https://graph.facebook.com")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must hold nothing but scheme, host, port and path")
-    if parts.scheme == "http" and not _loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError("must start with https://, because the access token would travel in clear; http is for loopback only")
     return url.rstrip("/")
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -52,12 +52,12 @@ def _loopback(host: str) -> bool:
         return False
 
 
-LONGEST_NUMBER = 13
+MAX_PHONE_DIGITS = 13
 """Digits of nearly every telephone number; Meta's ids have 15 and more."""
 
-Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_as_text)]
-FilledSecret = Annotated[Secret, AfterValidator(_filled)]
-Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_to_text)]
+NonBlankSecret = Annotated[Secret, AfterValidator(_strip_secret)]
+NonBlankText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 """Text that is not blank."""
 
 
@@ -72,7 +72,9 @@ class TemplateOptions(Options):
         examples=["en_US"],
         description="Its language, exactly as approved: en_US, de, pt_BR.",
     )
-    parameters: tuple[Filled, ...] = Field((), description="What takes the places of {{1}}, {{2}} … in its body, in their order.")
+    parameters: tuple[NonBlankText, ...] = Field(
+        (), description="What takes the places of {{1}}, {{2}} … in its body, in their order."
+    )
     category: Literal["utility", "marketing"] = Field(
         "utility",
         description="As what Meta approved it. One for marketing goes to nobody who told WhatsApp that they want no offers.",
@@ -100,14 +102,14 @@ class WhatsAppOptions(Options):
     app_id: Annotated[Digits | None, Placeholder("109000000000003")] = Field(
         None, examples=["670843887433847"], description="Id of the Meta app, from App settings > Basic. For `sara doctor`."
     )
-    app_secret: FilledSecret | Annotated[tuple[FilledSecret, ...], Field(min_length=1)] = Field(
+    app_secret: NonBlankSecret | Annotated[tuple[NonBlankSecret, ...], Field(min_length=1)] = Field(
         description="The app's secret, with which Meta signs events. While it is being changed: a list of the new and the old."
     )
-    access_token: Annotated[FilledSecret, AfterValidator(_fits_a_header)] = Field(
+    access_token: Annotated[NonBlankSecret, AfterValidator(_check_header_value)] = Field(
         description="Token of a system user with whatsapp_business_messaging and whatsapp_business_management."
     )
-    verify_token: FilledSecret = Field(description="Text of your own choice; enter the same in Meta's webhook configuration.")
-    graph_url: Annotated[str, AfterValidator(_safe_address)] = Field(
+    verify_token: NonBlankSecret = Field(description="Text of your own choice; enter the same in Meta's webhook configuration.")
+    graph_url: Annotated[str, AfterValidator(_check_url)] = Field(
         "https://graph.facebook.com", description="Where Meta's Graph API is. Plain http only on loopback, for the simulator."
     )
     api_version: str = Field(
@@ -145,7 +147,7 @@ class WhatsAppOptions(Options):
 
     def advise(self) -> Iterable[Advice]:
         """Name ids that were taken for one another: all of them are digits."""
-        if len(self.phone_number_id) <= LONGEST_NUMBER:
+        if len(self.phone_number_id) <= MAX_PHONE_DIGITS:
             remedy = "copy the Phone number ID from WhatsApp > API Setup, where it stands below the number"
             yield Advice("phone_number_id", "looks like a telephone number, and its id is wanted", remedy)
         seen: dict[str, str] = {}
@@ -155,9 +157,9 @@ class WhatsAppOptions(Options):
                 yield Advice(option, f"is the same as {other}", "copy each id from its own page at Meta", works=False)
 
     @property
-    def loopback(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether the Graph API is a simulator on this machine."""
-        return _loopback(urlsplit(self.graph_url).hostname or "")
+        return _is_loopback(urlsplit(self.graph_url).hostname or "")
 
     @property
     def app_secrets(self) -> tuple[Secret, ...]:

@@ -14,23 +14,25 @@ import aiohttp
 from sara import CheckResult
 from sara.helpers import explain_unreachable
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.webhook.self_test import probe
+from sara_whatsapp.webhook.self_test import build_probe
 
-LARGE = 3_000_000
+LARGE_BODY_BYTES = 3_000_000
 """The largest body that Meta announces."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=10)
-_WITHIN = "Start SARA if it does not run: `sara run`; else see that the web server passes this path on to `server.listen`."
-_PATH = "Let the web server pass the path on as it is, and see that `webhook` in sara.yaml is the same path."
-_RESTART = "Restart SARA if the file was changed; else another SARA, or something else, answers there."
-_BODY = (
+_BACKEND_REMEDY = (
+    "Start SARA if it does not run: `sara run`; else see that the web server passes this path on to `server.listen`."
+)
+_PATH_REMEDY = "Let the web server pass the path on as it is, and see that `webhook` in sara.yaml is the same path."
+_RESTART_REMEDY = "Restart SARA if the file was changed; else another SARA, or something else, answers there."
+_BODY_REMEDY = (
     "Restart SARA if app_secret was changed; else something in between (a firewall for the web, a CDN) changes bodies: switch that "
     "off for this path."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ProbeResponse:
     """An HTTP answer, as far as it matters."""
 
     status: int
@@ -38,22 +40,22 @@ class Reply:
     location: str = ""
 
 
-async def look(options: WhatsAppOptions, address: str) -> list[CheckResult]:
+async def probe_webhook(options: WhatsAppOptions, address: str) -> list[CheckResult]:
     """Try the public address: Meta's handshake, a signed event, a wrongly signed one, and a large one."""
-    found = _https(options, address)
+    found = _check_https(options, address)
     # Nothing of ours is remembered from one request to the next: each arrives as Meta's do.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, headers={"User-Agent": "SARA"}) as session:
-        door = _Door(session, options, address)
+        webhook = _WebhookProbe(session, options, address)
         try:
-            return [*found, *await door.verification(), *await door.events()]
+            return [*found, *await webhook.check_verification(), *await webhook.check_events()]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             why, remedy = explain_unreachable(error)
             return [*found, CheckResult("way in", "bad", f"{address} does not answer: {why}.", remedy)]
 
 
-def _https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
-    if urlsplit(address).scheme == "https" or options.loopback:
+def _check_https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
+    if urlsplit(address).scheme == "https" or options.is_loopback:
         return []
     return [
         CheckResult(
@@ -62,61 +64,61 @@ def _https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
     ]
 
 
-class _Door:
+class _WebhookProbe:
     def __init__(self, session: aiohttp.ClientSession, options: WhatsAppOptions, address: str) -> None:
         self._session = session
         self._options = options
         self._address = address
 
-    async def verification(self) -> list[CheckResult]:
+    async def check_verification(self) -> list[CheckResult]:
         challenge = str(secrets.randbelow(10**12))
-        right = await self._knock(self._options.verify_token.reveal(), challenge)
+        right = await self._send_handshake(self._options.verify_token.reveal(), challenge)
         if right.status != 200:
             if right.status == 403:
                 message = f"{self._address} does not accept our own verify_token; Meta's handshake would fail."
-                return [CheckResult("verify token", "bad", message, _RESTART)]
-            return [self._astray("verify token", right)]
+                return [CheckResult("verify token", "bad", message, _RESTART_REMEDY)]
+            return [self._report_unexpected("verify token", right)]
         if right.body.decode("utf-8", "replace").strip() != challenge:
             message = f"{self._address} answers, but does not give the challenge back: that is not SARA."
-            return [CheckResult("verify token", "bad", message, _PATH)]
-        wrong = await self._knock(secrets.token_urlsafe(24), challenge)
+            return [CheckResult("verify token", "bad", message, _PATH_REMEDY)]
+        wrong = await self._send_handshake(secrets.token_urlsafe(24), challenge)
         if wrong.status == 200:
             message = f"{self._address} accepts any verify token: that is not SARA."
-            return [CheckResult("verify token", "bad", message, _PATH)]
+            return [CheckResult("verify token", "bad", message, _PATH_REMEDY)]
         return [CheckResult("verify token", "good", "The handshake works, and fails with a wrong token.")]
 
-    async def events(self) -> list[CheckResult]:
-        body = probe()
+    async def check_events(self) -> list[CheckResult]:
+        body = build_probe()
         signed = await self._post(body, self._options.app_secrets[0].reveal())
         if signed.status != 200:
             if signed.status in (401, 403):
                 message = "A signed event is turned away: the signature does not fit what arrives at SARA."
-                return [CheckResult("events", "bad", message, _BODY)]
-            return [self._astray("events", signed)]
+                return [CheckResult("events", "bad", message, _BODY_REMEDY)]
+            return [self._report_unexpected("events", signed)]
         wrong = await self._post(body, secrets.token_hex(16))
         if wrong.status not in (401, 403):
             message = f"A wrongly signed event is answered {wrong.status} instead of 401: that is not SARA."
-            return [CheckResult("events", "bad", message, _PATH)]
+            return [CheckResult("events", "bad", message, _PATH_REMEDY)]
         return [
             CheckResult("events", "good", "A signed event goes all the way; a wrongly signed one is turned away."),
-            await self._large(),
+            await self._check_large_event(),
         ]
 
-    async def _large(self) -> CheckResult:
+    async def _check_large_event(self) -> CheckResult:
         try:
-            status = (await self._post(probe(LARGE), self._options.app_secrets[0].reveal())).status
-            told = f"answered {status}"
+            status = (await self._post(build_probe(LARGE_BODY_BYTES), self._options.app_secrets[0].reveal())).status
+            outcome = f"answered {status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Some web servers hang up on a body that is too large for them.
-            status, told = 0, explain_unreachable(error)[0]
+            status, outcome = 0, explain_unreachable(error)[0]
         if status == 200:
             return CheckResult("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")
         remedy = "Let the web server take 4 MB: `client_max_body_size 4m;` in nginx; Caddy has no limit of its own."
         return CheckResult(
-            "large events", "warning", f"An event of 3 MB, the most that Meta sends, does not go through ({told}).", remedy
+            "large events", "warning", f"An event of 3 MB, the most that Meta sends, does not go through ({outcome}).", remedy
         )
 
-    def _astray(self, check: str, reply: Reply) -> CheckResult:
+    def _report_unexpected(self, check: str, reply: ProbeResponse) -> CheckResult:
         """What an answer says that no SARA gives."""
         state: Literal["bad"] = "bad"
         where = f"{self._address} answers {reply.status}"
@@ -125,13 +127,13 @@ class _Door:
                 check, state, f"{where}, a redirect to {reply.location or 'elsewhere'}.", "Set public_url to the final address."
             )
         if reply.status in (502, 504):
-            return CheckResult(check, state, f"{where}: the web server is there, and nobody behind it.", _WITHIN)
+            return CheckResult(check, state, f"{where}: the web server is there, and nobody behind it.", _BACKEND_REMEDY)
         if reply.status == 503:
             return CheckResult(
                 check, state, f"{where}: SARA is stopping, cannot store, or does not run.", "See `sara queue stats` and the log."
             )
         if reply.status in (404, 405):
-            return CheckResult(check, state, f"{where}: nobody listens at this path.", _PATH)
+            return CheckResult(check, state, f"{where}: nobody listens at this path.", _PATH_REMEDY)
         if reply.status in (401, 403, 407, 429):
             return CheckResult(
                 check,
@@ -139,15 +141,15 @@ class _Door:
                 f"{where}: something in between turns us away.",
                 "Let everybody in at this path; SARA checks the signature.",
             )
-        return CheckResult(check, state, f"{where}, which SARA never does.", _PATH)
+        return CheckResult(check, state, f"{where}, which SARA never does.", _PATH_REMEDY)
 
-    async def _knock(self, token: str, challenge: str) -> Reply:
+    async def _send_handshake(self, token: str, challenge: str) -> ProbeResponse:
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
         async with self._session.get(self._address, params=query, allow_redirects=False) as answer:
-            return Reply(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))
+            return ProbeResponse(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))
 
-    async def _post(self, body: bytes, secret: str) -> Reply:
+    async def _post(self, body: bytes, secret: str) -> ProbeResponse:
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signature}"}
         async with self._session.post(self._address, data=body, headers=headers, allow_redirects=False) as answer:
-            return Reply(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))
+            return ProbeResponse(answer.status, await answer.content.read(1_000), answer.headers.get("Location", ""))

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import re
 
-from sara_whatsapp.formatting.blocks import Page
-from sara_whatsapp.formatting.inline import words
+from sara_whatsapp.formatting.blocks import BlockWriter
+from sara_whatsapp.formatting.inline import write_plain
 from sara_whatsapp.formatting.parser import parse, parse_line
-from sara_whatsapp.formatting.split import split, split_end
+from sara_whatsapp.formatting.split import split, split_off_end
 
-__all__ = ["split", "split_end", "to_plain", "to_whatsapp"]
+__all__ = ["split", "split_off_end", "to_plain", "to_whatsapp"]
 
 
 def to_whatsapp(markdown: str) -> str:
     """`markdown` as WhatsApp shows it best. Ordinary text comes out as it went in; blank text comes out empty."""
     source = re.sub(r"\r\n?", "\n", markdown)
     try:
-        return Page(source.split("\n")).blocks(parse(source)).strip()
+        return BlockWriter(source.split("\n")).blocks(parse(source)).strip()
     except RecursionError:
         # Brackets nested by the hundred are no Markdown that anybody meant.
         return source.strip()
@@ -30,6 +30,6 @@ def to_plain(markdown: str) -> str:
     """`markdown` on one line and without any mark, for places where WhatsApp shows none: titles, headers, footers."""
     source = " ".join(markdown.split())
     try:
-        return " ".join(words(parse_line(source)).split())
+        return " ".join(write_plain(parse_line(source)).split())
     except RecursionError:
         return source

@@ -14,7 +14,7 @@ ADDRESS = re.compile(
 )
 
 
-def addresses(text: str) -> list[tuple[int, int]]:
+def find_addresses(text: str) -> list[tuple[int, int]]:
     """Where addresses begin and end. Marks and stops at the end of one belong to the sentence."""
     found = ((match.start(), match[0].rstrip(".,:;!?*_~\\")) for match in ADDRESS.finditer(text))
     return [(start, start + len(address)) for start, address in found]

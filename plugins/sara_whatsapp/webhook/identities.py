@@ -11,7 +11,7 @@ from typing import Any
 
 from sara import Identity
 from sara.helpers import number_spellings, read_number
-from sara_whatsapp.webhook.safe_json import listed, mapping, name_of, words
+from sara_whatsapp.webhook.safe_json import read_id, to_dict, to_list, to_text
 
 _PHONE = re.compile(r"[0-9]{3,32}")
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
@@ -20,14 +20,14 @@ _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
 
-def named(value: dict[str, Any]) -> Identity:
+def read_identity(value: dict[str, Any]) -> Identity:
     """The person whom an object names by `wa_id`, `user_id` and `parent_user_id`."""
-    return Identity(name_of(value.get("user_id")), name_of(value.get("parent_user_id")), phone_of(value.get("wa_id")))
+    return Identity(read_id(value.get("user_id")), read_id(value.get("parent_user_id")), read_phone(value.get("wa_id")))
 
 
-def person_after(own: dict[str, Any]) -> Identity:
+def identity_after(own: dict[str, Any]) -> Identity:
     """The person whom a system message is about, as they are known after it. Older ones name the new number by `new_wa_id`."""
-    return replace(named(own), phone=phone_of(own.get("new_wa_id")) or phone_of(own.get("wa_id")))
+    return replace(read_identity(own), phone=read_phone(own.get("new_wa_id")) or read_phone(own.get("wa_id")))
 
 
 def is_address(person: Identity) -> bool:
@@ -42,9 +42,9 @@ class Contacts:
     def __init__(self, value: dict[str, Any]) -> None:
         self._by_user_id: dict[str, Identity] = {}
         self._by_phone: dict[str, Identity] = {}
-        for contact in map(mapping, listed(value.get("contacts"))):
-            profile = mapping(contact.get("profile"))
-            person = replace(named(contact), username=name_of(profile.get("username")), name=name_of(profile.get("name")))
+        for contact in map(to_dict, to_list(value.get("contacts"))):
+            profile = to_dict(contact.get("profile"))
+            person = replace(read_identity(contact), username=read_id(profile.get("username")), name=read_id(profile.get("name")))
             if person.user_id:
                 self._by_user_id.setdefault(person.user_id, person)
             if person.phone:
@@ -69,33 +69,33 @@ class Contacts:
         )
 
 
-def person_at(message: dict[str, Any], key: str, contacts: Contacts) -> Identity:
+def identity_at(message: dict[str, Any], key: str, contacts: Contacts) -> Identity:
     """Who is at `key` (`from` or `to`): with a number, a business-scoped user id, or both."""
-    phone, user_id = phone_of(message.get(key)), name_of(message.get(f"{key}_user_id"))
+    phone, user_id = read_phone(message.get(key)), read_id(message.get(f"{key}_user_id"))
     if phone is None and key == "to":
         # The number that somebody of the business dialled, as their phone has it.
-        phone = phone_of(read_number(words(message.get(key))))
+        phone = read_phone(read_number(to_text(message.get(key))))
     if user_id is None and phone is None:
         # Not documented, but unmistakable: a user id where the number used to be.
-        claimed = words(message.get(key))
+        claimed = to_text(message.get(key))
         user_id = claimed if _USER_ID.fullmatch(claimed) else None
-    return contacts.complete(Identity(user_id, name_of(message.get(f"{key}_parent_user_id")), phone))
+    return contacts.complete(Identity(user_id, read_id(message.get(f"{key}_parent_user_id")), phone))
 
 
-def person_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
+def identity_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
     """Whom a system message is about, under the names they had before it."""
-    after = person_after(own)
-    user_id, parent_id = name_of(message.get("from_user_id")), name_of(message.get("from_parent_user_id"))
+    after = identity_after(own)
+    user_id, parent_id = read_id(message.get("from_user_id")), read_id(message.get("from_parent_user_id"))
     before = Identity(
         # What the message gives as the sender's id may be the new one already: that names nobody's past.
-        user_id=name_of(own.get("previous_user_id")) or (user_id if user_id != after.user_id else None),
-        parent_id=name_of(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
-        phone=phone_of(message.get("from")),
+        user_id=read_id(own.get("previous_user_id")) or (user_id if user_id != after.user_id else None),
+        parent_id=read_id(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
+        phone=read_phone(message.get("from")),
     )
     return before if before.nameable else after
 
 
-def phone_of(value: Any) -> str | None:
+def read_phone(value: Any) -> str | None:
     """Bare digits; None for anything else."""
-    digits = words(value).strip().removeprefix("+")
+    digits = to_text(value).strip().removeprefix("+")
     return digits if _PHONE.fullmatch(digits) else None

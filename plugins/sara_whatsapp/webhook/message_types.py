@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara_whatsapp.webhook.account_events import SERIOUS
-from sara_whatsapp.webhook.safe_json import listed, mapping, name_of, words
+from sara_whatsapp.webhook.account_events import SERIOUS_EVENTS
+from sara_whatsapp.webhook.safe_json import read_id, to_dict, to_list, to_text
 
 MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
 """Kinds that bring a file."""
 
-LOST: Mapping[str, str] = {"131052": "file", "131060": "message"}
+LOST_CODES: Mapping[str, str] = {"131052": "file", "131060": "message"}
 """Meta's codes for what a customer sent and it does not hand on."""
 
 _UNSUPPORTED_CODE = "131051"
@@ -27,7 +27,7 @@ _LOST = "not received"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MessageType:
     """What becomes of a message: it is `answered`; it is `unreadable`, and the customer is told so; it is only `recorded`; or it
     `changes` who the customer is (and is recorded). `opens_window` is whether Meta lets us write freely for a day after it."""
 
@@ -35,12 +35,12 @@ class Kind:
     opens_window: bool = False
 
 
-_ANSWERED = Kind("answered", opens_window=True)
-_UNREADABLE = Kind("unreadable", opens_window=True)
-_RECORDED = Kind("recorded")
-_CHANGES = Kind("changes")
+_ANSWERED = MessageType("answered", opens_window=True)
+_UNREADABLE = MessageType("unreadable", opens_window=True)
+_RECORDED = MessageType("recorded")
+_CHANGES = MessageType("changes")
 
-KINDS: Mapping[str, Kind] = {
+MESSAGE_TYPES: Mapping[str, MessageType] = {
     "text": _ANSWERED,
     "image": _ANSWERED,
     "video": _ANSWERED,
@@ -53,7 +53,7 @@ KINDS: Mapping[str, Kind] = {
     "button": _ANSWERED,
     "order": _ANSWERED,
     # The chat was opened for the first time; nothing was said yet, but from here on we may speak.
-    "request_welcome": Kind("recorded", opens_window=True),
+    "request_welcome": MessageType("recorded", opens_window=True),
     # Whether these open the window is not documented, so they are not taken to.
     "reaction": _RECORDED,
     "edit": _RECORDED,
@@ -87,7 +87,7 @@ FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]
     "user_preferences": "wishes",
     # A person answered from the phone app: said by us, and what waited is answered.
     "smb_message_echoes": "echoes",
-    **dict.fromkeys(SERIOUS, "news"),
+    **dict.fromkeys(SERIOUS_EVENTS, "news"),
     # What was said before SARA was there.
     "history": "left_out",
     "calls": "left_out",
@@ -109,50 +109,50 @@ FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]
 """Every field of a webhook and how it is read. A field that is not here is left out."""
 
 
-_CONTENTS = frozenset(kind for kind in KINDS if kind.isidentifier()) - {"request_welcome", "unknown"}
+_CONTENTS = frozenset(kind for kind in MESSAGE_TYPES if kind.isidentifier()) - {"request_welcome", "unknown"}
 """Kinds whose own part stands under the key of their name."""
 
 _SENT_BY_BUSINESS = frozenset({"template", "product", "product_list", "catalog_message", "list", "poll_creation"})
 """Further kinds by which a business says something."""
 
 
-def type_of(message: Mapping[str, Any]) -> str:
+def read_type(message: Mapping[str, Any]) -> str:
     """Meta's word for the type of a message. One without a type is of the type whose content it holds, if that is a single one."""
-    if named := name_of(message.get("type")):
+    if named := read_id(message.get("type")):
         return named
     found = [key for key, own in message.items() if key in _CONTENTS and isinstance(own, dict | list)]
     return found[0] if len(found) == 1 else "unknown"
 
 
-def row_of(kind: str, message: Mapping[str, Any]) -> str:
+def find_row(kind: str, message: Mapping[str, Any]) -> str:
     """The row of `KINDS` that a message of `kind` falls under."""
     if message.get("group_id"):
         return _GROUP
-    unknown = kind not in KINDS or kind == "unknown"
-    if lost(message) and (unknown or kind == "unsupported"):
+    unknown = kind not in MESSAGE_TYPES or kind == "unknown"
+    if find_lost(message) and (unknown or kind == "unsupported"):
         return _LOST
-    if unknown and _UNSUPPORTED_CODE in _codes(message):
+    if unknown and _UNSUPPORTED_CODE in _read_codes(message):
         return "unsupported"
-    sort = f"{kind}.{words(mapping(message.get(kind)).get('type'))}"
-    if sort in KINDS:
+    sort = f"{kind}.{to_text(to_dict(message.get(kind)).get('type'))}"
+    if sort in MESSAGE_TYPES:
         return sort
-    return kind if kind in KINDS else "unknown"
+    return kind if kind in MESSAGE_TYPES else "unknown"
 
 
-def kind_of(kind: str, message: Mapping[str, Any]) -> Kind:
+def find_type(kind: str, message: Mapping[str, Any]) -> MessageType:
     """What becomes of a message of `kind`."""
-    return KINDS[row_of(kind, message)]
+    return MESSAGE_TYPES[find_row(kind, message)]
 
 
-def is_said(kind: str, echo: Mapping[str, Any]) -> bool:
+def is_business_message(kind: str, echo: Mapping[str, Any]) -> bool:
     """Whether an echo of `kind` says something to the customer; a reaction, an edit, a deletion or an unknown event does not."""
-    return kind in _SENT_BY_BUSINESS or kind_of(kind, echo).treatment in ("answered", "unreadable")
+    return kind in _SENT_BY_BUSINESS or find_type(kind, echo).treatment in ("answered", "unreadable")
 
 
-def lost(message: Mapping[str, Any]) -> str:
+def find_lost(message: Mapping[str, Any]) -> str:
     """What the customer sent that Meta could not hand on, one of `LOST`; empty where it is all there."""
-    return next((LOST[code] for code in _codes(message) if code in LOST), "")
+    return next((LOST_CODES[code] for code in _read_codes(message) if code in LOST_CODES), "")
 
 
-def _codes(message: Mapping[str, Any]) -> list[str]:
-    return [words(mapping(error).get("code")) for error in listed(message.get("errors"))]
+def _read_codes(message: Mapping[str, Any]) -> list[str]:
+    return [to_text(to_dict(error).get("code")) for error in to_list(message.get("errors"))]

@@ -6,11 +6,11 @@ that Meta reaches us, upon which a message in doubt would be sent again.
 
 from __future__ import annotations
 
-from sara_whatsapp.webhook.parser import Note, Parsed
+from sara_whatsapp.webhook.parser import IgnoredItem, ParsedWebhook
 
-NOBODY = "0"
+UNUSED_NUMBER_ID = "0"
 
-_ONLY_US = Parsed(notes=(Note("foreign_number", NOBODY, 1),))
+_PROBE_RESULT = ParsedWebhook(notes=(IgnoredItem("foreign_number", UNUSED_NUMBER_ID, 1),))
 # Escaped and spaced as no encoder would write it: whatever reads the body and writes it anew on the way breaks the signature.
 _BODY = (
     r'{"object":"whatsapp_business_account", "entry":[{"id":"0","changes":[{"value":{"messaging_product":"whatsapp",'
@@ -19,11 +19,11 @@ _BODY = (
 )
 
 
-def probe(size: int = 0) -> bytes:
+def build_probe(size: int = 0) -> bytes:
     """The body to post, at least `size` bytes long."""
-    return (_BODY % NOBODY).encode().ljust(size)
+    return (_BODY % UNUSED_NUMBER_ID).encode().ljust(size)
 
 
-def is_probe(parsed: Parsed) -> bool:
+def is_probe(parsed: ParsedWebhook) -> bool:
     """Whether a body held nothing but a probe."""
-    return parsed == _ONLY_US
+    return parsed == _PROBE_RESULT

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
-from sara_openai.responder import OpenAIResponder, _trust
+from sara_openai.responder import OpenAIResponder, _choose_tls
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.refusals import Rejected
 
@@ -535,7 +535,7 @@ def test_certificates_are_read_only_where_they_are_asked_for(url: str, proxies: 
                 patch.delenv(spelling, raising=False)
         for name, proxy in proxies.items():
             patch.setenv(name, proxy)
-        trusted = _trust(url)
+        trusted = _choose_tls(url)
     if reads:
         assert trusted is True, "as the client does by itself"
     else:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sara_whatsapp.webhook.message_types import KINDS
-from sara_whatsapp.webhook.parser import Number, Parsed, parse
+from sara_whatsapp.webhook.message_types import MESSAGE_TYPES
+from sara_whatsapp.webhook.parser import BusinessNumber, ParsedWebhook, parse
 from structlog.testing import capture_logs
 
 from sara import AccountEvent, Identity, IdentityChange, UnparsedPayload, WebhookResult
@@ -19,7 +19,7 @@ from tests.effort import chosen, some_of
 from tests.plugins.whatsapp.hostile import SEEDS, anything, messages, places, put, text, value_at
 from tests.rows import each_row
 
-OURS = Number("whatsapp:109000000000555", "109000000000555", "104000000000777")
+OURS = BusinessNumber("whatsapp:109000000000555", "109000000000555", "104000000000777")
 NOW = 1_795_400_000_000
 Post = Callable[[Any], WebhookResult]
 
@@ -31,7 +31,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def read(document: Any) -> Parsed:
+def read(document: Any) -> ParsedWebhook:
     return parse(json.dumps(document).encode(), OURS, NOW)
 
 
@@ -120,7 +120,7 @@ def test_a_missing_or_absurd_time_becomes_the_time_of_receipt(timestamp: Any) ->
     assert message.at == NOW
 
 
-@each_row("kind", sorted(kind for kind in KINDS if kind.isidentifier()))
+@each_row("kind", sorted(kind for kind in MESSAGE_TYPES if kind.isidentifier()))
 @each_row("own", [None, 1, "x", [], [None], {}, {"type": {}}, {"body": [1]}, {"message": {"type": "edit"}}])
 def test_a_kind_keeps_its_name_and_gets_a_text_though_its_content_is_broken(kind: str, own: Any) -> None:
     (message,) = read(messages({"from": "15550001111", "from_user_id": "US.1", "type": kind, kind: own})).messages

@@ -152,7 +152,7 @@ def test_a_template_is_named_as_it_was_approved() -> None:
     ],
 )
 def test_a_simulator_is_known_by_its_address(url: str, loopback: bool) -> None:
-    assert options(graph_url=url).loopback is loopback
+    assert options(graph_url=url).is_loopback is loopback
 
 
 def test_every_key_is_described_in_the_schema() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from sara_whatsapp.send.payloads import message_body, read_body, typing_body
+from sara_whatsapp.send.payloads import build_message, build_read_mark, build_typing_indicator
 
 from sara import Identity, OutboundMessage, Rejected
 from tests.plugins.whatsapp.schema import faults_of_body
@@ -29,7 +29,7 @@ def part(text: str = "Hello", to: Identity = ANA, **changes: Any) -> OutboundMes
 
 
 def test_a_text_is_addressed_to_the_number_with_a_plus() -> None:
-    assert message_body(part(), "attempt-1") == {
+    assert build_message(part(), "attempt-1") == {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to": "+15550001111",
@@ -40,24 +40,24 @@ def test_a_text_is_addressed_to_the_number_with_a_plus() -> None:
 
 
 def test_a_person_without_a_number_is_addressed_by_user_id_alone() -> None:
-    body = message_body(part(to=Identity(user_id="DE.444")), "a")
+    body = build_message(part(to=Identity(user_id="DE.444")), "a")
     assert body["recipient"] == "DE.444"
     assert "to" not in body
 
 
 def test_a_user_id_is_never_made_into_a_number() -> None:
-    body = message_body(part(to=Identity(user_id="DE.444", phone="DE.444")), "a")
+    body = build_message(part(to=Identity(user_id="DE.444", phone="DE.444")), "a")
     assert (body.get("to"), body["recipient"]) == (None, "DE.444")
 
 
 def test_a_person_of_whom_nothing_is_known_cannot_be_written_to() -> None:
     with pytest.raises(Rejected):
-        message_body(part(to=Identity(username="nox", name="Nox")), "a")
+        build_message(part(to=Identity(username="nox", name="Nox")), "a")
 
 
 def test_an_answer_quotes_the_message_it_answers() -> None:
-    assert message_body(part(reply_to="wamid.1"), "a")["context"] == {"message_id": "wamid.1"}
-    assert "context" not in message_body(part(), "a")
+    assert build_message(part(reply_to="wamid.1"), "a")["context"] == {"message_id": "wamid.1"}
+    assert "context" not in build_message(part(), "a")
 
 
 @each_row(
@@ -65,17 +65,17 @@ def test_an_answer_quotes_the_message_it_answers() -> None:
     [("see https://example.org", True), ("HTTP://example.org", True), ("https://", False), ("mail me@example.org", False)],
 )
 def test_a_preview_is_asked_for_only_where_there_is_a_link(text: str, preview: bool) -> None:
-    assert message_body(part(text), "a")["text"]["preview_url"] is preview
+    assert build_message(part(text), "a")["text"]["preview_url"] is preview
 
 
 @each_row("kind", ["poll", "contacts", "interactive", "", "to", "type"])
 def test_a_kind_that_cannot_be_sent_is_refused(kind: str) -> None:
     with pytest.raises(Rejected, match="cannot send"):
-        message_body(part(kind=kind), "a")
+        build_message(part(kind=kind), "a")
 
 
 def test_a_lone_surrogate_cannot_spoil_the_request() -> None:
-    body = message_body(part("a\ud800b"), "a")
+    body = build_message(part("a\ud800b"), "a")
     assert json.dumps(body, ensure_ascii=False).encode()
     assert body["text"]["body"] == "a\ufffdb"
 
@@ -182,7 +182,7 @@ TABLE: list[tuple[str, dict[str, Any], str, Any]] = [
 @each_row(("kind", "content", "key", "own"), TABLE)
 @each_row("to", [ANA, Identity(user_id="DE.444")])
 def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any], key: str, own: Any, to: Identity) -> None:
-    body = message_body(part(kind=kind, content=content, to=to, reply_to="wamid.1"), "a")
+    body = build_message(part(kind=kind, content=content, to=to, reply_to="wamid.1"), "a")
     assert (body["type"], body[key]) == (key, own)
     assert body["biz_opaque_callback_data"] == "a"
     # A reaction names its message itself, and a template is shown without a quote.
@@ -192,7 +192,7 @@ def test_every_kind_is_said_as_meta_wants_it(kind: str, content: dict[str, Any],
 
 @each_row("kind", ["image", "video", "audio", "document", "sticker"])
 def test_a_file_that_was_uploaded_goes_by_its_id(kind: str) -> None:
-    body = message_body(part("", kind=kind, content={"path": "a/b", "url": "https://x.com/a"}), "a", "1234")
+    body = build_message(part("", kind=kind, content={"path": "a/b", "url": "https://x.com/a"}), "a", "1234")
     assert body[kind] == {"id": "1234"}
     assert faults_of_body(body) == []
 
@@ -223,17 +223,17 @@ def test_a_file_that_was_uploaded_goes_by_its_id(kind: str) -> None:
 )
 def test_what_is_not_whole_is_refused_before_it_leaves(kind: str, content: dict[str, Any]) -> None:
     with pytest.raises(Rejected):
-        message_body(part(kind=kind, content=content), "a")
+        build_message(part(kind=kind, content=content), "a")
 
 
 @each_row("kind", ["text", "buttons", "ask_location", "ask_contact", "link"])
 def test_what_has_no_words_is_refused_before_it_leaves(kind: str) -> None:
     content = {"buttons": [{"id": "y", "title": "Yes"}], "title": "Open", "url": "https://x.com"}
     with pytest.raises(Rejected, match="no text"):
-        message_body(part(" ", kind=kind, content=content), "a")
+        build_message(part(" ", kind=kind, content=content), "a")
 
 
 def test_reading_and_typing_are_told_of_a_message_and_of_no_person() -> None:
-    assert read_body("wamid.1") == {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.1"}
-    assert typing_body("wamid.1") == read_body("wamid.1") | {"typing_indicator": {"type": "text"}}
-    assert faults_of_body(read_body("wamid.1")) == faults_of_body(typing_body("wamid.1")) == []
+    assert build_read_mark("wamid.1") == {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.1"}
+    assert build_typing_indicator("wamid.1") == build_read_mark("wamid.1") | {"typing_indicator": {"type": "text"}}
+    assert faults_of_body(build_read_mark("wamid.1")) == faults_of_body(build_typing_indicator("wamid.1")) == []
