@@ -1,4 +1,4 @@
-"""The WhatsApp channel: Meta's signed webhooks in, Graph API messages out."""
+"""The WhatsApp channel: signed webhooks in, Graph API messages out."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class WhatsAppChannel(Channel):
             ending.push_async_callback(self._uploader.close)
 
     async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
-        """Whether everything at Meta, and the way from there to here, is as it must be."""
+        """Check the settings at Meta and the way of webhooks to SARA."""
         from sara_whatsapp.doctor import run_checks
 
         return await run_checks(self._options, self._context, fix)
@@ -141,7 +141,7 @@ class WhatsAppChannel(Channel):
         )
 
     def _answer_handshake(self, request: Request) -> Response:
-        """Meta's handshake, sent whenever the callback address or the verify token is entered."""
+        """Answer Meta's handshake, sent when the callback address or the verify token is entered."""
         query = request.query
         token = query.get("hub.verify_token", "").encode("utf-8", "replace")
         right = hmac.compare_digest(token, self._verify_token)
@@ -150,14 +150,17 @@ class WhatsAppChannel(Channel):
         return Response(200, query["hub.challenge"].encode("utf-8", "replace"))
 
     def verify(self, request: Request) -> bool:
-        """Tell whether one of the secrets made the signature. Compared as bytes: compare_digest raises for text beyond ASCII."""
+        """Return whether one of the app secrets made the signature.
+
+        Bytes are compared, because compare_digest raises for text beyond ASCII.
+        """
         claimed = request.headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
         signatures = [f"sha256={hmac.new(key, request.body, hashlib.sha256).hexdigest()}".encode() for key in self._keys]
         matches = [hmac.compare_digest(claimed, signature) for signature in signatures]
         return any(matches)  # all were compared first, so that the time taken does not tell which secret was right
 
     def _log_bad_signature(self) -> None:
-        """One line a minute at most: anybody can send us wrong signatures, as fast as they like."""
+        """Log wrong signatures at most once a minute, because anybody can send any number of them."""
         self._bad_signatures += 1
         now = self._clock()
         if self._bad_signatures_logged_at is None or now - self._bad_signatures_logged_at >= _MINUTE_MS:
@@ -202,7 +205,7 @@ class WhatsAppChannel(Channel):
             raise
 
     async def _post_message(self, part: OutboundMessage, attempt_id: str, media_id: str | None) -> SendResult:
-        """Post a part; if its file is refused then once as a document, which may be nearly anything, and at last its words."""
+        """Send a part; if Meta rejects its file, send the file as a document, and if that fails the text alone."""
         try:
             accepted = await self._graph.send(build_message(part, attempt_id, media_id))
             if isinstance(accepted, TemplatePaused):

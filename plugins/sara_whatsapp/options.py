@@ -1,4 +1,4 @@
-"""What a section `plugin: whatsapp` of sara.yaml may hold."""
+"""Options of a channel with `plugin: whatsapp`."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class WhatsAppOptions(Options):
     doubt_timeout: Duration = Field(60_000, description="How long to wait for a receipt that settles such a doubt.")
 
     def advise(self) -> Iterable[Advice]:
-        """Name ids that were taken for one another: all of them are digits."""
+        """Yield advice about ids that were confused with each other: all of them are digits."""
         if len(self.phone_number_id) <= MAX_PHONE_DIGITS:
             remedy = "copy the Phone number ID from WhatsApp > API Setup, where it stands below the number"
             yield Advice("phone_number_id", "looks like a telephone number, and its id is wanted", remedy)
@@ -163,5 +163,5 @@ class WhatsAppOptions(Options):
 
     @property
     def app_secrets(self) -> tuple[Secret, ...]:
-        """Every secret with which a signature may be made."""
+        """The secrets with which a signature may have been made."""
         return self.app_secret if isinstance(self.app_secret, tuple) else (self.app_secret,)

@@ -1,4 +1,4 @@
-"""Meta's Graph API over HTTP: one session, one attempt per call, and a clear word on whether anything left."""
+"""The HTTP client of Meta's Graph API: one session, one attempt per call, and an exact answer to whether a request was sent."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ _NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError
 
 @dataclass(frozen=True, slots=True)
 class GraphResponse:
-    """An HTTP answer, read to its end. `value` is its JSON; None where it is not JSON. `used` is how many percent of the calls that
-    Meta allows in an hour are used up, `rest` how long to call no more."""
+    """An HTTP response, read to its end.
+
+    `value` is its JSON, None if it is not JSON. `used_percent` is the used share of the calls that Meta allows in an hour,
+    `pause_ms` how long no further call should be made.
+    """
 
     status: int
     value: Any
@@ -45,23 +48,26 @@ class GraphResponse:
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """Meta's description of what went wrong; None where there is none."""
+        """Meta's error object; None if there is none."""
         return to_dict(to_dict(self.value).get("error")) or None
 
     def to_error(self) -> SaraError:
-        """What follows from this answer, which is no success."""
+        """Return the exception that an unsuccessful response stands for."""
         return classify_error(self.status, self.error, self.retry_after)
 
 
 @dataclass(frozen=True, slots=True)
 class TemplatePaused(SendResult):
-    """Meta took a template and does not send it yet; `standing` is its word for why."""
+    """The result of a template that Meta accepted but does not send; `template_status` is Meta's reason."""
 
     template_status: str = ""
 
 
 class GraphClient:
-    """Acts for one business number. Never retries: whether to try again is the caller's decision."""
+    """A client that acts for one business number.
+
+    It never retries: that decision belongs to the caller.
+    """
 
     def __init__(
         self,
@@ -81,7 +87,7 @@ class GraphClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the session. No connection is opened yet."""
+        """Create the session, without connecting yet."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEPALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -95,7 +101,7 @@ class GraphClient:
             await session.close()
 
     async def send(self, body: Mapping[str, Any]) -> SendResult:
-        """Post one message. Raises what `Channel.send` promises."""
+        """Send one message. Raises what `Channel.send` promises."""
         now = asyncio.get_running_loop().time()
         if (wait := self._rate_limiter.seconds_until_free(now)) > _MAX_LOCAL_WAIT_S:
             raise NotSent("Too many messages at once for this number.", after=ceil(wait * 1_000), scope="channel")
@@ -112,28 +118,34 @@ class GraphClient:
         raise answer.to_error()
 
     async def send_signal(self, body: Mapping[str, Any]) -> None:
-        """Post what is no message: a read mark, a typing indicator. Raises SaraError where Meta did not take it."""
+        """Send a read mark or a typing indicator. Raises SaraError if Meta did not accept it."""
         answer = await self._post(body, min(_SIGNAL_TIMEOUT_S, self._timeout))
         if answer.status != 200 or answer.error:
             raise answer.to_error()
 
     async def get_node(self, path: str, query: Mapping[str, str] | None = None) -> GraphResponse:
-        """Get what lies at `path` below the API's version, e.g. the node of an object id. Raises NotSent or DeliveryUnknown without an
-        answer."""
+        """Fetch the node at `path` below the API's version.
+
+        Raises NotSent or DeliveryUnknown if no response came.
+        """
         return await self._call("GET", path, self._timeout, params=query)
 
     async def post_setting(self, path: str, fields: Mapping[str, str] | None = None) -> GraphResponse:
-        """Post to what lies at `path`: something is set up, nothing is sent to anybody. Raises NotSent or DeliveryUnknown without an
-        answer."""
+        """Change a setting at `path`, which sends no message.
+
+        Raises NotSent or DeliveryUnknown if no response came.
+        """
         body = json.dumps(fields).encode() if fields else None
         headers = {"Content-Type": "application/json"} if fields else None
         return await self._call("POST", path, self._timeout, data=body, headers=headers)
 
     async def upload(self, file: BinaryIO, mime: str, name: str) -> str:
-        """Give Meta a file; return its media id, with which this number can send it for 30 days. `file` is read in a thread.
+        """Upload a file and return its media id, with which this number can send it for 30 days.
 
+        `file` is read in a thread.
         Raises:
-            NotSent, Refused, Unavailable: as for a message; never DeliveryUnknown, since nothing that a customer sees can have happened.
+            NotSent, Rejected, ChannelUnavailable: as for a message. Never DeliveryUnknown, because an upload is invisible to
+            customers.
         """
         form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime})
         form.add_field("file", file, filename=name, content_type=mime)
@@ -166,7 +178,7 @@ class GraphClient:
         data: bytes | aiohttp.FormData | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> GraphResponse:
-        """One request. Raises NotSent where it cannot have left, DeliveryUnknown where it may have and no answer came."""
+        """Send one request. Raises NotSent if it cannot have left, DeliveryUnknown if it may have and no response came."""
         session = self._session
         if session is None or session.closed:
             raise NotSent("The channel is closed.")
@@ -195,7 +207,7 @@ class GraphClient:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> Milliseconds | None:
-    """The wait that the header of this name asks for, in seconds or until a date, at most an hour; None where it names none."""
+    """Return the wait in a `Retry-After` header, given in seconds or as a date, at most one hour; None if there is none."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         asked = float(text)
@@ -210,7 +222,7 @@ def read_retry_after(headers: Mapping[str, str]) -> Milliseconds | None:
 
 
 def read_usage(headers: Mapping[str, str]) -> tuple[int, Milliseconds]:
-    """What the headers say of the calls that Meta allows: how many percent are used up, and how long it says to wait."""
+    """Return the used share of the allowed calls in percent, and the wait that the headers ask for."""
     used, rest = 0, 0
     for name in _USAGE_HEADERS:
         try:
@@ -246,7 +258,7 @@ def _find_message(value: Any) -> dict[str, Any]:
 
 
 def _read_recipient(value: Any) -> Identity | None:
-    """Whom Meta says that a message went to: their `wa_id` may be another spelling of the number than the one that was given."""
+    """Return the recipient that Meta names: its `wa_id` may spell the number differently from the request."""
     contacts = to_list(to_dict(value).get("contacts"))
     person = read_identity(to_dict(contacts[0])) if len(contacts) == 1 else None
     return person if person is not None and person.nameable else None
@@ -258,7 +270,7 @@ def _read_message_id(value: Any) -> str | None:
 
 
 def hide_token(value: Any, token: str) -> Any:
-    """`value` without the secret `token`: Meta repeats a malformed one in its message."""
+    """Return `value` without the access token, which Meta repeats in its message if the token is malformed."""
     if isinstance(value, str):
         return value.replace(token, "…")
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""What Meta's error codes mean and what follows from each. Pure.
+"""Meta's error codes: their meaning, the remedy, and what SARA does.
 
-The table follows Meta's error code reference of the Cloud API; which action each code calls for is SARA's own reading. Meta
-asks to go by the code alone, since texts, subcodes and HTTP statuses change.
+The table follows Meta's error code reference of the Cloud API; the action of each code is SARA's decision. Meta asks clients to
+rely on the code alone, because texts, subcodes and HTTP statuses change.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ _NO_MEANING = "SARA does not know this code; `sara why` shows what Meta said."
 
 
 class FileRejected(Rejected):
-    """WhatsApp does not take this file, or not as what it was sent as."""
+    """WhatsApp does not accept this file, or not as this kind of message."""
 
 
 class TemplatesThrottled(NotSent):
-    """No template can be sent for a while; anything else can."""
+    """Templates cannot be sent for a while; other messages can."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One row: what to do, what it means, how a person mends it, and how long to wait where waiting helps."""
+    """One row of the table: action, meaning, remedy, and the wait where waiting helps."""
 
     action: Action
     meaning: str
@@ -185,16 +185,16 @@ _NOT_META_STATUSES = frozenset({401, 403, 404, 405, 407})
 
 
 def find_code(code: int | None) -> ErrorCode | None:
-    """The row for a code; None for one that the table does not know."""
+    """Return the row of a code; None if the code is unknown."""
     if code is None:
         return None
     return _MISSING_PERMISSION if 200 <= code <= 299 else CODES.get(code)
 
 
 def classify_error(http_status: int, error: Mapping[str, Any] | None, retry_after: Milliseconds | None = None) -> SaraError:
-    """What follows from an answer that is no success: the exception to raise, not raised.
+    """Return the exception that an unsuccessful response stands for.
 
-    `error` is the `error` object of the answer, None where there is none; `retry_after` is what the header of that name says.
+    `error` is the response's `error` object, None if there is none; `retry_after` is the value of that header.
     """
     code = _read_code(error)
     row = _find_row(error)
@@ -207,7 +207,7 @@ def classify_error(http_status: int, error: Mapping[str, Any] | None, retry_afte
 
 
 def explain_failure(error: Mapping[str, Any]) -> DeliveryFailure:
-    """An element of an `errors` list, as it comes with a message that certainly failed: why, for people, and what follows."""
+    """Return the failure that an element of an `errors` list describes, for a message that certainly was not delivered."""
     code = _read_code(error)
     row = _find_row(error)
     told, details = "unknown" if code is None else str(code), _read_details(row, error)
@@ -222,7 +222,7 @@ def explain_failure(error: Mapping[str, Any]) -> DeliveryFailure:
 
 
 def _find_row(error: Mapping[str, Any] | None) -> ErrorCode | None:
-    """The row for an error; of code 100 there are two."""
+    """Return the row of an error; code 100 has two."""
     code = _read_code(error)
     if error is None or code != 100:
         return find_code(code)
@@ -231,7 +231,7 @@ def _find_row(error: Mapping[str, Any] | None) -> ErrorCode | None:
 
 
 def _find_alert(row: ErrorCode) -> str:
-    """What a person has to be told; nothing of a limit that soon passes by itself."""
+    """Return the remedy to report to the operator; empty for a limit that ends soon without an action."""
     return "" if row.action in ("later_number", "later_app") and (row.after or 0) < _HOUR_MS else row.remedy
 
 
@@ -260,7 +260,7 @@ def _to_exception(row: ErrorCode, text: str, retry_after: Milliseconds | None) -
 def _classify_unknown(
     http_status: int, code: int | None, error: Mapping[str, Any] | None, retry_after: Milliseconds | None
 ) -> SaraError:
-    """An answer that the table does not know: only what certainly names a refusal counts as one."""
+    """Return the exception for an unknown code: only a certain refusal counts as one."""
     text = f"HTTP {http_status}" if code is None else f"{code}: {_NO_MEANING if _read_details(None, error) else _NO_REASON}"
     if http_status == 429:
         return NotSent(text, after=retry_after or _PAUSE_MS, scope="channel")
@@ -276,7 +276,7 @@ def _classify_unknown(
 
 
 def _read_details(row: ErrorCode | None, error: Mapping[str, Any] | None) -> str:
-    """Meta's own words, which may repeat a number and a text; those about a token can repeat the token, and are dropped."""
+    """Return Meta's message, which may quote a phone number or a text; empty for token errors, which may quote the token."""
     said = "" if error is None or (row is not None and row.action == "config_token") else _quote_meta(error)
     return f"Meta: {said}" if said else ""
 

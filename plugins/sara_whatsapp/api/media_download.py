@@ -1,4 +1,4 @@
-"""Fetching the files that customers send: two steps, and the access token is shown to nobody but Meta."""
+"""Downloads the files that customers send, in two steps; the access token is shown to Meta's hosts only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class MediaDownloader:
-    """Fetches files from Meta's hosts; where `graph_url` is `loopback`, from that simulator and from nowhere else."""
+    """Downloads files from Meta's hosts, or from the simulator only if the Graph API is one (`is_loopback`)."""
 
     def __init__(self, graph: GraphClient, graph_url: str, phone_number_id: str, token: Secret, *, is_loopback: bool) -> None:
         self._graph = graph
@@ -47,7 +47,7 @@ class MediaDownloader:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the session. No connection is opened yet."""
+        """Create the session, without connecting yet."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, socket_factory=_make_socket_factory(self._simulator_origin)),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -65,7 +65,7 @@ class MediaDownloader:
             await session.close()
 
     async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file. Raises what `Channel.fetch` promises."""
+        """Yield the bytes of a file. Raises what `Channel.fetch` promises."""
         response = await self._open(attachment)
         outcome: SaraError
         try:
@@ -83,8 +83,11 @@ class MediaDownloader:
         raise outcome
 
     async def _open(self, attachment: Attachment) -> aiohttp.ClientResponse:
-        """The answer whose body is the file. An address that has grown old is replaced once; whatever is wrong with the one that
-        came with the message, the id leads to the file."""
+        """Return the response whose body is the file.
+
+        The address that came with the message is tried first; if it fails, the address is looked up by media id, twice if it has
+        expired meanwhile.
+        """
         hint = self._allowed(attachment.url) if attachment.url else None
         if hint is not None and (response := await self._try_hint(hint, attachment.mime)) is not None:
             return response
@@ -102,7 +105,7 @@ class MediaDownloader:
         raise RetryLater(f"Meta's file host answered {status}.")
 
     async def _try_hint(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
-        """The answer at the address that came with the message, if the file is there."""
+        """Return the response at the address that came with the message; None if the file is not there."""
         try:
             response = await self._get(hint)
         except SaraError:
@@ -114,7 +117,7 @@ class MediaDownloader:
         return None
 
     async def _look_up_url(self, reference: str) -> URL:
-        """Where the file lies just now, by its media id."""
+        """Return the current address of a file, looked up by media id."""
         if not _REFERENCE.fullmatch(reference):
             raise GiveUp("What names the file is no media id.")
         outcome: SaraError
@@ -140,7 +143,7 @@ class MediaDownloader:
         return allowed
 
     async def _get(self, url: URL) -> aiohttp.ClientResponse:
-        """Ask for `url`, following redirects between Meta's own hosts. The token stays with the host that was named first."""
+        """Request `url` and follow redirects between Meta's hosts; the token is sent to the first host only."""
         origin = url.origin()
         for _ in range(_MAX_HOPS):
             headers = {"Authorization": f"Bearer {self._token.reveal()}"} if url.origin() == origin else {}
@@ -174,7 +177,7 @@ class MediaDownloader:
         raise outcome
 
     def _allowed(self, text: str, base: URL | None = None) -> URL | None:
-        """`text` as an address that may be asked for and shown the token, as it stands; None for any other."""
+        """Return `text` as an address that may receive the token; None for any other address."""
         if not _PLAIN.fullmatch(text):
             return None
         try:
@@ -197,8 +200,10 @@ _TOO_LARGE = f"The file is larger than {MAX_FILE_BYTES // 1_000_000} MB."
 
 
 def _to_fetch_error(failure: SaraError) -> SaraError:
-    """What a failed question about a file means to whoever wants to read it. A token that is no good is found out by the
-    sending of messages; here it is a reason to wait."""
+    """Return the exception of `fetch` for a failed lookup.
+
+    An invalid token is a reason to wait here: the sending of messages reports it.
+    """
     if isinstance(failure, NotSent):
         return RetryLater(str(failure), after=failure.after)
     if isinstance(failure, ChannelUnavailable | DeliveryUnknown):
@@ -207,8 +212,10 @@ def _to_fetch_error(failure: SaraError) -> SaraError:
 
 
 def _make_socket_factory(simulator: URL | None) -> Callable[[tuple[Any, ...]], socket.socket]:
-    """Makes sockets, but none to an address that is not public, or not the simulator's: a name is no proof of where it leads.
-    Checked here, at the address that is dialled, since a name asked for twice may lead to two places."""
+    """Return a socket factory that refuses addresses that are not public, or not the simulator's.
+
+    The check is made on the address that is dialled, because a host name may resolve to another address each time.
+    """
 
     def make(dialled: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, (host, port, *_) = dialled
@@ -221,7 +228,7 @@ def _make_socket_factory(simulator: URL | None) -> Callable[[tuple[Any, ...]], s
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address belongs to one host on the internet; also judged by the address that is wrapped in it."""
+    """Return whether an address is a public unicast address, judged also by an IPv4 address that it contains."""
     if isinstance(address, IPv6Address):
         wrapped = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped or address.sixtofour
         if wrapped is not None:

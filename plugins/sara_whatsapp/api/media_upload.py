@@ -1,4 +1,4 @@
-"""Giving Meta the files that we send: which there may be, what they are, and no upload twice."""
+"""Uploads the files that SARA sends: which are allowed, of which type they are, and each one only once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _UNKNOWN_MIME = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file that may be sent. `changed` is when it was last written, in nanoseconds."""
+    """A file that may be sent; `modified_ns` is its modification time in nanoseconds."""
 
     path: Path
     mime: str
@@ -70,7 +70,7 @@ class WrittenFile:
 
     @property
     def data(self) -> bytes:
-        """Its bytes. The sign at the beginning tells telephones that guess how it is written."""
+        """The encoded text, with a byte order mark, by which telephones detect the encoding."""
         return scrub(self.text).encode("utf-8-sig")
 
 
@@ -78,7 +78,7 @@ File: TypeAlias = LocalFile | WrittenFile
 
 
 class MediaUploader:
-    """Uploads files out of `folder`, and texts as files, and remembers under which id Meta has them."""
+    """Uploads files of `folder`, and texts as files, and caches their media ids."""
 
     def __init__(self, graph: GraphClient, folder: Path, *, wait_s: float = _UPLOAD_WAIT_S) -> None:
         self._graph = graph
@@ -89,18 +89,18 @@ class MediaUploader:
         self._gate = asyncio.Semaphore(_MAX_CONCURRENT_UPLOADS)
 
     async def close(self) -> None:
-        """End what is still being uploaded."""
+        """Cancel unfinished uploads."""
         running, self._running = list(self._running.values()), {}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
     async def prepare(self, part: OutboundMessage) -> tuple[OutboundMessage, str | None]:
-        """`part` in a form in which Meta takes its file, and Meta's id of that file; None where it has none of ours.
+        """Return `part` as a kind that Meta accepts for its file, and the file's media id; None if it has no local file.
 
         Raises:
-            Rejected: there is no such file for us to send, or it is too large.
-            NotSent, Unavailable: as for a message. The conversation waits while an upload takes its time.
+            Rejected: the file does not exist in the media folder, or is too large.
+            NotSent, ChannelUnavailable: as for a message. The conversation waits while an upload takes its time.
         """
         content = part.content
         if content.get("written"):
@@ -115,11 +115,11 @@ class MediaUploader:
         return replace(part, kind=kind, content=content), await self._upload_once(file)
 
     def forget(self, media_id: str) -> None:
-        """Meta did not take a message with this file: next time it is uploaded anew."""
+        """Remove a media id from the cache, because Meta refused a message with it."""
         self._media_ids = {file: known for file, known in self._media_ids.items() if known[0] != media_id}
 
     async def _upload_once(self, file: File) -> str:
-        """Meta's id of the file. Who asks while it is being uploaded waits for the same upload, or comes again later."""
+        """Return the media id of a file; concurrent callers share one upload and return later if it takes long."""
         now = asyncio.get_running_loop().time()
         known, until = self._media_ids.get(file, ("", now))
         if now < until:
@@ -154,7 +154,7 @@ class MediaUploader:
                 await asyncio.to_thread(handle.close)
 
     def _evict_cache(self) -> None:
-        """Keep what is remembered within bounds."""
+        """Remove the oldest entries and finished uploads above the limit."""
         while len(self._media_ids) >= _MAX_CACHED_FILES:
             del self._media_ids[next(iter(self._media_ids))]
         if len(self._running) >= _MAX_CACHED_FILES:
@@ -165,8 +165,10 @@ class MediaUploader:
 
 
 def choose_kind(kind: str, file: LocalFile) -> str:
-    """The kind as which a file can be sent: its own, or a document, which may be nearly anything; what is no sticker may be an
-    image. Raises Rejected where it is empty, or too large for all of them."""
+    """Return the kind as which a file can be sent: its own, `image` for a sticker that is none, or `document`.
+
+    Raises Rejected if it is empty or too large for each of them.
+    """
     if not file.size:
         raise Rejected("The file to send is empty.")
     for form in (kind, "image") if kind == "sticker" else (kind,):
@@ -179,11 +181,11 @@ def choose_kind(kind: str, file: LocalFile) -> str:
 
 
 def inspect_file(folder: Path, path: str, mime: str = "", name: str = "") -> LocalFile:
-    """What lies at `path` below `folder`. Blocks.
+    """Return the properties of the file at `path` below `folder`. Blocks.
 
     Raises:
-        Rejected: it is not below `folder`, wherever links lead, or is no file.
-        NotSent: it cannot be read now.
+        Rejected: the path leads out of `folder`, also through links, or is no file.
+        NotSent: the file cannot be read at the moment.
     """
     try:
         root = folder.resolve(strict=True)
@@ -210,7 +212,7 @@ def _open_regular_file(path: Path) -> BinaryIO:
 
 
 def _detect_mime(head: bytes, claimed: str, name: str) -> str:
-    """The file's type: what its first bytes say, for Meta compares; else what it is called."""
+    """Return the file's type by its first bytes, which Meta compares, else by its claimed type or its name."""
     claimed = claimed.strip().lower()
     claimed = claimed if _MIME.fullmatch(claimed) else ""
     if head[4:8] == b"ftyp":  # the same container for sound and pictures

@@ -1,4 +1,4 @@
-"""How fast messages may leave, kept here so that Meta never has to refuse. Moments and lengths of time are seconds."""
+"""Rate limits of messages, kept locally so that Meta does not have to refuse. All times are in seconds."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _CLEANUP_SIZE = 1_024
 
 
 class RateLimiter:
-    """Spreads calls so that they stay within `per_second`; short bursts pass at once."""
+    """Spreads calls evenly at `per_second`, with short bursts allowed."""
 
     def __init__(self, per_second: float) -> None:
         self._interval_s = 1 / per_second
         self._next_at = float("-inf")
 
     def seconds_until_free(self, now: float) -> float:
-        """How many seconds away the next free moment is."""
+        """Return the seconds until the next free slot."""
         return max(0.0, max(self._next_at + self._interval_s, now - _BURST_S) - now)
 
     def reserve(self, now: float) -> float:
-        """Take the next free moment; return how many seconds away it is."""
+        """Reserve the next free slot and return the seconds until then."""
         self._next_at = max(self._next_at + self._interval_s, now - _BURST_S)
         return max(0.0, self._next_at - now)
 
 
 class PairRateLimiter:
-    """Keeps each pair of business and customer within `burst` messages at once and one per `gap` after that."""
+    """Limits each pair of business and customer to a burst of messages and one per interval after that."""
 
     def __init__(self, interval_s: float = PAIR_INTERVAL_S, burst: int = PAIR_BURST) -> None:
         self._interval_s = interval_s
@@ -40,11 +40,11 @@ class PairRateLimiter:
         self._cleanup_size = _CLEANUP_SIZE
 
     def __len__(self) -> int:
-        """How many pairs are remembered."""
+        """Return the number of pairs with a recent message."""
         return len(self._paid_at)
 
     def take(self, pair: str, now: float) -> float:
-        """Count a message to `pair` now and return 0; or count nothing and return in how many seconds there is room for one."""
+        """Count a message to `pair` and return 0; or count nothing and return the seconds until one is allowed."""
         paid = max(self._paid_at.get(pair, now), now)
         wait = paid - now - (self._burst - 1) * self._interval_s
         if wait > 0:

@@ -1,4 +1,4 @@
-"""The live checks of `sara doctor` for a WhatsApp number, and what `--fix` mends."""
+"""The checks of `sara doctor` for a WhatsApp number, and the repairs of `--fix`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TERMS = CheckResult(
 
 
 async def run_checks(options: WhatsAppOptions, context: Context, fix: bool) -> list[CheckResult]:
-    """Ask Meta about the token, the number, the account and where events go, and try the public address ourselves."""
+    """Check the token, the number, the account and the webhook settings at Meta, and request the public address."""
     address = None if context.public_url is None else context.public_url + options.webhook
     async with GraphQueries(options, context.state, context.clock) as graph:
         answers = await graph.ask(fresh=fix or _is_in_trouble(context))
@@ -31,14 +31,17 @@ async def run_checks(options: WhatsAppOptions, context: Context, fix: bool) -> l
 
 
 def _is_in_trouble(context: Context) -> bool:
-    """Whether the daemon has met something that keeps this channel from working: then no former answer of Meta's counts."""
+    """Return whether the channel has an error at the moment, so that cached answers of Meta must not be used."""
     return any(problem.severity == "error" and context.name in problem.key.split(":") for problem in context.problems)
 
 
 async def _repair(
     graph: GraphQueries, options: WhatsAppOptions, context: Context, answers: Mapping[str, GraphAnswer], address: str | None
 ) -> list[CheckResult]:
-    """What was mended. An app has one callback: of two channels that want two addresses for it the first gets its own."""
+    """Repair the settings at Meta and return the results.
+
+    An app has one callback address: of two channels with different addresses the first one's is set.
+    """
     first = context.once(("callback", options.app_id), lambda: address)
     repaired = await repair.apply_repairs(graph, options, answers, address if first == address else None)
     if first != address:
@@ -72,13 +75,13 @@ def _check_account(
 def _mark_cached(
     answers: Mapping[str, GraphAnswer], names: Iterable[str], findings: Iterable[CheckResult]
 ) -> Iterable[CheckResult]:
-    """Mark findings that rest upon what a former run heard."""
+    """Mark results that rest on answers of an earlier run."""
     cached = any(answers[name].cached for name in names if name in answers)
     return [replace(finding, cached=True) for finding in findings] if cached else findings
 
 
 def _check_graph_api(answers: Mapping[str, GraphAnswer]) -> CheckResult | None:
-    """One finding instead of many where Meta answered nothing at all."""
+    """Return a single result if Meta answered no query at all, else None."""
     if any(answer.status for answer in answers.values()):
         return None
     answer = next(iter(answers.values()))

@@ -1,4 +1,4 @@
-"""What Meta says about the token and the number, as findings. Pure."""
+"""Checks of the access token and the number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _BANNED_STATUSES = frozenset({"BANNED", "RESTRICTED"})
 
 
 def report_failed_query(check: str, answer: GraphAnswer, subject: str, not_found_remedy: str) -> CheckResult:
-    """The finding for a question that got no good answer. `what` it was about; `gone` is the remedy where Meta does not know it."""
+    """Return the result for a query without a usable answer.
+
+    `subject` is what was asked about, `not_found_remedy` the remedy if Meta does not know it.
+    """
     if answer.status == 0:
         return CheckResult(
             check, "bad", f"Meta could not be asked about {subject}: {answer.problem}", answer.remedy or REACH_REMEDY
@@ -54,7 +57,7 @@ def report_failed_query(check: str, answer: GraphAnswer, subject: str, not_found
 
 
 def report_missing_option(check: str, option: str, subject: str) -> CheckResult:
-    """The finding for what cannot be looked at, because the file does not say enough."""
+    """Return the result for a check that needs an option that is not set."""
     return CheckResult(
         check, "warning", f"Without `{option}` it cannot be checked {subject}.", f"Add {option} to this channel in sara.yaml."
     )
@@ -64,7 +67,7 @@ def report_missing_option(check: str, option: str, subject: str) -> CheckResult:
 
 
 def check_token(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], now: Instant) -> list[CheckResult]:
-    """Whether the token works, whose it is, for how long, and for what."""
+    """Check the token's validity, owner, expiry and permissions."""
     refused = any(answer.is_token_rejected for name, answer in answers.items() if name not in ("token", "subscriptions"))
     if (answer := answers.get("token")) is None:
         missing = report_missing_option("token", "app_id", "whose the access token is, how long it lasts and what it may do")
@@ -175,7 +178,7 @@ def _check_permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Ite
 
 
 def check_number(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
-    """Whether there is such a number, and how it stands with Meta."""
+    """Check that the number exists, and its state at Meta."""
     answer = answers["number"]
     if not answer.is_ok:
         not_found_remedy = "Compare phone_number_id with WhatsApp > API Setup: it is an id, not the phone number. Assign the account to the system user."
@@ -273,7 +276,7 @@ def _find_field(answers: Mapping[str, GraphAnswer], name: str) -> Any:
 
 
 def check_sending(answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
-    """Whether Meta would let a message out, and what is in its way."""
+    """Check whether Meta allows sending, and list the obstacles."""
     answer = answers.get("health_status")
     if answer is None or not answers["number"].is_ok:
         return []
@@ -311,7 +314,7 @@ def _to_one_line(value: Any) -> str:
 
 
 def _read_time(value: Any) -> int:
-    """Unix seconds; 0 where there are none."""
+    """Return Unix seconds; 0 if the value is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**11 else 0
 
 

@@ -1,4 +1,4 @@
-"""What `sara doctor` asks Meta, each thing once, and the memory that keeps runs in a row from using up Meta's limits."""
+"""The queries of `sara doctor` to Meta, with a cache that protects Meta's rate limits from repeated runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TOKEN_ACTIONS = ("config_token",)
 
 @dataclass(frozen=True, slots=True)
 class GraphQuery:
-    """A GET below the API's version; `as_app` says that the app asks, not the access token."""
+    """A GET below the API's version; `as_app` uses the app's token instead of the access token."""
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class GraphQuery:
 
 @dataclass(frozen=True, slots=True)
 class GraphAnswer:
-    """What came back. `status` is 0 where nothing did; then `trouble` says why."""
+    """The answer to a query. `status` is 0 if none came; then `problem` says why."""
 
     status: int
     value: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class GraphAnswer:
 
     @property
     def error(self) -> dict[str, Any]:
-        """Meta's description of what went wrong; empty where there is none."""
+        """Meta's error object; empty if there is none."""
         return to_dict(self.value.get("error"))
 
     @property
@@ -77,18 +77,18 @@ class GraphAnswer:
 
     @property
     def error_code(self) -> ErrorCode | None:
-        """What is known of the code."""
+        """The row of the error code; None if the code is unknown."""
         return find_code(self.code)
 
     @property
     def is_token_rejected(self) -> bool:
-        """Whether it was the token that Meta did not like."""
+        """Whether Meta rejected the token."""
         return not self.is_ok and (
             self.status == 401 or (self.error_code is not None and self.error_code.action in _TOKEN_ACTIONS)
         )
 
     def reason(self) -> str:
-        """Why there is no good answer, for people."""
+        """Return why there is no usable answer, as a sentence."""
         if self.problem:
             return self.problem
         if self.error_code is not None and self.code != 100:
@@ -101,7 +101,7 @@ class GraphAnswer:
 
 
 def build_queries(options: WhatsAppOptions) -> dict[str, GraphQuery]:
-    """What there is to ask, by name, as far as the file holds the ids for it."""
+    """Return the queries by name, as far as the options hold the ids that they need."""
     node = options.phone_number_id
     queries = {"number": GraphQuery(node, {"fields": _NUMBER_FIELDS})}
     # One by one: a field that Meta does not know makes the whole answer an error.
@@ -119,7 +119,7 @@ def build_queries(options: WhatsAppOptions) -> dict[str, GraphQuery]:
 
 
 class GraphQueries:
-    """Asks and changes, as the access token and as the app. Use as an async context manager."""
+    """Queries and changes settings, as the access token and as the app. Use it as an async context manager."""
 
     def __init__(self, options: WhatsAppOptions, state: Path, clock: Clock) -> None:
         self._options = options
@@ -149,8 +149,10 @@ class GraphQueries:
         await self._stack.aclose()
 
     async def ask(self, names: Iterable[str] | None = None, *, fresh: bool = False) -> dict[str, GraphAnswer]:
-        """Ask everything, or what is named, at the same time. Unless it is to be asked `anew`, an answer of the last minutes is
-        taken instead, and where Meta's limit is near any that there is."""
+        """Send all queries, or those named, at the same time.
+
+        Unless `fresh`, recent answers come from the cache; near Meta's rate limit older ones do, too.
+        """
         queries = build_queries(self._options)
         wanted = {name: queries[name] for name in (names or queries) if name in queries}
         now = self._clock()
@@ -165,7 +167,7 @@ class GraphQueries:
         return answers
 
     async def post_setting(self, path: str, fields: Mapping[str, str] | None = None, *, as_app: bool = False) -> GraphAnswer:
-        """Set something up."""
+        """Change a setting at Meta."""
         try:
             return self._to_answer(await self._clients[as_app].post_setting(path, fields))
         except SaraError as error:
@@ -186,14 +188,14 @@ def _skip_query(pause_ms: Milliseconds) -> GraphAnswer:
 
 
 class AnswerCache:
-    """The latest answers, in a file that holds no secret. They are for one set of ids and credentials alone."""
+    """A cache of answers in a file without secrets, valid for one set of ids and credentials."""
 
     def __init__(self, path: Path, key: str) -> None:
         self._path = path
         self._key = key
 
     def recall(self, now: Instant) -> dict[str, GraphAnswer]:
-        """What was heard a short while ago."""
+        """Return the answers that are recent enough."""
         found, paused_until = self._read()
         max_age_ms = MAX_CACHE_AGE_MS if now < paused_until else CACHE_MS
         return {
@@ -203,7 +205,7 @@ class AnswerCache:
         }
 
     def pause_left_ms(self, now: Instant) -> Milliseconds:
-        """How long Meta is not to be asked, because its limit is near."""
+        """Return how long Meta should not be asked, because its rate limit is near."""
         return max(0, self._read()[1] - now)
 
     def _read(self) -> tuple[dict[str, GraphAnswer], Instant]:
@@ -223,7 +225,7 @@ class AnswerCache:
             return {}, 0
 
     def keep(self, answers: Mapping[str, GraphAnswer], now: Instant) -> None:
-        """Remember what was answered. Without a state directory nothing is remembered."""
+        """Store answers; without a state directory nothing is stored."""
         # What a former run heard beside this stays: it may be needed.
         former, paused_until = self._read()
         answer = {
@@ -239,7 +241,7 @@ class AnswerCache:
 
 
 def _digest_credentials(options: WhatsAppOptions) -> str:
-    """Tells one set of ids and credentials from another, and nothing about them."""
+    """Return a digest that identifies a set of ids and credentials without revealing it."""
     template = options.template.name if options.template else ""
     told = [
         options.graph_url,

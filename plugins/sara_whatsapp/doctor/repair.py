@@ -1,4 +1,4 @@
-"""What `sara doctor --fix` changes at Meta: that the account's events go to the app, and the app's to us."""
+"""The repairs of `sara doctor --fix`: the account's subscription and the app's callback address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGED_QUERIES = ("subscribed", "subscriptions", "webhook_configuration")
 async def apply_repairs(
     graph: GraphQueries, options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], address: str | None
 ) -> list[CheckResult]:
-    """Change what is wrong and nothing else; what was done, and what could not be."""
+    """Correct wrong settings, leave all others unchanged, and return what was done and what failed."""
     found = []
     if (listing := answers.get("subscribed")) is not None and is_subscribed(options, listing) is False:
         found.append(await _subscribe(graph, options))

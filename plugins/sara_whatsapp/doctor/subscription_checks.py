@@ -1,4 +1,4 @@
-"""Where Meta sends what customers write, as findings. Pure."""
+"""Checks of where Meta delivers webhooks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ACCOUNT_REMEDY = "Compare business_account_id with WhatsApp > API Setup; the to
 
 
 def check_account(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> CheckResult:
-    """Whether the number belongs to the account."""
+    """Check that the number belongs to the account."""
     if (answer := answers.get("numbers")) is None:
         return report_missing_option(
             "account", "business_account_id", "whether the number belongs to the account, and events are sent from it"
@@ -53,12 +53,12 @@ def check_account(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) 
 
 
 def is_subscribed(options: WhatsAppOptions, answer: GraphAnswer) -> bool | None:
-    """Whether the app gets this account's events; None where that cannot be told."""
+    """Return whether the app is subscribed to the account; None if that is unknown."""
     return options.app_id in _list_apps(answer) if answer.is_ok and options.app_id else None
 
 
 def check_subscription(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> CheckResult | None:
-    """Whether the account's events go to the app at all."""
+    """Check that the account's events are delivered to the app."""
     if (answer := answers.get("subscribed")) is None:
         return None
     if not answer.is_ok:
@@ -90,7 +90,7 @@ def check_subscription(options: WhatsAppOptions, answers: Mapping[str, GraphAnsw
 
 
 def find_callback(answer: GraphAnswer) -> tuple[str, set[str]] | None:
-    """The app's callback address and fields; None where it has none that is active."""
+    """Return the app's active callback address and its fields; None if there is none."""
     for each in map(to_dict, to_list(answer.value.get("data"))):
         if to_text(each.get("object")) == ACCOUNT_OBJECT and each.get("active") is not False:
             fields = {to_text(to_dict(field).get("name")) or to_text(field) for field in to_list(each.get("fields"))}
@@ -99,7 +99,7 @@ def find_callback(answer: GraphAnswer) -> tuple[str, set[str]] | None:
 
 
 def check_callback(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], address: str | None) -> list[CheckResult]:
-    """Whether the app hands its events to us, and which."""
+    """Check that the app delivers its events to SARA, and which fields."""
     if (answer := answers.get("subscriptions")) is None:
         return [report_missing_option("callback", "app_id", "where Meta delivers events")]
     if answer.status and not answer.is_ok:
@@ -156,7 +156,7 @@ def _check_callback_fields(fields: set[str]) -> CheckResult:
 
 
 def find_override(answers: Mapping[str, GraphAnswer]) -> tuple[str, str] | None:
-    """The override that is in force, as (of what, address); None where there is none or none can be seen."""
+    """Return the override in force, as (level, address); None if there is none or none is visible."""
     answer = answers.get("webhook_configuration")
     configured = to_dict(answer.value.get("webhook_configuration")) if answer is not None and answer.is_ok else {}
     for level, others_text in (("phone_number", "the phone number"), ("whatsapp_business_account", "the business account")):
@@ -171,7 +171,7 @@ def find_override(answers: Mapping[str, GraphAnswer]) -> tuple[str, str] | None:
 
 
 def check_overrides(answers: Mapping[str, GraphAnswer], address: str | None) -> Iterator[CheckResult]:
-    """Whether somebody sends messages elsewhere before the app's own address counts."""
+    """Check that no override delivers messages to another address."""
     if (found := find_override(answers)) is None:
         if any(name in answers and answers[name].is_ok for name in ("webhook_configuration", "subscribed")):
             yield CheckResult("overrides", "good", "No other address stands above the app's.")
@@ -194,7 +194,7 @@ def check_overrides(answers: Mapping[str, GraphAnswer], address: str | None) -> 
 
 
 def is_same_url(one: str, other: str) -> bool:
-    """Whether two addresses are one; the listener takes a path with or without a slash at its end."""
+    """Return whether two addresses are equal, with or without a slash at the end."""
     return _normalise_url(one) == _normalise_url(other)
 
 
@@ -208,6 +208,6 @@ def _normalise_url(url: str) -> tuple[Any, ...]:
 
 
 def _list_apps(answer: GraphAnswer) -> dict[str, str]:
-    """The subscribed apps' names by their ids."""
+    """Return the names of the subscribed apps by id."""
     nodes = [to_dict(each.get("whatsapp_business_api_data")) or each for each in map(to_dict, to_list(answer.value.get("data")))]
     return {to_text(node.get("id")): to_text(node.get("name")) for node in nodes}

@@ -1,4 +1,4 @@
-"""Whether Meta would send the template that the file names, as a finding. Pure."""
+"""Checks of the configured template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PENDING_STATUSES = frozenset({"PENDING", "IN_APPEAL"})
 
 
 def check_template(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
-    """Whether the template is there in its language, approved, and takes what the file gives it."""
+    """Check that the template exists in its language, is approved, and fits the configured parameters."""
     wanted = options.template
     if wanted is None:
         return []
@@ -60,7 +60,7 @@ def _check_status(wanted: TemplateOptions, node: Mapping[str, Any]) -> CheckResu
 
 
 def _check_parameters(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[CheckResult]:
-    """What the template has places for and the file does not fill: Meta refuses such a send."""
+    """Check that the options fill every placeholder of the template, because Meta refuses it otherwise."""
     parts = {to_text(part.get("type")).upper(): part for part in map(to_dict, to_list(node.get("components")))}
     places = list(dict.fromkeys(_PLACEHOLDER.findall(to_text(to_dict(parts.get("BODY")).get("text")))))
     if [place for place in places if not place.isdecimal()]:

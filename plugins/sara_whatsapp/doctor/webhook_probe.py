@@ -1,4 +1,4 @@
-"""The way in, tried from the outside with requests of our own: what Meta sends when it verifies, and when somebody writes."""
+"""Requests the public address as Meta does: the handshake and signed events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BODY_REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class ProbeResponse:
-    """An HTTP answer, as far as it matters."""
+    """The parts of an HTTP response that the probe needs."""
 
     status: int
     body: bytes
@@ -41,7 +41,7 @@ class ProbeResponse:
 
 
 async def probe_webhook(options: WhatsAppOptions, address: str) -> list[CheckResult]:
-    """Try the public address: Meta's handshake, a signed event, a wrongly signed one, and a large one."""
+    """Request the public address with the handshake, a signed event, a wrongly signed event and a large event."""
     found = _check_https(options, address)
     # Nothing of ours is remembered from one request to the next: each arrives as Meta's do.
     connector = aiohttp.TCPConnector(force_close=True)
@@ -119,7 +119,7 @@ class _WebhookProbe:
         )
 
     def _report_unexpected(self, check: str, reply: ProbeResponse) -> CheckResult:
-        """What an answer says that no SARA gives."""
+        """Return the result for a response that SARA never gives."""
         state: Literal["bad"] = "bad"
         where = f"{self._address} answers {reply.status}"
         if 300 <= reply.status < 400:

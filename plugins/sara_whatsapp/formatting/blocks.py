@@ -1,4 +1,4 @@
-"""What stands below one another: paragraphs, headings, lists, quotes and code. Pure."""
+"""Writes block elements: paragraphs, headings, lists, quotes and code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TASK = re.compile(r"\[([ xX])\](?=\s|$)")
 
 
 class BlockWriter:
-    """Writes block after block. `depth` counts the lists around a block."""
+    """Writes one block after the other; `depth` counts the lists around a block."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
 
     def blocks(self, tokens: Sequence[Token], depth: int = 0, *, quoted: bool = False) -> str:
-        """The text of a run of blocks, with free lines where the writer left them. `quoted` blocks stand behind a quote's mark."""
+        """Return the text of a sequence of blocks, with the source's blank lines. `quoted` blocks stand in a quote."""
         page, apart = "", False
         for token, inner in _group_tokens(tokens):
             apart = apart or token.type == "hr" or self._is_after_blank_line(token)
@@ -35,7 +35,7 @@ class BlockWriter:
         return page
 
     def _is_after_blank_line(self, token: Token) -> bool:
-        """Whether the writer left a line free before this. A chat keeps line breaks as they were typed."""
+        """Return whether a blank line precedes the token, because a chat keeps line breaks as they were typed."""
         return bool(token.map and token.map[0] and not self._lines[token.map[0] - 1].strip("> \t"))
 
     def _block(self, token: Token, inner: Sequence[Token], depth: int, quoted: bool) -> str:
@@ -101,7 +101,7 @@ class BlockWriter:
 
 
 def _group_tokens(tokens: Sequence[Token]) -> Iterator[tuple[Token, Sequence[Token]]]:
-    """Each token of the outermost level with the tokens inside it."""
+    """Yield each token of the outermost level with the tokens inside it."""
     start = 0
     while start < len(tokens):
         token, end = tokens[start], start
@@ -128,7 +128,7 @@ def _write_fence(token: Token, quoted: bool) -> str:
 
 
 def _replace_task_box(item: Sequence[Token]) -> None:
-    """Make the `[ ]` or `[x]` of a task a box."""
+    """Replace the `[ ]` or `[x]` of a task by a box character."""
     children = item[1].children if len(item) > 1 and item[0].type == "paragraph_open" else None
     if children and children[0].type == "text":
         content = children[0].content

@@ -1,4 +1,4 @@
-"""Which emphasis was meant: a parser sees it in sums, in words and in faces too. Pure."""
+"""Separates intended emphasis from marks in sums, words and emoticons that a Markdown parser also takes for emphasis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resolve_emphasis(tokens: Sequence[Token]) -> list[Token]:
-    """The tokens with emphasis that nobody meant turned back into its characters, and emphasis inside a word removed."""
+    """Return the tokens with unintended emphasis turned back into characters, and emphasis inside a word removed."""
     tokens = [token for token in tokens if token.type != "text" or token.content]
     open_at: list[int] = []
     removed: set[int] = set()
@@ -55,7 +55,7 @@ def _has_content(token: Token, *, lone: bool) -> bool:
 
 
 def _find_edge(tokens: Sequence[Token], index: int, side: int) -> str:
-    """The character that a mark touches; empty at an end of the text or next to another mark."""
+    """Return the character that a mark touches; empty at an end of the text or next to another mark."""
     if not 0 <= index < len(tokens) or tokens[index].type != "text":
         return ""
     return tokens[index].content[side]

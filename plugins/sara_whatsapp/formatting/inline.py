@@ -1,4 +1,4 @@
-"""What stands on a line: words, links, pictures and tags. Pure."""
+"""Writes inline elements: words, links, images and tags."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORD_TAGS = re.compile(
 
 
 def write_marked(tokens: Sequence[Token] | None, *marks: str) -> str:
-    """The text with its marks, all of it within `marks`. It may have several lines, none of them empty."""
+    """Return the text with its marks, all of it within `marks`. It may have several lines, none of them empty."""
     lines: list[list[Run]] = [[]]
     for text, active in _list_runs(tokens or (), frozenset(marks)):
         first, *more = text.split("\n")
@@ -43,12 +43,12 @@ def write_marked(tokens: Sequence[Token] | None, *marks: str) -> str:
 
 
 def write_plain(tokens: Sequence[Token]) -> str:
-    """The text without marks, on one line."""
+    """Return the text without marks, on one line."""
     return join_lines("".join(run.text for run in _list_runs(tokens)))
 
 
 def join_lines(text: str) -> str:
-    """Several lines as one."""
+    """Return several lines as one."""
     return " ".join(text.split("\n")).strip()
 
 
@@ -83,7 +83,7 @@ def _list_runs(tokens: Sequence[Token], marks: frozenset[str] = frozenset()) -> 
 
 
 def _mark_text(text: str, marks: frozenset[str]) -> Iterator[Run]:
-    """Addresses wear nothing: a mark that touches one is easily taken for a part of it."""
+    """Yield runs of the text, with addresses unmarked, because a mark that touches an address is taken for a part of it."""
     start = 0
     for begin, end in find_addresses(text) if marks else ():
         yield Run(text[start:begin], marks)
@@ -110,7 +110,7 @@ def _join_label(text: str, url: str, form: str) -> str:
 
 
 def _normalise_address(address: str) -> str:
-    """What two ways to write an address have in common."""
+    """Return an address in a form in which different spellings are equal."""
     address = re.sub(r"^(?:https?://|mailto:|tel:)?(?:www\.)?", "", unquote(address.strip()).casefold()).rstrip("/")
     return re.sub(r"[\s()/.-]", "", address) if re.fullmatch(r"\+?[\d\s()/.-]+", address) else address
 

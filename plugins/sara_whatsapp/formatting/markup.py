@@ -1,4 +1,4 @@
-"""WhatsApp's marks, written only where WhatsApp recognises them. Pure."""
+"""Writes WhatsApp's marks, only where WhatsApp recognises them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ UNBROKEN, PARTED = re.compile(r"``(?=`)"), "``\u200b"
 
 
 class Run(NamedTuple):
-    """A stretch of text in one dress: WhatsApp's marks that it is to wear."""
+    """A piece of text with the marks that apply to it."""
 
     text: str
     marks: frozenset[str] = frozenset()
 
 
 def apply_marks(runs: Sequence[Run], before: str = "", after: str = "") -> str:
-    """One line with its marks, the longest stretch outside. `before` and `after` are what stands around it."""
+    """Return one line with its marks, the longest run outermost. `before` and `after` are the text around it."""
     line, start = "", 0
     while start < len(runs):
         text, marks = runs[start]
@@ -58,10 +58,10 @@ def _wrap(runs: Sequence[Run], mark: str, before: str, after: str) -> str:
 
 
 def as_code(text: str) -> str:
-    """`text` as code, unless it holds the mark itself."""
+    """Return `text` as code, unless it contains the code mark itself."""
     return text if CODE in text or not text.strip() else f"{CODE}{text}{CODE}"
 
 
 def is_word(char: str) -> bool:
-    """Whether `char` is a letter, a sign upon one, or a digit."""
+    """Return whether `char` is a letter, a combining mark or a digit."""
     return bool(char) and unicodedata.category(char)[0] in "LNM"

@@ -1,4 +1,4 @@
-"""The Markdown parser, less whatever swallows ordinary text. Pure."""
+"""The Markdown parser, without the rules that would alter ordinary text."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _UNSEEN_BOLD = re.compile(
 
 
 def parse(source: str) -> list[Token]:
-    """The blocks of a text. Raises RecursionError where brackets are nested by the hundred."""
+    """Parse a text into block tokens. Raises RecursionError for hundreds of nested brackets."""
     return _make_parser().parse(source, {})
 
 
 def parse_line(source: str) -> list[Token]:
-    """What stands on a line, with no thought of blocks. Raises RecursionError as `parse` does."""
+    """Parse a line into inline tokens, without block rules. Raises RecursionError as `parse` does."""
     return _make_parser().parseInline(source, {})[0].children or []
 
 
 @cache
 def _make_parser() -> MarkdownIt:
-    """Markdown with tables and strikethrough, less whatever swallows ordinary text. Imported late: it is slow to import."""
+    """Return the parser, with tables and strikethrough. Imported late, because the import is slow."""
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import blockquote, lheading, list_block
 
@@ -71,7 +71,7 @@ def _get_line(state: StateBlock, number: int) -> str:
 
 
 def _keep_literal(state: StateInline, silent: bool) -> bool:
-    """Marks inside an address are part of it, and the shrug keeps its arm."""
+    """Keep marks inside an address, and the arm of the shrug emoticon, as text."""
     start = end = state.pos
     char = state.src[start]
     if char in "*_~":
@@ -88,7 +88,7 @@ def _keep_literal(state: StateInline, silent: bool) -> bool:
 
 
 def _drop_unseen_bold(state: StateInline, silent: bool) -> bool:
-    """Leave out the marks of bold that goes unseen."""
+    """Skip the marks of bold that neither the parser nor WhatsApp would recognise."""
     if not state.src.startswith("**", state.pos):
         return False
     key = f"overlooked in {state.src}"

@@ -1,4 +1,4 @@
-"""The cut of a long text into parts. Pure."""
+"""Splits a long text into parts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _GAPS = (re.compile(r"\n[^\S\n]*\n\s*"), re.compile(r"\n\s*"), re.compile(r"(?<=
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Cut WhatsApp text into parts of at most `limit` UTF-16 units. What is cut is closed and opened again: a code block, emphasis,
-    a quote.
+    """Split WhatsApp text into parts of at most `limit` UTF-16 units.
 
-    Cuts fall where `split_text` puts them, but before an address or a code block that would fit as a whole.
+    Code blocks, emphasis and quotes that are cut are closed and opened again. Cuts fall where `split_text` puts them, but before
+    an address or a code block that would fit as a whole.
     """
     parts: list[str] = []
     text = text.strip()
@@ -29,8 +29,11 @@ def split(text: str, limit: int) -> list[str]:
 
 
 def split_off_end(text: str, limit: int) -> tuple[str, str]:
-    """Part WhatsApp text in two, the second of at most `limit` UTF-16 units: as many whole paragraphs as fit, else lines,
-    sentences or words. Code blocks stay whole. Where nothing at the end can be parted off the second is empty."""
+    """Split WhatsApp text in two, the second part as long as possible within `limit` UTF-16 units.
+
+    It consists of whole paragraphs, else lines, sentences or words; code blocks stay whole. It is empty if nothing can be split
+    off.
+    """
     text = text.strip()
     if utf16_length(text) <= limit:
         return "", text
@@ -64,7 +67,7 @@ def _cut_part(text: str, limit: int) -> tuple[str, str]:
 
 
 def _cut_open_markup(text: str, end: int, limit: int) -> tuple[str, str] | None:
-    """The two pieces where the cut at `end` would leave something open; None where it leaves nothing."""
+    """Return the two pieces of a cut that leaves markup open; None if it leaves none open."""
     if not any(find_seam(text, end)[1:]):
         return None
     short = _find_end(text, limit - MAX_SEAM_CHARS)
@@ -94,12 +97,12 @@ def _cut_code(text: str, limit: int, block: re.Match[str]) -> tuple[str, str]:
 
 
 def _move_before_url(text: str, end: int, limit: int) -> int:
-    """`end` itself, or the start of the address that would be cut there and fits into a part of its own."""
+    """Return `end`, or the start of the address that would be cut there if it fits into one part."""
     head, tail = text[:end].rsplit(None, 1), text[end : end + limit].split(None, 1)
     cut = head[-1] + tail[0] if tail and not text[end].isspace() else ""
     return end - len(head[-1]) if len(head) > 1 and "://" in cut and utf16_length(cut) <= limit else end
 
 
 def _find_end(text: str, limit: int) -> int:
-    """Where the first piece of `text` ends. It depends on little more than `limit` characters."""
+    """Return where the first piece of `text` ends, examining little more than `limit` characters."""
     return len(split_text(text[: limit + 64], limit)[0])

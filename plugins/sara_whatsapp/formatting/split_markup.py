@@ -1,4 +1,4 @@
-"""What a cut within a line leaves open: emphasis that the first piece has to end and the next to begin anew, and quotes. Pure."""
+"""Closes and reopens the emphasis and quotes that a cut within a line leaves open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BOLD_FIRST = (BOLD, *(mark for mark in STYLES.values() if mark != BOLD))
 
 
 class Seam(NamedTuple):
-    """Where to cut, what ends the piece before it, and what begins the one behind it."""
+    """The place of a cut, with the text that closes the first piece and the text that opens the second."""
 
     cut: int
     closing: str = ""
@@ -27,7 +27,7 @@ class Seam(NamedTuple):
 
 
 def find_seam(text: str, cut: int) -> Seam:
-    """The seam at `cut`, moved so that no mark stands without the words that it is for."""
+    """Return the seam at `cut`, moved so that no mark is separated from its words."""
     start, stop = text.rfind("\n", 0, cut) + 1, text.find("\n", cut, cut + _MAX_LOOKAHEAD)
     line, at = text[start : stop if stop >= 0 else cut + _MAX_LOOKAHEAD], cut - start
     if not line[:at].strip() or not line[at:].strip():
@@ -43,7 +43,7 @@ def find_seam(text: str, cut: int) -> Seam:
 
 
 def _find_spans(line: str) -> Iterator[tuple[int, int, str]]:
-    """From where to where each mark is worn, as WhatsApp reads it."""
+    """Yield (begin, end, mark) of all emphasis, as WhatsApp reads it."""
     codes = [match.span() for match in _CODE.finditer(line)]
     yield from ((begin, end - 1, CODE) for begin, end in codes)
     starts = [begin for begin, _ in codes]

@@ -1,4 +1,4 @@
-"""Tables, which WhatsApp does not know: columns in code where they are narrow, else a list. Pure."""
+"""Writes tables, which WhatsApp does not know, as columns in code if they are narrow, else as a list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_WIDTH = 30
 
 
 def write_columns(rows: Sequence[Sequence[str]], aligned: Sequence[str]) -> str:
-    """The table in columns; empty if it is too wide, or holds an address, which could not be tapped in code."""
+    """Return the table in columns; empty if it is too wide or contains an address, which cannot be tapped in code."""
     widths = [max(1, *(_measure(cell) for cell in column)) for column in zip(*rows, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) > _MAX_WIDTH or any(ADDRESS.search(cell) for row in rows for cell in row):
         return ""
@@ -34,12 +34,12 @@ def write_columns(rows: Sequence[Sequence[str]], aligned: Sequence[str]) -> str:
 
 
 def _measure(text: str) -> int:
-    """The columns that `text` takes in type of one width."""
+    """Return the number of monospace columns that `text` takes."""
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def write_list(rows: Sequence[Sequence[list[Token]]]) -> str:
-    """The table as a list: every cell behind the name of its column."""
+    """Return the table as a list, each cell behind the name of its column."""
     names = [join_lines(write_marked(cell, BOLD)) for cell in rows[0]]
     if len(rows) == 1:
         return f"- {'; '.join(filter(None, names))}" if any(names) else ""

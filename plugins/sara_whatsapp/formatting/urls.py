@@ -1,4 +1,4 @@
-"""Web and mail addresses in a text: marks in them belong to them, and nobody can tap half of one. Pure."""
+"""Finds web and mail addresses: marks inside them belong to them, and they must not be cut."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ ADDRESS = re.compile(
 
 
 def find_addresses(text: str) -> list[tuple[int, int]]:
-    """Where addresses begin and end. Marks and stops at the end of one belong to the sentence."""
+    """Return the (start, end) of each address; marks and punctuation at its end belong to the sentence."""
     found = ((match.start(), match[0].rstrip(".,:;!?*_~\\")) for match in ADDRESS.finditer(text))
     return [(start, start + len(address)) for start, address in found]

@@ -1,7 +1,7 @@
-"""From a neutral draft to the best form that WhatsApp's limits allow. Pure.
+"""Composes neutral content into WhatsApp messages, in the richest form within WhatsApp's limits.
 
-Nothing that people should read is lost: what a form cannot hold goes before it as text, and what no form can hold becomes text
-altogether. Text goes first, because a part that is refused takes those behind it along.
+No text is lost: what does not fit a form is sent before it as text, and content that fits no form becomes text. Text goes first,
+because a failed part cancels the parts behind it.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _Composer: TypeAlias = Callable[[OutgoingContent, int], list[OutgoingContent] | 
 
 
 def compose(draft: OutgoingContent, limit: int = 4096) -> list[OutgoingContent]:
-    """The parts that say `draft`, in the order in which they are to be sent; each is within WhatsApp's limits.
+    """Return the messages that express `draft`, in the order of sending, each within WhatsApp's limits.
 
-    `limit` is the longest text of one part, in UTF-16 units. What fits no richer form becomes text; a draft that says nothing
-    gives no parts. The first part quotes what the draft quotes.
+    `limit` is the longest text of one message in UTF-16 units. Content without text gives no messages. The first message quotes
+    what the draft quotes.
     """
     draft = replace(draft, text=scrub(draft.text))
     compose_kind = _COMPOSERS.get(draft.kind)
@@ -70,7 +70,7 @@ def _compose_texts(draft: OutgoingContent, limit: int) -> list[OutgoingContent]:
 
 
 def _format_text(draft: OutgoingContent) -> str:
-    """The text of a draft in WhatsApp's own marks."""
+    """Return the text of a draft with WhatsApp's marks."""
     return to_whatsapp(draft.text) if draft.markdown else draft.text
 
 
@@ -98,7 +98,7 @@ def _compose_file(draft: OutgoingContent, limit: int) -> list[OutgoingContent] |
 
 
 def to_text_file(draft: OutgoingContent) -> OutgoingContent:
-    """A text as a file of its own, its first paragraph beside it. The part's text stays what was said."""
+    """Return a text as a file with its first paragraph as the caption; the message's text stays complete."""
     text = _format_text(replace(draft, text=scrub(draft.text)))
     beginning = split(text, _MAX_BODY_UNITS - 1)[0]
     first, more, _ = beginning.partition("\n\n")
@@ -109,26 +109,26 @@ def to_text_file(draft: OutgoingContent) -> OutgoingContent:
 
 
 def to_document(part: OutboundMessage) -> OutboundMessage | None:
-    """A part with a file as a document; None where it is one, or has no file."""
+    """Return a message with a file as a document; None if it is one already or has no file."""
     return replace(part, kind="document") if part.kind in _FILES and part.kind != "document" else None
 
 
 def to_text_message(part: OutboundMessage) -> OutboundMessage | None:
-    """What a part with a file says beside it, as text; None where that is nothing."""
+    """Return the text that accompanies a file as a text message; None if there is none."""
     if part.kind not in _FILES or not part.text.strip() or part.content.get("written"):
         return None  # a text that was made a file is too long for a message
     return replace(part, kind="text", content={})
 
 
 def _choose_kind(kind: str, mime: str) -> str:
-    """The kind as which WhatsApp takes a file of type `mime`."""
+    """Return the kind as which WhatsApp accepts a file of type `mime`."""
     if not mime or mime in TYPES.get(kind, {mime}):
         return kind
     return "image" if kind == "sticker" and mime in TYPES["image"] else "document"
 
 
 def _guess_name(url: str) -> str:
-    """What the file at an address is most likely called."""
+    """Return the most likely name of the file at an address."""
     path = re.split("[?#]", url.partition("://")[2])[0].partition("/")[2]
     return scrub(PurePath(unquote(path)).name).strip()
 
@@ -164,7 +164,7 @@ def _compose_request(draft: OutgoingContent, limit: int) -> list[OutgoingContent
 
 
 def _compose_form(text: str, kind: str, content: dict[str, Any], limit: int) -> list[OutgoingContent]:
-    """A form with as much of the end of `text` as it holds, behind the rest of it."""
+    """Return a form with as much of the end of `text` as it holds, after text messages with the rest."""
     before, body = split_off_end(text, min(_MAX_BODY_UNITS, limit))
     return [*(OutgoingContent(piece) for piece in split(before, limit)), OutgoingContent(body or _BELOW, kind, content)]
 

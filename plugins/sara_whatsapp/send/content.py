@@ -1,4 +1,4 @@
-"""What the content of a draft holds, read so that nothing odd in it gets any further. Pure."""
+"""Reads fields of neutral content and replaces invalid values by empty ones."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _MAX_DEPTH = 20
 
 
 def to_text(value: Any) -> str:
-    """A text or a number as it is said; empty for anything else."""
+    """Return a text or a number as text; empty for anything else."""
     if isinstance(value, str | PurePath):
         return scrub(str(value)).strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63 else ""
 
 
 def to_plain_line(content: Mapping[str, Any], key: str) -> str:
-    """The text under `key` on one line, without Markdown: what WhatsApp shows without marks."""
+    """Return the text under `key` on one line without Markdown, for places where WhatsApp shows no marks."""
     return to_plain(to_text(content.get(key)))
 
 
 def list_items(content: Mapping[str, Any], key: str) -> Sequence[Any]:
-    """The list under `key`; empty for anything else."""
+    """Return the list under `key`; empty for anything else."""
     found = content.get(key)
     return found if isinstance(found, list | tuple) else ()
 
 
 def read_url(content: Mapping[str, Any], key: str) -> str:
-    """The web address under `key`; empty for anything that Meta could not open."""
+    """Return the web address under `key`; empty for anything that Meta cannot open."""
     found = to_text(content.get(key))
     return found if _WEB.fullmatch(found) else ""
 
 
 def read_coordinate(content: Mapping[str, Any], key: str, limit: float) -> float | None:
-    """The coordinate under `key`, a number or a text that is one; None for anything outside ±`most`."""
+    """Return the coordinate under `key`, a number or its text; None for anything outside ±`limit`."""
     try:
         value = float(to_text(content.get(key)))
     except ValueError:
@@ -49,7 +49,7 @@ def read_coordinate(content: Mapping[str, Any], key: str, limit: float) -> float
 
 
 def to_json_value(value: Any, levels: int = _MAX_DEPTH) -> Any:
-    """`value` as JSON can hold it. What lies too deep or is nothing of JSON's becomes None."""
+    """Return `value` in a form that JSON can hold; what is nested too deeply or is no JSON type becomes None."""
     if isinstance(value, str | PurePath):
         return scrub(str(value))
     if isinstance(value, Mapping) and levels:

@@ -1,4 +1,4 @@
-"""What a customer can choose from, cut to what WhatsApp takes as buttons or as a list. Pure."""
+"""Builds buttons and lists within WhatsApp's limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Choice(NamedTuple):
 
 @dataclass(slots=True)
 class Form:
-    """Buttons or a list. `above` and `below` are lines to put around the body: in full whatever had to be cut in the form."""
+    """Buttons or a list. `above` and `below` are lines around the body: the full text of whatever had to be cut."""
 
     kind: str
     content: dict[str, Any]
@@ -34,8 +34,10 @@ class Form:
 
 
 def build_form(draft: OutgoingContent) -> Form | None:
-    """What WhatsApp can show of the choices of `draft`: up to three short ones as buttons, up to ten as a list. None where
-    there is no choice, or too much to choose from."""
+    """Return the choices of `draft` as WhatsApp can show them: up to three short ones as buttons, up to ten as a list.
+
+    None if there is no choice, or too many.
+    """
     groups = list(_read_groups(draft))
     choices = [choice for _, group in groups for choice in group]
     if draft.kind == "buttons" and _fit_buttons(choices):
@@ -54,7 +56,7 @@ def build_form(draft: OutgoingContent) -> Form | None:
 
 
 def shorten(text: str, limit: int, overflow: list[str]) -> str:
-    """`text` itself if it fits into `limit` units; else its beginning, and `whole` gets all of it."""
+    """Return `text` cut to `limit` units; if it was cut, append all of it to `overflow`."""
     if utf16_length(text) > limit:
         overflow.append(text)
     return _truncate(text, limit)
@@ -99,7 +101,7 @@ def _build_row(choice: _Choice, overflow: list[str]) -> dict[str, str]:
 
 
 def _read_groups(draft: OutgoingContent) -> Iterator[tuple[str, list[_Choice]]]:
-    """The choices under the titles of their sections, each to be told from all others by its id and by its words."""
+    """Yield the choices by section title, each with a unique id and a unique label."""
     sections: Sequence[Any] = [draft.content] if draft.kind == "buttons" else list_items(draft.content, "sections")
     found: list[_Choice] = []
     for section in sections:
@@ -129,5 +131,5 @@ def _read_choice(row: Any) -> _Choice | None:
 
 
 def _make_unique(taken: Collection[str], text: str, form: str) -> str:
-    """`text`, numbered if it is among `taken`."""
+    """Return `text`, numbered if it is among `taken`."""
     return next(each for each in chain([text], (text + form.format(n) for n in count(2))) if each not in taken)

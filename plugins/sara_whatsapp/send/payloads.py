@@ -1,7 +1,6 @@
-"""The JSON bodies of what we send. Pure. Fields are those of Meta's reference of the messages endpoint.
+"""Builds the JSON bodies of outgoing messages, with the fields of Meta's reference of the messages endpoint.
 
-What a part holds is what `forms.compose` made of a draft; a part from elsewhere that cannot be said is refused here, before it
-costs a call.
+Messages come from `composer.compose`; one that is incomplete is rejected here, before it costs a call.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ _KINDS_WITHOUT_QUOTE = frozenset({"reaction", "template"})
 
 
 def build_message(part: OutboundMessage, attempt_id: str, media_id: str | None = None) -> dict[str, Any]:
-    """The body that sends `part`; `attempt_id` comes back in every receipt of it. `media_id` is Meta's id of the part's file
-    where it was uploaded; without one Meta is given the file's `url`.
+    """Build the body that sends `part`.
 
+    `attempt_id` comes back in every receipt. `media_id` is Meta's id of an uploaded file; without it Meta gets the file's `url`.
     Raises:
-        Rejected: there is no way to say this, or nobody to say it to.
+        Rejected: the message is incomplete, or its recipient has no address.
     """
     kind, own = _build_content(part, media_id)
     body: dict[str, Any] = {
@@ -41,17 +40,17 @@ def build_message(part: OutboundMessage, attempt_id: str, media_id: str | None =
 
 
 def build_read_mark(external_id: str) -> dict[str, Any]:
-    """The body that shows the customer that their message, and all before it, was read."""
+    """Build the body that marks a customer's message, and all before it, as read."""
     return {"messaging_product": "whatsapp", "status": "read", "message_id": external_id}
 
 
 def build_typing_indicator(external_id: str) -> dict[str, Any]:
-    """The body that marks a message as read and shows that an answer is being written, for 25 seconds at most."""
+    """Build the body that marks a message as read and shows the typing indicator, for 25 seconds at most."""
     return {**build_read_mark(external_id), "typing_indicator": {"type": "text"}}
 
 
 def _build_content(part: OutboundMessage, media_id: str | None) -> tuple[str, Any]:
-    """The type of the message in Meta's words, and what stands under the key of that name."""
+    """Return Meta's message type, and the object under the key of that name."""
     content = part.content
     match part.kind:
         case "text":
@@ -177,7 +176,7 @@ def _require_mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 
 def recipient_of(person: Identity) -> str:
-    """Whom Meta counts messages to: one person, whatever conversations they are in."""
+    """Return the recipient by which Meta counts messages, whichever conversation they belong to."""
     return next(iter(_build_recipient(person).values()))
 
 

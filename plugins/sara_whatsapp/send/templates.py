@@ -1,7 +1,7 @@
-"""The components of a template as a draft may give them: checked, and tidied where that changes nothing. Pure.
+"""Reads and checks the components of a template.
 
-Fields are those of Meta's reference of template messages. A component that Meta would refuse costs the whole message, so one that
-is not right makes none of them right.
+Fields are those of Meta's reference of template messages. Meta refuses a message with one wrong component, so one wrong component
+makes all of them invalid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_AMOUNT = 2**31
 
 
 def read_components(content: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The components, those without parameters left out; None where one of them is not as Meta wants it."""
+    """Return the components that have parameters; None if one component is invalid."""
     found = []
     for given in list_items(content, "components"):
         component = _read_component(given) if isinstance(given, Mapping) else None
@@ -31,7 +31,7 @@ def read_components(content: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def read_texts(content: Mapping[str, Any]) -> list[str]:
-    """The body's parameters as texts, as far as they can be read: of `parameters`, else of the components."""
+    """Return the body's parameters as texts, from `parameters` or else from the components."""
     if given := list_items(content, "parameters"):
         return [to_one_line(to_text(each)) for each in given]
     bodies = [
@@ -42,7 +42,7 @@ def read_texts(content: Mapping[str, Any]) -> list[str]:
 
 
 def to_one_line(text: str) -> str:
-    """A parameter's text: Meta takes no line breaks in one, and no empty one."""
+    """Return a parameter's text on one line, never empty: Meta accepts neither line breaks nor empty texts."""
     return " ".join(text.split())[:_MAX_PARAMETER_CHARS] or "–"
 
 
@@ -60,7 +60,7 @@ def _read_component(given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _read_parameters(given: Sequence[Any], known: Mapping[str, Callable[[Any], Any]]) -> list[dict[str, Any]] | None:
-    """The parameters; None where one is of no known type or has no value."""
+    """Return the parameters; None if one has an unknown type or no value."""
     found = []
     for each in given:
         kind = _read_word(each, "type") if isinstance(each, Mapping) else ""

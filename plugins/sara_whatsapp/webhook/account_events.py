@@ -1,4 +1,4 @@
-"""Meta's news about the account itself: which of them a person must hear of, and in which words. Pure.
+"""Reads events about the account itself, and decides which of them the operator must see.
 
 Fields and event words are those of Meta's webhook reference.
 """
@@ -74,7 +74,10 @@ _RESOLVED = frozenset({"CLOSED", "ENDED", "RESOLVED"})
 
 
 def read_account_event(account: str, field: str, change: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
-    """News from one of the fields in `SERIOUS`. `stamp` is Meta's own time, which tells an event from the same one later on."""
+    """Return the event in one of the fields in `SERIOUS_EVENTS`.
+
+    `stamp` is Meta's own time, which tells an event from a later repetition.
+    """
     value = to_dict(change.get("value"))
     alert = to_dict(value.get("alert_info"))
     word = to_text(value.get("event")) or to_text(value.get("decision")) or to_text(alert.get("alert_severity"))
@@ -101,7 +104,7 @@ def read_account_event(account: str, field: str, change: dict[str, Any], at: Ins
 
 
 def _read_subject(value: Mapping[str, Any], alert: Mapping[str, Any]) -> str:
-    """What of the account it is about: a template in one language, a number, an alert of one type; empty for the account itself."""
+    """Return what the event is about: a template in one language, a number, an alert type; empty for the account itself."""
     template = to_text(value.get("message_template_id")) or to_text(value.get("message_template_name"))
     named = (
         template,
@@ -121,8 +124,10 @@ def _find_cleared_events(field: str, word: str, *, is_relief: bool, is_serious: 
 
 
 def read_account_error(account: str, error: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
-    """An error that Meta reports about the number or app, not about one message. Where Meta gives no time, the same error on another
-    day is another one."""
+    """Return an error about the number or the app as an event.
+
+    If Meta gives no time, the same error on another day is another event.
+    """
     failure = explain_failure(error)
     return AccountEvent(
         account=account,

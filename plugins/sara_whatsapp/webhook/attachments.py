@@ -1,4 +1,4 @@
-"""The files that messages and filled-in forms bring, as Meta describes them. Pure: nothing is fetched here."""
+"""Reads the files of messages and forms, as Meta describes them; nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ _MAX_NAME_CHARS = 255
 
 
 def read_attachments(kind: str, message: Mapping[str, Any]) -> tuple[Attachment, ...]:
-    """The files of a message of `kind`, those that a filled-in form names included; nothing where it brings none, or none that
-    could be fetched. Never raises."""
+    """Return the files of a message of `kind`, those of a form included; empty if none can be downloaded. Never raises."""
     # Where Meta names errors, it did not get the file itself.
     if to_list(message.get("errors")):
         return ()
@@ -54,19 +53,19 @@ def _read_attachment(kind: str, own: Mapping[str, Any], name_key: str) -> tuple[
 
 
 def _choose_kind(own: Mapping[str, Any]) -> str:
-    """The kind of a file that says only of which media type it is."""
+    """Return the kind of a file of which only the media type is known."""
     family = read_mime(own.get("mime_type")).partition("/")[0]
     return family if family in MEDIA else "document"
 
 
 def read_mime(value: Any) -> str:
-    """A media type in lower case without its parameters; `UNKNOWN_MIME` for what is none."""
+    """Return a media type in lower case without its parameters; `UNKNOWN_MIME` if the value is none."""
     mime = to_text(value).partition(";")[0].strip().lower()
     return mime if _MIME.fullmatch(mime) else UNKNOWN_MIME
 
 
 def read_digest(value: Any) -> str | None:
-    """Meta's base64 of a SHA-256 as hexadecimal; None for anything else."""
+    """Return Meta's base64 SHA-256 as hexadecimal; None for anything else."""
     try:
         digest = base64.b64decode(to_text(value).strip().encode(), validate=True)
     except (binascii.Error, ValueError):
@@ -75,6 +74,6 @@ def read_digest(value: Any) -> str | None:
 
 
 def read_url(value: Any) -> str | None:
-    """An address to fetch from, if it is one at all; which hosts may be asked is not decided here."""
+    """Return an https address; None for anything else. Which hosts may be asked is decided elsewhere."""
     url = to_text(value)
     return url if _URL.fullmatch(url) else None

@@ -1,4 +1,4 @@
-"""Edits and deletions of earlier messages, as Meta tells them. Pure."""
+"""Reads edits and deletions of earlier messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DELETED_TEXT = "[deleted message]"
 
 
 def read_correction(kind: str, event: Mapping[str, Any]) -> Correction | None:
-    """What an event of `kind` makes of an earlier message; None for any other event, and for an edit that does not say how."""
+    """Return the correction in an event of `kind`; None for other events and for an edit without its new content."""
     own = to_dict(event.get(kind))
     target = read_id(own.get("original_message_id"))
     if target is None:

@@ -1,7 +1,7 @@
-"""Nested values as one line that people can read. Pure.
+"""Writes nested values as one readable line.
 
-Meta's content has whatever shape a form, a card or a new kind of message gives it. Every value in it is said under the path that
-leads to it: `dates.start: 2026-12-01; guests.1.name: Ana`.
+The content of forms, cards and new message types can have any shape. Every value is written after its path: `dates.start:
+2026-12-01; guests.1.name: Ana`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_FLAT_CHARS = 4_000
 
 
 def flatten(value: Any, skip: Collection[str] = ()) -> str:
-    """All that `value` says, on one line. Keys among `skip` are left out at the top level."""
+    """Return all of `value` on one line, without the top-level keys in `skip`."""
     if isinstance(value, dict):
         value = {key: item for key, item in value.items() if key not in skip}
     text = "; ".join(f"{path}: {said}" if path else said for path, said in _walk_values(value, ""))
@@ -24,12 +24,12 @@ def flatten(value: Any, skip: Collection[str] = ()) -> str:
 
 
 def is_file(value: Any) -> bool:
-    """Whether `value` names a file that Meta keeps, as the pickers of a form do."""
+    """Return whether `value` names a file that Meta keeps, as the pickers of a form do."""
     return isinstance(value, dict) and bool(to_text(value.get("id"))) and bool(to_text(value.get("mime_type")))
 
 
 def _walk_values(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Each value with its path. Plain values of one list stay together."""
+    """Yield each value with its path; plain values of one list stay together."""
     if is_file(value):
         yield path, format_value(value.get("file_name")) or format_value(value["mime_type"])
     elif isinstance(value, dict):
@@ -47,7 +47,7 @@ def _walk_values(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def format_value(value: Any) -> str:
-    """A plain value as it is said, on one line; empty where there is none."""
+    """Return a plain value on one line; empty if there is none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(to_text(value).split())

@@ -1,4 +1,4 @@
-"""What a customer filled into a form (a flow, an address, whatever answers as `nfm_reply`). Pure."""
+"""Reads the answers in a form (a flow, an address, anything that arrives as `nfm_reply`)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ MAX_FILES = 10
 
 
 def find_form_reply(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The part of a message that holds a filled-in form; None for any other message."""
+    """Return the part of a message that holds a form's answers; None for any other message."""
     own = to_dict(message.get("interactive"))
     return to_dict(own.get("nfm_reply")) if own.get("type") == "nfm_reply" else None
 
 
 def drop_answers(interactive: Any) -> Any:
-    """The part of a message that brings a form, without the answers in their JSON text: `answers_of` reads them."""
+    """Return the part of a message that holds a form, without the JSON text of the answers, which `read_answers` reads."""
     reply = to_dict(to_dict(interactive).get("nfm_reply"))
     return {**interactive, "nfm_reply": {key: value for key, value in reply.items() if key != "response_json"}}
 
 
 def read_answers(reply: Mapping[str, Any]) -> Any:
-    """The answers in a form, as the JSON value that they are. Text that is no JSON stays the text it is."""
+    """Return the answers of a form as a JSON value; text that is no JSON stays text."""
     written = reply.get("response_json")
     if not isinstance(written, str):
         return written
@@ -36,7 +36,7 @@ def read_answers(reply: Mapping[str, Any]) -> Any:
 
 
 def find_files(answers: Any) -> list[dict[str, Any]]:
-    """The files that a form's answers name, wherever they stand in it."""
+    """Return the files in a form's answers, wherever they stand."""
     found = list(_walk_files(answers))
     return found[:MAX_FILES]
 

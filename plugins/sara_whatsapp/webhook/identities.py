@@ -1,6 +1,6 @@
-"""Who a message is from, to or about. Pure.
+"""Reads the people in a webhook: sender, recipient, or subject.
 
-Since 2026 a person may come with a phone number, with a user id scoped to the business, or with both; names are claims.
+Since 2026 a person may have a phone number, a user id scoped to the business, or both; names are claims.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
 
 def read_identity(value: dict[str, Any]) -> Identity:
-    """The person whom an object names by `wa_id`, `user_id` and `parent_user_id`."""
+    """Return the identity in the fields `wa_id`, `user_id` and `parent_user_id`."""
     return Identity(read_id(value.get("user_id")), read_id(value.get("parent_user_id")), read_phone(value.get("wa_id")))
 
 
 def identity_after(own: dict[str, Any]) -> Identity:
-    """The person whom a system message is about, as they are known after it. Older ones name the new number by `new_wa_id`."""
+    """Return the identity after a system message. Older messages give the new number as `new_wa_id`."""
     return replace(read_identity(own), phone=read_phone(own.get("new_wa_id")) or read_phone(own.get("wa_id")))
 
 
 def is_address(person: Identity) -> bool:
-    """Whether messages can be addressed to one of a person's names."""
+    """Return whether messages can be addressed to one of a person's ids."""
     ids = filter(None, (person.user_id, person.parent_id))
     return bool(person.phone and _WHOLE_NUMBER.fullmatch(person.phone)) or any(_USER_ID.fullmatch(each) for each in ids)
 
 
 class Contacts:
-    """The contacts beside messages. Their order says nothing about whose message is whose."""
+    """The contacts beside messages, whose order does not match the messages."""
 
     def __init__(self, value: dict[str, Any]) -> None:
         self._by_user_id: dict[str, Identity] = {}
@@ -51,8 +51,10 @@ class Contacts:
                 self._by_phone.setdefault(person.phone, person)
 
     def complete(self, person: Identity) -> Identity:
-        """`person` with what the contact of the same person adds. One with another user id is somebody else, whatever the
-        number."""
+        """Return `person` with what the matching contact adds.
+
+        A contact with another user id is another person, even with the same number.
+        """
         known = self._by_user_id.get(person.user_id or "")
         if known is None:
             # Meta may spell a number in one way beside a message and in another within it.
@@ -70,7 +72,7 @@ class Contacts:
 
 
 def identity_at(message: dict[str, Any], key: str, contacts: Contacts) -> Identity:
-    """Who is at `key` (`from` or `to`): with a number, a business-scoped user id, or both."""
+    """Return the identity at `key` (`from` or `to`), with a number, a business-scoped user id, or both."""
     phone, user_id = read_phone(message.get(key)), read_id(message.get(f"{key}_user_id"))
     if phone is None and key == "to":
         # The number that somebody of the business dialled, as their phone has it.
@@ -83,7 +85,7 @@ def identity_at(message: dict[str, Any], key: str, contacts: Contacts) -> Identi
 
 
 def identity_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
-    """Whom a system message is about, under the names they had before it."""
+    """Return the identity before a system message."""
     after = identity_after(own)
     user_id, parent_id = read_id(message.get("from_user_id")), read_id(message.get("from_parent_user_id"))
     before = Identity(
@@ -96,6 +98,6 @@ def identity_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
 
 
 def read_phone(value: Any) -> str | None:
-    """Bare digits; None for anything else."""
+    """Return bare digits; None for anything else."""
     digits = to_text(value).strip().removeprefix("+")
     return digits if _PHONE.fullmatch(digits) else None

@@ -1,7 +1,7 @@
-"""Which of Meta's events call for an answer, which are only kept, and which only change something. Pure.
+"""The tables of message types and webhook fields: what is answered, what is recorded, and what changes an identity.
 
-Kinds are Meta's own words. An answer is owed to what a customer says to the business alone; whatever is unknown is kept and
-not answered, since answering too much costs money and bothers people.
+Types are Meta's own words. Only what a customer says to the business is answered; an unknown type is recorded and not answered,
+because unwanted answers cost money and annoy people.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ _LOST = "not received"
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
-    """What becomes of a message: it is `answered`; it is `unreadable`, and the customer is told so; it is only `recorded`; or it
-    `changes` who the customer is (and is recorded). `opens_window` is whether Meta lets us write freely for a day after it."""
+    """The treatment of a message type.
+
+    `answered` messages get a reply; for `unreadable` ones the customer is told so; `recorded` ones are stored only; `changes` are
+    recorded and change the customer's identity. `opens_window` tells whether Meta opens the 24-hour window.
+    """
 
     treatment: Literal["answered", "unreadable", "recorded", "changes"]
     opens_window: bool = False
@@ -117,7 +120,7 @@ _SENT_BY_BUSINESS = frozenset({"template", "product", "product_list", "catalog_m
 
 
 def read_type(message: Mapping[str, Any]) -> str:
-    """Meta's word for the type of a message. One without a type is of the type whose content it holds, if that is a single one."""
+    """Return Meta's type of a message; without one, the type of its content if there is only one."""
     if named := read_id(message.get("type")):
         return named
     found = [key for key, own in message.items() if key in _CONTENTS and isinstance(own, dict | list)]
@@ -125,7 +128,7 @@ def read_type(message: Mapping[str, Any]) -> str:
 
 
 def find_row(kind: str, message: Mapping[str, Any]) -> str:
-    """The row of `KINDS` that a message of `kind` falls under."""
+    """Return the row of `MESSAGE_TYPES` that applies to a message of `kind`."""
     if message.get("group_id"):
         return _GROUP
     unknown = kind not in MESSAGE_TYPES or kind == "unknown"
@@ -140,17 +143,17 @@ def find_row(kind: str, message: Mapping[str, Any]) -> str:
 
 
 def find_type(kind: str, message: Mapping[str, Any]) -> MessageType:
-    """What becomes of a message of `kind`."""
+    """Return the treatment of a message of `kind`."""
     return MESSAGE_TYPES[find_row(kind, message)]
 
 
 def is_business_message(kind: str, echo: Mapping[str, Any]) -> bool:
-    """Whether an echo of `kind` says something to the customer; a reaction, an edit, a deletion or an unknown event does not."""
+    """Return whether an echo of `kind` says something to the customer, as reactions, edits and deletions do not."""
     return kind in _SENT_BY_BUSINESS or find_type(kind, echo).treatment in ("answered", "unreadable")
 
 
 def find_lost(message: Mapping[str, Any]) -> str:
-    """What the customer sent that Meta could not hand on, one of `LOST`; empty where it is all there."""
+    """Return what the customer sent that Meta could not pass on, a value of `LOST_CODES`; empty if it is complete."""
     return next((LOST_CODES[code] for code in _read_codes(message) if code in LOST_CODES), "")
 
 

@@ -1,7 +1,7 @@
-"""What Meta's webhook bodies say, in SARA's words. Pure.
+"""Parses webhook bodies into SARA's values.
 
-Every entry, change and element is looked at. One that makes no sense is set aside raw with its reason, and everything around
-it is kept. Shapes follow Meta's webhook reference; anything may be missing or of a wrong type.
+Every entry, change and element is read separately. One that cannot be parsed is stored raw with its reason, and the others are
+kept. Shapes follow Meta's webhook reference; any part may be missing or of a wrong type.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAX_TIMESTAMP_S = 10**11
 
 @dataclass(frozen=True, slots=True)
 class BusinessNumber:
-    """Whose events we are reading: ours, as Meta names it."""
+    """The number whose events are read."""
 
     account: str
     phone_number_id: str
@@ -60,7 +60,7 @@ class BusinessNumber:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredItem:
-    """Something left out on purpose, for the log: what, which, and how often. Never anybody's words."""
+    """Something ignored on purpose, for the log: what, which, and how often. Never a customer's words."""
 
     what: str
     which: str
@@ -69,7 +69,7 @@ class IgnoredItem:
 
 @dataclass(frozen=True, slots=True)
 class ParsedWebhook:
-    """All that one body said."""
+    """The content of one webhook body."""
 
     messages: tuple[InboundMessage, ...] = ()
     receipts: tuple[DeliveryReceipt, ...] = ()
@@ -79,7 +79,7 @@ class ParsedWebhook:
 
 
 def parse(body: bytes, number: BusinessNumber, now: Instant) -> ParsedWebhook:
-    """Read a verified body. `now` stands in for times that are missing. Never raises for what the body holds."""
+    """Parse a verified body. `now` replaces missing times. Never raises for anything in the body."""
     try:
         document = decode(body)
     except InvalidJson as error:
@@ -101,11 +101,11 @@ def parse(body: bytes, number: BusinessNumber, now: Instant) -> ParsedWebhook:
 
 
 class _InvalidElement(ValueError):
-    """This element makes no sense."""
+    """This element cannot be parsed."""
 
 
 class _WebhookReader:
-    """Collects what one body says."""
+    """Collects the content of one body."""
 
     def __init__(self, number: BusinessNumber, now: Instant) -> None:
         self._number = number
@@ -123,7 +123,7 @@ class _WebhookReader:
         return ParsedWebhook(tuple(self._messages), tuple(self._receipts), tuple(self._changes), tuple(self._unparsed), notes)
 
     def read_element(self, what: str, element: Any, read: Callable[[dict[str, Any]], None]) -> None:
-        """Read one element; whatever is wrong with it stays with it."""
+        """Read one element; an error affects this element only."""
         try:
             if not isinstance(element, dict):
                 raise _InvalidElement("not an object")
@@ -189,7 +189,7 @@ class _WebhookReader:
         )
 
     def _move_errors(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Meta repeats beside a message what is wrong with it. Only errors beside nothing are about the number or the account."""
+        """Attach errors beside messages to these messages; errors that stand alone are about the number or the account."""
         errors = to_list(value.get("errors"))
         beside = [key for key in ("messages", "statuses") if to_list(value.get(key))]
         if not errors or not beside:
@@ -332,8 +332,10 @@ class _WebhookReader:
 
 
 def _add_errors(element: Any, errors: list[Any]) -> Any:
-    """A message or a status with the errors that stand beside it, if they can be about it: what can be read, or was delivered, is
-    all there."""
+    """Return a message or status with the errors beside it, if they can be about it.
+
+    They cannot if it is readable or was delivered.
+    """
     if not isinstance(element, dict) or to_list(element.get("errors")):
         return element
     whole = element.get("status") != "failed" if "status" in element else _is_readable(element)
@@ -349,7 +351,7 @@ def _is_readable(message: dict[str, Any]) -> bool:
 
 
 def _read_instant(value: Any, now: Instant) -> Instant:
-    """Unix seconds, as text or number, in milliseconds; `now` where there are none."""
+    """Convert Unix seconds, as text or number, into milliseconds; `now` if there are none."""
     text = to_text(value)
     if text.isascii() and text.isdigit() and len(text) <= 12 and 0 < int(text) < _MAX_TIMESTAMP_S:
         return int(text) * 1_000

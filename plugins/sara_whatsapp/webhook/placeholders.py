@@ -1,7 +1,7 @@
-"""What a reader, the AI included, should read for each kind of message. Pure.
+"""Placeholder texts: what a reader or the AI reads for each type of message.
 
-The kinds and their fields are those of Meta's reference of incoming messages. SARA's own words stand in brackets, and nobody
-else's can close them; the customer's are outside and never changed. Whatever is missing or of a wrong type is left out.
+The types and their fields are those of Meta's reference of incoming messages. SARA's own words stand in brackets, which a
+customer's text cannot close; the customer's words stand outside unchanged. Missing or mistyped fields are left out.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _ENVELOPE_AND_CONTEXT = frozenset({*ENVELOPE, "context", "referral", "errors", "
 
 
 def placeholder_text(kind: str, message: Mapping[str, Any]) -> str:
-    """The text for a message of `kind`, whose own part is under the key of that name."""
+    """Return the text for a message of `kind`, whose content is under the key of that name."""
     write = _WRITERS.get(kind)
     return _write_unknown(kind, message) if write is None else write(to_dict(message.get(kind)), message)
 
 
 def read_choice(kind: str, message: Mapping[str, Any]) -> str | None:
-    """The label that the customer chose, of a button or of a row in a list; None for anything else."""
+    """Return the label of the button or list row that the customer chose; None for anything else."""
     own = to_dict(message.get(kind))
     if kind == "button":
         return to_text(own.get("text")) or None
@@ -43,7 +43,7 @@ def read_choice(kind: str, message: Mapping[str, Any]) -> str | None:
 
 
 def context_note(message: Mapping[str, Any]) -> str:
-    """What a reader should know besides the words: where they come from and what they are about. Empty for most messages."""
+    """Return where a message comes from and what it is about, in brackets; empty for most messages."""
     context, referral = to_dict(message.get("context")), to_dict(message.get("referral"))
     notes = [
         "said in a group" if message.get("group_id") else "",
@@ -80,7 +80,7 @@ def _write_text(own: dict[str, Any], _: Mapping[str, Any]) -> str:
 
 
 def _make_file_writer(label: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any], Mapping[str, Any]], str]:
-    """A writer for a kind of file: what it is, then the caption."""
+    """Return a writer for a kind of file: its label, then the caption."""
 
     def write(own: dict[str, Any], message: Mapping[str, Any]) -> str:
         tag = _write_not_received(label(own), message) if to_list(message.get("errors")) else f"[{label(own)}]"
@@ -119,7 +119,7 @@ def _write_contacts(_: dict[str, Any], message: Mapping[str, Any]) -> str:
 
 
 def _write_card(card: dict[str, Any]) -> str:
-    """A card as people read it. Its vCard says the same once more, in a form for machines."""
+    """Return a contact card as text. Its vCard repeats the same for machines and is left out."""
     name, org = to_dict(card.get("name")), to_dict(card.get("org"))
     said = [
         format_value(name.get("formatted_name")) or flatten(name),
@@ -233,7 +233,7 @@ def _write_unsupported(own: dict[str, Any], message: Mapping[str, Any]) -> str:
 
 
 def _write_unknown(kind: str, message: Mapping[str, Any]) -> str:
-    """A kind that is none of ours: its name, what Meta says is wrong with it, and all that it holds."""
+    """Return the text of a message of an unknown type: its name, Meta's errors, and all that it contains."""
     if find_lost(message):
         return _write_not_received(kind, message)
     tag = f"[{_join(': ', f'{_escape_tag(_replace_underscores(kind))} message', _read_errors(message))}]"
@@ -249,7 +249,7 @@ def _read_errors(message: Mapping[str, Any]) -> str:
 
 
 def _escape_tag(text: str) -> str:
-    """Somebody's words within our brackets: on one line, not endless, and without brackets of their own."""
+    """Return text from outside for use within SARA's brackets: on one line, shortened, without brackets of its own."""
     line = " ".join(text.split()).replace("[", "(").replace("]", ")")
     return line if len(line) <= _MAX_TAG_CHARS else line[: _MAX_TAG_CHARS - 1] + "…"
 

@@ -1,7 +1,7 @@
-"""From bytes to values that nothing behind can stumble over. Pure.
+"""Decodes JSON into values that every later step can handle.
 
-What `json.loads` lets through and a database, a log or an encoder then refuses (lone surrogates, NUL, whole numbers beyond
-64 bit, endless nesting) is made harmless here, once, for everything that Meta sends.
+`json.loads` accepts values that a database, a log or an encoder refuses: lone surrogates, NUL, integers beyond 64 bit, extreme
+nesting. They are made harmless here, once, for everything that Meta sends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class InvalidJson(ValueError):
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON. Raises `Unreadable`, and nothing else, whatever the bytes are."""
+    """Decode JSON. Raises `InvalidJson` and nothing else."""
     if _has_too_many_elements(body):
         raise InvalidJson("too many elements")
     try:
@@ -51,8 +51,11 @@ def decode(body: bytes) -> Any:
 
 
 def _return_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Leave an object as it is. That Python code is called between two objects gives other threads their turns: of a large body
-    none would have one for some 20 ms a megabyte."""
+    """Return an object unchanged.
+
+    Calling Python code between two objects lets other threads run; otherwise a large body would block them for some 20 ms per
+    megabyte.
+    """
     return value
 
 
@@ -74,34 +77,34 @@ def _count_marks(body: bytes) -> tuple[int, int]:
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text of something that `decode` gave."""
+    """Return a value that `decode` returned as compact JSON text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def scrub(text: str) -> str:
-    """`text` with whatever cannot be stored or encoded replaced by U+FFFD; anything else stays as it is."""
+    """Replace characters that cannot be stored or encoded by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def to_dict(value: Any) -> dict[str, Any]:
-    """`value` if it is an object, else an empty one."""
+    """Return `value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def to_list(value: Any) -> list[Any]:
-    """`value` if it is a list, else an empty one."""
+    """Return `value` if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def to_text(value: Any) -> str:
-    """Text or a number as text; empty for anything else."""
+    """Return a text, or a number as text; empty for anything else."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def read_id(value: Any, max_chars: int = 512) -> str | None:
-    """An id: text or a whole number, not blank and not longer than `longest`; None for anything else."""
+    """Return an id, a text or a whole number of at most `max_chars` characters; None for anything else."""
     text = to_text(value).strip()
     return text if 0 < len(text) <= max_chars else None
 

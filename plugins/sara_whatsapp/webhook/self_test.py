@@ -1,7 +1,7 @@
-"""A webhook of our own making, with which `sara doctor` tries the whole way in. Pure.
+"""The webhook with which `sara doctor` tests the way to SARA.
 
-It speaks of a phone number id that nobody has, so that nothing follows from it: it is not stored, and does not count as a sign
-that Meta reaches us, upon which a message in doubt would be sent again.
+It names a phone number id that does not exist, so that it has no effect: it is not stored and does not count as a sign that Meta
+reaches SARA, after which a message of unknown delivery would be sent again.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _BODY = (
 
 
 def build_probe(size: int = 0) -> bytes:
-    """The body to post, at least `size` bytes long."""
+    """Return the body to post, at least `size` bytes long."""
     return (_BODY % UNUSED_NUMBER_ID).encode().ljust(size)
 
 
 def is_probe(parsed: ParsedWebhook) -> bool:
-    """Whether a body held nothing but a probe."""
+    """Return whether a body held nothing but a probe."""
     return parsed == _PROBE_RESULT
