@@ -36,7 +36,7 @@ async def run_checks(client: AsyncOpenAI, options: OpenAIOptions, context: Conte
     elif isinstance(listed, CallFailure) and listed.status is None:
         results = [CheckResult("server", "bad", f"{listed.outcome}.", _REACH_REMEDY)]
     else:
-        # A server that lists no models may well have them: only an answer tells.
+        # A server that lists no models may still have them: only an answer shows it.
         results = await _check_answer(client, options, context, set() if isinstance(listed, CallFailure) else listed)
     if not options.instructions.strip():
         results.append(

@@ -16,13 +16,13 @@ from sara.helpers import Advice, Placeholder
 
 OPENAI_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "none"
-"""Sent to servers that need no key; the client insists on having one."""
+"""The key for servers that need none, because the client requires one."""
 
 HOSTS_WITHOUT_VERSION = ("api.deepseek.com", "api.perplexity.ai")
 """Servers that answer without a version in the path."""
 
 ENDPOINTS = ("/chat/completions", "/completions", "/responses", "/models", "/embeddings")
-"""What is added to `base_url`, and often copied along with it."""
+"""Paths that the client appends to `base_url`, and that are often copied along with it."""
 
 
 class OpenAIOptions(Options):
@@ -143,7 +143,7 @@ class OpenAIOptions(Options):
     @field_validator("api_key")
     @classmethod
     def _check_key(cls, value: Secret | None) -> Secret | None:
-        # A key read from a file brings a line end along; anything else that no key holds would only fail later, and obscurely.
+        # A key read from a file ends with a line break; other invalid characters would fail later with an unclear error.
         if value is None:
             return None
         key = value.reveal().strip()

@@ -162,7 +162,7 @@ class OpenAIResponder(Responder):
                 yield await self._get_client()
         except TimeoutError:
             if not bound.expired():
-                raise  # it is a tool's own
+                raise  # a tool's own time-out
             message = f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s"
             self._alerts.report(SetupError("timeout", message, SLOW_REMEDY))
             raise RetryLater(message, scope="responder") from None
@@ -199,11 +199,11 @@ def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
     client = openai.AsyncOpenAI(
         api_key=options.key,
         base_url=options.url,
-        timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),  # whoever calls bounds the whole call
-        max_retries=0,  # when to ask again is decided by SARA alone
-        # The client would fill these in from the environment; the file decides.
+        timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),  # the caller limits the whole call
+        max_retries=0,  # SARA decides about retries
+        # The client would read these from the environment; only sara.yaml decides.
         default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # typed for single calls only
         http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_choose_tls(options.url)),
     )
-    _ = client.responses if options.api == "responses" else client.chat.completions  # imports the rest of what a call needs
+    _ = client.responses if options.api == "responses" else client.chat.completions  # imports the modules that a call needs
     return client

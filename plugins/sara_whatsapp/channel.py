@@ -48,7 +48,7 @@ _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _TYPING_LASTS_MS = 25_000
 _CLOCK_SLACK_MS = 50
-"""Milliseconds put on top of a wait: a clock that is a little ahead of ours must not make the pause count twice."""
+"""Added to a wait, so that a clock slightly ahead of SARA's does not cause a second wait."""
 
 
 class WhatsAppChannel(Channel):
@@ -58,7 +58,7 @@ class WhatsAppChannel(Channel):
     receipts_carry_attempt = True
     kinds = composer.KINDS
     media_lifetime_ms = 7 * 24 * _HOUR_MS
-    reply_window = 24 * _HOUR_MS - 10 * _MINUTE_MS  # Meta's day, less what a message needs to get there and clocks may differ
+    reply_window = 24 * _HOUR_MS - 10 * _MINUTE_MS  # Meta's 24 hours, minus the time of delivery and the difference of clocks
 
     def __init__(self, options: WhatsAppOptions, context: Context) -> None:
         self.account = f"whatsapp:{options.phone_number_id}"
@@ -93,7 +93,7 @@ class WhatsAppChannel(Channel):
         await self._downloader.open()
 
     async def close(self) -> None:
-        async with AsyncExitStack() as ending:  # each is closed, whatever becomes of the others
+        async with AsyncExitStack() as ending:  # each is closed, even if closing another one fails
             ending.push_async_callback(self._graph.close)
             ending.push_async_callback(self._downloader.close)
             ending.push_async_callback(self._uploader.close)
@@ -104,7 +104,7 @@ class WhatsAppChannel(Channel):
 
         return await run_checks(self._options, self._context, fix)
 
-    # in
+    # incoming
 
     def receive(self, request: Request) -> WebhookResult:
         method = request.method.upper()
@@ -170,7 +170,7 @@ class WhatsAppChannel(Channel):
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
         return self._downloader.fetch(attachment)
 
-    # out
+    # outgoing
 
     def compose(self, draft: OutgoingContent) -> Sequence[OutgoingContent]:
         parts = composer.compose(draft, self.text_limit)
@@ -189,7 +189,7 @@ class WhatsAppChannel(Channel):
             if (words := composer.to_text_message(part)) is None:
                 raise
             part, media_id = words, None
-        # Counted only once nothing else keeps the message from leaving.
+        # Counted only when nothing else prevents the sending.
         if wait := self._pair_limiter.take(recipient_of(part.to), now):
             raise NotSent(
                 "Too many messages to this person at once.", after=ceil(wait * 1_000) + _CLOCK_SLACK_MS, scope="conversation"
@@ -201,7 +201,7 @@ class WhatsAppChannel(Channel):
             raise
         except Rejected:
             if media_id is not None:
-                self._uploader.forget(media_id)  # it may be the file that Meta does not take, or has no longer
+                self._uploader.forget(media_id)  # the file may be the cause, or Meta may have deleted it
             raise
 
     async def _post_message(self, part: OutboundMessage, attempt_id: str, media_id: str | None) -> SendResult:
@@ -247,7 +247,7 @@ class WhatsAppChannel(Channel):
         return replace(draft, content={**draft.content, "category": template.category})
 
     async def mark_read(self, external_id: str) -> None:
-        # Where typing is shown, the call for it follows and marks the message as read by itself.
+        # The call for the typing indicator, which follows, also marks the message as read.
         if self._read_receipts and self.typing_lasts is None:
             await self._send_signal(build_read_mark(external_id))
 

@@ -33,7 +33,7 @@ def _check_header_value(secret: Secret) -> Secret:
 
 def _check_url(url: str) -> str:
     parts = urlsplit(url)
-    _ = parts.port  # raises ValueError for a port that is none
+    _ = parts.port  # raises ValueError for an invalid port
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an address such as https://graph.facebook.com")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -53,7 +53,7 @@ def _is_loopback(host: str) -> bool:
 
 
 MAX_PHONE_DIGITS = 13
-"""Digits of nearly every telephone number; Meta's ids have 15 and more."""
+"""Maximum number of digits of nearly every phone number; Meta's ids have 15 and more."""
 
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits_to_text)]
 NonBlankSecret = Annotated[Secret, AfterValidator(_strip_secret)]

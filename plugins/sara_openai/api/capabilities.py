@@ -25,17 +25,17 @@ LIMITATION_LIFETIMES_MS: dict[Limitation, Milliseconds] = {
     "folded_system": DAY_MS,
     "other_limit_name": DAY_MS,
 }
-"""After so long it is tried again: what a customer notices sooner than the mere form of a request."""
+"""How long each limitation is assumed; shorter for those that a customer notices."""
 
 MAX_CONVERSATIONS = 1_000
-"""So many conversations are remembered of which something is left out, the newest."""
+"""Maximum number of conversations with omitted messages that are kept, the newest."""
 
 MAX_OMITTED_IDS = 200
-"""So many lines and pictures of one conversation are remembered."""
+"""Maximum number of omitted messages and images per conversation."""
 
 SAME_REFUSAL_LIMIT = 3
 SAME_REFUSAL_WINDOW_MS: Milliseconds = 600_000
-"""When so many conversations were refused in the same words in this time, and none was answered, it is no conversation's fault."""
+"""A refusal with the same message in this many conversations within the window, without an answer between, has a setting as its cause."""
 
 
 class ServerCapabilities:
@@ -56,7 +56,7 @@ class ServerCapabilities:
         """Return whether a limitation was found and has not expired."""
         until = self._limitations.get(limitation)
         now = self._clock()
-        # A clock that was set back makes nothing last longer.
+        # The upper bound keeps a clock that was set back from extending a lifetime.
         return until is not None and now < until <= now + LIMITATION_LIFETIMES_MS[limitation]
 
     def add_limitations(self, *limitations: Limitation) -> None:

@@ -26,10 +26,10 @@ from sara_openai.prompt.request import ModelRequest
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-# Newer models of OpenAI take only the new word for it, many other servers only the old one.
+# OpenAI's newer models accept only `max_completion_tokens`, many other servers only `max_tokens`.
 _MAX_COMPLETION_TOKENS_HOSTS = (".openai.com", ".azure.com")
 
-# Reasoning models of DeepSeek, Moonshot, OpenRouter and Google refuse to go on after a tool without what they sent beside the call.
+# Reasoning models of DeepSeek, Moonshot, OpenRouter and Google require these fields back after a tool call.
 _RETURNED_FIELDS = ("reasoning_content", "reasoning_details")
 _RETURNED_CALL_FIELDS = ("extra_content",)
 

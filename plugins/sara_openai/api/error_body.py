@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 MAX_PARSED_CHARS = 200_000
-"""Characters of a body that are parsed; an error that is longer is read as the text that it begins with."""
+"""Maximum length of a body that is parsed as JSON; of a longer one the beginning is read as text."""
 
 MAX_MESSAGE_CHARS = 4_000
-"""Characters of a server's words that are kept."""
+"""Maximum length of a server's message."""
 
 _MAX_DEPTH = 6
 _MAX_ENTRIES = 50
@@ -48,7 +48,7 @@ class ErrorBody:
 
 
 CONTENT_FILTERED = ErrorBody(codes=frozenset({"content_filter"}), status=400)
-"""The provider withheld an answer that it had begun."""
+"""The error for an answer that the provider's content filter withheld."""
 
 _WITHHELD = ("content_filter", "safety", "prohibited", "sensitive", "blocklist", "recitation", "spii", "guardrail")
 _INTERRUPTED = ("error", "network_error", "malformed_function_call")

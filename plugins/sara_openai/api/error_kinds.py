@@ -12,22 +12,22 @@ from typing import Literal, TypeAlias
 from sara_openai.api.error_body import ErrorBody
 
 ErrorKind: TypeAlias = Literal[
-    "length",  # the request is too long for the model, or for what the account may ask at once
-    "no_pictures",  # the model takes no pictures
-    "picture",  # one of the pictures cannot be read
-    "tools",  # the model takes no tools, or not these
-    "tool_call",  # this time the model failed to call a tool
-    "roles",  # messages of one role may not follow each other
-    "system",  # the model takes no system message
-    "encrypted_reasoning",  # the model seals no reasoning
-    "filter",  # the provider does not let the content pass
-    "quota",  # the account may spend no more
-    "credentials",  # the key
-    "model",  # there is no such model
-    "parameter",  # an option of the file that was sent, and that the model does not take
-    "address",  # the API is somewhere else
-    "busy",  # the server cannot answer now
-    "unknown",  # the request is refused, and nobody can tell why
+    "length",  # the request is too long for the model or for the account's limit per request
+    "no_pictures",  # the model accepts no images
+    "picture",  # one of the images cannot be read
+    "tools",  # the model accepts no tools, or not these
+    "tool_call",  # the model produced an invalid tool call
+    "roles",  # consecutive messages of one role are refused
+    "system",  # the model accepts no system message
+    "encrypted_reasoning",  # the model returns no encrypted reasoning
+    "filter",  # the provider's content filter refused it
+    "quota",  # the account's credit or spending limit is used up
+    "credentials",  # the API key is refused
+    "model",  # the model does not exist
+    "parameter",  # an option of sara.yaml that the model refuses
+    "address",  # the API is at another address
+    "busy",  # the server cannot answer at the moment
+    "unknown",  # refused for an unknown reason
 ]
 
 _CALL_CODES = frozenset({"tool_use_failed", "malformed_function_call", "invalid_tool_call"})
@@ -190,7 +190,7 @@ OPTION_OF_PARAMETER = {
     "maxoutputtokens": "max_output_tokens",
     "num_predict": "max_output_tokens",
 }
-"""The names by which servers call the options of the file, in lower case."""
+"""The option of sara.yaml behind each parameter name that servers use, in lower case."""
 
 _PARAMETER_NAME = re.compile(rf"(?<![a-z0-9_])({'|'.join(OPTION_OF_PARAMETER)})(?![a-z0-9_])", re.IGNORECASE)
 _FAULTY = re.compile(
@@ -269,7 +269,7 @@ def _classify_part(status: int, body: ErrorBody, tools: bool, images: bool) -> E
     if tools and (_TEMPLATE.search(said) or _are_tools_refused(status, f"{' '.join(codes)} {param} {said}")):
         return "tools"
     if _TEMPLATE.search(said):
-        return "roles"  # a template that cannot make a prompt of it minds the form, whatever it says
+        return "roles"  # a chat template that fails objects to the order of messages, whatever it says
     return None
 
 
@@ -291,7 +291,7 @@ def _classify_setting(status: int, body: ErrorBody) -> ErrorKind:
 
 def _is_too_long(status: int, codes: frozenset[str], said: str) -> bool:
     if _TOO_LARGE_AT_ONCE.search(said):
-        return True  # also where it is called a limit of pace: waiting makes no request smaller
+        return True  # also where the server calls it a rate limit: waiting makes no request smaller
     if status == 413:
         return True
     if status == 429 or _RATE_LIMIT.search(said):

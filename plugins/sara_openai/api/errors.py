@@ -19,7 +19,7 @@ from sara_openai.api.error_body import ErrorBody, read_error, read_text
 from sara_openai.api.error_kinds import ErrorKind, classify_error, find_refused_option
 
 MAX_WAIT_MS: Milliseconds = 600_000
-"""Servers that ask for a longer wait are asked again after this: limits are often lifted early."""
+"""Maximum wait that a server can ask for: limits are often lifted early."""
 
 Scope = Literal["conversation", "responder"]
 SetupErrorKind = Literal["credentials", "quota", "model", "settings", "timeout"]
@@ -124,7 +124,7 @@ def classify_response(
     if kind == "busy" or (kind != "parameter" and (status in (402, 429) or status >= 500)):
         waits = read_retry_after(headers, now)
         after = waits if waits is not None else _find_stated_wait(body.message)
-        # What was refused of one request says nothing about the next one.
+        # A refused request says nothing about requests of other conversations.
         concerns: Scope = scope if kind == "busy" else "conversation"
         outcome = RetryLater(where, after=after, scope=concerns, detail=detail)
         return CallFailure(outcome, kind, None, status, body.message, detail, sent.options)
@@ -183,7 +183,7 @@ def read_retry_after(headers: Mapping[str, str], now: Instant) -> Milliseconds |
     waits = [_parse_number(headers.get("retry-after-ms"), 1), _parse_number(headers.get("retry-after"), 1_000)]
     waits.append(_parse_date(headers.get("retry-after"), now))
     for what in ("requests", "tokens"):
-        # Every answer says when each budget will be full again; only one that is used up makes us wait.
+        # Every response states when each limit is reset; only a limit that is used up requires a wait.
         if headers.get(f"x-ratelimit-remaining-{what}") == "0":
             waits.append(_parse_span(headers.get(f"x-ratelimit-reset-{what}")))
     asked = [wait for wait in waits if wait is not None]

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 
 MAX_EXCERPT_CHARS = 200
-"""Characters of an excerpt."""
+"""Maximum length of an excerpt."""
 
 HIDDEN = "…"
 
 _MAX_COMPARED_CHARS = 20_000
-"""Characters of the customer's texts that an excerpt is compared with, the newest."""
+"""Maximum length of the customer's texts that an excerpt is compared with, the newest."""
 
 _MIN_MATCH_CHARS = 8
 _MIN_WIDE_MATCH_CHARS = 4
-"""So many characters in a row that the customer wrote, too, are hidden; fewer in scripts that need fewer for a word."""
+"""Minimum length of a repetition of the customer's text that is hidden; shorter in scripts with shorter words."""
 
 _SECRETS = re.compile(
     r"data:[\w/+.-]+;base64,[\w+/=]*"
@@ -31,7 +31,7 @@ _SECRETS = re.compile(
 _QUERY = re.compile(r"(https?://[^\s?#\"']+)[?#][^\s\"']*")
 _WORD = re.compile(r"[\w'’-]{4,}")
 
-# What errors are written with: a customer may have written these words, too, and they give nobody away.
+# Words that errors commonly contain: they reveal nothing, even if the customer wrote them, too.
 _COMMON_WORDS = re.compile(
     r"access|account|allowed|api|argument|balance|been|billing|body|budget|called|calling|cannot|capacity|certain"
     r"|chat|check|code|content|context|could|credit|credits|current|does|enabled|error|exceeded|exceeds|failed|field"
@@ -73,7 +73,7 @@ def _hide_repeated(line: str, text: str) -> str:
     for word in _WORD.finditer(folded):
         if word[0] in written and not _COMMON_WORDS.fullmatch(word[0]):
             hidden[word.start() : word.end()] = [True] * len(word[0])
-    # A word of which a part is hidden goes as a whole.
+    # A word is hidden as a whole.
     for word in re.finditer(r"\S+", line):
         if line[word.start() : word.end()].isascii() and any(hidden[word.start() : word.end()]):
             hidden[word.start() : word.end()] = [True] * (word.end() - word.start())

@@ -9,7 +9,7 @@ _MESSAGE = "<|message|>"
 _ENDS = re.compile(r"<\|(?:end|return|call|start|channel|endoftext)\|>")
 _CHANNEL = re.compile(r"(?:<\|channel\|>|^)\s*(analysis|commentary|final)\b")
 _RECIPIENT = re.compile(r"\bto=([^\s<]{1,128})")
-# The same where the server has dropped the tokens and left the words between them.
+# The same for servers that drop the tokens and keep the words between them.
 _BARE_FINAL = re.compile(r"assistant\s?final(?=[^a-z])|assistantfinal")
 _BARE_BEGIN = re.compile(r"\s*(?:assistant)?(?:analysis|commentary)(?=[A-Z]|\s+to=)")
 _BARE_CALL = re.compile(r"commentary\s+to=([^\s{]{1,128}?)(?:<\|constrain\|>|\s)*(?:json|code)?\s*(?=\{)")
@@ -53,7 +53,7 @@ def _parse_tokens(text: str) -> Channels | None:
         elif channel is None or channel[1] == "final":
             final = body if final is None else final
         elif channel[1] == "commentary" and not preamble:
-            preamble = body  # the format means it for the reader: what the model is about to do
+            preamble = body  # meant for the reader: what the model is about to do
         header = "" if end is None else piece[end.start() :]
     if final is None and not calls:
         return Channels(preamble.strip(), is_unfinished=not preamble.strip())

@@ -15,9 +15,9 @@ _BAR = "[|｜]{1,2}"  # DeepSeek's are full-width, and sometimes doubled
 
 # ── reasoning ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# Nobody but a template writes these.
+# Only templates write these.
 _TAGS = "think|thinking|seed:think|mm:think|antthinking|inner_monologue|scratch_?pad"
-# These may be an answer's own words in angle brackets: they count at the beginning of a line alone.
+# An answer may contain these as words in angle brackets, so they count at the beginning of a line only.
 _WORDS = "thoughts?|reasoning|reflection|analysis|internal_reasoning|chain_of_thought|thought_process|seed:cot_budget_reflect"
 _OPEN = (
     rf"<(?:{_TAGS})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷|<\|channel>[ \t]*(?:thought|thinking|analysis)\b"
@@ -65,7 +65,7 @@ _TOKENS = re.compile(
     rf"|<{_BAR}(?P<bar>[\w▁ .:/-]{{1,40}}){_BAR}>)",
     re.IGNORECASE,
 )
-# What a token between bars means, by its name in lower case: it begins the answer, is nothing to speak of, or ends the turn.
+# The meaning of a token between bars, by its name in lower case: it begins the answer, has no effect, or ends the turn.
 _BEGINS = re.compile(r"im_start|im_assistant|im_middle|start|start_header_id|end_header_id|header_start|header_end|start_of_role"
                      r"|end_of_role|assistant|bot|model|start_of_turn_token|chatbot_token")  # fmt: skip
 _NOTHING = re.compile(
@@ -73,14 +73,14 @@ _NOTHING = re.compile(
 )
 _ROLE = re.compile(r"[ \t]*(?:assistant|model)?[ \t]*(?=<|\n|$)", re.IGNORECASE)
 
-# The plugin's own blocks, where a model imitates them.
+# The plugin's own context blocks, if a model imitates them.
 _OWN_BLOCK = re.compile(r'<context id="[0-9a-f]{8,64}">[\s\S]*?(?:</context[^<>]*>|\Z)')
 
 MAX_READ_CHARS = 400_000
-"""Characters of an answer that are read, reasoning included."""
+"""Maximum length of an answer that is read, reasoning included."""
 
 _MAX_CALL_CANDIDATES = 8
-"""So many openings of a call that turn out to be none are looked into; further ones are words."""
+"""Maximum number of opening tags that are tried as a tool call; further ones are text."""
 
 
 @dataclass(frozen=True, slots=True)

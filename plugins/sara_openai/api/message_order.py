@@ -11,7 +11,7 @@ from typing import Any
 from sara_openai.prompt.messages import Message
 
 OPENING_MESSAGE = "(We wrote first.)"
-"""Stands before a conversation that begins with our own words, where a server wants the customer's first."""
+"""The first user message for a server that refuses a conversation beginning with the business."""
 
 
 def arrange_messages(prompt: Sequence[Message], *, merge_roles: bool, fold_system: bool) -> list[Message]:

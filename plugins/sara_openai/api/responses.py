@@ -28,7 +28,7 @@ from sara_openai.prompt.request import ModelRequest
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-# Failures that the same request would meet again; any other may pass.
+# Errors that a repetition of the request would meet again; others may be temporary.
 _PERMANENT_ERRORS = ("invalid_prompt", "image", "policy", "data_residency_mismatch")
 
 
@@ -140,7 +140,7 @@ def _read_calls(output: list[Any]) -> tuple[tuple[ToolCall, ...], tuple[Mapping[
 
 
 def _can_be_returned(item: object) -> bool:
-    # Reasoning that is not sealed would be looked up by its id, and nothing was stored.
+    # Reasoning that is not encrypted would be looked up by its id, and nothing was stored.
     return get_field(item, "type") != "reasoning" or isinstance(get_field(item, "encrypted_content"), str)
 
 

@@ -19,23 +19,23 @@ from sara_openai.api.written_calls import parse_marked_calls, parse_unmarked_cal
 from sara_openai.prompt.messages import replace_surrogates
 
 MAX_MODEL_NAME_CHARS = 200
-"""Characters of a model's name that are kept."""
+"""Maximum length of a model's name."""
 
 MAX_ANSWER_CHARS = 32_000
-"""Characters after which an answer is cut: no customer reads more, and every part of it is paid for."""
+"""Maximum length of an answer: no customer reads more, and every message costs money."""
 
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]*_]*(?=\s|$)|[。！？]|\n(?=[ \t]*\n)")
 _MAX_WORD_CHARS = 40
 
 
 _MIN_FRAGMENT_CHARS = 20
-"""Characters that an answer without a whole sentence must have to be worth sending."""
+"""Minimum length of an answer without a whole sentence."""
 
 _LENGTH_LIMIT_REASONS = frozenset(
     {"length", "max_tokens", "max_output_tokens", "max_length", "model_length", "token_limit", "max_new_tokens", "2"}
 )
 
-# A unit of up to so many characters that is repeated to the end of a text, and how long that has to be to be no answer any more.
+# Endless repetition: maximum length of the repeated unit, minimum total length, minimum number of repetitions.
 _MAX_REPEATED_CHARS = 200
 _MIN_REPETITION_CHARS = 1_000
 _MIN_REPETITIONS = 10
@@ -117,7 +117,7 @@ def extract_calls(answer: Answer, offered: Sequence[ToolSpec]) -> Answer:
         written += [(None, call.name, call.arguments) for call in found] or [(None, _UNREADABLE, "")]
     if not written:
         written = [(None, call.name, call.arguments) for call in parse_unmarked_calls(read.text, offered)]
-    # Where none may be called, the call is dropped all the same: nobody but a program can read it.
+    # If no tool is offered, the call is dropped all the same: it is not text for a reader.
     calls = parse_tool_calls(written) if offered else ()
     return replace(
         answer, text=read.text, calls=tuple(call for call in calls if call is not None), is_unfinished=read.is_unfinished
@@ -150,7 +150,7 @@ def answer_text(answer: Answer) -> str:
         OutputTokensExhausted: the tokens were used up before there was a text.
         RetryLater: the answer has no text; another call may succeed.
     """
-    # A refusal is worded for the reader: it is the answer.
+    # A refusal is addressed to the reader, so it is the answer.
     text = answer.text or answer.refusal
     whole = strip_repetition(text)
     if answer.is_unfinished or not is_visible(whole):
@@ -171,7 +171,7 @@ def strip_repetition(text: str) -> str:
     if len(text) < _MIN_REPETITION_CHARS:
         return text
     end = len(text.rstrip())
-    # The last period may be cut anywhere, so any of the last characters may end it: what recurs is looked for from the end.
+    # The last repetition may be incomplete, so the repeated unit is searched from the end.
     tail = text[max(0, end - 4 * _MAX_REPEATED_CHARS) : end]
     unit = next((size for size in range(1, _MAX_REPEATED_CHARS + 1) if tail[size:] == tail[:-size]), None)
     if unit is None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara_openai")
 
 UNSTATED_ERROR_STATUS = 502
-"""The status of an error that came with a 200 and names none."""
+"""The status of an error that came with a 200 and states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ModelSession:
             if answered.kind == "length" and not degraded.tool_messages and degraded.size < asked.size:
                 self._capabilities.set_token_limit(
                     degraded.size
-                )  # at once: should the time run out, the next try goes on from here
+                )  # stored at once: after a time-out the next attempt continues from here
             steps.append(FallbackStep(asked, answered, degraded))
             asked = degraded
         self._capabilities.record_answer()
@@ -107,12 +107,12 @@ class ModelSession:
         try:
             answered = await self._api.send(client, request)
         except (OpenAIError, ClientError, OSError, ValueError) as error:
-            # ValueError is JSON that cannot be read; ClientError what the transport forgets to translate.
+            # ValueError is invalid JSON; ClientError an exception that the client does not translate.
             return classify_exception(error, host, now, sent)
         read = self._api.parse_response(answered, self._options.model)
         if isinstance(read, Answer):
             return read
-        # An answer that broke off, or an error that names no status, may be of this conversation alone.
+        # An interrupted answer, or an error without a status, may concern this conversation only.
         scope: Scope = "conversation" if read.status is None else "responder"
         return classify_response(read.status or UNSTATED_ERROR_STATUS, read, {}, host, now, sent, scope=scope)
 
@@ -146,12 +146,12 @@ class ModelSession:
             return as_setup_error(first, self._options.host, "one conversation after the other", remedy)
         return first if isinstance(first.outcome, GiveUp) else last
 
-    # what is learnt
+    # server capabilities
 
     def _learn(self, answered: ModelRequest, steps: Sequence[FallbackStep]) -> None:
         """Store what the server refused, so that it is not sent again."""
         for number, step in enumerate(steps, start=1):
-            # The same refusal once more says that what was left out in between was not what the server minded.
+            # If the refusal stayed the same, the part left out in between was not its cause.
             if number == len(steps) or not step.failed.is_same_as(steps[number].failed):
                 self._learn_from(step)
         if answered.tools and not answered.final_round:

@@ -8,7 +8,7 @@ from sara import Attachment, HistoryMessage
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 MAX_IMAGES = 4
-"""So many pictures of a conversation are shown, the newest: each costs as much as a page of text."""
+"""Maximum number of images per request, the newest: each costs as much as a page of text."""
 
 MAX_IMAGE_BYTES = 10_000_000
 
@@ -80,7 +80,7 @@ def _explain_file(
 
 def _explain_audio(line: HistoryMessage, attachment: Attachment, transcripts: Mapping[str, str], can_hear: bool) -> str:
     if line.id in transcripts or line.text.partition("]")[2].strip():
-        return ""  # its words stand in the message, from now or from an earlier turn
+        return ""  # the message contains the transcript, of this or an earlier turn
     if missing := _explain_missing(attachment):
         return missing
     return "what is said in it could not be understood" if can_hear else "you cannot hear it: sound is not written down here"

@@ -20,7 +20,7 @@ _MAX_CHARS = 100_000
 _MAX_PYTHON_CHARS = 10_000
 _MAX_DEPTH = 4
 
-# Within a call, all tokens of templates become one separator, and Gemma's two marks of a text one other character.
+# Within a call, all template tokens become one separator, and Gemma's two quotation marks one character.
 _SEPARATOR, _QUOTE = "\x1f", "\x1e"
 _ESCAPE = re.compile(r'<escape>|<\|"\|>')
 _DSML = re.compile(r"(</?)[|｜]{1,2}DSML[|｜]{1,2}\s?")

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 MIN_IMAGE_BYTES = 24
-"""Bytes below which no picture is one."""
+"""Minimum size of an image file."""
 
 
 @dataclass(frozen=True, slots=True)

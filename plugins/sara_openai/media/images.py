@@ -85,4 +85,4 @@ async def read_attachment(attachment: Attachment, max_bytes: int) -> bytes | Non
     try:
         return await asyncio.to_thread(Path(attachment.path).read_bytes)
     except OSError:
-        return None  # removed meanwhile, by age: the line's own text still says that there was something
+        return None  # deleted meanwhile by retention: the message's text still mentions it

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 MAX_CACHED_TRANSCRIPTS = 200
-"""So many transcripts are remembered until their answer is kept."""
+"""Maximum number of transcripts that are cached until their answer is stored."""
 
 DAY_MS = 86_400_000
 

@@ -61,7 +61,7 @@ def _compose_line(question: ModelRequest, line: HistoryMessage, unseen: Sequence
     servers refuse one.
     """
     text = question.transcripts.get(line.id, line.text)
-    # Whoever answered for the business (the model, a person, SARA itself) is one voice to the customer.
+    # The model, an operator and SARA's notices are one voice to the customer.
     if line.role != "customer":
         if text.strip() and not line.withdrawn:
             yield {"role": "assistant", "content": replace_surrogates(text)}

@@ -14,7 +14,7 @@ from sara_openai.api.errors import CallFailure
 from sara_openai.media.image_files import EncodedImage
 
 MIN_MESSAGE_CHARS = 200
-"""Characters of a message that are never cut."""
+"""Minimum length to which a message is cut."""
 
 _TOO_MANY = re.compile(r"too many|at most \d|more than \d|maximum number", re.IGNORECASE)
 
@@ -168,7 +168,7 @@ class ModelRequest:
         )
 
     def _without_tools(self) -> ModelRequest:
-        # Without tools the server could make nothing of former calls, save where it only minds that there may be no more.
+        # Without tools the server cannot read former calls, except in the final round, where it objects only to the ban on calls.
         return replace(self, tools=(), tool_messages=self.tool_messages if self.final_round else ())
 
     def _without_option(self, option: str, failed: CallFailure) -> ModelRequest | None:

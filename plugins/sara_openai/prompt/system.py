@@ -18,7 +18,7 @@ MAX_VALUE_CHARS = 80
 MAX_NOTES_CHARS = 2_000
 
 PLACEHOLDERS = ("now", "date", "time", "channel", "name", "notes", "language")
-"""What instructions may hold in single braces. Everything else in braces is their own text."""
+"""The placeholders that instructions may contain in single braces; other text in braces stays unchanged."""
 
 _CUSTOMER_HEADING = (
     "About the customer, as JSON (`customer_name` is what they call themselves, `earlier_conversation` a summary of what was said before"
@@ -57,7 +57,7 @@ _LANGUAGES: Mapping[str, str] = {
     "zh": "Chinese",
 }
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
-# Format characters that names need all the same: Persian is spelt with one, many emoji are made with the other.
+# Format characters that names need: Persian spelling uses one, many emoji the other.
 _JOINERS = "\u200c\u200d"
 
 
@@ -67,7 +67,7 @@ def fill_instructions(instructions: str, turn: Turn, zone: tzinfo, *, facts: boo
     With `facts`, known facts without a placeholder are appended.
     """
     values = _read_values(turn, zone)
-    # In one pass: what a value holds is never looked through again.
+    # In one pass, so that placeholders inside a value are not replaced.
     filled = _PLACEHOLDER.sub(lambda found: values[found[1]], instructions)
     return _join_paragraphs(filled, _list_facts(instructions, values, turn.contact) if facts else "")
 
@@ -118,7 +118,7 @@ def _read_values(turn: Turn, zone: tzinfo) -> Mapping[str, str]:
         "date": f"{here:%Y-%m-%d}",
         "time": f"{here:%H:%M}",
         "channel": to_one_line(turn.channel, MAX_VALUE_CHARS) or "chat",
-        # A name is the customer's own text, so it stands in the block; here stands where to find it.
+        # A name is the customer's own text, so it stands in the block; the placeholder refers to it.
         "name": "`customer_name`" if _read_name(contact) else "the customer",
         "notes": to_one_line(contact.notes, MAX_NOTES_CHARS) or "none",
         "language": _read_language(contact) or "the customer's language",

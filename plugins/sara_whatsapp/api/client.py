@@ -20,15 +20,15 @@ from sara_whatsapp.webhook.safe_json import InvalidJson, decode, read_id, to_dic
 
 CONNECT_TIMEOUT_S = 10.0
 _MAX_RESPONSE_BYTES = 1 << 20
-_KEEPALIVE_S = 10.0  # a connection that was idle for longer may be half closed: a false doubt on every POST
+_KEEPALIVE_S = 10.0  # a connection idle for longer may be half closed, which would make a POST's delivery unknown
 _MAX_CONNECTIONS = 200
 _MAX_RETRY_AFTER_S = 3_600
 _USAGE_HEADERS = ("X-App-Usage", "X-Business-Use-Case-Usage")
-_SIGNAL_TIMEOUT_S = 8.0  # nothing depends on these calls, and the customer sees the answer soon
+_SIGNAL_TIMEOUT_S = 8.0  # these calls are optional, and the answer follows soon
 _UPLOAD_TIMEOUT_S = 600.0
-_MAX_LOCAL_WAIT_S = 3.0  # longer than this a message does not wait here for the number's pace: then the whole lane is to wait
+_MAX_LOCAL_WAIT_S = 3.0  # if the rate limit requires a longer wait, the whole lane waits instead of one call
 
-# Raised before a connection stands, thus before a byte of the request can have left.
+# Raised before the connection is established, so that no byte of the request has left.
 _NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
@@ -183,7 +183,7 @@ class GraphClient:
         if session is None or session.closed:
             raise NotSent("The channel is closed.")
         authorized = {"Authorization": f"Bearer {self._token.reveal()}", **(headers or {})}
-        # Connecting ends well before the whole call, so that a time-out there is never taken for one after sending.
+        # The connect time-out is shorter than the total, so that it cannot be mistaken for a time-out after sending.
         limits = aiohttp.ClientTimeout(total=timeout, connect=min(CONNECT_TIMEOUT_S, timeout / 2))
         outcome: SaraError
         try:
@@ -202,7 +202,7 @@ class GraphClient:
             outcome = NotSent(f"No connection to the Graph API: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             outcome = DeliveryUnknown(f"No answer from the Graph API: {type(error).__name__}")
-        # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
+        # Raised outside the handler: aiohttp's exceptions hold the request's headers with the token.
         raise outcome
 
 
@@ -213,7 +213,7 @@ def read_retry_after(headers: Mapping[str, str]) -> Milliseconds | None:
         asked = float(text)
     else:
         try:
-            # Against the answer's own date: nobody's clock has to agree with the other end's.
+            # Relative to the response's own date, so that the two clocks need not agree.
             until, said = (parsedate_to_datetime(each) for each in (text, headers.get("Date", "")))
             asked = (until - said).total_seconds()
         except (ValueError, TypeError, OverflowError):
@@ -229,7 +229,7 @@ def read_usage(headers: Mapping[str, str]) -> tuple[int, Milliseconds]:
             told = to_dict(decode(headers.get(name, "{}").encode()))
         except InvalidJson:
             continue
-        # One of the headers has a list of such figures for each account.
+        # One of the headers contains a list of such figures per account.
         for figures in (told, *(to_dict(each) for group in told.values() for each in to_list(group))):
             used = max(used, *(_read_count(figures.get(key)) for key in ("call_count", "total_cputime", "total_time")))
             rest = max(rest, _read_count(figures.get("estimated_time_to_regain_access")))

@@ -24,21 +24,21 @@ from sara import (
 from sara_whatsapp.webhook.safe_json import to_dict, to_text
 
 Action = Literal[
-    "retry",  # refused for now, for this message
-    "retry_own",  # the same, or the message itself is wrong: Meta does not tell which
-    "later_pair",  # this customer has to wait
-    "later_number",  # the whole business number has to wait
-    "later_app",  # the whole app or account has to wait
-    "later_templates",  # templates have to wait, and nothing else
-    "recipient",  # this person cannot be reached
-    "message",  # this message as it stands is wrong
-    "file",  # this file as it stands is wrong; the words beside it are not
+    "retry",  # refused temporarily, for this message
+    "retry_own",  # the same, or the message is invalid: Meta does not say which
+    "later_pair",  # messages to this customer wait
+    "later_number",  # all messages of the number wait
+    "later_app",  # all messages of the app or account wait
+    "later_templates",  # templates wait, other messages do not
+    "recipient",  # this recipient cannot be reached
+    "message",  # this message is invalid
+    "file",  # this file is invalid; the text beside it is not
     "template",  # the template cannot be used
     "template_window",  # only a template may be sent now
-    "config_token",  # the access token is no good
-    "config",  # account, number or permissions must be mended
-    "doubt",  # it may have been sent
-    "inbound",  # only ever told about messages to us
+    "config_token",  # the access token is invalid
+    "config",  # account, number or permissions need a correction
+    "doubt",  # the message may have been sent
+    "inbound",  # concerns incoming messages only
 ]
 
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1_000, 60_000, 3_600_000
@@ -92,7 +92,7 @@ CODES: Mapping[int, ErrorCode] = {
     100: ErrorCode("message", "Meta does not accept a field of the message."),
     104: ErrorCode("config_token", "The call carried no usable token.", _TOKEN),
     190: ErrorCode("config_token", "The access token has expired or was revoked.", _TOKEN),
-    200: _MISSING_PERMISSION,  # … to 299, see `look_up`
+    200: _MISSING_PERMISSION,  # … to 299, see `find_code`
     368: ErrorCode("config", "The account is blocked for a while for breaking a policy.", _SUPPORT),
     80007: ErrorCode("later_app", "The WhatsApp Business Account has used up its calls for now.", after=_PAUSE_MS),
     130403: ErrorCode("recipient", "This person is on the number's own block list.", "Unblock them to write to them."),
@@ -165,14 +165,14 @@ CODES: Mapping[int, ErrorCode] = {
 }
 
 _WRONG_OBJECT = ErrorCode("config", "Meta finds no such business number, or this token may not see it.", _NUMBER_ID)
-_WRONG_SUBCODE = 33  # of code 100; seen, not documented
+_WRONG_SUBCODE = 33  # of code 100; observed, not documented
 _NO_OBJECT = re.compile(
     r"object with id .{1,80} does not exist", re.IGNORECASE | re.DOTALL
-)  # the same where the subcode is missing
+)  # the same, if the subcode is missing
 _UNKNOWN_TOKEN = ErrorCode("config_token", "Meta refused the access token.", _TOKEN)
 _NOT_META = ErrorCode("config", "What answered is not Meta's Graph API.", "Check graph_url and whatever stands between.")
 
-# What follows a message that was taken and has failed. Of that there is no doubt, whatever its code leaves open in an answer.
+# The action for a message that was accepted and has failed: that it failed is certain, whatever its code means in a response.
 _FAILURE_ACTIONS: Mapping[Action, Literal["later", "window", "plain", "channel"]] = {
     **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "later"),
     **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "channel"),
@@ -180,7 +180,7 @@ _FAILURE_ACTIONS: Mapping[Action, Literal["later", "window", "plain", "channel"]
     "file": "plain",
 }
 
-# Without a code from Meta: these say that somebody in between, or another server, answered.
+# Without a code from Meta these come from a proxy or another server.
 _NOT_META_STATUSES = frozenset({401, 403, 404, 405, 407})
 
 

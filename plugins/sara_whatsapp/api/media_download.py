@@ -17,19 +17,19 @@ from sara_whatsapp.api.client import CONNECT_TIMEOUT_S, GraphClient, read_retry_
 from sara_whatsapp.webhook.safe_json import to_dict, to_text
 
 MAX_FILE_BYTES = 100_000_000
-"""WhatsApp takes no larger files, in bytes."""
+"""Maximum size of a WhatsApp file."""
 
 HOSTS = (".fbsbx.com", ".fbcdn.net", ".whatsapp.net")
-"""Meta's own domains; its files lie at `lookaside.fbsbx.com` and others below these."""
+"""Meta's domains; files are at `lookaside.fbsbx.com` and other hosts below them."""
 
 _CHUNK_BYTES = 1 << 16
-_TOTAL_TIMEOUT_S, _READ_TIMEOUT_S = 300.0, 30.0  # an address lives for five minutes
+_TOTAL_TIMEOUT_S, _READ_TIMEOUT_S = 300.0, 30.0  # an address is valid for five minutes
 _MAX_CONNECTIONS = 16
 _MAX_HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _HTML = "text/html"
-_MISSING_OBJECT_CODE = 100  # the code for an object that is not there
+_MISSING_OBJECT_CODE = 100  # Meta's code for an object that does not exist
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _HOST = re.compile(r"[a-z0-9.-]+")
 _PLAIN = re.compile(r"[!-~]{1,4096}")
@@ -55,7 +55,7 @@ class MediaDownloader:
                 total=_TOTAL_TIMEOUT_S, connect=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S
             ),
             headers={"User-Agent": "SARA", "Accept-Encoding": "identity"},
-            auto_decompress=False,  # the bytes as they are: what unfolds to more than was announced is no file of a customer
+            auto_decompress=False,  # the bytes as sent: a file that decompresses to more than its announced size is refused
         )
 
     async def close(self) -> None:
@@ -110,7 +110,7 @@ class MediaDownloader:
             response = await self._get(hint)
         except SaraError:
             return None
-        page = response.content_type == _HTML and mime != _HTML  # somebody asks for a login, say
+        page = response.content_type == _HTML and mime != _HTML  # e.g. a login page
         if response.status == 200 and (response.content_length or 0) <= MAX_FILE_BYTES and not page:
             return response
         response.close()
@@ -173,7 +173,7 @@ class MediaDownloader:
             outcome = RetryLater(f"No connection to Meta's file host: {error.os_error.strerror or type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             outcome = RetryLater(f"No answer from Meta's file host: {type(error).__name__}")
-        # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
+        # Raised outside the handler: aiohttp's exceptions hold the request's headers with the token.
         raise outcome
 
     def _allowed(self, text: str, base: URL | None = None) -> URL | None:
@@ -181,7 +181,7 @@ class MediaDownloader:
         if not _PLAIN.fullmatch(text):
             return None
         try:
-            # Taken as it is: quoting anew could spoil a signature that Meta put into it.
+            # Unchanged: quoting it again could invalidate Meta's signature in it.
             url = URL(text, encoded=True)
             url = base.join(url) if base else url
             if not url.raw_host or url.raw_user is not None or url.raw_password is not None:

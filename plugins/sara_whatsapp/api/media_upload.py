@@ -27,7 +27,7 @@ _MAX_BYTES: Mapping[str, int] = {"image": 5 * _MB, "video": 16 * _MB, "audio": 1
 _MAX_ANIMATED_STICKER_BYTES = 500_000
 _MAX_DOCUMENT_BYTES = 100 * _MB
 
-_UPLOAD_WAIT_S = 20.0  # a send may take a minute altogether, and the message itself needs its share
+_UPLOAD_WAIT_S = 20.0  # a send may take a minute in total, the message's own call included
 _RETRY_AFTER_MS = 10_000
 _MEDIA_ID_LIFETIME_S = 7 * 86_400.0  # Meta keeps a file for 30 days
 _MAX_CACHED_FILES = 256
@@ -131,14 +131,14 @@ class MediaUploader:
         await asyncio.wait({task}, timeout=self._wait_s)
         if not task.done():
             raise NotSent("A file is still being uploaded.", after=_RETRY_AFTER_MS, scope="conversation")
-        # Only whoever was told how it ended takes it away: a failure that nobody heard of would be begun again without end.
+        # Removed only by a caller that gets the result: an unseen failure would start the upload again without end.
         if self._running.get(file) is task:
             del self._running[file]
         if task.cancelled():
             raise NotSent("The channel is closed.")
         if (failure := task.exception()) is not None:
             log.info("upload_failed", error=str(failure) if isinstance(failure, SaraError) else type(failure).__name__)
-            # Whatever went wrong: no message has left.
+            # In every case, no message has left.
             raise failure if isinstance(failure, SaraError) else NotSent(f"A file was not uploaded: {type(failure).__name__}")
         self._media_ids[file] = (task.result(), now + _MEDIA_ID_LIFETIME_S)
         return task.result()
@@ -159,7 +159,7 @@ class MediaUploader:
             del self._media_ids[next(iter(self._media_ids))]
         if len(self._running) >= _MAX_CACHED_FILES:
             for file, task in list(self._running.items()):
-                if task.done():  # nobody came back for it
+                if task.done():  # no caller asked for the result
                     del self._running[file]
                     log.info("upload_abandoned", failed=not task.cancelled() and task.exception() is not None)
 
@@ -203,7 +203,7 @@ def inspect_file(folder: Path, path: str, mime: str = "", name: str = "") -> Loc
 
 
 def _open_regular_file(path: Path) -> BinaryIO:
-    # Not waiting for anybody to write into a pipe, and not following a link that was put there since.
+    # Without blocking on a pipe and without following a link created meanwhile.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -222,7 +222,7 @@ def _detect_mime(head: bytes, claimed: str, name: str) -> str:
     if seen and claimed.partition(";")[0] != seen:
         return seen
     mime = claimed or mimetypes.guess_type(name)[0] or _UNKNOWN_MIME
-    return "text/plain" if mime.startswith("text/") else mime  # the only type of text that Meta knows; the name tells the rest
+    return "text/plain" if mime.startswith("text/") else mime  # the only text type that Meta knows; the name shows the rest
 
 
 def _is_animated(head: bytes) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 PAIR_INTERVAL_S = 6.0
-"""One message to the same person in so many seconds, in the long run."""
+"""Average interval between messages to one person that Meta allows."""
 
 PAIR_BURST = 45
-"""So many to the same person may go at once; they are paid back by waiting."""
+"""Maximum number of messages to one person in a burst; the following ones wait until the average is met again."""
 
 _BURST_S = 0.25
 _CLEANUP_SIZE = 1_024
@@ -35,7 +35,7 @@ class PairRateLimiter:
     def __init__(self, interval_s: float = PAIR_INTERVAL_S, burst: int = PAIR_BURST) -> None:
         self._interval_s = interval_s
         self._burst = burst
-        # When each pair will have paid back what it has sent. Who owes nothing need not be remembered.
+        # When the average of each pair is met again; pairs whose time has passed are removed.
         self._paid_at: dict[str, float] = {}
         self._cleanup_size = _CLEANUP_SIZE
 

@@ -25,13 +25,13 @@ log = structlog.get_logger("sara_whatsapp")
 
 CACHE_MS: Milliseconds = 300_000
 ERROR_CACHE_MS: Milliseconds = 60_000
-"""How long a good answer of Meta's may be used again, and a refusal. A new account may ask 200 things an hour, a look asks a dozen."""
+"""How long a successful answer and a refusal are cached: a new account may send 200 queries an hour, a run sends a dozen."""
 
 NEAR_LIMIT_PERCENT = 90
-"""From so many percent of the calls that Meta allows on, what was heard before has to do."""
+"""Share of Meta's rate limit above which only cached answers are used."""
 
 MAX_CACHE_AGE_MS: Milliseconds = 86_400_000
-"""Even then nothing older than this is used."""
+"""Maximum age of a cached answer near the rate limit."""
 
 _TIMEOUT_S = 15.0
 _NUMBER_FIELDS = "id,display_phone_number,verified_name,quality_rating,code_verification_status,name_status,throughput"
@@ -104,7 +104,7 @@ def build_queries(options: WhatsAppOptions) -> dict[str, GraphQuery]:
     """Return the queries by name, as far as the options hold the ids that they need."""
     node = options.phone_number_id
     queries = {"number": GraphQuery(node, {"fields": _NUMBER_FIELDS})}
-    # One by one: a field that Meta does not know makes the whole answer an error.
+    # One query per field: an unknown field makes the whole answer an error.
     queries |= {name: GraphQuery(node, {"fields": name}) for name in _SINGLE_FIELDS}
     if account := options.business_account_id:
         queries["numbers"] = GraphQuery(f"{account}/phone_numbers", {"fields": "id,display_phone_number", "limit": "250"})
@@ -226,7 +226,7 @@ class AnswerCache:
 
     def keep(self, answers: Mapping[str, GraphAnswer], now: Instant) -> None:
         """Store answers; without a state directory nothing is stored."""
-        # What a former run heard beside this stays: it may be needed.
+        # Other answers of earlier runs are kept: they may be needed.
         former, paused_until = self._read()
         answer = {
             name: {"at": each.at, "status": each.status, "value": each.value}

@@ -18,10 +18,10 @@ from sara_whatsapp.doctor.subscription_checks import (
 from sara_whatsapp.options import WhatsAppOptions
 
 CALLBACK_NOT_VERIFIED = 2200
-"""Meta's code where a callback address does not pass its handshake."""
+"""Meta's code for a callback address that fails the handshake."""
 
 CHANGED_QUERIES = ("subscribed", "subscriptions", "webhook_configuration")
-"""The questions whose answers a change makes stale."""
+"""The queries whose answers a repair changes."""
 
 
 async def apply_repairs(
@@ -51,7 +51,7 @@ async def _set_callback(
     graph: GraphQueries, options: WhatsAppOptions, address: str, current: tuple[str, set[str]] | None
 ) -> CheckResult:
     former, held = current or ("", set())
-    # A field that this app may not have makes Meta refuse them all.
+    # Meta refuses all fields if one is not available to the app.
     for wanted in (ALL_FIELDS, ALL_FIELDS[:-1], (*ESSENTIAL_FIELDS, ECHO_FIELD), ESSENTIAL_FIELDS, ("messages",)):
         answer = await _post(graph, options, address, [*wanted, *sorted(held - set(wanted))])
         if _is_done(answer) or answer.code != 100:

@@ -16,9 +16,9 @@ from sara_whatsapp.webhook.safe_json import to_dict, to_list, to_text
 
 ACCOUNT_OBJECT = "whatsapp_business_account"
 ESSENTIAL_FIELDS = ("messages", "user_preferences", *sorted(field for field, serious in SERIOUS_EVENTS.items() if serious))
-"""The fields without which something that matters is never heard of."""
+"""The fields without which messages, opt-outs or serious account events are missed."""
 ECHO_FIELD = "smb_message_echoes"
-"""What a person answers from the phone app, for numbers that are used there as well. Not every app may have it."""
+"""Answers that an operator sends from the phone app. Not available to every app."""
 ALL_FIELDS = (
     *ESSENTIAL_FIELDS,
     *sorted(field for field, reading in FIELDS.items() if reading == "news" and field not in ESSENTIAL_FIELDS),

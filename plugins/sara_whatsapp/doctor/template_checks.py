@@ -17,7 +17,7 @@ CHECK = "template"
 _MANAGER_REMEDY = "See WhatsApp Manager > Message templates."
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 _PENDING_STATUSES = frozenset({"PENDING", "IN_APPEAL"})
-"""Statuses that end by themselves."""
+"""Statuses that end without an action of the operator."""
 
 
 def check_template(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:

@@ -17,7 +17,7 @@ from sara_whatsapp.options import WhatsAppOptions
 from sara_whatsapp.webhook.self_test import build_probe
 
 LARGE_BODY_BYTES = 3_000_000
-"""The largest body that Meta announces."""
+"""The largest body that Meta documents."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=10)
 _BACKEND_REMEDY = (
@@ -43,7 +43,7 @@ class ProbeResponse:
 async def probe_webhook(options: WhatsAppOptions, address: str) -> list[CheckResult]:
     """Request the public address with the handshake, a signed event, a wrongly signed event and a large event."""
     found = _check_https(options, address)
-    # Nothing of ours is remembered from one request to the next: each arrives as Meta's do.
+    # A new connection for each request, as Meta's requests arrive.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, headers={"User-Agent": "SARA"}) as session:
         webhook = _WebhookProbe(session, options, address)
@@ -109,7 +109,7 @@ class _WebhookProbe:
             status = (await self._post(build_probe(LARGE_BODY_BYTES), self._options.app_secrets[0].reveal())).status
             outcome = f"answered {status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            # Some web servers hang up on a body that is too large for them.
+            # Some web servers close the connection on a body that is too large.
             status, outcome = 0, explain_unreachable(error)[0]
         if status == 200:
             return CheckResult("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")

@@ -22,7 +22,7 @@ def to_whatsapp(markdown: str) -> str:
     try:
         return BlockWriter(source.split("\n")).blocks(parse(source)).strip()
     except RecursionError:
-        # Brackets nested by the hundred are no Markdown that anybody meant.
+        # Hundreds of nested brackets are no Markdown.
         return source.strip()
 
 

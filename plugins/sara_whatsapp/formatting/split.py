@@ -10,7 +10,7 @@ from sara_whatsapp.formatting.split_markup import MAX_SEAM_CHARS, find_seam
 
 _BLOCK = re.compile(r"```(\n?)(.*?)```", re.DOTALL)
 _MIN_LIMIT = 32  # below this there is no room for closing and opening code blocks
-# Where a text may be parted, from the best place to the worst: between paragraphs, lines, sentences, words.
+# Places for a cut, from best to worst: between paragraphs, lines, sentences, words.
 _GAPS = (re.compile(r"\n[^\S\n]*\n\s*"), re.compile(r"\n\s*"), re.compile(r"(?<=[.!?…。！？])\s+"), re.compile(r"\s+"))
 
 
@@ -54,7 +54,7 @@ def _cut_part(text: str, limit: int) -> tuple[str, str]:
     end = _find_end(text, limit)
     block = next((match for match in _BLOCK.finditer(text) if match.end() > end), None) if limit >= _MIN_LIMIT else None
     if block and block.start() < end:
-        # The same economy as in `split_text`: a part of less than a third is not worth its price.
+        # As in `split_text`: a part shorter than a third of the limit is not worth its price.
         if block.start() > limit // 3 and (utf16_length(block[0]) <= limit or end - block.start() < _MIN_LIMIT):
             end = block.start()
         else:
@@ -73,7 +73,7 @@ def _cut_open_markup(text: str, end: int, limit: int) -> tuple[str, str] | None:
     short = _find_end(text, limit - MAX_SEAM_CHARS)
     for place in (_move_before_url(text, short, limit - MAX_SEAM_CHARS), short):
         cut, closing, opening = find_seam(text, place)
-        # With nothing but marks before the cut, there would be no end to it.
+        # If only marks stood before the cut, the loop would not end.
         if len(text[:cut].rstrip()) > len(opening):
             return text[:cut].rstrip() + closing, opening + text[cut:].lstrip()
     return None

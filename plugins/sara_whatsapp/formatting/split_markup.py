@@ -10,9 +10,9 @@ from typing import NamedTuple
 from sara_whatsapp.formatting.markup import BOLD, CODE, STYLES, is_word
 
 MAX_SEAM_CHARS = 8
-"""So much longer than its text a piece may become at its seams."""
+"""Maximum number of characters that closing and reopening adds to a piece."""
 
-_MAX_LOOKAHEAD = 1 << 14  # whoever opens a mark closes it before that
+_MAX_LOOKAHEAD = 1 << 14  # no mark is closed later than that
 _QUOTE = re.compile("> ?")
 _CODE = re.compile(f"{CODE}[^{CODE}\n]+{CODE}")
 _BOLD_FIRST = (BOLD, *(mark for mark in STYLES.values() if mark != BOLD))

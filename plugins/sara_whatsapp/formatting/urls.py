@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _URL_CHARS = r"[!#-&*-;=?-Z\\^_a-z{}~]"
-# Addresses that people can tap. Bounded throughout, so that no text makes the search slow.
+# Addresses that can be tapped. All repetitions are bounded, so that no text makes the search slow.
 ADDRESS = re.compile(
     rf"(?:https?://|ftp://|www\.){_URL_CHARS}+"
     rf"|(?<![\w@.-])(?:[a-z0-9-]{{1,63}}\.){{1,6}}[a-z]{{2,24}}/{_URL_CHARS}*"

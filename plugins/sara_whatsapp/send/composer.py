@@ -23,10 +23,10 @@ from sara_whatsapp.send.templates import read_components, read_texts
 from sara_whatsapp.webhook.safe_json import scrub
 
 _MAX_BODY_UNITS = 1024
-"""The longest text in a form and the longest caption. Lists are documented to take more, but Meta's schema says the same."""
+"""Maximum length of a form's body and of a caption. Documented to be longer for lists, but not in Meta's schema."""
 
 _MAX_LABEL_UNITS = 20
-# A form needs a body: signs for those without words.
+# A form needs a body: symbols for forms without text.
 _BELOW, _PLACE, _NUMBER = "👇", "📍", "📞"
 _CAPTIONED = frozenset({"image", "video", "document"})
 _TEXT_FILE = {"mime": "text/plain", "name": "answer.txt"}
@@ -37,7 +37,7 @@ TYPES: Mapping[str, frozenset[str]] = {
     "audio": frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}),
     "sticker": frozenset({"image/webp"}),
 }
-"""The types that WhatsApp takes as each kind; anything else can be sent as a document."""
+"""The media types that WhatsApp accepts as each kind; others can be sent as a document."""
 
 _BASE, _DRESS = "[\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff]", "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 _EMOJI = re.compile(
@@ -82,12 +82,12 @@ def _compose_file(draft: OutgoingContent, limit: int) -> list[OutgoingContent] |
     if not path and not url:
         return None
     mime = to_text(draft.content.get("mime")).lower()
-    # What a file of our own really is shows when it is uploaded; of one elsewhere there is only the claim.
+    # The type of a local file is detected at the upload; of a remote file only the claimed type is known.
     kind = draft.kind if path else _choose_kind(draft.kind, mime.partition(";")[0].strip())
     name = " ".join(to_text(draft.content.get("name")).split())
     if kind == "document":
         name = name or PurePath(path).name or _guess_name(url)
-    # A voice note is Ogg; the same recording in another coat is an ordinary file.
+    # Only Ogg files can be voice notes.
     voice = kind == "audio" and draft.content.get("voice") is True and (not mime or mime.startswith("audio/ogg"))
     given = {"path": path, "url": url, "mime": mime, "name": name, "voice": voice}
     content = {key: value for key, value in given.items() if value}
@@ -103,7 +103,7 @@ def to_text_file(draft: OutgoingContent) -> OutgoingContent:
     beginning = split(text, _MAX_BODY_UNITS - 1)[0]
     first, more, _ = beginning.partition("\n\n")
     if first.count(FENCE) % 2:
-        first, more = beginning, ""  # a paragraph within code is none
+        first, more = beginning, ""  # a blank line inside a code block separates no paragraphs
     caption = first if more or beginning == text else f"{first}…"
     return OutgoingContent(text, "document", {"written": True, "caption": caption, **_TEXT_FILE}, draft.reply_to)
 
@@ -116,7 +116,7 @@ def to_document(part: OutboundMessage) -> OutboundMessage | None:
 def to_text_message(part: OutboundMessage) -> OutboundMessage | None:
     """Return the text that accompanies a file as a text message; None if there is none."""
     if part.kind not in _FILES or not part.text.strip() or part.content.get("written"):
-        return None  # a text that was made a file is too long for a message
+        return None  # a text that became a file is too long for a message
     return replace(part, kind="text", content={})
 
 
@@ -191,7 +191,7 @@ def _compose_contact(draft: OutgoingContent, limit: int) -> list[OutgoingContent
 
 def _compose_reaction(draft: OutgoingContent, limit: int) -> list[OutgoingContent] | None:
     given = draft.content.get("emoji")
-    # An empty one takes the reaction back, which only somebody who says so can mean.
+    # An empty emoji removes the reaction, so it must be given explicitly.
     emoji, text = (to_text(given), draft.text) if isinstance(given, str) else (draft.text.strip(), "")
     if not draft.reply_to or not (_EMOJI.fullmatch(emoji) or given == ""):
         return None
@@ -225,4 +225,4 @@ _COMPOSERS: Mapping[str, _Composer] = {
 }
 
 KINDS: frozenset[str] = frozenset({"text", *_COMPOSERS})
-"""The kinds of draft that WhatsApp has a form for."""
+"""The kinds of content that WhatsApp has a form for."""

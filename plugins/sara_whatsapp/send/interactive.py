@@ -13,7 +13,7 @@ from sara_whatsapp.send.content import list_items, to_plain_line, to_text
 _MAX_BUTTONS, _MAX_BUTTON_UNITS, _MAX_BUTTON_ID_UNITS = 3, 20, 256
 _MAX_ROWS, _MAX_ROW_UNITS, _MAX_ROW_ID_UNITS, _MAX_DESCRIPTION_UNITS, _MAX_SECTION_UNITS = 10, 24, 200, 72, 24
 _MAX_EDGE_UNITS = 60  # header and footer
-# Where the draft does not say what opens the list or what a section is called: signs that need no language.
+# Defaults for a missing button label and section title: symbols that need no language.
 _DEFAULT_BUTTON, _DEFAULT_SECTION = "☰", "–"
 
 

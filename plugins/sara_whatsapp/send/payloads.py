@@ -97,7 +97,7 @@ def _build_location(content: Mapping[str, Any]) -> dict[str, Any]:
 def _build_card(content: Mapping[str, Any]) -> dict[str, Any]:
     name = _require_text(content.get("name"), "name")
     phones = [{"phone": _require_text(phone, "phones")} for phone in _require_items(content, "phones")]
-    # Meta wants one more field of the name beside the formatted one.
+    # Meta requires one more name field beside the formatted one.
     return {"name": {"formatted_name": name, "first_name": name}, "phones": phones}
 
 

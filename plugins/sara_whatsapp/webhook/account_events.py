@@ -44,7 +44,7 @@ SERIOUS_EVENTS: Mapping[str, frozenset[str]] = {
     "security": frozenset(),
     "template_category_update": frozenset(),
 }
-"""Every field that tells about the account, with the words that make its news a problem for the operator."""
+"""Every field about the account, with the event words that are a problem for the operator."""
 
 
 _TEMPLATE_PROBLEMS = frozenset({"DISABLED", "LOCKED", "PAUSED"})
@@ -62,13 +62,13 @@ CLEARING_EVENTS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "UNPAUSED": frozenset({"PAUSED"}),
         "UNLOCKED": frozenset({"LOCKED"}),
         "DISABLED": frozenset({"PAUSED"}),
-        # Nobody has to mend what is no longer there.
+        # A deleted template needs no action.
         "ARCHIVED": _TEMPLATE_PROBLEMS,
         "DELETED": _TEMPLATE_PROBLEMS,
     },
     "phone_number_quality_update": {"UNFLAGGED": frozenset({"FLAGGED"}), "UPGRADE": frozenset({"DOWNGRADE"})},
 }
-"""By field and word, the words whose problems are over then. An alert ends the other severities of the same alert."""
+"""By field and event word, the event words whose problems it clears. An alert clears the other severities of the same alert."""
 
 _RESOLVED = frozenset({"CLOSED", "ENDED", "RESOLVED"})
 
@@ -81,7 +81,7 @@ def read_account_event(account: str, field: str, change: dict[str, Any], at: Ins
     value = to_dict(change.get("value"))
     alert = to_dict(value.get("alert_info"))
     word = to_text(value.get("event")) or to_text(value.get("decision")) or to_text(alert.get("alert_severity"))
-    # The same event says that an account is disabled and that it is not any more, or that an alert is over.
+    # The same event reports that an account is disabled or reinstated, or that an alert has ended.
     is_relief = to_text(to_dict(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
     is_relief = is_relief or to_text(alert.get("alert_status")) in _RESOLVED
     leaves = list(_walk_leaves(value))

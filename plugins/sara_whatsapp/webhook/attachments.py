@@ -23,7 +23,7 @@ _MAX_NAME_CHARS = 255
 
 def read_attachments(kind: str, message: Mapping[str, Any]) -> tuple[Attachment, ...]:
     """Return the files of a message of `kind`, those of a form included; empty if none can be downloaded. Never raises."""
-    # Where Meta names errors, it did not get the file itself.
+    # Errors mean that Meta itself did not get the file.
     if to_list(message.get("errors")):
         return ()
     if kind in MEDIA:

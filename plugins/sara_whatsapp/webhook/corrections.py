@@ -11,7 +11,7 @@ from sara_whatsapp.webhook.placeholders import context_note, placeholder_text
 from sara_whatsapp.webhook.safe_json import read_id, to_dict
 
 DELETED_TEXT = "[deleted message]"
-"""What stands in the place of a message that its author deleted."""
+"""The text of a message that its author deleted."""
 
 
 def read_correction(kind: str, event: Mapping[str, Any]) -> Correction | None:

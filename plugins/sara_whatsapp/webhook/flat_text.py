@@ -12,7 +12,7 @@ from typing import Any
 from sara_whatsapp.webhook.safe_json import to_text
 
 MAX_FLAT_CHARS = 4_000
-"""Characters of a flat text; the values themselves are kept whole in the message's content."""
+"""Maximum length of a flat text; the message's content keeps the values in full."""
 
 
 def flatten(value: Any, skip: Collection[str] = ()) -> str:

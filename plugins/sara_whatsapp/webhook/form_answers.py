@@ -9,7 +9,7 @@ from sara_whatsapp.webhook.flat_text import is_file
 from sara_whatsapp.webhook.safe_json import InvalidJson, decode, to_dict
 
 MAX_FILES = 10
-"""Files that one form may bring, as Meta documents it."""
+"""Maximum number of files in one form, as Meta documents it."""
 
 
 def find_form_reply(message: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -75,10 +75,10 @@ def identity_at(message: dict[str, Any], key: str, contacts: Contacts) -> Identi
     """Return the identity at `key` (`from` or `to`), with a number, a business-scoped user id, or both."""
     phone, user_id = read_phone(message.get(key)), read_id(message.get(f"{key}_user_id"))
     if phone is None and key == "to":
-        # The number that somebody of the business dialled, as their phone has it.
+        # The number as the operator's phone stores it.
         phone = read_phone(read_number(to_text(message.get(key))))
     if user_id is None and phone is None:
-        # Not documented, but unmistakable: a user id where the number used to be.
+        # Not documented, but unambiguous: a user id in the place of the number.
         claimed = to_text(message.get(key))
         user_id = claimed if _USER_ID.fullmatch(claimed) else None
     return contacts.complete(Identity(user_id, read_id(message.get(f"{key}_parent_user_id")), phone))
@@ -89,7 +89,7 @@ def identity_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
     after = identity_after(own)
     user_id, parent_id = read_id(message.get("from_user_id")), read_id(message.get("from_parent_user_id"))
     before = Identity(
-        # What the message gives as the sender's id may be the new one already: that names nobody's past.
+        # The sender's id may be the new one already, which does not identify the former one.
         user_id=read_id(own.get("previous_user_id")) or (user_id if user_id != after.user_id else None),
         parent_id=read_id(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
         phone=read_phone(message.get("from")),

@@ -14,13 +14,13 @@ from sara_whatsapp.webhook.account_events import SERIOUS_EVENTS
 from sara_whatsapp.webhook.safe_json import read_id, to_dict, to_list, to_text
 
 MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
-"""Kinds that bring a file."""
+"""Types that bring a file."""
 
 LOST_CODES: Mapping[str, str] = {"131052": "file", "131060": "message"}
-"""Meta's codes for what a customer sent and it does not hand on."""
+"""Meta's codes for content that it could not pass on."""
 
 _UNSUPPORTED_CODE = "131051"
-"""Meta's code for a message of a type that its API does not hand on."""
+"""Meta's code for a message type that its API does not support."""
 
 _GROUP = "in a group"
 _LOST = "not received"
@@ -55,15 +55,15 @@ MESSAGE_TYPES: Mapping[str, MessageType] = {
     "interactive": _ANSWERED,
     "button": _ANSWERED,
     "order": _ANSWERED,
-    # The chat was opened for the first time; nothing was said yet, but from here on we may speak.
+    # The chat was opened for the first time: no message yet, but the window is open.
     "request_welcome": MessageType("recorded", opens_window=True),
-    # Whether these open the window is not documented, so they are not taken to.
+    # Not documented to open the window, so they do not.
     "reaction": _RECORDED,
     "edit": _RECORDED,
     "revoke": _RECORDED,
-    # A poll, a message to be viewed once, an invitation: the customer said something, and Meta does not say what.
+    # A poll, a view-once message, an invitation: Meta does not pass the content on.
     "unsupported": _UNREADABLE,
-    # Of these nothing was said.
+    # These contain no message.
     "unsupported.edit": _RECORDED,
     "unsupported.revoke": _RECORDED,
     "unsupported.reaction": _RECORDED,
@@ -77,24 +77,23 @@ MESSAGE_TYPES: Mapping[str, MessageType] = {
     "system.customer_changed_number": _CHANGES,  # its name in older versions of the API
     "system.user_changed_user_id": _CHANGES,
     "unknown": _RECORDED,
-    # Else the customer waits for an answer to something that never came.
+    # Answered, because the customer waits for a reply to it.
     _LOST: _ANSWERED,
-    # Whatever the kind.
+    # Messages in groups, of any type.
     _GROUP: _RECORDED,
 }
-"""Every kind of message. `interactive.call_permission_reply` and its like are one sort of their kind; a kind that is not here is
-treated as `unknown`."""
+"""Every message type. A row such as `interactive.call_permission_reply` applies to one subtype; a type without a row is `unknown`."""
 
 FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]] = {
     "messages": "messages",
     "user_preferences": "wishes",
-    # A person answered from the phone app: said by us, and what waited is answered.
+    # An operator answered from the phone app.
     "smb_message_echoes": "echoes",
     **dict.fromkeys(SERIOUS_EVENTS, "news"),
-    # What was said before SARA was there.
+    # Messages from before SARA's installation.
     "history": "left_out",
     "calls": "left_out",
-    # Conversations that Meta's own agent has.
+    # Conversations of Meta's own agent.
     "standby": "left_out",
     "messaging_handovers": "left_out",
     # May repeat what SARA itself has sent.
@@ -109,14 +108,14 @@ FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]
     "group_status_update": "left_out",
     "partner_solutions": "left_out",
 }
-"""Every field of a webhook and how it is read. A field that is not here is left out."""
+"""Every webhook field and how it is read. Other fields are ignored."""
 
 
 _CONTENTS = frozenset(kind for kind in MESSAGE_TYPES if kind.isidentifier()) - {"request_welcome", "unknown"}
-"""Kinds whose own part stands under the key of their name."""
+"""Types whose content is under the key of their name."""
 
 _SENT_BY_BUSINESS = frozenset({"template", "product", "product_list", "catalog_message", "list", "poll_creation"})
-"""Further kinds by which a business says something."""
+"""Further types of messages from the business."""
 
 
 def read_type(message: Mapping[str, Any]) -> str:

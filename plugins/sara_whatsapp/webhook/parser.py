@@ -35,16 +35,16 @@ from sara_whatsapp.webhook.safe_json import InvalidJson, decode, encode, read_id
 _STATUS: Mapping[str, Any] = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
 _PREFERENCES = {"stop": False, "resume": True, "signup": True}
 _TARGET_KEYS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
-# Paid for, or taken from the month's free messages: either way one less.
+# Charged, or counted towards the free messages of the month.
 _COUNTED_PRICING = frozenset({"regular", "free_customer_service"})
 UNKNOWN_KIND = "unknown_kind"
-"""What a note says of messages whose type this version does not know."""
+"""The ignored item for messages of a type that this version does not know."""
 
 _MAX_CALLBACK_CHARS = 512
-# With more elements that make no sense the whole body is set aside once, in their place.
+# With more invalid elements the whole body is stored unparsed instead of each of them.
 _MAX_INVALID = 200
 _MAX_IGNORED = 50
-# News of the account beyond so many counts as not understood: Meta puts at most a thousand events into a body.
+# Further account events are invalid: Meta puts at most a thousand into a body.
 _MAX_ACCOUNT_EVENTS = 1_000
 _MAX_TIMESTAMP_S = 10**11
 
@@ -130,7 +130,7 @@ class _WebhookReader:
             read(element)
         except _InvalidElement as error:
             self._add_unparsed(f"{what}: {error}", element)
-        except Exception as error:  # a slip of ours must not cost the rest of the batch, which Meta would redeliver for days
+        except Exception as error:  # a bug must not lose the rest of the batch, which Meta would redeliver for days
             self._add_unparsed(f"{what}: {type(error).__name__}", element)
 
     def ignore(self, what: str, which: str) -> None:
@@ -255,7 +255,7 @@ class _WebhookReader:
             choice=read_choice(kind, message),
         )
         self._messages.append(inbound)
-        # Meta tells the same in the field `user_preferences`, which not every app is subscribed to.
+        # The field `user_preferences` reports the same, but not every app is subscribed to it.
         if (
             find_row(kind, message) == "system.user_preference_changed"
             and (preference := to_text(own.get("marketing"))) in _PREFERENCES

@@ -17,12 +17,12 @@ from sara_whatsapp.webhook.safe_json import to_dict, to_list, to_text
 
 _MAX_TAG_CHARS = 300
 _DEFAULT_FORM_BODY = "sent"
-"""What the body of a filled-in flow says, and nothing more."""
+"""The body of every completed flow."""
 
 ENVELOPE = frozenset(
     {"id", "type", "timestamp", "from", "from_user_id", "from_parent_user_id", "to", "to_user_id", "to_parent_user_id"}
 )
-"""Keys of every message: which it is, when it was written, and by whom."""
+"""Keys of every message: id, time and sender."""
 
 _ENVELOPE_AND_CONTEXT = frozenset({*ENVELOPE, "context", "referral", "errors", "group_id"})
 
@@ -160,7 +160,7 @@ def _write_interactive(own: dict[str, Any], message: Mapping[str, Any]) -> str:
 
 def _write_form(reply: dict[str, Any]) -> str:
     answers, body, name = read_answers(reply), format_value(reply.get("body")), to_text(reply.get("name"))
-    # The token names the form for machines; the rest is what the customer filled in.
+    # The token identifies the form; the rest are the customer's answers.
     filled = flatten(answers, skip=("flow_token",))
     said = set(_split_words(filled))
     more = body if body.casefold() != _DEFAULT_FORM_BODY and any(word not in said for word in _split_words(body)) else ""
@@ -174,7 +174,7 @@ def _split_words(text: str) -> list[str]:
 
 def _write_button(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     text, payload = to_text(own.get("text")), to_text(own.get("payload"))
-    # What the business itself put behind the button; Meta puts the label there where it put nothing.
+    # The payload that the business set; without one Meta repeats the label.
     behind = _escape_tag(payload) if payload.strip().casefold() != text.strip().casefold() else ""
     return _join(" ", text, f"[{_join(': ', 'button', behind)}]" if behind or not text else "")
 
@@ -211,7 +211,7 @@ def _write_welcome(_: dict[str, Any], __: Mapping[str, Any]) -> str:
 def _write_edit(own: dict[str, Any], _: Mapping[str, Any]) -> str:
     edited = to_dict(own.get("message"))
     kind = read_type(edited)
-    # An edit within an edit is not something Meta sends; not following it keeps this finite.
+    # Meta sends no edit within an edit; ignoring one keeps the recursion finite.
     if kind in ("edit", "unknown"):
         return "[changed an earlier message]"
     return f"[changed an earlier message to:] {placeholder_text(kind, edited)}"

@@ -12,16 +12,16 @@ import re
 from typing import Any
 
 MAX_DEPTH = 50
-"""Levels of nesting that are kept. Meta's own events need about a dozen; what lies deeper is replaced by `TOO_DEEP`."""
+"""Maximum depth of nesting. Meta's own events need about a dozen levels; deeper values are replaced by `TOO_DEEP`."""
 TOO_DEEP = "[…]"
 
 MAX_CONTAINERS = 100_000
 MAX_VALUES = 500_000
-"""Objects and lists, and commas, that a body may hold. The fullest that Meta sends (3 MB of messages or statuses) hold about half
-as many; a body of little else would keep the process busy for seconds."""
+"""Maximum number of objects and lists, and of commas, in a body. The fullest bodies that Meta sends (3 MB of messages or statuses)
+hold about half as many; a body of little else would block the process for seconds."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-"""A JSON text, also one that never ends: customers write braces and commas, too."""
+"""A JSON string, also an unterminated one: customers write braces and commas, too."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _INT64_LIMIT = 2**63
@@ -65,7 +65,7 @@ def _has_too_many_elements(body: bytes) -> bool:
         return False
     if body.count(b'"') > 2 * MAX_VALUES:
         return True
-    # One by one, so that other threads have their turns in between.
+    # One string at a time, so that other threads can run.
     for text in _STRING.finditer(body):
         within = _count_marks(text[0])
         containers, values = containers - within[0], values - within[1]
@@ -110,7 +110,7 @@ def read_id(value: Any, max_chars: int = 512) -> str | None:
 
 
 def _parse_whole(digits: str) -> int | str:
-    # Beyond 64 bit a number stays the text it was; int() itself refuses thousands of digits.
+    # An integer beyond 64 bit stays text; int() refuses thousands of digits.
     if len(digits) > 20:
         return digits
     number = int(digits)

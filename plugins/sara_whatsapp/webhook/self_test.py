@@ -11,7 +11,7 @@ from sara_whatsapp.webhook.parser import IgnoredItem, ParsedWebhook
 UNUSED_NUMBER_ID = "0"
 
 _PROBE_RESULT = ParsedWebhook(notes=(IgnoredItem("foreign_number", UNUSED_NUMBER_ID, 1),))
-# Escaped and spaced as no encoder would write it: whatever reads the body and writes it anew on the way breaks the signature.
+# Escaped and spaced as no encoder writes it, so that a proxy that rewrites the body breaks the signature.
 _BODY = (
     r'{"object":"whatsapp_business_account", "entry":[{"id":"0","changes":[{"value":{"messaging_product":"whatsapp",'
     r'"metadata":{"display_phone_number":"0","phone_number_id":"%s"},"note":"gr\u00fc\u00dfe \/ \ud83d\udc4b"},'
