@@ -13,13 +13,13 @@ DAY_MS = 86_400_000
 
 _UNSUPPORTED_FEATURES: dict[Feature, tuple[str, str]] = {
     "tools": (
-        "refuses requests with tools, so the responder {name} answers without them: it can hand over to nobody and look nothing up.",
+        "refuses requests with tools, so the responder {name} answers without tools: it cannot hand a conversation over or look anything up.",
         "Choose a `model` that can call tools, let the server allow it (vLLM: `--enable-auto-tool-choice`, llama.cpp: "
-        "`--jinja`), or take the tools out of `conversation.tools`; then reload.",
+        "`--jinja`), or remove the tools from `conversation.tools`; then reload.",
     ),
     "pictures": (
-        "refuses requests with pictures, so the responder {name} answers without seeing them.",
-        "Choose a `model` that can see (llama.cpp: give it its `--mmproj`), or write `images: false`; then reload.",
+        "refuses requests with images, so the responder {name} answers without them.",
+        "Choose a `model` that accepts images (llama.cpp: start it with `--mmproj`), or set `images: false`; then reload.",
     ),
 }
 
@@ -69,8 +69,8 @@ class ResponderAlerts:
         """Report an option of sara.yaml that is left out of requests because the server refused it."""
         self._context.problems.report(
             self._key(option),
-            f"{host} refuses requests with this `{option}`, so the responder {self._context.name} asks without it.",
-            f"Take `{option}` out, or give it a value that the model takes; then reload.",
+            f"{host} refuses requests with this value of `{option}`, so the responder {self._context.name} leaves the option out.",
+            f"Remove `{option}`, or set a value that the model accepts; then reload.",
             severity="warning",
             count=1,
             detail=detail,
@@ -84,8 +84,8 @@ class ResponderAlerts:
         """Report an image that the server could not read and that was left out."""
         self._context.problems.report(
             self._key("picture"),
-            f"{host} could not read a picture, so the responder {self._context.name} answered without it.",
-            "Nothing has to be done if it is one picture; if it is many, see whether `model` takes JPEG, PNG, WebP and GIF.",
+            f"{host} could not read an image, so the responder {self._context.name} answered without it.",
+            "No action is needed for a single image. If it happens often, check that `model` accepts JPEG, PNG, WebP and GIF.",
             severity="warning",
             lasts=DAY_MS,
             detail=detail,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TEST_QUESTION = "Answer with the one word OK."
 
-_REACH_REMEDY = "Check `base_url`, that the server runs and that this machine may reach it."
-_SLOW_REMEDY = "Raise `timeout` of the responder, choose a faster `model`, or see what keeps the server busy."
+_REACH_REMEDY = "Check `base_url`, that the server runs, and that this machine can reach it."
+_SLOW_REMEDY = "Raise the responder's `timeout`, choose a faster `model`, or check the load of the server."
 
 
 async def run_checks(client: AsyncOpenAI, options: OpenAIOptions, context: Context) -> list[CheckResult]:
@@ -43,8 +43,8 @@ async def run_checks(client: AsyncOpenAI, options: OpenAIOptions, context: Conte
             CheckResult(
                 "instructions",
                 "warning",
-                "The model is told nothing about the business, so it will guess.",
-                "Write opening hours, prices and the like into a file and name it: `instructions: !include instructions.md`.",
+                "`instructions` is empty: the model knows nothing about the business and will guess.",
+                "Write opening hours, prices and other facts into a file and include it: `instructions: !include instructions.md`.",
             )
         )
     return results
@@ -85,15 +85,15 @@ async def _check_answer(client: AsyncOpenAI, options: OpenAIOptions, context: Co
         remedy = problem.remedy if problem is not None else _REACH_REMEDY
         said = f' (it said: "{error.detail}")' if error.detail else ""
         return [CheckResult(kind, "bad", f"{error}{said}.", remedy)]
-    return [CheckResult("server", "good", f"{options.host} answers and takes the key."), _check_model(listed, options)]
+    return [CheckResult("server", "good", f"{options.host} answers and accepts the key."), _check_model(listed, options)]
 
 
 def _check_model(listed: set[str], options: OpenAIOptions) -> CheckResult:
     """Check that the server lists the model that answered."""
     if not listed or _normalise_model(options.model) in {_normalise_model(name) for name in listed}:
         return CheckResult("model", "good", f"{options.model} answers.")
-    remedy = "Look at `model`: the server may answer with another model for a name that it does not know."
-    return CheckResult("model", "warning", f"{options.host} answers, and does not list {options.model}.", remedy)
+    remedy = "Check `model`: for an unknown name a server may answer with another model."
+    return CheckResult("model", "warning", f"{options.host} answers but does not list {options.model}.", remedy)
 
 
 def _normalise_model(name: str) -> str:

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 
 SLOW_REMEDY = (
-    "Raise `timeout` of the responder, choose a faster `model`, or see what keeps the server busy. Waiting messages are answered by "
-    "themselves afterwards."
+    "Raise the responder's `timeout`, choose a faster `model`, or check the load of the server. Waiting messages are answered "
+    "automatically afterwards."
 )
 
 
@@ -168,7 +168,7 @@ class OpenAIResponder(Responder):
             raise RetryLater(message, scope="responder") from None
         except OutputTokensExhausted as error:
             if self.options.max_output_tokens is not None:
-                self._alerts.report(SetupError("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
+                self._alerts.report(SetupError("settings", str(error), "Raise `max_output_tokens`, or remove it."))
             raise
         self._alerts.clear()
 

@@ -134,8 +134,8 @@ class WhatsAppChannel(Channel):
     def _report_unknown_kind(self, kind: str) -> None:
         self._context.problems.report(
             f"channel:{self._name}:unknown_kind",
-            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; nobody answers them",
-            "`sara conversations show` has them; update SARA",
+            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read and does not answer",
+            "Read them with `sara conversations show`; update SARA.",
             severity="warning",
             lasts=24 * _HOUR_MS,
         )
@@ -181,7 +181,9 @@ class WhatsAppChannel(Channel):
         now = asyncio.get_running_loop().time()
         if part.kind == "template" and now < self._templates_blocked_until_s:
             raise NotSent(
-                "Meta limits templates.", after=ceil((self._templates_blocked_until_s - now) * 1_000), scope="conversation"
+                "Meta limits the sending of templates.",
+                after=ceil((self._templates_blocked_until_s - now) * 1_000),
+                scope="conversation",
             )
         try:
             part, media_id = await self._uploader.prepare(part)
@@ -192,7 +194,9 @@ class WhatsAppChannel(Channel):
         # Counted only when nothing else prevents the sending.
         if wait := self._pair_limiter.take(recipient_of(part.to), now):
             raise NotSent(
-                "Too many messages to this person at once.", after=ceil(wait * 1_000) + _CLOCK_SLACK_MS, scope="conversation"
+                "The rate limit of messages to this person is reached.",
+                after=ceil(wait * 1_000) + _CLOCK_SLACK_MS,
+                scope="conversation",
             )
         try:
             return await self._post_message(part, attempt_id, media_id)
@@ -226,8 +230,8 @@ class WhatsAppChannel(Channel):
         told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
         self._context.problems.report(
             f"template:{self._name}",
-            f"{self._name}: the template {name} ({language}) was taken and does not go out: {told}",
-            "Look at the template in WhatsApp Manager; name another one if it stays so.",
+            f"{self._name}: Meta accepted the template {name} ({language}) but does not send it: {told}",
+            "Check the template in WhatsApp Manager; configure another one if the status does not change.",
             severity="warning",
             lasts=24 * _HOUR_MS,
         )

@@ -26,14 +26,14 @@ SetupErrorKind = Literal["credentials", "quota", "model", "settings", "timeout"]
 
 _MEANINGS: Mapping[ErrorKind, str] = {
     "length": "the conversation is too long for the model",
-    "no_pictures": "the model takes no pictures",
-    "picture": "it cannot read a picture",
-    "tools": "it takes no tools",
-    "tool_call": "the model failed to call a tool",
-    "roles": "it does not take messages in this order",
-    "system": "the model takes no system message",
-    "encrypted_reasoning": "the model seals no reasoning",
-    "parameter": "the model does not take an option of the file",
+    "no_pictures": "the model accepts no images",
+    "picture": "it cannot read an image",
+    "tools": "it accepts no tools",
+    "tool_call": "the model produced an invalid tool call",
+    "roles": "it does not accept messages in this order",
+    "system": "the model accepts no system message",
+    "encrypted_reasoning": "the model returns no encrypted reasoning",
+    "parameter": "the model does not accept an option of sara.yaml",
     "filter": "the provider's content filter refused it",
 }
 
@@ -146,33 +146,33 @@ def _find_setup_error(kind: ErrorKind, status: int, where: str, detail: str) -> 
         case "quota":
             return SetupError(
                 "quota",
-                f"{where}: the account may spend no more",
+                f"{where}: the account has used up its credit or spending limit",
                 "Add credit or raise the spending limit of the account that the key belongs to (OpenAI: "
-                "https://platform.openai.com/settings/organization/billing). Waiting messages are answered by themselves afterwards.",
+                "https://platform.openai.com/settings/organization/billing). Waiting messages are answered automatically afterwards.",
                 detail,
             )
         case "credentials":
             return SetupError(
                 "credentials",
-                f"{where}: the key is {'not allowed to do this' if status == 403 else 'refused'}",
-                "Put a valid key into `api_key` (OpenAI: https://platform.openai.com/api-keys), check that its project may use the "
-                "model, and reload. Waiting messages are answered by themselves afterwards.",
+                f"{where}: the API key is {'not allowed to do this' if status == 403 else 'refused'}",
+                "Set a valid key as `api_key` (OpenAI: https://platform.openai.com/api-keys), check that its project may use the "
+                "model, and reload. Waiting messages are answered automatically afterwards.",
                 detail,
             )
         case "model":
             return SetupError(
                 "model",
-                f"{where}: there is no such model, or this API is not at this address",
-                "Check `model` for a name that this key may use (`ollama pull` fetches a local one), that `base_url` ends as the "
-                "server's manual says, usually in `/v1`, and that the server knows the `api`: every one knows `completions`.",
+                f"{where}: the model does not exist, or the API is not at this address",
+                "Check that `model` is a name that this key may use (`ollama pull` fetches a local model), that `base_url` ends as the "
+                "server's manual says, usually in `/v1`, and that the server supports the `api`: every server supports `completions`.",
                 detail,
             )
         case "address":
             return SetupError(
                 "settings",
-                f"{where}: this API is not at this address",
-                "Write into `base_url` the address that the server really answers at; redirects are not followed, so that no "
-                "conversation goes where nobody sent it. Often it is https instead of http, or `/v1` is missing.",
+                f"{where}: the API is not at this address",
+                "Set `base_url` to the final address of the server. Redirects are not followed, so that no "
+                "conversation is sent to another host. Often the address needs https instead of http, or `/v1` is missing.",
                 detail,
             )
     return None
@@ -238,15 +238,15 @@ def _describe_disconnect(error: BaseException, host: str) -> str:
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return f"{host} refused the connection"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return f"the name {host} could not be found"
+        return f"the host name {host} could not be resolved"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return f"no secure connection to {host} could be made"
+        return f"no TLS connection to {host} could be established"
     if any(isinstance(cause, ConnectionError) for cause in causes) or names & {"ServerDisconnectedError", "ClientPayloadError"}:
-        return f"{host} broke off the connection"
+        return f"{host} closed the connection"
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return f"{host} took too long"
+        return f"{host} did not answer in time"
     if isinstance(error, ValueError):
-        return f"{host} answered with something that is not JSON"
+        return f"{host} answered with a body that is not JSON"
     return f"the call to {host} failed ({type(error).__name__})"
 
 

@@ -155,14 +155,14 @@ def answer_text(answer: Answer) -> str:
     whole = strip_repetition(text)
     if answer.is_unfinished or not is_visible(whole):
         if answer.is_truncated:
-            raise OutputTokensExhausted("the model used up its tokens before it said anything")
+            raise OutputTokensExhausted("the model used up its output tokens before it produced an answer")
         if answer.is_unfinished:
-            raise RetryLater("the model did not get beyond its reasoning")
-        raise RetryLater("the model repeated itself without an end" if is_visible(text) else "the model answered nothing")
+            raise RetryLater("the model produced reasoning but no answer")
+        raise RetryLater("the model repeated itself endlessly" if is_visible(text) else "the model returned an empty answer")
     if answer.is_truncated or len(whole) < len(text) or len(whole) > MAX_ANSWER_CHARS:
         whole = cut_to_sentence(whole[:MAX_ANSWER_CHARS])
         if whole.endswith("…") and len(whole) < _MIN_FRAGMENT_CHARS and (answer.is_truncated or len(text) > MAX_ANSWER_CHARS):
-            raise OutputTokensExhausted("the model used up its tokens before it said a whole sentence")
+            raise OutputTokensExhausted("the model used up its output tokens before it completed a sentence")
     return clean_text(whole)
 
 

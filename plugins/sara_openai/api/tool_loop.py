@@ -132,18 +132,18 @@ class ModelSession:
             return last
         if last.kind == "length":
             self._capabilities.set_token_limit(None)
-            what = "even a short message: the instructions alone are longer than the model takes"
+            what = "even a short message: the instructions alone are longer than the model accepts"
             return as_setup_error(
                 last, self._options.host, what, "Shorten `instructions`, or choose a `model` with a larger context."
             )
         probed = await self._call(client, asked.probe())
-        remedy = "Read what the server said, and check `model`, `base_url`, `api`, `temperature` and `instructions`; then reload."
+        remedy = "Read the server's message, and check `model`, `base_url`, `api`, `temperature` and `instructions`; then reload."
         if isinstance(probed, CallFailure):
             if not isinstance(probed.outcome, GiveUp):
                 return probed
-            return as_setup_error(first, self._options.host, "what is asked in every conversation", remedy)
+            return as_setup_error(first, self._options.host, "requests of every conversation", remedy)
         if first.kind != "filter" and self._capabilities.record_refusal(asked.conversation, f"{first.status} {first.detail}"):
-            return as_setup_error(first, self._options.host, "one conversation after the other", remedy)
+            return as_setup_error(first, self._options.host, "several conversations in a row with the same error", remedy)
         return first if isinstance(first.outcome, GiveUp) else last
 
     # server capabilities

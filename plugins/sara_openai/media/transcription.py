@@ -63,8 +63,8 @@ class Transcriber:
             if last or isinstance(answered.outcome, GiveUp):
                 self._context.problems.report(
                     key,
-                    f"The responder {self._context.name} cannot listen to voice messages: {answered.outcome}.",
-                    "Check `transcribe_with`, the key and the account; until then they are answered unheard.",
+                    f"The responder {self._context.name} cannot transcribe voice messages: {answered.outcome}.",
+                    "Check `transcribe_with`, the key and the account. Until then voice messages are answered without a transcript.",
                     severity="warning",
                     lasts=DAY_MS,
                 )

@@ -81,6 +81,6 @@ def read_summary(answer: Answer) -> str:
         GiveUp: the model refused to summarise.
     """
     if answer.refusal and not answer.text:
-        raise GiveUp("the model refused to sum the conversation up")
+        raise GiveUp("the model refused to summarise the conversation")
     text = answer_text(answer)
     return clean_text(text if len(text) <= MAX_SUMMARY_CHARS else cut_to_sentence(text[:MAX_SUMMARY_CHARS]))

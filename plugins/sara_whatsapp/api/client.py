@@ -104,7 +104,7 @@ class GraphClient:
         """Send one message. Raises what `Channel.send` promises."""
         now = asyncio.get_running_loop().time()
         if (wait := self._rate_limiter.seconds_until_free(now)) > _MAX_LOCAL_WAIT_S:
-            raise NotSent("Too many messages at once for this number.", after=ceil(wait * 1_000), scope="channel")
+            raise NotSent("The rate limit of this number is reached.", after=ceil(wait * 1_000), scope="channel")
         await asyncio.sleep(self._rate_limiter.reserve(now))
         answer = await self._post(body, self._timeout)
         if answer.status == 200 and (external_id := _read_message_id(answer.value)):
@@ -155,11 +155,13 @@ class GraphClient:
             media_id = read_id(to_dict(answer.value).get("id"))
             if answer.status == 200 and media_id:
                 return media_id
-            outcome = answer.to_error() if answer.status != 200 or answer.error else NotSent("Meta gave no id for a file.")
+            outcome = (
+                answer.to_error() if answer.status != 200 or answer.error else NotSent("Meta returned no media id for a file.")
+            )
         except DeliveryUnknown as error:
             outcome = error
         if isinstance(outcome, DeliveryUnknown):
-            told = NotSent(f"A file was not uploaded: {outcome}")
+            told = NotSent(f"A file could not be uploaded: {outcome}")
             told.details = outcome.details
             raise told
         raise outcome

@@ -45,7 +45,7 @@ _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1_000, 60_000, 3_600_000
 _PAUSE_MS: Milliseconds = 5 * _SECOND_MS
 _MAX_DETAIL_CHARS = 300
 _NO_REASON = "Meta gave no reason."
-_NO_MEANING = "SARA does not know this code; `sara why` shows what Meta said."
+_NO_MEANING = "SARA does not know this code; `sara why` shows Meta's message."
 
 
 class FileRejected(Rejected):
@@ -66,45 +66,47 @@ class ErrorCode:
     after: Milliseconds | None = None
 
 
-_TOKEN = "Make a new system user token with both WhatsApp permissions and put it into access_token."  # noqa: S105  # advice
+_TOKEN = "Create a new system user token with both WhatsApp permissions and set it as access_token."  # noqa: S105  # advice
 _PERMISSION = "Give the system user whatsapp_business_messaging and whatsapp_business_management, and access to this account."
 _NUMBER_ID = "Compare phone_number_id with WhatsApp > API Setup; the token's system user needs access to that number."
 _REGISTER = "Register the number for the Cloud API in WhatsApp Manager, with its two-step PIN."
-_SUPPORT = "Look at Account Quality in Meta Business Suite; appeal there if the reason is wrong."
-_TEMPLATE = "Look at the template in WhatsApp Manager."
-_CATEGORY = "Correct the categories of the templates in WhatsApp Manager; utility is for what the customer has asked for."
-_ALLOW_LIST = (
-    "Add it under WhatsApp > API Setup. Numbers from Argentina and Mexico fail although they are on the list, because WhatsApp names"
-    " them with one digit more (+54 9 …, +52 1 …) than the list holds (+54 …, +52 …): use a number of your own, which has no list."
+_SUPPORT = "Check Account Quality in Meta Business Suite; appeal there if the reason is wrong."
+_TEMPLATE = "Check the template in WhatsApp Manager."
+_CATEGORY = (
+    "Correct the categories of the templates in WhatsApp Manager; utility is for messages that the customer has requested."
 )
-_WAIT = "Wait; trying again sooner makes it longer."
+_ALLOW_LIST = (
+    "Add the number under WhatsApp > API Setup. Numbers from Argentina and Mexico fail although they are on the list, because WhatsApp"
+    " writes them with one more digit (+54 9 …, +52 1 …) than the list (+54 …, +52 …): use a number of your own, which has no list."
+)
+_WAIT = "Wait; an earlier attempt prolongs the wait."
 
 _MISSING_PERMISSION = ErrorCode("config", "The app lacks a permission.", _PERMISSION)
 
 CODES: Mapping[int, ErrorCode] = {
-    0: ErrorCode("config_token", "Meta cannot tell who is calling.", _TOKEN),
-    1: ErrorCode("retry_own", "Meta could not handle the request: malformed, or trouble on its side."),
-    2: ErrorCode("retry", "Meta is overloaded or down for a moment."),
+    0: ErrorCode("config_token", "Meta could not authenticate the request.", _TOKEN),
+    1: ErrorCode("retry_own", "Meta could not process the request: it is malformed, or Meta has an internal error."),
+    2: ErrorCode("retry", "Meta is temporarily overloaded or unavailable."),
     3: ErrorCode("config", "The app may not use this function.", _PERMISSION),
-    4: ErrorCode("later_app", "The app has used up its calls for now.", after=_PAUSE_MS),
-    10: ErrorCode("config", "A permission is missing or was taken away.", _PERMISSION),
+    4: ErrorCode("later_app", "The app has reached its rate limit.", after=_PAUSE_MS),
+    10: ErrorCode("config", "A permission is missing or was revoked.", _PERMISSION),
     33: ErrorCode("config", "The business number does not exist or was deleted.", _NUMBER_ID),
     100: ErrorCode("message", "Meta does not accept a field of the message."),
-    104: ErrorCode("config_token", "The call carried no usable token.", _TOKEN),
+    104: ErrorCode("config_token", "The request contained no valid token.", _TOKEN),
     190: ErrorCode("config_token", "The access token has expired or was revoked.", _TOKEN),
     200: _MISSING_PERMISSION,  # … to 299, see `find_code`
-    368: ErrorCode("config", "The account is blocked for a while for breaking a policy.", _SUPPORT),
-    80007: ErrorCode("later_app", "The WhatsApp Business Account has used up its calls for now.", after=_PAUSE_MS),
+    368: ErrorCode("config", "The account is temporarily blocked for a policy violation.", _SUPPORT),
+    80007: ErrorCode("later_app", "The WhatsApp Business Account has reached its rate limit.", after=_PAUSE_MS),
     130403: ErrorCode("recipient", "This person is on the number's own block list.", "Unblock them to write to them."),
     130429: ErrorCode("later_number", "The number sends faster than Meta allows it.", "Lower throughput.", _PAUSE_MS),
     130472: ErrorCode("recipient", "Meta keeps this person out of marketing messages for an experiment."),
     130497: ErrorCode("recipient", "This account may not write to people in that country.", _SUPPORT),
     130501: ErrorCode("message", "This kind of message cannot be sent to a group."),
-    131000: ErrorCode("doubt", "Something went wrong at Meta and it does not say what."),
-    131005: ErrorCode("config", "The token may not do this.", _PERMISSION),
+    131000: ErrorCode("doubt", "Meta had an unspecified error."),
+    131005: ErrorCode("config", "The token lacks a permission for this.", _PERMISSION),
     131008: ErrorCode("message", "A required field of the message is missing."),
     131009: ErrorCode("message", "A field of the message has a value that Meta does not accept."),
-    131016: ErrorCode("retry", "A service at Meta is down for a moment."),
+    131016: ErrorCode("retry", "A service at Meta is temporarily unavailable."),
     131021: ErrorCode("recipient", "The recipient is the business number itself."),
     131026: ErrorCode(
         "recipient", "WhatsApp cannot deliver to this person: not on WhatsApp, an old version, or terms not accepted."
@@ -112,15 +114,15 @@ CODES: Mapping[int, ErrorCode] = {
     131030: ErrorCode("recipient", "A test number may only write to numbers on its list.", _ALLOW_LIST),
     131031: ErrorCode("config", "The account is locked or restricted.", _SUPPORT),
     131037: ErrorCode("config", "The number's display name is not approved.", "Set one in WhatsApp Manager; wait for approval."),
-    131042: ErrorCode("config", "There is trouble with the payment method.", "Check the payment method in WhatsApp Manager."),
+    131042: ErrorCode("config", "The payment method has a problem.", "Check the payment method in WhatsApp Manager."),
     131045: ErrorCode("config", "The number is not registered properly.", _REGISTER),
     131047: ErrorCode("template_window", "More than 24 hours since the customer's last message; only a template may be sent."),
     131048: ErrorCode("later_number", "Too many people blocked or reported this number; Meta limits it.", _SUPPORT, _HOUR_MS),
-    131049: ErrorCode("recipient", "Meta held this marketing message back to spare the person; not again within 24 hours."),
-    131050: ErrorCode("recipient", "The person wants no marketing messages from this business."),
+    131049: ErrorCode("recipient", "Meta limits marketing messages to this person and did not send it; wait at least 24 hours."),
+    131050: ErrorCode("recipient", "The person has opted out of marketing messages from this business."),
     131051: ErrorCode("message", "WhatsApp does not support this kind of message."),
     131052: ErrorCode("inbound", "The customer's file could not be fetched.", "Ask them to send it again."),
-    131053: ErrorCode("file", "Our file could not be uploaded; most often its type is not what it claims to be."),
+    131053: ErrorCode("file", "The file could not be uploaded; most often its type does not match its content."),
     131056: ErrorCode("later_pair", "Too many messages to this person in a short time.", after=6 * _SECOND_MS),
     131057: ErrorCode("retry", "Meta is moving the number to another throughput.", after=_MINUTE_MS),
     131059: ErrorCode("message", "A paging cursor is no longer valid."),
@@ -130,8 +132,8 @@ CODES: Mapping[int, ErrorCode] = {
     131064: ErrorCode(
         "later_templates", "Too many templates were filed under the wrong category; Meta limits them.", _CATEGORY, _HOUR_MS
     ),
-    132000: ErrorCode("message", "The template wants another number of parameters."),
-    132001: ErrorCode("template", "There is no such template in this language.", _TEMPLATE),
+    132000: ErrorCode("message", "The number of template parameters is wrong."),
+    132001: ErrorCode("template", "The template does not exist in this language.", _TEMPLATE),
     132005: ErrorCode("message", "The template's text is too long with these parameters."),
     132007: ErrorCode("message", "The template's text breaks a policy."),
     132012: ErrorCode("message", "A template parameter has the wrong form."),
@@ -140,28 +142,28 @@ CODES: Mapping[int, ErrorCode] = {
     132068: ErrorCode("message", "The flow is blocked."),
     132069: ErrorCode("later_pair", "The flow is slowed down.", after=_MINUTE_MS),
     133000: ErrorCode("config", "An earlier removal of the number did not finish.", _REGISTER),
-    133004: ErrorCode("retry", "Meta's server is not available for a moment."),
+    133004: ErrorCode("retry", "Meta's server is temporarily unavailable."),
     133005: ErrorCode("config", "The two-step PIN is wrong.", _REGISTER),
     133006: ErrorCode("config", "The number has to be verified first.", _REGISTER),
     133008: ErrorCode("later_number", "Too many wrong PINs.", _WAIT, 5 * _MINUTE_MS),
     133009: ErrorCode("later_number", "The PIN was entered too fast.", _WAIT, 5 * _MINUTE_MS),
     133010: ErrorCode("config", "The number is not registered for the Cloud API.", _REGISTER),
-    133015: ErrorCode("later_number", "The number was removed a moment ago.", _WAIT, 5 * _MINUTE_MS),
+    133015: ErrorCode("later_number", "The number was removed very recently.", _WAIT, 5 * _MINUTE_MS),
     133016: ErrorCode("later_number", "The number was registered or removed too often.", _WAIT, _HOUR_MS),
     134011: ErrorCode("config", "The terms for payments are not accepted.", "Accept them in WhatsApp Manager."),
-    135000: ErrorCode("message", "Meta did not accept the message and does not say why; most often a field is wrong."),
+    135000: ErrorCode("message", "Meta rejected the message without a reason; most often a field is invalid."),
     137000: ErrorCode(
         "recipient", "The person's identity key has changed.", "Verify the person before sending anything private."
     ),
-    139100: ErrorCode("message", "The block list could not be changed for everybody."),
+    139100: ErrorCode("message", "The block list could not be changed for all users."),
     139101: ErrorCode("message", "The block list is full."),
-    139102: ErrorCode("message", "The block list was being changed by somebody else."),
+    139102: ErrorCode("message", "The block list was changed by another request at the same time."),
     139103: ErrorCode("message", "The block list could not be changed."),
-    147001: ErrorCode("message", "The business username could not be handled."),
-    147002: ErrorCode("message", "The business username could not be handled."),
-    147003: ErrorCode("message", "The business username could not be handled."),
-    147004: ErrorCode("message", "The business username could not be handled."),
-    147005: ErrorCode("message", "The business username could not be handled."),
+    147001: ErrorCode("message", "The business username could not be processed."),
+    147002: ErrorCode("message", "The business username could not be processed."),
+    147003: ErrorCode("message", "The business username could not be processed."),
+    147004: ErrorCode("message", "The business username could not be processed."),
+    147005: ErrorCode("message", "The business username could not be processed."),
 }
 
 _WRONG_OBJECT = ErrorCode("config", "Meta finds no such business number, or this token may not see it.", _NUMBER_ID)
@@ -170,7 +172,7 @@ _NO_OBJECT = re.compile(
     r"object with id .{1,80} does not exist", re.IGNORECASE | re.DOTALL
 )  # the same, if the subcode is missing
 _UNKNOWN_TOKEN = ErrorCode("config_token", "Meta refused the access token.", _TOKEN)
-_NOT_META = ErrorCode("config", "What answered is not Meta's Graph API.", "Check graph_url and whatever stands between.")
+_NOT_META = ErrorCode("config", "The response is not from Meta's Graph API.", "Check graph_url, and proxies in between.")
 
 # The action for a message that was accepted and has failed: that it failed is certain, whatever its code means in a response.
 _FAILURE_ACTIONS: Mapping[Action, Literal["later", "window", "plain", "channel"]] = {

@@ -77,7 +77,7 @@ class MediaDownloader:
                 yield chunk
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            outcome = RetryLater(f"A file broke off: {type(error).__name__}")
+            outcome = RetryLater(f"The download of a file was interrupted: {type(error).__name__}")
         finally:
             response.close()
         raise outcome
@@ -101,7 +101,7 @@ class MediaDownloader:
             if status == 200:
                 raise GiveUp(_TOO_LARGE)
         if status in _GONE:
-            raise GiveUp("The file is not there any more.")
+            raise GiveUp("The file no longer exists at Meta.")
         raise RetryLater(f"Meta's file host answered {status}.")
 
     async def _try_hint(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
@@ -119,7 +119,7 @@ class MediaDownloader:
     async def _look_up_url(self, reference: str) -> URL:
         """Return the current address of a file, looked up by media id."""
         if not _REFERENCE.fullmatch(reference):
-            raise GiveUp("What names the file is no media id.")
+            raise GiveUp("The file's reference is not a media id.")
         outcome: SaraError
         try:
             answer = await self._graph.get_node(reference, {"phone_number_id": self._number})
@@ -129,7 +129,7 @@ class MediaDownloader:
             if answer.status == 200 and not answer.error:
                 return self._read_location(to_dict(answer.value))
             gone = (answer.error or {}).get("code") == _MISSING_OBJECT_CODE
-            outcome = GiveUp("Meta has no such file any more.") if gone else _to_fetch_error(answer.to_error())
+            outcome = GiveUp("Meta no longer has this file.") if gone else _to_fetch_error(answer.to_error())
         raise outcome
 
     def _read_location(self, node: dict[str, Any]) -> URL:
@@ -137,9 +137,9 @@ class MediaDownloader:
         if size.isdecimal() and int(size[:20]) > MAX_FILE_BYTES:
             raise GiveUp(_TOO_LARGE)
         if not isinstance(url, str) or not url:
-            raise RetryLater("Meta did not say where the file is.")
+            raise RetryLater("Meta returned no address of the file.")
         if (allowed := self._allowed(url)) is None:
-            raise GiveUp("The file's address is not one of Meta's own.")
+            raise GiveUp("The file's address is not on a host of Meta.")
         return allowed
 
     async def _get(self, url: URL) -> aiohttp.ClientResponse:
@@ -153,10 +153,10 @@ class MediaDownloader:
             response.close()
             following = self._allowed(response.headers.get("Location", ""), url)
             if following is None:
-                raise GiveUp("The file's address leads away from Meta's hosts.")
+                raise GiveUp("The file's address redirects to a host that is not Meta's.")
             url = following
         else:
-            raise RetryLater("The file's address leads in circles.")
+            raise RetryLater("The file's address redirects too often.")
         if response.status in (408, 429) or response.status >= 500:
             response.close()
             after = read_retry_after(response.headers)

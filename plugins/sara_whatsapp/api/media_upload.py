@@ -139,7 +139,9 @@ class MediaUploader:
         if (failure := task.exception()) is not None:
             log.info("upload_failed", error=str(failure) if isinstance(failure, SaraError) else type(failure).__name__)
             # In every case, no message has left.
-            raise failure if isinstance(failure, SaraError) else NotSent(f"A file was not uploaded: {type(failure).__name__}")
+            raise (
+                failure if isinstance(failure, SaraError) else NotSent(f"A file could not be uploaded: {type(failure).__name__}")
+            )
         self._media_ids[file] = (task.result(), now + _MEDIA_ID_LIFETIME_S)
         return task.result()
 

@@ -13,7 +13,7 @@ from sara_whatsapp.options import WhatsAppOptions
 _TERMS = CheckResult(
     "terms",
     "note",
-    "Meta lets a business answer its own customers with an AI, and forbids offering a general assistant; see Terms in docs/whatsapp.md.",
+    "Meta allows a business to answer its own customers with an AI, and forbids general-purpose assistants; see Terms in docs/whatsapp.md.",
 )
 
 
@@ -45,9 +45,14 @@ async def _repair(
     first = context.once(("callback", options.app_id), lambda: address)
     repaired = await repair.apply_repairs(graph, options, answers, address if first == address else None)
     if first != address:
-        message = f"Another channel of the same app has its callback at {first}; an app can have one only."
+        message = f"Another channel of the same app uses the callback address {first}; an app can have only one."
         repaired.append(
-            CheckResult("fix", "bad", message, "Give all channels of one app the same `webhook`: each takes what is its own.")
+            CheckResult(
+                "fix",
+                "bad",
+                message,
+                "Set the same `webhook` for all channels of one app: each reads the events of its own number.",
+            )
         )
     return repaired
 
@@ -86,12 +91,12 @@ def _check_graph_api(answers: Mapping[str, GraphAnswer]) -> CheckResult | None:
         return None
     answer = next(iter(answers.values()))
     return CheckResult(
-        "meta", "bad", f"Meta's Graph API cannot be asked. {answer.problem}", answer.remedy or account_checks.REACH_REMEDY
+        "meta", "bad", f"Meta's Graph API cannot be queried. {answer.problem}", answer.remedy or account_checks.REACH_REMEDY
     )
 
 
 async def _check_webhook(options: WhatsAppOptions, address: str | None) -> list[CheckResult]:
     if address is not None:
         return await webhook_probe.probe_webhook(options, address)
-    message = "Without `public_url` the way from the internet to SARA cannot be tried."
-    return [CheckResult("way in", "warning", message, "Set server.public_url in sara.yaml, e.g. https://bot.example.org.")]
+    message = "Without `public_url` the way of webhooks to SARA cannot be checked."
+    return [CheckResult("webhook", "warning", message, "Set server.public_url in sara.yaml, e.g. https://bot.example.org.")]

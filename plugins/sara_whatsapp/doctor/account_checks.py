@@ -22,8 +22,8 @@ _DAY_S = 86_400
 _EXPIRY_WARNING_DAYS = 7
 _NOT_FOUND_CODES = frozenset({33, 100, 803})
 _TOKEN_REMEDY = CODES[190].remedy
-REACH_REMEDY = "Check that this machine reaches graph.facebook.com, and `graph_url`; else wait and run this again."
-_APP_REMEDY = "Compare app_id and app_secret with App settings > Basic; after a reset the secret is another."
+REACH_REMEDY = "Check that this machine reaches graph.facebook.com, and check `graph_url`; otherwise wait and run this again."
+_APP_REMEDY = "Compare app_id and app_secret with App settings > Basic; a reset changes the secret."
 _THROUGHPUT_BY_LEVEL: Mapping[str, int] = {"STANDARD": 80, "HIGH": 1_000}
 
 _REGISTERED_STATUSES = frozenset({"CONNECTED", "LINKED"})
@@ -38,20 +38,20 @@ def report_failed_query(check: str, answer: GraphAnswer, subject: str, not_found
     """
     if answer.status == 0:
         return CheckResult(
-            check, "bad", f"Meta could not be asked about {subject}: {answer.problem}", answer.remedy or REACH_REMEDY
+            check, "bad", f"Meta could not be queried about {subject}: {answer.problem}", answer.remedy or REACH_REMEDY
         )
     if answer.is_token_rejected:
         return CheckResult(
-            check, "warning", f"Meta tells nothing about {subject} as long as it refuses the access token.", _TOKEN_REMEDY
+            check, "warning", f"Meta answers no query about {subject} while it rejects the access token.", _TOKEN_REMEDY
         )
     if answer.code in _NOT_FOUND_CODES:
         return CheckResult(
-            check, "bad", f"Meta knows no such {subject}, or this token may not see it ({answer.code}).", not_found_remedy
+            check, "bad", f"Meta does not know {subject}, or this token has no access to it ({answer.code}).", not_found_remedy
         )
     return CheckResult(
         check,
         "bad",
-        f"Meta tells nothing about {subject}. {answer.reason()}",
+        f"Meta gave no information about {subject}. {answer.reason()}",
         answer.error_code.remedy if answer.error_code else REACH_REMEDY,
     )
 
@@ -70,7 +70,7 @@ def check_token(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], no
     """Check the token's validity, owner, expiry and permissions."""
     refused = any(answer.is_token_rejected for name, answer in answers.items() if name not in ("token", "subscriptions"))
     if (answer := answers.get("token")) is None:
-        missing = report_missing_option("token", "app_id", "whose the access token is, how long it lasts and what it may do")
+        missing = report_missing_option("token", "app_id", "the owner, the expiry and the permissions of the access token")
         return [_report_refused_token() if refused else missing]
     if not answer.is_ok:
         return [_report_failed_inspection(answer), *([_report_refused_token()] if refused else [])]
@@ -83,24 +83,21 @@ def check_token(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], no
 
 def _report_refused_token() -> CheckResult:
     return CheckResult(
-        "token", "bad", "Meta refuses the access token: it has expired, was revoked or was copied in part.", _TOKEN_REMEDY
+        "token", "bad", "Meta rejects the access token: it has expired, was revoked, or was copied incompletely.", _TOKEN_REMEDY
     )
 
 
 def _report_failed_inspection(answer: GraphAnswer) -> CheckResult:
     if answer.status == 0:
-        return CheckResult("app", "bad", f"Meta could not be asked: {answer.problem}", answer.remedy or REACH_REMEDY)
+        return CheckResult("app", "bad", f"Meta could not be queried: {answer.problem}", answer.remedy or REACH_REMEDY)
     if answer.is_token_rejected or answer.code in _NOT_FOUND_CODES or answer.code == 101:
         return CheckResult(
-            "app",
-            "bad",
-            "Meta does not accept app_id and app_secret together, so no event of this app can be verified.",
-            _APP_REMEDY,
+            "app", "bad", "Meta rejects app_id and app_secret together, so no event of this app can be verified.", _APP_REMEDY
         )
     return CheckResult(
         "app",
         "bad",
-        f"Meta does not tell about the app. {answer.reason()}",
+        f"Meta gave no information about the app. {answer.reason()}",
         answer.error_code.remedy if answer.error_code else _APP_REMEDY,
     )
 
@@ -108,10 +105,10 @@ def _report_failed_inspection(answer: GraphAnswer) -> CheckResult:
 def _report_invalid_token(data: Mapping[str, Any]) -> CheckResult:
     error = to_dict(data.get("error"))
     row = find_code(error["code"]) if isinstance(error.get("code"), int) else None
-    why = row.meaning if row else "Meta says that it is not valid."
+    why = row.meaning if row else "Meta reports it as invalid."
     expired = _read_time(data.get("expires_at"))
-    when = f" It ended on {_format_date(expired)}." if expired else ""
-    return CheckResult("token", "bad", f"The access token does not work. {why}{when}", _TOKEN_REMEDY)
+    when = f" It expired on {_format_date(expired)}." if expired else ""
+    return CheckResult("token", "bad", f"The access token is invalid. {why}{when}", _TOKEN_REMEDY)
 
 
 def _check_owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> CheckResult:
@@ -120,17 +117,17 @@ def _check_owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> CheckResu
         return CheckResult(
             "token",
             "bad",
-            f"The access token belongs to the app {app or 'nobody'}, not to {options.app_id}.",
-            "Make the token for the app that app_id names, or name the token's app and its secret.",
+            f"The access token belongs to the app {app or 'unknown'}, not to {options.app_id}.",
+            "Create the token for the app in app_id, or set app_id and app_secret to the token's app.",
         )
     if kind != "SYSTEM_USER":
         return CheckResult(
             "token",
             "warning",
-            f"The access token is of the type {kind or 'unknown'}, not of a system user; such tokens end, the dashboard's within a day.",
-            f"Make one of a system user in Business settings > Users > System users; {MANUAL} shows how.",
+            f"The access token has the type {kind or 'unknown'} and not SYSTEM_USER; such tokens expire, the dashboard's within a day.",
+            f"Create a system user token in Business settings > Users > System users; {MANUAL} describes how.",
         )
-    return CheckResult("token", "good", "The access token works and is a system user's; app_id and app_secret belong together.")
+    return CheckResult("token", "good", "The access token is valid and belongs to a system user; app_id and app_secret match.")
 
 
 def _check_expiry(data: Mapping[str, Any], now: Instant) -> CheckResult:
@@ -139,15 +136,15 @@ def _check_expiry(data: Mapping[str, Any], now: Instant) -> CheckResult:
         return CheckResult("expiry", "good", "The access token does not expire.")
     left = (ends - now // 1_000) / _DAY_S
     if left <= 0:
-        return CheckResult("expiry", "bad", f"The access token ended on {_format_date(ends)}.", _TOKEN_REMEDY)
+        return CheckResult("expiry", "bad", f"The access token expired on {_format_date(ends)}.", _TOKEN_REMEDY)
     if left < _EXPIRY_WARNING_DAYS:
         return CheckResult(
             "expiry",
             "warning",
-            f"The access token ends on {_format_date(ends)}, in less than {int(left) + 1} days.",
+            f"The access token expires on {_format_date(ends)}, in less than {int(left) + 1} days.",
             _TOKEN_REMEDY,
         )
-    return CheckResult("expiry", "good", f"The access token lasts until {_format_date(ends)}.")
+    return CheckResult("expiry", "good", f"The access token is valid until {_format_date(ends)}.")
 
 
 def _check_permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[CheckResult]:
@@ -156,8 +153,8 @@ def _check_permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Ite
         yield CheckResult(
             "permissions",
             "warning",
-            f"The access token does not list {' and '.join(missing)}. Sometimes Meta lists less than works.",
-            "Make the token anew with both permissions, if sending or the checks below fail.",
+            f"The access token does not list {' and '.join(missing)}. Meta sometimes lists fewer than it grants.",
+            "Create a new token with both permissions if sending or the checks below fail.",
         )
         return
     for each in to_list(data.get("granular_scopes")):
@@ -168,10 +165,10 @@ def _check_permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Ite
                 "permissions",
                 "warning",
                 f"The access token has {scope} for other accounts than {options.business_account_id}.",
-                "Assign this WhatsApp account to the system user with full control, and make the token anew.",
+                "Assign this WhatsApp account to the system user with full control, and create a new token.",
             )
             return
-    yield CheckResult("permissions", "good", "The access token may send messages and look after the account.")
+    yield CheckResult("permissions", "good", "The access token may send messages and manage the account.")
 
 
 # ── the number ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,11 +179,11 @@ def check_number(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -
     answer = answers["number"]
     if not answer.is_ok:
         not_found_remedy = "Compare phone_number_id with WhatsApp > API Setup: it is an id, not the phone number. Assign the account to the system user."
-        return [report_failed_query("number", answer, f"phone number id {options.phone_number_id}", not_found_remedy)]
+        return [report_failed_query("number", answer, f"the phone number id {options.phone_number_id}", not_found_remedy)]
     node = answer.value
     name = f"{to_text(node.get('display_phone_number'))} “{to_text(node.get('verified_name'))}”"
     return [
-        CheckResult("number", "good", f"{name} is the number."),
+        CheckResult("number", "good", f"The number is {name}."),
         *_check_standing(node),
         *_check_throughput(options, node),
         *_check_mode(answers.get("account_mode")),
@@ -201,25 +198,25 @@ def _check_standing(node: Mapping[str, Any]) -> Iterator[CheckResult]:
         yield CheckResult(
             "quality",
             "warning",
-            f"Customers' feedback makes Meta rate this number {quality.lower()}.",
-            "See WhatsApp Manager > Insights; fewer unasked messages and an easy way out help.",
+            f"Meta rates the quality of this number {quality.lower()} because of customers' feedback.",
+            "See WhatsApp Manager > Insights; send fewer unsolicited messages and offer an easy opt-out.",
         )
     else:
-        rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few have written"
-        yield CheckResult("quality", "good", f"Meta rates the number {rated}.")
+        rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few customers have written"
+        yield CheckResult("quality", "good", f"Meta rates the quality of the number {rated}.")
     if verified and verified != "VERIFIED":
         yield CheckResult(
             "verification",
             "warning",
-            f"The number's verification is {verified.lower().replace('_', ' ')}; a number that is registered works all the same.",
-            "Should it have to be registered again, verify it first, by SMS or call, in WhatsApp Manager > Phone numbers.",
+            f"The number's verification status is {verified.lower().replace('_', ' ')}; a registered number works nevertheless.",
+            "Before a new registration, verify the number by SMS or call in WhatsApp Manager > Phone numbers.",
         )
     if name and name not in ("APPROVED", "AVAILABLE_WITHOUT_REVIEW"):
         yield CheckResult(
             "display name",
             "warning",
-            f"The display name is {name.lower().replace('_', ' ')}; customers may see the bare number, and some numbers may not send.",
-            "Have a name approved in WhatsApp Manager > Phone numbers: your business's own name, as on your website.",
+            f"The display name is {name.lower().replace('_', ' ')}; customers may see the number only, and Meta may block sending.",
+            "Request approval in WhatsApp Manager > Phone numbers for your business's own name, as on your website.",
         )
 
 
@@ -249,7 +246,7 @@ def _check_registration(answers: Mapping[str, GraphAnswer]) -> CheckResult:
     platform = to_text(_find_field(answers, "platform_type"))
     status = to_text(_find_field(answers, "status"))
     if status in _BANNED_STATUSES:
-        return CheckResult("registered", "bad", f"Meta has the number {status.lower()}.", CODES[131031].remedy)
+        return CheckResult("registered", "bad", f"Meta has set the number to {status.lower()}.", CODES[131031].remedy)
     if status in _UNREGISTERED_STATUSES or platform == "NOT_APPLICABLE":
         return CheckResult(
             "registered",
@@ -262,7 +259,7 @@ def _check_registration(answers: Mapping[str, GraphAnswer]) -> CheckResult:
     return CheckResult(
         "registered",
         "warning",
-        "Meta does not say whether the number is registered; if it is not, the first message fails with 133010.",
+        "The registration of the number is unknown; if it is not registered, the first message fails with 133010.",
         CODES[133010].remedy,
     )
 
@@ -281,17 +278,23 @@ def check_sending(answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
     if answer is None or not answers["number"].is_ok:
         return []
     if not answer.is_ok:
-        remedy = answer.remedy or "Nothing needs to be done; a message to a phone of your own tells."
-        return [CheckResult("sending", "warning", f"Meta does not say whether the number can send. {answer.reason()}", remedy)]
+        remedy = answer.remedy or "No action is needed; send a message to your own phone to check it."
+        return [
+            CheckResult(
+                "sending", "warning", f"Meta gave no information on whether the number can send. {answer.reason()}", remedy
+            )
+        ]
     health = to_dict(answer.value.get("health_status"))
     able = to_text(health.get("can_send_message"))
     if able == "AVAILABLE":
         return [CheckResult("sending", "good", "Number, account, business and app can send.")]
     state: State = "bad" if able == "BLOCKED" else "warning"
-    limitation = "may not send" if able == "BLOCKED" else "can send only in part"
+    limitation = "cannot send" if able == "BLOCKED" else "can send with limits"
     obstacles = list(_list_obstacles(to_list(health.get("entities"))))
     if not obstacles:
-        return [CheckResult("sending", state, f"Meta says that this number {limitation}, but not why.", CODES[131031].remedy)]
+        return [
+            CheckResult("sending", state, f"Meta reports that this number {limitation}, without a reason.", CODES[131031].remedy)
+        ]
     return [CheckResult("sending", state, f"The number {limitation}. {message}", remedy) for message, remedy in obstacles]
 
 

@@ -96,7 +96,9 @@ class GraphAnswer:
         subcode = self.error.get("error_subcode")
         more = f", subcode {subcode}" if isinstance(subcode, int) and not isinstance(subcode, bool) else ""
         return (
-            f"HTTP {self.status} without a reason." if self.code is None else f"Meta refused it with its code {self.code}{more}."
+            f"HTTP {self.status} without an error code."
+            if self.code is None
+            else f"Meta refused the query with code {self.code}{more}."
         )
 
 
@@ -131,7 +133,7 @@ class GraphQueries:
 
     def _to_answer(self, answer: GraphResponse) -> GraphAnswer:
         value = hide_token(answer.value, self._options.access_token.reveal())
-        trouble = "" if isinstance(value, dict) else f"HTTP {answer.status}: what answered is not Meta's Graph API."
+        trouble = "" if isinstance(value, dict) else f"HTTP {answer.status}: the response is not from Meta's Graph API."
         pause_ms = max(answer.pause_ms, CACHE_MS) if answer.used_percent >= NEAR_LIMIT_PERCENT else 0
         return GraphAnswer(answer.status if not trouble else 0, to_dict(value), trouble, self._clock(), pause_ms=pause_ms)
 
@@ -183,7 +185,7 @@ class GraphQueries:
 def _skip_query(pause_ms: Milliseconds) -> GraphAnswer:
     minutes = -(-pause_ms // 60_000)
     return GraphAnswer(
-        0, problem="The questions that Meta allows in an hour are nearly used up.", remedy=f"Run this again in {minutes} minutes."
+        0, problem="Meta's hourly limit of API calls is nearly reached.", remedy=f"Run this again in {minutes} minutes."
     )
 
 

@@ -43,7 +43,11 @@ async def _subscribe(graph: GraphQueries, options: WhatsAppOptions) -> CheckResu
     answer = await graph.post_setting(f"{options.business_account_id}/subscribed_apps")
     if _is_done(answer):
         return CheckResult("fix", "good", "Subscribed the app to the business account.")
-    remedy = answer.error_code.remedy if answer.error_code else "Run this again; or subscribe by hand, as docs/whatsapp.md shows."
+    remedy = (
+        answer.error_code.remedy
+        if answer.error_code
+        else "Run this again, or subscribe the app manually as docs/whatsapp.md describes."
+    )
     return CheckResult("fix", "bad", f"The app could not be subscribed to the business account. {answer.reason()}", remedy)
 
 
@@ -58,19 +62,17 @@ async def _set_callback(
             break
     if _is_done(answer):
         was = f" (it was {former})" if former and not is_same_url(former, address) else ""
-        return CheckResult("fix", "good", f"Set the app's callback to {address}{was}, and its fields.")
+        return CheckResult("fix", "good", f"Set the app's callback address to {address}{was}, and its fields.")
     if answer.code == CALLBACK_NOT_VERIFIED:
-        message = f"Meta tried {address} and did not get its challenge back."
-        remedy = (
-            "Mend what is said of the verify token and the way in, then run this again. Meta must reach the address from outside."
-        )
+        message = f"Meta requested {address} and did not receive its challenge."
+        remedy = "Correct what the checks verify token and webhook report, then run this again. Meta must reach the address from the internet."
         return CheckResult("fix", "bad", message, remedy)
     remedy = (
         answer.error_code.remedy
         if answer.error_code
-        else "Set it by hand in WhatsApp > Configuration, as docs/whatsapp.md shows."
+        else "Set it manually in WhatsApp > Configuration, as docs/whatsapp.md describes."
     )
-    return CheckResult("fix", "bad", f"The app's callback could not be set. {answer.reason()}", remedy)
+    return CheckResult("fix", "bad", f"The app's callback address could not be set. {answer.reason()}", remedy)
 
 
 async def _post(graph: GraphQueries, options: WhatsAppOptions, address: str, fields: Sequence[str]) -> GraphAnswer:

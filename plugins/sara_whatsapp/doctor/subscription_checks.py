@@ -26,7 +26,7 @@ ALL_FIELDS = (
 )
 """Every field that is read."""
 
-_FIX_REMEDY = "`sara doctor --fix` does it."
+_FIX_REMEDY = "Run `sara doctor --fix` to set it."
 _ACCOUNT_REMEDY = "Compare business_account_id with WhatsApp > API Setup; the token's system user needs access to that account."
 
 
@@ -37,7 +37,7 @@ def check_account(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) 
             "account", "business_account_id", "whether the number belongs to the account, and events are sent from it"
         )
     if not answer.is_ok:
-        return report_failed_query("account", answer, f"business account {options.business_account_id}", _ACCOUNT_REMEDY)
+        return report_failed_query("account", answer, f"the business account {options.business_account_id}", _ACCOUNT_REMEDY)
     numbers = {
         to_text(each.get("id")): to_text(each.get("display_phone_number"))
         for each in map(to_dict, to_list(answer.value.get("data")))
@@ -45,7 +45,7 @@ def check_account(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) 
     if options.phone_number_id in numbers:
         return CheckResult("account", "good", f"The number belongs to the account {options.business_account_id}.")
     if to_dict(answer.value.get("paging")).get("next"):
-        return CheckResult("account", "warning", "The account has more numbers than could be looked through.", _ACCOUNT_REMEDY)
+        return CheckResult("account", "warning", "The account has more numbers than the check can read.", _ACCOUNT_REMEDY)
     held = ", ".join(f"{shown} (id {id})" for id, shown in list(numbers.items())[:5]) or "none"
     return CheckResult(
         "account", "bad", f"The number does not belong to this account, whose numbers are: {held}.", _ACCOUNT_REMEDY
@@ -62,7 +62,7 @@ def check_subscription(options: WhatsAppOptions, answers: Mapping[str, GraphAnsw
     if (answer := answers.get("subscribed")) is None:
         return None
     if not answer.is_ok:
-        return report_failed_query("subscription", answer, f"business account {options.business_account_id}", _ACCOUNT_REMEDY)
+        return report_failed_query("subscription", answer, f"the business account {options.business_account_id}", _ACCOUNT_REMEDY)
     apps = _list_apps(answer)
     others_text = ", ".join(f"{name or 'an app'} ({id})" for id, name in apps.items() if id != options.app_id)
     if options.app_id is None:
@@ -70,22 +70,24 @@ def check_subscription(options: WhatsAppOptions, answers: Mapping[str, GraphAnsw
             return CheckResult(
                 "subscription",
                 "warning",
-                f"The account's events go to {others_text}.",
-                "Add app_id to see whether that is yours.",
+                f"The account's events are delivered to {others_text}.",
+                "Set app_id to check whether this is your app.",
             )
         return CheckResult(
             "subscription",
             "bad",
             "No app is subscribed to the account: no message arrives.",
-            "Add app_id, then run `sara doctor --fix`.",
+            "Set app_id, then run `sara doctor --fix`.",
         )
     if options.app_id not in apps:
         others = f" Only to {others_text}." if others_text else ""
         return CheckResult(
-            "subscription", "bad", f"The account's events do not go to this app: no message arrives.{others}", _FIX_REMEDY
+            "subscription", "bad", f"The account's events are not delivered to this app: no message arrives.{others}", _FIX_REMEDY
         )
     return CheckResult(
-        "subscription", "good", "The account's events go to this app" + (f", and to {others_text}." if others_text else ".")
+        "subscription",
+        "good",
+        "The account's events are delivered to this app" + (f", and to {others_text}." if others_text else "."),
     )
 
 
@@ -104,9 +106,11 @@ def check_callback(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer],
         return [report_missing_option("callback", "app_id", "where Meta delivers events")]
     if answer.status and not answer.is_ok:
         remedy = "Compare app_id and app_secret with App settings > Basic."
-        return [CheckResult("callback", "bad", f"Meta does not tell where it delivers events. {answer.reason()}", remedy)]
+        return [
+            CheckResult("callback", "bad", f"Meta gave no information on where it delivers events. {answer.reason()}", remedy)
+        ]
     if not answer.is_ok:
-        return [report_failed_query("callback", answer, f"app {options.app_id}", "Compare app_id with App settings > Basic.")]
+        return [report_failed_query("callback", answer, f"the app {options.app_id}", "Compare app_id with App settings > Basic.")]
     found = find_callback(answer)
     if found is None:
         return [CheckResult("callback", "bad", "The app has no callback address: Meta delivers no events.", _FIX_REMEDY)]
@@ -119,7 +123,7 @@ def _check_callback_url(current: str, answers: Mapping[str, GraphAnswer], addres
         return CheckResult(
             "callback",
             "warning",
-            f"Meta delivers events to {current}. Without public_url it cannot be checked whether that is here.",
+            f"Meta delivers events to {current}. Without public_url it cannot be checked whether this is SARA.",
             remedy,
         )
     if is_same_url(current, address):
@@ -129,14 +133,14 @@ def _check_callback_url(current: str, answers: Mapping[str, GraphAnswer], addres
         return CheckResult(
             "callback",
             "warning",
-            f"Messages come here, but the app's own callback address is {current}: news of the account goes there.",
+            f"Messages are delivered here, but the app's own callback address is {current}: account events are delivered there.",
             _FIX_REMEDY,
         )
     return CheckResult(
         "callback",
         "bad",
         f"Meta delivers events to {current}, not to {address}.",
-        f"{_FIX_REMEDY} Whatever listens there now hears nothing more.",
+        f"{_FIX_REMEDY} The server at the present address then receives no events.",
     )
 
 
@@ -144,13 +148,15 @@ def _check_callback_fields(fields: set[str]) -> CheckResult:
     if "messages" not in fields:
         return CheckResult("fields", "bad", "The app does not subscribe to the field messages: no message arrives.", _FIX_REMEDY)
     if missing := [field for field in ESSENTIAL_FIELDS if field not in fields]:
-        return CheckResult("fields", "warning", f"Messages arrive, but SARA never hears of {', '.join(missing)}.", _FIX_REMEDY)
+        return CheckResult(
+            "fields", "warning", f"Messages arrive, but SARA receives no events of {', '.join(missing)}.", _FIX_REMEDY
+        )
     if ECHO_FIELD not in fields:
         return CheckResult(
             "fields",
             "note",
-            f"Messages, receipts and warnings are delivered; not what is answered from the phone app ({ECHO_FIELD}).",
-            f"{_FIX_REMEDY} It matters only where the number is used in the WhatsApp Business app, too.",
+            f"Messages, receipts and warnings are delivered, but not answers from the phone app ({ECHO_FIELD}).",
+            f"{_FIX_REMEDY} Needed only if the number is also used in the WhatsApp Business app.",
         )
     return CheckResult("fields", "good", "Messages, receipts and warnings about the account are delivered.")
 
@@ -174,11 +180,11 @@ def check_overrides(answers: Mapping[str, GraphAnswer], address: str | None) -> 
     """Check that no override delivers messages to another address."""
     if (found := find_override(answers)) is None:
         if any(name in answers and answers[name].is_ok for name in ("webhook_configuration", "subscribed")):
-            yield CheckResult("overrides", "good", "No other address stands above the app's.")
+            yield CheckResult("overrides", "good", "No other address overrides the app's callback address.")
         return
     of, url = found
     if address is not None and is_same_url(url, address):
-        yield CheckResult("overrides", "good", f"An address set for {of} stands above the app's, and leads here.")
+        yield CheckResult("overrides", "good", f"An address set for {of} overrides the app's callback address, and is SARA's.")
         return
     how = (
         'post {"webhook_configuration": {"override_callback_uri": ""}} to the phone number id'
@@ -188,8 +194,8 @@ def check_overrides(answers: Mapping[str, GraphAnswer], address: str | None) -> 
     yield CheckResult(
         "overrides",
         "bad" if address is not None else "warning",
-        f"An address set for {of} stands above the app's: messages go to {url}.",
-        f"Somebody set it on purpose, so this is not changed by --fix. To remove it, {how} with the access token.",
+        f"An address set for {of} overrides the app's callback address: messages are delivered to {url}.",
+        f"An override is set on purpose, so --fix does not change it. To remove it, {how} with the access token.",
     )
 
 

@@ -29,7 +29,7 @@ def check_template(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer])
         return [report_missing_option(CHECK, "business_account_id", f"whether Meta has approved the template {wanted.name}")]
     if not answer.is_ok:
         gone = "Compare business_account_id with WhatsApp > API Setup; the token needs whatsapp_business_management."
-        return [report_failed_query(CHECK, answer, f"template {wanted.name}", gone)]
+        return [report_failed_query(CHECK, answer, f"the template {wanted.name}", gone)]
     nodes = [node for node in map(to_dict, to_list(answer.value.get("data"))) if to_text(node.get("name")) == wanted.name]
     node = next((node for node in nodes if to_text(node.get("language")) == wanted.language), None)
     if node is None:
@@ -39,10 +39,10 @@ def check_template(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer])
 
 def _report_missing(wanted: TemplateOptions, languages: list[str]) -> CheckResult:
     if languages:
-        message = f"The template {wanted.name} is not there in {wanted.language}, only in {', '.join(languages)}."
-        return CheckResult(CHECK, "bad", message, "Name the language exactly as it is approved, or hand in a translation.")
-    message = f"The account has no template {wanted.name}: a customer who has been silent for a day cannot be asked to write."
-    return CheckResult(CHECK, "bad", message, f"Hand it in, or correct its name. {_MANAGER_REMEDY}")
+        message = f"The template {wanted.name} does not exist in {wanted.language}, only in {', '.join(languages)}."
+        return CheckResult(CHECK, "bad", message, "Set template.language exactly as approved, or submit a translation.")
+    message = f"The account has no template {wanted.name}: customers cannot be asked to write when the 24-hour window is closed."
+    return CheckResult(CHECK, "bad", message, f"Submit it, or correct template.name. {_MANAGER_REMEDY}")
 
 
 def _check_status(wanted: TemplateOptions, node: Mapping[str, Any]) -> CheckResult:
@@ -56,7 +56,7 @@ def _check_status(wanted: TemplateOptions, node: Mapping[str, Any]) -> CheckResu
     why = to_text(node.get("rejected_reason"))
     reason = f": {why.lower().replace('_', ' ')}" if why not in ("", "NONE") else ""
     message = f"{named} cannot be sent: it is {status.lower().replace('_', ' ') or 'not approved'}{reason}."
-    return CheckResult(CHECK, "bad", message, f"Correct it and hand it in again, or name another one. {_MANAGER_REMEDY}")
+    return CheckResult(CHECK, "bad", message, f"Correct and submit it again, or configure another one. {_MANAGER_REMEDY}")
 
 
 def _check_parameters(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[CheckResult]:
@@ -64,15 +64,15 @@ def _check_parameters(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[
     parts = {to_text(part.get("type")).upper(): part for part in map(to_dict, to_list(node.get("components")))}
     places = list(dict.fromkeys(_PLACEHOLDER.findall(to_text(to_dict(parts.get("BODY")).get("text")))))
     if [place for place in places if not place.isdecimal()]:
-        message = f"The template has places with names ({', '.join(places)}), which cannot be filled."
-        return [CheckResult(CHECK, "bad", message, "Use places with numbers, {{1}}, {{2}} …, and hand it in again.")]
+        message = f"The template has named placeholders ({', '.join(places)}), which SARA cannot fill."
+        return [CheckResult(CHECK, "bad", message, "Use numbered placeholders, {{1}}, {{2}} …, and submit it again.")]
     if len(places) != len(wanted.parameters):
-        message = f"The template's text has {len(places)} places, and the file fills {len(wanted.parameters)}: Meta refuses it."
-        return [CheckResult(CHECK, "bad", message, "Write one value for each place under template.parameters, in their order.")]
+        message = f"The template has {len(places)} placeholders, but sara.yaml sets {len(wanted.parameters)} parameters: Meta refuses it."
+        return [CheckResult(CHECK, "bad", message, "Set one value per placeholder in template.parameters, in their order.")]
     header = to_dict(parts.get("HEADER"))
     if _PLACEHOLDER.search(to_text(header.get("text"))) or to_text(header.get("format")).upper() not in ("", "TEXT"):
-        message = "The template's header has a place or a file, which cannot be filled: Meta refuses it."
-        return [CheckResult(CHECK, "bad", message, "Use a template without a header, or with a fixed text there.")]
+        message = "The template's header has a placeholder or a file, which SARA cannot fill: Meta refuses it."
+        return [CheckResult(CHECK, "bad", message, "Use a template without a header, or with a fixed text as its header.")]
     return []
 
 
@@ -80,6 +80,6 @@ def _check_category(wanted: TemplateOptions, node: Mapping[str, Any]) -> list[Ch
     approved = to_text(node.get("category")).lower()
     if approved in ("", wanted.category):
         return []
-    message = f"Meta has approved the template as {approved}, and the file says {wanted.category}."
-    remedy = f"Write `category: {approved}`." if approved == "marketing" else "Write the category as Meta has it."
+    message = f"Meta has approved the template as {approved}, but template.category is {wanted.category}."
+    remedy = f"Set `category: {approved}`." if approved == "marketing" else "Set template.category to the category at Meta."
     return [CheckResult(CHECK, "warning", message, remedy)]

@@ -21,12 +21,12 @@ LARGE_BODY_BYTES = 3_000_000
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=10)
 _BACKEND_REMEDY = (
-    "Start SARA if it does not run: `sara run`; else see that the web server passes this path on to `server.listen`."
+    "Start SARA with `sara run` if it is not running; otherwise check that the web server forwards this path to `server.listen`."
 )
-_PATH_REMEDY = "Let the web server pass the path on as it is, and see that `webhook` in sara.yaml is the same path."
-_RESTART_REMEDY = "Restart SARA if the file was changed; else another SARA, or something else, answers there."
+_PATH_REMEDY = "Configure the web server to forward the path unchanged, and check that `webhook` in sara.yaml is the same path."
+_RESTART_REMEDY = "Restart SARA if sara.yaml was changed; otherwise another SARA or another server answers there."
 _BODY_REMEDY = (
-    "Restart SARA if app_secret was changed; else something in between (a firewall for the web, a CDN) changes bodies: switch that "
+    "Restart SARA if app_secret was changed; otherwise a proxy (a web application firewall, a CDN) changes bodies: switch that "
     "off for this path."
 )
 
@@ -51,7 +51,7 @@ async def probe_webhook(options: WhatsAppOptions, address: str) -> list[CheckRes
             return [*found, *await webhook.check_verification(), *await webhook.check_events()]
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             why, remedy = explain_unreachable(error)
-            return [*found, CheckResult("way in", "bad", f"{address} does not answer: {why}.", remedy)]
+            return [*found, CheckResult("webhook", "bad", f"{address} does not answer: {why}.", remedy)]
 
 
 def _check_https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
@@ -59,7 +59,10 @@ def _check_https(options: WhatsAppOptions, address: str) -> list[CheckResult]:
         return []
     return [
         CheckResult(
-            "https", "bad", f"Meta delivers to https only, not to {address}.", "Put a web server with a certificate before SARA."
+            "https",
+            "bad",
+            f"Meta delivers to https only, but public_url gives {address}.",
+            "Put a web server with a certificate before SARA.",
         )
     ]
 
@@ -75,32 +78,32 @@ class _WebhookProbe:
         right = await self._send_handshake(self._options.verify_token.reveal(), challenge)
         if right.status != 200:
             if right.status == 403:
-                message = f"{self._address} does not accept our own verify_token; Meta's handshake would fail."
+                message = f"{self._address} does not accept the configured verify_token, so Meta's handshake would fail."
                 return [CheckResult("verify token", "bad", message, _RESTART_REMEDY)]
             return [self._report_unexpected("verify token", right)]
         if right.body.decode("utf-8", "replace").strip() != challenge:
-            message = f"{self._address} answers, but does not give the challenge back: that is not SARA."
+            message = f"{self._address} answers without the challenge, so it is not SARA."
             return [CheckResult("verify token", "bad", message, _PATH_REMEDY)]
         wrong = await self._send_handshake(secrets.token_urlsafe(24), challenge)
         if wrong.status == 200:
-            message = f"{self._address} accepts any verify token: that is not SARA."
+            message = f"{self._address} accepts any verify token, so it is not SARA."
             return [CheckResult("verify token", "bad", message, _PATH_REMEDY)]
-        return [CheckResult("verify token", "good", "The handshake works, and fails with a wrong token.")]
+        return [CheckResult("verify token", "good", "The handshake succeeds, and fails with a wrong token.")]
 
     async def check_events(self) -> list[CheckResult]:
         body = build_probe()
         signed = await self._post(body, self._options.app_secrets[0].reveal())
         if signed.status != 200:
             if signed.status in (401, 403):
-                message = "A signed event is turned away: the signature does not fit what arrives at SARA."
+                message = "A signed event is rejected: the signature does not match the body that SARA receives."
                 return [CheckResult("events", "bad", message, _BODY_REMEDY)]
             return [self._report_unexpected("events", signed)]
         wrong = await self._post(body, secrets.token_hex(16))
         if wrong.status not in (401, 403):
-            message = f"A wrongly signed event is answered {wrong.status} instead of 401: that is not SARA."
+            message = f"A wrongly signed event gets {wrong.status} instead of 401, so it is not SARA that answers."
             return [CheckResult("events", "bad", message, _PATH_REMEDY)]
         return [
-            CheckResult("events", "good", "A signed event goes all the way; a wrongly signed one is turned away."),
+            CheckResult("events", "good", "A signed event is accepted; a wrongly signed one is rejected."),
             await self._check_large_event(),
         ]
 
@@ -112,10 +115,10 @@ class _WebhookProbe:
             # Some web servers close the connection on a body that is too large.
             status, outcome = 0, explain_unreachable(error)[0]
         if status == 200:
-            return CheckResult("large events", "good", "An event of 3 MB, the most that Meta sends, goes through.")
-        remedy = "Let the web server take 4 MB: `client_max_body_size 4m;` in nginx; Caddy has no limit of its own."
+            return CheckResult("large events", "good", "An event of 3 MB, the largest that Meta sends, is accepted.")
+        remedy = "Allow bodies of 4 MB in the web server: `client_max_body_size 4m;` in nginx; Caddy has no default limit."
         return CheckResult(
-            "large events", "warning", f"An event of 3 MB, the most that Meta sends, does not go through ({outcome}).", remedy
+            "large events", "warning", f"An event of 3 MB, the largest that Meta sends, is not accepted ({outcome}).", remedy
         )
 
     def _report_unexpected(self, check: str, reply: ProbeResponse) -> CheckResult:
@@ -127,21 +130,24 @@ class _WebhookProbe:
                 check, state, f"{where}, a redirect to {reply.location or 'elsewhere'}.", "Set public_url to the final address."
             )
         if reply.status in (502, 504):
-            return CheckResult(check, state, f"{where}: the web server is there, and nobody behind it.", _BACKEND_REMEDY)
+            return CheckResult(check, state, f"{where}: the web server does not reach SARA.", _BACKEND_REMEDY)
         if reply.status == 503:
             return CheckResult(
-                check, state, f"{where}: SARA is stopping, cannot store, or does not run.", "See `sara queue stats` and the log."
+                check,
+                state,
+                f"{where}: SARA is stopping, cannot store messages, or is not running.",
+                "Check `sara queue stats` and the log.",
             )
         if reply.status in (404, 405):
-            return CheckResult(check, state, f"{where}: nobody listens at this path.", _PATH_REMEDY)
+            return CheckResult(check, state, f"{where}: no server handles this path.", _PATH_REMEDY)
         if reply.status in (401, 403, 407, 429):
             return CheckResult(
                 check,
                 state,
-                f"{where}: something in between turns us away.",
-                "Let everybody in at this path; SARA checks the signature.",
+                f"{where}: a proxy rejects the request.",
+                "Allow all requests to this path; SARA checks the signature.",
             )
-        return CheckResult(check, state, f"{where}, which SARA never does.", _PATH_REMEDY)
+        return CheckResult(check, state, f"{where}, which is never SARA's response.", _PATH_REMEDY)
 
     async def _send_handshake(self, token: str, challenge: str) -> ProbeResponse:
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}

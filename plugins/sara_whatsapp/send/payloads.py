@@ -63,7 +63,7 @@ def _build_content(part: OutboundMessage, media_id: str | None) -> tuple[str, An
             return "contacts", [_build_card(content)]
         case "reaction":
             if not part.reply_to:
-                raise Rejected("There is no message to react to.")
+                raise Rejected("A reaction needs a message to react to.")
             return "reaction", {"message_id": part.reply_to, "emoji": scrub(str(content.get("emoji") or ""))}
         case "buttons" | "list" | "link" | "ask_location" | "ask_contact":
             return "interactive", _build_interactive(part)
@@ -187,4 +187,4 @@ def _build_recipient(person: Identity) -> dict[str, str]:
         return {"to": f"+{person.phone}"}
     if user_id := person.user_id or person.parent_id:
         return {"recipient": user_id}
-    raise Rejected("Nothing that WhatsApp can address is known of this person.")
+    raise Rejected("The recipient has neither a phone number nor a user id.")

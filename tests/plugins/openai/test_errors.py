@@ -112,10 +112,10 @@ def caused(*chain: BaseException) -> BaseException:
     ("cause", "told"),
     [
         (ConnectionRefusedError(), "refused the connection"),
-        (socket.gaierror(), "could not be found"),
-        (ssl.SSLCertVerificationError(), "no secure connection"),
-        (ConnectionResetError(), "broke off"),
-        (TimeoutError(), "took too long"),
+        (socket.gaierror(), "could not be resolved"),
+        (ssl.SSLCertVerificationError(), "no TLS connection"),
+        (ConnectionResetError(), "closed the connection"),
+        (TimeoutError(), "did not answer in time"),
         (ValueError(), "failed"),
     ],
 )

@@ -359,5 +359,5 @@ async def test_where_no_tools_are_offered_a_written_call_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
     simulator.mode = [WRITTEN[0]]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(turn())

@@ -29,7 +29,7 @@ def test_a_refusal_is_said_to_the_customer_where_there_is_nothing_else() -> None
 
 
 def test_an_empty_answer_is_asked_for_again() -> None:
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         answer_text(Answer())
 
 

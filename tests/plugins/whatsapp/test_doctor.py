@@ -163,10 +163,10 @@ DAY = 86_400
 EXPIRED = {"error_code": 141006, "error_description": "No payment method.", "possible_solution": "Add a credit card."}
 
 DEFECTS: dict[str, tuple[Break, str, str, str, str]] = {
-    "token ended": (set_up(expires_at=NOW // 1_000 - DAY), "token", "bad", "does not work", "Make a new system user token"),
-    "token refused": (lambda shop: shop.simulator.faults.token_expired.on(), "token", "bad", "", "Make a new system user token"),
-    "token ends soon": (set_up(expires_at=NOW // 1_000 + 3 * DAY + 60), "expiry", "warning", "less than 4 days", "Make a new"),
-    "token of another app": (set_up(token_app="101000000000999"), "token", "bad", "101000000000999", "the app that app_id names"),
+    "token ended": (set_up(expires_at=NOW // 1_000 - DAY), "token", "bad", "The access token is invalid", "Create a new system user token"),
+    "token refused": (lambda shop: shop.simulator.faults.token_expired.on(), "token", "bad", "", "Create a new system user token"),
+    "token ends soon": (set_up(expires_at=NOW // 1_000 + 3 * DAY + 60), "expiry", "warning", "less than 4 days", "Create a new"),
+    "token of another app": (set_up(token_app="101000000000999"), "token", "bad", "101000000000999", "the app in app_id"),
     "token of a person": (set_up(token_type="USER"), "token", "warning", "within a day", "System users"),
     "permission missing": (
         set_up(scopes=["whatsapp_business_messaging"]), "permissions", "warning", "whatsapp_business_management", "both permissions",
@@ -223,7 +223,7 @@ async def test_each_defect_is_found_and_comes_with_its_remedy(shop: Shop, defect
 async def test_a_number_that_was_not_rated_yet_is_said_to_be_so(shop: Shop, quality: str, told: str) -> None:
     shop.simulator.setup.quality = quality
     [rating] = [finding for finding in await shop.look() if finding.check == "quality"]
-    assert f"rates the number {told}" in rating.message
+    assert f"rates the quality of the number {told}" in rating.message
 
 
 async def test_everything_that_is_wrong_says_what_to_do(shop: Shop) -> None:
@@ -263,7 +263,7 @@ async def test_a_field_that_this_version_does_not_know_leaves_the_other_answers_
 async def test_without_a_public_address_the_way_in_is_said_to_be_untried(shop: Shop) -> None:
     shop.public_url = None
     wrong = await shop.wrong()
-    assert set(wrong) == {"callback", "way in"}
+    assert set(wrong) == {"callback", "webhook"}
     assert all("public_url" in finding.remedy for finding in wrong.values())
     assert shop.street.seen == []
 
@@ -275,7 +275,7 @@ async def test_a_provider_that_cannot_be_reached_is_said_once(shop: Shop) -> Non
     assert "graph.facebook.com" in wrong["meta"].remedy
 
 
-# ── the way in ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the webhook ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def always(status: int, **more: Any) -> Callable[[web.Request], Awaitable[web.Response | None]]:
@@ -288,13 +288,13 @@ def always(status: int, **more: Any) -> Callable[[web.Request], Awaitable[web.Re
 @pytest.mark.parametrize(
     ("status", "message", "remedy"),
     [
-        (200, "does not give the challenge back", "webhook"),
+        (200, "answers without the challenge", "webhook"),
         (301, "redirect to https://elsewhere", "final address"),
-        (404, "nobody listens at this path", "the same path"),
-        (401, "turns us away", "Let everybody in"),
-        (502, "nobody behind it", "sara run"),
+        (404, "no server handles this path", "the same path"),
+        (401, "a proxy rejects the request", "Allow all requests"),
+        (502, "does not reach SARA", "sara run"),
         (503, "cannot store", "sara queue stats"),
-        (500, "which SARA never does", "webhook"),
+        (500, "which is never SARA's response", "webhook"),
     ],
 )
 async def test_what_answers_in_saras_place_is_recognised(shop: Shop, status: int, message: str, remedy: str) -> None:
@@ -348,7 +348,7 @@ async def test_a_web_server_that_refuses_large_bodies_is_a_warning_with_its_sett
 async def test_an_address_where_nobody_listens_says_why(shop: Shop, unused_tcp_port: int) -> None:
     shop.public_url = f"http://127.0.0.1:{unused_tcp_port}"
     wrong = await shop.wrong()
-    assert "refused" in wrong["way in"].message
+    assert "refused" in wrong["webhook"].message
 
 
 async def test_an_address_without_tls_is_named_where_meta_is_real(shop: Shop) -> None:
@@ -443,7 +443,7 @@ async def test_near_metas_limit_what_was_never_heard_is_said_to_be_unasked(shop:
     file.write_text(file.read_text(encoding="utf-8").replace('"health_status"', '"another"', 1), encoding="utf-8")
     asked = len(shop.simulator.requests)
     found = (await shop.wrong())["sending"]
-    assert "nearly used up" in found.message
+    assert "nearly reached" in found.message
     assert "in 5 minutes" in found.remedy
     assert len(shop.simulator.requests) == asked
 
@@ -558,7 +558,7 @@ async def test_a_callback_that_does_not_pass_the_handshake_stays_as_it_was_and_s
     shop.changes = {"verify_token": "another"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE)
     wrong = await shop.wrong(fix=True)
-    assert "did not get its challenge back" in wrong["fix"].message
+    assert "did not receive its challenge" in wrong["fix"].message
     assert shop.simulator.setup.callback == ELSEWHERE
 
 
@@ -597,12 +597,12 @@ async def test_a_configured_template_is_looked_up_at_meta(shop: Shop) -> None:
     rows: list[tuple[dict[str, Any], str, str]] = [
         ({"name": "answer_waiting", "language": "en"}, "good", "is approved"),
         ({"name": "no_such_thing", "language": "en"}, "bad", "has no template no_such_thing"),
-        ({"name": "answer_waiting", "language": "en_GB"}, "bad", "not there in en_GB, only in en"),
+        ({"name": "answer_waiting", "language": "en_GB"}, "bad", "does not exist in en_GB, only in en"),
         ({"name": "paused", "language": "en"}, "bad", "it is paused"),
         ({"name": "rejected", "language": "de"}, "bad", "it is rejected"),
         ({"name": "pending", "language": "en"}, "warning", "not approved yet"),
-        ({"name": "order_ready", "language": "en"}, "bad", "has 2 places, and the file fills 0"),
-        ({"name": "named", "language": "en"}, "bad", "places with names (name)"),
+        ({"name": "order_ready", "language": "en"}, "bad", "has 2 placeholders, but sara.yaml sets 0 parameters"),
+        ({"name": "named", "language": "en"}, "bad", "named placeholders (name)"),
         ({"name": "offer", "language": "en"}, "warning", "approved the template as marketing"),
         ({"name": "offer", "language": "en", "category": "marketing"}, "good", "is approved"),
     ]

@@ -95,7 +95,7 @@ def test_a_safe_graph_address_is_taken(url: str, kept: str) -> None:
 
 @each_row("url", ["http://graph.facebook.com", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"])
 def test_plain_http_beyond_loopback_is_refused_with_the_reason(url: str) -> None:
-    with pytest.raises(ValidationError, match="the access token would travel in clear"):
+    with pytest.raises(ValidationError, match="http would send the access token unencrypted"):
         options(graph_url=url)
 
 
