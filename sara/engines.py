@@ -12,7 +12,7 @@ from sara.domain.conversations import (
     UnhealthyConversation,
 )
 from sara.domain.delivery import Attempt, AttemptResult, DeliveryView
-from sara.domain.errors import CommitUnknown, Conflict, OverBudget, StoreLocked, StoreUnavailable
+from sara.domain.errors import CommitUnknown, Conflict, NotFound, OverBudget, StoreLocked, StoreUnavailable
 from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
 from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
 from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
@@ -51,6 +51,7 @@ __all__ = [
     "JobRequest",
     "LocalizedContent",
     "Mode",
+    "NotFound",
     "OneTimeNotice",
     "OpenWork",
     "OperatorNotification",

@@ -54,6 +54,7 @@ from sara.engines import (
     JobKind,
     JobRequest,
     LocalizedContent,
+    NotFound,
     OneTimeNotice,
     OpenWork,
     Purpose,
@@ -453,7 +454,7 @@ class FakeStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         self._note("conversation", conversation)
         if conversation != CONVERSATION:
-            raise Conflict("there is nothing by that id")
+            raise NotFound("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
 
     async def last_said(self, account: str, person: Identity, quoted: str | None = None) -> HistoryMessage | None:

@@ -113,7 +113,11 @@ class DeliveryUnknown(SaraError):
 
 
 class Conflict(SaraError):
-    """What this result belongs to has moved on; the result is dropped."""
+    """The stored state has changed since this result was prepared; the result is dropped."""
+
+
+class NotFound(Conflict):
+    """No stored object has this id. It may have been deleted since: a job then drops its result, as for any Conflict."""
 
 
 class OverBudget(SaraError):

@@ -14,6 +14,7 @@ from sara.engines import (
     HistoryLimits,
     InboundBatch,
     InboundDecision,
+    NotFound,
     OperatorNotification,
     Store,
 )
@@ -164,7 +165,7 @@ class RightsExam:
     async def test_nobody_is_forgotten_twice_or_by_mistake(self, shop: StoreScenario) -> None:
         await shop.asked()
         for nobody in ("Ana", "p99", ""):
-            with pytest.raises(Conflict):
+            with pytest.raises(NotFound):
                 await shop.store.start_erasure(nobody, shop.clock())
         told = await shop.store.start_erasure("US.1", shop.clock())
         for who in ("US.1", *told.contacts):
@@ -246,7 +247,7 @@ class RightsExam:
                 await shop.store.begin_attempt(part, "a2", "me", shop.clock())
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         with pytest.raises(Conflict):
             await shop.store.close_turn(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
