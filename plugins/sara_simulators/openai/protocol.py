@@ -15,7 +15,7 @@ Api: TypeAlias = Literal["completions", "responses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class ToolCalls:
     """Tools to call instead of an answer: the name of each and its arguments, as an object or as the text that a model that errs
     would write. `text` is said beside them."""
 
@@ -31,7 +31,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class ModelOutput:
     """An answer, before it is put into the form of an API. `ended` is why the model stopped; `failed` is the code of the error that
     it stopped with, which only Responses can say in a 200."""
 
@@ -67,7 +67,7 @@ class Call:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The customer's messages that want an answer: all that come after the last thing said to them. Calls of tools and their
+        """The customer's messages that want an answer: all that come after the last thing said to them. ToolCalls of tools and their
         results are no part of the conversation, nor are the blocks that describe messages (see `context`)."""
         asked: list[str] = []
         for message in reversed([message for message in self.messages if not _about_tools(message)]):
@@ -89,7 +89,7 @@ class Call:
         return code is not None and text.startswith(f"{code[0]}\n") and text.endswith(f"</{code[0][1:]}")
 
     @property
-    def first(self) -> bool:
+    def is_first_contact(self) -> bool:
         """Whether nothing was said to this customer before."""
         return all(message.get("role") != "assistant" or _about_tools(message) for message in self.messages)
 
@@ -115,7 +115,7 @@ class Call:
         return tuple(text_of(message.get("content")) for message in self.messages if message.get("role") == "tool")
 
     @property
-    def sums_up(self) -> bool:
+    def is_summary_request(self) -> bool:
         """Whether this asks for a summary, by the plugin's own instructions."""
         return self.system.startswith(SUMMARY_BEGINNING)
 
@@ -131,9 +131,9 @@ SUMMARY_BEGINNING = "You keep the memory of a business's conversation with one c
 _CODE = re.compile(r'<context id="[0-9a-f]+">')
 
 
-def tokens_of(saying: Saying) -> int:
+def tokens_of(output: ModelOutput) -> int:
     """About how many tokens go out."""
-    return estimated_tokens((saying.text or "") + "".join(name + arguments for name, arguments in saying.calls))
+    return estimated_tokens((output.text or "") + "".join(name + arguments for name, arguments in output.calls))
 
 
 def text_of(content: Any) -> str:

@@ -49,7 +49,7 @@ class Condition:
     banned: str = ""
     picture: str = ""
 
-    def met(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         """Whether a call is refused."""
         roles = [message.get("role") for message in call.messages]
         match self.aspect:
@@ -73,7 +73,7 @@ class Condition:
 
 
 @cache
-def servers() -> dict[str, Server]:
+def load_servers() -> dict[str, Server]:
     """All that are known, by their keys."""
     known = json.loads(Path(__file__).with_name("servers.json").read_text(encoding="utf-8"))
     return {

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from sara_simulators.whatsapp.errors import GraphError
 from sara_simulators.whatsapp.settings import Settings
-from sara_simulators.whatsapp.webhook_delivery import Postman
+from sara_simulators.whatsapp.webhook_delivery import WebhookSender
 
 FIELDS = (
     "account_alerts",
@@ -43,7 +43,7 @@ FIELDS = (
 """The webhook fields that an app may subscribe to here."""
 
 
-class Setup:
+class AccountSetup:
     """What is set up, to be looked at and changed by tests.
 
     `expires_at` is Unix seconds, 0 for never. `scopes` is what the token lists, `manages` whether it really may look after the
@@ -53,9 +53,9 @@ class Setup:
     calls allowed in an hour are used up; 0 is not told.
     """
 
-    def __init__(self, settings: Settings, postman: Postman) -> None:
+    def __init__(self, settings: Settings, webhook_sender: WebhookSender) -> None:
         self._settings = settings
-        self._postman = postman
+        self._webhook_sender = webhook_sender
         self.token_app = settings.app_id
         self.token_type = "SYSTEM_USER"
         self.expires_at = 0
@@ -77,7 +77,7 @@ class Setup:
 
     async def connect(self, webhook: str) -> None:
         """Set everything up so that events go to `webhook`, as who owns the business would. Raises `NotVerified`."""
-        await self._postman.verify(webhook, self._settings.verify_token)
+        await self._webhook_sender.verify(webhook, self._settings.verify_token)
         self.apps.setdefault(self._settings.app_id, "Corner Bakery Assistant")
         self.callback, self.fields = webhook, sorted({*self.fields, *FIELDS})
         self.redirect()
@@ -104,7 +104,7 @@ class Setup:
         """Have events delivered where they now go: to the override, else to the app's callback, as far as that is on this machine."""
         there = self.number_override or self.account_override or self.callback
         goes = self._settings.app_id in self.apps and "messages" in self.fields
-        self._postman.aim(there if goes and there and on_this_machine(there) else None)
+        self._webhook_sender.set_target(there if goes and there and on_this_machine(there) else None)
 
     def inspected(self, token: str, now_s: int, *, expired: bool) -> dict[str, Any]:
         """What `debug_token` says about a token."""

@@ -9,18 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 from sara_simulators.whatsapp import fixtures, inbound_payloads
-from sara_simulators.whatsapp.media import Media, Shelf
-from sara_simulators.whatsapp.records import Bubble, Customer
+from sara_simulators.whatsapp.media import Media, MediaStore
+from sara_simulators.whatsapp.records import ChatMessage, Customer
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
 
 
-class Saying(ABC):
+class CustomerActions(ABC):
     """Every method returns the new message's id at once; the webhook is delivered in the background."""
 
     settings: Settings
     _world: World
-    _shelf: Shelf
+    _media_store: MediaStore
 
     @abstractmethod
     async def say(
@@ -49,7 +49,7 @@ class Saying(ABC):
         **more: Any,
     ) -> str:
         """Any file. `kind` is image, video, audio, document or sticker; `more` goes into the message as it is."""
-        media = self._shelf.keep(data, mime, name)
+        media = self._media_store.add(data, mime, name)
         content = inbound_payloads.file(kind, media, self._address(media), filename=name if kind == "document" else None, **more)
         return await self.say(customer, content, reply_to, forwarded=forwarded)
 
@@ -109,7 +109,7 @@ class Saying(ABC):
 
     def picked(self, data: bytes, mime: str, name: str) -> dict[str, Any]:
         """A file as the pickers of a form name it among the answers; it can be fetched like any other."""
-        return inbound_payloads.picked(self._shelf.keep(data, mime, name))
+        return inbound_payloads.picked(self._media_store.add(data, mime, name))
 
     async def say_form(self, customer: str | Customer, answers: Mapping[str, Any], reply_to: str | None = None) -> str:
         """A filled-in form (a flow)."""
@@ -117,7 +117,7 @@ class Saying(ABC):
 
     def received(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """A file of the business as a message of a customer who sends it on. Raises `KeyError` where it is not there any more."""
-        media = self._shelf.get(str(content["id"]))
+        media = self._media_store.get(str(content["id"]))
         if media is None:
             raise KeyError("that file is not there any more")
         more = {key: content[key] for key in ("caption", "filename") if content.get(key)}
@@ -125,11 +125,13 @@ class Saying(ABC):
             more["voice"] = bool(content.get("voice"))
         if kind == "sticker":
             more["animated"] = b"ANIM" in media.data[:64]
-        kept = self._shelf.keep(media.data, media.mime, media.name)
+        kept = self._media_store.add(media.data, media.mime, media.name)
         return inbound_payloads.file(kind, kept, self._address(kept), **more)
 
     def _address(self, media: Media) -> str | None:
-        return self._shelf.address(media, "webhook") if self._shelf.origin and self.settings.media_addresses else None
+        return (
+            self._media_store.create_url(media, "webhook") if self._media_store.origin and self.settings.media_addresses else None
+        )
 
     # ── other things ──
 
@@ -162,7 +164,7 @@ class Saying(ABC):
 
     async def press(self, customer: str | Customer, wamid: str, what: str) -> str:
         """Press a button, or choose from a list, by its id or title. Raises `KeyError` where the message has none such."""
-        return await self.say(customer, inbound_payloads.pressed(self._world.bubbles[wamid], what), wamid)
+        return await self.say(customer, inbound_payloads.pressed(self._world.messages[wamid], what), wamid)
 
     # ── who they are ──
 
@@ -195,13 +197,13 @@ class Saying(ABC):
 
     # ── looking ──
 
-    def chat(self, customer: str | Customer) -> Sequence[Bubble]:
+    def chat(self, customer: str | Customer) -> Sequence[ChatMessage]:
         """A customer's chat, oldest first; reactions stand on their messages."""
         return tuple(self._world.chats.get(self._world.find(customer).id, ()))
 
-    def message(self, wamid: str) -> Bubble:
+    def message(self, wamid: str) -> ChatMessage:
         """One message of a chat, either side; reactions too."""
-        return self._world.bubbles[wamid]
+        return self._world.messages[wamid]
 
 
 def _caption(caption: str | None) -> dict[str, str]:

@@ -123,7 +123,9 @@ class Faults:
         self.error_after_accept = fault(
             "error_after_accept", "Server error after accepting", "Accept the message, answer 502 all the same"
         )
-        self.reset_before = fault("reset_before", "Drop before accepting", "Cut the connection; the message is not accepted")
+        self.reset_before = fault(
+            "reset_before", "Drop before accepting", "ConnectionCut the connection; the message is not accepted"
+        )
         self.reset_after_accept = fault(
             "reset_after_accept", "Drop after accepting", "Accept the message, then cut the connection"
         )
@@ -142,7 +144,7 @@ class Faults:
             "upload_refused", "Refuse uploads", "Answer the upload of a file with this Graph error", 131053
         )
         self.media_gone = fault("media_gone", "Files cannot be fetched", "Answer 404 where a file should be; its id still works")
-        self.media_damaged = fault("media_damaged", "Files arrive damaged", "Send other bytes than the hash was made of")
+        self.media_damaged = fault("media_damaged", "Files arrive damaged", "SendRequest other bytes than the hash was made of")
         self.media_silent = fault(
             "media_silent", "Silent media host", "Take the request for a file and say nothing until this is switched off"
         )
@@ -160,7 +162,7 @@ class Faults:
     def __iter__(self) -> Iterator[Fault]:
         return iter(fault for fault in vars(self).values() if isinstance(fault, Fault))
 
-    def shown(self) -> list[SimulatorSwitch]:
+    def all_switches(self) -> list[SimulatorSwitch]:
         """What a page shows: the own switches, then those of other simulators."""
         return [*self, *self.others]
 

@@ -25,13 +25,13 @@ OBJECT = r"/{version:v\d+\.\d+}/{object:\d+}"
 """The path of anything that has an id."""
 
 
-class Cut(Exception):
+class ConnectionCut(Exception):
     """The connection is to be dropped without an answer."""
 
 
-class Front:
-    """Stands before the addresses of the Graph API. Each part of it has a function `routes(front, …)` that wraps its answers
-    in `recorded`, asks `authorize` first, and raises `GraphError` to refuse."""
+class GraphGateway:
+    """Stands before the addresses of the Graph API. Each part of it has a function `routes(gateway, …)` that wraps its answers
+    in `wrap`, asks `authorize` first, and raises `GraphError` to refuse."""
 
     def __init__(self, settings: Settings, faults: Faults, world: World) -> None:
         self.settings = settings
@@ -45,7 +45,7 @@ class Front:
         self.used: Callable[[], int] = lambda: 0
         """How many percent of the calls that Meta allows in an hour are used up."""
 
-    def recorded(self, answer: Answer, *, form: bool = False) -> Handler:
+    def wrap(self, answer: Answer, *, form: bool = False) -> Handler:
         """An answer as a handler: what is raised becomes an error in Meta's shape, and the request is remembered. With `form`
         the body is left for the answer to read, and is not remembered."""
 
@@ -58,8 +58,8 @@ class Front:
                 status = response.status
             except GraphError as error:
                 status = error.status
-                response = refusal(error)
-            except Cut:
+                response = error_response(error)
+            except ConnectionCut:
                 _reset(request)
                 response = web.Response()
             finally:
@@ -75,7 +75,7 @@ class Front:
     def authorize(self, request: web.Request, *, counts: bool = False) -> None:
         """Refuse whoever has not the access token. `counts` says that the request uses up a fault that is on for a number of
         sends."""
-        if not hmac.compare_digest(bearer(request).encode(), self.settings.access_token.encode()):
+        if not hmac.compare_digest(bearer_token(request).encode(), self.settings.access_token.encode()):
             raise wrong_token()
         expired = self.faults.token_expired
         if expired.strikes() if counts else expired.active:
@@ -87,13 +87,13 @@ class Front:
             raise no_such_object(request.method, request.match_info["object"])
 
 
-def bearer(request: web.Request) -> str:
+def bearer_token(request: web.Request) -> str:
     """The token that came with a request; empty where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def parsed(raw: bytes) -> dict[str, Any] | None:
+def parse_object(raw: bytes) -> dict[str, Any] | None:
     """A body as the JSON object it is; None where it is none."""
     try:
         body = json.loads(raw)
@@ -102,15 +102,15 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def told(body: Mapping[str, Any], status: int = 200) -> web.Response:
+def json_response(body: Mapping[str, Any], status: int = 200) -> web.Response:
     """An answer."""
     return web.json_response(body, status=status, headers={"facebook-api-version": "v26.0"})
 
 
-def refusal(error: GraphError) -> web.Response:
+def error_response(error: GraphError) -> web.Response:
     """An error as an answer."""
     trace = "A" + secrets.token_urlsafe(16)
-    response = told(error.body(trace), error.status)
+    response = json_response(error.body(trace), error.status)
     response.headers["x-fb-trace-id"] = trace
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'OAuth "Facebook Platform" "invalid_token" "{error.message}"'

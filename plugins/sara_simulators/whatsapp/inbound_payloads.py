@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sara_simulators.whatsapp.media import Media
-from sara_simulators.whatsapp.records import Bubble
+from sara_simulators.whatsapp.records import ChatMessage
 
 Message = dict[str, Any]
 
@@ -58,7 +58,7 @@ def reaction(wamid: str, emoji: str | None) -> Message:
     return {"type": "reaction", "reaction": {"message_id": wamid} | ({"emoji": emoji} if emoji else {})}
 
 
-def pressed(bubble: Bubble, what: str) -> Message:
+def pressed(bubble: ChatMessage, what: str) -> Message:
     """A button or list row of a message, by id or title. Raises `KeyError` where the message has none such."""
     offered = bubble.choices
     found = next((choice for choice in offered if what in (choice["id"], choice["title"])), None)

@@ -74,7 +74,7 @@ def kind_of(mime: str) -> str | None:
     return next((kind for kind, (_, types) in KINDS.items() if bare in types), None)
 
 
-class Shelf:
+class MediaStore:
     """The files of both sides. `origin` is the listener's own address, set when it stands."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -83,7 +83,7 @@ class Shelf:
         self._items: dict[str, Media] = {}
         self._key = secrets.token_bytes(16)
 
-    def keep(self, data: bytes, mime: str, name: str | None = None, *, uploaded: bool = False) -> Media:
+    def add(self, data: bytes, mime: str, name: str | None = None, *, uploaded: bool = False) -> Media:
         """Put a file there under a new id."""
         media = Media(str(10**15 + secrets.randbelow(9 * 10**15)), mime, data, name, self._clock(), uploaded)
         self._items[media.id] = media
@@ -96,20 +96,20 @@ class Shelf:
             return None
         return media
 
-    def drop(self, id: str) -> bool:
+    def remove(self, id: str) -> bool:
         """Take a file away; whether it was there."""
         return self._items.pop(id, None) is not None
 
     def __iter__(self) -> Iterator[Media]:
         return iter(list(self._items.values()))
 
-    def address(self, media: Media, source: str = "getMedia") -> str:
+    def create_url(self, media: Media, source: str = "getMedia") -> str:
         """Where the file can be fetched for five minutes, with the bearer token."""
         until = str((self._clock() + ADDRESS_LASTS) // 1000)
         query = {"mid": media.id, "source": source, "ext": until, "hash": self._hash(media.id, until)}
         return f"{self.origin}{PATH}?{urlencode(query)}"
 
-    def found(self, query: Mapping[str, str]) -> Media | None:
+    def find_by_url(self, query: Mapping[str, str]) -> Media | None:
         """The file that the query of an address leads to; None where it ran out, or was made up."""
         id, until = query.get("mid", ""), query.get("ext", "")
         right = hmac.compare_digest(query.get("hash", "").encode(), self._hash(id, until).encode())

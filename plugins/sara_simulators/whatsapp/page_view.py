@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from sara_simulators.whatsapp.contents import names
+from sara_simulators.whatsapp.message_contents import contact_name
 
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
-def shown(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def describe_content(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The parts that have a look of their own: `file`, `place`, `cards`, `header`, `footer`, `list`, `link`, `ask`. `body` is the
     text in the bubble, where it is not the text that stands for the whole message."""
     if rendered:
@@ -22,7 +22,7 @@ def shown(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) ->
         return {"place": {key: content.get(key) for key in ("latitude", "longitude", "name", "address")}, "body": ""}
     if kind == "contacts" and isinstance(content, list):
         cards = [
-            {"name": names(contact), "phones": [str(phone.get("phone", "")) for phone in contact.get("phones") or ()]}
+            {"name": contact_name(contact), "phones": [str(phone.get("phone", "")) for phone in contact.get("phones") or ()]}
             for contact in content
         ]
         return {"cards": cards, "body": ""}

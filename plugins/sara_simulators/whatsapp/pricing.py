@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 Price = dict[str, str | bool]
 
 
-class Till:
+class MessagePricing:
     """Prices each message once: so many service messages a month are free, what comes after them and every template is billed."""
 
     def __init__(self, free: int) -> None:

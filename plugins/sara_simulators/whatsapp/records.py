@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara_simulators.whatsapp.contents import choices
-from sara_simulators.whatsapp.page_view import shown
+from sara_simulators.whatsapp.message_contents import choices
+from sara_simulators.whatsapp.page_view import describe_content
 
 Side = Literal["customer", "business"]
 RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
@@ -25,7 +25,7 @@ class Customer:
     username: str | None = None
 
 
-PRESET = (
+PRESET_CUSTOMERS = (
     Customer("ana", "Ana Duarte", "15550001111", "US.10000000000000000111"),
     Customer("kofi", "Kofi Mensah", "15550002222", "GH.20000000000000000222"),
     Customer("mei", "Mei Tan", "15550003333", "SG.30000000000000000333", "mei.tan"),
@@ -34,7 +34,7 @@ PRESET = (
 
 
 @dataclass(slots=True)
-class Bubble:
+class ChatMessage:
     """One message in a chat. A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the
     business marked it or answered. A business's is `accepted`, then whatever was reported back about it. `reaction` is the
     business's to it, `own_reaction` the customer's. `rendered` is what a template looks like."""
@@ -77,7 +77,7 @@ class Bubble:
             "forwarded": self.forwarded,
             "seen": self.seen,
             "choices": self.choices,
-            "shown": shown(self.kind, self.content.get(self.kind), self.rendered),
+            "shown": describe_content(self.kind, self.content.get(self.kind), self.rendered),
         }
 
 
@@ -112,7 +112,7 @@ class GraphRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ReadMark:
     """The business marked a message as read, or showed that it is typing an answer to it."""
 
     message_id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Windows:
+class ReplyWindows:
     """A window opens with each message of the customer and closes `lasts` milliseconds later; 0 never closes it. Somebody who
     never wrote here may be written to where `first_contact` says so."""
 
@@ -12,7 +12,7 @@ class Windows:
         self._first_contact = first_contact
         self._wrote: dict[str, int | None] = {}
 
-    def opened(self, customer: str, at: int) -> None:
+    def open(self, customer: str, at: int) -> None:
         """The customer wrote; an older message never shortens the time."""
         self._wrote[customer] = max(at, self._wrote.get(customer) or 0)
 
@@ -22,10 +22,10 @@ class Windows:
 
     def is_open(self, customer: str, now: int) -> bool:
         """Whether anything but a template may be sent."""
-        until = self.until(customer)
+        until = self.closes_at(customer)
         return until is None or now < until
 
-    def until(self, customer: str) -> int | None:
+    def closes_at(self, customer: str) -> int | None:
         """When the window closes, 0 where it is closed for good; None where it never does."""
         if customer not in self._wrote:
             return None if self._first_contact else 0

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from sara import Simulator, SimulatorSwitch
-from sara_simulators.whatsapp.account_setup import Setup
-from sara_simulators.whatsapp.customer_actions import Saying
+from sara_simulators.whatsapp.account_setup import AccountSetup
+from sara_simulators.whatsapp.customer_actions import CustomerActions
 from sara_simulators.whatsapp.faults import Fault, Faults
-from sara_simulators.whatsapp.media import Media, Shelf
-from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
-from sara_simulators.whatsapp.reply_windows import Windows
-from sara_simulators.whatsapp.send_checks import Judge
+from sara_simulators.whatsapp.media import Media, MediaStore
+from sara_simulators.whatsapp.records import AcceptedSend, ChatMessage, Customer, GraphRequest, ReadMark
+from sara_simulators.whatsapp.reply_windows import ReplyWindows
+from sara_simulators.whatsapp.send_checks import SendChecks
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
-from sara_simulators.whatsapp.status_events import Reports
+from sara_simulators.whatsapp.status_events import StatusEvents
 from sara_simulators.whatsapp.templates import Template, Templates
-from sara_simulators.whatsapp.webhook_delivery import Delivery, Postman
-from sara_simulators.whatsapp.webhooks import inbound, template_status, wire
+from sara_simulators.whatsapp.webhook_delivery import WebhookDelivery, WebhookSender
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook, template_webhook
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,11 +32,11 @@ T = TypeVar("T")
 _BODY_LIMIT = 101 * 1024 * 1024  # the largest document and what goes with it
 
 
-class WhatsAppSimulator(Saying, Simulator):
+class WhatsAppSimulator(CustomerActions, Simulator):
     """A Graph API on loopback, with customers who write, receive and read, and a phone page to be one of them.
 
     Takes the fields of `Settings` as keywords. Start it, give `options()` to the channel, `connect` it to the webhook, then
-    `say` something (`Saying` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
+    `say` something (`CustomerActions` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
     """
 
     patience_s = 30.0
@@ -45,12 +45,12 @@ class WhatsAppSimulator(Saying, Simulator):
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
-        self._world = World(self.settings.clock, Windows(self.settings.window, self.settings.first_contact))
-        self._shelf = Shelf(self.settings.clock)
+        self._world = World(self.settings.clock, ReplyWindows(self.settings.window, self.settings.first_contact))
+        self._media_store = MediaStore(self.settings.clock)
         self._templates = Templates()
-        self._postman = Postman(self.settings, self.faults, self._world.changed)
-        self.setup = Setup(self.settings, self._postman)
-        self._reports = Reports(self.settings, self.faults, self._world, self._postman)
+        self._webhook_sender = WebhookSender(self.settings, self.faults, self._world.changed)
+        self.setup = AccountSetup(self.settings, self._webhook_sender)
+        self._status_events = StatusEvents(self.settings, self.faults, self._world, self._webhook_sender)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._host = ""
@@ -62,8 +62,8 @@ class WhatsAppSimulator(Saying, Simulator):
         """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
         from aiohttp import web
 
-        from sara_simulators.whatsapp import graph, media_endpoints, setup, template_endpoints
-        from sara_simulators.whatsapp.graph_requests import Front
+        from sara_simulators.whatsapp import media_endpoints, message_endpoints, setup_endpoints, template_endpoints
+        from sara_simulators.whatsapp.graph_requests import GraphGateway
         from sara_simulators.whatsapp.loopback import is_loopback, loopback_only
         from sara_simulators.whatsapp.page import Page
 
@@ -71,16 +71,16 @@ class WhatsAppSimulator(Saying, Simulator):
             raise RuntimeError("the simulator is already running")
         if not is_loopback(host):
             raise ValueError(f"the simulator listens on loopback only, not on {host}")
-        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self._shelf, self)
-        front = Front(self.settings, self.faults, self._world)
-        judge = Judge(self.settings, self.faults, self._world, self._shelf, self._templates)
+        page = Page(self.settings, self.faults, self._world, self._status_events, self._webhook_sender, self._media_store, self)
+        gateway = GraphGateway(self.settings, self.faults, self._world)
+        send_checks = SendChecks(self.settings, self.faults, self._world, self._media_store, self._templates)
         sections = [
             page.routes(),
-            media_endpoints.routes(front, self._shelf),
-            template_endpoints.routes(front, self._templates),
-            setup.routes(front, self.setup, self._postman),
-            graph.routes(front, self._shelf, judge, self._reports.start),
-            graph.elsewhere(front),
+            media_endpoints.routes(gateway, self._media_store),
+            template_endpoints.routes(gateway, self._templates),
+            setup_endpoints.routes(gateway, self.setup, self._webhook_sender),
+            message_endpoints.routes(gateway, self._media_store, send_checks, self._status_events.report),
+            message_endpoints.fallback_routes(gateway),
         ]
         app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[loopback_only])
         app.add_routes([route for section in sections for route in section])
@@ -94,7 +94,7 @@ class WhatsAppSimulator(Saying, Simulator):
             await self.stop()
             raise
         self.page = f"{self.url}/"
-        self._shelf.origin = self.url
+        self._media_store.origin = self.url
         return self.url
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
@@ -108,7 +108,7 @@ class WhatsAppSimulator(Saying, Simulator):
     async def stop(self) -> None:
         """Close the listener, and stop whatever is still to be delivered."""
         runner, self._runner, self._site, self.page = self._runner, None, None, None
-        await self._postman.close()
+        await self._webhook_sender.close()
         self._world.listeners.clear()
         if runner:
             await runner.cleanup()
@@ -182,31 +182,31 @@ class WhatsAppSimulator(Saying, Simulator):
         bubbles = [
             self._world.write(who, content, reply_to, forwarded) for who, (_, content) in zip(people, messages, strict=True)
         ]
-        body = wire(inbound(self.settings, zip(people, bubbles, strict=True), self._world.bubbles))
-        self._postman.spawn(self._bring(body, bubbles))
+        body = encode_body(inbound_webhook(self.settings, zip(people, bubbles, strict=True), self._world.messages))
+        self._webhook_sender.spawn(self._bring(body, bubbles))
         return [bubble.id for bubble in bubbles]
 
-    async def _bring(self, body: bytes, bubbles: Sequence[Bubble]) -> None:
+    async def _bring(self, body: bytes, bubbles: Sequence[ChatMessage]) -> None:
         def move(state: str) -> None:
             for bubble in bubbles:
                 self._world.move(bubble.id, state)
 
-        await self._postman.deliver(body, on_taken=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
+        await self._webhook_sender.deliver(body, on_accepted=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
 
-    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> Delivery:
+    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> WebhookDelivery:
         """Post any body, signed (with another `secret`, if given); a mapping is written as Meta would. Returns after the first
         try."""
-        if not self._postman.webhook:
+        if not self._webhook_sender.webhook:
             raise RuntimeError("connect the simulator to a webhook first")
         if not isinstance(body, bytes):
-            self._world.learn(body)
-            body = wire(body)
-        return await self._postman.deliver(body, secret=secret, retry=retry)
+            self._world.record_posted(body)
+            body = encode_body(body)
+        return await self._webhook_sender.deliver(body, secret=secret, retry=retry)
 
     @property
     def media(self) -> Sequence[Media]:
         """Every file that is there, of both sides, oldest first."""
-        return tuple(self._shelf)
+        return tuple(self._media_store)
 
     def add_customer(
         self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
@@ -248,9 +248,9 @@ class WhatsAppSimulator(Saying, Simulator):
 
     def _decide(self, template: Template, status: str) -> Template:
         decided = self._templates.put(replace(template, status=status))
-        if self._postman.webhook:
-            body = wire(template_status(self.settings, decided, status, self.settings.clock()))
-            self._postman.spawn(self._bring(body, ()))
+        if self._webhook_sender.webhook:
+            body = encode_body(template_webhook(self.settings, decided, status, self.settings.clock()))
+            self._webhook_sender.spawn(self._bring(body, ()))
         return decided
 
     # ── the record ──
@@ -271,24 +271,24 @@ class WhatsAppSimulator(Saying, Simulator):
         return self._world.requests
 
     @property
-    def reads(self) -> list[Mark]:
+    def reads(self) -> list[ReadMark]:
         """What the business marked as read, typing indicators included."""
         return self._world.reads
 
     @property
-    def typings(self) -> list[Mark]:
+    def typings(self) -> list[ReadMark]:
         """The messages for which the business showed that it is typing."""
         return self._world.typings
 
     @property
-    def deliveries(self) -> Sequence[Delivery]:
+    def deliveries(self) -> Sequence[WebhookDelivery]:
         """The latest thousand webhooks, oldest first."""
-        return self._postman.deliveries
+        return self._webhook_sender.deliveries
 
     @property
     def under_way(self) -> int:
         """How many webhooks and reports are not settled yet."""
-        return self._postman.under_way
+        return self._webhook_sender.under_way
 
     async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float | None = None) -> T:
         """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
@@ -307,4 +307,4 @@ class WhatsAppSimulator(Saying, Simulator):
             ) from None
 
     def _faults_changed(self) -> None:
-        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.shown()])
+        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.all_switches()])

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sara_simulators.whatsapp.contents import summary
-from sara_simulators.whatsapp.records import PRESET, RANK, AcceptedSend, Bubble, Customer, GraphRequest, Mark
-from sara_simulators.whatsapp.reply_windows import Windows
-from sara_simulators.whatsapp.rules import Send
+from sara_simulators.whatsapp.message_contents import summary
+from sara_simulators.whatsapp.records import PRESET_CUSTOMERS, RANK, AcceptedSend, ChatMessage, Customer, GraphRequest, ReadMark
+from sara_simulators.whatsapp.reply_windows import ReplyWindows
+from sara_simulators.whatsapp.send_requests import SendRequest
 
 TYPING_LASTS = 25_000
 
@@ -33,15 +33,15 @@ class World:
     """All that the simulator knows. `listeners` are told of every change that a page shows; `wait` wakes at any change."""
 
     clock: Callable[[], int]
-    windows: Windows
-    customers: dict[str, Customer] = field(default_factory=lambda: {customer.id: customer for customer in PRESET})
-    chats: dict[str, list[Bubble]] = field(default_factory=dict)
-    bubbles: dict[str, Bubble] = field(default_factory=dict)
+    windows: ReplyWindows
+    customers: dict[str, Customer] = field(default_factory=lambda: {customer.id: customer for customer in PRESET_CUSTOMERS})
+    chats: dict[str, list[ChatMessage]] = field(default_factory=dict)
+    messages: dict[str, ChatMessage] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     accepted: list[AcceptedSend] = field(default_factory=list)
     requests: deque[GraphRequest] = field(default_factory=lambda: deque(maxlen=10_000))
-    reads: list[Mark] = field(default_factory=list)
-    typings: list[Mark] = field(default_factory=list)
+    reads: list[ReadMark] = field(default_factory=list)
+    typings: list[ReadMark] = field(default_factory=list)
     typing_until: dict[str, int] = field(default_factory=dict)
     listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,20 +97,20 @@ class World:
             "user_id": customer.user_id,
             "username": customer.username,
             "typing_until": self.typing_until.get(customer.id, 0),
-            "window_until": self.windows.until(customer.id),
+            "window_until": self.windows.closes_at(customer.id),
         }
 
     def hidden_number(self, customer: Customer) -> str:
         """The number of a customer who does not show it."""
         return f"1555{int.from_bytes(customer.id.encode(), 'big') % 10**7:07d}"
 
-    def addressee(self, send: Send) -> Customer | None:
+    def addressee(self, send: SendRequest) -> Customer | None:
         """Whom a send goes to. Whoever is written to exists; nobody where the send is one that gets lost."""
         if send.lost:
             return None
         return self.known(send) or self.invent(send.user_id or f"+{send.phone}", send.phone, send.user_id)
 
-    def known(self, send: Send) -> Customer | None:
+    def known(self, send: SendRequest) -> Customer | None:
         """Whom a send goes to, where there is somebody like that."""
         try:
             return None if send.lost else self.find(send.user_id or send.phone or "")
@@ -121,11 +121,11 @@ class World:
 
     def write(
         self, customer: Customer, content: str | Mapping[str, Any], reply_to: str | None = None, forwarded: bool | str = False
-    ) -> Bubble:
+    ) -> ChatMessage:
         """A customer writes, or reacts."""
         body = {"type": "text", "text": {"body": content}} if isinstance(content, str) else content
         kind = str(body.get("type", "text"))
-        bubble = Bubble(
+        bubble = ChatMessage(
             new_wamid(customer.phone or "00000000000", outbound=False),
             customer.id,
             "customer",
@@ -139,17 +139,17 @@ class World:
             forwarded=forwarded,
         )
         if kind == "reaction":
-            self.bubbles[bubble.id] = bubble
+            self.messages[bubble.id] = bubble
             self._react(body, "own_reaction")
             self.changed()
             return bubble
         if kind != "system":
-            self.windows.opened(customer.id, bubble.at)
+            self.windows.open(customer.id, bubble.at)
             self.changed(kind="customer", customer=self.customer_view(customer))
         self._put(bubble)
         return bubble
 
-    def accept(self, send: Send, body: Mapping[str, Any]) -> AcceptedSend:
+    def accept(self, send: SendRequest, body: Mapping[str, Any]) -> AcceptedSend:
         """Take a message of the business. It answers the customer, so all they wrote before counts as read."""
         customer = self.addressee(send)
         wamid = new_wamid(send.phone or "00000000000", outbound=True)
@@ -175,7 +175,7 @@ class World:
                 self._react(send.content, "reaction")
             else:
                 self._put(
-                    Bubble(
+                    ChatMessage(
                         wamid,
                         customer.id,
                         "business",
@@ -192,18 +192,18 @@ class World:
         self.changed()
         return taken
 
-    def _put(self, bubble: Bubble) -> None:
+    def _put(self, bubble: ChatMessage) -> None:
         self.chats.setdefault(bubble.customer, []).append(bubble)
-        self.bubbles[bubble.id] = bubble
+        self.messages[bubble.id] = bubble
         self.show(bubble)
 
     def _react(self, content: Mapping[str, Any], whose: Literal["reaction", "own_reaction"]) -> None:
-        target = self.bubbles.get(content["reaction"]["message_id"])
+        target = self.messages.get(content["reaction"]["message_id"])
         if target:
             setattr(target, whose, content["reaction"].get("emoji") or None)
             self.show(target)
 
-    def show(self, bubble: Bubble) -> None:
+    def show(self, bubble: ChatMessage) -> None:
         """A bubble is new or has changed. A reaction is none: it stands on another."""
         if bubble.kind == "reaction":
             self.changed()
@@ -212,31 +212,31 @@ class World:
 
     def move(self, wamid: str, state: str) -> None:
         """A message got further; it never goes back."""
-        bubble = self.bubbles.get(wamid)
+        bubble = self.messages.get(wamid)
         if bubble and RANK[state] > RANK[bubble.state]:
             bubble.state = state
             self.show(bubble)
 
     def look(self, wamid: str) -> None:
         """The customer looked at a message."""
-        bubble = self.bubbles.get(wamid)
+        bubble = self.messages.get(wamid)
         if bubble and not bubble.seen:
             bubble.seen = True
             self.show(bubble)
 
     def knows(self, wamid: str) -> bool:
         """Whether a message id is one that the business can mark or react to."""
-        return wamid in self.bubbles or wamid in self.foreign
+        return wamid in self.messages or wamid in self.foreign
 
     def mark_read(self, wamid: str, typing: bool) -> None:
         """The business read a message and all before it; perhaps it is typing."""
         now = self.clock()
-        self.reads.append(Mark(wamid, now))
-        bubble = self.bubbles.get(wamid)
+        self.reads.append(ReadMark(wamid, now))
+        bubble = self.messages.get(wamid)
         if bubble and bubble.side == "customer":
             self._read_by_business(bubble.customer, wamid)
         if typing:
-            self.typings.append(Mark(wamid, now))
+            self.typings.append(ReadMark(wamid, now))
             if bubble:
                 self.typing_until[bubble.customer] = now + TYPING_LASTS
                 self.changed(kind="customer", customer=self.customer_view(self.customers[bubble.customer]))
@@ -251,7 +251,7 @@ class World:
                     break
                 self.move(bubble.id, "read")
 
-    def learn(self, body: Any) -> None:
+    def record_posted(self, body: Any) -> None:
         """Remember the message ids in a body that was posted as it is, so that they can be marked as read, and that those who are
         said to have written did."""
         try:
@@ -263,4 +263,4 @@ class World:
             return
         for customer in self.customers.values():
             if customer.user_id in writers or customer.phone in writers:
-                self.windows.opened(customer.id, self.clock())
+                self.windows.open(customer.id, self.clock())

@@ -34,7 +34,7 @@ class Template:
         return tuple(dict.fromkeys(_PLACE.findall(self.body)))
 
 
-PRESET = (
+PRESET_TEMPLATES = (
     Template("hello_world", "en_US", "Hello World", footer="WhatsApp Business Platform sample message"),
     Template("answer_waiting", "en", "We have an answer to your question. May we send it to you?", buttons=("Yes, please", "No")),
     Template("order_ready", "en", "Hello {{1}}, your order {{2}} is ready to be picked up."),
@@ -49,7 +49,7 @@ class Templates:
     _ids: Iterator[int] = field(default_factory=lambda: count(880_000_000_000_001))
 
     def __post_init__(self) -> None:
-        for template in PRESET:
+        for template in PRESET_TEMPLATES:
             self.put(template)
 
     def __iter__(self) -> Iterator[Template]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sara import SaraError
 from sara_simulators.whatsapp.faults import Faults
 from sara_simulators.whatsapp.settings import Settings
-from sara_simulators.whatsapp.webhooks import signature
+from sara_simulators.whatsapp.webhooks import sign_body
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,25 +26,25 @@ class NotVerified(SaraError):
 
 
 @dataclass(slots=True)
-class Delivery:
-    """A webhook on its way. `statuses` are the answers so far, 0 where there was none. It is `taken` once one was 200, and
+class WebhookDelivery:
+    """A webhook on its way. `statuses` are the answers so far, 0 where there was none. It is `accepted` once one was 200, and
     `abandoned` when nothing more will be tried."""
 
     body: bytes
     signature: str
-    on_taken: Callable[[], None] = lambda: None
+    on_accepted: Callable[[], None] = lambda: None
     on_abandoned: Callable[[], None] = lambda: None
     statuses: list[int] = field(default_factory=list)
-    taken: bool = False
+    accepted: bool = False
     abandoned: bool = False
 
 
-class Postman:
+class WebhookSender:
     """Knows the address, posts, and posts again."""
 
     def __init__(self, settings: Settings, faults: Faults, changed: Callable[[], None]) -> None:
         self.webhook: str | None = None
-        self.deliveries: deque[Delivery] = deque(maxlen=1_000)
+        self.deliveries: deque[WebhookDelivery] = deque(maxlen=1_000)
         self._settings = settings
         self._faults = faults
         self._changed = changed
@@ -71,7 +71,7 @@ class Postman:
         if text != challenge:
             raise NotVerified(f"{webhook} could not be verified: it answered {text[:80]!r} instead of the challenge {challenge}")
 
-    def aim(self, webhook: str | None) -> None:
+    def set_target(self, webhook: str | None) -> None:
         """Deliver there from now on, also what has waited; None lets everything wait."""
         self.webhook = webhook
         if webhook is None:
@@ -112,47 +112,47 @@ class Postman:
         self,
         body: bytes,
         *,
-        on_taken: Callable[[], None] = lambda: None,
+        on_accepted: Callable[[], None] = lambda: None,
         on_abandoned: Callable[[], None] = lambda: None,
         secret: str | None = None,
         retry: bool = True,
-    ) -> Delivery:
+    ) -> WebhookDelivery:
         """Post a webhook, once there is somewhere to post it; return after the first try. Further ones happen on their own."""
         await self._connected.wait()
-        delivery = Delivery(body, signature(body, secret or self._settings.app_secret), on_taken, on_abandoned)
+        delivery = WebhookDelivery(body, sign_body(body, secret or self._settings.app_secret), on_accepted, on_abandoned)
         self.deliveries.append(delivery)
         await self._try(delivery)
-        if not delivery.taken:
+        if not delivery.accepted:
             if retry:
                 self.spawn(self._try_again(delivery))
             else:
                 self._abandon(delivery)
         return delivery
 
-    async def _try_again(self, delivery: Delivery) -> None:
+    async def _try_again(self, delivery: WebhookDelivery) -> None:
         for gap in self._settings.retry_gaps:
             await asyncio.sleep(gap / 1000)
             await self._try(delivery)
-            if delivery.taken:
+            if delivery.accepted:
                 return
         self._abandon(delivery)
 
-    def _abandon(self, delivery: Delivery) -> None:
+    def _abandon(self, delivery: WebhookDelivery) -> None:
         delivery.abandoned = True
         delivery.on_abandoned()
         self._changed()
 
-    async def _try(self, delivery: Delivery) -> None:
+    async def _try(self, delivery: WebhookDelivery) -> None:
         copies = self._faults.redeliver.value if self._faults.redeliver.strikes() else 1
         for _ in range(max(1, copies)):
             status = await self._post(delivery)
             delivery.statuses.append(status)
-            if status == 200 and not delivery.taken:
-                delivery.taken = True
-                delivery.on_taken()
+            if status == 200 and not delivery.accepted:
+                delivery.accepted = True
+                delivery.on_accepted()
             self._changed()
 
-    async def _post(self, delivery: Delivery) -> int:
+    async def _post(self, delivery: WebhookDelivery) -> int:
         import aiohttp
 
         headers = {

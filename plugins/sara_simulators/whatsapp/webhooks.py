@@ -9,17 +9,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sara_simulators.whatsapp.errors import failure
-from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer
+from sara_simulators.whatsapp.records import AcceptedSend, ChatMessage, Customer
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.templates import Template
 
 
-def wire(body: Mapping[str, Any]) -> bytes:
+def encode_body(body: Mapping[str, Any]) -> bytes:
     """The bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
 
 
-def signature(body: bytes, secret: str) -> str:
+def sign_body(body: bytes, secret: str) -> str:
     """The value of the X-Hub-Signature-256 header."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
@@ -43,7 +43,7 @@ def _contact(customer: Customer, username: bool = True) -> dict[str, Any]:
     return contact
 
 
-def _message(settings: Settings, customer: Customer, bubble: Bubble, author: str) -> dict[str, Any]:
+def _message(settings: Settings, customer: Customer, bubble: ChatMessage, author: str) -> dict[str, Any]:
     message: dict[str, Any] = {}
     if customer.phone:
         message["from"] = customer.phone
@@ -57,8 +57,8 @@ def _message(settings: Settings, customer: Customer, bubble: Bubble, author: str
     return {**message, **bubble.content}
 
 
-def inbound(
-    settings: Settings, written: Iterable[tuple[Customer, Bubble]], quoted: Mapping[str, Bubble] | None = None
+def inbound_webhook(
+    settings: Settings, written: Iterable[tuple[Customer, ChatMessage]], quoted: Mapping[str, ChatMessage] | None = None
 ) -> dict[str, Any]:
     """A webhook with messages of customers; each customer stands once among the contacts, and whose number changed does not.
     `quoted` are the messages that may be quoted, by id."""
@@ -70,14 +70,14 @@ def inbound(
     return envelope(settings, **({"contacts": list(contacts.values())} if contacts else {}), messages=messages)
 
 
-def _author(settings: Settings, customer: Customer, bubble: Bubble, quoted: Mapping[str, Bubble]) -> str:
+def _author(settings: Settings, customer: Customer, bubble: ChatMessage, quoted: Mapping[str, ChatMessage]) -> str:
     """The number of whoever wrote the message that this one quotes; empty where it is hidden."""
     original = quoted.get(bubble.reply_to or "")
     own = original is not None and original.side == "customer"
     return (customer.phone or "") if own else settings.display_number
 
 
-def status(
+def status_webhook(
     settings: Settings,
     customer: Customer,
     send: AcceptedSend,
@@ -102,7 +102,7 @@ def status(
     return envelope(settings, contacts=[_contact(customer, username=state != "sent")], statuses=[told])
 
 
-def template_status(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
+def template_webhook(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
     """A webhook that tells what became of a template: APPROVED, REJECTED, PAUSED …"""
     value = {
         "event": event,

@@ -8,7 +8,7 @@ PAIR_GAP = 6_000
 PAIR_BURST = 45
 
 
-class Limits:
+class RateLimits:
     """Counts what was accepted and says whether one more would be too many. Times are milliseconds."""
 
     def __init__(self) -> None:

@@ -200,7 +200,7 @@ _LABELS = {"image": "📷 Photo", "video": "🎬 Video", "audio": "🎵 Audio", 
 def summary(kind: str, content: Any) -> str:
     """The text of a message, or a line that stands for what is not text."""
     if kind == "contacts":
-        return "👤 " + ", ".join(names(item) for item in content)
+        return "👤 " + ", ".join(contact_name(item) for item in content)
     if kind == "text":
         return str(content.get("body", ""))
     if kind == "audio" and content.get("voice"):
@@ -224,7 +224,7 @@ def summary(kind: str, content: Any) -> str:
     return f"[{kind}]"
 
 
-def names(contact: Content) -> str:
+def contact_name(contact: Content) -> str:
     """Whose contact card it is; for a bare number, that."""
     name = contact.get("name") or {}
     phones = contact.get("phones") or [{}]
