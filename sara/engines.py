@@ -22,6 +22,7 @@ from sara.domain.webhooks import AccountChange
 from sara.plugins.queue import JobHandler, JobListener, Queue
 from sara.plugins.responder import HistoryLimits
 from sara.plugins.store import Store
+from sara.plugins.store_queries import StoreQueries
 from sara.queue.entries import Entry
 from sara.queue.scheduler import ScheduledQueue
 
@@ -67,6 +68,7 @@ __all__ = [
     "SearchHit",
     "Store",
     "StoreLocked",
+    "StoreQueries",
     "StoreUnavailable",
     "SubjectData",
     "TimelineEvent",

@@ -23,7 +23,7 @@ class Identity:
     name: str | None = None
 
     @property
-    def nameable(self) -> bool:
+    def is_identifiable(self) -> bool:
         """Whether anything here identifies the person."""
         return bool(self.user_id or self.parent_id or self.phone)
 

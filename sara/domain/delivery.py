@@ -30,7 +30,7 @@ class DeliveryFailure:
     details: str = ""
 
     @property
-    def told(self) -> str:
+    def full_reason(self) -> str:
         """What is kept of it: with the code and the provider's own words."""
         said = f"{self.code}: {self.reason}" if self.code else self.reason
         return f"{said} ({self.details})" if self.details else said
@@ -141,6 +141,6 @@ class AttemptResult:
     details: str = ""
 
     @property
-    def told(self) -> str | None:
+    def full_error(self) -> str | None:
         """What is kept of the error: with the provider's own words."""
         return f"{self.error} ({self.details})" if self.error and self.details else self.error

@@ -6,8 +6,8 @@ from typing import Literal
 
 from sara.domain.time import Milliseconds
 
-Scope = Literal["message", "conversation", "channel"]
-Extent = Literal["conversation", "responder"]
+SendScope = Literal["message", "conversation", "channel"]
+FailureScope = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
@@ -41,13 +41,13 @@ class RetryLater(SaraError):
         message: str = "",
         *,
         after: Milliseconds | None = None,
-        scope: Extent | None = None,
+        scope: FailureScope | None = None,
         until_mended: bool = False,
         detail: str = "",
     ) -> None:
         super().__init__(message)
         self.after = after
-        self.scope: Extent = scope or ("responder" if until_mended else "conversation")
+        self.scope: FailureScope = scope or ("responder" if until_mended else "conversation")
         self.until_mended = until_mended
         self.detail = detail
 
@@ -77,7 +77,7 @@ class NotSent(SaraError):
         message: str = "",
         *,
         after: Milliseconds | None = None,
-        scope: Scope = "message",
+        scope: SendScope = "message",
         message_at_fault: bool = False,
         remedy: str = "",
     ) -> None:

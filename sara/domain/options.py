@@ -63,7 +63,7 @@ class Secret(SecretStr):
         return self.get_secret_value()
 
 
-def secrets_in(value: Any) -> Iterator[str]:
+def find_secrets(value: Any) -> Iterator[str]:
     """Every secret that stands in options, however deep."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
@@ -71,13 +71,13 @@ def secrets_in(value: Any) -> Iterator[str]:
         yield value.get_secret_value().decode("utf-8", "replace")
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from secrets_in(getattr(value, name))
+            yield from find_secrets(getattr(value, name))
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
     elif isinstance(value, list | tuple | set | frozenset):
         for inner in value:
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
 
 
 def parse_duration(value: Any) -> int:

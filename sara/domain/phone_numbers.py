@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-SHORTEST, LONGEST = 7, 15
+MIN_DIGITS, MAX_DIGITS = 7, 15
 """Digits of a whole number with its country code, as the ITU allows them; shorter ones exist only within a country."""
 
 _SCHEME = re.compile(r"(?:tel|whatsapp|sms):(?://)?", re.IGNORECASE)
@@ -22,7 +22,7 @@ def read_number(written: str) -> str | None:
     """The bare digits of a number however people write it; None for anything else, an id for instance.
 
     `+55 (11) 91234-5678`, `0055 11 91234.5678` and `5511912345678` are the same. A number without its country code keeps the zero
-    that it begins with: `fault_of` says what is wrong with it.
+    that it begins with: `find_number_fault` says what is wrong with it.
     """
     text = unicodedata.normalize("NFKC", written)
     text = "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
@@ -37,15 +37,15 @@ def read_number(written: str) -> str | None:
     return (digits.removeprefix("00") or None) if digits else None
 
 
-def fault_of(written: str) -> str | None:
+def find_number_fault(written: str) -> str | None:
     """What is wrong with a number, and what to do; None for a good one and for what is no number at all."""
     digits, text = read_number(written), written.strip()
     if digits is None:
         return "is no telephone number; write it as +49 170 1234567" if text.startswith("+") else None
     if digits.startswith("0"):
         return "begins with 0 and so lacks the country code; write it as +49 170 1234567"
-    if text != digits and not SHORTEST <= len(digits) <= LONGEST:  # digits alone may be an id
-        return f"has {len(digits)} digits, and a number with its country code has {SHORTEST} to {LONGEST}; write it as +49 170 1234567"
+    if text != digits and not MIN_DIGITS <= len(digits) <= MAX_DIGITS:  # digits alone may be an id
+        return f"has {len(digits)} digits, and a number with its country code has {MIN_DIGITS} to {MAX_DIGITS}; write it as +49 170 1234567"
     return None
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "…"
-SHORTEST_PART = 6
+MIN_SUBSTRING_LENGTH = 6
 """A secret of fewer characters is replaced only where it stands as a word: it would turn up inside ordinary words."""
 
-SHORTEST = 4
+MIN_LENGTH = 4
 """A secret of fewer characters is not looked for."""
 
 
@@ -20,7 +20,7 @@ class Redactor:
     """Replaces known secrets in text, in every form in which a text may quote them: as they are, in an address, in JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= MIN_LENGTH}
         patterns = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
@@ -55,4 +55,4 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _pattern(form: str) -> str:
     escaped = re.escape(form)
-    return escaped if len(form) >= SHORTEST_PART else rf"(?<!\w){escaped}(?!\w)"
+    return escaped if len(form) >= MIN_SUBSTRING_LENGTH else rf"(?<!\w){escaped}(?!\w)"

@@ -6,19 +6,19 @@ import difflib
 from collections.abc import Iterable
 
 
-def readable(name: str, longest: int = 60) -> str:
+def make_printable(name: str, longest: int = 60) -> str:
     """A text from elsewhere as it may be printed: on one line, not too long, without control characters."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
-def readable_key(key: str) -> str:
+def make_key_printable(key: str) -> str:
     """A key as it may be printed. What follows a colon without a space is left out: it was meant to be a value."""
     name, colon, _ = key.partition(":")
-    return f"{readable(name)}:…" if colon else readable(key)
+    return f"{make_printable(name)}:…" if colon else make_printable(key)
 
 
 def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
     """`did you mean access_token?`, or nothing if no known name comes near."""
     near = difflib.get_close_matches(name[:100], sorted(known), 1)
-    return f"did you mean {prefix}{readable(near[0])}?" if near else ""
+    return f"did you mean {prefix}{make_printable(near[0])}?" if near else ""

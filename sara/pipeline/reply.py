@@ -245,8 +245,8 @@ class ReplyHandler:
     ) -> TurnTools:
         names = route.policy.tools
         scope = ToolContext(view.conversation, view.account, view.contact, now)
-        chosen = tool_checks.chosen(names, self._manners.tools)
-        hands_over = tool_checks.HAND_OVER in names
+        chosen = tool_checks.select_tools(names, self._manners.tools)
+        hands_over = tool_checks.HANDOFF_TOOL in names
         return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:

@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 
 
 class ToolCaller(Protocol):
-    """The tools of one turn, as a responder gets them. The core checks, journals and bounds every call."""
+    """The tools of one turn, as a responder gets them. The core checks, journals and limits every call."""
 
     @property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model may be told of."""
+        """Return the tools that the model may call."""
 
     async def call(self, name: str, arguments: str) -> str:
-        """Call the tool `name` with JSON text as the model wrote it; return what the model is to read, which may be that the call
-        was wrong, failed or is not to be repeated. Raises only where the whole answer is of no use any more."""
+        """Call the tool `name` with JSON text as the model wrote it, and return the result for the model.
+
+        The result may be that the call was wrong, failed or is not repeated. Raises only where the whole reply is of no use
+        any more.
+        """
 
 
 class Tool(ABC):
-    """Something that the AI may do for the person it talks to. A plugin brings tools by the hook `register_tools`; which of them
-    may be used says `conversation.tools` in the file."""
+    """An action that the AI may take for the customer.
+
+    A plugin registers tools by the hook `register_tools`; `conversation.tools` in sara.yaml names those in use.
+    """
 
     name: ClassVar[str]
     """What the model and the file call it: letters, digits and underscores, at most 64."""
@@ -46,6 +51,8 @@ class Tool(ABC):
 
     @abstractmethod
     async def run(self, arguments: Any, scope: ToolContext) -> str:
-        """Do it for the person of `scope`, with an object of `Arguments`; return what the model is to read. Called at most once
-        for the same thing: each call is written down before it is made, and a retry of the turn gets the result that was kept.
-        Raise SaraError with a sentence for the model where it could not be done."""
+        """Act for the customer of `scope` with an object of `Arguments`; return the result for the model.
+
+        Called at most once for the same thing: each call is recorded before it is made, and a retry of the turn gets the
+        stored result. Raise SaraError with a sentence for the model where the action failed.
+        """
