@@ -302,13 +302,19 @@ class FakeStore(Store):
         parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
-        readings: Mapping[str, str] = MappingProxyType({}),
-        also: ReplySideEffects | None = None,
+        effects: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         self._note(
-            "save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now, *([readings] if readings else [])
+            "save_reply",
+            conversation,
+            attempt,
+            tuple(answers),
+            tuple(parts),
+            usage,
+            now,
+            *([effects.transcripts] if effects and effects.transcripts else []),
         )
-        self.also = also
+        self.also = effects
         return [OpenWork(conversation, ACCOUNT, self.reply_due, now)]
 
     async def fail_reply_attempt(

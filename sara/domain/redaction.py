@@ -1,4 +1,4 @@
-"""Replacing secrets in text before it is logged, shown or stored."""
+"""Replace secrets in text before it is logged, shown or stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_LENGTH = 4
 
 
 class Redactor:
-    """Replaces known secrets in text, in every form in which a text may quote them: as they are, in an address, in JSON."""
+    """Replaces known secrets in text, in every form in which a text may contain them: plain, in a URL, in JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= MIN_LENGTH}
@@ -25,11 +25,11 @@ class Redactor:
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def __call__(self, text: str) -> str:
-        """The text with `…` in the place of each secret."""
+        """Return the text with `…` in the place of each secret."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
     def deep(self, value: Any) -> Any:
-        """The same for every text in a value of lists and mappings."""
+        """Return a value of lists and mappings with the secrets in all its texts replaced."""
         if self._pattern is None:
             return value
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""How far a provider's timestamp can be trusted. Pure."""
+"""Correct timestamps of providers that cannot be right."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ MAX_MESSAGE_AGE: Milliseconds = 60 * 86_400_000
 
 
 def correct_event_time(at: Instant, now: Instant) -> Instant:
-    """When something happened that arrives `now` with the stamp `at`."""
+    """Return when an event happened that arrives `now` with the timestamp `at`."""
     return now if at > now + MAX_CLOCK_SKEW else at
 
 
 def correct_message_time(at: Instant, now: Instant) -> Instant:
-    """When a message was written that arrives `now` with the stamp `at`. One whose stamp cannot be right was written now: it must
-    neither be taken for an old one and stay unanswered, nor be shown behind everything that follows."""
+    """Return when a message was written that arrives `now` with the timestamp `at`.
+
+    A timestamp that cannot be right is replaced by `now`: the message must neither count as too old and stay unanswered, nor
+    be sorted after all later messages.
+    """
     return now if at < now - MAX_MESSAGE_AGE else correct_event_time(at, now)
 
 
 def limit_to_now(at: Instant, now: Instant) -> Instant:
-    """From when on a time counts that begins with an event: never from a moment that is still to come."""
+    """Return the start of a period that begins with an event: never a time in the future."""
     return min(at, now)

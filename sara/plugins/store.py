@@ -73,12 +73,11 @@ class Store(StoreQueries):
         parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
-        readings: Mapping[str, str] = MappingProxyType({}),
-        also: ReplySideEffects | None = None,
+        effects: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         """Store a reply: `answers` become answered and `parts` queued, in one transaction.
 
-        `readings` replace the texts of inbound messages of this conversation. The reservation of the call is replaced by its cost.
+        The transcripts of `effects` replace the texts of inbound messages of this conversation. The reservation of the call is replaced by its cost.
         Returns the open work of the conversation, followed by that of the notified operator's conversation. Raises `Conflict` if
         the attempt is not the open one or any of `answers` is no longer waiting."""
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 import pytest
 
 from sara import Attachment, HistoryMessage, Identity, InboundMessage, OutgoingContent
-from sara.engines import InboundDecision, NotFound
+from sara.engines import InboundDecision, NotFound, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, StoreScenario, message
 
 PHOTO = Attachment("image", "image/jpeg", "ref-1", "holiday.jpg", url="https://files.example/1", sha256="AA" * 32, size=7)
@@ -219,7 +219,15 @@ class FilesExam:
         line = await self.waiting(shop, conversation)
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
         readings = {line.id: "two tickets, please", foreign: "stolen", "nonsense": "?"}
-        await shop.store.save_reply(conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), readings)
+        await shop.store.save_reply(
+            conversation,
+            attempt,
+            [line.id],
+            [OutgoingContent("sure")],
+            None,
+            shop.clock(),
+            ReplySideEffects(transcripts=readings),
+        )
         assert (await shop.found("in-1")).text == "two tickets, please"
         assert (await shop.found("in-9")).text == "mine"
         assert await shop.told(line.id) == ["received", "asked", "answered", "reading"]
@@ -231,5 +239,7 @@ class FilesExam:
         await shop.take(message("in-2"))
         line = await self.waiting(shop, conversation)
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.save_reply(conversation, attempt, [line.id], [], None, shop.clock(), {part: "something else"})
+        await shop.store.save_reply(
+            conversation, attempt, [line.id], [], None, shop.clock(), ReplySideEffects(transcripts={part: "something else"})
+        )
         assert (await shop.found(part)).text == "one"

@@ -255,7 +255,7 @@ class ModesExam:
             [OutgoingContent("A colleague"), OutgoingContent("will help.")],
             Usage(1, 1, "t"),
             shop.clock(),
-            also=also,
+            effects=also,
         )
         assert await shop.states(conversation) == ["answered", "cancelled", "answered", "skipped", "queued", "queued"]
         assert (mine.reply_due, mine.deliver_due, mine.timer_due) == (None, shop.clock(), shop.clock() + 60_000)

@@ -16,6 +16,7 @@ from sara.engines import (
     InboundDecision,
     NotFound,
     OperatorNotification,
+    ReplySideEffects,
     Store,
 )
 from sara.testing.store.attachments import DAY, PHOTO, with_files
@@ -78,9 +79,8 @@ class RightsExam:
         conversation = await shop.asked(ANA, "in-1", "(a voice message)")
         [line] = (await shop.reading(conversation)).waiting
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.save_reply(
-            conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), {line.id: "two tickets, please"}
-        )
+        effects = ReplySideEffects(transcripts={line.id: "two tickets, please"})
+        await shop.store.save_reply(conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), effects)
         assert await self.hits(shop, "tickets") == [line.id]
         assert await self.hits(shop, "voice") == []
 

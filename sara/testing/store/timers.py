@@ -82,7 +82,7 @@ class TimingExam:
         for n, (asked, kept) in enumerate(((2 * HOUR, 2 * HOUR), (3 * HOUR, 2 * HOUR), (HOUR, HOUR)), 2):
             attempt, ids = await shop.call(conversation)
             also = ReplySideEffects(timer=start + asked)
-            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), also=also)
+            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), effects=also)
             assert work.timer_due == start + kept
             await shop.asked(ANA, f"in-{n}")
 

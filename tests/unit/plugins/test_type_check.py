@@ -69,11 +69,11 @@ WRONG = (
     (OutgoingContent(None), OutgoingContent, "it.text is None, not text"),  # type: ignore[arg-type]
     (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not an OutgoingContent"),  # type: ignore[arg-type]
     (Reply(parts=(OutgoingContent("hi"),), usage={}), Reply, "it.usage is a dict, not a Usage"),  # type: ignore[arg-type]
-    (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.readings.in-1 is an int, not text"),  # type: ignore[dict-item]
+    (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.transcripts.in-1 is an int, not text"),  # type: ignore[dict-item]
     ("x", int | None, "it is a str, not a whole number"),
     (7, str | None, "it is an int, not text"),
     ({"text", 7}, frozenset[str], "an entry of it is an int, not text"),
-    (7, Identity | OutgoingContent, "it is an int, not Person or Draft"),
+    (7, Identity | OutgoingContent, "it is an int, not Identity or OutgoingContent"),
 )  # fmt: skip
 
 
