@@ -5,10 +5,10 @@ from __future__ import annotations
 from sara.domain.time import Instant, Milliseconds
 
 MAX_CLOCK_SKEW: Milliseconds = 300_000
-"""How far a provider's clock may be ahead of ours. A stamp further ahead is no time at which anything happened."""
+"""The largest lead of a provider's clock. A timestamp further ahead is wrong."""
 
 MAX_MESSAGE_AGE: Milliseconds = 60 * 86_400_000
-"""No provider delivers a message that is older: its stamp, or our clock, is wrong."""
+"""The largest age of a delivered message: where it is older, its timestamp or this machine's clock is wrong."""
 
 
 def correct_event_time(at: Instant, now: Instant) -> Instant:

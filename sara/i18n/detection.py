@@ -16,31 +16,31 @@ from sara.i18n.data import LANGUAGES, _unsupported
 from sara.i18n.folding import fold_accents
 
 MAX_LENGTH = 1_000
-"""How much of a message is looked at."""
+"""Characters of a message that are examined."""
 
 MIN_SCORE = 3.0
-"""What the best language has to score: one word of three letters or more that only it has is enough."""
+"""Lowest score of the best language: one word of three letters or more that only it has is enough."""
 
 MIN_LEAD = 1.8
-"""How many times the score of the next one it has to have."""
+"""Lowest ratio of the best score to the second best."""
 
 MIN_KNOWN_SHARE = 0.25
-"""Which part of the words has to be known; else it is a language that nobody here speaks, with a word that looks familiar."""
+"""Lowest share of known words; below it the text is in an unsupported language with a familiar word."""
 
 UNSUPPORTED = ""
-"""All languages that SARA has no texts in, as one: it competes with the others, and where it wins the answer is None."""
+"""All languages without texts, as one: it competes with the others, and where it wins the result is None."""
 
 _WORTH = {1: 3.0, 2: 1.2, 3: 0.5}
-"""What a word is worth to each of the languages that have it, by their number; by more it proves nothing."""
+"""Weight of a word for each language that has it, by the number of these languages; with more it has none."""
 
 _SHORT, _BORROWED, _ENDING, _LETTER = 0.5, 0.25, 0.4, 0.7
-"""What other signs are worth: a word of one or two letters, one that travels, an ending of an unknown word, a letter."""
+"""Weights of other signs: a word of one or two letters, a loan word, an ending of an unknown word, a letter."""
 
 _NO_WORD = re.compile(r"[\d@]|://|^[#/]|^www\.|\.[a-z]{2,3}(?:/|$)")
-"""What marks numbers, codes, links, addresses and tags."""
+"""Marks of numbers, codes, links, addresses and tags."""
 
 _STRANGE = re.compile(r"[^\W\d_\u0000-\u024f\u0300-\u036f\u0600-\u06ff\u0900-\u097f\u1e00-\u1eff]|[پچگژکیہھےںٹڈڑۓۂ]")
-"""Letters that none of the nine is written with, among them those of Persian and Urdu that Arabic lacks."""
+"""Letters that none of the nine languages uses, among them those of Persian and Urdu that Arabic lacks."""
 
 _MARKS = r"\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0962\u0963"
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*")

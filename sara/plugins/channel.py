@@ -30,7 +30,7 @@ class Channel(PluginObject):
     """Translates between a provider's bytes and SARA's values. A channel never sees the store or the queue."""
 
     account: str
-    """Whom the data hang on, e.g. `whatsapp:109000000000555`. The part before the colon names the provider; people are known
+    """The account that stored data belong to, e.g. `whatsapp:109000000000555`. The part before the colon names the provider; people are known
     by their ids within it."""
 
     webhook: str | None = None
@@ -40,7 +40,7 @@ class Channel(PluginObject):
     """The longest text of one part, in UTF-16 code units."""
 
     receipts_carry_attempt: bool = False
-    """Whether receipts bring back the `attempt_id` given to `send`. Where they do not, doubt can only be ended by time."""
+    """True if receipts contain the `attempt_id` given to `send`. Otherwise only time resolves a doubt."""
 
     on_doubt: Literal["resend", "hold"] = "resend"
     doubt_timeout: Milliseconds = 60_000
@@ -49,16 +49,16 @@ class Channel(PluginObject):
     """The kinds of `OutgoingContent` that `compose` and `send` know; any other is turned into text."""
 
     reply_window: Milliseconds | None = None
-    """How long after the customer's last message the provider lets us write freely; None where there is no such limit."""
+    """The time after the customer's last message in which free-form messages may be sent; None for no limit."""
 
     typing_lasts: Milliseconds | None = None
-    """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
+    """The time that `typing` is visible; None for no indicator. It is called again in time while a reply is being made."""
 
     media_lifetime_ms: Milliseconds = 7 * 86_400_000
-    """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
+    """The time after a message for which the provider keeps its files. Failed downloads are retried until then."""
 
     monthly_budget: int | None = None
-    """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
+    """The number of counted messages a month (`DeliveryReceipt.counts`) after which the operator is warned; None for no warning."""
 
     def verify(self, request: Request) -> bool:
         """Return whether the provider itself sent this request, judged by its signature; parse nothing of the body.

@@ -15,8 +15,8 @@ from sara.plugins.threads import start_call
 
 HOOK_TIMEOUT_MS = 10_000
 MAX_CONCURRENT_HOOKS = 8
-"""So many hooks of one plugin run at once, the others wait for their turn: a burst of messages for a plugin that hangs leaves no
-more threads behind, and few enough that the process need not start again for it."""
+"""Limit of a plugin's concurrent hook calls; further ones wait. It bounds the threads that a burst of messages leaves in a plugin
+that hangs, below the number that requires a restart."""
 
 
 class Hooks:

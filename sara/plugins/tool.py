@@ -38,16 +38,16 @@ class Tool(ABC):
     """
 
     name: ClassVar[str]
-    """What the model and the file call it: letters, digits and underscores, at most 64."""
+    """Its name for the model and in sara.yaml: letters, digits and underscores, at most 64."""
 
     description: ClassVar[str]
-    """Tells the model what it does, and when to use it."""
+    """An explanation for the model of the tool's effect and use."""
 
     Arguments: ClassVar[type[Options]]
-    """What the model must give: checked before `run` is called. Never a person or a conversation: those are the scope's."""
+    """The arguments from the model, checked before `run` is called. Never a person or a conversation: `scope` has those."""
 
     timeout: ClassVar[Milliseconds] = 10_000
-    """A call that takes longer is given up, its outcome unknown; it is not made again."""
+    """The time limit of a call. A longer one is abandoned with an unknown outcome, and not repeated."""
 
     @abstractmethod
     async def run(self, arguments: Any, scope: ToolContext) -> str:

@@ -45,17 +45,18 @@ _LARGEST_BODY = 32 * 1024 * 1024
 class OpenAISimulator(Simulator):
     """An OpenAI-compatible server.
 
-    `mode` says what it answers: `script`, the demo shop; `echo`, all messages it was asked; a list of replies, the last of
-    which repeats; or a function of the call. A reply is a text, or `ToolCalls` of tools. It may be changed at any time. Who asks for
-    a summary by the plugin's own instructions gets one, and uses up no reply, unless a function answers.
+    `mode` selects the replies: `script`, the demo shop; `echo`, all messages that it was asked; a list of replies, the last of
+    which repeats; or a function of the call. A reply is a text, or `ToolCalls`. It may be changed at any time. A request for a
+    summary by the plugin's own instructions gets one, and uses up no reply, unless a function answers.
 
-    `transcript` is what every sound says, `transcribed` the sounds that came, by file name and content; while `transcription_fails` none is turned
-    into words. `models` are the names that are listed instead of `model`, or the status with which the list is refused. While `rejects_tools` no request with tools is taken; while `reasons` the model thinks before it calls a tool, which
-    shows in Responses alone.
+    `transcript` is the text of every sound, `transcribed` are the sounds received, by file name and content; while
+    `transcription_fails` none is transcribed. `models` are the names listed instead of `model`, or the status with which the
+    list is refused. While `rejects_tools` no request with tools is accepted; while `reasons` the model thinks before it calls
+    a tool, which shows in Responses alone.
     """
 
     patience_s = 30.0
-    """How long `wait_for` waits, in seconds, where its caller does not say."""
+    """Default time limit of `wait_for`, in seconds."""
 
     def __init__(
         self, *, api_key: str | None = "sk-simulated", model: str = "gpt-5-mini", mode: Mode = "script", delay_ms: int = 0
@@ -104,14 +105,14 @@ class OpenAISimulator(Simulator):
             await runner.cleanup()
 
     def options(self) -> dict[str, Any]:
-        """The keys of a section of `responders` that make the plugin talk to this simulator."""
+        """Return the keys of a section of `responders` that connect the plugin to this simulator."""
         if self.base_url is None:
             raise RuntimeError("start the simulator first; only then is its address known")
         options = {"model": self.model, "base_url": self.base_url}
         return options if self.api_key is None else {**options, "api_key": self.api_key}
 
     def switches(self) -> Sequence[FaultSwitch]:
-        """Its faults for a page."""
+        """Return its faults for a page."""
         return tuple(self._switches)
 
     def fault(self, kind: FaultKind, *, times: int | None = 1, **details: Any) -> None:
@@ -127,11 +128,11 @@ class OpenAISimulator(Simulator):
         return refusal
 
     def clear_refusals(self) -> None:
-        """Refuse nothing any more."""
+        """Stop refusing calls."""
         self._conditions.clear()
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more; calls that hang go on hanging."""
+        """Remove all planned faults; calls that hang stay open."""
         self._faults.clear()
 
     async def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float | None = None) -> list[Call]:
@@ -177,7 +178,7 @@ class OpenAISimulator(Simulator):
         return web.json_response({"object": "list", "data": data})
 
     async def _transcribe(self, request: web.Request) -> web.Response:
-        """Take a sound and say what `transcript` makes of it."""
+        """Accept a sound and return `transcript` for it."""
         from aiohttp import web
 
         try:
@@ -240,7 +241,7 @@ class OpenAISimulator(Simulator):
         return web.json_response(self._render(call, await self._produce_output(call)))
 
     def _render(self, call: Call, output: ModelOutput) -> dict[str, Any]:
-        """An answer in the form of the API that was asked."""
+        """Return an output in the form of the API that was called."""
         now, asked, said = int(time.time()), call.tokens, tokens_of(output)
         if call.api == "responses":
             return responses.answer(call, output, now, asked, said, self.reasons)
@@ -266,7 +267,7 @@ class OpenAISimulator(Simulator):
     # faults
 
     async def _apply_fault(self, request: web.Request, call: Call, fault: Fault) -> web.Response | None:
-        """What a fault answers; None where the right answer follows after all."""
+        """Return the response of a fault; None where the regular response follows."""
         from aiohttp import web
 
         match fault.kind:
@@ -290,7 +291,7 @@ class OpenAISimulator(Simulator):
         return web.json_response(await self._build_odd_answer(call, fault))
 
     async def _build_odd_answer(self, call: Call, fault: Fault) -> dict[str, Any]:
-        """An answer that is well-formed and yet not what one hopes for."""
+        """Return a well-formed response with unusable contents."""
         match fault.kind:
             case "no_choices" | "null_choices":
                 holder = "output" if call.api == "responses" else "choices"

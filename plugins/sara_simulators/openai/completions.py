@@ -1,4 +1,4 @@
-"""Chat Completions as the server's end speaks it: what is refused, and the shape of answers. Pure."""
+"""Chat Completions at the server: validation of requests, and the form of responses."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _validate_message(message: Any, where: str) -> None:
 
 
 def answer(call: Call, output: ModelOutput, now: int, asked: int, said: int) -> dict[str, Any]:
-    """An answer as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
+    """Return a response as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
     message: dict[str, Any] = {"role": "assistant", "content": output.text, "refusal": output.refusal}
     if output.calls:
         message["tool_calls"] = [

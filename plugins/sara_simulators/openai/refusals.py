@@ -1,4 +1,4 @@
-"""What both APIs have in common on the server's end: errors, the key, and values that are refused. Pure."""
+"""The common validation of both APIs: errors, the key, and invalid values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RequestRejected(Exception):
 
 
 def error_body(status: int, message: str, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """An error as OpenAI words it."""
+    """Return an error as OpenAI words it."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     if status == 429:
         kind = "insufficient_quota" if code == "insufficient_quota" else "requests"
@@ -31,12 +31,12 @@ def error_body(status: int, message: str, *, code: str | None = None, param: str
 
 
 def missing(where: str) -> RequestRejected:
-    """The error for something that is not there."""
+    """Return the error for a missing value."""
     return RequestRejected(400, f"Missing required parameter: '{where}'.", code="missing_required_parameter", param=where)
 
 
 def wrong_type(where: str, expected: str) -> RequestRejected:
-    """The error for something of the wrong type."""
+    """Return the error for a value of a wrong type."""
     return RequestRejected(400, f"Invalid type for '{where}': expected {expected}.", code="invalid_type", param=where)
 
 
@@ -51,7 +51,7 @@ def authorize(authorization: str | None, api_key: str | None) -> None:
 
 
 def validate_envelope(body: Any, model: str | None) -> Mapping[str, Any]:
-    """The body of either API; raise unless the model is there (None takes any) and nothing is asked for that no API here does."""
+    """Return the body of either API; raise unless the model exists (None accepts any) and every feature is supported."""
     if not isinstance(body, dict):
         raise RequestRejected(400, "We could not parse the JSON body of your request.")
     wanted = body.get("model")
@@ -79,7 +79,7 @@ def validate_number(body: Mapping[str, Any], name: str, least: float, most: floa
 
 
 def tools_of(body: Mapping[str, Any]) -> list[Any]:
-    """The tools of a request, none if it offers none; raise unless they are a list that may be there."""
+    """Return the tools of a request, none if it offers none; raise unless they are a valid list."""
     tools = body.get("tools")
     if tools is None:
         if body.get("tool_choice") is not None:
@@ -118,7 +118,7 @@ def validate_name(name: Any, where: str) -> None:
 
 
 def validate_sound(model: Any, file: Any) -> Any:
-    """The uploaded file of a transcription; raise unless OpenAI would take it. The format goes by the file's name alone."""
+    """Return the uploaded file of a transcription; raise unless OpenAI would accept it. The file's name decides its format."""
     if not isinstance(model, str) or not model:
         raise RequestRejected(400, "you must provide a model parameter", param="model")
     name = getattr(file, "filename", None)

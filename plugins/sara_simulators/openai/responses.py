@@ -1,4 +1,4 @@
-"""Responses as the server's end speaks it: what is refused, and the shape of answers. Pure.
+"""Responses at the server: validation of requests, and the form of responses.
 
 Nothing is stored here: whatever would have to be looked up by its id is refused, as OpenAI does with `store` off.
 """
@@ -146,7 +146,7 @@ def conversation(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def answer(call: Call, output: ModelOutput, now: int, asked: int, said: int, reasons: bool) -> dict[str, Any]:
-    """An answer as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
+    """Return a response as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
     status = "failed" if output.failed else "completed" if output.ended == "stop" else "incomplete"
     return {
         "id": f"resp_simulated_{call.number}",

@@ -1,4 +1,4 @@
-"""The errors of the Graph API: which code comes with which HTTP status, and the form they are written in."""
+"""The errors of the Graph API: the HTTP status of each code, and the form in which they are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class ErrorCode(NamedTuple):
-    """What belongs to an error code."""
+    """The status and title of an error code."""
 
     status: int
     title: str
@@ -65,7 +65,7 @@ ERROR_CODES: Mapping[int, ErrorCode] = {
 
 
 class GraphError(Exception):
-    """The Graph API refuses a request. Raised by the rules, answered by the listener."""
+    """A refusal by the Graph API. Raised by the checks, answered by the listener."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class GraphError(Exception):
         super().__init__(self.message)
 
     def body(self, trace: str) -> dict[str, Any]:
-        """The answer's JSON, as Meta writes it."""
+        """Return the response's JSON, as Meta writes it."""
         error: dict[str, Any] = {"message": self.message, "type": self.kind, "code": self.code}
         if self.details:
             error["error_data"] = {"messaging_product": "whatsapp", "details": self.details}
@@ -101,37 +101,37 @@ class GraphError(Exception):
 
 
 def invalid(sentence: str) -> GraphError:
-    """Code 100, whose message names the parameter."""
+    """Return error 100, whose message names the parameter."""
     return GraphError(100, message=f"(#100) {sentence}")
 
 
 def required(parameter: str) -> GraphError:
-    """A parameter that every request must have is not there."""
+    """Return the error for a missing parameter that every request must have."""
     return invalid(f"The parameter {parameter} is required.")
 
 
 def missing(details: str) -> GraphError:
-    """A part of the message is not there."""
+    """Return the error for a missing part of the message."""
     return GraphError(131008, details)
 
 
 def wrong(details: str) -> GraphError:
-    """A part of the message has a value that it cannot have."""
+    """Return the error for a part of the message with an impossible value."""
     return GraphError(131009, details)
 
 
 def wrong_token() -> GraphError:
-    """No bearer token, or not ours."""
+    """Return the error for a missing or foreign bearer token."""
     return GraphError(190, message="Invalid OAuth access token - Cannot parse access token")
 
 
 def expired_token() -> GraphError:
-    """The token was right once."""
+    """Return the error for an expired token."""
     return GraphError(190, message="Error validating access token: Session has expired.", subcode=463)
 
 
 def no_such_object(method: str, name: str) -> GraphError:
-    """An id in the path that the token cannot see."""
+    """Return the error for an id in the path that the token cannot see."""
     return GraphError(
         100,
         message=f"Unsupported {method.lower()} request. Object with ID '{name}' does not exist, cannot be loaded due to missing"
@@ -142,12 +142,12 @@ def no_such_object(method: str, name: str) -> GraphError:
 
 
 def no_such_path(path: str) -> GraphError:
-    """Nothing lives at this address."""
+    """Return the error for an unknown path."""
     return GraphError(2500, message=f"Unknown path components: {path}", status=404)
 
 
 def failure(code: int) -> dict[str, Any]:
-    """An error as it stands in a `failed` status."""
+    """Return an error as it stands in a `failed` status."""
     title = ERROR_CODES[code].title if code in ERROR_CODES else "Error"
     return {
         "code": code,

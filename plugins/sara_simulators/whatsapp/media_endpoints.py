@@ -1,4 +1,4 @@
-"""The addresses of files: upload, look up, fetch, delete."""
+"""Endpoints of media: upload, look up, fetch, delete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TYPES = sorted(mime for _, types in KINDS.values() for mime in types)
 
 
 def routes(gateway: GraphGateway, media_store: MediaStore) -> list[web.RouteDef]:
-    """What can be asked about files. A GET of a file's id is answered by `look`, behind the same path as the phone number."""
+    """Return the routes. A GET of a file's id is answered by `media_response`, as its path is that of the phone number."""
     endpoints = _MediaEndpoints(gateway, media_store)
     return [
         web.post(f"{OBJECT}/media", gateway.wrap(endpoints.upload, form=True)),
@@ -22,7 +22,7 @@ def routes(gateway: GraphGateway, media_store: MediaStore) -> list[web.RouteDef]
 
 
 def media_response(gateway: GraphGateway, media_store: MediaStore, request: web.Request) -> web.Response | None:
-    """Where a file can be fetched; None where the id in the path is not a file's."""
+    """Return the response with a file's URL; None where the id in the path is not a file's."""
     media = _media(gateway, media_store, request)
     if media is None:
         return None

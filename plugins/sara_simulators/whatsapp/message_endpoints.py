@@ -1,4 +1,4 @@
-"""The addresses of sending and of the phone number: what is answered, and what goes wrong when it shall."""
+"""Endpoints of messages and of the phone number, with the faults that affect them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry, 
 def routes(
     gateway: GraphGateway, media_store: MediaStore, send_checks: SendChecks, accepted: Callable[[AcceptedSend], None]
 ) -> list[web.RouteDef]:
-    """The addresses answered here. `accepted` is told of every send that was taken."""
+    """Return the routes. `accepted` is called with every accepted send."""
     endpoints = _MessageEndpoints(gateway, media_store, send_checks, accepted)
     return [web.post(f"{OBJECT}/messages", gateway.wrap(endpoints.messages)), web.get(OBJECT, gateway.wrap(endpoints.get_object))]
 
 
 def fallback_routes(gateway: GraphGateway) -> list[web.RouteDef]:
-    """Whatever is not known is an error in Meta's shape too. These come last."""
+    """Return the last routes, which answer unknown paths with an error in Meta's form."""
 
     async def refuse_unknown_path(request: web.Request, raw: bytes) -> web.Response:
         raise no_such_path(request.path)

@@ -1,4 +1,4 @@
-"""The phone page's side of the listener: the static files, the files of the chats, and the live line."""
+"""The server of the phone page: static files, the files of the chats, and the WebSocket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 class Page:
-    """Shows the simulated world in browsers and takes what people do there."""
+    """Shows the simulated world in browsers and accepts the actions of their users."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Page:
         world.listeners.append(self._tell)
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses of the page."""
+        """Return the routes of the page."""
         return [
             web.get("/", self._index),
             web.get("/phone/live", self._live),
@@ -72,7 +72,7 @@ class Page:
         ]
 
     async def close(self) -> None:
-        """Let the browsers go."""
+        """Close the WebSockets."""
         await asyncio.gather(*(line.close(code=WSCloseCode.GOING_AWAY) for line in list(self._lines)), return_exceptions=True)
 
     # ── looking ──

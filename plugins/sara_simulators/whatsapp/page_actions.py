@@ -1,4 +1,4 @@
-"""What people do on the phone page: write, send files, press, react, be somebody else, and make things go wrong."""
+"""Actions on the phone page: write, send files, press, react, add customers, and switch faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sara_simulators.whatsapp.state import World
 
 
 class PageActions:
-    """Takes what a browser sends and does it in the simulated world. Whatever is wrong is answered with 400 and a sentence."""
+    """Carries out requests of a browser in the simulated world. A wrong request is answered with 400 and a sentence."""
 
     def __init__(self, faults: Faults, world: World, customer_actions: CustomerActions) -> None:
         self._faults = faults
@@ -27,7 +27,7 @@ class PageActions:
         self._customer_actions = customer_actions
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses that change something."""
+        """Return the routes that change something."""
         return [
             web.post("/phone/say", self._send_message),
             web.post("/phone/file", self._send_file),
@@ -187,11 +187,11 @@ def _same_origin(request: web.Request) -> None:
 
 
 def same_origin(request: web.Request) -> bool:
-    """Whether it is not another site, open in the same browser, that reaches in here."""
+    """Return whether the request does not come from another site that is open in the same browser."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == request.host
 
 
 def bad_request(reason: str) -> web.HTTPBadRequest:
-    """What the page did wrong."""
+    """Return the response to a wrong request of the page."""
     return web.HTTPBadRequest(text=json.dumps({"error": reason}), content_type="application/json")

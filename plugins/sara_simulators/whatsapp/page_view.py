@@ -1,4 +1,4 @@
-"""What the phone page is told of a message beyond its text. Pure."""
+"""The view of a message on the phone page beyond its text."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
 def describe_content(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The parts that have a look of their own: `file`, `place`, `cards`, `header`, `footer`, `list`, `link`, `ask`. `body` is the
-    text in the bubble, where it is not the text that stands for the whole message."""
+    """Return the parts with a view of their own: `file`, `place`, `cards`, `header`, `footer`, `list`, `link`, `ask`.
+
+    `body` is the text in the bubble, where it differs from the text of the whole message.
+    """
     if rendered:
         return {"body": rendered["body"], "footer": rendered["footer"], "template": content["name"]}
     if kind in _FILES and isinstance(content, Mapping):

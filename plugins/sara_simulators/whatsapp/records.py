@@ -1,4 +1,4 @@
-"""Who and what there is in the simulated world: customers, messages, and what was asked of the Graph API. Pure."""
+"""Records of the simulated world: customers, messages, and requests to the Graph API."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Somebody who writes to the business. Without `phone` the number is hidden from it; without `user_id` the account is an
-    old one that has none yet."""
+    """A person who writes to the business.
+
+    Without `phone` the number is hidden from it; without `user_id` the account is an old one that has none yet.
+    """
 
     id: str
     name: str
@@ -35,9 +37,12 @@ PRESET_CUSTOMERS = (
 
 @dataclass(slots=True)
 class ChatMessage:
-    """One message in a chat. A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the
-    business marked it or answered. A business's is `accepted`, then whatever was reported back about it. `reaction` is the
-    business's to it, `own_reaction` the customer's. `rendered` is what a template looks like."""
+    """One message in a chat.
+
+    A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the business marked it or
+    answered. A business's is `accepted`, then in the state last reported. `reaction` is the business's to it, `own_reaction`
+    the customer's. `rendered` is the view of a template.
+    """
 
     id: str
     customer: str
@@ -56,13 +61,13 @@ class ChatMessage:
 
     @property
     def choices(self) -> list[dict[str, str]]:
-        """What can be pressed: each with id and title, rows of a list perhaps with a description."""
+        """Return the buttons and rows: each with id and title, rows of a list perhaps with a description."""
         if self.side == "customer":
             return []
         return self.rendered["buttons"] if self.rendered else choices(self.content.get("interactive") or {})
 
     def view(self) -> dict[str, Any]:
-        """The bubble as the page shows it."""
+        """Return the message as the page shows it."""
         return {
             "id": self.id,
             "customer": self.customer,
@@ -83,8 +88,10 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSend:
-    """A send that the Graph API took. `to` and `recipient` are as they were given. `category` is what it is priced as; `fails` is
-    the code with which it will be reported as failed, 0 for none."""
+    """A send that the Graph API accepted. `to` and `recipient` are as they were given.
+
+    `category` is what it is priced as; `fails` is the code with which it will be reported as failed, 0 for none.
+    """
 
     wamid: str
     at: int
@@ -102,7 +109,7 @@ class AcceptedSend:
 
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
-    """A request to the Graph API and how it was answered; `status` 0 is a connection that was cut."""
+    """A request to the Graph API and its response; `status` 0 is a connection that was cut."""
 
     at: int
     method: str
@@ -113,7 +120,7 @@ class GraphRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadMark:
-    """The business marked a message as read, or showed that it is typing an answer to it."""
+    """A read mark or typing indicator of the business for a message."""
 
     message_id: str
     at: int

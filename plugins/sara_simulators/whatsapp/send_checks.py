@@ -1,4 +1,4 @@
-"""Whether a well-formed message may be sent just now: the window, the limits, the template, the file."""
+"""Checks of a well-formed send against the present state: window, limits, template, file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REACTABLE = 30 * DAY
 
 
 class SendChecks:
-    """Knows all that a send depends on besides its own form."""
+    """All checks of a send beyond its own form."""
 
     def __init__(self, settings: Settings, faults: Faults, world: World, media_store: MediaStore, templates: Templates) -> None:
         self._settings = settings
@@ -31,7 +31,7 @@ class SendChecks:
         self._limits = RateLimits()
 
     def check(self, send: SendRequest) -> SendRequest:
-        """The send, with what became clear about it. Raises `GraphError` where it is refused."""
+        """Return the send completed by the checks. Raises `GraphError` where it is refused."""
         if send.phone == self._settings.display_number:
             raise GraphError(131021, "Recipient phone number is the sender's own.")
         now = self._world.clock()
@@ -66,7 +66,7 @@ class SendChecks:
         template = self._templates.check(wanted)
         if template.category == "authentication" and send.user_id:
             raise GraphError(131062, "Authentication templates go to phone numbers only.")
-        rendered = self._templates.rendered(template, wanted)
+        rendered = self._templates.render(template, wanted)
         return replace(send, text=rendered["body"], rendered=rendered, category=template.category)
 
     def _closed(self, send: SendRequest, now: int) -> bool:
@@ -90,7 +90,7 @@ class SendChecks:
 
 
 def _named(send: SendRequest) -> list[tuple[str, Mapping[str, Any]]]:
-    """The files that a message names by id, each with what it is to be."""
+    """Return the files that a message names by id, each with its kind."""
     content = send.content[send.kind]
     if send.kind == "interactive":
         header = content.get("header") or {}

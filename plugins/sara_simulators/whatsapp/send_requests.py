@@ -1,4 +1,4 @@
-"""What the Graph API accepts as a body. Pure: a body goes in; a `SendRequest`, a `ReadRequest` or a `GraphError` comes out."""
+"""Parse the body of a send: the result is a `SendRequest`, a `ReadRequest` or a `GraphError`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ RECEIVED_ONLY = ("button", "edit", "order", "request_welcome", "revoke", "system
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """A message to a customer that may be accepted.
+    """A well-formed message to a customer.
 
-    `phone` is the bare digits it goes to, `user_id` the business-scoped id; one of them is set. `lost` is a message whose `to`
-    holds a business-scoped id: it is answered like any other and never arrives. `category` is what it is priced as, `rendered`
-    what a template looks like, `fails` the code with which it will be reported as failed, 0 for none.
+    `phone` is the bare digits it goes to, `user_id` the business-scoped id; one of them is set. `lost` marks a message whose
+    `to` holds a business-scoped id: it is answered like any other and never arrives. `category` is what it is priced as,
+    `rendered` the view of a template, `fails` the code with which it will be reported as failed, 0 for none.
     """
 
     kind: str
@@ -42,14 +42,14 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """Marks a customer's message, and all before it, as read; `typing` also shows that an answer is being written."""
+    """A request to mark a customer's message, and all before it, as read; `typing` also shows the typing indicator."""
 
     message_id: str
     typing: bool
 
 
 def parse_send_body(body: Mapping[str, Any]) -> SendRequest | ReadRequest:
-    """SendChecks a request body the way Meta does. Raises `GraphError` with the code Meta would answer."""
+    """Parse a request body the way Meta does. Raises `GraphError` with the code that Meta would answer."""
     product = body.get("messaging_product")
     if product is None:
         raise required("messaging_product")

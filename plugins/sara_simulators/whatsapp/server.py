@@ -40,7 +40,7 @@ class WhatsAppSimulator(CustomerActions, Simulator):
     """
 
     patience_s = 30.0
-    """How long `wait_for` waits, in seconds, where its caller does not say."""
+    """Default time limit of `wait_for`, in seconds."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
@@ -106,7 +106,7 @@ class WhatsAppSimulator(CustomerActions, Simulator):
         self.url = f"http://[{self._host}]:{bound}" if ":" in self._host else f"http://{self._host}:{bound}"
 
     async def stop(self) -> None:
-        """Close the listener, and stop whatever is still to be delivered."""
+        """Close the listener, and cancel all pending deliveries."""
         runner, self._runner, self._site, self.page = self._runner, None, None, None
         await self._webhook_sender.close()
         self._world.listeners.clear()
@@ -122,7 +122,7 @@ class WhatsAppSimulator(CustomerActions, Simulator):
 
     @asynccontextmanager
     async def unreachable(self) -> AsyncIterator[None]:
-        """While it lasts nobody listens: open connections are cut and new ones refused."""
+        """Refuse connections while the context is open: open connections are cut and new ones refused."""
         runner, site = self._runner, self._site
         if not runner or not site:
             raise RuntimeError("the simulator is not running")
@@ -135,24 +135,24 @@ class WhatsAppSimulator(CustomerActions, Simulator):
             await self._listen(runner, urlsplit(self.url).port or 0)
 
     def options(self) -> dict[str, Any]:
-        """What a `whatsapp` section needs to talk to this simulator."""
+        """Return the options of a `whatsapp` section that talks to this simulator."""
         if not self.url:
             raise RuntimeError("start the simulator first: its address is one of the options")
         names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
         return {name: getattr(self.settings, name) for name in names} | {"graph_url": self.url}
 
     def switches(self) -> Sequence[Fault]:
-        """Meta's faults."""
+        """Return Meta's faults."""
         return tuple(self.faults)
 
     def show_switches(self, switches: Sequence[SimulatorSwitch]) -> None:
-        """Show the switches of the AI's simulator, say, on the phone page, behind the own ones."""
+        """Show the switches of another simulator on the phone page, after its own."""
         for switch in switches:
             switch.changed = self._faults_changed
         self.faults.others += switches
 
     async def connect(self, webhook: str) -> None:
-        """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
+        """Verify `webhook` and deliver there from now on, earlier messages too. Raises `NotVerified`."""
         await self.setup.connect(webhook)
         self._world.changed(kind="connected", connected=True)
 
@@ -166,8 +166,11 @@ class WhatsAppSimulator(CustomerActions, Simulator):
         *,
         forwarded: bool | str = False,
     ) -> str:
-        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. `forwarded` marks it as
-        forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered in the background."""
+        """Send a text, or a whole message such as `{"type": "image", "image": {...}}`.
+
+        `forwarded` marks it as forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered
+        in the background.
+        """
         return (await self.post_messages([(customer, content)], reply_to, forwarded=forwarded))[0]
 
     async def post_messages(
@@ -177,7 +180,7 @@ class WhatsAppSimulator(CustomerActions, Simulator):
         *,
         forwarded: bool | str = False,
     ) -> list[str]:
-        """Several messages, of one customer or of many, in one webhook. Returns their ids at once."""
+        """Send several messages, of one customer or of many, in one webhook. Returns their ids at once."""
         people = [self._world.find(customer) for customer, _ in messages]
         bubbles = [
             self._world.write(who, content, reply_to, forwarded) for who, (_, content) in zip(people, messages, strict=True)
@@ -189,13 +192,14 @@ class WhatsAppSimulator(CustomerActions, Simulator):
     async def _bring(self, body: bytes, bubbles: Sequence[ChatMessage]) -> None:
         def move(state: str) -> None:
             for bubble in bubbles:
-                self._world.move(bubble.id, state)
+                self._world.advance(bubble.id, state)
 
         await self._webhook_sender.deliver(body, on_accepted=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
 
     async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> WebhookDelivery:
         """Post any body, signed (with another `secret`, if given); a mapping is written as Meta would. Returns after the first
-        try."""
+        try.
+        """
         if not self._webhook_sender.webhook:
             raise RuntimeError("connect the simulator to a webhook first")
         if not isinstance(body, bytes):
@@ -205,20 +209,20 @@ class WhatsAppSimulator(CustomerActions, Simulator):
 
     @property
     def media(self) -> Sequence[Media]:
-        """Every file that is there, of both sides, oldest first."""
+        """Return every file that exists, of both sides, oldest first."""
         return tuple(self._media_store)
 
     def add_customer(
         self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
     ) -> Customer:
-        """Somebody new; without `phone` the number is hidden, without `user_id` one is made up."""
+        """Add a customer; without `phone` the number is hidden, without `user_id` one is made up."""
         return self._world.invent(name, phone, user_id, username)
 
     # ── templates ──
 
     @property
     def templates(self) -> Sequence[Template]:
-        """The business's templates, whatever their status."""
+        """Return the business's templates of any status."""
         return tuple(self._templates)
 
     def approve(
@@ -231,8 +235,10 @@ class WhatsAppSimulator(CustomerActions, Simulator):
         buttons: Sequence[str] = (),
         footer: str = "",
     ) -> Template:
-        """Let there be an approved template. `{{1}}` or `{{name}}` in `body` are places for parameters; without a body one that
-        exists is approved as it is."""
+        """Add an approved template, or approve an existing one where there is no body.
+
+        `{{1}}` or `{{name}}` in `body` are places for parameters.
+        """
         known = self._templates.get(name, language)
         if body is None and known:
             return self._decide(known, "APPROVED")
@@ -240,7 +246,7 @@ class WhatsAppSimulator(CustomerActions, Simulator):
         return self._decide(Template(name, language, text, category, tuple(buttons), footer), "APPROVED")
 
     def reject(self, name: str, language: str = "en", status: str = "REJECTED") -> Template:
-        """A template may not be sent any more: REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
+        """Change a template's status to REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
         known = self._templates.get(name, language)
         if known is None:
             raise KeyError(f"no template {name!r} in {language!r}")
@@ -257,42 +263,44 @@ class WhatsAppSimulator(CustomerActions, Simulator):
 
     @property
     def customers(self) -> Mapping[str, Customer]:
-        """The customers by id."""
+        """Return the customers by id."""
         return self._world.customers
 
     @property
     def accepted(self) -> list[AcceptedSend]:
-        """Every send that was accepted, in order."""
+        """Return every accepted send, in order."""
         return self._world.accepted
 
     @property
     def requests(self) -> Sequence[GraphRequest]:
-        """The latest ten thousand requests to the Graph API, oldest first."""
+        """Return the latest ten thousand requests to the Graph API, oldest first."""
         return self._world.requests
 
     @property
     def reads(self) -> list[ReadMark]:
-        """What the business marked as read, typing indicators included."""
+        """Return the read marks of the business, typing indicators included."""
         return self._world.reads
 
     @property
     def typings(self) -> list[ReadMark]:
-        """The messages for which the business showed that it is typing."""
+        """Return the messages for which the business showed the typing indicator."""
         return self._world.typings
 
     @property
     def deliveries(self) -> Sequence[WebhookDelivery]:
-        """The latest thousand webhooks, oldest first."""
+        """Return the latest thousand webhooks, oldest first."""
         return self._webhook_sender.deliveries
 
     @property
     def under_way(self) -> int:
-        """How many webhooks and reports are not settled yet."""
+        """Return the number of webhooks and status events that are not settled yet."""
         return self._webhook_sender.under_way
 
     async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float | None = None) -> T:
-        """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
-        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`; it says how things stood."""
+        """Wait until `condition(simulator)` is true and return its value; evaluate it after every change.
+
+        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`, with a description of the state.
+        """
         timeout = self.patience_s if timeout is None else timeout
         try:
             async with asyncio.timeout(timeout):

@@ -1,4 +1,4 @@
-"""The addresses at which the set-up is asked and changed: the token, the number's own fields, the account, the callback."""
+"""Endpoints of the account set-up: the token, the number's own fields, the account, the callback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sara_simulators.whatsapp.account_setup import FIELDS, AccountSetup, on_this_machine
+from sara_simulators.whatsapp.account_setup import FIELDS, AccountSetup, is_on_this_machine
 from sara_simulators.whatsapp.errors import GraphError, invalid, no_such_object, required
 from sara_simulators.whatsapp.graph_requests import OBJECT, GraphGateway, bearer_token, json_response, parse_object
 from sara_simulators.whatsapp.webhook_delivery import NotVerified, WebhookSender
@@ -17,7 +17,7 @@ _NOT_VERIFIED = 2200
 
 
 def routes(gateway: GraphGateway, setup: AccountSetup, webhook_sender: WebhookSender) -> list[web.RouteDef]:
-    """The addresses answered here; the phone number's own fields are given to the gateway."""
+    """Return the routes, and give the phone number's own fields to the gateway."""
     gateway.number |= {
         "quality_rating": lambda: setup.quality,
         "name_status": lambda: setup.name_status,
@@ -66,7 +66,9 @@ class _SetupEndpoints:
         if not token:
             raise required("input_token")
         now_s = self._settings.clock() // 1_000
-        return json_response({"data": self._setup.inspected(token, now_s, expired=self._gateway.faults.token_expired.active)})
+        return json_response(
+            {"data": self._setup.describe_token(token, now_s, expired=self._gateway.faults.token_expired.active)}
+        )
 
     async def subscriptions(self, request: web.Request, raw: bytes) -> web.Response:
         self._own_app(request)
@@ -77,7 +79,7 @@ class _SetupEndpoints:
         return json_response({"data": [{"object": _OBJECT, "callback_url": setup.callback, "active": True, "fields": fields}]})
 
     async def set_callback(self, request: web.Request, raw: bytes) -> web.Response:
-        """Verifies the address as Meta does, then delivers there."""
+        """Verify the address as Meta does, then deliver there."""
         self._own_app(request)
         body = parse_object(raw) or {}
         for key in ("object", "callback_url", "verify_token", "fields"):
@@ -89,7 +91,7 @@ class _SetupEndpoints:
         for name in fields:
             if name not in FIELDS or name in self._setup.refused_fields:
                 raise invalid(f'Param fields[0] must be one of {{{", ".join(FIELDS)}}} - got "{name}".')
-        if not on_this_machine(body["callback_url"]):
+        if not is_on_this_machine(body["callback_url"]):
             raise GraphError(_NOT_VERIFIED, message=_unverified("the simulator delivers on this machine only"))
         try:
             await self._webhook_sender.verify(body["callback_url"], body["verify_token"])

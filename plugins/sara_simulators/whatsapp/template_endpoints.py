@@ -1,4 +1,4 @@
-"""The addresses of message templates: which there are, and handing one in."""
+"""Endpoints of message templates: list and submit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sara_simulators.whatsapp.templates import Template, Templates
 
 
 def routes(gateway: GraphGateway, templates: Templates) -> list[web.RouteDef]:
-    """What can be asked about templates. One that is handed in waits until a test or the page approves it."""
+    """Return the routes. A submitted template waits until a test or the page approves it."""
 
     def own_account(request: web.Request) -> None:
         if request.match_info["object"] != gateway.settings.business_account_id:

@@ -1,4 +1,4 @@
-"""Brings webhooks to the daemon as Meta does: signed, at least once, again and again until they are answered 200."""
+"""Deliver webhooks as Meta does: signed, at least once, repeated until they are answered 200."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     import aiohttp
 
 AT_ONCE = 50
-"""So many webhooks are under way at the same time."""
+"""Limit of concurrent webhook requests."""
 
 
 class NotVerified(SaraError):
-    """The webhook did not give the challenge back."""
+    """The webhook did not return the challenge."""
 
 
 @dataclass(slots=True)
 class WebhookDelivery:
-    """A webhook on its way. `statuses` are the answers so far, 0 where there was none. It is `accepted` once one was 200, and
-    `abandoned` when nothing more will be tried."""
+    """A webhook on its way. `statuses` are the responses so far, 0 where there was none.
+
+    It is `accepted` once one was 200, and `abandoned` when nothing more will be tried.
+    """
 
     body: bytes
     signature: str
@@ -40,7 +42,7 @@ class WebhookDelivery:
 
 
 class WebhookSender:
-    """Knows the address, posts, and posts again."""
+    """Posts webhooks to the daemon, and repeats them."""
 
     def __init__(self, settings: Settings, faults: Faults, changed: Callable[[], None]) -> None:
         self.webhook: str | None = None
@@ -56,7 +58,7 @@ class WebhookSender:
     # ── life ──
 
     async def verify(self, webhook: str, verify_token: str) -> None:
-        """Make sure that the other end knows the verify token. Raises `NotVerified`."""
+        """Check that the other end knows the verify token. Raises `NotVerified`."""
         import aiohttp
 
         challenge = str(secrets.randbelow(10**10))
@@ -72,7 +74,7 @@ class WebhookSender:
             raise NotVerified(f"{webhook} could not be verified: it answered {text[:80]!r} instead of the challenge {challenge}")
 
     def set_target(self, webhook: str | None) -> None:
-        """Deliver there from now on, also what has waited; None lets everything wait."""
+        """Deliver there from now on, waiting webhooks too; None makes everything wait."""
         self.webhook = webhook
         if webhook is None:
             self._connected.clear()
@@ -80,7 +82,7 @@ class WebhookSender:
             self._connected.set()
 
     async def close(self) -> None:
-        """Stop whatever is under way; nothing is delivered any more."""
+        """Cancel all deliveries; nothing is delivered any more."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -92,7 +94,7 @@ class WebhookSender:
         self.webhook = None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something that ends with the simulator at the latest."""
+        """Run a task that ends with the simulator at the latest."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -103,7 +105,7 @@ class WebhookSender:
 
     @property
     def under_way(self) -> int:
-        """How many webhooks and reports are not settled yet."""
+        """Return the number of webhooks and status events that are not settled yet."""
         return len(self._tasks)
 
     # ── delivery ──
@@ -117,7 +119,7 @@ class WebhookSender:
         secret: str | None = None,
         retry: bool = True,
     ) -> WebhookDelivery:
-        """Post a webhook, once there is somewhere to post it; return after the first try. Further ones happen on their own."""
+        """Post a webhook, once a target is set; return after the first try. Further ones run in the background."""
         await self._connected.wait()
         delivery = WebhookDelivery(body, sign_body(body, secret or self._settings.app_secret), on_accepted, on_abandoned)
         self.deliveries.append(delivery)

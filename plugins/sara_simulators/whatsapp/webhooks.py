@@ -1,4 +1,4 @@
-"""The bodies of webhooks as Meta writes and signs them. Pure."""
+"""Webhook bodies as Meta writes and signs them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sara_simulators.whatsapp.templates import Template
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
-    """The bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
+    """Return the bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
 
 
 def sign_body(body: bytes, secret: str) -> str:
-    """The value of the X-Hub-Signature-256 header."""
+    """Return the value of the X-Hub-Signature-256 header."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def envelope(settings: Settings, **value: Any) -> dict[str, Any]:
-    """One change of the `messages` field around what it holds."""
+    """Return a body with one change of the `messages` field that has this value."""
     metadata = {"display_phone_number": settings.display_number, "phone_number_id": settings.phone_number_id}
     change = {"value": {"messaging_product": "whatsapp", "metadata": metadata, **value}, "field": "messages"}
     return {"object": "whatsapp_business_account", "entry": [{"id": settings.business_account_id, "changes": [change]}]}
@@ -60,8 +60,10 @@ def _message(settings: Settings, customer: Customer, bubble: ChatMessage, author
 def inbound_webhook(
     settings: Settings, written: Iterable[tuple[Customer, ChatMessage]], quoted: Mapping[str, ChatMessage] | None = None
 ) -> dict[str, Any]:
-    """A webhook with messages of customers; each customer stands once among the contacts, and whose number changed does not.
-    `quoted` are the messages that may be quoted, by id."""
+    """Return a webhook with messages of customers, each customer once among the contacts, except for a change of number.
+
+    `quoted` are the messages that may be quoted, by id.
+    """
     pairs = list(written)
     contacts = {customer.id: _contact(customer) for customer, bubble in pairs if bubble.kind != "system"}
     messages = [
@@ -71,7 +73,7 @@ def inbound_webhook(
 
 
 def _author(settings: Settings, customer: Customer, bubble: ChatMessage, quoted: Mapping[str, ChatMessage]) -> str:
-    """The number of whoever wrote the message that this one quotes; empty where it is hidden."""
+    """Return the number of the author of the quoted message; empty where it is hidden."""
     original = quoted.get(bubble.reply_to or "")
     own = original is not None and original.side == "customer"
     return (customer.phone or "") if own else settings.display_number
@@ -87,7 +89,7 @@ def status_webhook(
     price: Mapping[str, Any] | None = None,
     code: int = 0,
 ) -> dict[str, Any]:
-    """A webhook with one status. `price` is what the message cost; `code` is why it failed."""
+    """Return a webhook with one status. `price` is the price of the message; `code` is the reason of a failure."""
     told: dict[str, Any] = {"id": send.wamid, "status": state, "timestamp": str(at // 1000)}
     if customer.phone:
         told["recipient_id"] = customer.phone
@@ -103,7 +105,7 @@ def status_webhook(
 
 
 def template_webhook(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
-    """A webhook that tells what became of a template: APPROVED, REJECTED, PAUSED …"""
+    """Return a webhook that reports the new status of a template: APPROVED, REJECTED, PAUSED …"""
     value = {
         "event": event,
         "message_template_id": int(template.id),
