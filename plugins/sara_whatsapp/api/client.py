@@ -249,7 +249,7 @@ def _recipient(value: Any) -> Identity | None:
     """Whom Meta says that a message went to: their `wa_id` may be another spelling of the number than the one that was given."""
     contacts = listed(mapping(value).get("contacts"))
     person = named(mapping(contacts[0])) if len(contacts) == 1 else None
-    return person if person is not None and person.nameable else None
+    return person if person is not None and person.is_identifiable else None
 
 
 def _message_id(value: Any) -> str | None:

@@ -92,7 +92,7 @@ def person_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
         parent_id=name_of(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
         phone=phone_of(message.get("from")),
     )
-    return before if before.nameable else after
+    return before if before.is_identifiable else after
 
 
 def phone_of(value: Any) -> str | None:

@@ -228,7 +228,7 @@ class _Reader:
             self.leave_out(UNKNOWN_KIND, kind)
         at = _instant(message.get("timestamp"), self._now)
         person = person_before(message, own) if kind == "system" else person_at(message, "from", contacts)
-        if not person.nameable:
+        if not person.is_identifiable:
             raise _Odd("names nobody")
         content = {key: value for key, value in message.items() if key not in ENVELOPE}
         if (form := reply_of(message)) is not None:
@@ -257,7 +257,7 @@ class _Reader:
         if row_of(kind, message) == "system.user_preference_changed" and (wish := words(own.get("marketing"))) in _ALLOWED:
             self._changes.append(PreferenceChange(self._number.account, person, "marketing_messages", _ALLOWED[wish], at))
         after = person_after(own) if kind == "system" else named(own)
-        if what.treatment == "changes" and after.nameable and after != person:
+        if what.treatment == "changes" and after.is_identifiable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 
     def _status(self, status: dict[str, Any]) -> None:
@@ -290,7 +290,7 @@ class _Reader:
         person = contacts.complete(named(wish))
         allowed = _ALLOWED.get(words(wish.get("value")))
         category = name_of(wish.get("category"))
-        if not person.nameable or allowed is None or category is None:
+        if not person.is_identifiable or allowed is None or category is None:
             raise _Odd("not a preference")
         at = _instant(wish.get("timestamp"), self._now)
         self._changes.append(PreferenceChange(self._number.account, person, category, allowed, at))
@@ -301,7 +301,7 @@ class _Reader:
             return
         person = person_at(echo, "to", contacts)
         external_id = name_of(echo.get("id"))
-        if not person.nameable or external_id is None:
+        if not person.is_identifiable or external_id is None:
             raise _Odd("names nobody" if external_id else "no id")
         kind = type_of(echo)
         self._changes.append(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sara_openai.api.result import LONGEST, Answer, RanOut, interpreted, was_cut, words
 from sara_openai.responder import OpenAIResponder
-from sara_simulators.openai import Calls, OpenAISimulator
+from sara_simulators.openai import OpenAISimulator, ToolCalls
 
 from sara import RetryLater, ToolSpec, Turn
 from tests.effort import chosen
@@ -342,12 +342,12 @@ async def test_a_call_that_cannot_be_read_is_told_to_the_model_which_may_try_aga
     unreadable: list[Any] = [
         "<tool_call>\nhand over, please\n</tool_call>",
         '<tool_call>{"name": "hand_over", "arguments": {"reason": "They',
-        Calls([("??", {})]),
+        ToolCalls([("??", {})]),
     ]
     for first in unreadable:
         box = Box()
         simulator.mode = lambda call, first=first: (
-            first if not call.results else Calls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
+            first if not call.results else ToolCalls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
         )
         [part] = (await responder.answer(turn("Ana?"), box)).parts
         assert part.text == "Ana comes."

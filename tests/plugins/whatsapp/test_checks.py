@@ -507,7 +507,7 @@ async def test_fixing_subscribes_the_app_and_sets_the_callback_and_messages_arri
     assert ELSEWHERE in done[1]
     shop.street.seen.clear()
     await shop.simulator.say("ana", "hello")
-    await shop.simulator.wait_for(lambda phone: phone.deliveries and phone.deliveries[-1].taken)
+    await shop.simulator.wait_for(lambda phone: phone.deliveries and phone.deliveries[-1].accepted)
     assert shop.street.seen == ["POST"]
 
 
