@@ -36,7 +36,7 @@ def note(database: Path, backup: Path, now: Instant) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        log.warning("backup_not_noted", file=str(notes), error=error.strerror)
+        log.warning("backup_registration_failed", file=str(notes), error=error.strerror)
 
 
 def copies(database: Path, folder: Path, since: Instant) -> Mapping[str, Instant]:

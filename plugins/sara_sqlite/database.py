@@ -188,7 +188,7 @@ class Database:
         damage.check_remembered(self.path)
         damage.check_emptied(self.path, held_data=self._lock.held_data)
         if self._lock.held_data and not self.path.exists():
-            log.warning("database_begun_anew", path=str(self.path), former="gone")
+            log.warning("database_recreated", path=str(self.path), former="gone")
         self.key.load()
         self._writer = await self._connect(GroupConnection)
         self._reader = await self._connect(ReadConnection)
@@ -226,7 +226,7 @@ class Database:
         try:
             what = await aside(lambda stop: damage.look_through(self.path, stop))
         except (sqlite3.Error, OSError) as error:
-            log.warning("database_not_checked", path=str(self.path), error=str(error))
+            log.warning("database_check_failed", path=str(self.path), error=str(error))
             return
         if what is not None:
             self._on_damage(what)
@@ -244,9 +244,9 @@ class Database:
         try:
             damage.remember(self.path, what)
         except OSError as error:
-            log.error("damage_not_remembered", path=str(self.path), error=error.strerror)
+            log.error("corruption_marker_failed", path=str(self.path), error=error.strerror)
         self.lost.set()
-        log.critical("database_damaged", error=self.corrupt)
+        log.critical("database_corrupted", error=self.corrupt)
 
     async def _shut(self) -> None:
         for task in (self._check, self._wal):

@@ -198,7 +198,7 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
     if blind:
         count(db, "blind")
     detail = f"{action}, {'no webhook came since the attempt' if blind else 'no receipt came'}"
-    event(db, now, "doubt_ended", detail, conversation=row["conversation"], message=row["id"])
+    event(db, now, "in_doubt_resolved", detail, conversation=row["conversation"], message=row["id"])
     return refresh_delivery(db, row["conversation"], now)
 
 

@@ -189,7 +189,7 @@ def rethink(
         (now, key),
     )
     for answer in answers:
-        event(db, now, "thought_again", "more was written", conversation=key, message=number(MESSAGE, answer))
+        event(db, now, "reply_restarted", "more was written", conversation=key, message=number(MESSAGE, answer))
     return open_work(db, key)
 
 

@@ -47,7 +47,7 @@ class WalMonitor:
             try:
                 pages, carried_over = await self._checkpoint(_checkpoint)
             except SaraError as error:
-                log.warning("log_not_checked", error=str(error))
+                log.warning("wal_check_failed", error=str(error))
                 return
             if carried_over < pages:
                 self._report(size)

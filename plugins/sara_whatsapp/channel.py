@@ -122,11 +122,13 @@ class WhatsAppChannel(Channel):
         if is_probe(parsed):
             return WebhookResult(Response(200))
         for note in parsed.notes:
-            log.info("webhook_left_out", channel=self._name, what=note.what, which=note.which, count=note.count)
+            log.info("webhook_ignored", channel=self._name, what=note.what, which=note.which, count=note.count)
             if note.what == UNKNOWN_KIND:
                 self._tell_unknown_kind(note.which)
         if parsed.set_aside:
-            log.warning("webhook_set_aside", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason)
+            log.warning(
+                "webhook_stored_unparsed", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason
+            )
         return WebhookResult(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
 
     def _tell_unknown_kind(self, kind: str) -> None:
@@ -159,7 +161,7 @@ class WhatsAppChannel(Channel):
         self._refusals += 1
         now = self._clock()
         if self._refusals_told is None or now - self._refusals_told >= _MINUTE:
-            log.warning("webhook_signature_wrong", channel=self._name, count=self._refusals)
+            log.warning("webhook_signature_rejected", channel=self._name, count=self._refusals)
             self._refusals, self._refusals_told = 0, now
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
@@ -206,7 +208,7 @@ class WhatsAppChannel(Channel):
             others = [form for form in (composer.document_of(part), composer.words_of(part)) if form is not None]
             if not others:
                 raise
-        log.warning("file_refused", channel=self._name, part=part.id, kind=part.kind)
+        log.warning("file_rejected", channel=self._name, part=part.id, kind=part.kind)
         for form in others[:-1]:
             with suppress(Rejected):
                 return await self._graph.send(message_body(form, attempt_id, media_id))
@@ -250,5 +252,5 @@ class WhatsAppChannel(Channel):
         try:
             await self._graph.tell(body)
         except SaraError as error:
-            log.debug("sign_not_shown", channel=self._name, error=str(error))
+            log.debug("typing_indicator_failed", channel=self._name, error=str(error))
             raise

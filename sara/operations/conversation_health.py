@@ -51,7 +51,7 @@ class ConversationHealth:
                 self.tell(await self.look())
                 await self.forget_mended()
             except SaraError as error:
-                log.warning("health_unknown", error=type(error).__name__)
+                log.warning("conversation_health_check_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await ended.wait()

@@ -53,7 +53,7 @@ class IntakeGuard:
             free, where = await in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
-            log.warning("room_unknown", error=type(error).__name__)
+            log.warning("intake_check_failed", error=type(error).__name__)
             return
         enough_disk = self._judge(
             "disk:full",

@@ -47,7 +47,7 @@ class MessageQuotaMonitor:
         try:
             used = (await self._store.message_counts(route.channel.account, month)).get("counted", 0)
         except SaraError as error:
-            log.warning("budget_unknown", channel=route.name, error=type(error).__name__)
+            log.warning("message_quota_check_failed", channel=route.name, error=type(error).__name__)
             return
         key = f"budget:{route.name}"
         if used < budget * WARN_AT:

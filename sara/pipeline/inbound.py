@@ -143,7 +143,7 @@ class InboundHandler:
                     last[item.account] = item
                 after = page[-1].id
         except SaraError as error:
-            log.warning("set_aside_unknown", error=type(error).__name__)
+            log.warning("unparsed_payloads_check_failed", error=type(error).__name__)
             return
         for account, item in last.items():
             route = self._routes.of(account)
@@ -163,7 +163,7 @@ class InboundHandler:
         try:
             await self._notifier.notify(taken.work)
         except Exception as error:
-            log.warning("wake_failed", error=str(error))
+            log.warning("job_schedule_failed", error=str(error))
             self._problems.report(
                 "queue:wake", f"the queue could not be woken: {error}", "the sweep wakes it within 30 s; look at the disk"
             )
@@ -191,7 +191,7 @@ class InboundHandler:
         try:
             events = await self._store.account_events(route.channel.account, now - account_standing.STANDS)
         except SaraError as error:
-            log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
+            log.warning("account_events_check_failed", channel=route.name, error=type(error).__name__)
             return
         prefix = f"account:{route.name}:"
         if len(events) > FEW_NEWS:

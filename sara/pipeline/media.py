@@ -135,7 +135,7 @@ class MediaStore:
 
     async def refuse(self, attachment: Attachment, reason: str) -> Attachment:
         """Note that a file cannot be had any more."""
-        log.warning("file_refused", attachment=attachment.id)
+        log.warning("file_rejected", attachment=attachment.id)
         await self._store.keep_attachment(attachment.id, None, "", 0, reason, self._clock())
         return replace(attachment, error=reason)
 
@@ -158,7 +158,7 @@ class MediaStore:
             try:
                 await self.expire_all()
             except (SaraError, OSError) as error:
-                log.warning("files_not_expired", error=type(error).__name__)
+                log.warning("file_expiry_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EXPIRE_EVERY):
                     await ended.wait()
@@ -170,7 +170,7 @@ class MediaStore:
             try:
                 await self.remove_unnamed(age)
             except (SaraError, OSError) as error:
-                log.warning("media_not_cleaned", error=type(error).__name__)
+                log.warning("media_cleanup_failed", error=type(error).__name__)
             else:
                 age = ORPHAN_AGE
             with contextlib.suppress(TimeoutError):
@@ -189,7 +189,7 @@ class MediaStore:
                 await in_thread(self._remove, orphans)
                 removed += len(orphans)
         if removed:
-            log.info("unnamed_files_removed", count=removed)
+            log.info("unreferenced_files_removed", count=removed)
         return removed
 
     async def drop_forgotten(self) -> bool:

@@ -148,7 +148,7 @@ class MediaDownloads:
             try:
                 wait = await self._begin_due(route)
             except (SaraError, OSError) as error:
-                log.warning("downloads_not_begun", channel=route.name, error=type(error).__name__)
+                log.warning("downloads_start_failed", channel=route.name, error=type(error).__name__)
                 wait = RECOVER
             await _event_within(arrival, wait)
 
@@ -277,7 +277,7 @@ class MediaDownloads:
             now = self._clock()
             due = now + delay_after(found.tries, error.after if isinstance(error, RetryLater) else None)
             log.info(
-                "file_not_fetched", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
+                "file_fetch_failed", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
             )
             reason = str(error) if isinstance(error, SaraError | DiskError) else type(error).__name__
             await self._store.postpone_download(wanted.id, due, reason, now)

@@ -161,7 +161,7 @@ class ReplyHandler:
         return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
     async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
-        log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
+        log.info("messages_skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
         if skip.reason in _SKIPPED:
             what, remedy = _SKIPPED[skip.reason]
             self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
@@ -208,7 +208,7 @@ class ReplyHandler:
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
                 if again is not None:
-                    log.info("thought_again", conversation=view.conversation)
+                    log.info("reply_restarted", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
             also = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
@@ -218,12 +218,12 @@ class ReplyHandler:
         except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Conflict as error:
-            log.info("answer_dropped", conversation=view.conversation, reason=str(error))
+            log.info("reply_conflict", conversation=view.conversation, reason=str(error))
             return Reschedule(self._clock())
         except (StoreUnavailable, CommitUnknown):
             raise
         except Exception as error:
-            log.exception("answer_unusable", conversation=view.conversation)
+            log.exception("reply_invalid", conversation=view.conversation)
             return await self._failed(
                 view, route, attempt, answers, ResponderCrashed(f"the answer could not be used: {type(error).__name__}")
             )
@@ -253,7 +253,7 @@ class ReplyHandler:
         """The hand-over that the model asked for."""
         if toolbox.wanted is None:
             return None
-        log.info("handed_over", conversation=view.conversation, by="assistant")
+        log.info("handoff_started", conversation=view.conversation, by="assistant")
         name = view.contact.name or view.contact.username
         return self._manners.handing.start(route, "assistant", toolbox.wanted, name, now, announced=True)
 
@@ -289,7 +289,7 @@ class ReplyHandler:
                 route.reply_lane, view.conversation, now
             )  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.GiveUpRetrying):
-            log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
+            log.error("reply_failed", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
                 "replies:dead",
                 f"messages could not be answered: {error}",

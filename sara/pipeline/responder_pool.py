@@ -67,7 +67,7 @@ class ResponderPool:
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
         if self._strays.blocked(called):
-            log.warning("responder_not_called", responder=name, conversation=turn.conversation)
+            log.warning("responder_skipped", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
             left = int((until - asyncio.get_running_loop().time()) * 1_000)
@@ -89,10 +89,10 @@ class ResponderPool:
         except (Conflict, StoreUnavailable, CommitUnknown):
             raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
         except TimeoutError as error:
-            log.warning("responder_hung", responder=name, conversation=turn.conversation)
+            log.warning("responder_timeout", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
-            log.exception("responder_broke", responder=name, conversation=turn.conversation)
+            log.exception("responder_exception", responder=name, conversation=turn.conversation)
             raise self._broke(name, told_of(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")

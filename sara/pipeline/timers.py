@@ -75,7 +75,7 @@ class TimerHandler:
             try:
                 later = await self._act(due.act, view, route, now)
             except Conflict as error:
-                log.info("timer_overtaken", conversation=job.key, act=due.act, reason=str(error))
+                log.info("timer_conflict", conversation=job.key, act=due.act, reason=str(error))
                 continue
             if later is not None:
                 # What could not be done now keeps nothing else waiting.
@@ -105,7 +105,7 @@ class TimerHandler:
         silent_since = max(view.customer_at or 0, view.ours_at or 0)
         match act:
             case "hand_back":
-                log.info("handed_back", conversation=view.conversation)
+                log.info("handoff_ended", conversation=view.conversation)
                 notice = wording(self._manners.texts, route.channel, "hand_back") if view.mode == "human" else {}
                 await self._wake(await self._store.hand_back(view.conversation, "sara", now, notice))
             case "release":
@@ -145,7 +145,7 @@ class TimerHandler:
         except (StoreUnavailable, CommitUnknown):
             raise
         except SaraError as error:
-            log.warning("not_summarised", conversation=view.conversation, error=str(error))
+            log.warning("summary_failed", conversation=view.conversation, error=str(error))
             self._problems.report(
                 f"summary:{route.name}",
                 f"{route.name}: a conversation could not be summed up: {error}",
@@ -174,7 +174,7 @@ class TimerHandler:
             except (RetryLater, GiveUp) as error:
                 failed = error
             except Exception as error:
-                log.exception("summary_broke", responder=name)
+                log.exception("summary_exception", responder=name)
                 failed = GiveUp(f"{name} broke: {type(error).__name__}")
             else:
                 if isinstance(summary, Summary) and summary.text.strip():

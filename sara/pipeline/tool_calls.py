@@ -111,7 +111,7 @@ class TurnTools:
             parsed = guarded_call(_parsed, tool.Arguments, arguments)
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
             self._report(tool, f"{told_of(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
@@ -122,7 +122,7 @@ class TurnTools:
         conversation = self._scope.conversation
         record, new = await self._store.begin_tool(conversation, self._attempt, name, canonical, occurrence, self._clock())
         if not new:
-            log.info("tool_not_repeated", tool=name, conversation=conversation, known=record.result is not None)
+            log.info("tool_repeat_suppressed", tool=name, conversation=conversation, known=record.result is not None)
             return record.result if record.result is not None else UNKNOWN
         result = await self._run(tool, parsed)
         if result is None:
@@ -151,11 +151,11 @@ class TurnTools:
             return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
         except TimeoutError:
             seconds = f"{tool.timeout / 1_000:g} s"
-            log.warning("tool_timed_out", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
+            log.warning("tool_timeout", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
             self._report(tool, f"did not end within {seconds}; whether it did anything is not known")
             return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
             self._report(tool, f"{told_of(error)}; whether it did anything is not known")
             return None
         if not inspect.iscoroutine(call):

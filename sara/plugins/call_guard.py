@@ -139,14 +139,14 @@ class CallGuard:
             return
         self._lingering.setdefault(name, set()).add(call)
         call.add_done_callback(partial(self._ended, name, needed))
-        log.warning("call_lingers", plugin=name, lingering=len(self._lingering[name]))
+        log.warning("plugin_call_stuck", plugin=name, lingering=len(self._lingering[name]))
         self._judge(name, needed)
         if sum(self.counts().values()) >= MAX_STUCK_CALLS:
             self.start_again.set()
 
     def _ended(self, name: str, needed: bool, call: asyncio.Future[Any]) -> None:
         self._lingering[name].discard(call)
-        log.info("call_ended_late", plugin=name, lingering=len(self._lingering[name]))
+        log.info("plugin_call_finished_late", plugin=name, lingering=len(self._lingering[name]))
         self._judge(name, needed)
 
     def _judge(self, name: str, needed: bool) -> None:

@@ -94,7 +94,7 @@ class Worker:
                 drift = (self._clock() - wall) - (loop.time() - steady) * 1_000
                 wall, steady = self._clock(), loop.time()
                 if drift < -CLOCK_TOLERANCE:
-                    log.warning("clock_went_back", by_ms=-int(drift))
+                    log.warning("clock_moved_back", by_ms=-int(drift))
                     await self._mend_dues(within=CLOCK_TOLERANCE)
 
     async def _mend_dues(self, within: Milliseconds = LONGEST_WAIT) -> None:
@@ -102,10 +102,10 @@ class Worker:
         try:
             mended = await self._store.reset_future_dues(now + within, now)
         except SaraError as error:
-            log.warning("dues_not_mended", error=str(error))
+            log.warning("due_times_reset_failed", error=str(error))
             return
         if mended:
-            log.warning("dues_mended", conversations=mended)
+            log.warning("due_times_reset", conversations=mended)
             await self._sweep_once(everything=True)
 
     async def _sweep_once(self, *, everything: bool) -> None:
@@ -134,7 +134,7 @@ class Worker:
     def _count(self, found: int) -> None:
         if found:
             self.found_by_sweep += found
-            log.info("sweep_found", conversations=found)
+            log.info("swept_work_found", conversations=found)
 
     async def _handle(self, job: Job) -> JobEnd:
         handler = self._handlers.get(job.kind)

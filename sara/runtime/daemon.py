@@ -163,7 +163,7 @@ class Daemon:
     async def stop(self, grace: int = DRAIN) -> None:
         """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order. That the service ends is
         for the caller to say: another daemon may follow in this process."""
-        log.info("stopping")
+        log.info("shutdown_started")
         self._public.draining = True
         self._admin.serving = False
         self._outbox.draining = True
@@ -176,7 +176,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
-        log.info("stopped")
+        log.info("daemon_stopped")
 
     async def _start(self) -> None:
         config = self._config
@@ -199,7 +199,7 @@ class Daemon:
         self._admin.serving = True
         await self.hooks.call("started")
         systemd.notify("READY=1")
-        log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
+        log.info("daemon_started", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
         self._run(self._worker.sweep(), "sweep")
         self._run(self._worker.watch_clock(), "clock-watch")
         self._run(self._reopen_responders(failed), "responders")
@@ -364,7 +364,10 @@ class Daemon:
     def _tell_recovered(self, recovered: RecoveryReport) -> None:
         if recovered.doubtful or recovered.unclean:
             log.warning(
-                "recovered", sends_in_doubt=recovered.doubtful, unclean_ends=recovered.unclean, suspects=len(recovered.suspects)
+                "unclean_stop_recovered",
+                sends_in_doubt=recovered.doubtful,
+                unclean_ends=recovered.unclean,
+                suspects=len(recovered.suspects),
             )
         for conversation in recovered.quarantined:
             self.problems.report(
@@ -469,7 +472,7 @@ class Daemon:
             if isinstance(error, PluginCallAborted | WrongType):
                 message = f"it {told_of(error)}"
             message = self._redact(message)
-            log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
+            log.error("plugin_unavailable", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self.problems.report(
                 f"{kind}:{section.name}",
                 f"the {kind} {section.name} is not running: {message}",
@@ -480,7 +483,7 @@ class Daemon:
         try:
             await bounded_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
-            log.warning("close_failed", section=name, error=type(error).__name__)
+            log.warning("plugin_close_failed", section=name, error=type(error).__name__)
 
     async def _close_plugged(self) -> None:
         await asyncio.gather(*(self._closed(name, plugin) for name, plugin in self._plugged))
@@ -554,7 +557,7 @@ class Daemon:
         """None of these breaks while the daemon serves."""
         if task.cancelled() or task.exception() is None:
             return
-        log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
+        log.critical("background_task_failed", task=task.get_name(), error=repr(task.exception()))
         self._end(1)
 
     def _end(self, code: int, grace: int = 0) -> None:
@@ -569,7 +572,7 @@ class Daemon:
 
     async def _watch_strays(self) -> None:
         await self.strays.start_again.wait()
-        log.critical("plugin_calls_do_not_end", plugins={name: count for name, count in self.strays.counts().items() if count})
+        log.critical("stuck_calls_restart", plugins={name: count for name, count in self.strays.counts().items() if count})
         self._end(EXIT_RESTART, DRAIN)
 
     async def _feed_watchdog(self, interval: float) -> None:
@@ -590,7 +593,7 @@ async def _within(call: Awaitable[None], seconds: float) -> bool:
     except StoreUnavailable:
         return True
     except (TimeoutError, SaraError) as error:
-        log.warning("watchdog_not_fed", error=type(error).__name__)
+        log.warning("watchdog_feed_failed", error=type(error).__name__)
         return False
     return True
 

@@ -123,7 +123,7 @@ class WebhookApp:
         try:
             verified = await self._call(route.channel.verify, asked)
             if verified and self._parsing.is_blocked(asked.body):
-                log.error("deadly_body", channel=route.name)
+                log.error("payload_blocked", channel=route.name)
                 aside = UnparsedPayload(route.channel.account, "the process died whenever this was read", asked.body)
                 return WebhookResult(verified=True, set_aside=(aside,))
             with self._parsing.track(asked.body) if verified else nullcontext():
@@ -131,7 +131,7 @@ class WebhookApp:
             if not isinstance(reception, WebhookResult):
                 raise wrong("its result", reception, "a Reception")
         except Exception as error:
-            log.exception("receive_failed", channel=route.name)
+            log.exception("webhook_receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
                 f"{route.name} could not read a request: its plugin {told_of(error)}",
@@ -153,7 +153,7 @@ class WebhookApp:
         try:
             await self._inbox.accept(route, reception)
         except (StoreUnavailable, CommitUnknown) as error:
-            log.error("not_stored", channel=route.name, error=str(error))
+            log.error("webhook_store_failed", channel=route.name, error=str(error))
             self._problems.report(
                 "store:write",
                 f"messages cannot be stored: {error}",

@@ -48,7 +48,7 @@ ENDED = ("skipped", "dead", "quarantined")
 VISIBLE = ("held", "failed", "cancelled", "parked")
 """How a part may end unsent: people see it and its reason."""
 
-OUT_OF_DOUBT = ("doubt_ended", "reconciled")
+OUT_OF_DOUBT = ("in_doubt_resolved", "reconciled")
 """The events after which nothing is in doubt any more."""
 
 PAGE = 1_000
@@ -453,7 +453,7 @@ def _doubts_held(case: _Case) -> Iterator[Violation]:
         for event in case.evidence.timelines[part.id]:
             if event.what == "sending" and since is not None:
                 yield Violation("I3", f"{part.id} was sent again while it was in doubt")
-            if event.what == "doubt_ended" and since is not None and event.at - since < case.evidence.doubt_timeout:
+            if event.what == "in_doubt_resolved" and since is not None and event.at - since < case.evidence.doubt_timeout:
                 yield Violation("I3", f"{part.id} was in doubt for {event.at - since} ms, not {case.evidence.doubt_timeout}")
             since = event.at if event.what == "attempt_in_doubt" else None if event.what in OUT_OF_DOUBT else since
 

@@ -113,7 +113,7 @@ class Fork:
 
     async def connect(self) -> None:
         """Wait until it serves, and have webhooks delivered to it. Raises Died."""
-        where = json.loads((await self.logged('"serving"'))[-1])
+        where = json.loads((await self.logged('"daemon_started"'))[-1])
         self.public_url, self.admin_url = where["public"], where["admin"]
         await self.alive(self.town.phone.connect(self.public_url + "/webhook/messages"))
 

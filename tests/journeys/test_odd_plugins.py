@@ -269,7 +269,7 @@ async def test_a_task_of_a_plugin_that_ends_the_process_only_ends_itself(town: T
     )
     town.config["plugins"] = ["restless"]
     await process.start()
-    await process.logged("task_tried_to_end_the_process")
+    await process.logged("task_exit_suppressed")
     assert any('"plugin": "restless"' in line for line in process.output)
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]

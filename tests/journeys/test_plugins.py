@@ -254,8 +254,8 @@ async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town
     town.config["conversation"] |= {"responder": "responder-0", "fallback": ["assistant"]}
     with capture_logs() as logged:
         daemon = await town.start()
-    told = [entry["event"] for entry in logged if entry["event"] in ("hangs", "degraded")]
-    assert told == (["hangs"] * 3 + ["degraded"] * 3) * 2, "they are waited for one after the other"
+    told = [entry["event"] for entry in logged if entry["event"] in ("hangs", "plugin_unavailable")]
+    assert told == (["hangs"] * 3 + ["plugin_unavailable"] * 3) * 2, "they are waited for one after the other"
     told = problems(daemon)
     for number in range(3):
         assert "did not open" in told[f"channel:channel-{number}"]
@@ -271,8 +271,8 @@ async def test_plugins_that_hang_at_the_end_are_left_behind(town: Town, process:
     town.config["conversation"]["responder"] = "assistant"
     await process.start()
     assert await process.end() == 0
-    told = [word for line in process.output for word in ("hangs", "close_failed") if f'"{word}"' in line]
-    assert told == ["hangs"] * 3 + ["close_failed"] * 3, "they are waited for one after the other"
+    told = [word for line in process.output for word in ("hangs", "plugin_close_failed") if f'"{word}"' in line]
+    assert told == ["hangs"] * 3 + ["plugin_close_failed"] * 3, "they are waited for one after the other"
 
 
 @pytest.mark.parametrize("name", ["unimportable", "misspelt", "misnamed", "unknown"])

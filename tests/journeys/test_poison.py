@@ -271,7 +271,7 @@ async def test_the_process_starts_again_when_too_many_calls_do_not_end_and_loses
     guests = [town.phone.add_customer(f"Guest {number}") for number in range(30)]
     await town.phone.post_messages([(guest, "stay") for guest in guests])
     assert await process.ended() == 75
-    [line] = [line for line in process.output if "plugin_calls_do_not_end" in line]
+    [line] = [line for line in process.output if "stuck_calls_restart" in line]
     assert '"critical"' in line
     assert "responder:assistant" in line
     stored = await exported(town)

@@ -226,11 +226,11 @@ async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(tow
     assert process.process is not None
     good = town.file.read_text(encoding="utf-8")
     town.file.write_text("channels: [", encoding="utf-8")
-    await reload(process, '"reload_refused"')
-    assert sum('"serving"' in line for line in process.output) == 1, "a broken file must not interrupt anything"
+    await reload(process, '"reload_rejected"')
+    assert sum('"daemon_started"' in line for line in process.output) == 1, "a broken file must not interrupt anything"
     town.file.write_text(good.replace("/webhook/messages", "/hook"), encoding="utf-8")
-    await reload(process, '"stopped"')
-    await process.logged('"serving"', times=2)
+    await reload(process, '"daemon_stopped"')
+    await process.logged('"daemon_started"', times=2)
     await town.phone.connect(await process.served() + "/hook")
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
@@ -252,7 +252,7 @@ async def test_a_new_file_that_cannot_be_served_leaves_the_former_one_serving(to
         port = taken.getsockname()[1]
         town.file.write_text(good.replace('"listen": "127.0.0.1:0"', f'"listen": "127.0.0.1:{port}"', 1), encoding="utf-8")
         await reload(process, '"reload_failed"')
-    await process.logged('"serving"', times=2)
+    await process.logged('"daemon_started"', times=2)
     await town.phone.connect(await process.served() + "/webhook/messages")
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
@@ -287,7 +287,7 @@ async def test_systemd_is_not_told_of_an_end_when_the_file_is_read_again(town: T
         await process.start({"NOTIFY_SOCKET": str(town.folder / "notify")})
         assert await told() == ["READY=1"]
         good = town.file.read_text(encoding="utf-8")
-        for text, result in ((good, '"stopped"'), ("channels: [", '"reload_refused"')):
+        for text, result in ((good, '"daemon_stopped"'), ("channels: [", '"reload_rejected"')):
             town.file.write_text(text, encoding="utf-8")
             await reload(process, result)
             reloading, since = await told()
@@ -357,7 +357,7 @@ async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: 
     await town.ai.wait_for(lambda calls: len(calls) >= 3)
     await process.end()
     log = "".join(process.output)
-    assert "serving" in log
+    assert "daemon_started" in log
     settings = town.phone.settings
     for hidden in (
         "pony",

@@ -163,30 +163,30 @@ class ModelSession:
             log.info("system_message_folded", responder=name, model=model)
         if before.tools and not after.tools and failed.kind == "tools" and not before.since:
             self._learnt.learn("no_tools")
-            log.warning("tools_refused", responder=name, model=model)
+            log.warning("tools_rejected", responder=name, model=model)
             self._troubles.lacks("tools", self._options.host, failed.detail)
         if after.other_word and not before.other_word:
             self._learnt.learn("other_word")
-            log.info("limit_renamed", responder=name, model=model)
+            log.info("token_limit_renamed", responder=name, model=model)
         for option in sorted(after.unset - before.unset):
             self._learnt.unset(option)
-            log.warning("option_refused", responder=name, model=model, option=option)
+            log.warning("option_rejected", responder=name, model=model, option=option)
             self._troubles.refuses(option, self._options.host, failed.detail)
         if before.shown != after.shown:
             self._learn_pictures(before, failed, after)
         if failed.kind in ("filter", "unknown") and before.history and not after.history:
             self._learnt.leave_out(before.conversation, [line.id for line in before.history])
-            log.warning("history_refused", responder=name, conversation=before.conversation, kind=failed.kind)
+            log.warning("history_rejected", responder=name, conversation=before.conversation, kind=failed.kind)
 
     def _learn_pictures(self, before: ModelRequest, failed: Failed, after: ModelRequest) -> None:
         name = self._context.name
         if failed.kind == "no_pictures":
             self._learnt.learn("no_pictures")
-            log.warning("pictures_refused", responder=name, model=self._options.model)
+            log.warning("images_rejected", responder=name, model=self._options.model)
             self._troubles.lacks("pictures", self._options.host, failed.detail)
         elif failed.kind in ("picture", "unknown", "filter"):
             self._learnt.leave_out(before.conversation, after.hidden)
-            log.warning("picture_refused", responder=name, conversation=before.conversation, status=failed.status)
+            log.warning("image_rejected", responder=name, conversation=before.conversation, status=failed.status)
             self._troubles.picture_refused(self._options.host, failed.detail)
 
 

@@ -217,7 +217,7 @@ class Memory:
         except FileNotFoundError:
             return {}, 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.debug("doctor_memory_unreadable", error=type(error).__name__)
+            log.debug("doctor_cache_read_failed", error=type(error).__name__)
             return {}, 0
 
     def keep(self, heard: Mapping[str, Said], now: Instant) -> None:
@@ -233,7 +233,7 @@ class Memory:
         try:
             write_private(self._path, json.dumps({"key": self._key, "rested": rested, "said": said}).encode())
         except OSError as error:
-            log.debug("doctor_memory_not_kept", error=error.strerror)
+            log.debug("doctor_cache_write_failed", error=error.strerror)
 
 
 def _digest(options: WhatsAppOptions) -> str:

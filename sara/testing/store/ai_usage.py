@@ -139,7 +139,7 @@ class SpendingExam:
         assert (work.reply_due, await spent(shop)) == (shop.clock() + QUIET, (1, 42, 420))
         view = await shop.reading(conversation)
         assert (len(view.waiting), view.attempts, view.first_at, view.rethought) == (2, 0, None, 1)
-        assert "thought_again" in await shop.told(ids[0])
+        assert "reply_restarted" in await shop.told(ids[0])
         with pytest.raises(Conflict):
             await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("too early")], None, shop.clock())
 

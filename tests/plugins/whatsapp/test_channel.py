@@ -113,7 +113,7 @@ def test_refused_signatures_are_told_once_a_minute_and_without_the_body(
     with capture_logs() as logs:
         for _ in range(100):
             channel.receive(sign(b"secret words", "wrong"))
-    assert [line["event"] for line in logs] == ["webhook_signature_wrong"]
+    assert [line["event"] for line in logs] == ["webhook_signature_rejected"]
     assert "secret words" not in str(logs)
 
 
@@ -430,7 +430,7 @@ async def test_a_sign_that_fails_tells_no_secret(simulator: WhatsAppSimulator, o
     channel = await open_channel(typing=False)
     with capture_logs() as logs, pytest.raises(SaraError):
         await channel.mark_read("wamid.unknown")
-    assert [line["event"] for line in logs] == ["sign_not_shown"]
+    assert [line["event"] for line in logs] == ["typing_indicator_failed"]
     assert simulator.settings.access_token not in str(logs)
 
 

@@ -192,7 +192,7 @@ def test_shadowing_is_logged_once(folder: Path) -> None:
         plugins.load("openai")
         plugins.plugin_class("responder", "openai")
         plugins.load("openai")
-    [line] = [line for line in logged if line["event"] == "plugin_shadows"]
+    [line] = [line for line in logged if line["event"] == "plugin_shadowed"]
     assert (line["plugin"], line["used"], line["path"]) == ("openai", "folder", str(folder / "sara_openai.py"))
     assert line["instead_of"] == ["bundled"]
 
