@@ -303,6 +303,6 @@ async def lingering(town: Town) -> int:
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
         session.get(town.daemon.admin_url + "/metrics") as answer,
     ):
-        [line] = [line for line in (await answer.text()).splitlines() if line.startswith("sara_lingering_calls{")]
+        [line] = [line for line in (await answer.text()).splitlines() if line.startswith("sara_stuck_plugin_calls{")]
     assert 'plugin="responder:assistant"' in line
     return int(float(line.rpartition(" ")[2]))

@@ -503,6 +503,6 @@ async def test_unhealthy_conversations_and_what_the_ai_cost_are_in_the_metrics(d
     desk.health.tell([UnhealthyConversation(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
     async with desk.client.get("/metrics", headers=BEARER) as response:
         read = (await response.text()).splitlines()
-    assert 'sara_unhealthy_conversations{what="failing"} 1.0' in read
-    assert 'sara_unhealthy_conversations{what="unanswered"} 0.0' in read
-    assert 'sara_ai_spent{period="day",what="money"} 450.0' in read
+    assert 'sara_unhealthy_conversations{reason="failing"} 1.0' in read
+    assert 'sara_unhealthy_conversations{reason="unanswered"} 0.0' in read
+    assert 'sara_ai_cost{period="day"} 0.00045' in read
