@@ -133,9 +133,9 @@ class WhatsAppChannel(Channel):
 
     def _tell_unknown_kind(self, kind: str) -> None:
         self._context.problems.report(
-            f"channel:{self._name}:unknown_kind",
-            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; nobody answers them",
-            "`sara conversations show` has them; update SARA",
+            f"channel:{self._name}:unknown_message_type",
+            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; they stay unanswered",
+            "see them with `sara conversations show`; update SARA",
             severity="warning",
             lasts=24 * _HOUR,
         )
@@ -218,9 +218,9 @@ class WhatsAppChannel(Channel):
         name, language = part.content.get("name", part.kind), part.content.get("language", "")
         told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
         self._context.problems.report(
-            f"template:{self._name}",
-            f"{self._name}: the template {name} ({language}) was taken and does not go out: {told}",
-            "Look at the template in WhatsApp Manager; name another one if it stays so.",
+            f"channel:{self._name}:template_paused",
+            f"{self._name}: the template {name} ({language}) was accepted and is not delivered: {told}",
+            "check the template in WhatsApp Manager, or configure another one",
             severity="warning",
             lasts=24 * _HOUR,
         )

@@ -60,7 +60,7 @@ class ErasureService:
                 await self._finish()
             except (SaraError, OSError) as error:
                 raise SaraError(
-                    f"{who} is known no more, but not all is erased yet: {error}; SARA goes on with it by herself"
+                    f"{who} was anonymised, but the erasure is not complete: {error}; it continues in the background"
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)

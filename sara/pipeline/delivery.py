@@ -18,7 +18,7 @@ from sara.domain.errors import (
     StoreUnavailable,
 )
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
 from sara.domain.time import Instant, Milliseconds
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.receipt_effects import tell_limit
@@ -130,9 +130,9 @@ class DeliveryHandler:
     async def _park(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
         self._problems.report(
-            f"parked:{route.name}",
-            f"{route.name}: the time to answer freely was over; what was to be said waits until the customer writes again",
-            "`sara queue list` names them; a template in the channel's section asks the customer to write",
+            problem_key("channel", route.name, "reply_window_closed"),
+            f"{route.name}: the reply window is closed; replies are parked until the customer writes",
+            "list them with `sara queue list`; configure a template in the channel's section to ask the customer to write",
             severity="warning",
             lasts=DAY,
         )
@@ -222,9 +222,9 @@ class DeliveryHandler:
 
     def _refused(self, route: ChannelBinding, error: Rejected | ReplyWindowClosed) -> AttemptResult:
         self._problems.report(
-            f"refused:{route.name}",
-            f"{route.name} refused a message: {error}",
-            "`sara why` shows it; the conversation goes on",
+            problem_key("channel", route.name, "message_rejected"),
+            f"{route.name} rejected a message: {error}",
+            "see `sara why`; the rest of the conversation is delivered",
             severity="warning",
             lasts=DAY,
         )
@@ -259,9 +259,9 @@ class DeliveryHandler:
         )
         if isinstance(decision, retry.GiveUpRetrying):
             self._problems.report(
-                f"unsent:{route.name}",
+                problem_key("channel", route.name, "message_unsent"),
                 f"{route.name}: a message could not be sent: {error}",
-                "`sara queue list` names it, `sara queue retry` tries again",
+                "find it with `sara queue list` and send it again with `sara queue retry`",
                 lasts=DAY,
             )
             return AttemptResult("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)

@@ -263,7 +263,7 @@ class MediaStore:
             finally:
                 fetched.path.unlink(missing_ok=True)
                 self._in_hand.discard(name)
-        self._problems.clear("files:write")
+        self._problems.clear("media:folder:write_failed")
         return replace(attachment, path=self.folder / file, sha256=fetched.sha256, size=fetched.size)
 
     def _kept(self, keeping: asyncio.Task[Attachment]) -> None:
@@ -278,9 +278,9 @@ class MediaStore:
             yield
         except OSError as error:
             self._problems.report(
-                "files:write",
-                f"a file could not be kept in {self.folder}: {error.strerror}",
-                "free some space or mend the folder; messages are answered without their files meanwhile",
+                "media:folder:write_failed",
+                f"a file could not be written to {self.folder}: {error.strerror}",
+                "free disk space or repair the folder; until then messages are answered without their files",
             )
             raise DiskError(f"the media folder takes no file: {error.strerror}") from error
 

@@ -179,12 +179,12 @@ class MediaDownloads:
     async def _has_room(self, attachment: Attachment) -> bool:
         free = await in_thread(self._free, self._files.folder)
         if free - (attachment.size or 0) >= LEAST_FREE:
-            self._problems.clear("media:room")
+            self._problems.clear("media:folder:disk_low")
             return True
         self._problems.report(
-            "media:room",
-            f"only {free // 1_048_576} MB are free for {self._files.folder}; customers' files are fetched only where an answer needs them",
-            "free some space, or shorten `media.keep`; what was left out is fetched as long as the provider keeps it",
+            "media:folder:disk_low",
+            f"only {free // 1_048_576} MB of disk space are free at {self._files.folder}; customers' files are downloaded only if a reply needs them",
+            "free disk space, or shorten `media.keep`; omitted files are downloaded later if the provider still has them",
             severity="warning",
             count=1,
         )

@@ -54,12 +54,12 @@ log = structlog.get_logger("sara.pipeline.reply")
 
 _SKIPPED: Mapping[str, tuple[str, str]] = {
     "too_old": (
-        "messages came later than max_age after they were written, and are kept without an answer",
-        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+        "messages older than max_age arrived and were left unanswered",
+        "expected after an outage; otherwise check this machine's clock",
     ),
     "over_limit": (
-        "customers write more than `limits` allow; what is above is kept without an answer",
-        "`sara conversations list` shows who writes; raise the limits if that is as it should be",
+        "customers write more than `limits` allow; the messages above the limits are left unanswered",
+        "see who writes with `sara conversations list`; raise `limits` if this traffic is legitimate",
     ),
 }
 """What an operator should know of, by the reason for which messages are not answered."""
@@ -259,9 +259,9 @@ class ReplyHandler:
 
     async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
-            "budget:ai",
-            f"{error}; messages are kept and not answered",
-            "raise the ceiling under `budget`, or wait until the period is over",
+            "ai:budget:limit_reached",
+            f"{error}; messages are stored and not answered",
+            "raise the limit under `budget`, or wait for the next period",
             lasts=DAY,
         )
         say = reply_gates.SendNotice("busy", reply_gates.Allow(), now - reply_gates.HOUR)
@@ -271,9 +271,9 @@ class ReplyHandler:
     def _tell_unpriced(self, reply: Reply) -> None:
         if reply.usage is not None and self._manners.spending.has_no_price(reply.usage):
             self._problems.report(
-                "budget:price",
-                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
-                "add it to `prices` under `budget`; the beginning of its name is enough",
+                "ai:budget:price_missing",
+                f"the model {reply.usage.model or '?'} has no price; its cost is not counted towards the budget",
+                "add it to `prices` under `budget`; a prefix of its name is enough",
                 severity="warning",
                 lasts=DAY,
             )
@@ -291,9 +291,9 @@ class ReplyHandler:
         if isinstance(decision, retry.GiveUpRetrying):
             log.error("reply_failed", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
-                "replies:dead",
+                "replies:failed",
                 f"messages could not be answered: {error}",
-                "`sara queue list` names them, `sara queue retry` asks again",
+                "list them with `sara queue list` and retry them with `sara queue retry`",
                 lasts=DAY,
                 detail=error.detail,
             )

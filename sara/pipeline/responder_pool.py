@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
+from sara.domain.problems import problem_key
 from sara.domain.replies import Reply, Turn
 from sara.domain.text import is_visible, sanitize_text
 from sara.pipeline.hedged_calls import HedgedCalls
@@ -99,11 +100,13 @@ class ResponderPool:
         said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(sanitize_text(part.text)))
         if not said:
             raise RetryLater(f"{name} answered nothing")
-        self._problems.clear(f"responder:{name}:error")
+        self._problems.clear(problem_key("responder", name, "exception"))
         return replace(reply, parts=said, usage=counted(reply.usage)), tools
 
     def _broke(self, name: str, how: str) -> ResponderCrashed:
         self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
+            problem_key("responder", name, "exception"),
+            f"the responder {name} failed: it {how}",
+            "see the log and report it to the plugin's author",
         )
         return ResponderCrashed(f"{name} broke: it {how}")

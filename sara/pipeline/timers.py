@@ -11,7 +11,7 @@ from sara.domain.conversations import TimerView
 from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, SaraError, StoreUnavailable
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
 from sara.domain.messages import HistoryMessage, OutgoingContent
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
 from sara.domain.replies import Summary
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
@@ -147,9 +147,9 @@ class TimerHandler:
         except SaraError as error:
             log.warning("summary_failed", conversation=view.conversation, error=str(error))
             self._problems.report(
-                f"summary:{route.name}",
-                f"{route.name}: a conversation could not be summed up: {error}",
-                "answers are made without it; leave out `history: {summarise: true}` if no responder there can",
+                problem_key("channel", route.name, "summary_failed"),
+                f"{route.name}: a conversation could not be summarised: {error}",
+                "replies are produced without a summary; remove `history: {summarise: true}` if no responder of this channel can summarise",
                 severity="warning",
                 lasts=DAY,
             )
@@ -158,7 +158,7 @@ class TimerHandler:
         await self._store.save_summary(
             view.conversation, sanitize_text(summary.text), lines[-1].id, summary.usage, cost, periods, self._clock()
         )
-        self._problems.clear(f"summary:{route.name}")
+        self._problems.clear(problem_key("channel", route.name, "summary_failed"))
         return None
 
     async def _sum_up(self, route: ChannelBinding, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from sara.domain.errors import SaraError
 from sara.domain.options import Options
+from sara.domain.problems import problem_key
 from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
 from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
@@ -164,11 +165,13 @@ class TurnTools:
         if not isinstance(result, str):
             self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
-        self._problems.clear(called)
+        self._problems.clear(problem_key("tool", tool.name, "failed"))
         return sanitize_text(result)[:LONGEST]
 
     def _report(self, tool: Tool, what: str) -> None:
-        self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
+        self._problems.report(
+            problem_key("tool", tool.name, "failed"), f"the tool {tool.name} {what}", "see the log; update or remove the plugin"
+        )
 
 
 def _as_text(result: object) -> str:

@@ -150,7 +150,7 @@ class CallGuard:
         self._judge(name, needed)
 
     def _judge(self, name: str, needed: bool) -> None:
-        key = f"{name}:lingering"
+        key = f"{name}:stuck_calls"
         if not self.blocked(name):
             self._problems.clear(key)
             if (waiting := self._waiting.pop(name, None)) is not None:
@@ -160,8 +160,8 @@ class CallGuard:
         lingering = len(self._lingering[name])
         self._problems.report(
             key,
-            f"{lingering} calls of the {kind} {short} were given up and do not end; it is not called until they have",
-            "restart SARA to end them; mend or replace the plugin, which does not stop when it is told to",
+            f"{lingering} calls of the {kind} {short} are stuck: they ignore their cancellation; it is not called again until they end",
+            "restart SARA to end them; update or replace the plugin, whose calls must end when they are cancelled",
             count=lingering,
         )
         if needed and name not in self._waiting:

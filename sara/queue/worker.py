@@ -9,7 +9,7 @@ import structlog
 
 from sara.domain.errors import SaraError, StoreUnavailable
 from sara.domain.jobs import Job, JobEnd, JobEvent, Reschedule
-from sara.domain.problems import ProblemReporter
+from sara.domain.problems import ProblemReporter, problem_key
 from sara.domain.time import Milliseconds
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
@@ -125,7 +125,7 @@ class Worker:
                 log.warning("sweep_failed", error=str(error))
                 return
             except SaraError as error:
-                self._problems.report("sweep", f"the sweep failed: {error}", "see the log")
+                self._problems.report("queue:sweep:failed", f"the sweep failed: {error}", "see the log")
                 return
             if len(page) < SWEEP_PAGE:
                 return
@@ -151,11 +151,13 @@ class Worker:
         if event.what == "failed":
             failing.add(job.key)
             self._problems.report(
-                f"job:{job.kind}", f"a {job.kind} job failed unexpectedly: {event.error}", "it is tried again; see the log"
+                problem_key("queue", job.kind, "job_failed"),
+                f"a {job.kind} job failed unexpectedly: {event.error}",
+                "see the log; the job is retried",
             )
         elif event.what in ("done", "again") and job.key in failing:
             failing.discard(job.key)
             if not failing:
-                self._problems.clear(f"job:{job.kind}")
+                self._problems.clear(problem_key("queue", job.kind, "job_failed"))
         if self._fires and event.what in ("done", "again", "failed"):
             self._hooks.call_soon("job_finished", event=event)

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from sara.config.loader import WEBHOOK_KEYS
 from sara.domain.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable, WrongType
+from sara.domain.problems import problem_key
 from sara.domain.storage import RecoveryReport
 from sara.domain.time import Instant, Milliseconds
 from sara.i18n.catalog import MessageCatalog
@@ -327,8 +328,8 @@ class Daemon:
                 fault = f"it {told_of(error)}"
             if fault:
                 self.problems.report(
-                    f"plugin:{name}:tool",
-                    f"the plugin {name} brings a tool that cannot be used: {fault}",
+                    problem_key("plugin", name, "tool"),
+                    f"the plugin {name} registers an unusable tool: {fault}",
                     "update or remove the plugin",
                 )
             else:
@@ -336,8 +337,8 @@ class Daemon:
         for route in routes:
             for missing in tool_checks.missing(route.policy.tools, brought):
                 self.problems.report(
-                    f"tool:{route.name}:{missing}",
-                    f"{route.name}: no plugin brings the tool {missing}",
+                    problem_key("channel", route.name, f"missing_tool:{missing}"),
+                    f"{route.name}: no plugin registers the tool {missing}",
                     "correct `tools` in the file, or name its plugin under `plugins:`",
                 )
         return brought
@@ -371,9 +372,9 @@ class Daemon:
             )
         for conversation in recovered.quarantined:
             self.problems.report(
-                f"quarantine:{conversation}",
-                f"{conversation} ended the process again and again; its messages are set aside",
-                f"`sara conversations show {conversation}` shows them; `sara queue retry reply:{conversation}` tries them again",
+                problem_key("conversation", conversation, "quarantined"),
+                f"{conversation} crashed the process repeatedly; its messages are quarantined",
+                f"see `sara conversations show {conversation}`; retry with `sara queue retry reply:{conversation}`",
             )
 
     def _load_helper(self, name: str) -> None:
@@ -381,7 +382,9 @@ class Daemon:
             self._plugins.load(name)
         except PluginError as error:
             log.error("plugin_failed", plugin=name, error=str(error))
-            self.problems.report(f"plugin:{name}", str(error), "mend or remove it under `plugins:` and restart")
+            self.problems.report(
+                problem_key("plugin", name, "not_loaded"), str(error), "correct or remove it under `plugins:` and restart"
+            )
 
     async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
         engine: T = self._make(kind, section)
@@ -412,7 +415,11 @@ class Daemon:
         self._down |= {skipped.webhook or ANY_PATH for skipped in self._loaded.skipped if skipped.kind == "channel"}
         for name, other in clashes([(route.name, self._config.channels[route.name].plugin, route.channel) for route in routes]):
             routes = [route for route in routes if route.name != name]
-            self.problems.report(f"channel:{name}", f"{other}; {name} is left out", "change or remove one of the two")
+            self.problems.report(
+                problem_key("channel", name, "conflict"),
+                f"{other}; {name} is not started",
+                "change or remove one of the two channels and restart",
+            )
         return ChannelBindings(routes)
 
     def _path_of(self, section: Section) -> str:
@@ -430,7 +437,7 @@ class Daemon:
         for section, responder in zip(sections, opened, strict=True):
             if responder is not None:
                 self._responders[section.name] = responder
-                self.problems.clear(f"responder:{section.name}")
+                self.problems.clear(problem_key("responder", section.name, "not_running"))
         return [section for section, responder in zip(sections, opened, strict=True) if responder is None]
 
     async def _open_all(self, kind: Kind, sections: Sequence[Section], contract: type[T]) -> Sequence[T | None]:
@@ -474,9 +481,9 @@ class Daemon:
             message = self._redact(message)
             log.error("plugin_unavailable", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self.problems.report(
-                f"{kind}:{section.name}",
+                problem_key(kind, section.name, "not_running"),
                 f"the {kind} {section.name} is not running: {message}",
-                f"mend or replace the plugin {section.plugin} and restart; its messages are kept",
+                f"update or replace the plugin {section.plugin} and restart; its messages stay stored",
             )
 
     async def _closed(self, name: str, plugin: PluginObject) -> None:
@@ -493,7 +500,7 @@ class Daemon:
             self.problems.report(
                 f"config:{finding.line}:{finding.column}" if finding.line else f"config:{finding.file}",
                 finding.render().splitlines()[0],
-                "correct the file; `sara check` shows the place",
+                "correct the file; `sara check` shows the line",
                 severity="warning",
             )
 
@@ -501,18 +508,19 @@ class Daemon:
         """Open work of accounts that the file no longer names stays, and is said until it is settled."""
         unsettled = await self.store.unsettled_accounts()
         orphans = {account: count for account, count in unsettled.items() if routes.of(account) is None}
+        standing = {problem_key("conversations", account, "no_channel") for account in orphans}
         for problem in self.problems:
-            if problem.key.startswith("orphans:") and problem.key.removeprefix("orphans:") not in orphans:
+            if problem.key.startswith("conversations:") and problem.key.endswith(":no_channel") and problem.key not in standing:
                 self.problems.clear(problem.key)
         work = await self.store.open_work(None, ORPHANS_LOOKED_AT) if orphans else ()
         for account, conversations in orphans.items():
             jobs = [f"{kind}:{key}" for each in work if each.account == account for kind, key, _ in jobs_of(each)]
             named = f" ({', '.join(jobs[:ORPHANS_NAMED])}{', …' if len(jobs) > ORPHANS_NAMED else ''})" if jobs else ""
             self.problems.report(
-                f"orphans:{account}",
+                problem_key("conversations", account, "no_channel"),
                 f"{conversations} conversation{' of' if conversations == 1 else 's of'} {account}"
-                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel in the file serves it",
-                f"put the channel back to finish them, or give them up with `sara queue drop JOB`; `sara queue list` names the jobs{named}",
+                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel is configured for this account",
+                f"configure the channel again to finish them, or drop them with `sara queue drop JOB`; `sara queue list` shows the jobs{named}",
                 count=conversations,
             )
 

@@ -177,7 +177,7 @@ async def test_what_receive_hands_over_is_checked_before_it_is_stored(town: Town
         assert len(await town.messages(direction="in")) == stored, mode
         assert (await daemon.store.counts())["set_aside"] == aside, mode
         told = problems(daemon)
-        key = "receive:strange" if status == 503 else "set-aside:strange" if kept else None
+        key = "channel:strange:webhook_unreadable" if status == 503 else "channel:strange:webhook_unparsed" if kept else None
         if key is not None:
             assert "odd" in told[key] or "strange" in told[key], mode
             assert "its plugin" in told[key] or "handed over a wrong value" in told[key], mode

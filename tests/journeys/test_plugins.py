@@ -258,8 +258,8 @@ async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town
     assert told == (["hangs"] * 3 + ["plugin_unavailable"] * 3) * 2, "they are waited for one after the other"
     told = problems(daemon)
     for number in range(3):
-        assert "did not open" in told[f"channel:channel-{number}"]
-        assert "did not open" in told[f"responder:responder-{number}"]
+        assert "did not open" in told[f"channel:channel-{number}:not_running"]
+        assert "did not open" in told[f"responder:responder-{number}:not_running"]
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
 
@@ -280,7 +280,7 @@ async def test_a_plugin_of_hooks_that_fails_is_a_problem_and_the_channel_answers
     lay_beside(town, *{name} - {"unknown"})
     town.config["plugins"] = [name]
     daemon = await town.start()
-    assert name in problems(daemon)[f"plugin:{name}"]
+    assert name in problems(daemon)[f"plugin:{name}:not_loaded"]
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
 
@@ -323,7 +323,7 @@ async def test_a_responder_that_faints_is_asked_no_more_often_than_one_that_rais
 
     await town.until(given_up)
     assert fainting.asked == 4
-    assert "responder:assistant:error" in problems(daemon)
+    assert "responder:assistant:exception" in problems(daemon)
 
 
 async def test_a_channel_that_faints_leaves_a_doubt_that_is_settled(town: Town) -> None:

@@ -225,7 +225,7 @@ async def blocked(town: Town) -> None:
 
     async def named() -> bool:
         assert town.daemon is not None
-        return "responder:assistant:lingering" in town.daemon.problems
+        return "responder:assistant:stuck_calls" in town.daemon.problems
 
     await town.until(named)
 
@@ -238,7 +238,7 @@ async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answ
             await town.phone.say(name, "stay")
         assert await town.answers(3) == ["echo: stay"] * 3
         await blocked(town)
-        [problem] = [each for each in daemon.problems if each.key == "responder:assistant:lingering"]
+        [problem] = [each for each in daemon.problems if each.key == "responder:assistant:stuck_calls"]
         assert "the responder assistant" in problem.message
         assert problem.remedy
         await town.phone.say("nox", "hello")
@@ -261,7 +261,7 @@ async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town)
         assert "hello" not in plugin.asked
         plugin.release.set()
         assert sorted(await town.answers(4)) == ["ok: hello", "ok: stay", "ok: stay", "ok: stay"]
-        assert "responder:assistant:lingering" not in daemon.problems
+        assert "responder:assistant:stuck_calls" not in daemon.problems
         assert not daemon.ended.is_set()
 
 

@@ -134,7 +134,7 @@ async def test_a_channel_taken_out_of_the_file_keeps_its_unsent_work_and_is_name
     section = town.config["channels"].pop("whatsapp")
     town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
     daemon = await town.start()
-    [problem] = [problem for problem in daemon.problems if problem.key.startswith("orphans:")]
+    [problem] = [problem for problem in daemon.problems if problem.key.endswith(":no_channel")]
     assert "1 conversation " in problem.message
     assert "whatsapp:109000000000555" in problem.message
     assert problem.remedy
@@ -167,7 +167,7 @@ async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_ca
 
     async def orphans() -> list[dict[str, Any]]:
         found = (await as_json(town, "queue", "stats"))["problems"]
-        return [each for each in found if each["key"].startswith("orphans:")]
+        return [each for each in found if each["key"].endswith(":no_channel")]
 
     [job] = await listed()
     assert (job["kind"], job["lane"], job["account"]) == ("reply", None, "whatsapp:109000000000555")
@@ -198,11 +198,11 @@ async def test_what_was_given_up_is_a_problem_until_the_last_of_it_is_retried(to
         return [each["key"] for each in (await as_json(town, "queue", "stats"))["problems"]]
 
     await town.until(given_up)
-    assert "replies:dead" in await problems()
+    assert "replies:failed" in await problems()
     code, out, err = await sara(town, "queue", "retry", *await given_up())
     assert (code, err) == (0, "")
     assert out.endswith(": 1 message will be tried again\n")
-    assert "replies:dead" not in await problems()
+    assert "replies:failed" not in await problems()
     apology, answer = await town.answers(2)
     assert "in other words" in apology
     assert answer == "echo: hello"

@@ -389,7 +389,7 @@ async def test_a_template_that_is_taken_and_held_back_is_told(
     simulator.faults.held_back.on(standing)
     assert (await channel.send(part(2, "template", "", **asking), "p2.1")).external_id
     [problem] = channel._context.problems
-    assert (problem.key, problem.severity) == ("template:whatsapp", "warning")
+    assert (problem.key, problem.severity) == ("channel:whatsapp:template_paused", "warning")
     assert "answer_waiting" in problem.message
     assert told in problem.message
     assert problem.remedy

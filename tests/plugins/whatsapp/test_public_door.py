@@ -125,7 +125,9 @@ class Door:
     @property
     def broke(self) -> bool:
         """Whether anything raised on the way in."""
-        return any(problem.key.startswith(("receive:", "store:")) for problem in self._house.problems)
+        return any(
+            problem.key.startswith("store:") or problem.key.endswith(":webhook_unreadable") for problem in self._house.problems
+        )
 
 
 Run = asyncio.Runner

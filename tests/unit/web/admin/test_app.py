@@ -212,7 +212,7 @@ async def test_while_starting_or_draining_it_is_not_healthy(desk: Desk) -> None:
 
 
 async def test_who_cannot_store_is_alive_but_not_ready(desk: Desk) -> None:
-    desk.house.problems.report("store:write", "the disk is full")
+    desk.house.problems.report("store:messages:write_failed", "the disk is full")
     assert (await desk.ask("GET", "/healthz", {}))[0] == 200
     assert (await desk.ask("GET", "/readyz", {}))[0] == 503
 
