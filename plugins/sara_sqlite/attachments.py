@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from sara import Attachment, InboundMessage, Instant
 from sara.engines import Conflict, Download
-from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, event, ident, number, one
+from sara_sqlite.rows import ATTACHMENT, CONVERSATION, ERASED, Connection, event, ident, number, one
 
 EXPIRED = "expired"
 
@@ -60,7 +60,7 @@ def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment
 
 def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant) -> None:
     """Note how fetching a file ended. What its sender said of it stays where nothing better is known."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", ERASED, number(ATTACHMENT, attachment))
     if row is None:
         raise Conflict("there is no such file, its message was deleted, or its sender is being erased")
     db.execute(
@@ -81,20 +81,20 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
 def downloads(db: Connection, account: str, limit: int) -> Sequence[Download]:
     """The files that are still to be fetched, the soonest due first."""
     rows = db.execute(
-        f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (FORGOTTEN, account, limit)
+        f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (ERASED, account, limit)
     ).fetchall()
     return [_download(row) for row in rows]
 
 
 def download(db: Connection, attachment: str) -> Download | None:
     """One file, fetched or not."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", ERASED, number(ATTACHMENT, attachment))
     return None if row is None else _download(row)
 
 
 def postpone(db: Connection, attachment: str, due: Instant, reason: str, now: Instant) -> None:
     """Try again later. Only the first failure is written into the history: there may be hundreds."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ? AND a.due IS NOT NULL", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ? AND a.due IS NOT NULL", ERASED, number(ATTACHMENT, attachment))
     if row is None:
         return
     db.execute("UPDATE attachments SET due = ?, tries = tries + 1 WHERE id = ?", (due, row["id"]))

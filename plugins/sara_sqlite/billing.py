@@ -36,7 +36,7 @@ def _word(said: object) -> str:
 def _add(db: Connection, account: str, at: Instant, what: str) -> None:
     month = datetime.fromtimestamp(min(max(at, 0), _LATEST) / 1_000, UTC).strftime("%Y-%m")
     db.execute(
-        "INSERT INTO billing (account, month, what, n) VALUES (?, ?, ?, 1)"
+        "INSERT INTO message_counts (account, month, what, n) VALUES (?, ?, ?, 1)"
         " ON CONFLICT (account, month, what) DO UPDATE SET n = n + 1",
         (account, month, what),
     )
@@ -44,5 +44,5 @@ def _add(db: Connection, account: str, at: Instant, what: str) -> None:
 
 def billed(db: Connection, account: str, month: str) -> dict[str, int]:
     """The sums of a month."""
-    rows = db.execute("SELECT what, n FROM billing WHERE account = ? AND month = ?", (account, month))
+    rows = db.execute("SELECT what, n FROM message_counts WHERE account = ? AND month = ?", (account, month))
     return {row["what"]: int(row["n"]) for row in rows}

@@ -149,11 +149,11 @@ def _nobody_writes(db: Connection) -> Iterator[bool]:
 
 
 def _gone(db: Connection) -> list[int]:
-    return [row["contact"] for row in db.execute("SELECT contact FROM erasing WHERE rows_gone = 1")]
+    return [row["contact"] for row in db.execute("SELECT contact FROM erasures WHERE rows_gone = 1")]
 
 
 def _done(db: Connection, gone: list[int]) -> None:
-    db.execute("DELETE FROM erasing WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
+    db.execute("DELETE FROM erasures WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
 
 
 def _begin_merging(db: Connection) -> int:

@@ -167,11 +167,11 @@ def _edit(
 def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Milliseconds], now: Instant) -> None:
     """The author may go on correcting: the quiet window begins again. An answer to the former words is not sent."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
-    if row["attempt_open"] and row["rethought"] >= MOST_DROPPED:
+    if row["attempt_open"] and row["discarded_replies"] >= MOST_DROPPED:
         return
     if row["attempt_open"]:
         db.execute(
-            "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
+            "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), discarded_replies = discarded_replies + 1,"
             " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
             (conversation,),
         )

@@ -35,7 +35,7 @@ def _heads(db: Connection, who: str, values: Sequence[str]) -> list[int]:
         "SELECT DISTINCT coalesce(linked, id) AS head FROM contacts WHERE id IN ("
         " SELECT ? UNION SELECT contact FROM conversations WHERE id = ?"
         " UNION SELECT contact FROM aliases WHERE value IN (SELECT value FROM json_each(?)))"
-        " AND id NOT IN (SELECT contact FROM erasing)",
+        " AND id NOT IN (SELECT contact FROM erasures)",
         (number(CONTACT, who), number(CONVERSATION, who), json.dumps(list(values))),
     ).fetchall()
     return [row["head"] for row in rows]

@@ -36,7 +36,7 @@ def take(db: Connection, echo: OperatorEcho, over: Handoff | None, touched: dict
     if not echo.says:
         return
     _answer(db, key, echo.at, now)
-    back = conversation["handed_back_at"]
+    back = conversation["resumed_at"]
     if over is not None and (back is None or echo.at + _TICK > back):
         touched |= dict.fromkeys(modes.apply(db, key, over, now))
     _note_who_waits(db, key)

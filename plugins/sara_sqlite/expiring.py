@@ -14,14 +14,14 @@ from sara_sqlite.rows import Connection, one, the
 OPEN = "('waiting', 'queued', 'sending', 'in_doubt', 'parked', 'held')"
 """What still waits for its answer, its way out or a person's decision is kept, however old it is."""
 
-_AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "set_aside": "at < ?"}
+_AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "unparsed_payloads": "at < ?"}
 """What belongs to nobody's conversation."""
 
 
 def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> int:
     """One step; how many messages it deleted."""
-    db.execute("DELETE FROM forgotten WHERE until < ?", (now,))
-    db.execute("DELETE FROM changes WHERE at < ?", (now - RECOGNISED,))
+    db.execute("DELETE FROM tombstones WHERE until < ?", (now,))
+    db.execute("DELETE FROM applied_changes WHERE at < ?", (now - RECOGNISED,))
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
     db.execute("DELETE FROM account_events WHERE at < ?", (now - RECOGNISED,))
     if before is None:

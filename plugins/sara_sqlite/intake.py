@@ -117,10 +117,10 @@ def _digest_of_change(change: object) -> str:
 
 def _is_news(db: Connection, digest: str, now: Instant) -> bool:
     """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
-    told = "SELECT 1 FROM changes WHERE digest = ? UNION ALL SELECT 1 FROM forgotten WHERE digest = keyed('change', ?)"
+    told = "SELECT 1 FROM applied_changes WHERE digest = ? UNION ALL SELECT 1 FROM tombstones WHERE digest = keyed('change', ?)"
     if one(db, told, digest, digest) is not None:
         return False
-    db.execute("INSERT INTO changes (digest, at) VALUES (?, ?)", (digest, now))
+    db.execute("INSERT INTO applied_changes (digest, at) VALUES (?, ?)", (digest, now))
     return True
 
 
@@ -337,6 +337,6 @@ def _change(db: Connection, change: object, echoed: Mapping[str, Handoff], touch
 def _set_aside(db: Connection, item: UnparsedPayload, now: Instant) -> None:
     digest = hashlib.sha256(item.body).hexdigest()
     db.execute(
-        "INSERT INTO set_aside (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO unparsed_payloads (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (item.account, item.reason, item.body, digest, now),
     )

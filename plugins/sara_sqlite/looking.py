@@ -174,7 +174,7 @@ def find(db: Connection, message: str) -> StoredMessage | None:
     row = one(db, STORED + " WHERE m.id = ?", number(MESSAGE, message))
     row = row or one(db, STORED + " WHERE m.external_id = ? ORDER BY m.id LIMIT 1", message)
     row = row or one(
-        db, STORED + " JOIN attempts a ON a.part = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
+        db, STORED + " JOIN attempts a ON a.message = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
     )
     return None if row is None else stored(row)
 
@@ -200,7 +200,7 @@ def attempts(db: Connection, part: str) -> Sequence[Attempt]:
     """A part's attempts, oldest first."""
     return [
         attempt(row)
-        for row in db.execute("SELECT * FROM attempts WHERE part = ? ORDER BY started_at, id", (number(MESSAGE, part),))
+        for row in db.execute("SELECT * FROM attempts WHERE message = ? ORDER BY started_at, id", (number(MESSAGE, part),))
     ]
 
 
@@ -210,7 +210,7 @@ def counts(db: Connection) -> dict[str, int]:
         f"{row['direction']}.{row['state']}": int(row["n"])
         for row in db.execute("SELECT direction, state, count(*) AS n FROM messages GROUP BY direction, state")
     }
-    found["set_aside"] = int(the(db, "SELECT count(*) AS n FROM set_aside")["n"])
+    found["unparsed_payloads"] = int(the(db, "SELECT count(*) AS n FROM unparsed_payloads")["n"])
     found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
     found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
     return found
@@ -220,7 +220,8 @@ def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> 
     """A page of what was not understood."""
     start = number("", after or "")
     rows = db.execute(
-        "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
+        "SELECT id, account, reason, body, at FROM unparsed_payloads WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
+        (start, since, limit),
     )
     return [UnparsedPayload(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
@@ -271,7 +272,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
             "SELECT id, created_at FROM messages WHERE conversation = ? AND state IN ('dead', 'quarantined') ORDER BY id", (key,)
         ).fetchall()
         db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
+            "UPDATE messages SET state = 'waiting', reason = NULL, retried_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
             (now, key),
         )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
@@ -290,7 +291,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         ).fetchall()
         for row in rows:
             db.execute(
-                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, reopened = 0 WHERE id = ?",
+                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, requeued = 0 WHERE id = ?",
                 (row["id"],),
             )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))

@@ -131,7 +131,7 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
         (int(bool(notice)), key),
     )
     if by != "sara":
-        db.execute("UPDATE conversations SET handed_back_at = ? WHERE id = ?", (now, key))
+        db.execute("UPDATE conversations SET resumed_at = ? WHERE id = ?", (now, key))
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
     if row["mode"] == "paused":
         for part in db.execute(
@@ -203,7 +203,7 @@ def quotes_call(db: Connection, account: str, external_id: str | None) -> bool:
     if external_id is None:
         return False
     query = "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND about IS NOT NULL"
-    resent = "SELECT 1 FROM attempts a JOIN messages m ON m.id = a.part WHERE a.external_id = ? AND m.account = ? AND m.about IS NOT NULL"
+    resent = "SELECT 1 FROM attempts a JOIN messages m ON m.id = a.message WHERE a.external_id = ? AND m.account = ? AND m.about IS NOT NULL"
     return one(db, query, account, external_id) is not None or one(db, resent, external_id, account) is not None
 
 

@@ -57,7 +57,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         history = db.execute(
             LINES + f" WHERE m.conversation = ? AND m.id >= ? AND {IN_HISTORY} AND m.at >= ?"
             " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
-            (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
+            (row["person"], key, row["session_start"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()
     files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
@@ -76,8 +76,8 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         mode_until=row["mode_until"],
         recent=_recent(db, key, limits.counted),
         on_channel=spending.tallied(db, row["account"], waiting[-1]["created_at"]) if waiting and limits.counted else {},
-        said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM said WHERE conversation = ?", (key,))},
-        rethought=row["rethought"],
+        said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM notices_sent WHERE conversation = ?", (key,))},
+        rethought=row["discarded_replies"],
         summary=row["summary"],
         deferred=None if row["deferred_at"] is None else (row["deferred_at"], row["deferred_until"]),
     )
@@ -96,7 +96,7 @@ def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]
 def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt", "backing_off"]:
     first = one(
         db,
-        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.part = m.id) AS tried FROM messages m"
+        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.message = m.id) AS tried FROM messages m"
         " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
         conversation,
     )
@@ -179,12 +179,12 @@ def rethink(
     if row["attempt"] != attempt or not row["attempt_open"]:
         raise Conflict("the turn has moved on since the responder was asked")
     waiting = the(db, "SELECT count(*) AS n FROM messages WHERE conversation = ? AND state = 'waiting'", key)
-    if waiting["n"] <= len(answers) or row["rethought"] >= most:
+    if waiting["n"] <= len(answers) or row["discarded_replies"] >= most:
         return None
     spending.settle(db, key, usage, money)
     survived(db, key)
     db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
+        "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), discarded_replies = discarded_replies + 1,"
         " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END, reply_due = coalesce(reply_due, ?) WHERE id = ?",
         (now, key),
     )

@@ -156,12 +156,12 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
         )
         db.execute(f"UPDATE messages SET state = ?, reason = 'restored', error = ? WHERE {where}", (state, why))  # noqa: S608
     # What the provider fails only now may have been failed, and sent again, before.
-    db.execute("UPDATE messages SET reopened = ? WHERE direction = 'out' AND state IN ('accepted', 'sent')", (reopening.AT_MOST,))
+    db.execute("UPDATE messages SET requeued = ? WHERE direction = 'out' AND state IN ('accepted', 'sent')", (reopening.AT_MOST,))
     # A receipt that still comes for one of these attempts settles it and moves its part forward.
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(
         "UPDATE conversations SET reply_due = NULL, deliver_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0,"
-        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, rethought = 0, reserved = NULL, followed_up = 1"
+        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, discarded_replies = 0, reserved = NULL, followed_up = 1"
     )
     # Those whose time is over were handed back since, and told so.
     over = "mode <> 'bot' AND mode_until <= ?"
@@ -171,7 +171,7 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
         (now, now),
     )
     db.execute(f"UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE {over}", (now,))  # noqa: S608
-    db.execute("UPDATE boots SET ended_at = ? WHERE ended_at IS NULL", (now,))
+    db.execute("UPDATE processes SET ended_at = ? WHERE ended_at IS NULL", (now,))
     db.execute("DELETE FROM jobs")
     event(db, now, "restored", f"from a backup of {when}", actor="operator")
     return found

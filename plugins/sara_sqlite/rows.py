@@ -16,7 +16,7 @@ Connection = sqlite3.Connection
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
-FORGOTTEN = "forgotten"
+ERASED = "erased"
 """The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
 
 
@@ -192,7 +192,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> HistoryM
         row["kind"],
         json.loads(row["content"]),
         row["external_id"],
-        row["revived_at"],
+        row["retried_at"],
         attachments if row["withdrawn_at"] is None else (),
         quoted,
         _role(direction, purpose) if direction is not None else None,

@@ -70,15 +70,15 @@ def _taken(db: Connection, conversation: int) -> dict[str, Any] | None:
 
 def _add(db: Connection, period: str, calls: int = 0, tokens: int = 0, money: int = 0) -> None:
     db.execute(
-        "INSERT INTO spending (period, calls, tokens, money) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE"
-        " SET calls = calls + excluded.calls, tokens = max(0, tokens + excluded.tokens), money = max(0, money + excluded.money)",
+        "INSERT INTO ai_usage (period, calls, tokens, cost_micros) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE"
+        " SET calls = calls + excluded.calls, tokens = max(0, tokens + excluded.tokens), cost_micros = max(0, cost_micros + excluded.cost_micros)",
         (period, calls, tokens, money),
     )
 
 
 def spent(db: Connection, period: str) -> dict[str, int]:
     """What the AI has cost in a period."""
-    row = db.execute("SELECT calls, tokens, money FROM spending WHERE period = ?", (period,)).fetchone()
+    row = db.execute("SELECT calls, tokens, cost_micros AS money FROM ai_usage WHERE period = ?", (period,)).fetchone()
     return dict(row) if row is not None else {"calls": 0, "tokens": 0, "money": 0}
 
 
@@ -88,18 +88,18 @@ def tally(db: Connection, account: str, messages: int, now: Instant) -> None:
         return
     for period in _periods(now).values():
         db.execute(
-            "INSERT INTO tallies (account, period, n, at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO rate_counts (account, period, n, at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (account, period) DO UPDATE SET n = n + excluded.n",
             (account, period, messages, now),
         )
-    db.execute("DELETE FROM tallies WHERE at < ?", (now - 2 * DAY,))
+    db.execute("DELETE FROM rate_counts WHERE at < ?", (now - 2 * DAY,))
 
 
 def tallied(db: Connection, account: str, now: Instant) -> dict[str, int]:
     """How many messages came to an account in this minute and on this day."""
     found = {}
     for name, period in _periods(now).items():
-        row = db.execute("SELECT n FROM tallies WHERE account = ? AND period = ?", (account, period)).fetchone()
+        row = db.execute("SELECT n FROM rate_counts WHERE account = ? AND period = ?", (account, period)).fetchone()
         found[name] = 0 if row is None else int(row["n"])
     return found
 

@@ -364,7 +364,8 @@ class Store(PluginObject):
 
     @abstractmethod
     async def counts(self) -> Mapping[str, int]:
-        """Figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`,
+        """Figures for statistics and problems: `in.<state>`, `out.<state>`, `unparsed_payloads`, `duplicate_sends`,
+        `unverified_resolutions`,
         and `skipped:<reason>` for messages that a gate left unanswered."""
 
     async def unparsed_payloads(self, after: str | None, limit: int, since: Instant = 0) -> Sequence[UnparsedPayload]:

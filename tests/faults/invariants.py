@@ -388,7 +388,7 @@ def _stored(case: _Case) -> Iterator[Violation]:
             yield Violation("I1", f"{each.text!r} is stored {stored[each.external_id]} times")
         if each.external_id in case.said and case.said[each.external_id].text != each.text:
             yield Violation("I1", f"{case.said[each.external_id].text!r} is stored as {each.text!r}")
-    if aside := case.evidence.counts.get("set_aside", 0):
+    if aside := case.evidence.counts.get("unparsed_payloads", 0):
         yield Violation("I1", f"{aside} bodies were set aside, and all of them could be read")
 
 

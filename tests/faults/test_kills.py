@@ -281,7 +281,7 @@ FALSIFIED: list[tuple[str, str, Callable[[Evidence], Evidence]]] = [
     ("a message is not stored", "I1", lambda e: replace(e, messages=e.messages[1:])),
     ("a receipt had no effect", "I1", lambda e: with_message(e, "m4", state="accepted")),
     ("a message is stored twice", "I1", lambda e: replace(e, messages=[e.messages[0], *e.messages])),
-    ("a sound body is set aside", "I1", lambda e: replace(e, counts={**e.counts, "set_aside": 1})),
+    ("a sound body is set aside", "I1", lambda e: replace(e, counts={**e.counts, "unparsed_payloads": 1})),
     ("two replies", "I2", lambda e: with_message(e, "m6", text=f"echo: ana says 1 {CANARY} | ana says 3 {CANARY}")),
     ("a reply to nothing", "I2", lambda e: with_message(e, "m5", text="echo: hm")),
     ("sent to somebody else", "I2", lambda e: replace(e, accepted=[replace(e.accepted[0], customer="kofi"), *e.accepted[1:]])),

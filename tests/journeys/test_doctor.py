@@ -58,7 +58,7 @@ async def test_looking_leaves_no_trace_among_the_messages(shop: Town) -> None:
     _, out, _ = await sara(shop, "queue", "stats", "--json")
     figures = json.loads(out)
     assert figures["problems"] == []
-    assert figures["messages"].get("set_aside", 0) == 0
+    assert figures["messages"].get("unparsed_payloads", 0) == 0
     _, out, _ = await sara(shop, "export")
     assert out == ""
 

@@ -175,7 +175,7 @@ async def test_what_receive_hands_over_is_checked_before_it_is_stored(town: Town
         assert await post(daemon.public_url + "/odd", mode) == status, mode
         stored, aside = stored + texts, aside + kept
         assert len(await town.messages(direction="in")) == stored, mode
-        assert (await daemon.store.counts())["set_aside"] == aside, mode
+        assert (await daemon.store.counts())["unparsed_payloads"] == aside, mode
         told = problems(daemon)
         key = "channel:strange:webhook_unreadable" if status == 503 else "channel:strange:webhook_unparsed" if kept else None
         if key is not None:

@@ -707,7 +707,7 @@ async def test_the_manuals_channel_keeps_signed_bodies_that_nobody_understands(s
     for body in bodies:
         assert await post_raw(shop, body) == 200
     assert shop.daemon is not None
-    assert (await shop.daemon.store.counts())["set_aside"] == len(bodies)
+    assert (await shop.daemon.store.counts())["unparsed_payloads"] == len(bodies)
     assert await shop.messages() == []
     assert await fill_in(shop, "2", "hello") == 200
     assert await website.answers(1) == ["echo: hello"]

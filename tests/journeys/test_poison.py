@@ -152,9 +152,9 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
     assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
     assert await process.end() == 0
     async with open_store(town.file, read_only=True) as house:
-        assert (await house.store.counts())["set_aside"] == 1
+        assert (await house.store.counts())["unparsed_payloads"] == 1
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
-        assert [bytes(row[0]) for row in db.execute("SELECT body FROM set_aside")] == [deadly]
+        assert [bytes(row[0]) for row in db.execute("SELECT body FROM unparsed_payloads")] == [deadly]
 
 
 async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_comes_signed(town: Town, process: Process) -> None:
@@ -179,7 +179,7 @@ async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_com
     assert await process.end() == 0
     assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
     async with open_store(town.file, read_only=True) as house:
-        assert (await house.store.counts())["set_aside"] == 0
+        assert (await house.store.counts())["unparsed_payloads"] == 0
 
 
 async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(

@@ -84,7 +84,7 @@ async def test_a_status_that_a_person_must_mend_holds_the_channel_and_keeps_what
     assert {each.text for each in read} == {"echo: hello", "echo: hi"}
     await solved(town, "lane:deliver:whatsapp:blocked")
     assert town.daemon is not None
-    assert [each.what for each in await town.daemon.store.timeline(kept.id)].count("reopened") >= 1
+    assert [each.what for each in await town.daemon.store.timeline(kept.id)].count("requeued") >= 1
 
 
 async def test_each_failed_probe_waits_longer_and_ends_nothing(town: Town) -> None:

@@ -295,7 +295,7 @@ async def test_bad_signature_is_refused_and_nothing_is_stored(town: Town) -> Non
     assert await post(town, b"{not json", wrong) == 401
     assert await town.messages() == []
     assert town.daemon is not None
-    assert (await town.daemon.store.counts())["set_aside"] == 0
+    assert (await town.daemon.store.counts())["unparsed_payloads"] == 0
 
 
 async def test_batch_with_several_people_answers_each_of_them(town: Town) -> None:
@@ -323,7 +323,7 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     assert await post(town, b"\xff{not json") == 200
     assert await post(town, b"\xff{not json") == 200
     assert town.daemon is not None
-    assert (await town.daemon.store.counts())["set_aside"] == 1
+    assert (await town.daemon.store.counts())["unparsed_payloads"] == 1
     assert "channel:whatsapp:webhook_unparsed" in problems(town)
     await town.stop()
     daemon = await town.start()  # what happened is still there to be seen

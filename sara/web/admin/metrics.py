@@ -69,11 +69,15 @@ class _Collector:
         yield skipped
         for counter, name, about in (
             ("duplicate_sends", "sara_duplicate_sends", "Outbound messages that a provider accepted more than once."),
-            ("blind", "sara_unverified_resolutions", "Sends in doubt resolved without proof that receipts arrive."),
+            (
+                "unverified_resolutions",
+                "sara_unverified_resolutions",
+                "Sends in doubt resolved without proof that receipts arrive.",
+            ),
         ):
             yield CounterMetricFamily(name, about, value=self._counts.get(counter, 0))
         yield GaugeMetricFamily(
-            "sara_unparsed_payloads", "Signed webhooks that were stored unparsed.", value=self._counts.get("set_aside", 0)
+            "sara_unparsed_payloads", "Signed webhooks that were stored unparsed.", value=self._counts.get("unparsed_payloads", 0)
         )
 
     def _health(self) -> Iterable[Metric]:

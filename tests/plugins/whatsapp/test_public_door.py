@@ -119,7 +119,7 @@ class Door:
     async def set_aside(self) -> list[bytes]:
         """What was kept without being understood."""
         return await self.store.database.read(
-            lambda db: [row["body"] for row in db.execute("SELECT body FROM set_aside ORDER BY id")]
+            lambda db: [row["body"] for row in db.execute("SELECT body FROM unparsed_payloads ORDER BY id")]
         )
 
     @property

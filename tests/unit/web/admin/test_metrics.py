@@ -38,7 +38,7 @@ async def test_job_events_are_counted_by_what_happened() -> None:
 
 
 async def test_messages_are_counted_by_direction_and_state() -> None:
-    read = samples({"in.waiting": 1, "in.answered": 20, "out.in_doubt": 3, "set_aside": 9})
+    read = samples({"in.waiting": 1, "in.answered": 20, "out.in_doubt": 3, "unparsed_payloads": 9})
     messages = {labels: value for (name, labels), value in read.items() if name == "sara_messages"}
     assert messages == {("in", "waiting"): 1, ("in", "answered"): 20, ("out", "in_doubt"): 3}
 
@@ -55,7 +55,7 @@ async def test_what_must_stay_at_nothing_is_there_from_the_start() -> None:
 
 
 async def test_what_went_wrong_is_counted() -> None:
-    read = samples({"duplicate_sends": 1, "blind": 2, "set_aside": 3}, problems=4)
+    read = samples({"duplicate_sends": 1, "unverified_resolutions": 2, "unparsed_payloads": 3}, problems=4)
     names = ("sara_duplicate_sends_total", "sara_unverified_resolutions_total", "sara_unparsed_payloads", "sara_problems")
     assert [read[name, ()] for name in names] == [1, 2, 3, 4]
 
