@@ -48,7 +48,7 @@ def add(db: Connection, message: int, inbound: InboundMessage, now: Instant) -> 
 
 
 def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment, ...]]:
-    """The files of these messages, in one query."""
+    """Return the files of these messages, in one query."""
     found: dict[int, tuple[Attachment, ...]] = {}
     for row in db.execute(
         "SELECT * FROM attachments WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, position",
@@ -79,7 +79,7 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
 
 
 def downloads(db: Connection, account: str, limit: int) -> Sequence[Download]:
-    """The files that are still to be fetched, the soonest due first."""
+    """Return the files that are still to be fetched, the soonest due first."""
     rows = db.execute(
         f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (ERASED, account, limit)
     ).fetchall()
@@ -103,7 +103,7 @@ def postpone(db: Connection, attachment: str, due: Instant, reason: str, now: In
 
 
 def named(db: Connection, names: Sequence[str]) -> Collection[str]:
-    """Which of these names belong to a row."""
+    """Return which of these names belong to a row."""
     rows = db.execute(
         "SELECT DISTINCT file FROM attachments WHERE file IN (SELECT value FROM json_each(?))", (json.dumps(names),)
     )
@@ -111,13 +111,13 @@ def named(db: Connection, names: Sequence[str]) -> Collection[str]:
 
 
 def file_of(db: Connection, sha256: str) -> str | None:
-    """A kept file with these contents."""
+    """Return a stored file with these contents."""
     row = one(db, "SELECT file FROM attachments WHERE sha256 = ? AND file IS NOT NULL LIMIT 1", sha256.lower())
     return None if row is None else str(row["file"])
 
 
 def old(db: Connection, before: Instant, limit: int) -> Sequence[str]:
-    """The names of files that no message uses which is younger."""
+    """Return the names of files that no younger message uses."""
     rows = db.execute(
         "SELECT DISTINCT file FROM (SELECT file FROM attachments a WHERE file IS NOT NULL AND at < ?"
         " AND NOT EXISTS (SELECT 1 FROM attachments y WHERE y.file = a.file AND y.at >= ?) ORDER BY at, id LIMIT ?)",
@@ -127,7 +127,7 @@ def old(db: Connection, before: Instant, limit: int) -> Sequence[str]:
 
 
 def forget(db: Connection, names: Sequence[str], now: Instant) -> None:
-    """These files are gone."""
+    """Record that these files were deleted."""
     db.executemany(
         "UPDATE attachments SET file = NULL, error = ?, kept_at = ? WHERE file = ?", ((EXPIRED, now, name) for name in names)
     )
@@ -140,7 +140,7 @@ def _download(row: sqlite3.Row) -> Download:
 
 
 def attachment(row: sqlite3.Row) -> Attachment:
-    """A row of `attachments` as the model has it."""
+    """Return a row of `attachments` as a domain value."""
     return Attachment(
         kind=row["kind"],
         mime=row["mime"],

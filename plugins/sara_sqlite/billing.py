@@ -29,7 +29,7 @@ def note(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, receipt: Deliv
 
 
 def _word(said: object) -> str:
-    """A provider's word, short and in characters that any database takes."""
+    """Return a provider's word, shortened and in characters that any database accepts."""
     return str(said or "unknown")[:64].encode("ascii", "backslashreplace").decode("ascii")
 
 
@@ -43,6 +43,6 @@ def _add(db: Connection, account: str, at: Instant, what: str) -> None:
 
 
 def billed(db: Connection, account: str, month: str) -> dict[str, int]:
-    """The sums of a month."""
+    """Return the sums of a month."""
     rows = db.execute("SELECT what, n FROM message_counts WHERE account = ? AND month = ?", (account, month))
     return {row["what"]: int(row["n"]) for row in rows}

@@ -40,8 +40,8 @@ def note(database: Path, backup: Path, now: Instant) -> None:
 
 
 def copies(database: Path, folder: Path, since: Instant) -> Mapping[str, Instant]:
-    """The files that are still there and may hold what came since `since`: those noted, those left beside the database, and all in
-    `folder`; with the time until which each knows what happened."""
+    """Return the files that are still there and may hold what came since `since`: those noted, those left beside the database,
+    and all in `folder`; with the time until which each knows what happened."""
     found: dict[str, Instant] = {}
     for pattern in LEFT_BY:
         found |= dict(map(_aged, database.parent.glob(database.name + pattern)))

@@ -159,8 +159,8 @@ class Database:
         return await self._writer.call(run, alone=True)
 
     def handle(self) -> int:
-        """The bare file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays open until
-        those are not needed any more."""
+        """Return the open file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays
+        open until those are not needed any more."""
         if self._handle is None:
             self._handle = open_private(self.path, os.O_RDWR)
         return self._handle
@@ -311,8 +311,8 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks of the
-    process from it."""
+    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks
+    of the process from it."""
     handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.chmod(f"/proc/self/fd/{handle}", 0o600)

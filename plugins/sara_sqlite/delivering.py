@@ -31,7 +31,7 @@ from sara_sqlite.rows import (
 
 
 def view(db: Connection, conversation: str) -> DeliveryView | None:
-    """The first unsettled part and what is known of it."""
+    """Return the first unsettled message and what is known of it."""
     key = number(CONVERSATION, conversation)
     row = one(
         db,
@@ -74,7 +74,7 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
 
 
 def attempt(row: sqlite3.Row) -> Attempt:
-    """A row of `attempts` as the model has it."""
+    """Return a row of `attempts` as a domain value."""
     return Attempt(
         row["id"],
         ident(MESSAGE, row["message"]),
@@ -109,7 +109,7 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
 
 
 def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
-    """Record how an attempt ended; what a receipt proved before stays."""
+    """Record how an attempt ended, without overriding what a receipt proved before."""
     known = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
     part = the(db, "SELECT * FROM messages WHERE id = ?", known["message"])
     survived(db, part["conversation"])
@@ -143,8 +143,8 @@ def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant
 
 
 def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None) -> None:
-    """Of attempts that did not leave, count for nothing and failed alike, only the first and the latest are kept: while a token is
-    refused one is made every few seconds, for as long as it takes."""
+    """Delete the middle one of uncharged attempts that failed alike, so that the first and the latest are kept: while a token is
+    refused, one attempt is made every few seconds."""
     former = db.execute(
         "SELECT * FROM attempts WHERE message = ? AND id <> ? ORDER BY started_at DESC, id DESC LIMIT 2", (part, latest)
     ).fetchall()
@@ -160,7 +160,7 @@ def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None)
 
 
 def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
-    """A receipt came first; only the provider's id may still be new."""
+    """Record the outcome of an attempt that a receipt has settled already; only the provider's id may still be new."""
     if outcome.external_id and known["external_id"] is None:
         db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (outcome.external_id, known["id"]))
     if part["external_id"] is None and (free := free_external_id(db, part, outcome.external_id)):

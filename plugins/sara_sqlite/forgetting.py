@@ -21,7 +21,7 @@ UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
 
 
 def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instant]:
-    """Let nobody know a person any more; what there was of them, and since when."""
+    """Anonymise a person; return what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
         raise Conflict(f"there is nobody known as {who}")
@@ -62,7 +62,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
 
 
 def _keep_known(db: Connection, threads: list[int], now: Instant) -> None:
-    """What the provider may deliver again stays recognised for a while."""
+    """Record tombstones, so that what the provider may deliver again stays recognised for a while."""
     lately = db.execute(
         "SELECT id FROM messages WHERE created_at >= ? AND conversation IN (SELECT value FROM json_each(?))",
         (now - RECOGNISED, json.dumps(threads)),
@@ -76,7 +76,7 @@ def _keep_known(db: Connection, threads: list[int], now: Instant) -> None:
 
 
 def _drop_mentions(db: Connection, circle: list[int]) -> None:
-    """What names them outside of their conversations: bodies that were not understood, and events about nobody's conversation."""
+    """Delete what names them outside of their conversations: unparsed payloads, and events of no conversation."""
     values = db.execute("SELECT value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(circle),))
     for value in [row["value"].encode() for row in values]:
         # A whole id, not the beginning of somebody else's.
@@ -115,7 +115,7 @@ def _stop(db: Connection, threads: list[int], now: Instant) -> None:
 
 
 def _tell_nobody(db: Connection, thread: int, now: Instant) -> None:
-    """Whoever of the business was to be told about them is not told any more; what they were told goes with the conversation."""
+    """Cancel unsent notifications of operators about an erased conversation; sent ones are erased with it."""
     told = db.execute(
         f"SELECT id, conversation FROM messages WHERE about = ? AND state IN {UNSAID}",  # noqa: S608
         (thread,),
@@ -134,7 +134,7 @@ _THEIRS_ALONE = """
 
 
 def files(db: Connection, limit: int) -> Sequence[str]:
-    """The names of files that have to go first."""
+    """Return the names of files that have to be deleted first."""
     rows = db.execute(
         "SELECT DISTINCT a.file FROM erasures e CROSS JOIN conversations c ON c.contact = e.contact"  # noqa: S608
         " CROSS JOIN messages m ON m.conversation = c.id CROSS JOIN attachments a ON a.message = m.id"

@@ -80,7 +80,7 @@ def _attempt_of(db: Connection, receipt: DeliveryReceipt) -> sqlite3.Row | None:
 
 
 def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, external_id: str | None, now: Instant) -> None:
-    """A receipt proves what the request's own answer could not."""
+    """Record that the attempt was accepted, which the request's own answer could not prove."""
     db.execute(
         "UPDATE attempts SET state = 'accepted', settled_at = ?, external_id = coalesce(?, external_id) WHERE id = ?",
         (now, external_id, attempt["id"]),
@@ -128,7 +128,7 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryRec
 def _fail_unless_another_may_succeed(
     db: Connection, part: sqlite3.Row, attempt_id: str, receipt: DeliveryReceipt, now: Instant
 ) -> None:
-    """A failure ends its attempt; it concerns the part only if no other attempt has arrived or is on its way. One in doubt keeps no
+    """End the attempt that failed; the message fails only if no other attempt has arrived or is on its way. One in doubt keeps no
     part alive: should its receipt come after all, it lifts the part out of its failure."""
     failure = receipt.failure or DeliveryFailure("", "the provider gave no reason")
     other = one(

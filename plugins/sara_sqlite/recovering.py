@@ -17,7 +17,7 @@ SUSPECT, GUILTY = 2, 3
 
 
 def recover(db: Connection, owner: str, now: Instant) -> RecoveryReport:
-    """The lock on the file makes every other owner dead."""
+    """Close the runs of every other owner, which the lock on the file proves dead."""
     unclean = db.execute(
         "UPDATE processes SET ended_at = ?, unclean = 1 WHERE owner <> ? AND ended_at IS NULL", (now, owner)
     ).rowcount
@@ -33,12 +33,12 @@ def recover(db: Connection, owner: str, now: Instant) -> RecoveryReport:
 
 
 def farewell(db: Connection, owner: str, now: Instant) -> None:
-    """This life ended as it should."""
+    """Record a clean end of this run."""
     db.execute("UPDATE processes SET ended_at = ? WHERE owner = ?", (now, owner))
 
 
 def _busy(db: Connection, owner: str) -> list[tuple[JobKind, int]]:
-    """What plugin code was working on when the life before ended."""
+    """Return the conversations that plugin code was working on when the previous run ended."""
     replying = db.execute("SELECT id FROM conversations WHERE attempt_open = 1").fetchall()
     sending = db.execute(
         "SELECT DISTINCT m.conversation AS id FROM attempts a JOIN messages m ON m.id = a.message"

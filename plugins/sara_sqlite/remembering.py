@@ -33,14 +33,14 @@ def remember(db: Connection, messages: Iterable[int], now: Instant) -> None:
 
 
 def recognised(db: Connection, account: str, name: str | None) -> bool:
-    """Whether a message with this id, or digest, was here and is gone."""
+    """Return whether a message with this id, or digest, was here and is gone."""
     return name is not None and (
         one(db, "SELECT 1 FROM tombstones WHERE digest = keyed('message', ?, ?)", account, name) is not None
     )
 
 
 def remember_changes(db: Connection, contacts: Iterable[int], now: Instant) -> None:
-    """The same for what the provider told of these contacts; it is gone then."""
+    """Replace the applied changes of these contacts by tombstones."""
     chosen = json.dumps(list(contacts))
     db.execute(
         "INSERT OR IGNORE INTO tombstones (digest, at, until) SELECT keyed('change', digest), ?, ? FROM applied_changes"
@@ -51,8 +51,8 @@ def remember_changes(db: Connection, contacts: Iterable[int], now: Instant) -> N
 
 
 def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
-    """Whoever wanted silence wants it still, though nobody knows them any more: a hash of each of their ids says so. False for who
-    did not; then an earlier one is over, too."""
+    """Keep an opt-out beyond the erasure, as a hash of each id of the person; return False for a person who has not opted out, whose
+    earlier tombstones are then deleted."""
     chosen = json.dumps(circle)
     ids = db.execute(
         "SELECT provider, scheme, value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (chosen,)

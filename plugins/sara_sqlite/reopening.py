@@ -54,7 +54,7 @@ def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: DeliveryFai
 
 
 def _unwanted(db: Connection, part: sqlite3.Row) -> bool:
-    """Whether the person wants silence, or what came before in the same answer did not reach them."""
+    """Return whether the person wants silence, or what came before in the same answer did not reach them."""
     if part["purpose"] != "operator" and head_of(db, part["conversation"])["opted_out"]:
         return True
     return part["reply"] is not None and (
@@ -69,8 +69,8 @@ def _unwanted(db: Connection, part: sqlite3.Row) -> bool:
 
 
 def _too_late(db: Connection, part: sqlite3.Row, failure: DeliveryFailure, *, closed: bool) -> bool:
-    """Whether it was put back often enough, or would come after what was said later. What left later while the window was closed
-    fails as it did, unless a person said it; a template cannot wait for the window that it is to open."""
+    """Return whether it was put back often enough, or would come after what was said later. What left later while the window
+    was closed fails as it did, unless a person said it; a template cannot wait for the window that it is to open."""
     if part["requeued"] >= AT_MOST and failure.action != "channel":
         return True
     if failure.action == "window" and part["purpose"] == "template":
@@ -86,7 +86,7 @@ def _too_late(db: Connection, part: sqlite3.Row, failure: DeliveryFailure, *, cl
 
 
 def _words_of(part: sqlite3.Row) -> str:
-    """What a part can say without its file; empty for one that is text already."""
+    """Return the text of a message without its file; empty for one that is text already."""
     content = json.loads(part["content"])
     given = {"url": content["url"]} if "url" in content else {}
     return "" if part["kind"] == "text" else render_plain_text(OutgoingContent(part["text"], part["kind"], given))

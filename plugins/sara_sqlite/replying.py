@@ -84,7 +84,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
 
 
 def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]:
-    """When the last messages came that call for an answer; those above a limit do not count towards it."""
+    """Return when the last messages came that call for an answer; those above a limit do not count towards it."""
     rows = db.execute(
         "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"
         " AND state IN ('waiting', 'answered', 'dead') ORDER BY id DESC LIMIT ?",
@@ -194,7 +194,7 @@ def rethink(
 
 
 def _read(db: Connection, conversation: int, message: int, text: str, now: Instant) -> None:
-    """The responder found words in what the customer sent: from now on they are its text."""
+    """Store the responder's transcript of an inbound message as its text."""
     changed = db.execute(
         "UPDATE messages SET text = ? WHERE id = ? AND conversation = ? AND direction = 'in' AND withdrawn_at IS NULL",
         (text, message, conversation),

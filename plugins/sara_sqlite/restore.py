@@ -32,15 +32,15 @@ UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 
 def examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
-    """What a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
+    """Return what a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
     with _locked(path, backup):
         return _examine(path, backup, stop)
 
 
 def restore(path: Path, backup: Path, now: Instant, stop: CancelToken) -> dict[str, int | str]:
-    """Put `backup` in the place of the database `path`, which is kept aside; what it brought.
+    """Put `backup` in the place of the database `path`, which is kept aside; return what it brought.
 
-    The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
+     The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
     database is as it was; a crash after it is made good by the next start.
     """
     with _locked(path, backup) as lock:
@@ -121,7 +121,7 @@ def _examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
 
 
 def _open_in(db: Connection) -> dict[str, int]:
-    """What was still to be done when a backup was taken."""
+    """Return what was still to be done when a backup was taken."""
     return {
         name: db.execute(f"SELECT count(*) FROM messages WHERE {where}").fetchone()[0]  # noqa: S608  # conditions are ours
         for name, where in (("unsent", UNSENT), ("unanswered", UNANSWERED))
@@ -144,7 +144,7 @@ def _prepare(fresh: Path, taken: Instant, now: Instant, stop: CancelToken) -> di
 
 
 def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
-    """Set down what may have been done since `taken`, so that nothing does it again; how much that was."""
+    """Set down what may have been done since `taken`, so that nothing does it again; return how much that was."""
     found = _open_in(db)
     when = datetime.fromtimestamp(taken / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     for where, state, done in ((UNSENT, "held", "sent"), (UNANSWERED, "dead", "answered")):
@@ -178,7 +178,7 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
 
 
 def _free_stamp(path: Path, now: Instant) -> str:
-    """A name's end that no earlier restore has used."""
+    """Return a suffix that no earlier restore has used."""
     while True:
         stamp = datetime.fromtimestamp(now / 1_000, UTC).strftime("%Y%m%dT%H%M%S") + f"{now % 1_000:03}Z"
         if not any(path.with_name(path.name + kind + stamp).exists() for kind in (READY, ASIDE)):

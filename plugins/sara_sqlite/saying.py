@@ -16,7 +16,7 @@ SCHEDULED = "scheduled"
 
 
 def once(db: Connection, conversation: sqlite3.Row, said: OneTimeNotice | None, now: Instant) -> bool:
-    """Say one of SARA's own texts unless it was said already; whether it was said now."""
+    """Say one of SARA's own texts unless it was said already; return whether it was said now."""
     if said is None:
         return False
     last = one(db, "SELECT at FROM notices_sent WHERE conversation = ? AND key = ?", conversation["id"], said.key)

@@ -97,7 +97,7 @@ def _last(db: Connection, conversation: int, where: str, among: int) -> Instant 
 
 
 def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[int]:
-    """The oldest messages of this session that no summary holds and that are not among the newest `shown`, in order."""
+    """Return the oldest messages of this session that no summary holds and that are not among the newest `shown`, in order."""
     newest = one(
         db,
         f"SELECT id FROM messages WHERE conversation = ? AND {IN_HISTORY} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
@@ -115,7 +115,7 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
 
 
 def set_timer(db: Connection, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
-    """When to look next."""
+    """Return when to look next."""
     key = number(CONVERSATION, conversation)
     db.execute("UPDATE conversations SET timer_due = ? WHERE id = ?", (due, key))
     return open_work(db, key)
@@ -154,7 +154,7 @@ def _still_silent(db: Connection, conversation: int, since: Instant) -> None:
 
 
 def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
-    """The summary so far, and what comes next into it."""
+    """Return the summary so far, and the messages that come next into it."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT summary FROM conversations WHERE id = ?", key)
     chosen = _older(db, key, shown, limit)
@@ -188,7 +188,7 @@ def save_summary(
 
 
 def begin_chapter(db: Connection, conversation: int, message: int, now: Instant) -> None:
-    """From this message on is what is read; what was said before can still be searched."""
+    """Begin a new session at this message: earlier messages are no longer history, but can still be searched."""
     db.execute(
         "UPDATE conversations SET session_start = ?, summary = '', summary_to = 0, closed_at = NULL WHERE id = ?",
         (message, conversation),

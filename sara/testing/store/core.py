@@ -51,12 +51,12 @@ class StoreContract(
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The time, set by hand."""
+        """Provide a manual clock."""
         return ManualClock()
 
     @pytest.fixture
     def shop(self, store: Store, clock: ManualClock) -> StoreScenario:
-        """The store with its most common steps."""
+        """Provide the store with its most common steps."""
         return StoreScenario(store, clock)
 
     # taking in
@@ -736,7 +736,7 @@ class StoreContract(
         assert view.last.settled_at == shop.clock()
 
     async def crash_while_asking(self, shop: StoreScenario, life: int, *conversations: str) -> RecoveryReport:
-        """A life that ends uncleanly while responders work on these conversations; what the next one finds."""
+        """End a run uncleanly while responders work on these conversations; return what the next run finds."""
         for conversation in conversations:
             view = await shop.store.reply_view(conversation, HistoryLimits())
             assert view is not None

@@ -23,7 +23,7 @@ class FailuresExam:
         then: Literal["end", "later", "window", "plain", "channel"],
         after: int | None = None,
     ) -> None:
-        """A receipt says that an attempt's message was not delivered."""
+        """Store a receipt which says that an attempt's message was not delivered."""
         await shop.receipt("failed", attempt=attempt, external_id=f"out-{attempt}", then=then, after=after)
 
     async def test_a_failure_that_passes_is_tried_again_at_most_three_times_and_ever_later(self, shop: StoreScenario) -> None:
