@@ -35,7 +35,7 @@ def told(house: House, receipt: DeliveryReceipt, state: str | None) -> None:
 def test_a_channel_that_takes_and_does_not_deliver_is_held_with_its_remedy(house: House, state: str | None) -> None:
     told(house, failed("channel"), state)
     assert house.queue.held(LANE)
-    problem = next(each for each in house.problems if each.key == f"lane:{LANE}")
+    problem = next(each for each in house.problems if each.key == f"lane:{LANE}:blocked")
     assert problem.remedy == "mend it"
     assert "131042: no payment" in problem.message
 
@@ -51,7 +51,7 @@ def test_a_failure_told_again_after_the_part_has_left_anew_holds_nothing(house: 
 def test_a_channel_that_is_to_rest_rests_as_long_as_it_is_told(house: House) -> None:
     told(house, failed("channel", after=3_600_000), "queued")
     assert house.queue._lane(LANE).held_until == NOW + 3_600_000
-    assert house.listed() == {f"paused:{LANE}": 1}
+    assert house.listed() == {f"lane:{LANE}:throttled": 1}
     quick = House()
     told(quick, failed("channel", after=5_000, remedy=""), "queued")
     assert quick.queue.held(LANE)
@@ -62,12 +62,12 @@ def test_a_channel_that_is_to_rest_rests_as_long_as_it_is_told(house: House) -> 
 def test_a_message_that_failed_is_told_with_its_code_and_what_helps(house: House, remedy: str, shown: str) -> None:
     told(house, failed("end", remedy=remedy), "failed")
     [problem] = house.problems
-    assert (problem.key, problem.severity, problem.remedy) == ("failed:support", "warning", shown)
+    assert (problem.key, problem.severity, problem.remedy) == ("channel:support:message_undelivered", "warning", shown)
     assert "131042: no payment" in problem.message
 
 
 @pytest.mark.parametrize(
-    ("then", "remedy", "keys"), [("later", "mend it", ["limited:support"]), ("later", "", []), ("plain", "", [])]
+    ("then", "remedy", "keys"), [("later", "mend it", ["channel:support:messages_delayed"]), ("later", "", []), ("plain", "", [])]
 )
 def test_what_is_put_back_is_told_only_where_a_person_can_help(house: House, then: Then, remedy: str, keys: list[str]) -> None:
     told(house, failed(then, remedy=remedy), "queued")
