@@ -234,7 +234,7 @@ def hand_over(
     conversation: Conversation,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
     lasts: Annotated[
-        str | None, typer.Option("--for", help="SARA answers again after this, e.g. 2h. [default: hand_over.back_after]")
+        str | None, typer.Option("--for", help="SARA answers again after this, e.g. 2h. [default: handoff.return_after]")
     ] = None,
     pause: Annotated[bool, typer.Option("--pause", help="Nobody answers: messages wait until `hand-back`.")] = False,
     config: Config = DEFAULT,

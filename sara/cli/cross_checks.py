@@ -115,8 +115,8 @@ def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], know
         if section.conversation
     }
     for path, policy in policies.items():
-        notify = policy.hand_over.notify
-        keys = (*path, "hand_over", "notify", "to")
+        notify = policy.handoff.notify
+        keys = (*path, "handoff", "notify", "to")
         place = at.of(*keys)
         if notify is None or place is None or (channel := channels.get(notify.channel)) is None:
             continue

@@ -161,7 +161,7 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
         "state": "state",
         "channels": {"whatsapp": {"plugin": CHANNEL, "webhook": "/webhook/messages", **channel}},
         "responders": {"assistant": responder},
-        "conversation": {"quiet": "400ms", "quiet_longest": "3s", "tools": ["hand_over"]},
+        "conversation": {"debounce": "400ms", "debounce_max": "3s", "tools": ["handoff"]},
     }
 
 

@@ -98,7 +98,7 @@ async def of_operators(config: Config, store: Store, channels: Mapping[str, Chan
 def operators_of(config: Config) -> list[tuple[str, str]]:
     """The people of the business who are told of customers: the channel, and their number or id there."""
     policies = [section.conversation or config.conversation for section in config.channels.values()]
-    told = [policy.hand_over.notify for policy in policies if policy.hand_over.notify is not None]
+    told = [policy.handoff.notify for policy in policies if policy.handoff.notify is not None]
     return list(dict.fromkeys((notify.channel, notify.to) for notify in told))
 
 

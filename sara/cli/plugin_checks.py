@@ -101,7 +101,7 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
         yield _finding(at, problem.message, problem.remedy)
     for path, policy in _policies(config).items():
         for name in tool_checks.missing(policy, brought):
-            known = (tool_checks.HAND_OVER, *brought)
+            known = (tool_checks.HANDOFF, *brought)
             hint = suggest(name, known) or f"there is {', '.join(known)}; name the plugin that brings it under `plugins:`"
             place = at.of_item(name, *path, "tools") or at.nearest(*path, "tools")
             named = ".".join(map(readable_key, path))

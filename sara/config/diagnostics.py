@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "missing", "value", "example", "advice"
+    "file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "renamed_key", "missing", "value", "example", "advice"
 ]
 
 _WIDEST = 120

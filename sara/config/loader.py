@@ -15,6 +15,7 @@ from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, eve
 from sara.config.positions import Positions
 from sara.config.redaction import Lines
 from sara.config.references import check_references, note_stand_ins, place_of
+from sara.config.renamed_keys import rename_keys, rename_options
 from sara.config.settings import Config, CoreSettings
 from sara.config.tags import SECRETS, Document, read_document
 from sara.config.validation import Checker, Subject
@@ -90,6 +91,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     if isinstance(root, Scalar) and root.value is None and root.origin == "file":
         root = MapNode(root.place)
     if isinstance(root, MapNode):
+        root = rename_keys(root, checker)
         config = _Reading(path, root, checker, options_of, environ, skipped).config()
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
@@ -98,6 +100,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
     findings = _finish(path, checker.findings, checker, positions)
     advice = _finish(path, checker.advice + document.advice, checker, positions)
+    cautions = (*cautions, *_finish(path, checker.cautions, checker, positions))
     loaded = Loaded(config, findings, tuple(skipped), config, cautions, advice, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
@@ -241,6 +244,8 @@ class _Reading:
         except PluginError as error:
             self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
+        if kind == "channel":
+            node = rename_options(node, ("channels", name), model, self.checker)
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
         owner = f"the {readable(plugin)} plugin"

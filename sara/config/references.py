@@ -59,16 +59,16 @@ def _check_texts(entries: Entries, checker: Checker, start: Place) -> None:
 
 def _check_notify(entries: Entries, checker: Checker, above: tuple[str, ...]) -> None:
     """Say which channel is named for telling people of the business that does not exist, and which number cannot be right."""
-    to = _scalar(entries, *above, "hand_over", "notify", "to")
+    to = _scalar(entries, *above, "handoff", "notify", "to")
     if to is not None and (fault := fault_of(to.text)):
-        path = ".".join((*map(readable_key, above), "hand_over.notify.to"))
+        path = ".".join((*map(readable_key, above), "handoff.notify.to"))
         checker.note("value", f"{path}: {readable(to.text)} {fault}", to.place, warning=True)
-    named = _scalar(entries, *above, "hand_over", "notify", "channel")
+    named = _scalar(entries, *above, "handoff", "notify", "channel")
     channels = _block(entries, "channels")
     if named is None or not named.text or named.text in channels:
         return
     hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
-    path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
+    path = ".".join((*map(readable_key, above), "handoff.notify.channel"))
     checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
 
 

@@ -103,7 +103,7 @@ class KeywordSettings(Options):
 
     opt_out: tuple[str, ...] = Field(default=(), description="No more messages, like STOP.")
     opt_in: tuple[str, ...] = Field(default=(), description="Messages again, like START.")
-    hand_over: tuple[str, ...] = Field(default=(), description="A person, please, like `human`.")
+    handoff: tuple[str, ...] = Field(default=(), description="A person, please, like `human`.")
 
 
 class CoreSettings(Options):
@@ -162,7 +162,7 @@ class Config:
     def timezone(self) -> str:
         """The time zone of the opening hours; empty where there are none, or where channels differ."""
         policies = [self.conversation, *(each.conversation for each in self.channels.values() if each.conversation)]
-        zones = {each.hours.timezone for each in policies if each.hours is not None}
+        zones = {each.opening_hours.timezone for each in policies if each.opening_hours is not None}
         return zones.pop() if len(zones) == 1 else ""
 
     @property

@@ -62,6 +62,7 @@ class Checker:
     findings: list[Diagnostic]
     revealed: SecretMap
     advice: list[Diagnostic] = field(default_factory=list)
+    cautions: list[Diagnostic] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
@@ -72,6 +73,10 @@ class Checker:
         """Add a finding about what can be used: a warning where it `works`."""
         severity = "warning" if works else "error"
         self.advice.append(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
+
+    def add_caution(self, kind: Kind, message: str, place: Place, hint: str) -> None:
+        """Add a warning about what works and should be changed."""
+        self.cautions.append(Diagnostic(kind, message, place.file, place.line, place.column, "warning", hint))
 
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
         """The block as options, without its unknown keys; None if it cannot be used."""

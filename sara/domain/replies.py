@@ -56,8 +56,8 @@ class ToolSpec:
     parameters: Mapping[str, Any]
 
     def is_named(self, written: str) -> bool:
-        """Whether a model that wrote `written` means this tool: `functions.hand_over`, `Hand-Over`, `hand_over:0` and
-        `hand_over<|channel|>commentary` are all `hand_over`."""
+        """Whether a model that wrote `written` means this tool: `functions.handoff`, `Hand-Off`, `handoff:0` and
+        `handoff<|channel|>commentary` are all `handoff`."""
         return is_tool_named(self.name, written)
 
     def is_named_in(self, text: str) -> bool:

@@ -246,10 +246,10 @@ class InboundRules:
             ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
-                policy.quiet,
-                policy.quiet_longest,
+                policy.debounce,
+                policy.debounce_max,
                 language_of(each.text) if each.kind == "text" else None,
-                policy.close_after,
+                policy.session_timeout,
                 received[number].at,
             )
             for number, each in enumerate(messages)
@@ -305,8 +305,8 @@ class InboundRules:
         asked_at = said.at if said is not None and is_quoted else now
         if meaning.word is not None and is_answer(meaning.word, meaning.what, said, asked_at):
             return plain
-        if meaning.what == "hand_over":
-            if not route.policy.hand_over.words:
+        if meaning.what == "handoff":
+            if not route.policy.handoff.words:
                 return plain
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username

@@ -203,7 +203,7 @@ class ReplyHandler:
             drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
-            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+            if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
@@ -246,7 +246,7 @@ class ReplyHandler:
         names = route.policy.tools
         scope = ToolContext(view.conversation, view.account, view.contact, now)
         chosen = tool_checks.chosen(names, self._manners.tools)
-        hands_over = tool_checks.HAND_OVER in names
+        hands_over = tool_checks.HANDOFF in names
         return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
@@ -343,7 +343,7 @@ class ReplyHandler:
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.
-                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                soon = max(now + self._policy.initial_delay, decision.at - (now - self._lanes.begun(lane)))
                 decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision

@@ -21,7 +21,7 @@ from sara.plugins.call_guard import CallGuard, guarded_call, told_of
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HAND_OVER
+from sara.plugins.tool_checks import HANDOFF
 from sara.plugins.type_check import wrong
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class HandOverArguments(Options):
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
 
-HAND_OVER_SPEC = ToolSpec(
-    HAND_OVER,
+HANDOFF_SPEC = ToolSpec(
+    HANDOFF,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
     HandOverArguments.model_json_schema(),
@@ -79,7 +79,7 @@ class TurnTools:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
-        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
+        self._names = [HANDOFF, *self._tools] if hands_over else list(self._tools)
         self._store = store
         self._attempt = attempt
         self._scope = scope
@@ -93,7 +93,7 @@ class TurnTools:
     def specs(self) -> Sequence[ToolSpec]:
         """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
-        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+        return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
@@ -101,7 +101,7 @@ class TurnTools:
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
         name = next((known for known in self._names if is_tool_named(known, name)), name)
-        if name == HAND_OVER and self._hands_over:
+        if name == HANDOFF and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
@@ -131,7 +131,7 @@ class TurnTools:
         return result
 
     def _hand_over(self, arguments: str) -> str:
-        self._calls[HAND_OVER, ""] += 1
+        self._calls[HANDOFF, ""] += 1
         parsed = _parsed(HandOverArguments, arguments)
         if isinstance(parsed, str):
             return parsed

@@ -11,7 +11,7 @@ from sara.plugins.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
-HAND_OVER = "hand_over"
+HANDOFF = "handoff"
 
 
 def chosen(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:
@@ -21,7 +21,7 @@ def chosen(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:
 
 def missing(names: Sequence[str], brought: Mapping[str, Any]) -> list[str]:
     """The tools of a policy that nobody brings."""
-    return [name for name in names if name != HAND_OVER and name not in brought]
+    return [name for name in names if name != HANDOFF and name not in brought]
 
 
 def fault_of(tool: object, brought: Mapping[str, Tool]) -> str | None:
@@ -31,7 +31,7 @@ def fault_of(tool: object, brought: Mapping[str, Tool]) -> str | None:
     name = getattr(tool, "name", "")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"its name {name!r} is not letters, digits and underscores"
-    if name == HAND_OVER or name in brought:
+    if name == HANDOFF or name in brought:
         return f"the name {name} is taken"
     if not (isinstance(getattr(tool, "Arguments", None), type) and issubclass(tool.Arguments, Options)):
         return f"{name} declares no Arguments"

@@ -36,7 +36,7 @@ def folded(text: str) -> str:
     return " ".join(fold_accents(unicodedata.normalize("NFKC", visible).casefold()).split())
 
 
-def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], said: HistoryMessage | None, now: Instant) -> bool:
+def is_answer(word: str, command: Literal["opt_out", "opt_in", "handoff"], said: HistoryMessage | None, now: Instant) -> bool:
     """Whether the common word `word` plausibly answers `said`, the last thing that the customer was told.
 
     SARA's own notices ask nothing that such a word answers, and nobody answers a question of yesterday with one word.
@@ -52,12 +52,12 @@ def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], sai
     # "We have A, B and C. Which one?" names its choices before it asks.
     choices = sentences if any(_asks_with("which", language).search(each.casefold()) for each in asking) else asking
     # `un agente` answers what names an `agente`.
-    noun = folded(word).split()[-1] if command == "hand_over" else folded(word)
+    noun = folded(word).split()[-1] if command == "handoff" else folded(word)
     named = re.compile(rf"(?<!\w){re.escape(noun)}(?!\w)")
     if any(named.search(each) for each in (*options, *map(folded, choices))):
         return True
     # Whoever may have asked to be left alone is left alone: only a choice that names such a word makes it an answer.
-    return command == "hand_over" and any(_asks_for_somebody(sentence, language) for sentence in asking)
+    return command == "handoff" and any(_asks_for_somebody(sentence, language) for sentence in asking)
 
 
 def _asks(sentence: str) -> bool:
@@ -71,7 +71,7 @@ def _asks_for_somebody(sentence: str, language: str | None) -> bool:
 
 def _is_about(command: str, texts: Iterable[str]) -> bool:
     """Whether the business itself speaks of what the command orders: then the word means that, as an answer too."""
-    stems = _stems("offers_a_person" if command == "hand_over" else "about_messages")
+    stems = _stems("offers_a_person" if command == "handoff" else "about_messages")
     return any(stems.search(text) for text in texts)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from sara.i18n.data import LANGUAGES
 from sara.policy.keyword_context import folded
 
-Command: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
+Command: TypeAlias = Literal["opt_out", "opt_in", "handoff"]
 
 LONGEST = 96
 """A longer message is a sentence, unless somebody set up a longer order."""
@@ -33,13 +33,13 @@ class Keyword:
 class KeywordMatcher:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
-    def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
-        known, added = _known(), [_added("hand_over", hand_over), _added("opt_in", opt_in), _added("opt_out", opt_out)]
+    def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), handoff: Iterable[str] = ()) -> None:
+        known, added = _known(), [_added("handoff", handoff), _added("opt_in", opt_in), _added("opt_out", opt_out)]
         # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
         self._meanings = {
-            **known.common["hand_over"],
+            **known.common["handoff"],
             **added[0],
-            **known.plain["hand_over"],
+            **known.plain["handoff"],
             **added[1],
             **known.plain["opt_in"],
             **known.common["opt_out"],
@@ -154,11 +154,11 @@ class _Known:
 def _known() -> _Known:
     """The same for every configuration: put together once."""
     common: dict[Command, Mapping[str, Keyword]] = {
-        "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
+        "handoff": _meanings("handoff", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
         "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
     }
     plain: dict[Command, Mapping[str, Keyword]] = {
-        "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
+        "handoff": _meanings("handoff", {code: each.hand_over for code, each in LANGUAGES.items()}),
         "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
         "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
     }

@@ -103,11 +103,11 @@ def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) ->
 
 def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
-    if policy.hours is None or (at := opening_hours.next_opening(policy.hours, facts.now)) is None:
+    if policy.opening_hours is None or (at := opening_hours.next_opening(policy.opening_hours, facts.now)) is None:
         return Allow()
-    then: Allow | Defer = Allow() if policy.hours.answer else Defer(at, blocked=True)
-    since = opening_hours.closed_since(policy.hours, facts.now)
-    return SendNotice("away", then, since, {"opens": opening_hours.format_opening(policy.hours, at, facts.now)})
+    then: Allow | Defer = Allow() if policy.opening_hours.answer else Defer(at, blocked=True)
+    since = opening_hours.closed_since(policy.opening_hours, facts.now)
+    return SendNotice("away", then, since, {"opens": opening_hours.format_opening(policy.opening_hours, at, facts.now)})
 
 
 def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
@@ -116,8 +116,10 @@ def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> De
         return Allow()
     since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
     oldest = facts.now - policy.max_age
-    if policy.hours is not None and not policy.hours.answer:
-        oldest = opening_hours.subtract_open_time(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
+    if policy.opening_hours is not None and not policy.opening_hours.answer:
+        oldest = opening_hours.subtract_open_time(
+            policy.opening_hours, facts.now, policy.max_age, min(since.values(), default=facts.now)
+        )
     old = tuple(ident for ident, at in since.items() if at < oldest)
     if not old:
         return Allow()

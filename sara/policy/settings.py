@@ -51,7 +51,7 @@ class HandoffSettings(Options):
     """How a conversation passes to a person, and back."""
 
     words: bool = Field(default=True, description="Whether a customer who writes `human`, `atendente`, `agent` … gets one.")
-    back_after: Duration | None = Field(
+    return_after: Duration | None = Field(
         default=43_200_000, ge=1_000, description="SARA answers again so long after the person's last word. null: only by hand."
     )
     notify: Notify | None = Field(default=None, description="Who is told.")
@@ -128,7 +128,7 @@ class OpeningHours(Options):
     @model_validator(mode="after")
     def _opens_at_all(self) -> Self:
         if not any(self.week):
-            raise ValueError("these hours never open; name at least one day, e.g. mon: 9:00-18:00, or leave out `hours`")
+            raise ValueError("these hours never open; name at least one day, e.g. mon: 9:00-18:00, or leave out `opening_hours`")
         return self
 
 
@@ -137,10 +137,10 @@ class ConversationSettings(Options):
 
     responder: str | None = Field(default=None, min_length=1, description="Who answers; not needed if there is only one.")
     fallback: tuple[str, ...] = Field(default=(), description="Responders tried in turn when the first fails.")
-    quiet: Duration = Field(
+    debounce: Duration = Field(
         default=1_000, ge=0, description="How long a customer must be silent before an answer is begun. A burst is one turn."
     )
-    quiet_longest: Duration = Field(default=15_000, ge=0, description="The longest that further messages put off an answer.")
+    debounce_max: Duration = Field(default=15_000, ge=0, description="The longest that further messages put off an answer.")
     max_age: Duration = Field(
         default=43_200_000, ge=1_000, description="Older unanswered messages, after an outage, are stored and not answered."
     )
@@ -148,8 +148,8 @@ class ConversationSettings(Options):
         default=False, description="Say sorry, once, when a message could not be answered however often it was tried."
     )
     history: History = Field(default=History(), description="How much of a conversation the responder is shown.")
-    while_thinking: Literal["answer_both", "think_again"] = Field(
-        default="answer_both",
+    on_new_message: Literal["queue", "restart"] = Field(
+        default="queue",
         description="What becomes of an answer in the making when the customer writes more: it is sent and the new message is "
         "answered, too; or it is dropped and thought about again, at most twice.",
     )
@@ -160,28 +160,28 @@ class ConversationSettings(Options):
         default="en", min_length=2, max_length=8, description="SARA's own words until it is known what the customer writes."
     )
     limits: Limits = Field(default=Limits(), description="How many messages are answered.")
-    hand_over: HandoffSettings = Field(default=HandoffSettings(), description="How a conversation passes to a person, and back.")
+    handoff: HandoffSettings = Field(default=HandoffSettings(), description="How a conversation passes to a person, and back.")
     tools: tuple[str, ...] = Field(
-        default=(), description="What the model may do: `hand_over`, and the tools that plugins bring, by their names."
+        default=(), description="What the model may do: `handoff`, and the tools that plugins bring, by their names."
     )
-    hours: OpeningHours | None = Field(default=None, description="When somebody is there; left out: always.")
+    opening_hours: OpeningHours | None = Field(default=None, description="When somebody is there; left out: always.")
     follow_up: FollowUp | None = Field(
         default=None, description="Ask once more after the customer fell silent, within the time in which we may write freely."
     )
-    close_after: Duration | None = Field(
+    session_timeout: Duration | None = Field(
         default=None,
         ge=60_000,
         description="A conversation in which nothing was said for so long is closed: what was said before is not read any more.",
     )
-    unhealthy_after: Duration = Field(
+    alert_after: Duration = Field(
         default=600_000, ge=1_000, description="A message that is not answered for so long makes its conversation unhealthy."
     )
 
     @model_validator(mode="after")
-    def _quiet_windows_fit(self) -> Self:
-        if self.quiet_longest < self.quiet:
-            longest, quiet = format_duration(self.quiet_longest), format_duration(self.quiet)
-            raise ValueError(f"quiet_longest ({longest}) must not be shorter than quiet ({quiet})")
+    def _debounce_fits(self) -> Self:
+        if self.debounce_max < self.debounce:
+            longest, shortest = format_duration(self.debounce_max), format_duration(self.debounce)
+            raise ValueError(f"debounce_max ({longest}) must not be shorter than debounce ({shortest})")
         return self
 
 
@@ -189,16 +189,16 @@ class RetryPolicy(Options):
     """When something is tried again. Times are milliseconds; `attempts` counts calls."""
 
     attempts: int = Field(default=4, ge=1, le=100, description="How many calls are made; 4 calls wait 3 times.")
-    first: Duration = Field(default=1_000, ge=1, description="The wait after the first call.")
+    initial_delay: Duration = Field(default=1_000, ge=1, description="The wait after the first call.")
     factor: float = Field(default=2, ge=1, le=10, allow_inf_nan=False, description="What each wait is multiplied by.")
-    longest: Duration = Field(default=300_000, ge=1, description="The longest wait between two calls.")
-    outlast: Duration = Field(default=1_800_000, ge=0, description="How long to go on while the other side is away.")
+    max_delay: Duration = Field(default=300_000, ge=1, description="The longest wait between two calls.")
+    max_duration: Duration = Field(default=1_800_000, ge=0, description="How long to go on while the other side is away.")
 
     @model_validator(mode="after")
     def _waits_fit(self) -> Self:
-        if self.longest < self.first:
-            longest, first = format_duration(self.longest), format_duration(self.first)
-            raise ValueError(f"longest ({longest}) must not be shorter than first ({first})")
+        if self.max_delay < self.initial_delay:
+            longest, shortest = format_duration(self.max_delay), format_duration(self.initial_delay)
+            raise ValueError(f"max_delay ({longest}) must not be shorter than initial_delay ({shortest})")
         return self
 
 
@@ -206,14 +206,14 @@ class RetrySettings(Options):
     """When asking a responder and sending are tried again."""
 
     reply: RetryPolicy = Field(default=RetryPolicy(), description="Asking the responders.")
-    send: RetryPolicy = Field(default=RetryPolicy(outlast=DAY), description="Sending; `outlast` is 24h if left out.")
+    send: RetryPolicy = Field(default=RetryPolicy(max_duration=DAY), description="Sending; `max_duration` is 24h if left out.")
 
     @model_validator(mode="before")
     @classmethod
-    def _sending_outlasts(cls, data: Any) -> Any:
+    def _send_for_a_day(cls, data: Any) -> Any:
         # An answer that exists is worth a longer wait, also where the file says something else about sending.
-        if isinstance(data, Mapping) and isinstance(send := data.get("send"), Mapping) and "outlast" not in send:
-            return {**data, "send": {**send, "outlast": format_duration(DAY)}}
+        if isinstance(data, Mapping) and isinstance(send := data.get("send"), Mapping) and "max_duration" not in send:
+            return {**data, "send": {**send, "max_duration": format_duration(DAY)}}
         return data
 
 
@@ -252,4 +252,4 @@ class MediaSettings(Options):
     """Pictures, voice messages and other files that customers send."""
 
     keep: Duration = Field(default=30 * DAY, ge=60_000, description="How long a file is kept after its message.")
-    largest: int = Field(default=25, ge=1, le=100, description="The largest file that is fetched, in megabytes.")
+    max_size: int = Field(default=25, ge=1, le=100, description="The largest file that is fetched, in megabytes.")

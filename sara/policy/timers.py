@@ -43,7 +43,7 @@ def first_look(policy: ConversationSettings, now: Instant) -> Instant | None:
     """When to look at the timers after an answer; None where the policy has none."""
     looks = [now] if policy.history.summarise else []
     looks += [now + policy.follow_up.after] if policy.follow_up is not None else []
-    looks += [now + policy.close_after] if policy.close_after is not None else []
+    looks += [now + policy.session_timeout] if policy.session_timeout is not None else []
     return min(looks, default=None)
 
 
@@ -77,9 +77,9 @@ def _asking(view: TimerView, policy: ConversationSettings, window: Milliseconds 
 
 def _closing(view: TimerView, policy: ConversationSettings) -> list[Due]:
     last = max(view.ours_at or 0, view.customer_at or 0)
-    if policy.close_after is None or view.closed or view.waiting or view.unsent or not last:
+    if policy.session_timeout is None or view.closed or view.waiting or view.unsent or not last:
         return []
-    return [Due(last + policy.close_after, "close")]
+    return [Due(last + policy.session_timeout, "close")]
 
 
 def _summing(view: TimerView, policy: ConversationSettings, now: Instant) -> list[Due]:

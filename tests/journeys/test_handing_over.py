@@ -97,14 +97,11 @@ async def test_a_common_word_is_an_answer_where_the_ai_asked_and_an_order_where_
 
 
 async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(town: Town) -> None:
-    town.config["conversation"] |= {
-        "tools": ["hand_over"],
-        "hand_over": {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}},
-    }
+    town.config["conversation"] |= {"tools": ["handoff"], "handoff": {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}}
 
     def think(call: Call) -> str | Calls:
         if call.asked == ("my order never came!",) and not call.results:
-            return Calls([("hand_over", {"reason": "An order that never came"})])
+            return Calls([("handoff", {"reason": "An order that never came"})])
         return "A colleague will look into it." if call.results else "echo: " + " | ".join(call.asked)
 
     town.ai.mode = think
@@ -126,7 +123,7 @@ async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(t
 
 
 async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template_and_then_told(town: Town) -> None:
-    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}
+    town.config["conversation"]["handoff"] = {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}
     town.config["channels"]["whatsapp"]["template"] = {"name": "answer_waiting", "language": "en"}
     await town.start()
     await town.phone.say("ana", "talk to a human")
@@ -140,7 +137,7 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
 
 async def test_an_operator_is_told_whose_number_the_provider_spells_in_another_way(town: Town) -> None:
     """`+55 11 91234-5678` in the file, `551112345678` at Meta: one person, one conversation, one message."""
-    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
+    town.config["conversation"]["handoff"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
     await town.start()
     town.phone.add_customer("Bea", phone="551112345678", user_id="BR.77700000000000000777")
     [bea] = [name for name, each in town.phone.customers.items() if each.phone == "551112345678"]
@@ -222,7 +219,7 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
 
 @pytest.mark.parametrize("words", ["human", "atendente"])
 async def test_a_customer_who_waits_long_for_a_person_is_shown_also_after_a_restart(town: Town, words: str) -> None:
-    town.config["conversation"]["hand_over"] = {"late_after": "1s"}
+    town.config["conversation"]["handoff"] = {"late_after": "1s"}
     await town.start()
     await town.phone.say("ana", words)
     await town.answers(1)

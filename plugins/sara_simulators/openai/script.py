@@ -107,8 +107,8 @@ def act(call: Call) -> str | Calls:
     if call.sums_up:
         return sum_up(call)
     asks_for_a_person = any("human" in topics_of(text) for text in call.asked)
-    if asks_for_a_person and "hand_over" in call.tools and not call.results:
-        return Calls([("hand_over", {"reason": _REASONS[_language(call)]})])
+    if asks_for_a_person and "handoff" in call.tools and not call.results:
+        return Calls([("handoff", {"reason": _REASONS[_language(call)]})])
     return recite(call)
 
 

@@ -21,7 +21,7 @@ from tests.rows import each_row
 JOB: Job = job()
 HOUR = 3_600_000
 DAY = 24 * HOUR
-POLICY = RetryPolicy(outlast=DAY)
+POLICY = RetryPolicy(max_duration=DAY)
 HOLD = 60_000
 LONGEST = 300_000
 MINUTE = 60_000
@@ -385,7 +385,7 @@ async def _run(outbox: DeliveryHandler) -> JobEnd:
 
 async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_then_every_eight() -> None:
     house = house_of(*[NotSent("connection refused") for _ in range(HOUR // PROBE_LONGEST + 9)])
-    outbox = outbox_of(house, policy=RetryPolicy(outlast=HOUR))
+    outbox = outbox_of(house, policy=RetryPolicy(max_duration=HOUR))
     waits: list[Instant] = []
     while isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
