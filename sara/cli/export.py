@@ -20,11 +20,11 @@ PAGE_OF_BODIES = 10
 """So many bodies that were kept aside are held at once: each may be megabytes long."""
 
 
-def export(config: Path, who: str | None, *, person: bool, set_aside: bool = False) -> int:
-    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides; or, `set_aside`,
-    one per body that was not understood."""
-    if set_aside and (person or who is not None):
-        return fail("what was not understood belongs to nobody; leave one of the two out", 2)
+def export(config: Path, who: str | None, *, person: bool, unparsed: bool = False) -> int:
+    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides; or, with `unparsed`,
+    one per body that could not be parsed."""
+    if unparsed and (person or who is not None):
+        return fail("--unparsed goes with neither --person nor WHO: unparsed contents belong to no conversation", 2)
 
     async def look(house: OfflineContext) -> int:
         if not person and (who is None or re.fullmatch(r"c[0-9]+", who)):
@@ -44,7 +44,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
             await _attachments(house, found)
         return 0
 
-    return run_read_only(config, _bodies if set_aside else look)
+    return run_read_only(config, _bodies if unparsed else look)
 
 
 async def _bodies(house: OfflineContext) -> int:

@@ -1,4 +1,4 @@
-"""`sara hand-over`, `hand-back`, `opt-out`, `opt-in`, `send`, `conversations note`: acting on a conversation."""
+"""`sara handoff`, `resume`, `opt-out`, `opt-in`, `send`, `conversations note`: acting on a conversation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTCOMES: Mapping[SendState, str] = {"sent": "sent, ", "on_its_way": "", "schedu
 Act = Callable[[OperatorActions], Awaitable[Sequence[OpenWork] | None]]
 
 
-def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
+def handoff(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
     """A person answers from now on, or nobody."""
 
     async def main() -> int:
@@ -41,7 +41,7 @@ def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *
         return await _act(
             config,
             conversation,
-            "hand-over",
+            "handoff",
             body,
             lambda to: to.hand_over(conversation, reason, length, pause=pause),
             said,
@@ -51,14 +51,14 @@ def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *
     return run_command(main)
 
 
-def hand_back(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
+def resume(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
     """SARA answers again."""
     body = {"quietly": quietly}
     return run_command(
         lambda: _act(
             config,
             conversation,
-            "hand-back",
+            "resume",
             body,
             lambda to: to.hand_back(conversation, quietly=quietly),
             "SARA answers again",

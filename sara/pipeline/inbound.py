@@ -216,7 +216,7 @@ class InboundHandler:
         self._problems.report(
             f"set-aside:{name}",
             f"{name}: something signed was not understood and is kept aside ({item.reason})",
-            "nothing is lost; `sara export --set-aside` shows it, for the plugin's author to see",
+            "nothing is lost; `sara export --unparsed` shows it, for the plugin's author to see",
             lasts=lasts,
             count=count,
         )

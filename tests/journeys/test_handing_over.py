@@ -56,7 +56,7 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     await town.phone.say("ana", "hello?")
     await town.phone.say("kofi", "hi")
     assert (await town.answers(3))[2] == "echo: hi"
-    await act(town, "c1", "hand-back")
+    await act(town, "c1", "resume")
     assert (await town.answers(4))[3] == TEXTS.render("hand_back", language)
     await town.phone.say("ana", "and now?")
     # What was said while a person answered is read, and not answered any more.
@@ -186,7 +186,7 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await town.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await act(town, "c1", "hand-over", reason="I know her", **{"for": 1_500})
+    await act(town, "c1", "handoff", reason="I know her", **{"for": 1_500})
     await act(town, "c1", "send", text="Hi Ana, *Lena* here.")
     assert (await town.answers(2))[1] == "Hi Ana, *Lena* here."
     await town.phone.say("ana", "Lena!")
@@ -194,7 +194,7 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await act(town, "c1", "send", text="*I* am **back**.", markdown=True)
     assert (await town.answers(3))[2] == "_I_ am *back*."
     # The operator's words have made it theirs for longer; handed over anew for a moment, it comes back by itself.
-    await act(town, "c1", "hand-over", **{"for": 1_000})
+    await act(town, "c1", "handoff", **{"for": 1_000})
     assert (await town.answers(4))[3] == TEXTS.render("hand_back")
     await town.phone.say("ana", "are you the bot again?")
     assert (await town.answers(5))[4] == "echo: are you the bot again?"
@@ -204,7 +204,7 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
     await process.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await act(town, "c1", "hand-over", pause=True)
+    await act(town, "c1", "handoff", pause=True)
     await town.phone.say("ana", "one more thing")
     await at_rest(town)
     await process.kill()
@@ -212,7 +212,7 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
     await town.phone.say("kofi", "hi")
     await town.answers(2)
     assert said_to(town.phone, "ana") == ["echo: hello"]
-    await act(town, "c1", "hand-back", quietly=True)
+    await act(town, "c1", "resume", quietly=True)
     await town.answers(3)
     assert said_to(town.phone, "ana") == ["echo: hello", "echo: one more thing"]
 

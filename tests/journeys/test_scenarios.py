@@ -334,7 +334,7 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     await town.until(told)
     [problem] = [each for each in daemon.problems if each.key == "set-aside:whatsapp"]
     assert "not UTF-8" in problem.message
-    assert "sara export --set-aside" in problem.remedy
+    assert "sara export --unparsed" in problem.remedy
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/set-aside") as answer:

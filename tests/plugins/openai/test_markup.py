@@ -269,7 +269,7 @@ WRITTEN = [
     'Of course.\n\n```json\n{"name": "handoff", "parameters": {"reason": "They want Ana."}}\n```',
     'Of course.\n{"name": "handoff", "arguments": {"reason": "They want Ana."}}',
     '{"name": "functions.handoff", "arguments": {"reason": "They want Ana."}}',
-    '{"type": "function", "name": "Hand-Off", "parameters": {"reason": "They want Ana."}}',
+    '{"type": "function", "name": "HandOff", "parameters": {"reason": "They want Ana."}}',
     '{"tool": "handoff", "tool_input": {"reason": "They want Ana."}}',
     '{"action": "handoff", "action_input": {"reason": "They want Ana."}}',
     '{"function_call": {"name": "handoff", "arguments": "{\\"reason\\": \\"They want Ana.\\"}"}}',
