@@ -16,7 +16,22 @@ from sara.domain.errors import CommitUnknown, Conflict, OverBudget, StoreLocked,
 from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
 from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
 from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
-from sara.domain.states import JobKind, Mode, Purpose, Role
+from sara.domain.states import (
+    GIVEN_UP,
+    RECEIPT_RANK,
+    RECEIVED_BY_PROVIDER,
+    UNDELIVERABLE,
+    UNSENT,
+    UNSETTLED,
+    AttemptState,
+    FileState,
+    InboundState,
+    JobKind,
+    Mode,
+    OutboundState,
+    Purpose,
+    Role,
+)
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision, RecoveryReport
 from sara.domain.webhooks import AccountChange
 from sara.plugins.queue import JobHandler, JobListener, Queue
@@ -26,10 +41,17 @@ from sara.queue.entries import Entry
 from sara.queue.scheduler import ScheduledQueue
 
 __all__ = [
+    "GIVEN_UP",
+    "RECEIPT_RANK",
+    "RECEIVED_BY_PROVIDER",
+    "UNDELIVERABLE",
+    "UNSENT",
+    "UNSETTLED",
     "AcceptResult",
     "AccountChange",
     "Attempt",
     "AttemptResult",
+    "AttemptState",
     "ClassifiedMessage",
     "CommitUnknown",
     "Conflict",
@@ -39,10 +61,12 @@ __all__ = [
     "Download",
     "Entry",
     "ErasureReport",
+    "FileState",
     "Handoff",
     "HistoryLimits",
     "InboundBatch",
     "InboundDecision",
+    "InboundState",
     "Job",
     "JobEnd",
     "JobHandler",
@@ -54,6 +78,7 @@ __all__ = [
     "OneTimeNotice",
     "OpenWork",
     "OperatorNotification",
+    "OutboundState",
     "OverBudget",
     "Purpose",
     "Queue",

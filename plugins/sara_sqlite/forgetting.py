@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from sara import AccountEvent, IdentityChange, Instant
 from sara.engines import AccountChange, Conflict, ErasureReport
-from sara_sqlite import people
+from sara_sqlite import people, states
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
 from sara_sqlite.remembering import RECOGNISED, remember, remember_changes, remember_silence
 from sara_sqlite.rows import CONTACT, CONVERSATION, FORGOTTEN, Connection, count, ident, one, refresh_delivery, the
 
-UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
+UNSAID = states.UNSETTLED
 
 
 def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instant]:

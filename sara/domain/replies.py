@@ -131,7 +131,7 @@ class ReplyView:
     first_at: Instant | None
     delivery: Literal["clear", "in_doubt", "backing_off"]
     apologised: bool = False
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     mode_until: Instant | None = None
     recent: tuple[Instant, ...] = ()
     on_channel: Mapping[str, int] = field(default_factory=dict)
