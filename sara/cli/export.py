@@ -64,7 +64,7 @@ def _print(line: Mapping[str, Any]) -> None:
 
 
 async def _messages(house: OfflineContext, conversation: str | None, kind: Mapping[str, str] | None = None) -> bool:
-    """Whether there are any."""
+    """Print the messages; return whether there are any."""
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
         for message in page:
@@ -90,7 +90,7 @@ async def _attachments(house: OfflineContext, found: SubjectData) -> None:
 
 
 def _contact(found: SubjectData) -> dict[str, Any]:
-    """The first line of a person's export: the contact as it is now, then what else is known."""
+    """Return the first line of a person's export: the contact as it is now, then what else is known."""
     details = _readable(found.details)
     known_as = details.pop("known_as", [])
     head: Mapping[str, Any] = known_as[0] if known_as else {"id": found.contact}
@@ -98,7 +98,7 @@ def _contact(found: SubjectData) -> dict[str, Any]:
 
 
 def _readable(value: Any) -> Any:
-    """With instants as everywhere else in an export."""
+    """Write instants as everywhere else in an export."""
     if isinstance(value, Mapping):
         return {
             name: iso(each) if isinstance(each, int) and (name == "at" or name.endswith("_at")) else _readable(each)

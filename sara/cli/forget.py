@@ -87,7 +87,7 @@ async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
 
 
 async def _before(config: Path, who: str) -> str:
-    """What will be erased. Raises SaraError if there is no such person."""
+    """Return what will be erased. Raises SaraError if there is no such person."""
     async with open_store(config, read_only=True) as house:
         found = await house.store.subject_data(who)
         if found is None:

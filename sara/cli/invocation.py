@@ -52,12 +52,12 @@ class Invocation:
         return cls(config, program, is_service=_is_service(config, unit_folders))
 
     def runnable(self, text: str) -> str:
-        """The text with each `` `sara …` `` as it works here: with the program's place and the file, and started by systemd where
-        that starts SARA."""
+        """Return the text with each `` `sara …` `` as it works here: with the program's place and the file, and started by
+        systemd where systemd starts SARA."""
         return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
 
     def command(self, words: str) -> str:
-        """A command's whole line."""
+        """Return a command's whole line."""
         if words == "run" and self.is_service:
             return "systemctl start sara"
         is_default = self._config == DEFAULT_CONFIG and not os.environ.get(CONFIG_VARIABLE)
@@ -67,7 +67,7 @@ class Invocation:
 
 
 def _program() -> str:
-    """What has to be typed for this very program."""
+    """Return the words that call this very program."""
     called = Path(sys.argv[0])
     if called.name != "sara":
         return f"{shlex.quote(sys.executable)} -m sara"

@@ -32,7 +32,7 @@ Act = Callable[[OperatorActions], Awaitable[Sequence[OpenWork] | None]]
 
 
 def handoff(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
-    """A person answers from now on, or nobody."""
+    """Hand a conversation to a person, or pause it."""
 
     async def main() -> int:
         length = _length(lasts)
@@ -52,7 +52,7 @@ def handoff(config: Path, conversation: str, reason: str, lasts: str | None, *, 
 
 
 def resume(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
-    """SARA answers again."""
+    """Let SARA answer again."""
     body = {"quietly": quietly}
     return run_command(
         lambda: _act(
@@ -68,7 +68,7 @@ def resume(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> 
 
 
 def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_json: bool) -> int:
-    """The person wants no more messages, or messages again."""
+    """Record that the customer wants no more messages, or messages again."""
 
     def act(to: OperatorActions) -> Awaitable[Sequence[OpenWork]]:
         return to.opt_out(conversation, how) if opted_out else to.opt_in(conversation, how)
@@ -80,7 +80,7 @@ def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_js
 def send(
     config: Path, conversation: str, text: str, at: str | None, after: str | None, *, markdown: bool = False, as_json: bool
 ) -> int:
-    """An operator's own words, in the channel's own marks unless they are `markdown`."""
+    """Send an operator's own words, in the channel's markup unless they are `markdown`."""
 
     async def main() -> int:
         moment = _moment(at, after)
@@ -175,7 +175,7 @@ def _length(written: str | None) -> Milliseconds | None:
 
 
 def _moment(at: str | None, after: str | None) -> Instant | None:
-    """When something is to be said; None for now."""
+    """Return the time of sending; None for now."""
     if at is not None and after is not None:
         raise SaraError("say --at or --after, not both")
     if after is not None:

@@ -69,7 +69,7 @@ def _finding(at: Positions, message: str, hint: str, place: Place | None = None)
 
 
 def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagnostic]:
-    """What is wrong with the names under `plugins:`."""
+    """Yield findings about the names under `plugins:`."""
     for name in config.plugins:
         try:
             plugins.load(name)
@@ -79,7 +79,7 @@ def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagno
 
 
 def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Positions) -> Iterator[Diagnostic]:
-    """Tools that the file names and nobody brings, and what plugins bring that cannot be used."""
+    """Yield findings about tools that no plugin brings, and about tools of plugins that cannot be used."""
     brought: dict[str, Any] = {}
     for plugin, tool in plugins.brought("register_tools", problems):
         try:
@@ -109,7 +109,7 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
 
 
 def _policies(config: Config) -> Mapping[tuple[str, ...], tuple[str, ...]]:
-    """The tools that are named, by where: a channel that only inherits them is not named again."""
+    """Yield the named tools with their places; a channel that only inherits them is not named again."""
     common = tuple(config.conversation.tools)
     own: dict[tuple[str, ...], tuple[str, ...]] = {
         ("channels", name, "conversation"): tuple(section.conversation.tools)

@@ -179,7 +179,7 @@ async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bo
 
 
 def _done(action: str, work: Mapping[str, Any]) -> str:
-    """What became of a job."""
+    """Return a sentence about the outcome of a job."""
     changed = work.get("changed")
     if changed == 0:
         return "nothing was given up here" if action == "retry" else "there is nothing to drop"

@@ -64,7 +64,7 @@ def events(config: Path, conversation: str, limit: int, *, as_json: bool) -> int
 
 
 async def events_of(house: OfflineContext, conversation: str, limit: int) -> list[TimelineEvent]:
-    """The first events of a conversation."""
+    """Return the first events of a conversation."""
     found: list[TimelineEvent] = []
     while len(found) < limit:
         after = found[-1].id if found else None

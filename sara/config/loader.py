@@ -106,7 +106,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
 
 
 def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Diagnostic, ...]:
-    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    """Report which configuration files other users may write. Root does not obey such files: their writers would command root."""
     home = path.resolve().parent
     places = (path, *document.sources, home / SECRETS, home / "plugins")
     severity: Literal["error", "warning"] = "error" if root else "warning"
@@ -118,7 +118,7 @@ def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[D
 
 
 def _finish(path: Path, found: list[Diagnostic], checker: Checker, positions: Positions) -> tuple[Diagnostic, ...]:
-    """Findings in the order of the file, each once, with their lines."""
+    """Return findings in the order of the file, each once, with their lines."""
 
     def order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
@@ -160,7 +160,7 @@ class _Reading:
         self.nobody_answers = False
 
     def config(self) -> Config | None:
-        """The configuration, as far as it can be had."""
+        """Return the configuration, as far as it can be read."""
         responders = self._sections("responder")
         self.responders = tuple(self._block("responders"))
         core = MapNode(self.root.place, {key: entry for key, entry in self.entries.items() if key not in _SECTIONS})
@@ -194,7 +194,7 @@ class _Reading:
         )
 
     def _state(self, written: str | None) -> Path:
-        """The state directory, absolute."""
+        """Return the state directory, absolute."""
         given = written or self.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state"
         home = self.environ.get("HOME")
         if home and given.startswith("~/"):
@@ -279,14 +279,14 @@ class _Reading:
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _conversation(self, basics: CoreSettings | None) -> ConversationSettings:
-        """The common policy; the default one if the file's cannot be used."""
+        """Return the common policy; the default one if the file's cannot be used."""
         entry = self.entries.get("conversation")
         if entry and isinstance(entry.node, MapNode):
             self._names_exist(entry.node, "conversation")
         return self._settled(basics.conversation) if basics else ConversationSettings()
 
     def _channel_conversation(self, name: str, section: Node, common: ConversationSettings) -> ConversationSettings:
-        """The common policy with a channel's overrides."""
+        """Return the common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
         path = f"channels.{readable_key(name)}.conversation"
         result: ConversationSettings | None = common
@@ -310,7 +310,7 @@ class _Reading:
         return result
 
     def _settled(self, conversation: ConversationSettings) -> ConversationSettings:
-        """With the only responder there is, if none is named, and with nobody twice in line."""
+        """Return the policy with the only responder there is, if none is named, and without repeated fallbacks."""
         responder = conversation.responder
         if responder is None and len(self.responders) == 1:
             responder = self.responders[0]
@@ -318,7 +318,7 @@ class _Reading:
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
 
     def _names_exist(self, node: MapNode, path: str) -> None:
-        """Say which responders are named that do not exist."""
+        """Report named responders that do not exist."""
         if not self.responders:  # that is said elsewhere
             return
         for key in ("responder", "fallback"):
@@ -336,7 +336,7 @@ class _Reading:
 
 
 def _webhook_in(node: MapNode) -> str | None:
-    """The path that a section names for its webhook."""
+    """Return the path that a section names for its webhook."""
     for key in WEBHOOK_KEYS:
         entry = node.entries.get(key)
         if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":

@@ -45,7 +45,7 @@ def decide(
     *,
     correlates: bool,
 ) -> Ending:
-    """What to do about a part in doubt.
+    """Decide about a message in doubt.
 
     The clock runs from when the doubt arose, which after a crash is the next start: while nobody listened no receipt could come.
     Where receipts carry our attempt id (`correlates`), waiting longer than `doubt_timeout` helps only if their way may be down.

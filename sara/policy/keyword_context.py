@@ -37,7 +37,7 @@ def folded(text: str) -> str:
 
 
 def is_answer(word: str, command: Literal["opt_out", "opt_in", "handoff"], said: HistoryMessage | None, now: Instant) -> bool:
-    """Whether the common word `word` plausibly answers `said`, the last thing that the customer was told.
+    """Return whether the common word `word` plausibly answers `said`, the last message to the customer.
 
     SARA's own notices ask nothing that such a word answers, and nobody answers a question of yesterday with one word.
     """
@@ -65,18 +65,18 @@ def _asks(sentence: str) -> bool:
 
 
 def _asks_for_somebody(sentence: str, language: str | None) -> bool:
-    """Whether it is asked who somebody is, or what they do: no other question is answered with `agent`."""
+    """Return whether a sentence asks who a person is, or what they do: no other question is answered with `agent`."""
     return bool(_asks_with("who", language).search(sentence.casefold()) or _stems("roles").search(folded(sentence)))
 
 
 def _is_about(command: str, texts: Iterable[str]) -> bool:
-    """Whether the business itself speaks of what the command orders: then the word means that, as an answer too."""
+    """Return whether the business itself speaks of what the command orders: then the word means that, as an answer too."""
     stems = _stems("offers_a_person" if command == "handoff" else "about_messages")
     return any(stems.search(text) for text in texts)
 
 
 def _options(content: Mapping[str, Any]) -> Iterator[str]:
-    """The labels of the buttons and rows that the customer was shown."""
+    """Return the labels of the buttons and rows that the customer was shown."""
     rows = [row for group in _listed(content.get("sections")) if isinstance(group, Mapping) for row in _listed(group.get("rows"))]
     for row in (*_listed(content.get("buttons")), *rows):
         label = row.get("title") if isinstance(row, Mapping) else row
@@ -90,7 +90,7 @@ def _listed(value: Any) -> Iterable[Any]:
 
 @cache
 def _stems(name: Literal["roles", "requests", "offers_a_person", "about_messages"]) -> re.Pattern[str]:
-    """Beginnings of words of all languages as one pattern."""
+    """Return beginnings of words of all languages as one pattern."""
 
     def pattern(code: str, language: Language) -> str:
         words = "|".join(re.escape(folded(stem)) for stem in getattr(language, name))

@@ -86,12 +86,12 @@ Gate: TypeAlias = "Callable[[ReplyView, ConversationSettings, GateContext], Deci
 
 
 def silence(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """A person who opted out gets no answers."""
+    """Skip messages of a customer who opted out."""
     return Skip(_all(view), "opted_out") if view.opted_out else Allow()
 
 
 def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
+    """Skip messages where a person answers; let them wait where the conversation is paused."""
     if view.mode == "bot":
         return Allow()
     if view.mode_until is not None and view.mode_until <= facts.now:
@@ -102,7 +102,7 @@ def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) ->
 
 
 def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
+    """Tell the customer once, outside the opening hours, and answer when it opens."""
     if policy.opening_hours is None or (at := opening_hours.next_opening(policy.opening_hours, facts.now)) is None:
         return Allow()
     then: Allow | Defer = Allow() if policy.opening_hours.answer else Defer(at, blocked=True)
@@ -111,7 +111,7 @@ def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -
 
 
 def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
+    """Skip messages that waited longer than `max_age`; the time in which it was closed does not count."""
     if policy.too_old == "answer":
         return Allow()
     since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
@@ -136,12 +136,12 @@ def put_off(line: HistoryMessage, view: ReplyView, now: Instant) -> Milliseconds
 
 
 def quiet(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """A burst is one turn; a back-off is not cut short."""
+    """Wait until the customer has finished writing; a back-off is not cut short."""
     return Defer(view.due) if view.due is not None and view.due > facts.now else Allow()
 
 
 def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
+    """Skip messages above the limits; the customer is told at most once an hour."""
     limits = policy.limits
     channel = limits.channel
     if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
@@ -154,7 +154,7 @@ def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> D
 
 
 def _above(recent: Sequence[Instant], limit: Rate) -> int:
-    """How many of the newest messages are above a limit, counted back from the newest."""
+    """Return how many of the newest messages are above a limit, counted back from the newest."""
     if not recent:
         return 0
     newest = recent[0]
@@ -167,7 +167,7 @@ def _is_above(count: int, limit: int | None) -> bool:
 
 
 def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """The AI is not asked for answers that could not leave."""
+    """Wait while answers could not leave: the AI is not asked for nothing."""
     if view.delivery != "clear":
         return Defer(facts.now + BLOCKED_LOOK, blocked=True)
     if facts.lane_held:
@@ -176,7 +176,7 @@ def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -
 
 
 def counted(policy: ConversationSettings) -> int:
-    """How many of the last messages the limits have to see."""
+    """Return how many of the last messages the limits have to see."""
     limits = [limit for limit in (policy.limits.person.minute, policy.limits.person.day) if limit is not None]
     any_channel = policy.limits.channel.minute is not None or policy.limits.channel.day is not None
     return max(limits) + SPARE if limits else int(any_channel)
@@ -190,7 +190,7 @@ CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
 
 
 def decide(view: ReplyView, policy: ConversationSettings, facts: GateContext, gates: Sequence[Gate] = CORE) -> Decision:
-    """What the first gate says that does not let the turn proceed. A text that was said already is not said again, and one after
+    """Return the first decision that does not let the turn proceed. A notice that was sent already is not sent again; one after
     which the turn may proceed keeps no further gate from being asked."""
     for number, gate in enumerate(gates):
         decision = gate(view, policy, facts)

@@ -150,7 +150,7 @@ BAD = [
     ("handoff: {notify: rita}", "handoff.notify must be a block of keys and values, but is text"),
     (
         "handoff: {notify: {channel: chat}}",
-        "handoff.notify.to is missing; Their number, with the country code, in quotes; or their id on that channel.",
+        "handoff.notify.to is missing; Phone number with country code, in quotes, or id on that channel.",
     ),
     ("handoff: {notify: {channel: chat, to: ''}}", "handoff.notify.to must have at least 1 character"),
     ("handoff: {notify: {channel: tema, to: x}}", "handoff.notify.channel: tema is not one of the channels; did you mean team?"),
@@ -184,7 +184,7 @@ BAD = [
     ),
     ("opening_hours: {mon: 9:00-17:00, answer: sometimes}", "opening_hours.answer must be true or false, but is text"),
     ("opening_hours: {mon: 9:00-17:00, tuesday: closed}", "opening_hours.tuesday is not an option; did you mean tue?"),
-    ("follow_up: {}", "follow_up.after is missing; How long after our last answer."),
+    ("follow_up: {}", "follow_up.after is missing; Time after the last answer."),
     ("follow_up: 2h", "follow_up must be a block of keys and values, but is text"),
     ("follow_up: {after: 10s}", "follow_up.after must be at least 1m"),
     ("follow_up: {after: 2h, text: ''}", "follow_up.text must have at least 1 character"),
@@ -254,7 +254,7 @@ def test_a_language_of_ones_own_may_be_spoken_once_it_has_all_its_words(read: Re
 
 @each_row(("written", "said"),
     [
-        ("budget: {day: {money: 5}}", "5:1: budget: a ceiling of money needs `prices`, e.g. prices: {gpt-5-mini: {input: 0.25, output: 2}}"),
+        ("budget: {day: {money: 5}}", "5:1: budget: a limit of money needs `prices`, e.g. prices: {gpt-5-mini: {input: 0.25, output: 2}}"),
         ("budget: {day: {calls: 0}}", "5:23: budget.day.calls must be at least 1"),
         ("budget: {month: {tokens: x}}", "5:26: budget.month.tokens must be a whole number, but is text"),
         ("budget: {month: {money: 0}, prices: {m: {input: 1, output: 1}}}", "5:25: budget.month.money must be more than 0.0"),
