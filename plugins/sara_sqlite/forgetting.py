@@ -24,7 +24,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
     """Let nobody know a person any more; what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
-        raise Conflict(f"there is nobody known as {who}")
+        raise Conflict(f"no contact matches {who}")
     chosen = json.dumps(circle)
     threads = [
         row["id"]

@@ -134,7 +134,7 @@ def read(archive: Path, into: Path | None = None, *, with_media: bool = True) ->
     if listed is None or STORE not in found:
         raise SaraError(f"{archive} is damaged: its end is missing")
     if listed["members"] != found:
-        raise SaraError(f"{archive} is damaged: what it holds is not what its list says")
+        raise SaraError(f"{archive} is damaged: its contents differ from its list")
     return Contents(int(str(listed["at"])), len(found) - 1)
 
 

@@ -233,22 +233,22 @@ def _after(file: Path, done: Mapping[str, Any], files: int | None, missing: int)
     ]
     lines += [
         "",
-        "What was still open in the backup may have been done since. So that nobody is answered or written to twice, none of it is"
-        " done again by itself:",
+        "Work that was open in the backup may have been done since. To avoid repeated answers and messages, it is not"
+        " repeated automatically:",
         *(f"  {line}" for line in open_then),
         "",
         "Next:",
         "  1. start the daemon",
-        "  2. `sara queue list` shows what was set down as restored; look with `sara conversations show` and at the phone, and have"
-        " it done with `sara queue retry JOB`",
+        "  2. `sara queue list` lists these messages; compare them with `sara conversations show` and the phone, and retry"
+        " them with `sara queue retry JOB`",
     ]
     return "\n".join(lines)
 
 
 def _lost(minutes: int, held: Mapping[str, Any]) -> str:
     return (
-        f"{_number(minutes, 'minute is', 'minutes are')} missing: what came or went after {local(held['newest'])} is not in it, also"
-        " who asked for silence (STOP) then. Providers do not deliver again what was acknowledged."
+        f"{_number(minutes, 'minute is', 'minutes are')} missing: the backup has no messages after {local(held['newest'])}, and no requests for"
+        " silence (STOP) from then on. Providers do not deliver acknowledged messages again."
     )
 
 

@@ -187,7 +187,7 @@ async def _examined(
     kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
 ) -> list[CheckResult]:
     """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
-    remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
+    remedy = f"Repair or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
         made = build(plugins, kind, section, context)
@@ -218,7 +218,7 @@ async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[C
         ]
     if counts is not None:
         found = [CheckResult("store", "good", "The store can be read."), *found]
-    return list(found) or [CheckResult("plugin", "note", "It can be opened, and has no checks of its own.")]
+    return list(found) or [CheckResult("plugin", "note", "It can be opened, and has no further checks.")]
 
 
 def _is_started(context: Context) -> bool:

@@ -88,7 +88,7 @@ async def of_operators(config: Config, store: Store, channels: Mapping[str, Chan
         if await _has_written(store, channel.account, to):
             found.append(CheckResult("operators", "good", f"{to} has written on {name}."))
         else:
-            message = f"{to} is told by {name} when a customer needs a person, and has never written there."
+            message = f"{to} is notified on {name} when a customer needs a person, and has never written there."
             remedy = "Send any message from that phone to the business's number, and again when it was silent for a day; or set a template."
             found.append(CheckResult("operators", "warning", message, remedy))
     return found
@@ -137,7 +137,7 @@ def of_daemon(config: Config, state: DaemonState) -> list[CheckResult]:
         message = f"The daemon is running, but does not answer as it should ({state.fault})."
         return [CheckResult("daemon", "bad", message, "See its log, with systemd: journalctl -u sara")]
     if not state.is_running:
-        message = f"No daemon is running on {config.state}: nothing is taken in and nobody is answered."
+        message = f"No daemon is running on {config.state}: no messages are received and none are answered."
         return [CheckResult("daemon", "warning", message, "Start it: `sara run`")]
     return [CheckResult("daemon", "good", "The daemon is running."), *map(_problem, state.problems)]
 
@@ -154,7 +154,12 @@ def of_admin(config: Config) -> CheckResult:
     try:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        return CheckResult("admin", "warning", f"Who can reach the admin listener depends on what {host} means here.", remedy)
+        return CheckResult(
+            "admin",
+            "warning",
+            f"It depends on the meaning of {host} on this machine which users can reach the admin listener.",
+            remedy,
+        )
     if address.is_loopback:
         return CheckResult("admin", "good", "The admin listener is for this machine alone.")
     if address.is_unspecified:

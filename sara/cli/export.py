@@ -34,7 +34,7 @@ def export(config: Path, who: str | None, *, person: bool, unparsed: bool = Fals
             return fail("say whose: a contact (p3), a telephone number, a user id or a conversation (c7)", 2)
         found = await house.store.subject_data(who)
         if found is None:
-            return fail(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
+            return fail(f"no contact matches {who}; give a contact (p3), a telephone number or a user id")
         if person:
             _print(_contact(found))
         for conversation in found.conversations:

@@ -91,7 +91,7 @@ async def _before(config: Path, who: str) -> str:
     async with open_store(config, read_only=True) as house:
         found = await house.store.subject_data(who)
         if found is None:
-            raise SaraError(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
+            raise SaraError(f"no contact matches {who}; give a contact (p3), a telephone number or a user id")
         messages = files = 0
         for conversation in found.conversations:
             after: str | None = None

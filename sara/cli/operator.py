@@ -37,7 +37,7 @@ def handoff(config: Path, conversation: str, reason: str, lasts: str | None, *, 
     async def main() -> int:
         length = _length(lasts)
         body = {"reason": reason, "for": length, "pause": pause}
-        said = "paused; nobody answers" if pause else "a person answers from now on"
+        said = "paused; messages wait" if pause else "a person answers from now on"
         return await _act(
             config,
             conversation,
@@ -112,7 +112,7 @@ def note(config: Path, conversation: str, text: str | None, *, replace: bool, as
     """Show what is noted about a person, or write it down."""
     if text is None:
         return (
-            fail('say what to put in the place of the notes; --replace "" forgets them', 2)
+            fail('give the text that replaces the notes; --replace "" deletes them', 2)
             if replace
             else _noted(config, conversation, as_json)
         )
@@ -177,7 +177,7 @@ def _length(written: str | None) -> Milliseconds | None:
 def _moment(at: str | None, after: str | None) -> Instant | None:
     """Return the time of sending; None for now."""
     if at is not None and after is not None:
-        raise SaraError("say --at or --after, not both")
+        raise SaraError("give --at or --after, not both")
     if after is not None:
         try:
             return wall_clock() + parse_duration(after)
@@ -190,5 +190,5 @@ def _moment(at: str | None, after: str | None) -> Instant | None:
     except (ValueError, OverflowError, OSError) as error:
         raise SaraError(f"--at {at}: a moment is written 2026-12-24T09:00, with or without a time zone") from error
     if when <= wall_clock():
-        raise SaraError(f"--at {at} is over already")
+        raise SaraError(f"--at {at} is in the past")
     return when

@@ -55,7 +55,7 @@ async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Diagno
             made = build(plugins, kind, section, context)
         except PluginError as error:
             place = at.nearest(f"{kind}s", section.name)
-            found.append(_finding(at, f"{kind}s.{readable(section.name)}: {error}", "mend or replace the plugin", place))
+            found.append(_finding(at, f"{kind}s.{readable(section.name)}: {error}", "repair or replace the plugin", place))
             continue
         if kind == "channel":
             channels.append((section.name, section.plugin, made))
@@ -89,13 +89,13 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
         if fault is None:
             brought[tool.name] = tool
         else:
-            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "mend or replace the plugin")
+            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "repair or replace the plugin")
     for gate in plugins.brought("register_gates", problems):
         if not callable(gate[1]):
             yield _finding(
                 at,
                 f"the plugin {gate[0]} brings a gate that is no function: {type(gate[1]).__name__}",
-                "mend or replace the plugin",
+                "repair or replace the plugin",
             )
     for problem in problems:
         yield _finding(at, problem.message, problem.remedy)

@@ -36,7 +36,7 @@ def search(config: Path, words: Sequence[str], limit: int, *, as_json: bool) -> 
                 )
                 for hit in found
             ],
-            "No message holds all these words.",
+            "No message contains all these words.",
         )
         return 0
 

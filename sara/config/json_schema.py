@@ -21,9 +21,9 @@ _TAGGED = ("integer", "number", "boolean", "array", "object")
 
 _SECTIONS = {
     "channel": ("channels", "The ways in and out, each under a name of your choice; two numbers are two entries."),
-    "responder": ("responders", "Who can answer, each under a name of your choice."),
+    "responder": ("responders", "Responders, each under a name of your choice."),
     "store": ("store", "Where everything is kept."),
-    "queue": ("queue", "What remembers who needs attention."),
+    "queue": ("queue", "Storage of the jobs that are to be done."),
 }
 
 
@@ -69,7 +69,7 @@ def _section(kind: str, plugins: Mapping[str, type[Options]], definitions: Schem
         if kind == "channel":
             own["properties"]["conversation"] = {
                 "$ref": "#/$defs/conversation",
-                "description": "What is different from the common `conversation` here.",
+                "description": "Settings that differ from the common `conversation`.",
             }
         definitions[f"{kind}.{plugin}"] = own
         # Without the key, the default plugin is meant.

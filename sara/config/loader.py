@@ -110,7 +110,7 @@ def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[D
     home = path.resolve().parent
     places = (path, *document.sources, home / SECRETS, home / "plugins")
     severity: Literal["error", "warning"] = "error" if root else "warning"
-    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    danger = "root would run their code" if root else "they can control SARA"
     return tuple(
         Diagnostic("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
         for found in first_writable(dict.fromkeys(places), root=root)

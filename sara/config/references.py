@@ -81,8 +81,8 @@ def _check_language(entries: Entries, checker: Checker, above: tuple[str, ...]) 
     code = named.text.lower().replace("_", "-")
     if known.isdisjoint({code, code.partition("-")[0]}):
         path = ".".join((*map(readable_key, above), "language"))
-        hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
-        checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
+        hint = f"there is {', '.join(sorted(LANGUAGES))}; another language needs its texts under `texts`"
+        checker.note("value", f"{path}: SARA has no texts in {readable(named.text)}", named.place, hint)
 
 
 def _block(entries: Entries, key: str) -> Entries:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sara.domain.messages import HistoryMessage
 from sara.domain.replies import ReplyView
 from sara.domain.time import Instant, Milliseconds
-from sara.policy import opening_hours
+from sara.policy import opening_hours as hours
 
 if TYPE_CHECKING:
     from sara.policy.settings import ConversationSettings, Rate
@@ -85,12 +85,12 @@ Gate: TypeAlias = "Callable[[ReplyView, ConversationSettings, GateContext], Deci
 """Says of a turn whether it is answered now. Pure and quick: it is asked again whenever somebody looks."""
 
 
-def silence(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def opt_out(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Skip messages of a customer who opted out."""
     return Skip(_all(view), "opted_out") if view.opted_out else Allow()
 
 
-def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def handoff(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Skip messages where a person answers; let them wait where the conversation is paused."""
     if view.mode == "bot":
         return Allow()
@@ -101,25 +101,23 @@ def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) ->
     return Defer(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
 
 
-def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def opening_hours(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Tell the customer once, outside the opening hours, and answer when it opens."""
-    if policy.opening_hours is None or (at := opening_hours.next_opening(policy.opening_hours, facts.now)) is None:
+    if policy.opening_hours is None or (at := hours.next_opening(policy.opening_hours, facts.now)) is None:
         return Allow()
     then: Allow | Defer = Allow() if policy.opening_hours.answer else Defer(at, blocked=True)
-    since = opening_hours.closed_since(policy.opening_hours, facts.now)
-    return SendNotice("away", then, since, {"opens": opening_hours.format_opening(policy.opening_hours, at, facts.now)})
+    since = hours.closed_since(policy.opening_hours, facts.now)
+    return SendNotice("away", then, since, {"opens": hours.format_opening(policy.opening_hours, at, facts.now)})
 
 
-def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def max_age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Skip messages that waited longer than `max_age`; the time in which it was closed does not count."""
     if policy.too_old == "answer":
         return Allow()
     since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
     oldest = facts.now - policy.max_age
     if policy.opening_hours is not None and not policy.opening_hours.answer:
-        oldest = opening_hours.subtract_open_time(
-            policy.opening_hours, facts.now, policy.max_age, min(since.values(), default=facts.now)
-        )
+        oldest = hours.subtract_open_time(policy.opening_hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
     old = tuple(ident for ident, at in since.items() if at < oldest)
     if not old:
         return Allow()
@@ -135,12 +133,12 @@ def put_off(line: HistoryMessage, view: ReplyView, now: Instant) -> Milliseconds
     return line.deferred + max(0, min(now, until) - max(begun, line.revived_at or line.at))
 
 
-def quiet(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def debounce(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Wait until the customer has finished writing; a back-off is not cut short."""
     return Defer(view.due) if view.due is not None and view.due > facts.now else Allow()
 
 
-def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def rate_limit(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Skip messages above the limits; the customer is told at most once an hour."""
     limits = policy.limits
     channel = limits.channel
@@ -166,7 +164,7 @@ def _is_above(count: int, limit: int | None) -> bool:
     return limit is not None and count > limit
 
 
-def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+def delivery_blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
     """Wait while answers could not leave: the AI is not asked for nothing."""
     if view.delivery != "clear":
         return Defer(facts.now + BLOCKED_LOOK, blocked=True)
@@ -186,7 +184,7 @@ SPARE = 200
 """So many messages more than a limit are looked at, so that it is seen how many are above it."""
 
 
-CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
+CORE: Sequence[Gate] = (opt_out, handoff, opening_hours, max_age, debounce, rate_limit, delivery_blocked)
 
 
 def decide(view: ReplyView, policy: ConversationSettings, facts: GateContext, gates: Sequence[Gate] = CORE) -> Decision:

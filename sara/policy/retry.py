@@ -80,7 +80,7 @@ def decide(
     for. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
     """
     if attempts >= policy.attempts and (message_at_fault or (now - first_at >= policy.max_duration and not until_mended)):
-        return GiveUpRetrying("attempts_used_up" if message_at_fault else "outlasted")
+        return GiveUpRetrying("attempts_used_up" if message_at_fault else "max_duration")
     wait = back_off(policy, attempts if failures is None else failures)
     if most is not None:
         wait = min(wait, most)

@@ -182,7 +182,7 @@ async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_ca
     assert out == f"{name}: 1 message dropped\n"
     assert await orphans() == []
     assert await listed() == []
-    for action, words in (("drop", "there is nothing to drop"), ("retry", "nothing was given up here")):
+    for action, words in (("drop", "there is nothing to drop"), ("retry", "there are no failed messages")):
         assert (await sara(town, "queue", action, name))[:2] == (0, f"{name}: {words}\n")
 
 

@@ -872,7 +872,7 @@ class StoreContract(
 
     async def test_a_later_message_takes_along_what_nobody_could_answer(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ["m1"], "dead", "max_duration: away", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["waiting", "waiting"]
 
@@ -896,7 +896,7 @@ class StoreContract(
 
     async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [OutgoingContent("Sorry.")])
+        await shop.store.close_turn(conversation, ["m1"], "dead", "max_duration: away", shop.clock(), [OutgoingContent("Sorry.")])
         await shop.take(message("in-2"))
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None

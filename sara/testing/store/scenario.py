@@ -135,7 +135,7 @@ class StoreScenario:
         )
         return work
 
-    async def lose(self, conversation: str, reason: str = "outlasted: away") -> None:
+    async def lose(self, conversation: str, reason: str = "max_duration: away") -> None:
         """Give up what waits in a conversation."""
         ids = [line.id for line in (await self.reading(conversation)).waiting]
         await self.store.close_turn(conversation, ids, "dead", reason, self.clock())

@@ -124,7 +124,7 @@ class Life:
             case 0:
                 await store.fail_reply_attempt(conversation, attempt, now + 1_000, "busy", now)
             case 1:
-                await store.close_turn(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
+                await store.close_turn(conversation, ids, "dead", "max_duration: x", now, [OutgoingContent("sorry")])
             case 2:
                 await store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
             case _:

@@ -104,7 +104,7 @@ def test_an_unknown_channel_is_named_with_those_there_are(file: Path, capsys: py
     ("ails", "state", "message"),
     [
         ("", "good", "None True False"),
-        ("nothing", "note", "no checks of its own"),
+        ("nothing", "note", "no further checks"),
         ("raises", "bad", "broke: it raised RuntimeError"),
         ("rubbish", "bad", "no finding"),
         ("talks", "bad", "… is wrong."),

@@ -34,7 +34,7 @@ LOFT = {"plugin": "pigeon", "loft": "roof", "port": 9, "token": "an invented tok
 
 ACTIONS = {
     "handoff": (["handoff"], [], "a person answers from now on"),
-    "pause": (["handoff"], ["--pause"], "paused; nobody answers"),
+    "pause": (["handoff"], ["--pause"], "paused; messages wait"),
     "resume": (["resume"], [], "SARA answers again"),
     "opt-out": (["opt-out"], [], "gets no more messages"),
     "opt-in": (["opt-in"], [], "gets messages again"),
@@ -252,8 +252,8 @@ def test_what_makes_no_sense_is_said_in_one_line_and_nothing_is_done(shop: Shop)
         (["send", "c1", "x", "--at", "tomorrow"], "--at tomorrow: a moment is written 2026-12-24T09:00"),
         (["send", "c1", "x", "--at", ""], "--at : a moment is written"),
         (["send", "c1", "x", "--at", "0001-01-01T00:00"], "--at 0001-01-01T00:00: a moment is written"),
-        (["send", "c1", "x", "--at", "2020-01-01T00:00"], "--at 2020-01-01T00:00 is over already"),
-        (["send", "c1", "x", "--at", "2099-01-01T00:00", "--after", "2h"], "say --at or --after, not both"),
+        (["send", "c1", "x", "--at", "2020-01-01T00:00"], "--at 2020-01-01T00:00 is in the past"),
+        (["send", "c1", "x", "--at", "2099-01-01T00:00", "--after", "2h"], "give --at or --after, not both"),
         (["send", "c1", "  "], "there is nothing to say; give a text"),
         (["send", "c1", "x" * 20_001], "the text is longer than 20000 characters"),
     ]

@@ -414,7 +414,7 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
     assert not house.queue.held("deliver:support"), "one conversation alone keeps nobody else waiting"
     outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.state, outcome.part) == ("not_sent", "failed")
-    assert outcome.error.startswith("outlasted")
+    assert outcome.error.startswith("max_duration")
     assert house.listed()["unsent:support"] == 1
 
 

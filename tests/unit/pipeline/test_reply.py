@@ -431,7 +431,7 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
         assert set(waits[len(first) :]) == {longest}, row
         assert 30 * MINUTE <= house.clock() - NOW < 30 * MINUTE + longest, row
         [(_, _, state, reason, _)] = house.store.called("close_turn")
-        assert (state, reason) == ("dead", f"outlasted: {error}"), row
+        assert (state, reason) == ("dead", f"max_duration: {error}"), row
         assert house.listed() == {"replies:dead": 1}, row
 
 

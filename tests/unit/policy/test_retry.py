@@ -85,7 +85,7 @@ def test_what_follows_where_none_of_several_answered() -> None:
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
 def test_what_outlasts_the_patience_is_dead(passed: int) -> None:
-    assert decide(DEFAULT, 9, START, START + passed, message_at_fault=False) == GiveUpRetrying("outlasted")
+    assert decide(DEFAULT, 9, START, START + passed, message_at_fault=False) == GiveUpRetrying("max_duration")
 
 
 def test_a_slow_other_side_gets_all_its_attempts() -> None:

@@ -125,7 +125,7 @@ def test_left_out_nothing_is_limited_closed_asked_or_handed_to_a_tool() -> None:
 HOURS = "opening hours are written 9:00-18:00, or 9:00-12:30, 14:00-18:00, or closed"
 LATER = "opening hours end later on the same day; write the hours after midnight with the next day"
 DURATION = "a duration is a number with a unit: 250ms, 1s, 5m, 12h or 30d"
-SPOKEN = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
+SPOKEN = f"there is {', '.join(sorted(LANGUAGES))}; another language needs its texts under `texts`"
 NEVER = "these hours never open; name at least one day, e.g. mon: 9:00-18:00, or leave out `opening_hours`"
 
 BAD = [
@@ -135,9 +135,9 @@ BAD = [
     ("too_old: apologize", "too_old must be store, apologise or answer; did you mean apologise?"),
     ("language: e", "language must have at least 2 characters"),
     ("language: Português", "language must have at most 8 characters"),
-    ("language: xx", f"language: SARA has no words in xx; {SPOKEN}"),
-    ("language: no", f"language: SARA has no words in no; {SPOKEN}"),
-    ("language: German", f"language: SARA has no words in German; {SPOKEN}"),
+    ("language: xx", f"language: SARA has no texts in xx; {SPOKEN}"),
+    ("language: no", f"language: SARA has no texts in no; {SPOKEN}"),
+    ("language: German", f"language: SARA has no texts in German; {SPOKEN}"),
     ("limits: {person: {minute: 0}}", "limits.person.minute must be at least 1"),
     ("limits: {person: {day: 1.5}}", "limits.person.day must be a whole number, but is a number"),
     ("limits: {person: 5}", "limits.person must be a block of keys and values, but is a number"),
@@ -259,7 +259,7 @@ def test_a_language_of_ones_own_may_be_spoken_once_it_has_all_its_words(read: Re
         ("budget: {month: {tokens: x}}", "5:26: budget.month.tokens must be a whole number, but is text"),
         ("budget: {month: {money: 0}, prices: {m: {input: 1, output: 1}}}", "5:25: budget.month.money must be more than 0.0"),
         ("budget: {prices: {gpt: {input: -1, output: 2}}}", "5:32: budget.prices.gpt.input must be at least 0.0"),
-        ("budget: {prices: {gpt: {input: 1}}}", "5:19: budget.prices.gpt.output is missing; What it writes."),
+        ("budget: {prices: {gpt: {input: 1}}}", "5:19: budget.prices.gpt.output is missing; Price of output tokens."),
         ("budget: {prices: [a]}", "5:10: budget.prices must be a block of keys and values, but is a list"),
         ("budget: {week: {calls: 5}}", "5:10: budget.week is not an option; known here: day, month, prices"),
         ("words: {opt_out: halt}", "5:18: words.opt_out must be a list, but is text"),
