@@ -263,7 +263,7 @@ def _read_recipient(value: Any) -> Identity | None:
     """Return the recipient that Meta names: its `wa_id` may spell the number differently from the request."""
     contacts = to_list(to_dict(value).get("contacts"))
     person = read_identity(to_dict(contacts[0])) if len(contacts) == 1 else None
-    return person if person is not None and person.nameable else None
+    return person if person is not None and person.is_identifiable else None
 
 
 def _read_message_id(value: Any) -> str | None:

@@ -94,7 +94,7 @@ def identity_before(message: dict[str, Any], own: dict[str, Any]) -> Identity:
         parent_id=read_id(own.get("previous_parent_user_id")) or (parent_id if parent_id != after.parent_id else None),
         phone=read_phone(message.get("from")),
     )
-    return before if before.nameable else after
+    return before if before.is_identifiable else after
 
 
 def read_phone(value: Any) -> str | None:

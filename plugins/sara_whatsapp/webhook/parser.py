@@ -230,7 +230,7 @@ class _WebhookReader:
             self.ignore(UNKNOWN_KIND, kind)
         at = _read_instant(message.get("timestamp"), self._now)
         person = identity_before(message, own) if kind == "system" else identity_at(message, "from", contacts)
-        if not person.nameable:
+        if not person.is_identifiable:
             raise _InvalidElement("no identity")
         content = {key: value for key, value in message.items() if key not in ENVELOPE}
         if (form := find_form_reply(message)) is not None:
@@ -264,7 +264,7 @@ class _WebhookReader:
                 PreferenceChange(self._number.account, person, "marketing_messages", _PREFERENCES[preference], at)
             )
         after = identity_after(own) if kind == "system" else read_identity(own)
-        if what.treatment == "changes" and after.nameable and after != person:
+        if what.treatment == "changes" and after.is_identifiable and after != person:
             self._changes.append(IdentityChange(self._number.account, before=person, after=after, at=at))
 
     def _status(self, status: dict[str, Any]) -> None:
@@ -297,7 +297,7 @@ class _WebhookReader:
         person = contacts.complete(read_identity(preference))
         allowed = _PREFERENCES.get(to_text(preference.get("value")))
         category = read_id(preference.get("category"))
-        if not person.nameable or allowed is None or category is None:
+        if not person.is_identifiable or allowed is None or category is None:
             raise _InvalidElement("not a preference")
         at = _read_instant(preference.get("timestamp"), self._now)
         self._changes.append(PreferenceChange(self._number.account, person, category, allowed, at))
@@ -308,7 +308,7 @@ class _WebhookReader:
             return
         person = identity_at(echo, "to", contacts)
         external_id = read_id(echo.get("id"))
-        if not person.nameable or external_id is None:
+        if not person.is_identifiable or external_id is None:
             raise _InvalidElement("no identity" if external_id else "no id")
         kind = read_type(echo)
         self._changes.append(

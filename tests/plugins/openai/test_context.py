@@ -333,6 +333,6 @@ async def test_a_transcript_is_told_to_be_one(
     earlier = replace(spoken, text=reply.transcripts["m0"], attachments=(replace(spoken.attachments[0], path=None),))
     await responder_with().answer(replace(turn("And now?"), history=(earlier,)))
     assert simulator.calls[-1].context == (facts,)
-    simulator.deaf = True
+    simulator.transcription_fails = True
     await responder_with(transcribe_with="whisper-1").answer(replace(turn("x"), messages=(spoken,)))
     assert simulator.calls[-1].context[0]["files"][0]["not_available_to_you"] == "what is said in it could not be understood"

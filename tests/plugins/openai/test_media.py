@@ -136,7 +136,7 @@ async def test_a_voice_message_is_read_to_the_model_and_kept_for_later(
     reply = await responder_with(transcribe_with="whisper-1").answer(
         with_file(turn("hello", "voice"), voice, "audio", "audio/ogg; codecs=opus")
     )
-    assert simulator.heard == [("voice.ogg", VOICE)]
+    assert simulator.transcribed == [("voice.ogg", VOICE)]
     assert simulator.calls[-1].asked == ("hello", "When do you open?")
     assert reply.transcripts == {"m1": "[voice message] When do you open?"}
 
@@ -145,7 +145,7 @@ async def test_without_a_model_for_it_nobody_listens(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, voice: Path
 ) -> None:
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
-    assert (simulator.heard, reply.transcripts) == ([], {})
+    assert (simulator.transcribed, reply.transcripts) == ([], {})
     assert simulator.calls[-1].asked == ()
 
 
@@ -153,13 +153,13 @@ async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_ope
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path, problems: ProblemRegistry
 ) -> None:
     responder = responder_with(transcribe_with="whisper-1")
-    simulator.deaf = True
+    simulator.transcription_fails = True
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert reply.parts[0].text == "echo:"
     assert reply.transcripts == {}
-    assert len(simulator.heard) == 2, "what may pass is tried twice"
+    assert len(simulator.transcribed) == 2, "what may pass is tried twice"
     assert [problem.key for problem in problems] == ["responder:assistant:hearing"]
-    simulator.deaf = False
+    simulator.transcription_fails = False
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert reply.transcripts
     assert list(problems) == []
@@ -175,14 +175,14 @@ async def test_nobody_listens_twice_because_the_answer_failed(
         await responder.answer(spoken)
     reply = await responder.answer(spoken)
     assert reply.transcripts
-    assert len(simulator.heard) == 1
+    assert len(simulator.transcribed) == 1
 
 
 async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path
 ) -> None:
     await responder_with(transcribe_with="whisper-1").answer(with_file(turn("hello"), voice, "audio", "audio/amr"))
-    assert simulator.heard == []
+    assert simulator.transcribed == []
 
 
 # which files the answer waits for

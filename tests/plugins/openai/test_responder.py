@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from sara_openai.responder import OpenAIResponder, _choose_tls
 from sara_simulators.openai import Call, OpenAISimulator
-from sara_simulators.openai.refusals import Rejected
+from sara_simulators.openai.refusals import RequestRejected
 
 from sara import Contact, ContentRefused, GiveUp, Reply, RetryLater, SaraError, Turn
 from sara.helpers import ProblemRegistry
@@ -37,7 +37,7 @@ def refuse_all_but_the_probe(simulator: OpenAISimulator) -> Callable[[Call], str
 
     def reply(call: Call) -> str:
         if "odd" in call.asked[-1]:
-            raise Rejected(422, "computer says no")
+            raise RequestRejected(422, "computer says no")
         return f"echo: {call.asked[-1]}"
 
     return reply
@@ -341,7 +341,7 @@ async def test_a_request_that_is_refused_whoever_asks_is_a_setting(
     (problem,) = problems
     assert problem.key == "responder:assistant:settings"
     assert "who knows" in problem.message
-    simulator.heal()
+    simulator.clear_faults()
     assert said(await responder.answer(turn("Hello"))) == "echo: Hello"
     assert not len(problems)
 

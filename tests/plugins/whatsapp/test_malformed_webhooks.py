@@ -346,7 +346,7 @@ def test_no_bytes_are_answered_with_anything_but_200(post: Post, body: bytes) ->
 def check(reception: WebhookResult) -> None:
     assert (reception.response.status, reception.verified) == (200, True)
     for message in reception.messages:
-        assert message.person.nameable
+        assert message.person.is_identifiable
         assert message.text
         # What a store, a log and an encoder need.
         for words in (message.text, message.kind, message.raw, message.external_id or "", message.reply_to or ""):
