@@ -15,8 +15,8 @@ from sara.domain.time import Instant, Milliseconds
 class DeliveryFailure:
     """The reason why a provider did not deliver: its code as text, and a sentence for people.
 
-    `action` is the consequence: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds;
-    `window`, the reply window is closed; `plain`, the form was rejected, and the text may be sent plain; `channel`, the
+    `action` is the consequence: `fail`, the message has failed; `retry`, it may be sent again after `after` milliseconds;
+    `park`, the reply window is closed; `send_as_text`, the form was rejected, and the text may be sent plain; `block_channel`, the
     message is not at fault: it stays queued, and the channel is held for `after` milliseconds, or until a person has repaired
     it. `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom:
     they are kept with the message and appear in no log and no problem.
@@ -24,7 +24,7 @@ class DeliveryFailure:
 
     code: str
     reason: str
-    action: Literal["end", "later", "window", "plain", "channel"] = "end"
+    action: Literal["fail", "retry", "park", "send_as_text", "block_channel"] = "fail"
     after: Milliseconds | None = None
     remedy: str = ""
     details: str = ""

@@ -28,7 +28,7 @@ def follow(
     known = [receipt for _, receipt in taken.receipts]
     for receipt in receipts:
         # Also one that came before the answer to its request: what it says of the channel holds already.
-        if receipt.failure is not None and receipt.failure.action == "channel" and receipt not in known:
+        if receipt.failure is not None and receipt.failure.action == "block_channel" and receipt not in known:
             _rest(route, receipt.failure, lanes)
 
 
@@ -40,13 +40,13 @@ def tell_limit(problems: ProblemReporter, route: ChannelBinding, told: str, reme
 def _failed(
     route: ChannelBinding, message: StoredMessage, failure: DeliveryFailure, lanes: LaneBreaker, problems: ProblemReporter
 ) -> None:
-    if failure.action == "channel" and message.state not in _LEFT_SINCE:
+    if failure.action == "block_channel" and message.state not in _LEFT_SINCE:
         _rest(route, failure, lanes)
     if message.state == "failed":
         remedy = failure.remedy or "`sara why` shows it; the conversation goes on"
         told = f"{route.name}: a message was taken and not delivered: {failure.code}: {failure.reason}"
         problems.report(f"failed:{route.name}", told, remedy, severity="warning", lasts=DAY)
-    elif failure.action == "later" and failure.remedy and message.state not in _LEFT_SINCE:
+    elif failure.action == "retry" and failure.remedy and message.state not in _LEFT_SINCE:
         tell_limit(problems, route, f"{failure.code}: {failure.reason}", failure.remedy)
 
 

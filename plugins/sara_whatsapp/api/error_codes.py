@@ -169,11 +169,11 @@ _UNKNOWN_TOKEN = Code("config_token", "Meta refused the access token.", _TOKEN)
 _WRONG_PLACE = Code("config", "What answered is not Meta's Graph API.", "Check graph_url and whatever stands between.")
 
 # What follows a message that was taken and has failed. Of that there is no doubt, whatever its code leaves open in an answer.
-_AFTERWARDS: Mapping[Action, Literal["later", "window", "plain", "channel"]] = {
-    **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "later"),
-    **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "channel"),
-    "template_window": "window",
-    "file": "plain",
+_AFTERWARDS: Mapping[Action, Literal["retry", "park", "send_as_text", "block_channel"]] = {
+    **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "retry"),
+    **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "block_channel"),
+    "template_window": "park",
+    "file": "send_as_text",
 }
 
 # Without a code from Meta: these say that somebody in between, or another server, answered.
@@ -211,10 +211,10 @@ def explain(error: Mapping[str, Any]) -> DeliveryFailure:
         return DeliveryFailure(
             told,
             _NO_MEANING if details else _NO_REASON,
-            action="later" if error.get("is_transient") is True else "end",
+            action="retry" if error.get("is_transient") is True else "fail",
             details=details,
         )
-    return DeliveryFailure(told, row.meaning, _AFTERWARDS.get(row.action, "end"), row.after, _alert(row), details)
+    return DeliveryFailure(told, row.meaning, _AFTERWARDS.get(row.action, "fail"), row.after, _alert(row), details)
 
 
 def _row(error: Mapping[str, Any] | None) -> Code | None:

@@ -106,7 +106,7 @@ class WindowExam:
         await shop.send(conversation, "a1", "out-1")
         await shop.send(conversation, "a2", "out-2")
         shop.clock.forward(1_000)
-        await shop.receipt("failed", attempt="a1", then="window")
+        await shop.receipt("failed", attempt="a1", then="park")
         if looked:
             await shop.park(conversation)
             await shop.park(conversation)

@@ -87,7 +87,7 @@ class StoreScenario:
         *,
         attempt: str | None = None,
         external_id: str | None = None,
-        then: Literal["end", "later", "window", "plain", "channel"] = "end",
+        then: Literal["fail", "retry", "park", "send_as_text", "block_channel"] = "fail",
         after: Milliseconds | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,

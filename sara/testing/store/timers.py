@@ -254,7 +254,7 @@ class TimingExam:
         await shop.take(later(shop, "in-2"))
         assert await shop.state(part) == "queued", "the customer opened the window, and it is new"
         await shop.send(conversation, "a2", "out-2")
-        await shop.receipt("failed", attempt="a2", then="later")
+        await shop.receipt("failed", attempt="a2", then="retry")
         assert await shop.state(part) == "queued"
 
     async def test_a_hand_over_leaves_an_operators_later_words_alone(self, shop: StoreScenario) -> None:

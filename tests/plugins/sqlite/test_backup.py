@@ -426,7 +426,7 @@ async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteS
     part = await shop.send(conversation, "a1", "out-1")
     await store.backup(target)
     await put_back(store, shop, target)
-    await shop.receipt("failed", attempt="a1", then="later")
+    await shop.receipt("failed", attempt="a1", then="retry")
     assert await shop.state(part) == "failed"
 
 
