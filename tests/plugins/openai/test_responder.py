@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
-from sara_openai.responder import OpenAIResponder, _trust
+from sara_openai.responder import OpenAIResponder, _choose_tls
 from sara_simulators.openai import Call, OpenAISimulator
 from sara_simulators.openai.refusals import RequestRejected
 
@@ -246,7 +246,7 @@ async def test_a_broken_connection_is_told_as_such(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, kind: Any
 ) -> None:
     simulator.fault(kind)
-    assert "broke off" in str(await refused_with(responder, turn()))
+    assert "closed the connection" in str(await refused_with(responder, turn()))
     assert said(await responder.answer(turn("hi"))) == "echo: hi"
 
 
@@ -260,7 +260,7 @@ async def test_a_refused_connection_is_told_as_such(responder_with: Responders, 
 
 async def test_a_name_that_does_not_exist_is_told_as_such(responder_with: Responders, turn: Turns) -> None:
     error = await refused_with(responder_with(base_url="http://no-such-host.invalid/v1"), turn())
-    assert "could not be found" in str(error)
+    assert "could not be resolved" in str(error)
 
 
 async def test_bytes_that_are_no_http_are_asked_for_again(responder_with: Responders, turn: Turns) -> None:
@@ -535,7 +535,7 @@ def test_certificates_are_read_only_where_they_are_asked_for(url: str, proxies: 
                 patch.delenv(spelling, raising=False)
         for name, proxy in proxies.items():
             patch.setenv(name, proxy)
-        trusted = _trust(url)
+        trusted = _choose_tls(url)
     if reads:
         assert trusted is True, "as the client does by itself"
     else:

@@ -430,7 +430,7 @@ async def test_a_sign_that_fails_tells_no_secret(simulator: WhatsAppSimulator, o
     channel = await open_channel(typing=False)
     with capture_logs() as logs, pytest.raises(SaraError):
         await channel.mark_read("wamid.unknown")
-    assert [line["event"] for line in logs] == ["sign_not_shown"]
+    assert [line["event"] for line in logs] == ["typing_indicator_failed"]
     assert simulator.settings.access_token not in str(logs)
 
 

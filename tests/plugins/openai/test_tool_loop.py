@@ -116,7 +116,7 @@ async def test_a_model_that_calls_and_calls_is_asked_again_later(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [ToolCalls([("look_up", {})])]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder_with(tool_rounds=3).answer(asked, box)
     assert len(box.calls) == 3
     assert len(simulator.calls) == 4
@@ -136,7 +136,7 @@ async def test_without_tools_none_are_offered_and_none_called(
     if tools is not None:
         tools.specs = ()
     simulator.mode = [WANTS_ANA]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(asked, tools)
     assert not {"tools", "tool_choice", "include"} & set(simulator.calls[0].body)
     assert tools is None or not tools.calls
@@ -163,7 +163,7 @@ async def test_a_call_that_cannot_be_made_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
     simulator.mode = [ToolCalls([("", {})])]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(asked, box)
     assert box.calls == []
 
