@@ -44,7 +44,7 @@ async def main(people: int, rounds: int) -> None:
             sys.executable, "-m", "sara", "run", "--config", str(file), stderr=asyncio.subprocess.PIPE, env=dict(os.environ)
         )
         assert daemon.stderr is not None
-        while b'"serving"' not in (line := await daemon.stderr.readline()):
+        while b'"daemon_started"' not in (line := await daemon.stderr.readline()):
             assert line, "the daemon did not start"
         drain = asyncio.create_task(daemon.stderr.read())
         await phone.connect(json.loads(line)["public"] + "/webhook/messages")

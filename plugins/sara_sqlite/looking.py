@@ -33,7 +33,7 @@ from sara_sqlite.turns import close_turn, defer
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
-    """A page of conversations with open work."""
+    """Return a page of conversations with open work."""
     start = 0 if after is None else number(CONVERSATION, after)
     if before is None:
         rows = db.execute(
@@ -90,7 +90,7 @@ _SEARCHED = (
 
 
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
-    """The newest conversations first."""
+    """Return the newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     digits = (read_number(search or "") or "").lstrip("0")  # a number written for within the country ends like the whole one
     spellings = number_spellings(digits) if digits else ()
@@ -105,7 +105,7 @@ def conversation(db: Connection, ident_: str) -> ConversationSummary:
 
 
 def last_said(db: Connection, account: str, person: Identity, quoted: str | None) -> HistoryMessage | None:
-    """What a person was told in the message that they quote; else the last thing that they were told, if it is among the newest
+    """Return the message that a person quotes; else the last message sent to them, if it is among the newest
     messages of their conversation."""
     contact = people.find(db, account.partition(":")[0], person)
     row = None
@@ -159,7 +159,7 @@ def _summary(row: sqlite3.Row) -> ConversationSummary:
 
 
 def messages(db: Connection, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
-    """A page of messages in store order."""
+    """Return a page of messages in store order."""
     start = 0 if after is None else number(MESSAGE, after)
     if conversation is None:
         rows = db.execute(STORED + " WHERE m.id > ? ORDER BY m.id LIMIT ?", (start, limit))
@@ -170,17 +170,17 @@ def messages(db: Connection, conversation: str | None, after: str | None, limit:
 
 
 def find(db: Connection, message: str) -> StoredMessage | None:
-    """A message by our id, the provider's, or an attempt's."""
+    """Return a message by its id, the provider's id, or the id of an attempt."""
     row = one(db, STORED + " WHERE m.id = ?", number(MESSAGE, message))
     row = row or one(db, STORED + " WHERE m.external_id = ? ORDER BY m.id LIMIT 1", message)
     row = row or one(
-        db, STORED + " JOIN attempts a ON a.part = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
+        db, STORED + " JOIN attempts a ON a.message = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
     )
     return None if row is None else stored(row)
 
 
 def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
-    """What only a person can set going again, newest first."""
+    """Return the failed messages that need an operator, newest first."""
     rows = db.execute(
         STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
         " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
@@ -191,16 +191,16 @@ def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
 
 
 def timeline(db: Connection, message: str) -> Sequence[TimelineEvent]:
-    """A message's own events, in order."""
+    """Return a message's own events, in order."""
     rows = db.execute("SELECT * FROM events WHERE message = ? ORDER BY at, id", (number(MESSAGE, message),))
     return [TimelineEvent(row["at"], row["what"], row["detail"], row["actor"]) for row in rows]
 
 
 def attempts(db: Connection, part: str) -> Sequence[Attempt]:
-    """A part's attempts, oldest first."""
+    """Return a message's attempts, oldest first."""
     return [
         attempt(row)
-        for row in db.execute("SELECT * FROM attempts WHERE part = ? ORDER BY started_at, id", (number(MESSAGE, part),))
+        for row in db.execute("SELECT * FROM attempts WHERE message = ? ORDER BY started_at, id", (number(MESSAGE, part),))
     ]
 
 
@@ -210,23 +210,24 @@ def counts(db: Connection) -> dict[str, int]:
         f"{row['direction']}.{row['state']}": int(row["n"])
         for row in db.execute("SELECT direction, state, count(*) AS n FROM messages GROUP BY direction, state")
     }
-    found["set_aside"] = int(the(db, "SELECT count(*) AS n FROM set_aside")["n"])
+    found["unparsed_payloads"] = int(the(db, "SELECT count(*) AS n FROM unparsed_payloads")["n"])
     found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
     found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
     return found
 
 
 def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[UnparsedPayload]:
-    """A page of what was not understood."""
+    """Return a page of unparsed payloads."""
     start = number("", after or "")
     rows = db.execute(
-        "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
+        "SELECT id, account, reason, body, at FROM unparsed_payloads WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
+        (start, since, limit),
     )
     return [UnparsedPayload(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
 
 def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:
-    """The news of an account, in the order in which it arrived."""
+    """Return the events of an account, in the order of their arrival."""
     rows = db.execute("SELECT * FROM account_events WHERE account = ? AND at >= ? ORDER BY id", (account, since))
     return [
         AccountEvent(
@@ -243,7 +244,7 @@ def account_events(db: Connection, account: str, since: Instant) -> Sequence[Acc
 
 
 def backlog(db: Connection, most: int) -> int:
-    """Waiting messages, counted up to `most`."""
+    """Return the number of waiting messages, counted up to `most`."""
     row = the(
         db, "SELECT count(*) AS n FROM (SELECT 1 FROM messages INDEXED BY messages_waiting WHERE state = 'waiting' LIMIT ?)", most
     )
@@ -271,7 +272,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
             "SELECT id, created_at FROM messages WHERE conversation = ? AND state IN ('dead', 'quarantined') ORDER BY id", (key,)
         ).fetchall()
         db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
+            "UPDATE messages SET state = 'waiting', reason = NULL, retried_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
             (now, key),
         )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
@@ -290,7 +291,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
         ).fetchall()
         for row in rows:
             db.execute(
-                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, reopened = 0 WHERE id = ?",
+                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, requeued = 0 WHERE id = ?",
                 (row["id"],),
             )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))

@@ -62,7 +62,7 @@ def add(
 
 
 def cancel(db: Connection, where: str, args: tuple[object, ...], reason: str, now: Instant) -> int:
-    """Cancel parts; how many."""
+    """Cancel parts; return how many."""
     rows = db.execute(f"SELECT id, conversation FROM messages WHERE {where}", args).fetchall()  # noqa: S608  # conditions are ours
     for row in rows:
         db.execute("UPDATE messages SET state = 'cancelled', reason = ? WHERE id = ?", (reason, row["id"]))
@@ -89,7 +89,7 @@ def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str
 
 
 def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
-    """Whether something that was to be said after a part has left before it. A template takes no turn."""
+    """Return whether something that was to be said after a part has left before it. A template takes no turn."""
     row = one(
         db,
         "SELECT 1 FROM messages WHERE conversation = ? AND id > ? AND direction = 'out'"  # noqa: S608  # the condition is ours
@@ -102,7 +102,7 @@ def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
 
 
 def _quoted(db: Connection, conversation: int, message: str | None) -> str | None:
-    """The provider's id of a message of the same conversation."""
+    """Return the provider's id of a message of the same conversation."""
     if message is None:
         return None
     row = one(db, "SELECT external_id FROM messages WHERE id = ? AND conversation = ?", number(MESSAGE, message), conversation)

@@ -75,7 +75,7 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
                 pressed = isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
                 if serving.done() or pressed:
                     raise
-                log.error("task_tried_to_end_the_process", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
+                log.error("task_exit_suppressed", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
 
 
 def _plugin_in(error: BaseException) -> str:
@@ -122,7 +122,7 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
         watching.cancel()
         faulthandler.cancel_dump_traceback_later()
     if stays := await cancel_remaining_tasks():
-        log.warning("left_behind", tasks=stays)
+        log.warning("tasks_not_cancelled", tasks=stays)
         force_exit(code)
     return code
 
@@ -163,7 +163,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
         fresh, fresh_plugins = await asyncio.to_thread(read_file, config)
         if fresh.config is None:
             for finding in fresh.errors:
-                log.error("reload_refused", finding=finding.render().splitlines()[0])
+                log.error("reload_rejected", finding=finding.render().splitlines()[0])
             systemd.notify("READY=1")
             continue
         await daemon.stop()
@@ -221,5 +221,5 @@ class _Signals:
 
 
 def _too_late() -> None:
-    log.error("not_closed_in_time", seconds=GONE_WITHIN)
+    log.error("shutdown_timed_out", seconds=GONE_WITHIN)
     force_exit(0)

@@ -10,7 +10,7 @@ import structlog
 
 from sara.domain.jobs import OpenWork
 from sara.domain.messages import StoredMessage
-from sara.domain.problems import Problem
+from sara.domain.problems import Problem, problem_key
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.plugins.context import Clock
@@ -122,7 +122,7 @@ class SendOutcomes:
 
     def _lane_problem(self, route: ChannelBinding) -> Problem | None:
         """What a person has to mend before anything leaves by a channel."""
-        keys = (f"lane:{route.deliver_lane}", f"paused:{route.deliver_lane}")
+        keys = (problem_key("lane", route.deliver_lane, "blocked"), problem_key("lane", route.deliver_lane, "throttled"))
         return next((each for each in self._problems or () if each.key in keys), None)
 
     async def _late(self, part: StoredMessage, route: ChannelBinding) -> str:

@@ -18,7 +18,7 @@ from sara.domain.errors import (
     StoreUnavailable,
 )
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
 from sara.domain.time import Instant, Milliseconds
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.receipt_effects import tell_limit
@@ -91,7 +91,7 @@ class DeliveryHandler:
             try:
                 end = await self._step(view, route, job)
             except Conflict as error:
-                log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
+                log.info("delivery_conflict", conversation=job.key, part=view.part.id, reason=str(error))
                 continue
             if end is not None:
                 return end
@@ -130,14 +130,14 @@ class DeliveryHandler:
     async def _park(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
         self._problems.report(
-            f"parked:{route.name}",
-            f"{route.name}: the time to answer freely was over; what was to be said waits until the customer writes again",
-            "`sara queue list` names them; a template in the channel's section asks the customer to write",
+            problem_key("channel", route.name, "reply_window_closed"),
+            f"{route.name}: the reply window is closed; replies are parked until the customer writes",
+            "list them with `sara queue list`; configure a template in the channel's section to ask the customer to write",
             severity="warning",
             lasts=DAY,
         )
         instead = route.channel.reopen_template() if view.part.purpose in ("reply", "operator") else None
-        log.info("parked", part=view.part.id, reason="window_closed", instead=instead is not None)
+        log.info("message_parked", part=view.part.id, reason="window_closed", instead=instead is not None)
         work = await self._store.cancel_outbound(view.part.id, "parked", "window_closed", now, instead)
         return await self._tell_replies(work)
 
@@ -149,7 +149,7 @@ class DeliveryHandler:
         if isinstance(ending, in_doubt.WaitForReceipt):
             work = await self._store.reschedule(view.part.conversation, "deliver", ending.until, now)
             return Done() if work.deliver_due is None else Reschedule(min(ending.until, work.deliver_due))
-        log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
+        log.warning("in_doubt_resolved", part=view.part.id, action=ending.action, blind=ending.blind)
         return await self._tell_replies(await self._store.resolve_in_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
@@ -180,7 +180,7 @@ class DeliveryHandler:
                 message = await self._store.find(view.part.id)
                 self._hooks.call_soon("message_sent", message=message)
         else:
-            log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
+            log.warning("send_failed", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
         return await self._tell_replies(work)
 
     async def _try(self, view: DeliveryView, route: ChannelBinding, attempt: str, begun: Instant) -> AttemptResult:
@@ -215,16 +215,16 @@ class DeliveryHandler:
             self._stumbled(view, route, str(error), begun)
             return mark_in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
-            log.exception("channel_broke", channel=route.name, part=view.part.id)
+            log.exception("channel_exception", channel=route.name, part=view.part.id)
             told = f"the channel {describe_failure(error)}"
             self._stumbled(view, route, told, begun)
             return mark_in_doubt(route, self._clock(), told)
 
     def _refused(self, route: ChannelBinding, error: Rejected | ReplyWindowClosed) -> AttemptResult:
         self._problems.report(
-            f"refused:{route.name}",
-            f"{route.name} refused a message: {error}",
-            "`sara why` shows it; the conversation goes on",
+            problem_key("channel", route.name, "message_rejected"),
+            f"{route.name} rejected a message: {error}",
+            "see `sara why`; the rest of the conversation is delivered",
             severity="warning",
             lasts=DAY,
         )
@@ -259,9 +259,9 @@ class DeliveryHandler:
         )
         if isinstance(decision, retry.GiveUpRetrying):
             self._problems.report(
-                f"unsent:{route.name}",
+                problem_key("channel", route.name, "message_unsent"),
                 f"{route.name}: a message could not be sent: {error}",
-                "`sara queue list` names it, `sara queue retry` tries again",
+                "find it with `sara queue list` and send it again with `sara queue retry`",
                 lasts=DAY,
             )
             return AttemptResult("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
@@ -289,7 +289,7 @@ class DeliveryHandler:
             except StoreUnavailable:
                 if self.draining:
                     raise
-                log.warning("outcome_not_stored", attempt=attempt)
+                log.warning("attempt_record_retried", attempt=attempt)
                 await sleep(wait)
                 wait = min(wait * 2, SETTLE_LONGEST)
 

@@ -135,7 +135,7 @@ class MediaStore:
 
     async def refuse(self, attachment: Attachment, reason: str) -> Attachment:
         """Note that a file cannot be had any more."""
-        log.warning("file_refused", attachment=attachment.id)
+        log.warning("file_rejected", attachment=attachment.id)
         await self._store.keep_attachment(attachment.id, None, "", 0, reason, self._clock())
         return replace(attachment, error=reason)
 
@@ -158,7 +158,7 @@ class MediaStore:
             try:
                 await self.expire_all()
             except (SaraError, OSError) as error:
-                log.warning("files_not_expired", error=type(error).__name__)
+                log.warning("file_expiry_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EXPIRE_EVERY):
                     await ended.wait()
@@ -170,7 +170,7 @@ class MediaStore:
             try:
                 await self.remove_unnamed(age)
             except (SaraError, OSError) as error:
-                log.warning("media_not_cleaned", error=type(error).__name__)
+                log.warning("media_cleanup_failed", error=type(error).__name__)
             else:
                 age = ORPHAN_AGE
             with contextlib.suppress(TimeoutError):
@@ -189,7 +189,7 @@ class MediaStore:
                 await run_in_thread(self._remove, orphans)
                 removed += len(orphans)
         if removed:
-            log.info("unnamed_files_removed", count=removed)
+            log.info("unreferenced_files_removed", count=removed)
         return removed
 
     async def drop_forgotten(self) -> bool:
@@ -263,7 +263,7 @@ class MediaStore:
             finally:
                 fetched.path.unlink(missing_ok=True)
                 self._in_hand.discard(name)
-        self._problems.clear("files:write")
+        self._problems.clear("media:folder:write_failed")
         return replace(attachment, path=self.folder / file, sha256=fetched.sha256, size=fetched.size)
 
     def _kept(self, keeping: asyncio.Task[Attachment]) -> None:
@@ -278,9 +278,9 @@ class MediaStore:
             yield
         except OSError as error:
             self._problems.report(
-                "files:write",
-                f"a file could not be kept in {self.folder}: {error.strerror}",
-                "free some space or mend the folder; messages are answered without their files meanwhile",
+                "media:folder:write_failed",
+                f"a file could not be written to {self.folder}: {error.strerror}",
+                "free disk space or repair the folder; until then messages are answered without their files",
             )
             raise DiskError(f"the media folder takes no file: {error.strerror}") from error
 

@@ -196,7 +196,7 @@ class Process:
 
     async def served(self) -> str:
         """The public URL, once it serves."""
-        return str(json.loads((await self.logged('"serving"'))[-1])["public"])
+        return str(json.loads((await self.logged('"daemon_started"'))[-1])["public"])
 
     async def logged(self, words: str, times: int = 1) -> list[str]:
         """Wait until so many lines of the log hold these words."""

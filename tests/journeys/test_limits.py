@@ -60,7 +60,7 @@ async def test_a_daily_ceiling_of_calls_holds_across_a_kill_and_is_a_problem(tow
     assert len(town.ai.calls) == 2
     await at_rest(town)
     assert await process.end() == 0
-    assert any("budget:ai" in line for line in process.output)
+    assert any("ai:budget:limit_reached" in line for line in process.output)
 
 
 async def test_what_the_ai_costs_is_counted_by_the_price_table(town: Town) -> None:

@@ -74,7 +74,7 @@ class Outage(Tale):
         """Those of which a silent provider has no part."""
         if self.what != "graph: hangs":
             return names
-        sent = "SELECT o.id FROM messages i JOIN messages o ON o.reply = i.reply JOIN attempts a ON a.part = o.id WHERE i.external_id = ?"
+        sent = "SELECT o.id FROM messages i JOIN messages o ON o.reply = i.reply JOIN attempts a ON a.message = o.id WHERE i.external_id = ?"
         return [name for name in names if not self.disk.ask(sent, name)]
 
     @property

@@ -61,12 +61,12 @@ class StoreContract(
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The time, set by hand."""
+        """Provide a manual clock."""
         return ManualClock()
 
     @pytest.fixture
     def shop(self, store: Store, clock: ManualClock) -> StoreScenario:
-        """The store with its most common steps."""
+        """Provide the store with its most common steps."""
         return StoreScenario(store, clock)
 
     # taking in
@@ -133,7 +133,7 @@ class StoreContract(
             await shop.store.accept(
                 InboundBatch(ACCOUNT, set_aside=(UnparsedPayload(ACCOUNT, "not JSON", b"\xff"),)), shop.clock()
             )
-        assert (await shop.store.counts())["set_aside"] == 1
+        assert (await shop.store.counts())["unparsed_payloads"] == 1
 
     async def test_what_was_not_understood_can_be_looked_at_page_by_page(self, shop: StoreScenario) -> None:
         for body in (b"one", b"\xfftwo", b"three"):
@@ -153,7 +153,7 @@ class StoreContract(
     async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: StoreScenario) -> None:
         taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
         assert [each.external_id for each in taken.stored] == ["in-1", "in-3"]
-        assert (await shop.store.counts())["set_aside"] == 1
+        assert (await shop.store.counts())["unparsed_payloads"] == 1
 
     # people
 
@@ -679,7 +679,7 @@ class StoreContract(
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.part.text == "two"
-        assert (await shop.store.counts())["blind"] == 1
+        assert (await shop.store.counts())["unverified_resolutions"] == 1
         await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sent"
 
@@ -746,7 +746,7 @@ class StoreContract(
         assert view.last.settled_at == shop.clock()
 
     async def crash_while_asking(self, shop: StoreScenario, life: int, *conversations: str) -> RecoveryReport:
-        """A life that ends uncleanly while responders work on these conversations; what the next one finds."""
+        """End a run uncleanly while responders work on these conversations; return what the next run finds."""
         for conversation in conversations:
             view = await shop.store.reply_view(conversation, HistoryLimits())
             assert view is not None

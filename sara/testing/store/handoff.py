@@ -19,7 +19,7 @@ BACK = {"": OutgoingContent("I am back."), "de": OutgoingContent("Ich bin wieder
 
 
 async def person_has(shop: StoreScenario, change: Handoff = OPERATOR) -> str:
-    """A conversation with one answered message, which a person of the business has taken over."""
+    """Return a conversation with one answered message, which an operator has taken over."""
     conversation = await shop.answered("one")
     await shop.send(conversation, "a1", "out-1")
     await shop.store.hand_over(conversation, change, shop.clock())
@@ -267,7 +267,7 @@ class ModesExam:
     # by an echo
 
     async def echo(self, shop: StoreScenario, name: str = "echo-1", until: int | None = None) -> None:
-        """A person of the business answers from the phone app."""
+        """Store what an operator answers from the phone app."""
         echo = OperatorEcho(ACCOUNT, name, ANA, "text", "I called you", shop.clock())
         await shop.store.accept(
             InboundBatch(ACCOUNT, changes=(echo,), echoed={name: Handoff("operator", until=until)}), shop.clock()

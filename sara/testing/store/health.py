@@ -19,7 +19,7 @@ BYE = {"": OutgoingContent("Bye."), "de": OutgoingContent("Tschüss.")}
 async def ill(
     shop: StoreScenario, unanswered: Milliseconds = 10 * MINUTE, person: Milliseconds = 30 * MINUTE, limit: int = 10
 ) -> Sequence[tuple[str, str]]:
-    """The conversations that somebody should look at, and why."""
+    """Return the unhealthy conversations, and why."""
     found = await shop.store.unhealthy(shop.clock(), unanswered, person, limit)
     return [(each.conversation, each.reason) for each in found]
 

@@ -23,7 +23,7 @@ class FailuresExam:
         then: Literal["fail", "retry", "park", "send_as_text", "block_channel"],
         after: int | None = None,
     ) -> None:
-        """A receipt says that an attempt's message was not delivered."""
+        """Store a receipt which says that an attempt's message was not delivered."""
         await shop.receipt("failed", attempt=attempt, external_id=f"out-{attempt}", then=then, after=after)
 
     async def test_a_failure_that_passes_is_tried_again_at_most_three_times_and_ever_later(self, shop: StoreScenario) -> None:
@@ -40,7 +40,7 @@ class FailuresExam:
             shop.clock.forward(pauses[-1])
         assert pauses == [60_000, 120_000, 240_000]
         assert await shop.states(conversation) == ["answered", "failed", "cancelled"]
-        assert (await shop.told(part)).count("reopened") == 3
+        assert (await shop.told(part)).count("requeued") == 3
         assert (await shop.found(part)).error == "131026: undeliverable"
         assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
 
@@ -246,7 +246,7 @@ class FailuresExam:
                 await self.fail(shop, f"a{n}", "block_channel")
             view = await shop.next(conversation)
             assert (view.part.id, view.state, view.not_before) == (part, "queued", shop.clock())
-        assert (await shop.told(part)).count("reopened") == 10, "once for each attempt that failed"
+        assert (await shop.told(part)).count("requeued") == 10, "once for each attempt that failed"
         await shop.send(conversation, "a10", "out-a10")
         await self.fail(shop, "a10", "retry")
         assert (await shop.next(conversation)).not_before == shop.clock() + 60_000, "the first of its own failures"

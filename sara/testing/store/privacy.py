@@ -45,7 +45,7 @@ class RightsExam:
     # finding
 
     async def hits(self, shop: StoreScenario, words: str, limit: int = 10) -> list[str]:
-        """What a search finds, as ids."""
+        """Return the ids that a search finds."""
         return [hit.message for hit in await shop.store.search(words, limit)]
 
     async def test_a_search_finds_words_of_both_directions_newest_first(self, shop: StoreScenario) -> None:

@@ -14,7 +14,7 @@ DAY = 86_400_000
 
 
 async def customer_at(shop: StoreScenario, conversation: str) -> Instant | None:
-    """When the customer last opened the window, as a deliver job sees it."""
+    """Return when the customer last opened the window, as a deliver job sees it."""
     return (await shop.next(conversation)).customer_at
 
 
@@ -24,7 +24,7 @@ class WindowExam:
     # the reply window
 
     async def parked(self, shop: StoreScenario, *texts: str) -> str:
-        """A conversation whose answer came too late."""
+        """Return a conversation whose reply came too late."""
         conversation = await shop.answered(*texts)
         shop.clock.forward(2 * DAY)
         for _ in texts:

@@ -16,7 +16,7 @@ QUESTION = OutgoingContent("Are you still there?")
 
 
 async def silent(shop: StoreScenario) -> str:
-    """A conversation in which the customer has had the last word of ours for an hour."""
+    """Return a conversation whose last message was sent an hour ago."""
     conversation = await shop.answered("one")
     shop.clock.forward(1_000)
     await shop.send(conversation, "a1", "out-1")

@@ -19,7 +19,7 @@ class ToolsExam:
         return record.id, new
 
     async def again(self, shop: StoreScenario, conversation: str, attempt: int) -> int:
-        """The call to the responder failed, and another one is made."""
+        """Fail the call to the responder, and begin another one."""
         await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         return (await shop.call(conversation))[0]
 

@@ -266,7 +266,7 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_re
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
     assert ["tools" in call.body for call in simulator.calls] == [True, False, False]
-    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_refused", "problem"]
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_rejected", "problem_reported"]
     (problem,) = problems
     assert (problem.key, problem.severity, problem.count) == (KEY, "warning", 1)
     assert "conversation.tools" in problem.remedy

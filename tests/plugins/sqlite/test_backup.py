@@ -551,7 +551,7 @@ def foreign(target: Path) -> None:
 
 
 def dangling(target: Path) -> None:
-    _run(target, "INSERT INTO attempts (id, part, owner, state, started_at) VALUES ('x', 999, 'me', 'sending', 1)")
+    _run(target, "INSERT INTO attempts (id, message, owner, state, started_at) VALUES ('x', 999, 'me', 'sending', 1)")
 
 
 def gone(target: Path) -> None:

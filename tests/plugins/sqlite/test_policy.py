@@ -89,8 +89,8 @@ async def test_counts_of_messages_are_kept_for_two_days(store: SqliteStore, shop
     for n in range(5):
         await shop.asked(ANA, f"in-{n}")
         shop.clock.forward(DAY)
-    assert await rows(store, "SELECT n FROM tallies WHERE period LIKE 'd%'") == [(1,)] * 3
-    assert await rows(store, "SELECT n FROM tallies WHERE period NOT LIKE 'd%'") == [(1,)] * 3
+    assert await rows(store, "SELECT n FROM rate_counts WHERE period LIKE 'd%'") == [(1,)] * 3
+    assert await rows(store, "SELECT n FROM rate_counts WHERE period NOT LIKE 'd%'") == [(1,)] * 3
 
 
 async def test_a_clock_that_runs_back_loses_no_count(store: SqliteStore, shop: StoreScenario) -> None:
@@ -130,7 +130,7 @@ async def test_who_answers_what_was_noted_and_what_was_spent_come_back(
     assert (view.contact.notes, view.contact.language) == ("likes tea", "de")
     assert (await shop.tending(conversation)).due == until
     assert await store.ai_usage("2027-01") == {"calls": 1, "tokens": 2, "money": 3}
-    assert await rows(store, "SELECT count(*) FROM tallies") != [(0,)]
+    assert await rows(store, "SELECT count(*) FROM rate_counts") != [(0,)]
 
 
 async def test_what_was_to_be_said_later_is_not_said_again_by_itself(

@@ -239,7 +239,7 @@ async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothin
 
 
 async def test_a_limit_that_a_person_can_mend_is_told() -> None:
-    for scope, key in (("channel", "paused:deliver:support"), ("conversation", "limited:support")):
+    for scope, key in (("channel", "lane:deliver:support:throttled"), ("conversation", "channel:support:messages_delayed")):
         outcome, house = await outcome_of(NotSent("131048 spam", after=HOUR, scope=scope, remedy="look at the quality"))  # type: ignore[arg-type]  # both are scopes
         assert (outcome.part, outcome.charged) == ("queued", False)
         assert house.listed() == {key: 1}
@@ -254,7 +254,7 @@ async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_ope
     assert len(house.channel.sent) == POLICY.attempts
     outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.part, outcome.error) == ("failed", "attempts_used_up: 1: malformed, or trouble")
-    assert house.listed() == {"unsent:support": 1}
+    assert house.listed() == {"channel:support:message_unsent": 1}
 
 
 async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_the_customer() -> None:
@@ -264,7 +264,7 @@ async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_t
     [(_, outcome, _)] = house.store.called("record_attempt")
     assert outcome == AttemptResult("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
     assert house.store.called("cancel_outbound") == [("out-1", "parked", "window_closed", NOW)]
-    assert house.listed() == {"parked:support": 1}
+    assert house.listed() == {"channel:support:reply_window_closed": 1}
     assert not house.lanes.held("deliver:support")
 
 
@@ -275,7 +275,7 @@ async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | Non
     await outbox_of(house)(JOB)
     [(_, outcome, _)] = house.store.called("record_attempt")
     assert (outcome.state, outcome.part) == ("refused", "failed")
-    assert house.listed() == {"refused:support": 1}
+    assert house.listed() == {"channel:support:message_rejected": 1}
 
 
 async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> None:
@@ -285,7 +285,7 @@ async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> No
     outcomes = [outcome for _, outcome, _ in house.store.called("record_attempt")]
     assert outcomes[0] == AttemptResult("refused", "failed", error="131026 undeliverable")
     assert outcomes[1].state == "accepted"
-    assert house.listed() == {"refused:support": 1}
+    assert house.listed() == {"channel:support:message_rejected": 1}
 
 
 async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
@@ -397,7 +397,7 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
     outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.state, outcome.part) == ("not_sent", "failed")
     assert outcome.error.startswith("outlasted")
-    assert house.listed()["unsent:support"] == 1
+    assert house.listed()["channel:support:message_unsent"] == 1
 
 
 async def test_limits_never_use_up_the_attempts() -> None:
@@ -558,7 +558,7 @@ async def test_what_comes_after_the_reply_window_is_parked_unless_it_is_a_templa
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == ([("out-1", "a1")] if sent else [])
     assert house.store.called("cancel_outbound") == ([] if sent else [("out-1", "parked", "window_closed", NOW)])
-    assert house.listed() == ({} if sent else {"parked:support": 1})
+    assert house.listed() == ({} if sent else {"channel:support:reply_window_closed": 1})
     assert house.store.called("begin_attempt") == ([("out-1", "a1", "me", NOW)] if sent else [])
 
 
@@ -598,7 +598,7 @@ def test_a_channel_that_hangs_or_breaks_again_and_again_is_given_rest(hangs: boo
 
     house = without_waiting(story())
     assert house.queue.held("deliver:support")
-    assert "breaker:deliver:support" in house.problems
+    assert "lane:deliver:support:circuit_open" in house.problems
 
 
 # ── who answers, and advertisements ───────────────────────────────────────────────────────────────────────────────────────

@@ -120,7 +120,7 @@ class TestLargeReceptions:
         last = [max(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
         assert all(before < after for before, after in zip(last, first[1:], strict=False)), "one kind after the other"
         assert len(house.queue.woken) == len(intakes), "who was stored first is answered meanwhile"
-        assert house.listed() == {"set-aside:support": 3}
+        assert house.listed() == {"channel:support:webhook_unparsed": 3}
 
     async def test_nothing_is_acknowledged_until_all_of_them_are_stored(self, house: House, inbox: InboundHandler) -> None:
         accept, calls = house.store.accept, 0
@@ -204,7 +204,7 @@ async def test_a_failed_wake_is_the_operators_problem_until_one_works(
     house.queue.fails = error
     await inbox.accept(house.route, WebhookResult(verified=True, messages=(message(),)))
     await inbox.close()
-    assert house.listed() == {"queue:wake": 1}
+    assert house.listed() == {"queue:jobs:schedule_failed": 1}
     house.queue.fails = None
     await inbox.accept(house.route, WebhookResult(verified=True, messages=(message(),)))
     await inbox.close()
@@ -217,7 +217,7 @@ async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House,
         WebhookResult(verified=True, set_aside=(UnparsedPayload(ACCOUNT, "odd", b"1"), UnparsedPayload(ACCOUNT, "odd", b"2"))),
     )
     await inbox.close()
-    assert house.listed() == {"set-aside:support": 2}
+    assert house.listed() == {"channel:support:webhook_unparsed": 2}
 
 
 async def told(house: House, inbox: InboundHandler, *events: AccountEvent) -> dict[str, int]:

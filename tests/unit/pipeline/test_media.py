@@ -213,7 +213,7 @@ async def test_a_folder_that_takes_nothing_is_a_problem_and_no_other_failure_is(
     (tmp_path / "media").rmdir()
     with pytest.raises(DiskError, match="No such file"):
         await place.fetched(picture())
-    assert place.listed() == {"files:write": 1}
+    assert place.listed() == {"media:folder:write_failed": 1}
     place.files.open()
     assert (await place.fetched(picture())).path is not None
     assert place.listed() == {}

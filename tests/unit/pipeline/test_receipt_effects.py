@@ -35,7 +35,7 @@ def told(house: House, receipt: DeliveryReceipt, state: str | None) -> None:
 def test_a_channel_that_takes_and_does_not_deliver_is_held_with_its_remedy(house: House, state: str | None) -> None:
     told(house, failed("block_channel"), state)
     assert house.queue.held(LANE)
-    problem = next(each for each in house.problems if each.key == f"lane:{LANE}")
+    problem = next(each for each in house.problems if each.key == f"lane:{LANE}:blocked")
     assert problem.remedy == "mend it"
     assert "131042: no payment" in problem.message
 
@@ -51,23 +51,24 @@ def test_a_failure_told_again_after_the_part_has_left_anew_holds_nothing(house: 
 def test_a_channel_that_is_to_rest_rests_as_long_as_it_is_told(house: House) -> None:
     told(house, failed("block_channel", after=3_600_000), "queued")
     assert house.queue._lane(LANE).held_until == NOW + 3_600_000
-    assert house.listed() == {f"paused:{LANE}": 1}
+    assert house.listed() == {f"lane:{LANE}:throttled": 1}
     quick = House()
     told(quick, failed("block_channel", after=5_000, remedy=""), "queued")
     assert quick.queue.held(LANE)
     assert quick.listed() == {}
 
 
-@pytest.mark.parametrize(("remedy", "shown"), [("mend it", "mend it"), ("", "`sara why` shows it; the conversation goes on")])
+@pytest.mark.parametrize(("remedy", "shown"), [("mend it", "mend it"), ("", "see `sara why`; the rest of the conversation is delivered")])
 def test_a_message_that_failed_is_told_with_its_code_and_what_helps(house: House, remedy: str, shown: str) -> None:
     told(house, failed("fail", remedy=remedy), "failed")
     [problem] = house.problems
-    assert (problem.key, problem.severity, problem.remedy) == ("failed:support", "warning", shown)
+    assert (problem.key, problem.severity, problem.remedy) == ("channel:support:message_undelivered", "warning", shown)
     assert "131042: no payment" in problem.message
 
 
 @pytest.mark.parametrize(
-    ("then", "remedy", "keys"), [("retry", "mend it", ["limited:support"]), ("retry", "", []), ("send_as_text", "", [])]
+    ("then", "remedy", "keys"),
+    [("retry", "mend it", ["channel:support:messages_delayed"]), ("retry", "", []), ("send_as_text", "", [])],
 )
 def test_what_is_put_back_is_told_only_where_a_person_can_help(house: House, then: Then, remedy: str, keys: list[str]) -> None:
     told(house, failed(then, remedy=remedy), "queued")

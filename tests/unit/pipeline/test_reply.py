@@ -347,7 +347,7 @@ async def test_what_all_give_up_is_dead_at_once() -> None:
     [(_, answers, state, reason, _)] = house.store.called("close_turn")
     assert (answers, state) == (("in-1", "in-2"), "dead")
     assert "too long" in reason
-    assert house.listed()["replies:dead"] == 1
+    assert house.listed()["replies:failed"] == 1
 
 
 @each_row(
@@ -383,7 +383,7 @@ async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> No
         wrote = house.store.called("fail_reply_attempt") or house.store.called("close_turn")
         assert kept in str(wrote), error
         assert said not in str(logged), error
-        shown = [problem.message for problem in house.problems if problem.key == "replies:dead"]
+        shown = [problem.message for problem in house.problems if problem.key == "replies:failed"]
         assert all(said in message for message in shown)
         assert bool(shown) == isinstance(error, GiveUp)
 
@@ -432,7 +432,7 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
         assert 30 * MINUTE <= house.clock() - NOW < 30 * MINUTE + longest, row
         [(_, _, state, reason, _)] = house.store.called("close_turn")
         assert (state, reason) == ("dead", f"outlasted: {error}"), row
-        assert house.listed() == {"replies:dead": 1}, row
+        assert house.listed() == {"replies:failed": 1}, row
 
 
 async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_it_and_counts_against_nothing() -> None:
@@ -450,7 +450,7 @@ async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_i
     assert 2 * HOUR <= house.clock() - NOW <= 2 * HOUR + PROBE_LONGEST
     [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert (state, reason) == ("skipped", "too_old")
-    assert house.listed()["lane:reply:assistant"] == len(probes)
+    assert house.listed()["lane:reply:assistant:blocked"] == len(probes)
 
 
 async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time() -> None:
@@ -501,7 +501,7 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
     [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert state == "dead"
     assert reason.startswith("attempts_used_up")
-    assert house.listed() == {"responder:assistant:error": 4, "replies:dead": 1}
+    assert house.listed() == {"responder:assistant:exception": 4, "replies:failed": 1}
 
 
 async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> None:
@@ -586,17 +586,17 @@ async def test_a_responder_that_hands_back_rubbish_is_broken() -> None:
         house.clock.now = ends[-1].at
         ends.append(await replies(JOB))
     assert len(ends) == 4
-    assert "responder:assistant:error" in house.problems
+    assert "responder:assistant:exception" in house.problems
 
 
 async def test_a_responder_that_works_again_is_no_problem_any_more() -> None:
     house = house_of(FakeResponder(RuntimeError("a bug"), "Hi!"))
     replies = replies_of(house)
     await replies(JOB)
-    assert "responder:assistant:error" in house.problems
+    assert "responder:assistant:exception" in house.problems
     house.clock.forward(1_000)
     assert await replies(JOB) == Done()
-    assert "responder:assistant:error" not in house.problems
+    assert "responder:assistant:exception" not in house.problems
 
 
 @pytest.mark.parametrize("method", ["begin_reply", "save_reply", "reply_view"])
@@ -937,7 +937,7 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
     assert said == OneTimeNotice("busy", (OutgoingContent(TEXTS["busy"]),), NOW - HOUR)
     assert responder.turns == []
     [problem] = house.problems
-    assert problem.key == "budget:ai"
+    assert problem.key == "ai:budget:limit_reached"
     assert "the AI's calls for 2027-01-15 are used up" in problem.message
 
 
@@ -965,7 +965,7 @@ async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -
     house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(prices=prices, day=UsageLimitSettings(money=1))))
     assert await run(house) == Done()
     [problem] = house.problems
-    assert (problem.key, problem.severity) == ("budget:price", "warning")
+    assert (problem.key, problem.severity) == ("ai:budget:price_missing", "warning")
     assert "gpt-4" in problem.message
 
 

@@ -318,7 +318,7 @@ async def test_a_tool_that_breaks_is_a_problem_and_what_it_did_is_not_known(erro
     assert house.store.called("end_tool") == []
     assert await toolbox(tool, house=house, attempt=2).call("order_state", '{"number": 7}') == UNKNOWN
     assert len(tool.ran) == 1
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
     assert "4929" not in next(iter(house.problems)).message
 
 
@@ -326,7 +326,7 @@ async def test_a_tool_that_works_again_is_no_problem_any_more() -> None:
     house, tool = House(), OrderState(RuntimeError(), "fine")
     box = toolbox(tool, house=house)
     await box.call("order_state", '{"number": 7}')
-    assert "tool:order_state" in house.problems
+    assert "tool:order_state:failed" in house.problems
     assert await box.call("order_state", '{"number": 8}') == "fine"
     assert house.listed() == {}
 
@@ -344,7 +344,7 @@ def test_a_tool_that_takes_too_long_is_given_up_and_not_called_again() -> None:
         told = [await toolbox(Slow(), house=house, attempt=n).call("order_state", '{"number": 7}') for n in (1, 2)]
         return told, len(began), house.listed()
 
-    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state": 1})
+    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state:failed": 1})
 
 
 def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
@@ -388,7 +388,7 @@ async def test_a_tool_that_cannot_even_check_its_arguments_is_a_problem_and_the_
     assert await toolbox(tool, house=house).call("order_state", '{"number": 7}') == (
         "This cannot be done at the moment; nothing was done."
     )
-    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state": 1})
+    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state:failed": 1})
 
 
 async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
@@ -398,7 +398,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
 
     house = House()
     assert await toolbox(Plain(), house=house).call("order_state", '{"number": 7}') == "done"
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
 
 
 # ── handing over ──────────────────────────────────────────────────────────────────────────────────────────────────────────

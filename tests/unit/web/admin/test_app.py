@@ -212,7 +212,7 @@ async def test_while_starting_or_draining_it_is_not_healthy(desk: Desk) -> None:
 
 
 async def test_who_cannot_store_is_alive_but_not_ready(desk: Desk) -> None:
-    desk.house.problems.report("store:write", "the disk is full")
+    desk.house.problems.report("store:messages:write_failed", "the disk is full")
     assert (await desk.ask("GET", "/healthz", {}))[0] == 200
     assert (await desk.ask("GET", "/readyz", {}))[0] == 503
 
@@ -508,6 +508,6 @@ async def test_unhealthy_conversations_and_what_the_ai_cost_are_in_the_metrics(d
     desk.health.tell([UnhealthyConversation(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
     async with desk.client.get("/metrics", headers=BEARER) as response:
         read = (await response.text()).splitlines()
-    assert 'sara_unhealthy_conversations{what="failing"} 1.0' in read
-    assert 'sara_unhealthy_conversations{what="unanswered"} 0.0' in read
-    assert 'sara_ai_spent{period="day",what="money"} 450.0' in read
+    assert 'sara_unhealthy_conversations{reason="failing"} 1.0' in read
+    assert 'sara_unhealthy_conversations{reason="unanswered"} 0.0' in read
+    assert 'sara_ai_cost{period="day"} 0.00045' in read
