@@ -9,7 +9,7 @@ from typing import Literal
 
 from sara import Instant, OutboundMessage, OutgoingContent
 from sara.engines import Attempt, AttemptResult, Conflict, DeliveryView, OpenWork
-from sara_sqlite import parts, people, receipts, window
+from sara_sqlite import parts, people, receipts, states, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -35,9 +35,9 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
+        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"  # noqa: S608
         " FROM messages m JOIN conversations c ON c.id = m.conversation"
-        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
+        f" WHERE m.conversation = ? AND m.state IN {states.UNSENT} ORDER BY m.id LIMIT 1",
         key,
     )
     if row is None:
@@ -95,7 +95,7 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
         raise Conflict(f"the part is {row['state']}")
     first = the(
         db,
-        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1",  # noqa: S608
         row["conversation"],
     )
     if first["id"] != key:

@@ -7,7 +7,7 @@ import sqlite3
 
 from sara import DeliveryFailure, Instant, Milliseconds, OutgoingContent
 from sara.helpers import render_plain_text
-from sara_sqlite import parts, window
+from sara_sqlite import parts, states, window
 from sara_sqlite.rows import Connection, event, head_of, one
 
 AT_MOST = 3
@@ -81,7 +81,7 @@ def _too_late(db: Connection, part: sqlite3.Row, failure: DeliveryFailure, *, cl
         return not _words_of(part) or parts.overtaken(db, part, parts.LEFT + beside)
     # Where the window or the channel is closed, and for longer than a moment, whatever left later fails as well.
     shut = closed or (failure.action == "block_channel" and (failure.after is None or failure.after > PAUSE))
-    arrived = f"(state IN ('delivered', 'read') OR purpose = 'operator' AND {parts.LEFT})"
+    arrived = f"(state IN {states.ARRIVED} OR purpose = 'operator' AND {parts.LEFT})"
     return parts.overtaken(db, part, arrived if shut else parts.LEFT)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from sara import Contact as Customer
 from sara import Instant, OutgoingContent, Usage
 from sara.engines import Conflict, HistoryLimits, OneTimeNotice, OpenWork, ReplySideEffects, ReplyView, UsageReservation
-from sara_sqlite import attachments, modes, parts, saying, spending, turns
+from sara_sqlite import attachments, modes, parts, saying, spending, states, turns
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -86,8 +86,8 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
 def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]:
     """Return when the last messages came that call for an answer; those above a limit do not count towards it."""
     rows = db.execute(
-        "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"
-        " AND state IN ('waiting', 'answered', 'dead') ORDER BY id DESC LIMIT ?",
+        "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"  # noqa: S608
+        f" AND state IN {states.COUNTED} ORDER BY id DESC LIMIT ?",
         (conversation, most),
     )
     return tuple(row["created_at"] for row in rows)
@@ -96,8 +96,8 @@ def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]
 def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt", "backing_off"]:
     first = one(
         db,
-        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.message = m.id) AS tried FROM messages m"
-        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
+        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.message = m.id) AS tried FROM messages m"  # noqa: S608
+        f" WHERE m.conversation = ? AND m.state IN {states.UNSENT} ORDER BY m.id LIMIT 1",
         conversation,
     )
     if first is None:

@@ -118,7 +118,7 @@ class DeliveryView:
     doubts: int = 0
     blind: int = 0
     customer_at: Instant | None = None
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     marketing: bool = True
 
 

@@ -218,7 +218,7 @@ class InboundHandler:
         self._problems.report(
             problem_key("channel", name, "webhook_unparsed"),
             f"{name}: a signed webhook could not be parsed and was stored unparsed ({item.reason})",
-            "show it with `sara export --set-aside` and report it to the plugin's author; no message is lost",
+            "show it with `sara export --unparsed` and report it to the plugin's author; no message is lost",
             lasts=lasts,
             count=count,
         )
@@ -248,10 +248,10 @@ class InboundRules:
             ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
-                policy.quiet,
-                policy.quiet_longest,
+                policy.debounce,
+                policy.debounce_max,
                 detect_language(each.text) if each.kind == "text" else None,
-                policy.close_after,
+                policy.session_timeout,
                 received[number].at,
             )
             for number, each in enumerate(messages)
@@ -307,8 +307,8 @@ class InboundRules:
         asked_at = said.at if said is not None and is_quoted else now
         if meaning.word is not None and is_answer(meaning.word, meaning.what, said, asked_at):
             return plain
-        if meaning.what == "hand_over":
-            if not route.policy.hand_over.words:
+        if meaning.what == "handoff":
+            if not route.policy.handoff.words:
                 return plain
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username

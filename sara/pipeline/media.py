@@ -221,9 +221,9 @@ class MediaStore:
 
     async def _receive(self, channel: Channel, attachment: Attachment, path: Path) -> _Fetched:
         """Take in the bytes, never more than the policy allows. Raises GiveUp for what is too large or not what was promised."""
-        most = self._policy.largest * MEGABYTE
+        most = self._policy.max_size * MEGABYTE
         if attachment.size is not None and attachment.size > most:
-            raise GiveUp(f"larger than {self._policy.largest} MB")
+            raise GiveUp(f"larger than {self._policy.max_size} MB")
         digest, size = hashlib.sha256(), 0
         with self._disk():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -232,7 +232,7 @@ class MediaStore:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > most:
-                        raise GiveUp(f"larger than {self._policy.largest} MB")
+                        raise GiveUp(f"larger than {self._policy.max_size} MB")
                     with self._disk():
                         await _in_thread_to_its_end(_take, handle, digest, chunk)
             with self._disk():

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from sara.domain.delivery import DeliveryFailure, DeliveryReceipt
 from sara.domain.messages import StoredMessage
 from sara.domain.problems import DAY, ProblemReporter, problem_key
+from sara.domain.states import RECEIVED_BY_PROVIDER, OutboundState
 from sara.domain.storage import AcceptResult
 from sara.pipeline.bindings import ChannelBinding
 from sara.queue.circuit_breaker import LaneBreaker
 
-_LEFT_SINCE = frozenset({"sending", "accepted", "sent", "delivered", "read"})
-"""States that a part cannot be in by a failure that was just told: an old one was told again."""
+_LEFT_SINCE = (OutboundState.SENDING, *RECEIVED_BY_PROVIDER)
+"""States in which a failure must be an old one that was reported again: a new one would have moved the message out of them."""
 
 
 def follow(

@@ -203,7 +203,7 @@ class ReplyHandler:
             drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
-            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+            if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
@@ -342,7 +342,7 @@ class ReplyHandler:
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.
-                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                soon = max(now + self._policy.initial_delay, decision.at - (now - self._lanes.begun(lane)))
                 decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision

@@ -50,7 +50,7 @@ class HandOverArguments(Options):
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
 
-HAND_OVER_SPEC = ToolSpec(
+HANDOFF_SPEC = ToolSpec(
     HANDOFF_TOOL,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
@@ -94,7 +94,7 @@ class TurnTools:
     def specs(self) -> Sequence[ToolSpec]:
         """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
-        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+        return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""

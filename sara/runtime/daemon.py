@@ -227,7 +227,7 @@ class Daemon:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
         texts = MessageCatalog(config.texts, config.conversation.language)
-        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.handoff)
         handing = HandoffFactory(routes, texts)
         self._spending = AIBudget(config.budget)
         manners = ReplyServices(texts, self._spending, handing, self._gates(), self._tools(routes))

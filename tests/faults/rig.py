@@ -272,7 +272,7 @@ async def built(folder: Path) -> AsyncIterator[Town]:
 
 def hurry(town: Town) -> None:
     """Shorter waits. A doubt lasts long enough for what the provider knows to arrive."""
-    town.config["conversation"] = {"quiet": "10ms", "quiet_longest": "100ms"}
+    town.config["conversation"] = {"debounce": "10ms", "debounce_max": "100ms"}
     town.config["channels"]["whatsapp"]["doubt_timeout"] = "1s"
 
 

@@ -373,7 +373,7 @@ UNFIT = (
     ({}, {"plugins": ["waether"]}, "there is no plugin waether"),
     ({"weather": "from sara import hookimpl\n"}, {"plugins": ["waether"]}, "did you mean weather"),
     ({}, {"conversation": {"tools": ["bok_table"]}}, "no plugin brings the tool bok_table"),
-    ({}, {"conversation": {"tools": ["hand_ovr"]}}, "did you mean hand_over"),
+    ({}, {"conversation": {"tools": ["handof"]}}, "did you mean handoff"),
     ({"gates": EXITS["brings"]}, {"plugins": ["gates"]}, "the plugin gates tried to end the process"),
     (
         {"counting": COUNTING.replace("self.asked = 0", "raise SystemExit")},

@@ -250,7 +250,7 @@ async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answ
 async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town) -> None:
     stubborn(town, fallback=False)
     # Long enough that nobody is asked for again before it is blocked: so many failures would open the lane's breaker.
-    town.config["retry"]["reply"] = {"first": "1300ms", "longest": "1300ms"}
+    town.config["retry"]["reply"] = {"initial_delay": "1300ms", "max_delay": "1300ms"}
     daemon = await town.start()
     with released() as plugin:
         for name in ("ana", "kofi", "mei"):

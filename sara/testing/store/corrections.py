@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Correction, Identity, InboundMessage, Instant, OperatorEcho, OutgoingContent, Usage
-from sara.engines import AttemptResult, Conflict, InboundDecision, ReplySideEffects
+from sara.engines import AttemptResult, AttemptState, Conflict, InboundDecision, OutboundState, ReplySideEffects
 from sara.testing.store.attachments import PHOTO, with_files
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, QUIET, StoreScenario, message
 
@@ -306,6 +306,8 @@ class CorrectionsExam:
         await shop.answer(conversation, "one", "two")
         part = await shop.begin(conversation, "a1")
         await corrected(shop, deletion("d-1", "in-1", shop.clock()))
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         assert await shop.state(part) == "accepted"
         assert await shop.states(conversation) == ["answered", "accepted", "queued", "skipped"]

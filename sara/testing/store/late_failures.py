@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from sara import OutgoingContent
-from sara.engines import AttemptResult, Conflict, OpenWork
+from sara.engines import AttemptResult, AttemptState, Conflict, OpenWork, OutboundState
 from sara.testing.store.scenario import ACCOUNT, STOP, StoreScenario, later, message
 
 
@@ -60,7 +60,9 @@ class FailuresExam:
         for _ in range(2):
             await self.fail(shop, "a1", "retry")
             assert await shop.state(part) == "sending"
-        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-a2"), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-a2"), shop.clock()
+        )
         await self.fail(shop, "a1", "retry")
         assert await shop.state(part) == "accepted"
 
@@ -87,7 +89,9 @@ class FailuresExam:
         part = await shop.begin(conversation, "a1")
         taken = await shop.receipt("failed", external_id="out-a1", then="retry", after=7_000)
         assert taken.unknown_receipts == 1
-        work = await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
+        work = await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-a1"), shop.clock()
+        )
         assert work.deliver_due == shop.clock() + 7_000
         assert await shop.state(part) == "queued"
 
@@ -95,7 +99,9 @@ class FailuresExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await self.fail(shop, "a1", "retry")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         assert await shop.state(part) == "queued"
 
     async def test_a_part_that_arrived_after_all_is_not_sent_again(self, shop: StoreScenario) -> None:
@@ -125,7 +131,9 @@ class FailuresExam:
     async def test_while_another_attempt_may_arrive_nothing_is_put_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await self.fail(shop, "a1", "retry")
@@ -134,10 +142,14 @@ class FailuresExam:
     async def test_a_younger_doubt_is_ended_as_any_other(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
-        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         await shop.receipt("sent", attempt="a1", external_id="out-a1")
         await self.fail(shop, "a1", "retry")
         view = await shop.next(conversation)
@@ -157,7 +169,9 @@ class FailuresExam:
     ) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "hold", False, shop.clock())
         await self.fail(shop, "a1", then)
         assert await shop.state(part) == "failed"
@@ -230,7 +244,9 @@ class FailuresExam:
     async def test_what_waits_for_the_customer_goes_on_waiting_when_an_earlier_try_fails(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.park(conversation, None)
         await self.fail(shop, "a1", "retry")
@@ -276,7 +292,9 @@ class FailuresExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.receipt("failed", external_id="out-a1", then="block_channel")
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-a1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-a1"), shop.clock()
+        )
         assert await shop.state(part) == "queued"
 
     async def test_a_form_that_was_refused_gives_way_to_its_words_once(self, shop: StoreScenario) -> None:
@@ -341,7 +359,9 @@ class FailuresExam:
         odd = {"type": "half \ud800 a pair"}
         await shop.receipt("sent", external_id="out-1", pricing=odd, counts=True, at=1_795_996_800_000)
         assert await shop.store.message_counts(ACCOUNT, "2026-11") == {}
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         billed = dict(await shop.store.message_counts(ACCOUNT, "2026-11"))
         assert billed.pop("counted") == 1
         assert list(billed.values()) == [1]

@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 
 from sara import Milliseconds, OperatorEcho, OutgoingContent
-from sara.engines import AttemptResult, Conflict, Handoff, NotFound, OperatorNotification, Purpose, ReplySideEffects
+from sara.engines import (
+    AttemptResult,
+    AttemptState,
+    Conflict,
+    Handoff,
+    NotFound,
+    OperatorNotification,
+    OutboundState,
+    Purpose,
+    ReplySideEffects,
+)
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -174,7 +184,9 @@ class TimingExam:
             part = (await shop.next(conversation)).part.id
             if how == "held":
                 await shop.begin(conversation, "a2")
-                await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+                await shop.store.record_attempt(
+                    "a2", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+                )
                 await shop.store.resolve_in_doubt(part, "hold", False, shop.clock())
             else:
                 await shop.store.cancel_outbound(part, how, "test", shop.clock())  # type: ignore[arg-type]  # the words of the table

@@ -78,7 +78,7 @@ def test_the_model_is_told_of_each_tool_with_a_schema_of_its_arguments() -> None
     assert spec.parameters["additionalProperties"] is False
 
 
-@pytest.mark.parametrize(("hands_over", "names"), [(True, ["hand_over", "order_state"]), (False, ["order_state"])])
+@pytest.mark.parametrize(("hands_over", "names"), [(True, ["handoff", "order_state"]), (False, ["order_state"])])
 def test_handing_over_is_a_tool_where_the_file_says_so(hands_over: bool, names: list[str]) -> None:
     assert [spec.name for spec in toolbox(OrderState(), hands_over=hands_over).specs] == names
 
@@ -242,9 +242,7 @@ async def test_texts_are_cut_and_converted_as_the_schema_wants() -> None:
 async def test_a_reason_for_handing_over_may_be_long_and_need_not_be_a_text() -> None:
     for reason, wanted in (("x" * 5_000, "x" * 500), (7, "7"), (["wants Ana", "is upset"], "wants Ana, is upset")):
         box = toolbox(hands_over=True)
-        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith(
-            "A colleague"
-        )
+        assert (await box.call("functions.Hand-Off", json.dumps({"reason": reason, "urgency": "high"}))).startswith("A colleague")
         assert box.wanted == wanted
 
 
@@ -253,7 +251,7 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
     assert "4929" not in told
 
 
-@each_row(("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")])
+@each_row(("hands_over", "there"), [(True, "There are: handoff, order_state."), (False, "There are: order_state.")])
 @each_row("name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"])
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
@@ -432,7 +430,7 @@ async def test_the_last_reason_counts() -> None:
 
 def test_a_policy_has_the_tools_that_it_names_and_that_somebody_brings() -> None:
     brought = {"order_state": OrderState(), "move_order": MoveOrder()}
-    names = ("hand_over", "move_order", "weather")
+    names = ("handoff", "move_order", "weather")
     assert select_tools(names, brought) == [brought["move_order"]]
     assert find_missing_tools(names, brought) == ["weather"]
 
@@ -469,7 +467,7 @@ class Odd(Options):
         (named("x" * 65), "is not letters"),
         (named("a\n"), "is not letters"),
         (named(7), "is not letters"),
-        (named("hand_over"), "the name hand_over is taken"),
+        (named("handoff"), "the name handoff is taken"),
         (named("weather"), "the name weather is taken"),
         (changed(Arguments=None), "declares no Arguments"),
         (changed(Arguments=Plain), "declares no Arguments"),
@@ -535,7 +533,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
 ) -> None:
     house, order, move, refund = House(), OrderState(), MoveOrder(), named("refund")
     brought = {tool.name: tool for tool in (order, move, refund)}
-    allowed = select_tools(("hand_over", "order_state", "move_order"), brought)
+    allowed = select_tools(("handoff", "order_state", "move_order"), brought)
     for name, arguments in fooled(injection):
         box = toolbox(*allowed, house=house, hands_over=True)
         told = await box.call(name, arguments)

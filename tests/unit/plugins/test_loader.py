@@ -624,7 +624,7 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
     [
         ("Weather()", ["weather"], {}),
         ("Weather()", [], {}),
-        ("Weather()", ["hand_over", "weather"], {}),
+        ("Weather()", ["handoff", "weather"], {}),
         ("Weather()", ["wether"], {"channel:loft:missing_tool:wether": "loft: no plugin registers the tool wether"}),
         (
             "Weather",
@@ -639,13 +639,13 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
             ["weather"],
             {"plugin:one:tool": "the plugin one registers an unusable tool: the name weather is taken"},
         ),
-        ("Named()", [], {"plugin:one:tool": "the plugin one registers an unusable tool: the name hand_over is taken"}),
+        ("Named()", [], {"plugin:one:tool": "the plugin one registers an unusable tool: the name handoff is taken"}),
     ],
 )
 async def test_a_tool_that_cannot_be_used_or_had_is_a_problem_and_the_daemon_runs(
     tmp_path: Path, brought: str, tools: list[str], told: dict[str, str]
 ) -> None:
-    named = "class Named(Weather):\n    name = 'hand_over'\n"
+    named = "class Named(Weather):\n    name = 'handoff'\n"
     daemon, problems = await daemon_with(tmp_path, TOOL + named + REGISTER.format(brought), tools=tools)
     await daemon.stop(100)
     assert problems == told
