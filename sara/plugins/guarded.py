@@ -29,6 +29,7 @@ from sara.plugins.checks import CheckResult
 from sara.plugins.context import Context
 from sara.plugins.loader import CONTRACTS, Kind, Plugins
 from sara.plugins.responder import Responder
+from sara.plugins.section_problems import SectionProblems
 from sara.plugins.tool import ToolCaller
 from sara.plugins.type_check import conform, wrong
 from sara.plugins.values import answerable, fault_of_value, list_parts, take_items, usable_reply, value_or_none
@@ -68,8 +69,11 @@ _RECEPTION: dict[str, Any] = {
 def build(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
     """Make the object of a section, guarded where it is a channel or a responder. Raises PluginError, which names the plugin."""
     brought = cast("Callable[..., Any]", plugins.plugin_class(kind, section.plugin))
+    given = context
+    if kind in ("channel", "responder"):
+        given = replace(context, problems=SectionProblems(context.problems, kind, section.name))
     try:
-        made = guarded_call(brought, section.options, context)
+        made = guarded_call(brought, section.options, given)
     except Exception as error:
         told = told_of(error) if not isinstance(error, Exception) else f"{type(error).__name__}: {error}"
         raise PluginError(context.problems.redact(f"the plugin {section.plugin} could not be set up: {told}")) from error
