@@ -35,7 +35,7 @@ async def main(people: int, rounds: int) -> None:
                     "state": "state",
                     "channels": {"whatsapp": {"plugin": "whatsapp", "throughput": 1000, **phone.options()}},
                     "responders": {"assistant": {"plugin": "openai", **ai.options()}},
-                    "conversation": {"quiet": "0s"},
+                    "conversation": {"debounce": "0s"},
                 }
             ),
             encoding="utf-8",

@@ -11,13 +11,14 @@ import sqlite3
 from dataclasses import asdict
 
 from sara import Correction, Instant, Milliseconds
-from sara_sqlite import parts, turns
+from sara.engines import GIVEN_UP, InboundState
+from sara_sqlite import parts, states, turns
 from sara_sqlite.rows import APPLIED, WITHDRAWN, Connection, event, head_of, look_at_timers, one, refresh_delivery, the, to_json
 
 MOST_DROPPED = 2
 """An answer in the making is dropped for an edit so often; the next one is sent, and the edit is read with the next message."""
 
-_OPEN = ("waiting", "dead", "quarantined")
+_OPEN = (InboundState.WAITING, *GIVEN_UP)
 
 _OF_PERSON = (
     "SELECT m.* FROM messages m JOIN conversations c ON c.id = m.conversation JOIN contacts p ON p.id = c.contact"
@@ -138,7 +139,7 @@ def _take_answer_back(db: Connection, message: sqlite3.Row, now: Instant) -> Non
     if one(db, "SELECT 1 FROM messages WHERE reply = ? AND direction = 'in' AND withdrawn_at IS NULL LIMIT 1", reply) is not None:
         return
     if one(db, f"SELECT 1 FROM messages WHERE reply = ? AND direction = 'out' AND {parts.LEFT} LIMIT 1", reply) is None:  # noqa: S608  # the condition is ours
-        parts.cancel(db, "reply = ? AND direction = 'out' AND state IN ('queued', 'parked')", (reply,), WITHDRAWN, now)
+        parts.cancel(db, f"reply = ? AND direction = 'out' AND state IN {states.NOT_LEFT}", (reply,), WITHDRAWN, now)
         refresh_delivery(db, message["conversation"], now)
 
 

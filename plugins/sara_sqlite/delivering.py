@@ -9,7 +9,7 @@ from typing import Literal
 
 from sara import Instant, OutboundMessage, OutgoingContent
 from sara.engines import Attempt, AttemptResult, Conflict, DeliveryView, OpenWork
-from sara_sqlite import parts, people, receipts, window
+from sara_sqlite import parts, people, receipts, states, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -35,9 +35,9 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
+        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"  # noqa: S608
         " FROM messages m JOIN conversations c ON c.id = m.conversation"
-        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
+        f" WHERE m.conversation = ? AND m.state IN {states.UNSENT} ORDER BY m.id LIMIT 1",
         key,
     )
     if row is None:
@@ -95,7 +95,7 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
         raise Conflict(f"the part is {row['state']}")
     first = the(
         db,
-        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1",  # noqa: S608
         row["conversation"],
     )
     if first["id"] != key:
@@ -125,12 +125,12 @@ def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant
         return refresh_delivery(db, part["conversation"], now)
     db.execute(
         "UPDATE attempts SET state = ?, settled_at = ?, external_id = coalesce(?, external_id), error = ? WHERE id = ?",
-        (outcome.state, now, outcome.external_id, outcome.told, attempt_id),
+        (outcome.state, now, outcome.external_id, outcome.full_error, attempt_id),
     )
-    detail = f"{attempt_id}: {outcome.told}" if outcome.told else attempt_id
+    detail = f"{attempt_id}: {outcome.full_error}" if outcome.full_error else attempt_id
     event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
     if outcome.state == "not_sent" and not outcome.charged:
-        _forget_one_alike(db, attempt_id, part["id"], outcome.told)
+        _forget_one_alike(db, attempt_id, part["id"], outcome.full_error)
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
     if part["state"] in ("sending", "in_doubt"):
@@ -171,12 +171,12 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: At
 
 def _move(db: Connection, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
     if outcome.part == "failed":
-        parts.fail(db, part, outcome.told or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
+        parts.fail(db, part, outcome.full_error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
     external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
-        (outcome.part, outcome.not_before, external_id, outcome.told, part["id"]),
+        (outcome.part, outcome.not_before, external_id, outcome.full_error, part["id"]),
     )
     # While it was being sent, the person may have asked for silence: all but the answer to that is over.
     stopped = head_of(db, part["conversation"])["opted_out_at"] if outcome.part == "queued" else None

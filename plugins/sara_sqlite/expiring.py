@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from sara import Instant
-from sara_sqlite import people
+from sara_sqlite import people, states
 from sara_sqlite.deleting import delete
 from sara_sqlite.receipts import EARLY_KEPT
 from sara_sqlite.remembering import RECOGNISED, remember
 from sara_sqlite.rows import Connection, one, the
 
-OPEN = "('waiting', 'queued', 'sending', 'in_doubt', 'parked', 'held')"
+OPEN = states.OPEN
 """What still waits for its answer, its way out or a person's decision is kept, however old it is."""
 
 _AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "unparsed_payloads": "at < ?"}

@@ -10,21 +10,21 @@ import re
 from collections.abc import Sequence
 
 from sara import AccountEvent, IdentityChange, Instant
-from sara.engines import AccountChange, Conflict, ErasureReport
-from sara_sqlite import people
+from sara.engines import AccountChange, ErasureReport, NotFound
+from sara_sqlite import people, states
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
 from sara_sqlite.remembering import RECOGNISED, remember, remember_changes, remember_silence
 from sara_sqlite.rows import CONTACT, CONVERSATION, ERASED, Connection, count, ident, one, refresh_delivery, the
 
-UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
+UNSAID = states.UNSETTLED
 
 
 def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instant]:
     """Anonymise a person; return what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
-        raise Conflict(f"there is nobody known as {who}")
+        raise NotFound(f"no contact matches {who}")
     chosen = json.dumps(circle)
     threads = [
         row["id"]

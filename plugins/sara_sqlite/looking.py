@@ -10,7 +10,7 @@ from dataclasses import replace
 from sara import AccountEvent, HistoryMessage, Identity, Instant, StoredMessage, UnparsedPayload
 from sara.engines import Attempt, ConversationSummary, JobKind, OpenWork, TimelineEvent
 from sara.helpers import number_spellings, read_number
-from sara_sqlite import people
+from sara_sqlite import people, states
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
@@ -61,22 +61,22 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     would count as a proof for whatever is in doubt until then."""
     db.execute("UPDATE accounts SET webhook_at = ? WHERE webhook_at > ?", (now, now))
     db.execute("UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND settled_at > ?", (now, now))
-    db.execute("UPDATE messages SET not_before = ? WHERE state IN ('queued', 'in_doubt') AND not_before > ?", (now, latest))
+    db.execute(f"UPDATE messages SET not_before = ? WHERE state IN {states.RESCHEDULED} AND not_before > ?", (now, latest))  # noqa: S608
     reply = db.execute("UPDATE conversations SET reply_due = ? WHERE reply_due > ?", (now, latest)).rowcount
     deliver = db.execute("UPDATE conversations SET deliver_due = ? WHERE deliver_due > ?", (now, latest)).rowcount
     return reply + deliver
 
 
-_TOLD = "m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
+_TOLD = f"m.direction = 'out' AND m.state IN {states.MAY_HAVE_LEFT}"
 _LATELY = 20
 """How many of the newest messages are looked through for the last thing that was said."""
 
 _SUMMARY = (
-    "SELECT c.*, h.name, h.username, h.opted_out, h.language, h.notes, coalesce(p.phone, p.user_id) AS address,"
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language, h.notes, coalesce(p.phone, p.user_id) AS address,"  # noqa: S608
     " coalesce(h.phone, p.phone) AS phone, l.direction AS last_direction, l.kind AS last_kind, l.text AS last_text,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
-    " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
+    f" (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN {states.UNSENT}) AS unsent"
     " FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"
     " LEFT JOIN messages l ON l.id = (SELECT max(m.id) FROM messages m WHERE m.conversation = c.id)"
 )
@@ -182,8 +182,8 @@ def find(db: Connection, message: str) -> StoredMessage | None:
 def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
     """Return the failed messages that need an operator, newest first."""
     rows = db.execute(
-        STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
-        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
+        STORED + f" WHERE (m.direction = 'in' AND m.state IN {states.GIVEN_UP})"
+        f" OR (m.direction = 'out' AND (m.state IN {states.UNDELIVERABLE} OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
         " ORDER BY m.id DESC LIMIT ?",
         (limit,),
     )
@@ -268,11 +268,10 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     if kind == "reply":
-        rows = db.execute(
-            "SELECT id, created_at FROM messages WHERE conversation = ? AND state IN ('dead', 'quarantined') ORDER BY id", (key,)
-        ).fetchall()
+        given_up = f"SELECT id, created_at FROM messages WHERE conversation = ? AND state IN {states.GIVEN_UP} ORDER BY id"  # noqa: S608
+        rows = db.execute(given_up, (key,)).fetchall()
         db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL, retried_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
+            f"UPDATE messages SET state = 'waiting', reason = NULL, retried_at = ? WHERE conversation = ? AND state IN {states.GIVEN_UP}",  # noqa: S608
             (now, key),
         )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
@@ -285,7 +284,7 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
         rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"
+            f"SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN {states.UNDELIVERABLE} OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"  # noqa: S608
             " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
             (key,),
         ).fetchall()
@@ -314,7 +313,7 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
         )
         close_turn(db, key)
     else:
-        changed = cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
+        changed = cancel(db, f"conversation = ? AND state IN {states.DROPPABLE}", (key,), "dropped", now)
     return replace(refresh_delivery(db, key, now), changed=changed)
 
 
@@ -326,11 +325,8 @@ def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, no
             defer(db, key, at, reason, now)
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
-    first = one(
-        db,
-        "SELECT id, state FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
-        key,
-    )
+    unsent = f"SELECT id, state FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1"  # noqa: S608
+    first = one(db, unsent, key)
     # Only a doubt is looked at again later: should a receipt have ended it meanwhile, the next part must not wait in its place.
     if first is not None and first["state"] == "in_doubt":
         db.execute("UPDATE messages SET not_before = ? WHERE id = ?", (at, first["id"]))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sara import Instant, Milliseconds, OutgoingContent
 from sara.engines import Handoff, LocalizedContent, OneTimeNotice, OpenWork, OperatorNotification
-from sara_sqlite import parts, people, saying, turns
+from sara_sqlite import parts, people, saying, states, turns
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -108,8 +108,7 @@ def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant)
 
 def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
     rows = db.execute(
-        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
-        " AND purpose = 'reply'",
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {states.UNSENT} AND state = 'queued' AND purpose = 'reply'",  # noqa: S608
         (conversation,),
     ).fetchall()
     for row in rows:

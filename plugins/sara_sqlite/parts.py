@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from sara import Instant, OutgoingContent
+from sara_sqlite import states
 from sara_sqlite.rows import MESSAGE, Connection, event, ident, number, one, to_json
 
 BY_CONSENT = "('reply', 'template', 'notice')"
@@ -14,12 +15,12 @@ BY_CONSENT = "('reply', 'template', 'notice')"
 WINDOW_CLOSED = "window_closed"
 """The reason of parts that wait until the customer opens the reply window. The outbox gives it."""
 
-LEFT = "state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read', 'held')"
+LEFT = f"state IN {states.MAY_HAVE_LEFT_OR_HELD}"
 """Parts that may have left us."""
 
 # Worded as the partial indexes are, so that these are used.
 _UNSAID = (
-    "state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'",
+    f"state IN {states.UNSENT} AND state = 'queued'",
     f"state = 'parked' AND reason IN ('{WINDOW_CLOSED}', 'paused', 'scheduled')",
 )
 
@@ -85,7 +86,7 @@ def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str
     event(db, now, "failed", error, conversation=part["conversation"], message=part["id"], actor=actor)
     if part["reply"] is None:
         return
-    cancel(db, "reply = ? AND state IN ('queued', 'parked') AND id > ?", (part["reply"], part["id"]), "earlier_part_failed", now)
+    cancel(db, f"reply = ? AND state IN {states.NOT_LEFT} AND id > ?", (part["reply"], part["id"]), "earlier_part_failed", now)
 
 
 def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:

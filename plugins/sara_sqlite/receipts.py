@@ -6,11 +6,11 @@ import json
 import sqlite3
 
 from sara import DeliveryFailure, DeliveryReceipt, Instant
+from sara.engines import RECEIPT_RANK
 from sara_sqlite import billing, parts, reopening
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
 
-RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 EARLY_KEPT = 86_400_000
 
 
@@ -117,9 +117,9 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryRec
         # It arrived after all; if the part has left again since, it arrives twice.
         db.execute("UPDATE attempts SET requeued = 0 WHERE id = ?", (attempt_id,))
         note_second_acceptance(db, part, now)
-    if attempt["status"] is None or RANK.get(receipt.status, 0) > RANK.get(attempt["status"], 0):
+    if attempt["status"] is None or RECEIPT_RANK.get(receipt.status, 0) > RECEIPT_RANK.get(attempt["status"], 0):
         db.execute("UPDATE attempts SET status = ? WHERE id = ?", (receipt.status, attempt_id))
-    if RANK.get(receipt.status, 0) <= RANK.get(part["state"], 0):
+    if RECEIPT_RANK.get(receipt.status, 0) <= RECEIPT_RANK.get(part["state"], 0):
         return
     db.execute("UPDATE messages SET state = ?, reason = NULL, error = NULL WHERE id = ?", (receipt.status, part_id))
     event(db, now, receipt.status, price, conversation=part["conversation"], message=part_id, actor="provider")
@@ -137,11 +137,11 @@ def _fail_unless_another_may_succeed(
         " AND coalesce(status, '') <> 'failed'))",
         part["id"],
     )
-    if other is not None or RANK.get(part["state"], 0) > RANK["sent"] or part["state"] in ("failed", "cancelled"):
+    if other is not None or RECEIPT_RANK.get(part["state"], 0) > RECEIPT_RANK["sent"] or part["state"] in ("failed", "cancelled"):
         return
     if reopening.reopen(db, part, attempt_id, failure, receipt.at, now):
         return
-    parts.fail(db, part, failure.told, now, actor="provider")
+    parts.fail(db, part, failure.full_reason, now, actor="provider")
 
 
 def _keep_early(db: Connection, receipt: DeliveryReceipt, now: Instant) -> None:

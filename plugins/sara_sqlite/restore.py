@@ -16,7 +16,7 @@ from pathlib import Path
 from sara import Instant, SaraError
 from sara.engines import StoreUnavailable
 from sara.helpers import open_private
-from sara_sqlite import damage, reopening
+from sara_sqlite import damage, reopening, states
 from sara_sqlite.aside import CancelToken
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync
 from sara_sqlite.lock import Lock, owned_like
@@ -27,7 +27,7 @@ READY = ".restored-"
 """A file of this name beside the database is a complete restored copy: from then on it only has to take its place."""
 
 ASIDE = ".replaced-"
-UNSENT = "direction = 'out' AND state IN ('queued', 'sending', 'in_doubt', 'parked')"
+UNSENT = f"direction = 'out' AND state IN {states.UNSENT_OR_PARKED}"
 UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 
@@ -156,7 +156,8 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
         )
         db.execute(f"UPDATE messages SET state = ?, reason = 'restored', error = ? WHERE {where}", (state, why))  # noqa: S608
     # What the provider fails only now may have been failed, and sent again, before.
-    db.execute("UPDATE messages SET requeued = ? WHERE direction = 'out' AND state IN ('accepted', 'sent')", (reopening.AT_MOST,))
+    undelivered = f"UPDATE messages SET requeued = ? WHERE direction = 'out' AND state IN {states.UNDELIVERED}"  # noqa: S608
+    db.execute(undelivered, (reopening.AT_MOST,))
     # A receipt that still comes for one of these attempts settles it and moves its part forward.
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sara import Attachment, HistoryMessage, Identity, Instant, StoredMessage
-from sara.engines import Conflict, OpenWork, Role
+from sara.engines import NotFound, OpenWork, Role
+from sara_sqlite import states
 
 Connection = sqlite3.Connection
 
@@ -73,10 +74,10 @@ def one(db: Connection, sql: str, *args: Any) -> sqlite3.Row | None:
 
 
 def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
-    """Return the one row that must be there. Raises Conflict where it is not."""
+    """Return the one row that must be there. Raises NotFound where it is not."""
     row = one(db, sql, *args)
     if row is None:
-        raise Conflict("there is nothing by that id")
+        raise NotFound("there is nothing by that id")
     return row
 
 
@@ -101,8 +102,7 @@ def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWor
     """Set `deliver_due` from the first unsettled part, and wake an answer that had to wait for the delivery."""
     first = one(
         db,
-        "SELECT state, not_before FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt')"
-        " ORDER BY id LIMIT 1",
+        f"SELECT state, not_before FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1",  # noqa: S608
         conversation,
     )
     db.execute("UPDATE conversations SET deliver_due = ? WHERE id = ?", (first and first["not_before"], conversation))
@@ -150,7 +150,7 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     )
 
 
-SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
+SAID = states.HISTORY
 """The states of messages that are history: what was said, and what was read."""
 
 REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
@@ -166,7 +166,7 @@ APPLIED = "applied"
 IN_HISTORY = f"state IN {SAID} AND NOT {REFUSED} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
 """What a responder is shown as history."""
 
-LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
+LEFT = f"state IN {states.RECEIVED}"
 """Parts that have left us."""
 
 LINES = """

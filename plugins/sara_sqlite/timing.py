@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sara import Contact as Customer
 from sara import HistoryMessage, Instant, OutgoingContent, Usage
 from sara.engines import Conflict, OpenWork, TimerView
-from sara_sqlite import parts, spending
+from sara_sqlite import parts, spending, states
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -32,7 +32,7 @@ MOST_OLDER = 1_000
 """Counting what no summary holds ends here."""
 
 _WAITING = "state = 'waiting'"
-_UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
+_UNSENT = f"state IN {states.UNSENT}"
 _THEIRS = "direction = 'in'"
 _OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND about IS NULL AND {LEFT}"
 """What breaks a silence, and what does not: our own notices, and what did not leave. The customer breaks it when their words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import InboundMessage, Instant, Milliseconds, OutgoingContent
-from sara_sqlite import parts, people
+from sara_sqlite import parts, people, states
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
 WAITS_FOR: Milliseconds = 7 * 86_400_000
@@ -51,7 +51,7 @@ def _bring_back(db: Connection, conversation: sqlite3.Row, *, silent: bool, now:
 def _drop_overtaken(db: Connection, conversation: int, now: Instant) -> bool:
     """Fail or park what the closed window had put back, so that it does not come after newer messages."""
     rows = db.execute(
-        "SELECT * FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
+        f"SELECT * FROM messages WHERE conversation = ? AND state IN {states.UNSENT} AND state = 'queued'"  # noqa: S608
         " AND requeued > 0 ORDER BY id",
         (conversation,),
     ).fetchall()

@@ -38,8 +38,8 @@ class ConversationHealth:
         self._store = store
         policies = [route.policy for route in routes]
         # One look serves all channels: the most patient of them says when.
-        self._unanswered = max((policy.unhealthy_after for policy in policies), default=600_000)
-        self._person = max((policy.hand_over.late_after for policy in policies), default=1_800_000)
+        self._unanswered = max((policy.alert_after for policy in policies), default=600_000)
+        self._person = max((policy.handoff.late_after for policy in policies), default=1_800_000)
         self._problems = problems
         self._clock = clock
         self.counts: Mapping[str, int] = dict.fromkeys(WORDS, 0)

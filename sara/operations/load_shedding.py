@@ -13,7 +13,7 @@ import structlog
 from sara.domain.errors import SaraError
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 
 log = structlog.get_logger("sara.operations.load_shedding")
 
@@ -50,7 +50,7 @@ class IntakeGuard:
     async def look(self) -> None:
         """Look once, and open or close the intake."""
         try:
-            free, where = await in_thread(self._least_free)
+            free, where = await run_in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
             log.warning("intake_check_failed", error=type(error).__name__)

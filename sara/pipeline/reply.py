@@ -32,7 +32,7 @@ from sara.pipeline.handoff import HandoffFactory, compose_notice
 from sara.pipeline.media_downloads import MediaDownloads, wait_for_files
 from sara.pipeline.responder_pool import ResponderPool
 from sara.pipeline.tool_calls import TurnTools
-from sara.pipeline.turns import drafts_of, readings_of, turn_of
+from sara.pipeline.turns import drafts_of, transcripts_of, turn_of
 from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins import tool_checks
 from sara.plugins.call_guard import CallGuard
@@ -203,7 +203,7 @@ class ReplyHandler:
             drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
-            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+            if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
@@ -211,10 +211,9 @@ class ReplyHandler:
                     log.info("reply_restarted", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
-            also = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
-            work, *others = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
-            )
+            timer = timers.first_look(route.policy, done)
+            effects = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timer, transcripts_of(reply))
+            work, *others = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, done, effects)
         except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Conflict as error:
@@ -245,8 +244,8 @@ class ReplyHandler:
     ) -> TurnTools:
         names = route.policy.tools
         scope = ToolContext(view.conversation, view.account, view.contact, now)
-        chosen = tool_checks.chosen(names, self._manners.tools)
-        hands_over = tool_checks.HAND_OVER in names
+        chosen = tool_checks.select_tools(names, self._manners.tools)
+        hands_over = tool_checks.HANDOFF_TOOL in names
         return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
@@ -343,7 +342,7 @@ class ReplyHandler:
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.
-                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                soon = max(now + self._policy.initial_delay, decision.at - (now - self._lanes.begun(lane)))
                 decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision

@@ -18,12 +18,12 @@ from sara.domain.problems import problem_key
 from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
 from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
-from sara.plugins.call_guard import CallGuard, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure, guarded_call
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HAND_OVER
-from sara.plugins.type_check import wrong
+from sara.plugins.tool_checks import HANDOFF_TOOL
+from sara.plugins.type_check import wrong_type
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
@@ -50,8 +50,8 @@ class HandOverArguments(Options):
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
 
-HAND_OVER_SPEC = ToolSpec(
-    HAND_OVER,
+HANDOFF_SPEC = ToolSpec(
+    HANDOFF_TOOL,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
     HandOverArguments.model_json_schema(),
@@ -80,7 +80,7 @@ class TurnTools:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
-        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
+        self._names = [HANDOFF_TOOL, *self._tools] if hands_over else list(self._tools)
         self._store = store
         self._attempt = attempt
         self._scope = scope
@@ -94,7 +94,7 @@ class TurnTools:
     def specs(self) -> Sequence[ToolSpec]:
         """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
-        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+        return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
@@ -102,7 +102,7 @@ class TurnTools:
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
         name = next((known for known in self._names if is_tool_named(known, name)), name)
-        if name == HAND_OVER and self._hands_over:
+        if name == HANDOFF_TOOL and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
@@ -113,7 +113,7 @@ class TurnTools:
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
             log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)} when its arguments were checked; nothing was done")
+            self._report(tool, f"{describe_failure(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
             self._calls[name, ""] += 1
@@ -132,7 +132,7 @@ class TurnTools:
         return result
 
     def _hand_over(self, arguments: str) -> str:
-        self._calls[HAND_OVER, ""] += 1
+        self._calls[HANDOFF_TOOL, ""] += 1
         parsed = _parsed(HandOverArguments, arguments)
         if isinstance(parsed, str):
             return parsed
@@ -142,7 +142,7 @@ class TurnTools:
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
         """The result, a failure's own words included; None where nobody can tell whether it was done."""
         called = f"tool:{tool.name}"
-        if self._strays.blocked(called):
+        if self._strays.is_blocked(called):
             return "This cannot be done at the moment."
         try:
             call = guarded_call(tool.run, arguments, self._scope)
@@ -157,13 +157,13 @@ class TurnTools:
             return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
             log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)}; whether it did anything is not known")
+            self._report(tool, f"{describe_failure(error)}; whether it did anything is not known")
             return None
         if not inspect.iscoroutine(call):
             self._report(tool, "is no async function: everything else waited while it ran")
             return sanitize_text(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
         if not isinstance(result, str):
-            self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
+            self._report(tool, f"{describe_failure(wrong_type('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
         self._problems.clear(problem_key("tool", tool.name, "failed"))
         return sanitize_text(result)[:LONGEST]

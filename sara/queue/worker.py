@@ -58,7 +58,7 @@ class Worker:
         self._clock = clock
         self._caution = caution or CrashIsolation((), 0)
         self._stopped = asyncio.Event()
-        self._fires = hooks.any("job_finished")
+        self._fires = hooks.has_any("job_finished")
         self._failing: dict[str, set[str]] = {}
         self.found_by_sweep = 0
 

@@ -43,11 +43,12 @@ from sara.pipeline.reply import ReplyHandler, ReplyServices
 from sara.pipeline.timers import TimerHandler
 from sara.plugins import gate_guard, tool_checks
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import CallGuard, PluginCallAborted, bounded_method, guarded_call, told_of
-from sara.plugins.channel import Channel, media_in
+from sara.plugins.call_guard import CallGuard, PluginCallAborted, call_method, describe_failure, guarded_call
+from sara.plugins.channel import Channel, media_directory
 from sara.plugins.connection_errors import FORBIDDEN, explain_not_listening
 from sara.plugins.context import Context
-from sara.plugins.guarded import build, clean_error
+from sara.plugins.failure_reporter import clean_error
+from sara.plugins.guarded import build_plugin
 from sara.plugins.hooks import Hooks
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.private_files import open_private, read_private, write_private
@@ -108,7 +109,7 @@ def files_of(
     """The media folder of a configuration. No file outlives its message."""
     keep = min(config.media.keep, config.retention or config.media.keep)
     media = config.media.model_copy(update={"keep": keep})
-    return MediaStore(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
+    return MediaStore(media_directory(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
 
 
 def new_attempt_id() -> str:
@@ -226,7 +227,7 @@ class Daemon:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
         texts = MessageCatalog(config.texts, config.conversation.language)
-        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.handoff)
         handing = HandoffFactory(routes, texts)
         self._spending = AIBudget(config.budget)
         manners = ReplyServices(texts, self._spending, handing, self._gates(), self._tools(routes))
@@ -299,7 +300,7 @@ class Daemon:
             _admin_token(config.state),
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
-            lingering=self.strays.counts,
+            lingering=self.strays.count_stuck,
             forget=self._erasing.forget,
             acting=OperatorActions(self.store, routes, texts, clock),
             health=self.health,
@@ -316,16 +317,16 @@ class Daemon:
         """SARA's own gates, and behind them those of plugins: one that fails lets everybody through, and is a problem."""
         return [
             *reply_gates.CORE,
-            *(gate_guard.guarded(gate, name, self.problems) for name, gate in self._brought("register_gates")),
+            *(gate_guard.guard_gate(gate, name, self.problems) for name, gate in self._brought("register_gates")),
         ]
 
     def _tools(self, routes: ChannelBindings) -> dict[str, Tool]:
         brought: dict[str, Tool] = {}
         for name, tool in self._brought("register_tools"):
             try:
-                fault = guarded_call(tool_checks.fault_of, tool, brought)
+                fault = guarded_call(tool_checks.find_tool_fault, tool, brought)
             except Exception as error:
-                fault = f"it {told_of(error)}"
+                fault = f"it {describe_failure(error)}"
             if fault:
                 self.problems.report(
                     problem_key("plugin", name, "tool"),
@@ -335,7 +336,7 @@ class Daemon:
             else:
                 brought[tool.name] = tool
         for route in routes:
-            for missing in tool_checks.missing(route.policy.tools, brought):
+            for missing in tool_checks.find_missing_tools(route.policy.tools, brought):
                 self.problems.report(
                     problem_key("channel", route.name, f"missing_tool:{missing}"),
                     f"{route.name}: no plugin registers the tool {missing}",
@@ -345,7 +346,7 @@ class Daemon:
 
     def _brought(self, hook: str) -> list[tuple[str, Any]]:
         """What the loaded plugins register by a hook."""
-        return self._plugins.brought(hook, self.problems)
+        return self._plugins.registered(hook, self.problems)
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -360,7 +361,7 @@ class Daemon:
             public_url=self._config.server.public_url,
             timezone=self._config.timezone,
         )
-        return build(self._plugins, kind, section, context)
+        return build_plugin(self._plugins, kind, section, context)
 
     def _tell_recovered(self, recovered: RecoveryReport) -> None:
         if recovered.doubtful or recovered.unclean:
@@ -390,7 +391,7 @@ class Daemon:
         engine: T = self._make(kind, section)
         self._stack.push_async_callback(self._closed, section.name, engine)
         try:
-            await bounded_method(engine.open, None)
+            await call_method(engine.open, None)
         except SaraError as error:
             raise clean_error(error, self._redact) from error.__cause__
         except PluginCallAborted as error:
@@ -447,7 +448,7 @@ class Daemon:
     async def _opened(self, kind: Kind, section: Section, contract: type[T]) -> T | None:
         called = f"{kind}:{section.name}"
         with self._degraded(kind, section):
-            if self.strays.blocked(called):
+            if self.strays.is_blocked(called):
                 raise PluginError("too many of its calls do not end")
             made: T = self._make(kind, section)
             try:
@@ -477,7 +478,7 @@ class Daemon:
         except Exception as error:
             message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
             if isinstance(error, PluginCallAborted | WrongType):
-                message = f"it {told_of(error)}"
+                message = f"it {describe_failure(error)}"
             message = self._redact(message)
             log.error("plugin_unavailable", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self.problems.report(
@@ -488,7 +489,7 @@ class Daemon:
 
     async def _closed(self, name: str, plugin: PluginObject) -> None:
         try:
-            await bounded_method(plugin.close, CLOSE_WITHIN)
+            await call_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
             log.warning("plugin_close_failed", section=name, error=type(error).__name__)
 
@@ -579,8 +580,8 @@ class Daemon:
         self._end(EXIT_RESTART)
 
     async def _watch_strays(self) -> None:
-        await self.strays.start_again.wait()
-        log.critical("stuck_calls_restart", plugins={name: count for name, count in self.strays.counts().items() if count})
+        await self.strays.restart_needed.wait()
+        log.critical("stuck_calls_restart", plugins={name: count for name, count in self.strays.count_stuck().items() if count})
         self._end(EXIT_RESTART, DRAIN)
 
     async def _feed_watchdog(self, interval: float) -> None:

@@ -272,7 +272,7 @@ async def built(folder: Path) -> AsyncIterator[Town]:
 
 def hurry(town: Town) -> None:
     """Shorter waits. A doubt lasts long enough for what the provider knows to arrive."""
-    town.config["conversation"] = {"quiet": "10ms", "quiet_longest": "100ms"}
+    town.config["conversation"] = {"debounce": "10ms", "debounce_max": "100ms"}
     town.config["channels"]["whatsapp"]["doubt_timeout"] = "1s"
 
 
@@ -313,7 +313,7 @@ def check_wreck(town: Town) -> bool:
     file = wreck / "sara.db"
     if not file.exists() or look(file, "PRAGMA user_version") == [(0,)]:
         assert not town.phone.accepted
-        assert not any(delivery.taken for delivery in town.phone.deliveries)
+        assert not any(delivery.accepted for delivery in town.phone.deliveries)
         return False
     assert look(file, "PRAGMA integrity_check") == [("ok",)]
     stored = {row[0] for row in look(file, "SELECT external_id FROM messages WHERE direction = 'in'")}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp import ChatMessage
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from sara.cli.context import open_store
 from sara.domain.states import RECEIPT_RANK
@@ -153,11 +153,11 @@ def written(here: Scene, who: str) -> bytes:
     phone, text = here.town.phone, here.ledger.text(who)
     customer = phone.customers[who]
     content = {"type": "text", "text": {"body": text}}
-    bubble = Bubble(
+    bubble = ChatMessage(
         new_wamid(customer.phone or "0", outbound=False), who, "customer", "text", content, text, phone.settings.clock(), "sent"
     )
     here.ledger.said.append(Said(bubble.id, who, text))
-    return wire(inbound(phone.settings, [(customer, bubble)]))
+    return encode_body(inbound_webhook(phone.settings, [(customer, bubble)]))
 
 
 @asynccontextmanager

@@ -123,7 +123,7 @@ class Counting(Responder):
             case "reply-text": return "echo: " + said
             case "reply-parts": return Reply("echo: " + said)
             case "reply-strings": return Reply(("echo: " + said, None))
-            case "reply-usage": return Reply((OutgoingContent("echo: " + said),), usage={"tokens": 1}, readings=[1])
+            case "reply-usage": return Reply((OutgoingContent("echo: " + said),), usage={"tokens": 1}, transcripts=[1])
             case "reply-empty": return Reply(None)
             case "reply-exit": sys.exit(3)
             case "reply-leaks": raise GiveUp("no", detail="no to """
@@ -373,7 +373,7 @@ UNFIT = (
     ({}, {"plugins": ["waether"]}, "there is no plugin waether"),
     ({"weather": "from sara import hookimpl\n"}, {"plugins": ["waether"]}, "did you mean weather"),
     ({}, {"conversation": {"tools": ["bok_table"]}}, "no plugin registers the tool bok_table"),
-    ({}, {"conversation": {"tools": ["hand_ovr"]}}, "did you mean hand_over"),
+    ({}, {"conversation": {"tools": ["handof"]}}, "did you mean handoff"),
     ({"gates": EXITS["brings"]}, {"plugins": ["gates"]}, "the plugin gates tried to end the process"),
     (
         {"counting": COUNTING.replace("self.asked = 0", "raise SystemExit")},

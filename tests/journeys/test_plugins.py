@@ -184,7 +184,7 @@ async def test_a_queue_is_swapped_by_naming_another(town: Town) -> None:
 async def test_a_queue_that_keeps_nothing_costs_time_and_no_message(town: Town) -> None:
     lay_beside(town, "memory")
     town.config["queue"] = {"plugin": "memory"}
-    town.config["conversation"] = {"quiet": "2s", "quiet_longest": "5s"}
+    town.config["conversation"] = {"debounce": "2s", "debounce_max": "5s"}
     await town.start()
     await town.phone.say("ana", "hello")
     await town.stored(1, direction="in", state="waiting")

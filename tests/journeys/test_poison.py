@@ -144,10 +144,10 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
         await town.phone.say("ana", f"hello {life}")
         await town.answers(life + 1)
         delivery = await town.phone.post(deadly, retry=False)
-        assert not delivery.taken
+        assert not delivery.accepted
         assert await process.ended() == 9
     await process.start()
-    assert (await town.phone.post(deadly, retry=False)).taken
+    assert (await town.phone.post(deadly, retry=False)).accepted
     await town.phone.say("kofi", "and me?")
     assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
     assert await process.end() == 0
@@ -175,7 +175,7 @@ async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_com
     town.config["channels"]["whatsapp"]["plugin"] = "whatsapp"
     await process.start()
     assert await post_unsigned(await process.served()) == 401
-    assert (await town.phone.post(body, retry=False)).taken
+    assert (await town.phone.post(body, retry=False)).accepted
     assert await process.end() == 0
     assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
     async with open_store(town.file, read_only=True) as house:
@@ -250,7 +250,7 @@ async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answ
 async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town) -> None:
     stubborn(town, fallback=False)
     # Long enough that nobody is asked for again before it is blocked: so many failures would open the lane's breaker.
-    town.config["retry"]["reply"] = {"first": "1300ms", "longest": "1300ms"}
+    town.config["retry"]["reply"] = {"initial_delay": "1300ms", "max_delay": "1300ms"}
     daemon = await town.start()
     with released() as plugin:
         for name in ("ana", "kofi", "mei"):

@@ -198,7 +198,7 @@ async def test_the_words_of_a_file_that_is_refused_are_said(town: Town, how: str
 
 
 async def test_a_message_that_meta_cannot_handle_again_and_again_ends_and_holds_up_nobody(town: Town) -> None:
-    town.config["retry"]["send"] = {"first": "20ms", "longest": "50ms", "outlast": "1h", "attempts": 3}
+    town.config["retry"]["send"] = {"initial_delay": "20ms", "max_delay": "50ms", "max_duration": "1h", "attempts": 3}
     town.phone.faults.error_code.on(1, times=3)
     await town.start()
     await town.phone.say("ana", "hello")

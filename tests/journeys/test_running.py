@@ -182,7 +182,7 @@ async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_ca
     assert out == f"{name}: 1 message dropped\n"
     assert await orphans() == []
     assert await listed() == []
-    for action, words in (("drop", "there is nothing to drop"), ("retry", "nothing was given up here")):
+    for action, words in (("drop", "there is nothing to drop"), ("retry", "there are no failed messages")):
         assert (await sara(town, "queue", action, name))[:2] == (0, f"{name}: {words}\n")
 
 
@@ -476,7 +476,7 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
     code, out, err = await sara(town, "export", "c99")
     assert (code, out) == (1, "")
     assert "there is no conversation c99" in err
-    assert await sara(town, "export", "--set-aside") == (0, "", "")
+    assert await sara(town, "export", "--unparsed") == (0, "", "")
     code, _, err = await sara(town, "why", "nonsense")
     assert code == 1
     assert "nonsense" in err
@@ -492,7 +492,7 @@ async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_au
     await town.start()
     for body in (b"\xff{not json", '["ça"]'.encode()):
         assert await post(town, body) == 200
-    code, out, err = await sara(town, "export", "--set-aside")
+    code, out, err = await sara(town, "export", "--unparsed")
     assert (code, err) == (0, "")
     kept = [json.loads(line) for line in out.splitlines()]
     account = "whatsapp:109000000000555"
@@ -501,7 +501,7 @@ async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_au
         (account, "whatsapp", "text", '["ça"]'),
     ]
     assert all(each["reason"] and each["at"].endswith("Z") for each in kept)
-    code, out, err = await sara(town, "export", "c1", "--set-aside")
+    code, out, err = await sara(town, "export", "c1", "--unparsed")
     assert (code, out) == (2, "")
 
 

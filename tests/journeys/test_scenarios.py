@@ -114,7 +114,7 @@ async def test_ai_time_out_is_tried_again_and_the_late_answer_is_dropped(town: T
 
 
 async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
-    town.config["retry"]["reply"] = {"attempts": 2, "first": "20ms", "longest": "50ms", "outlast": "1m"}
+    town.config["retry"]["reply"] = {"attempts": 2, "initial_delay": "20ms", "max_delay": "50ms", "max_duration": "1m"}
     town.ai.fault("status", status=503, times=6)
     await town.start()
     await town.phone.say("ana", "hello")
@@ -124,7 +124,7 @@ async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
 
 async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_again_or_is_back(town: Town) -> None:
     """Each row: what the AI's server says, how often, and which problem is shown meanwhile. Nothing may be outlasted here."""
-    town.config["retry"]["reply"] = {"attempts": 1, "first": "50ms", "longest": "100ms", "outlast": "1h"}
+    town.config["retry"]["reply"] = {"attempts": 1, "initial_delay": "50ms", "max_delay": "100ms", "max_duration": "1h"}
     await town.start()
     names = ("ana", "kofi", "mei")
     rows: list[tuple[dict[str, Any], str]] = [
@@ -146,7 +146,7 @@ async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_aga
             await town.phone.say(name, f"{fault} {name}")
         await town.until(shown)
         tried = len(town.ai.calls)
-        town.ai.heal()
+        town.ai.clear_faults()
         answered += len(names)
         said = await town.answers(answered)
         assert sorted(said[-3:]) == sorted(f"echo: {fault} {name}" for name in names)
@@ -160,7 +160,7 @@ async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_wh
     await town.phone.say("ana", "hello")
     [dead] = await town.stored(1, direction="in", state="dead")
     await town.answers(1)
-    town.ai.relent()
+    town.ai.clear_refusals()
     assert "replies:failed" in problems(town)
     assert town.daemon is not None
     # In an hour: due at once, whatever comes next would have it answered by itself, and a receipt of the apology may come any time.
@@ -334,7 +334,7 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     await town.until(told)
     [problem] = [each for each in daemon.problems if each.key == "channel:whatsapp:webhook_unparsed"]
     assert "not UTF-8" in problem.message
-    assert "sara export --set-aside" in problem.remedy
+    assert "sara export --unparsed" in problem.remedy
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/set-aside") as answer:
@@ -343,7 +343,7 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
 
 
 async def test_every_sample_body_is_stored_once_also_when_all_come_again(town: Town) -> None:
-    town.config["conversation"] = {"quiet": "50ms", "quiet_longest": "500ms", "max_age": "4000d"}
+    town.config["conversation"] = {"debounce": "50ms", "debounce_max": "500ms", "max_age": "4000d"}
     town.config["channels"]["whatsapp"]["phone_number_id"] = "109000000000555"
     await town.start()
     bodies = sorted(BODIES.glob("*.json"))

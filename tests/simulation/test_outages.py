@@ -19,7 +19,7 @@ NOTICED_WITHIN = 10
 DOUBTS_END_WITHIN = 1_000
 """Seconds after which what a silent provider has is sent again: the longest doubt, and the time-out of the last try."""
 
-FAIR = {"quiet": 200, "thinks": 0.2, "outlast": 1_800_000, "longest": 300_000}
+FAIR = {"debounce": 200, "thinks": 0.2, "max_duration": 1_800_000, "max_delay": 300_000}
 
 
 class Outage(Tale):

@@ -220,7 +220,7 @@ CREATE TABLE early_receipts (
     at          INTEGER NOT NULL,
     code        TEXT,
     reason      TEXT,
-    follows     TEXT NOT NULL DEFAULT 'end',
+    follows     TEXT NOT NULL DEFAULT 'fail',
     after       INTEGER,
     pricing     TEXT,
     counts      INTEGER NOT NULL DEFAULT 0,

@@ -21,6 +21,7 @@ from sara.engines import (
     AcceptResult,
     AccountChange,
     AttemptResult,
+    AttemptState,
     ClassifiedMessage,
     DeliveryView,
     Handoff,
@@ -29,6 +30,7 @@ from sara.engines import (
     InboundDecision,
     LocalizedContent,
     OpenWork,
+    OutboundState,
     ReplyView,
     Store,
     TimerView,
@@ -87,7 +89,7 @@ class StoreScenario:
         *,
         attempt: str | None = None,
         external_id: str | None = None,
-        then: Literal["end", "later", "window", "plain", "channel"] = "end",
+        then: Literal["fail", "retry", "park", "send_as_text", "block_channel"] = "fail",
         after: Milliseconds | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,
@@ -133,7 +135,7 @@ class StoreScenario:
         )
         return work
 
-    async def lose(self, conversation: str, reason: str = "outlasted: away") -> None:
+    async def lose(self, conversation: str, reason: str = "max_duration: away") -> None:
         """Give up what waits in a conversation."""
         ids = [line.id for line in (await self.reading(conversation)).waiting]
         await self.store.close_turn(conversation, ids, "dead", reason, self.clock())
@@ -148,7 +150,9 @@ class StoreScenario:
     async def send(self, conversation: str, attempt: str, external_id: str) -> str:
         """Send the first unsettled part and have it accepted; its id."""
         part = await self.begin(conversation, attempt)
-        await self.store.record_attempt(attempt, AttemptResult("accepted", "accepted", external_id=external_id), self.clock())
+        await self.store.record_attempt(
+            attempt, AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=external_id), self.clock()
+        )
         return part
 
     async def state(self, ident: str) -> str:

@@ -75,7 +75,7 @@ class ToolsExam:
         conversation = await shop.asked()
         attempt, ids = await shop.call(conversation)
         await self.use(shop, conversation, attempt)
-        await shop.store.close_turn(conversation, ids, "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ids, "dead", "max_duration: away", shop.clock())
         await shop.asked(ANA, "in-2")
         attempt, _ = await shop.call(conversation)
         assert not (await self.use(shop, conversation, attempt))[1]

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sara.domain.contacts import ErasureReport
-from sara.domain.errors import Conflict, SaraError
+from sara.domain.errors import Conflict, NotFound, SaraError
 from sara.domain.jobs import OpenWork
 from sara.domain.webhooks import UnparsedPayload
 from sara.operations.conversation_health import ConversationHealth
@@ -131,8 +131,10 @@ class AdminApp:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.reason}, status=error.status)
-        except Conflict as error:
+        except NotFound as error:
             return web.json_response({"error": str(error)}, status=404)
+        except Conflict as error:
+            return web.json_response({"error": str(error)}, status=409)
         except SaraError as error:
             return web.json_response({"error": str(error)}, status=503)
         except Exception:

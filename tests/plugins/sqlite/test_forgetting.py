@@ -17,7 +17,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, Context, DeliveryReceipt, Identity, IdentityChange, OutgoingContent, UnparsedPayload
-from sara.engines import AcceptResult, AttemptResult, HistoryLimits, InboundBatch, StoreUnavailable
+from sara.engines import AcceptResult, AttemptResult, AttemptState, HistoryLimits, InboundBatch, OutboundState, StoreUnavailable
 from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, message
@@ -52,7 +52,9 @@ async def talk(shop: StoreScenario, person: Identity, n: int, said: str, name: s
     await shop.store.save_reply(stored.conversation, attempt, ids, [OutgoingContent(f"re: {said}")], None, shop.clock())
     part = (await shop.next(stored.conversation)).part.id
     await shop.store.begin_attempt(part, f"attempt-{name}-{n}", "me", shop.clock())
-    outcome = AttemptResult("accepted", "accepted", external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50))
+    outcome = AttemptResult(
+        AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50)
+    )
     await shop.store.record_attempt(f"attempt-{name}-{n}", outcome, shop.clock())
     for status in ("sent", "delivered", "read")[: n % 4]:
         await shop.receipt(status, attempt=f"attempt-{name}-{n}")  # type: ignore[arg-type]  # these are receipts' words

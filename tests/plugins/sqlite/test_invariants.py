@@ -13,12 +13,14 @@ from sara_sqlite.store import SqliteStore
 from sara import Correction, Identity, OperatorEcho, OutgoingContent, Usage
 from sara.engines import (
     AttemptResult,
+    AttemptState,
     Conflict,
     Handoff,
     InboundBatch,
     InboundDecision,
     OneTimeNotice,
     OperatorNotification,
+    OutboundState,
     OverBudget,
     ReplySideEffects,
     UsageLimit,
@@ -122,14 +124,14 @@ class Life:
             case 0:
                 await store.fail_reply_attempt(conversation, attempt, now + 1_000, "busy", now)
             case 1:
-                await store.close_turn(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
+                await store.close_turn(conversation, ids, "dead", "max_duration: x", now, [OutgoingContent("sorry")])
             case 2:
                 await store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
             case _:
                 over = Handoff("assistant", until=self.until(), tell=BOSS) if self.chance() else None
                 also = ReplySideEffects(1, over, now + HOUR)
                 await store.save_reply(
-                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, also=also
+                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, effects=also
                 )
 
     async def do_deliver(self, conversation: str) -> None:
@@ -145,10 +147,10 @@ class Life:
         elif view.last is not None:
             outcome = self.random.choice(
                 (
-                    AttemptResult("accepted", "accepted", external_id=f"out-{self.count}"),
-                    AttemptResult("not_sent", "queued", now + 1_000),
-                    AttemptResult("refused", "failed"),
-                    AttemptResult("in_doubt", "in_doubt", now + 1_000),
+                    AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=f"out-{self.count}"),
+                    AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, now + 1_000),
+                    AttemptResult(AttemptState.REFUSED, OutboundState.FAILED),
+                    AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, now + 1_000),
                 )
             )
             await self.shop.store.record_attempt(view.last.id, outcome, now)

@@ -311,7 +311,7 @@ async def test_a_file_that_meta_lost_is_uploaded_anew_when_the_message_is_tried_
     (tmp_path / "media" / "a1").write_bytes(PNG)
     channel = await open_channel()
     await channel.send(part(1, "image", "", path="a1"), "p1.1")
-    simulator._shelf.drop(simulator.media[0].id)
+    simulator._media_store.remove(simulator.media[0].id)
     with pytest.raises(Rejected):
         await channel.send(part(2, "image", "", path="a1"), "p2.1")
     await channel.send(part(2, "image", "", path="a1"), "p2.2")

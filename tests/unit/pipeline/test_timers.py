@@ -102,7 +102,7 @@ def timers_of(house: House) -> list[Instant | None]:
 
 
 FOLLOW_UP = ConversationSettings(follow_up=FollowUp(after=30 * MINUTE))
-CLOSE = ConversationSettings(close_after=30 * MINUTE)
+CLOSE = ConversationSettings(session_timeout=30 * MINUTE)
 SUMMARISE = ConversationSettings(history=History(messages=4, summarise=True))
 
 
