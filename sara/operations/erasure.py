@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
@@ -26,7 +25,9 @@ STEP = 200
 BETWEEN = 0.02
 """Seconds between two steps, in which others use the store."""
 
-TRY_AGAIN = 60.0
+FINISH_EVERY_S = 60.0
+"""Seconds between two attempts to finish erasures that were cut off."""
+
 KINDS = ("reply", "deliver", "timer")
 
 
@@ -67,17 +68,6 @@ class ErasureService:
         told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
         log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
-
-    async def run(self, ended: asyncio.Event) -> None:
-        """Finish what is unfinished, at the start and whenever it could not be finished, until `ended`."""
-        while not ended.is_set():
-            try:
-                await self.finish()
-            except (SaraError, OSError) as error:
-                log.warning("not_erased_yet", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TRY_AGAIN):
-                    await ended.wait()
 
     async def finish(self) -> None:
         """Finish what is unfinished."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
-from sara.domain.errors import SaraError
 from sara.domain.time import Milliseconds
 from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
@@ -16,7 +14,9 @@ from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.retention")
 
-EVERY = 3_600.0
+EXPIRE_EVERY_S = 3_600.0
+"""Seconds between two passes."""
+
 STEP = 200
 """Messages that are deleted at once."""
 
@@ -32,17 +32,6 @@ class Retention:
         self._files = files
         self._keep = keep
         self._clock = clock
-
-    async def run(self, ended: asyncio.Event) -> None:
-        """Look every hour until `ended`."""
-        while not ended.is_set():
-            try:
-                await self.expire(ended)
-            except (SaraError, OSError) as error:
-                log.warning("not_expired", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await ended.wait()
 
     async def expire(self, ended: asyncio.Event) -> int:
         """Delete all that is too old; how many messages that were."""

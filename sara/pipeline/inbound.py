@@ -15,7 +15,7 @@ from sara.domain import timestamps
 from sara.domain.conversations import Handoff
 from sara.domain.errors import SaraError
 from sara.domain.messages import HistoryMessage, InboundMessage
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
@@ -23,18 +23,16 @@ from sara.domain.webhooks import AccountChange, AccountEvent, OperatorEcho, Unpa
 from sara.i18n.catalog import MessageCatalog
 from sara.i18n.detection import language_of
 from sara.pipeline import receipt_effects
-from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.handoff import HandoffFactory, wording
+from sara.pipeline.services import Reporting, Routing
 from sara.plugins.context import Clock
-from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
 from sara.plugins.threads import in_thread
 from sara.policy import account_standing
 from sara.policy.keyword_context import is_answer
 from sara.policy.keywords import Keyword, KeywordMatcher
 from sara.policy.reply_gates import HOUR
-from sara.queue.circuit_breaker import LaneBreaker
-from sara.queue.notifier import JobNotifier
 
 log = structlog.get_logger("sara.pipeline.inbound")
 
@@ -65,23 +63,20 @@ class InboundHandler:
     def __init__(
         self,
         store: Store,
-        notifier: JobNotifier,
-        routes: ChannelBindings,
-        lanes: LaneBreaker,
-        hooks: Hooks,
-        problems: ProblemReporter,
-        clock: Clock,
+        routing: Routing,
+        reporting: Reporting,
         rules: InboundRules,
-        notice_files: Callable[[str], None] | None = None,
+        notice_files: Callable[[str], None],
+        clock: Clock,
     ) -> None:
+        self._store = store
+        self._notifier = routing.notifier
+        self._routes = routing.bindings
+        self._lanes = routing.lanes
+        self._hooks = reporting.hooks
+        self._problems = reporting.problems
         self._rules = rules
         self._notice_files = notice_files
-        self._store = store
-        self._notifier = notifier
-        self._routes = routes
-        self._lanes = lanes
-        self._hooks = hooks
-        self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
         # One at a time: a task that read the store earlier must not report after one that read it later.
@@ -113,7 +108,7 @@ class InboundHandler:
         if any(isinstance(change, AccountEvent) for change in reception.changes) and route.name not in self._news_due:
             self._news_due.add(route.name)
             self._follow(self._tell_account_news(route))
-        if self._notice_files is not None and any(message.attachments for message in reception.messages):
+        if any(message.attachments for message in reception.messages):
             self._notice_files(route.channel.account)
         if self._hooks.any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
@@ -225,10 +220,10 @@ class InboundHandler:
 class InboundRules:
     """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
 
-    def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handing: HandoffFactory) -> None:
+    def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handoffs: HandoffFactory) -> None:
         self._words = words
         self._texts = texts
-        self._handing = handing
+        self._handoffs = handoffs
 
     def intake(
         self,
@@ -262,7 +257,7 @@ class InboundRules:
             for each in changes
             if isinstance(each, OperatorEcho) and (over := self._echoed(each, route, now)) is not None
         }
-        operators = self._handing.operators(route)
+        operators = self._handoffs.operators(route)
         # To word it in all languages takes longer than to store a message: only where it may be needed.
         may_be_told = bool(arrivals) if operators else any(each.message.reply_to is not None for each in arrivals)
         return InboundBatch(
@@ -282,7 +277,7 @@ class InboundRules:
         if not echo.says:
             return None
         reason = self._texts.render("operator_reason_phone", route.policy.language)
-        return _unless_over(self._handing.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
+        return _unless_over(self._handoffs.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
         """Whether a message is a common word that may be an order, or the answer to a question."""
@@ -311,7 +306,7 @@ class InboundRules:
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username
             since = timestamps.started_at(message.at, now)
-            over = _unless_over(self._handing.start(route, "customer", reason, name, since), now)
+            over = _unless_over(self._handoffs.start(route, "customer", reason, name, since), now)
             return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return InboundDecision(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)

@@ -38,8 +38,8 @@ ORPHAN_AGE: Milliseconds = 2 * DOWNLOAD_WITHIN
 """A file that no row names may be removed once it is this old: a younger one may belong to a download under way."""
 
 MEGABYTE = 1_000_000
-EXPIRE_EVERY = 3_600.0
-CLEAN_EVERY = 86_400.0
+EXPIRE_EVERY_S = 3_600.0
+CLEAN_EVERY_S = 86_400.0
 PAGE = 200
 PARTIAL = ".part"
 EXPIRED = "expired"
@@ -80,7 +80,7 @@ class MediaStore:
         problems: ProblemReporter,
         clock: Clock,
         new_name: Callable[[], str],
-        strays: CallGuard,
+        call_guard: CallGuard,
     ) -> None:
         self.folder = folder
         self._store = store
@@ -88,10 +88,11 @@ class MediaStore:
         self._problems = problems
         self._clock = clock
         self._new_name = new_name
-        self._strays = strays
+        self._call_guard = call_guard
         # Between choosing a file's name and noting it, or forgetting and removing it, nobody else may do either.
         self._changing = asyncio.Lock()
         self._in_hand: set[str] = set()
+        self._is_cleaned = False
         self._keeping: set[asyncio.Task[Attachment]] = set()
 
     def open(self) -> None:
@@ -119,7 +120,9 @@ class MediaStore:
         partial = self.folder / (name + PARTIAL)
         self._in_hand.add(name)
         try:
-            fetched = await self._strays.call(route.called, self._receive(route.channel, attachment, partial), DOWNLOAD_WITHIN)
+            fetched = await self._call_guard.call(
+                route.called, self._receive(route.channel, attachment, partial), DOWNLOAD_WITHIN
+            )
         except BaseException as error:
             # Also where the call goes on although it was given up: what it still writes has no name any more.
             partial.unlink(missing_ok=True)
@@ -152,30 +155,10 @@ class MediaStore:
         """The attachment with the path of its file, if that is here."""
         return located(attachment, self.folder)
 
-    async def expire(self, ended: asyncio.Event) -> None:
-        """Remove, hour by hour and in small steps, what is older than the policy keeps."""
-        while not ended.is_set():
-            try:
-                await self.expire_all()
-            except (SaraError, OSError) as error:
-                log.warning("files_not_expired", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EXPIRE_EVERY):
-                    await ended.wait()
-
-    async def clean(self, ended: asyncio.Event) -> None:
-        """Remove what no row names: at the start, when no download of a former process can be under way, then once a day."""
-        age: Milliseconds = 0
-        while not ended.is_set():
-            try:
-                await self.remove_unnamed(age)
-            except (SaraError, OSError) as error:
-                log.warning("media_not_cleaned", error=type(error).__name__)
-            else:
-                age = ORPHAN_AGE
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLEAN_EVERY):
-                    await ended.wait()
+    async def clean(self) -> None:
+        """Remove the files that no row names: the first time all, as no download of a former process can be under way then."""
+        await self.remove_unnamed(ORPHAN_AGE if self._is_cleaned else 0)
+        self._is_cleaned = True
 
     async def remove_unnamed(self, age: Milliseconds = ORPHAN_AGE) -> int:
         """Remove the files of SARA's own that no row names and that are at least `age` milliseconds old; how many they were."""

@@ -68,6 +68,11 @@ def delay_after(tries: int, after: Milliseconds | None = None) -> Milliseconds:
     return min(MAX_DELAY, max(FIRST_DELAY << min(tries, 20), after or 0))
 
 
+def free_bytes(path: Path) -> int:
+    """Return the free bytes of the disk that holds a path."""
+    return shutil.disk_usage(path).free
+
+
 class MediaDownloads:
     """Fetches what is due, at most one try of each file at a time, whoever wants it."""
 
@@ -78,16 +83,16 @@ class MediaDownloads:
         routes: ChannelBindings,
         problems: ProblemReporter,
         clock: Clock,
-        strays: CallGuard,
-        free: Callable[[Path], int] | None = None,
+        call_guard: CallGuard,
+        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._store = store
         self._files = files
         self._routes = routes
         self._problems = problems
         self._clock = clock
-        self._strays = strays
-        self._free = free or _free_bytes
+        self._call_guard = call_guard
+        self._free = free
         self._running: dict[str, _Running] = {}
         self._arrivals = {route.channel.account: asyncio.Event() for route in routes}
 
@@ -155,7 +160,7 @@ class MediaDownloads:
     async def _begin_due(self, route: ChannelBinding) -> Milliseconds:
         """Begin as many downloads as may run; how long to wait before the next look."""
         account = route.channel.account
-        if self._strays.blocked(route.called):
+        if self._call_guard.blocked(route.called):
             return RECOVER
         begun = [each for each in self._running.values() if each.account == account]
         room = AT_ONCE - sum(each.in_background for each in begun)
@@ -215,7 +220,7 @@ class MediaDownloads:
     ) -> None:
         """Try until the file is settled, and put it among those found."""
         tries = 0
-        while not self._strays.blocked(route.called):
+        while not self._call_guard.blocked(route.called):
             async with limit:
                 running = self._running.get(attachment) or self._begin(route, attachment, conversation, in_background=False)
                 await asyncio.wait([running.task])
@@ -313,7 +318,3 @@ async def _event_within(event: asyncio.Event, within: Milliseconds) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(path).free

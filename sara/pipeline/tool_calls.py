@@ -21,7 +21,7 @@ from sara.plugins.call_guard import CallGuard, guarded_call, told_of
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HAND_OVER
+from sara.plugins.tool_checks import HAND_OVER, chosen
 from sara.plugins.type_check import wrong
 
 if TYPE_CHECKING:
@@ -57,6 +57,23 @@ HAND_OVER_SPEC = ToolSpec(
 )
 
 
+class ToolCalls:
+    """The tools that plugins bring, and what their calls need in every turn."""
+
+    def __init__(
+        self, store: Store, tools: Mapping[str, Tool], call_guard: CallGuard, problems: ProblemReporter, clock: Clock
+    ) -> None:
+        self.store = store
+        self.call_guard = call_guard
+        self.problems = problems
+        self.clock = clock
+        self._tools = tools
+
+    def for_turn(self, names: Sequence[str], attempt: int, scope: ToolContext, claim: Callable[[], None]) -> TurnTools:
+        """Return the tools of these names for one attempt to answer. `claim` is called before each call."""
+        return TurnTools(self, chosen(names, self._tools), HAND_OVER in names, attempt, scope, claim)
+
+
 class TurnTools:
     """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
 
@@ -66,26 +83,23 @@ class TurnTools:
 
     def __init__(
         self,
+        calls: ToolCalls,
         tools: Sequence[Tool],
         hands_over: bool,
-        store: Store,
         attempt: int,
         scope: ToolContext,
-        strays: CallGuard,
-        problems: ProblemReporter,
-        clock: Clock,
-        claim: Callable[[], None] = lambda: None,
+        claim: Callable[[], None],
     ) -> None:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
         self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
-        self._store = store
+        self._store = calls.store
         self._attempt = attempt
         self._scope = scope
-        self._strays = strays
-        self._problems = problems
-        self._clock = clock
+        self._call_guard = calls.call_guard
+        self._problems = calls.problems
+        self._clock = calls.clock
         self._calls: Counter[tuple[str, str]] = Counter()
         self.wanted: str | None = None
 
@@ -141,11 +155,11 @@ class TurnTools:
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
         """The result, a failure's own words included; None where nobody can tell whether it was done."""
         called = f"tool:{tool.name}"
-        if self._strays.blocked(called):
+        if self._call_guard.blocked(called):
             return "This cannot be done at the moment."
         try:
             call = guarded_call(tool.run, arguments, self._scope)
-            result = await self._strays.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
+            result = await self._call_guard.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
         except SaraError as error:
             log.warning("tool_failed", tool=tool.name, conversation=self._scope.conversation, error=type(error).__name__)
             return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]

@@ -34,8 +34,8 @@ async def _always() -> bool:
 class TypingIndicator:
     """Marks messages as read and shows typing, as far as a channel can."""
 
-    def __init__(self, strays: CallGuard) -> None:
-        self._strays = strays
+    def __init__(self, call_guard: CallGuard) -> None:
+        self._call_guard = call_guard
         self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
@@ -75,11 +75,11 @@ class TypingIndicator:
             await sleep(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: ChannelBinding, call: Coroutine[Any, Any, None]) -> bool:
-        if self._strays.blocked(route.called):
+        if self._call_guard.blocked(route.called):
             call.close()
             return False
         try:
-            await self._strays.call(route.called, call, SHOW_WITHIN)
+            await self._call_guard.call(route.called, call, SHOW_WITHIN)
         except Exception as error:
             log.info("presence_not_shown", channel=route.name, error=type(error).__name__)
             return False
