@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from sara.domain.errors import SaraError, StoreUnavailable
+from sara.plugins.store import Store
 from sara.queue.sleep import sleep
 from sara.runtime import systemd
 
@@ -79,19 +80,19 @@ class BackgroundTasks:
         self._on_broken()
 
 
-async def feed_watchdog(is_working: Callable[[], bool], ping: Callable[[], Awaitable[None]], interval_s: float) -> None:
+async def feed_watchdog(is_working: Callable[[], bool], store: Store, interval_s: float) -> None:
     """Tell systemd that the loop, the worker and the database answer. systemd restarts a daemon that does not report."""
     while True:
-        if is_working() and await _answers(ping, interval_s):
+        if is_working() and await _answers(store, interval_s):
             systemd.notify("WATCHDOG=1")
         await sleep(interval_s)  # until it is cancelled: jobs that drain may need the watchdog's patience, too
 
 
-async def _answers(ping: Callable[[], Awaitable[None]], within_s: float) -> bool:
+async def _answers(store: Store, within_s: float) -> bool:
     """Return whether the store answers in time. A store that cannot write now does answer: a restart would not help it."""
     try:
         async with asyncio.timeout(within_s):
-            await ping()
+            await store.ping()
     except StoreUnavailable:
         return True
     except (TimeoutError, SaraError) as error:

@@ -192,7 +192,7 @@ class Daemon:
         ]
         if (interval_s := systemd.watchdog_interval()) is not None:
             is_working = partial(self._tasks.is_running, WORKER)
-            tasks.append(BackgroundTask("watchdog", partial(feed_watchdog, is_working, self.store.ping, interval_s)))
+            tasks.append(BackgroundTask("watchdog", partial(feed_watchdog, is_working, self.store, interval_s)))
         return tasks
 
     async def _end_when_store_is_lost(self) -> None:
