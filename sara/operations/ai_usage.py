@@ -1,4 +1,4 @@
-"""What the AI has cost in the current day and month."""
+"""AI usage of the current day and month."""
 
 from __future__ import annotations
 

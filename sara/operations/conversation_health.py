@@ -1,4 +1,4 @@
-"""Conversations that somebody should look at: a problem while there are any, and a figure."""
+"""Conversations that need a person: a problem while there are any, and a figure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ConversationHealth:
                 self._problems.clear(key)
 
     async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[UnhealthyConversation]:
-        """The conversations that somebody should look at, the longest first. An operator who asks (`is_asked`) sees at once who waits
+        """Return the unhealthy conversations, the longest first. An operator who asks (`is_asked`) sees at once who waits
         for a person; a problem it is after `late_after`."""
         return await self._store.unhealthy(self._clock(), self._unanswered, 0 if is_asked else self._person, limit)
 

@@ -1,4 +1,4 @@
-"""Erasing people who ask for it: their files, their messages, and what the store has freed, in steps that keep nobody waiting."""
+"""Erasure of a person: files, messages and freed space, in steps short enough for the store's other users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = ("reply", "deliver", "timer")
 
 
 class ErasureService:
-    """Forgets people. What a crash cut off is finished at the next start."""
+    """Erases people. An erasure that a crash cut off is finished at the next start."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ErasureService:
         return told
 
     async def finish(self) -> None:
-        """Finish what is unfinished."""
+        """Finish erasures that were cut off."""
         async with self._one_at_a_time:
             await self._finish()
 

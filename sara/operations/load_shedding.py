@@ -1,4 +1,4 @@
-"""Looks after room: closes the intake before the disk is full or the backlog is hopeless, and opens it again by itself."""
+"""Load shedding: no messages are accepted while the disk is nearly full or the backlog too long."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHECK_EVERY_S = 5.0
 
 
 class IntakeGuard:
-    """Says whether there is room for new messages."""
+    """Decides whether there is room for new messages."""
 
     def __init__(self, state: Path, store: Store, problems: ProblemRegistry, *, free: Callable[[Path], int] = free_bytes) -> None:
         self._state = state
@@ -36,7 +36,7 @@ class IntakeGuard:
         self.accepting = True
 
     async def look(self) -> None:
-        """Look once, and open or close the intake."""
+        """Check free space and backlog, and open or close the intake."""
         try:
             free, where = await in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
@@ -58,7 +58,7 @@ class IntakeGuard:
         self.accepting = enough_disk and bearable
 
     def _least_free(self) -> tuple[int, Path]:
-        """Where there is least room: the state directory, or the disk that the store has for itself."""
+        """Return the place with the least room: the state directory, or the disk that the store has for itself."""
         places = {self._state, self._store.data_directory() or self._state}
         return min((self._free(place), place) for place in places)
 

@@ -1,4 +1,4 @@
-"""Warns before a channel's messages cost more than its operator planned."""
+"""Warnings before a channel sends more messages in a month than planned."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ class MessageQuotaMonitor:
 
 
 def month_of(now: Instant) -> str:
-    """The month of a moment in UTC, as `2026-11`."""
+    """Return the month of a moment in UTC, as `2026-11`."""
     return datetime.fromtimestamp(now / 1_000, UTC).strftime("%Y-%m")

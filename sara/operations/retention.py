@@ -1,4 +1,4 @@
-"""Keeping nothing longer than `retention` says: deleted in the background, in steps that keep nobody waiting."""
+"""Retention: what is too old is deleted in the background, in steps short enough for the store's other users."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Retention:
         self._clock = clock
 
     async def expire(self, ended: asyncio.Event) -> int:
-        """Delete all that is too old; how many messages that were."""
+        """Delete all that is too old, and return the number of messages."""
         # A message stays as long as its file.
         await self._files.expire_all()
         gone = 0

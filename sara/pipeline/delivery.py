@@ -271,7 +271,7 @@ class DeliveryHandler:
         return self._lanes.record_failure(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
 
     def _conversation_pause(self, view: DeliveryView, after: Milliseconds | None) -> Milliseconds:
-        """How long a conversation has to wait now; twice as long each time in a row."""
+        """Return how long a conversation has to wait now; twice as long each time in a row."""
         paused = self._paused.get(view.part.conversation, 0)
         self._paused[view.part.conversation] = paused + 1
         return min((after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)

@@ -45,7 +45,7 @@ MOST_NEWS = 50
 """ProblemReporter of one account that are shown, the latest; the store keeps all of them."""
 
 PAGE = 10
-"""So many bodies that were kept aside are looked at at once: each may be megabytes long."""
+"""Number of unparsed payloads that are read at once: each may be megabytes long."""
 
 SLICE = 50
 """Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
@@ -54,7 +54,7 @@ HEAVY = 32 * 1024
 """Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
 
 MESSAGE_WEIGHT = 256
-"""What a message costs the rules beside its text, in characters."""
+"""Cost of a message for the rules beside its text, in characters."""
 
 
 class InboundHandler:
@@ -114,7 +114,7 @@ class InboundHandler:
             self._follow(self._fire(taken))
 
     async def _said_before(self, route: ChannelBinding, reception: WebhookResult) -> Mapping[int, HistoryMessage | None]:
-        """What customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
+        """Return what customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
         for only where a common word is an order or an answer."""
         unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
         said: dict[int, HistoryMessage | None] = {}
@@ -218,7 +218,7 @@ class InboundHandler:
 
 
 class InboundRules:
-    """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
+    """Decisions that are stored with a message: consent words, a wish for a person, and the language it is written in."""
 
     def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handoffs: HandoffFactory) -> None:
         self._words = words
@@ -232,7 +232,7 @@ class InboundRules:
         now: Instant,
         said: Mapping[int, HistoryMessage | None] = _NOTHING_SAID,
     ) -> InboundBatch:
-        """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
+        """Return what goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
         received = [sanitize_message(each) for each in reception.messages]
@@ -273,21 +273,21 @@ class InboundRules:
         )
 
     def _echoed(self, echo: OperatorEcho, route: ChannelBinding, now: Instant) -> Handoff | None:
-        """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
+        """Return the handoff that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
         if not echo.says:
             return None
         reason = self._texts.render("operator_reason_phone", route.policy.language)
         return _unless_over(self._handoffs.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
-        """Whether a message is a common word that may be an order, or the answer to a question."""
+        """Return whether a message is a common word that may be an order, or the answer to a question."""
         meaning = self._meaning(message)
         return meaning is not None and meaning.word is not None
 
     def judge(
         self, message: InboundMessage, route: ChannelBinding, now: Instant, said: HistoryMessage | None = None
     ) -> InboundDecision:
-        """The immediate rules: they take effect with the message itself. `said` is what the customer was told in the message that they
+        """Apply the immediate rules, which take effect with the message itself. `said` is what the customer was told in the message that they
         quote, or else last."""
         if message.unreadable:
             return self._unreadable(message, route, now)
@@ -312,14 +312,14 @@ class InboundRules:
         return InboundDecision(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
     def _unreadable(self, message: InboundMessage, route: ChannelBinding, now: Instant) -> InboundDecision:
-        """The customer is told that a message could not be read, at most once an hour and not long afterwards."""
+        """Tell the customer that a message could not be read, at most once an hour and not long afterwards."""
         if message.at < now - route.policy.max_age:
             return InboundDecision(skip="unreadable")
         said = wording(self._texts, route.channel, "unreadable")
         return InboundDecision(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
 
     def _meaning(self, message: InboundMessage) -> Keyword | None:
-        """What a message orders, written, chosen from what was offered, or written into an earlier message."""
+        """Return the keyword of a message: written, chosen from what was offered, or written into an earlier message."""
         if message.corrects is not None:
             edited = message.corrects
             return self._words.match(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
@@ -352,7 +352,7 @@ def _is_heavy(reception: WebhookResult) -> bool:
 
 
 def sanitize_message(message: InboundMessage) -> InboundMessage:
-    """The message with texts that can be stored, whatever its channel let through."""
+    """Return the message with texts that can be stored, also where its channel let others through."""
     person = message.person
     named = replace(
         person, name=person.name and sanitize_text(person.name), username=person.username and sanitize_text(person.username)

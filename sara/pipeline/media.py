@@ -107,7 +107,7 @@ class MediaStore:
                 left.unlink(missing_ok=True)
 
     def kept_aside(self) -> Mapping[str, Instant]:
-        """The folders with files from before a restore, and when each was made."""
+        """Return the folders with files from before a restore, and when each was made."""
         found = self.folder.parent.glob(f"{self.folder.name}{REPLACED}*")
         return {str(path.absolute()): path.stat().st_mtime_ns // 1_000_000 for path in found}
 
@@ -143,7 +143,7 @@ class MediaStore:
         return replace(attachment, error=reason)
 
     def too_old(self, at: Instant) -> bool:
-        """Whether a file of a message of that time would be removed at once."""
+        """Return whether a file of a message of that time would be removed at once."""
         return at < self._clock() - self._policy.keep
 
     async def settled(self) -> None:
@@ -152,7 +152,7 @@ class MediaStore:
             await asyncio.wait(self._keeping)
 
     def place(self, attachment: Attachment) -> Attachment:
-        """The attachment with the path of its file, if that is here."""
+        """Return the attachment with the path of its file, if that is here."""
         return located(attachment, self.folder)
 
     async def clean(self) -> None:
@@ -256,7 +256,7 @@ class MediaStore:
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
-        """What fails in here is the disk's fault, not the provider's."""
+        """Report failures in this block as the disk's, not the provider's."""
         try:
             yield
         except OSError as error:
@@ -269,7 +269,7 @@ class MediaStore:
 
 
 def located(attachment: Attachment, folder: Path) -> Attachment:
-    """The attachment with the path of its file in the media folder; failed where that is not there."""
+    """Return the attachment with the path of its file in the media folder; failed where that is not there."""
     if attachment.path is None:
         return attachment
     path = folder / attachment.path
@@ -278,7 +278,7 @@ def located(attachment: Attachment, folder: Path) -> Attachment:
 
 
 def _pages(folder: Path, before: Instant | None) -> list[list[str]]:
-    """The names of SARA's own files in a folder that were last changed at or before `before`, in pages."""
+    """Return the names of SARA's own files in a folder that were last changed at or before `before`, in pages."""
     found: list[str] = []
     if not folder.is_dir():
         return []
@@ -320,7 +320,7 @@ def _take(handle: int, digest: _Digest, chunk: bytes) -> None:
 
 
 async def _closable(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Any iterator as one that can be closed before its end: a download that is not wanted any more must not go on."""
+    """Wrap an iterator so that it can be closed before its end: a download that is not wanted any more must not go on."""
     try:
         async for chunk in chunks:
             yield chunk

@@ -34,7 +34,7 @@ FILES_WITHIN: Milliseconds = 20_000
 """An answer waits this long for the files that its responder opens, all of them and all responders together."""
 
 LATER = 20
-"""So many lines may be said while files are waited for, and what was read before is still found behind them."""
+"""Maximum number of new messages during a wait for files behind which the earlier ones are still found."""
 
 AT_ONCE = 4
 """Files that are fetched at the same time in the background for one channel, and for one answer beside these."""
@@ -64,7 +64,7 @@ class _Running:
 
 
 def delay_after(tries: int, after: Milliseconds | None = None) -> Milliseconds:
-    """How long to wait after a failed download that had failed `tries` times before, or as long as the provider asks."""
+    """Return how long to wait after a failed download that had failed `tries` times before, or as long as the provider asks."""
     return min(MAX_DELAY, max(FIRST_DELAY << min(tries, 20), after or 0))
 
 
@@ -110,7 +110,7 @@ class MediaDownloads:
             await self._files.settled()
 
     async def prepare(self, route: ChannelBinding, turn: Turn, responder: Responder, within: Milliseconds) -> Turn:
-        """The turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
+        """Return the turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
         not come by then stays `pending`, and its download goes on.
 
         What was edited or deleted while a file was waited for is told as it is now. Raises Conflict where that befell a message that is
@@ -257,7 +257,7 @@ class MediaDownloads:
         asyncio.get_running_loop().call_later(RECOVER / 1_000, arrival.set)
 
     async def _try(self, route: ChannelBinding, attachment: str) -> Attachment | None:
-        """Try once; the attachment as it is then, None where nobody wants it any more."""
+        """Try once and return the attachment as it is then; None where it is not wanted any more."""
         try:
             # Asked of the store now: its sender may have been erased since it was decided to fetch it.
             found = await self._store.download(attachment)
@@ -301,13 +301,13 @@ class MediaDownloads:
 
 
 def wait_for_files(view: ReplyView, now: Instant) -> Milliseconds:
-    """How long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
+    """Return how long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
     newest = max(line.at for line in view.waiting)
     return left_of(FILES_WITHIN, None if view.first_at is None else max(view.first_at, newest), now)
 
 
 def left_of(within: Milliseconds, since: Instant | None, now: Instant) -> Milliseconds:
-    """What is left of a bound that began to run at `since`; all of it where it has not begun."""
+    """Return the rest of a time limit that began to run at `since`; all of it where it has not begun."""
     return within if since is None else min(within, max(0, within - (now - since)))
 
 

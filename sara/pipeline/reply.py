@@ -56,10 +56,10 @@ _SKIPPED: Mapping[str, tuple[str, str]] = {
         "`sara conversations list` shows who writes; raise the limits if that is as it should be",
     ),
 }
-"""What an operator should know of, by the reason for which messages are not answered."""
+"""Problem and remedy by the reason for which messages are not answered."""
 
 MOST_RETHOUGHT = 2
-"""So many answers to the same messages are dropped because more was written."""
+"""Maximum number of answers to the same messages that are dropped because more was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class ReplyHandler:
         return _end(work)
 
     async def _is_wanted(self, conversation: str) -> bool:
-        """Whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
+        """Return whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
         try:
             view = await self._store.reply_view(conversation, HistoryLimits(messages=0))
         except SaraError:
@@ -236,7 +236,7 @@ class ReplyHandler:
         return self._tools.for_turn(route.policy.tools, attempt, scope, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
-        """The hand-over that the model asked for."""
+        """Return the handoff that the model asked for."""
         if toolbox.wanted is None:
             return None
         log.info("handed_over", conversation=view.conversation, by="assistant")
@@ -302,7 +302,7 @@ class ReplyHandler:
     def _again(
         self, view: ReplyView, route: ChannelBinding, error: RetryLater, calls: int, now: Instant
     ) -> retry.RetryAt | retry.GiveUpRetrying:
-        """When to ask again, and what the failure means for everybody who waits for the same responder."""
+        """Decide when to ask again, and apply the failure to the lane of the responder."""
         lane = route.reply_lane
         if _is_refused(error):
             told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
@@ -339,12 +339,12 @@ class ReplyHandler:
 
 
 def _is_refused(error: RetryLater) -> bool:
-    """Whether nobody can be answered until a person mends something."""
+    """Return whether no question can be answered until a person fixes something."""
     return error.until_mended and error.scope == "responder"
 
 
 def _in_full(error: RetryLater | GiveUp) -> str:
-    """What failed, with what the other side said of it: for the store, never for the log."""
+    """Return the failure with the other side's own words: for the store, never for the log."""
     return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
 
 

@@ -1,4 +1,4 @@
-"""What the handlers of jobs and of incoming messages share."""
+"""Collaborators that the handlers of jobs and of incoming messages share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Who learns what happened: the operator by problems, plugins by hooks."""
+    """Recipients of what happened: the operator by problems, plugins by hooks."""
 
     problems: ProblemReporter
     hooks: Hooks
@@ -47,7 +47,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class ReplyServices:
-    """What belongs to the conversation policy besides its section in the file."""
+    """Collaborators of the conversation policy that are not part of its section in the file."""
 
     texts: MessageCatalog
     budget: AIBudget

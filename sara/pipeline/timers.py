@@ -35,14 +35,14 @@ NOT_NOW: Milliseconds = 600_000
 """How soon a summary is tried again that could not be written."""
 
 MOST_ACTS = 20
-"""So many things are done in one job; what is left has another turn."""
+"""Maximum number of actions in one job; the rest is done by the next."""
 
 SUMMED_AT_ONCE = 200
-"""So many messages go into one summary at the most."""
+"""Maximum number of messages in one summary."""
 
 
 class TimerHandler:
-    """Looks after a conversation in which nobody says anything."""
+    """Runs the timers of a conversation without new messages."""
 
     def __init__(
         self,

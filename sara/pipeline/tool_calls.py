@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara.pipeline.tool_calls")
 
 MOST_CALLS = 12
-"""So many calls for one answer; a model that goes on is told to stop."""
+"""Maximum number of calls for one answer; a model that goes on is told to stop."""
 
 LONGEST = 8_000
 """Characters of a result that the model is given."""
@@ -44,7 +44,7 @@ DONE_SILENTLY = "It was called, and said nothing."
 
 
 class HandOverArguments(Options):
-    """What the model says when it wants a person to take over."""
+    """Arguments with which the model asks for a person."""
 
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
@@ -75,7 +75,7 @@ class ToolCalls:
 
 
 class TurnTools:
-    """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
+    """The tools that a responder's model may call in one turn, for this turn's customer only.
 
     `wanted` is the reason for which the model wants a person to take over: done together with keeping the answer, so that there
     is never one without the other. `claim` is called before anything is done; it raises where another turn's tools did first.
@@ -105,7 +105,7 @@ class TurnTools:
 
     @cached_property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
+        """Return the specifications for the model. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
         return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
 
@@ -153,7 +153,7 @@ class TurnTools:
         return "A colleague takes over after your answer. Tell the customer so, in their language."
 
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
-        """The result, a failure's own words included; None where nobody can tell whether it was done."""
+        """Return the result or the failure's own words; None where it is unknown whether it was done."""
         called = f"tool:{tool.name}"
         if self._call_guard.blocked(called):
             return "This cannot be done at the moment."
@@ -186,7 +186,7 @@ class TurnTools:
 
 
 def _as_text(result: object) -> str:
-    """What a model can be told of a result that is no text."""
+    """Return a result that is no text in a form that a model can read."""
     if result is None:
         return DONE_SILENTLY
     try:
@@ -196,7 +196,7 @@ def _as_text(result: object) -> str:
 
 
 def _parsed(model: type[Options], arguments: str) -> Options | str:
-    """The arguments, mended where it is plain what was meant, or what the model did wrong."""
+    """Return the arguments, corrected where the intention is plain, or the model's mistake."""
     try:
         return model.model_validate_json(arguments.strip() or "{}")
     except ValidationError as error:

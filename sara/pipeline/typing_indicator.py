@@ -1,4 +1,4 @@
-"""Shows the customer that somebody is there while an answer is being made. Nothing depends on it."""
+"""Read marks and the typing indicator while an answer is made. No other component depends on them."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ class JobNotifier:
         await self._queue.wake([wake for wake in self.jobs(work) if wake.kind != besides])
 
     def jobs(self, work: Sequence[OpenWork]) -> list[JobRequest]:
-        """The jobs that open work calls for, each in its lane."""
+        """Return the jobs that open work calls for, each in its lane."""
         return [wake for each in work if (lanes := self._lanes_of(each.account)) is not None for wake in _wakes(each, lanes)]
 
 
 def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
-    """The jobs of a channel that open work calls for, whether it is configured or not: kind, key and due time."""
+    """Return the jobs of a channel that open work calls for, whether it is configured or not: kind, key and due time."""
     return [(wake.kind, wake.key, wake.due) for wake in _wakes(work, JobLanes("", "")) if wake.kind != "timer"]
 
 

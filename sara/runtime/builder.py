@@ -84,7 +84,7 @@ class Engines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extensions:
-    """What the other plugins bring: channels, gates and tools, and the paths of channels that are not running."""
+    """The contributions of the other plugins: channels, gates and tools, and the paths of channels that are not running."""
 
     bindings: ChannelBindings
     gates: Sequence[Gate]
@@ -94,7 +94,7 @@ class Extensions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundation:
-    """What a daemon has before its components exist."""
+    """The parts of a daemon that exist before its components."""
 
     config: Config
     environment: Environment
@@ -109,7 +109,7 @@ class Foundation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What jobs and incoming messages pass through."""
+    """The components that jobs and incoming messages pass through."""
 
     routing: Routing
     services: ReplyServices
@@ -128,7 +128,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """What goes on around the way of a message."""
+    """The components around the way of a message."""
 
     intake: IntakeGuard
     erasure: ErasureService

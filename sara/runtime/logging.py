@@ -99,7 +99,7 @@ class LibraryHandler(logging.Handler):
         )
 
     def _is_new(self, error: BaseException) -> bool:
-        """Whether no error of this type was logged within the last minute."""
+        """Return whether no error of this type was logged within the last minute."""
         kind, now = type(error).__qualname__, self._clock()
         if kind in self._shown and now - self._shown[kind] < BAD_REQUESTS_EVERY_S:
             return False
@@ -140,7 +140,7 @@ def report_loop_error(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any
 
 
 def _is_bad_request(error: BaseException) -> bool:
-    """Whether the request itself was no HTTP: nothing that SARA, or a plugin, has done wrong."""
+    """Return whether the request itself was no HTTP, which is no fault of SARA or a plugin."""
     from aiohttp.http_exceptions import HttpProcessingError
 
     return isinstance(error, HttpProcessingError)

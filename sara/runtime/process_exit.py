@@ -20,7 +20,7 @@ async def cancel_remaining_tasks() -> int:
 
 
 def force_exit(code: int) -> NoReturn:
-    """End the process here, whatever still runs in it."""
+    """End the process at once, without waiting for tasks and threads."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

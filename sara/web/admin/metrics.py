@@ -30,7 +30,7 @@ class _Figures:
         self._spent = spent
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics, as prometheus_client asks for them."""
+        """Return the metrics for prometheus_client."""
         jobs = CounterMetricFamily("sara_jobs", "Job events since start.", labels=["event"])
         for event in ("woken", "started", "done", "again", "failed"):
             jobs.add_metric([event], self._queue[event])
@@ -86,7 +86,7 @@ def render(
     unhealthy: Mapping[str, int] | None = None,
     spent: Mapping[str, Mapping[str, int]] | None = None,
 ) -> bytes:
-    """The text that `GET /metrics` answers: these figures, those of the running event loop and of the process."""
+    """Return the text that `GET /metrics` answers: these figures, those of the running event loop and of the process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(queue, counts, problems, lingering or {}, unhealthy or {}, spent or {}))
     registry.register(PROCESS_COLLECTOR)
