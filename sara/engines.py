@@ -12,7 +12,7 @@ from sara.domain.conversations import (
     UnhealthyConversation,
 )
 from sara.domain.delivery import Attempt, AttemptResult, DeliveryView
-from sara.domain.errors import CommitUnknown, Conflict, OverBudget, StoreLocked, StoreUnavailable
+from sara.domain.errors import CommitUnknown, Conflict, NotFound, OverBudget, StoreLocked, StoreUnavailable
 from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
 from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
 from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
@@ -22,6 +22,7 @@ from sara.domain.webhooks import AccountChange
 from sara.plugins.queue import JobHandler, JobListener, Queue
 from sara.plugins.responder import HistoryLimits
 from sara.plugins.store import Store
+from sara.plugins.store_queries import StoreQueries
 from sara.queue.entries import Entry
 from sara.queue.scheduler import ScheduledQueue
 
@@ -51,6 +52,7 @@ __all__ = [
     "JobRequest",
     "LocalizedContent",
     "Mode",
+    "NotFound",
     "OneTimeNotice",
     "OpenWork",
     "OperatorNotification",
@@ -66,6 +68,7 @@ __all__ = [
     "SearchHit",
     "Store",
     "StoreLocked",
+    "StoreQueries",
     "StoreUnavailable",
     "SubjectData",
     "TimelineEvent",

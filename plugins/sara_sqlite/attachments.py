@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from sara import Attachment, InboundMessage, Instant
-from sara.engines import Conflict, Download
+from sara.engines import Download, NotFound
 from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, event, ident, number, one
 
 EXPIRED = "expired"
@@ -62,7 +62,7 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
     """Note how fetching a file ended. What its sender said of it stays where nothing better is known."""
     row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
     if row is None:
-        raise Conflict("there is no such file, its message was deleted, or its sender is being erased")
+        raise NotFound("there is no such file, its message was deleted, or its sender is being erased")
     db.execute(
         "UPDATE attachments SET file = ?, error = ?, sha256 = ?, size = ?, kept_at = ?, due = NULL WHERE id = ?",
         (

@@ -124,12 +124,12 @@ def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant
         return refresh_delivery(db, part["conversation"], now)
     db.execute(
         "UPDATE attempts SET state = ?, settled_at = ?, external_id = coalesce(?, external_id), error = ? WHERE id = ?",
-        (outcome.state, now, outcome.external_id, outcome.told, attempt_id),
+        (outcome.state, now, outcome.external_id, outcome.full_error, attempt_id),
     )
-    detail = f"{attempt_id}: {outcome.told}" if outcome.told else attempt_id
+    detail = f"{attempt_id}: {outcome.full_error}" if outcome.full_error else attempt_id
     event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
     if outcome.state == "not_sent" and not outcome.charged:
-        _forget_one_alike(db, attempt_id, part["id"], outcome.told)
+        _forget_one_alike(db, attempt_id, part["id"], outcome.full_error)
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
     if part["state"] in ("sending", "in_doubt"):
@@ -170,12 +170,12 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: At
 
 def _move(db: Connection, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
     if outcome.part == "failed":
-        parts.fail(db, part, outcome.told or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
+        parts.fail(db, part, outcome.full_error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
     external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
-        (outcome.part, outcome.not_before, external_id, outcome.told, part["id"]),
+        (outcome.part, outcome.not_before, external_id, outcome.full_error, part["id"]),
     )
     # While it was being sent, the person may have asked for silence: all but the answer to that is over.
     stopped = head_of(db, part["conversation"])["opted_out_at"] if outcome.part == "queued" else None

@@ -21,7 +21,7 @@ _NEAR = 100
 def take(db: Connection, echo: OperatorEcho, over: Handoff | None, touched: dict[int, None], now: Instant) -> None:
     """Keep a person's words as history. What waited when they were said is answered; `over` is the hand-over that follows."""
     known = one(db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ?", echo.account, echo.external_id)
-    if known is not None or recognised(db, echo.account, echo.external_id) or not echo.person.nameable:
+    if known is not None or recognised(db, echo.account, echo.external_id) or not echo.person.is_identifiable:
         return
     contact = people.resolve(db, echo.account.partition(":")[0], echo.person, now)
     conversation = people.conversation_of(db, echo.account, contact, now)

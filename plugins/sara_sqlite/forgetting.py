@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from sara import AccountEvent, IdentityChange, Instant
-from sara.engines import AccountChange, Conflict, ErasureReport
+from sara.engines import AccountChange, ErasureReport, NotFound
 from sara_sqlite import people
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
@@ -24,7 +24,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
     """Let nobody know a person any more; what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
-        raise Conflict(f"there is nobody known as {who}")
+        raise NotFound(f"there is nobody known as {who}")
     chosen = json.dumps(circle)
     threads = [
         row["id"]

@@ -136,7 +136,7 @@ def _fail_unless_another_may_succeed(
         return
     if reopening.reopen(db, part, attempt_id, failure, receipt.at, now):
         return
-    parts.fail(db, part, failure.told, now, actor="provider")
+    parts.fail(db, part, failure.full_reason, now, actor="provider")
 
 
 def _keep_early(db: Connection, receipt: DeliveryReceipt, now: Instant) -> None:

@@ -38,7 +38,7 @@ def reopen(db: Connection, part: sqlite3.Row, attempt: str, failure: DeliveryFai
     )
     waits = failure.action == "later" and doubtful is None
     pause = min((failure.after or PAUSE) << part["reopened"], LONGEST) if waits else 0
-    told = failure.told
+    told = failure.full_reason
     if failure.action == "plain":
         db.execute("UPDATE messages SET kind = 'text', content = '{}', text = ? WHERE id = ?", (_words_of(part), part["id"]))
     # What is no fault of the part is not held against it: how often it is tried is a matter of its channel's probes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from sara import Contact as Customer
@@ -131,8 +131,7 @@ def save(
     drafts: Sequence[OutgoingContent],
     usage: Usage | None,
     now: Instant,
-    readings: Mapping[str, str],
-    also: ReplySideEffects,
+    effects: ReplySideEffects,
 ) -> Sequence[OpenWork]:
     """Keep an answer and queue its parts, unless the turn has moved on."""
     key = number(CONVERSATION, conversation)
@@ -140,7 +139,7 @@ def save(
     numbers = [number(MESSAGE, answer) for answer in answers]
     if row["attempt"] != attempt or not row["attempt_open"] or _still_waiting(db, key, numbers) < len(numbers):
         raise Conflict("the turn has moved on since the responder was asked")
-    spending.settle(db, key, usage, also.money)
+    spending.settle(db, key, usage, effects.money)
     used = usage or Usage()
     reply = db.execute(
         "INSERT INTO replies (conversation, last_answered, attempt, input_tokens, output_tokens, model, created_at)"
@@ -148,17 +147,17 @@ def save(
         (key, max(numbers), attempt, used.input_tokens, used.output_tokens, used.model, now),
     ).lastrowid
     # The last words before a person takes over are no answer that could be overtaken by it.
-    made = parts.add(db, row, drafts, "reply" if also.hand_over is None else "notice", reply, now)
+    made = parts.add(db, row, drafts, "reply" if effects.hand_over is None else "notice", reply, now)
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
-    for read, text in readings.items():
+    for read, text in effects.transcripts.items():
         _read(db, key, number(MESSAGE, read), text, now)
     db.execute("UPDATE conversations SET apologised = 0 WHERE id = ?", (key,))
     survived(db, key)
     settle_turn(db, key, now)
-    touched = modes.apply(db, key, also.hand_over, now) if also.hand_over is not None else [key]
-    look_at_timers(db, key, also.timer)
+    touched = modes.apply(db, key, effects.hand_over, now) if effects.hand_over is not None else [key]
+    look_at_timers(db, key, effects.timer)
     refresh_delivery(db, key, now)
     return [open_work(db, each) for each in touched]
 

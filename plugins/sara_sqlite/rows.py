@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sara import Attachment, HistoryMessage, Identity, Instant, StoredMessage
-from sara.engines import Conflict, OpenWork, Role
+from sara.engines import NotFound, OpenWork, Role
 
 Connection = sqlite3.Connection
 
@@ -73,10 +73,10 @@ def one(db: Connection, sql: str, *args: Any) -> sqlite3.Row | None:
 
 
 def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
-    """The one row that must be there. Raises Conflict where it is not."""
+    """The one row that must be there. Raises NotFound where it is not."""
     row = one(db, sql, *args)
     if row is None:
-        raise Conflict("there is nothing by that id")
+        raise NotFound("there is nothing by that id")
     return row
 
 

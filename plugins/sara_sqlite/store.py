@@ -126,11 +126,10 @@ class SqliteStore(Store):
         parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
-        readings: Mapping[str, str] = MappingProxyType({}),
-        also: ReplySideEffects | None = None,
+        effects: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         return await self.database.write(
-            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or ReplySideEffects())
+            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, effects or ReplySideEffects())
         )
 
     async def discard_reply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sara import Instant
-from sara.engines import Conflict, ToolRecord
+from sara.engines import Conflict, NotFound, ToolRecord
 from sara_sqlite.rows import CONVERSATION, Connection, event, number, one, the
 
 
@@ -39,6 +39,6 @@ def end(db: Connection, record: int, result: str, now: Instant) -> None:
     """Keep what a call brought."""
     row = one(db, "SELECT conversation, turn, name FROM tool_calls WHERE id = ?", record)
     if row is None:
-        raise Conflict("the conversation was forgotten")
+        raise NotFound("the conversation was forgotten")
     db.execute("UPDATE tool_calls SET result = ?, ended_at = ? WHERE id = ?", (result, now, record))
     event(db, now, "tool_done", row["name"], conversation=row["conversation"], message=row["turn"], actor="assistant")

@@ -19,13 +19,13 @@ from sara.cli.output import byte_count, confirm, fail, iso, local, print_json, p
 from sara.domain.errors import SaraError
 from sara.domain.time import Instant
 from sara.operations.problem_registry import ProblemRegistry
-from sara.plugins.call_guard import bounded_method
-from sara.plugins.channel import media_in
+from sara.plugins.call_guard import call_method
+from sara.plugins.channel import media_directory
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.private_files import refuse_link
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.runtime.clock import wall_clock
 
 NO_FILES = "It holds no files of customers: those in the media folder stay."
@@ -69,7 +69,7 @@ async def _save(house: OfflineContext, target: Path, now: Instant) -> dict[str, 
             # First the store, then the files that it names: what comes in between is in neither.
             saved = await house.store.backup(folder / archive.STORE, kept_in=target)
             fresh = folder / "archive"
-            held = await in_thread(archive.write, fresh, folder / archive.STORE, media_in(house.config.state), now)
+            held = await run_in_thread(archive.write, fresh, folder / archive.STORE, media_directory(house.config.state), now)
             size = archive.publish(fresh, target)
     except OSError as error:
         raise SaraError(f"{target} could not be written: {error.strerror or error}; nothing was kept of it") from error
@@ -147,13 +147,13 @@ async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dic
     in the end the next start removes. The present ones are kept aside as the present store is."""
     await store.inspect_backup(saved)  # before anything is changed; also says whether a daemon is running
     try:
-        brought = await in_thread(archive.Brought.put_back, saved.parent / archive.MEDIA, media_in(state), now)
+        brought = await run_in_thread(archive.Brought.put_back, saved.parent / archive.MEDIA, media_directory(state), now)
     except OSError as error:
         raise SaraError(f"customers' files could not be put back: {error.strerror or error}; nothing was changed") from error
     try:
         done = await store.restore(saved, now)
     except SaraError:
-        await in_thread(brought.take_away)  # the present data are untouched; after any other end the next start finds out
+        await run_in_thread(brought.take_away)  # the present data are untouched; after any other end the next start finds out
         raise
     return {**done, "replaced_files": "" if brought.aside is None else str(brought.aside)}
 
@@ -162,15 +162,15 @@ async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dic
 async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterator[tuple[Path, archive.Contents | None]]:
     """The store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
     _check_readable(file)
-    if not await in_thread(archive.is_archive, file):
+    if not await run_in_thread(archive.is_archive, file):
         yield file, None
         return
     try:
-        folder = await in_thread(archive.empty_folder, state / ".restoring")
+        folder = await run_in_thread(archive.empty_folder, state / ".restoring")
     except OSError as error:
         raise SaraError(f"{state} takes no folder to unpack into: {error.strerror}") from error
     try:
-        contents = await in_thread(archive.read, file, folder, with_media=with_media)
+        contents = await run_in_thread(archive.read, file, folder, with_media=with_media)
         yield folder / archive.STORE, contents
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -195,11 +195,11 @@ async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
     become_owner(checked.state)
     section = checked.store
     context = Context("store", checked.state, wall_clock, ProblemRegistry(wall_clock, checked.redactor))
-    store: Store = build(plugins, "store", section, context)
+    store: Store = build_plugin(plugins, "store", section, context)
     try:
         yield store, checked.state
     finally:
-        await bounded_method(store.close, None)
+        await call_method(store.close, None)
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from sara.config.json_schema import schema as schema_of
 from sara.config.loader import Loaded
 from sara.config.tags import SECRETS
 from sara.domain.errors import PluginError
-from sara.plugins.loader import REGISTERS, Kind
+from sara.plugins.loader import REGISTER_HOOKS, Kind
 
 if TYPE_CHECKING:
     from sara.domain.options import Options
@@ -72,7 +72,7 @@ def _warnings(loaded: Loaded, file: Path) -> Iterator[Diagnostic]:
 def schema(config: Path) -> int:
     """Print the JSON Schema over all plugins found."""
     plugins = plugins_beside(config)
-    models: dict[str, dict[str, type[Options]]] = {kind: {} for kind in REGISTERS}
+    models: dict[str, dict[str, type[Options]]] = {kind: {} for kind in REGISTER_HOOKS}
     kinds: list[Kind] = ["channel", "responder", "store", "queue"]
     for name in plugins.available():
         for kind in kinds:

@@ -29,7 +29,7 @@ from sara.domain.messages import Attachment, StoredMessage
 from sara.domain.time import Instant
 from sara.operations.conversation_health import WORDS
 from sara.pipeline.media import located
-from sara.plugins.channel import media_in
+from sara.plugins.channel import media_directory
 from sara.runtime.clock import wall_clock
 
 PAGE = 1_000
@@ -252,7 +252,7 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
 
 async def _files(house: OfflineContext, conversation: str) -> Mapping[str, Sequence[Attachment]]:
     """The files of a conversation by their messages."""
-    folder = media_in(house.config.state)
+    folder = media_directory(house.config.state)
     found: defaultdict[str, list[Attachment]] = defaultdict(list)
     async for message, attachment in attachments_of(house, conversation):
         found[message].append(located(attachment, folder))

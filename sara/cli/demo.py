@@ -24,7 +24,7 @@ from sara.domain.replies import Turn
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.call_guard import call_with_timeout
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Plugins
 from sara.runtime.clock import wall_clock
 from sara.runtime.daemon import Daemon
@@ -124,7 +124,7 @@ async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> st
     context = Context(section.name, config.state, wall_clock, problems)
     made: Any = None
     try:
-        made = build(plugins, "responder", section, context)
+        made = build_plugin(plugins, "responder", section, context)
         await made.open()
         turn = Turn("c0", "demo:0", Contact("p0"), (HistoryMessage("m0", "customer", "Hello!", now),), now=now)
         await call_with_timeout(made.answer(turn), made.timeout * 2)

@@ -22,11 +22,11 @@ from sara.domain.errors import SaraError
 from sara.domain.redaction import Redactor
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import bounded_method, call_with_timeout, told_of
+from sara.plugins.call_guard import call_method, call_with_timeout, describe_failure
 from sara.plugins.channel import Channel
 from sara.plugins.checks import CheckResult
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
 from sara.plugins.store import Store
@@ -173,7 +173,7 @@ async def _examined(
     remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
-        made = build(plugins, kind, section, context)
+        made = build_plugin(plugins, kind, section, context)
         return await call_with_timeout(check(made, context), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
         return [CheckResult("plugin", "bad", "The checks did not end in time.", remedy)]
@@ -181,7 +181,7 @@ async def _examined(
         return [CheckResult("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
     except Exception as error:
         # Only the error's type: its text may hold anything.
-        return [CheckResult("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
+        return [CheckResult("plugin", "bad", f"The plugin {section.plugin} broke: it {describe_failure(error)}.", remedy)]
     finally:
         if made is not None:
             await _closed(made)
@@ -211,7 +211,7 @@ def _is_started(context: Context) -> bool:
 
 async def _closed(made: PluginObject) -> None:
     try:
-        await bounded_method(made.close, CLOSE_WITHIN)
+        await call_method(made.close, CLOSE_WITHIN)
     except Exception as error:
         print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sara.config.introspection import Models, holds_secret, keys_of, models_below, scalars
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Scalar, every_node
 from sara.domain.options import Advice, Options, Placeholder
-from sara.domain.suggestions import readable_key
+from sara.domain.suggestions import make_key_printable
 
 _RESERVED_HOST = re.compile(
     r"(?:^|[/@.\s])(?:example\.(?:com|org|net|edu)|[\w-]+\.example|(?:your|my)[-.]?(?:own[-.]?)?(?:domain|site|server|host|shop|company|business)"
@@ -106,7 +106,7 @@ def stand_ins(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield from stand_ins(item, path)
     else:
         for name, entry in node.entries.items():
-            yield from stand_ins(entry.node, (*path, readable_key(name)))
+            yield from stand_ins(entry.node, (*path, make_key_printable(name)))
 
 
 def open_secrets(models: Models, node: MapNode) -> Iterator[tuple[tuple[str, ...], Scalar]]:

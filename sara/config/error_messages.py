@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from sara.config.nodes import ListNode, Node, Scalar
 from sara.domain.options import format_duration, parse_duration
-from sara.domain.suggestions import readable, suggest
+from sara.domain.suggestions import make_printable, suggest
 
 _EXPECTED = {
     "string_type": "text",
@@ -103,7 +103,7 @@ def explain(error: ErrorDetails, node: Node) -> tuple[str, str]:
         return " is not an option here", ""
     # A validator's own words; pydantic puts its name for the error in front.
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return f": {readable(' '.join(text.split()), 400) or 'this is not accepted'}", ""
+    return f": {make_printable(' '.join(text.split()), 400) or 'this is not accepted'}", ""
 
 
 def _choices(context: Mapping[str, Any], node: Node) -> tuple[str, str]:

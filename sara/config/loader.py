@@ -21,8 +21,8 @@ from sara.config.validation import Checker, Subject
 from sara.domain.errors import PluginError
 from sara.domain.options import Options
 from sara.domain.redaction import Redactor
-from sara.domain.suggestions import readable, readable_key, suggest
-from sara.plugins.file_permissions import first_writable
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
+from sara.plugins.file_permissions import find_all_writable
 from sara.plugins.section import Section
 from sara.policy.settings import ConversationSettings
 
@@ -110,7 +110,7 @@ def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[D
     danger = "root would run what they put there" if root else "they can have SARA do what they like"
     return tuple(
         Diagnostic("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
-        for found in first_writable(dict.fromkeys(places), root=root)
+        for found in find_all_writable(dict.fromkeys(places), root=root)
     )
 
 
@@ -215,7 +215,7 @@ class _Reading:
             self.checker.note("missing", f"there is no {kind}; at least one is needed", place, f"add {_EXAMPLES[kind]}")
         sections: dict[str, Section] = {}
         for name, inner in block.items():
-            section = self._section(kind, name, f"{key}.{readable_key(name)}", inner)
+            section = self._section(kind, name, f"{key}.{make_key_printable(name)}", inner)
             conversation = self._channel_conversation(name, inner.node, common) if common else None
             if section:
                 sections[name] = replace(section, conversation=conversation)
@@ -243,7 +243,7 @@ class _Reading:
             return None
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
-        owner = f"the {readable(plugin)} plugin"
+        owner = f"the {make_printable(plugin)} plugin"
         options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
         found = (scalar for scalar in scalars(node) if scalar.origin in ("secret", "env") and isinstance(scalar.value, str))
         looked_up = frozenset(scalar.text for scalar in found)
@@ -265,7 +265,7 @@ class _Reading:
         return None
 
     def _no_plugin(self, skipped: Skipped, path: str, place: Place, error: PluginError) -> None:
-        reason = readable(" ".join(str(error).split()), 400)
+        reason = make_printable(" ".join(str(error).split()), 400)
         optional = skipped.kind in ("channel", "responder")
         if optional:
             self.skipped.append(replace(skipped, reason=reason))
@@ -283,7 +283,7 @@ class _Reading:
     def _channel_conversation(self, name: str, section: Node, common: ConversationSettings) -> ConversationSettings:
         """The common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
-        path = f"channels.{readable_key(name)}.conversation"
+        path = f"channels.{make_key_printable(name)}.conversation"
         result: ConversationSettings | None = common
         if entry and isinstance(entry.node, MapNode):
             base = self.entries["conversation"].node if "conversation" in self.entries else None
@@ -296,7 +296,7 @@ class _Reading:
         result = self._settled(result) if result else common
         if result.responder is None and len(self.responders) > 1:
             place = place_of(self.entries, "conversation") or self.start
-            names = ", ".join(map(readable_key, self.responders))
+            names = ", ".join(map(make_key_printable, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
             if not self.nobody_answers:  # once, not for each channel
@@ -325,8 +325,8 @@ class _Reading:
                 if not isinstance(scalar, Scalar) or scalar.value is None or scalar.text in self.responders or _broken(scalar):
                     continue
                 hint = suggest(scalar.text, self.responders) if scalar.origin == "file" else ""
-                name = readable(scalar.text) if scalar.origin == "file" else "what it names"
-                listed = f"there is {', '.join(map(readable_key, self.responders[:15]))}"
+                name = make_printable(scalar.text) if scalar.origin == "file" else "what it names"
+                listed = f"there is {', '.join(map(make_key_printable, self.responders[:15]))}"
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from sara.config.advice import stand_ins
 from sara.config.nodes import Entry, MapNode, Place, Scalar
 from sara.config.validation import Checker
-from sara.domain.phone_numbers import fault_of
-from sara.domain.suggestions import readable, readable_key, suggest
-from sara.i18n.catalog import faults
+from sara.domain.phone_numbers import find_number_fault
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
+from sara.i18n.catalog import validate_texts
 from sara.i18n.data import LANGUAGES
 
 Entries = Mapping[str, Entry]
@@ -51,7 +51,7 @@ def _check_texts(entries: Entries, checker: Checker, start: Place) -> None:
         for language, inner in _block(entries, "texts").items()
         if isinstance(inner.node, MapNode)
     }
-    for fault in faults(changes):
+    for fault in validate_texts(changes):
         language, _, key = fault.partition(" ")[0].partition(".")
         place = place_of(entries, "texts", language, key) or place_of(entries, "texts", language) or start
         checker.note("value", f"texts.{fault}", place)
@@ -60,16 +60,16 @@ def _check_texts(entries: Entries, checker: Checker, start: Place) -> None:
 def _check_notify(entries: Entries, checker: Checker, above: tuple[str, ...]) -> None:
     """Say which channel is named for telling people of the business that does not exist, and which number cannot be right."""
     to = _scalar(entries, *above, "hand_over", "notify", "to")
-    if to is not None and (fault := fault_of(to.text)):
-        path = ".".join((*map(readable_key, above), "hand_over.notify.to"))
-        checker.note("value", f"{path}: {readable(to.text)} {fault}", to.place, warning=True)
+    if to is not None and (fault := find_number_fault(to.text)):
+        path = ".".join((*map(make_key_printable, above), "hand_over.notify.to"))
+        checker.note("value", f"{path}: {make_printable(to.text)} {fault}", to.place, warning=True)
     named = _scalar(entries, *above, "hand_over", "notify", "channel")
     channels = _block(entries, "channels")
     if named is None or not named.text or named.text in channels:
         return
-    hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
-    path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
-    checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
+    hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(make_key_printable, list(channels)[:15])) or 'none'}"
+    path = ".".join((*map(make_key_printable, above), "hand_over.notify.channel"))
+    checker.note("value", f"{path}: {make_printable(named.text)} is not one of the channels", named.place, hint)
 
 
 def _check_language(entries: Entries, checker: Checker, above: tuple[str, ...]) -> None:
@@ -80,9 +80,9 @@ def _check_language(entries: Entries, checker: Checker, above: tuple[str, ...]) 
         return
     code = named.text.lower().replace("_", "-")
     if known.isdisjoint({code, code.partition("-")[0]}):
-        path = ".".join((*map(readable_key, above), "language"))
+        path = ".".join((*map(make_key_printable, above), "language"))
         hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
-        checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
+        checker.note("value", f"{path}: SARA has no words in {make_printable(named.text)}", named.place, hint)
 
 
 def _block(entries: Entries, key: str) -> Entries:

@@ -12,7 +12,7 @@ from sara.config.advice import fault_of_secret, is_stand_in
 from sara.config.diagnostics import Diagnostic, Kind
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, Source
 from sara.config.yaml_parser import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
-from sara.domain.suggestions import readable
+from sara.domain.suggestions import make_printable
 
 SECRETS = "secrets.yaml"
 MOST_INCLUDES = 100
@@ -258,7 +258,7 @@ class _Resolver:
 
     def _include(self, node: Scalar, depth: int, chain: tuple[Path, ...]) -> Node:
         self.includes += 1
-        name = readable(node.text)
+        name = make_printable(node.text)
         path = node.place.file.parent / node.text
         real = _real(path)
         if not node.text:

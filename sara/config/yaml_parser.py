@@ -19,7 +19,7 @@ from yaml.scanner import Scanner
 
 from sara.config.diagnostics import Diagnostic
 from sara.config.nodes import TAGS, Entry, ListNode, MapNode, Node, Place, Scalar, Source, Value
-from sara.domain.suggestions import readable_key, suggest
+from sara.domain.suggestions import make_key_printable, suggest
 
 LARGEST = 256 * 1024
 """No file is read beyond this many bytes."""
@@ -196,7 +196,7 @@ class _Builder:
             elif name in entries:
                 first = entries[name].place
                 hint = f"the first is at {first.file}:{first.line}:{first.column}"
-                self._note(place, f"{readable_key(name)} is given twice", hint)
+                self._note(place, f"{make_key_printable(name)} is given twice", hint)
             else:
                 entries[name] = Entry(place, node)
         return MapNode(self._place(event), MappingProxyType(entries))

@@ -14,7 +14,7 @@ from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.erasure")
@@ -65,7 +65,7 @@ class ErasureService:
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)
-        told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
+        told = replace(told, copies={**told.copies, **await run_in_thread(self._files.kept_aside)})
         log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 

@@ -11,7 +11,7 @@ from sara.domain.errors import SaraError
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.media_downloads import free_bytes
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 
 log = structlog.get_logger("sara.operations.load_shedding")
 
@@ -38,7 +38,7 @@ class IntakeGuard:
     async def look(self) -> None:
         """Check free space and backlog, and open or close the intake."""
         try:
-            free, where = await in_thread(self._least_free)
+            free, where = await run_in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
             log.warning("room_unknown", error=type(error).__name__)

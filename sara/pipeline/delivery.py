@@ -24,7 +24,7 @@ from sara.domain.time import Instant, Milliseconds
 from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.receipt_effects import tell_limit
 from sara.pipeline.services import Backoff, Reporting, Routing
-from sara.plugins.call_guard import CallGuard, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.policy import in_doubt, reply_window, retry
@@ -152,7 +152,7 @@ class DeliveryHandler:
         return await self._tell_replies(await self._store.resolve_in_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
-        if self._call_guard.blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
             self._lanes.block(
                 route.deliver_lane,
@@ -175,7 +175,7 @@ class DeliveryHandler:
         if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
-            if self._hooks.any("message_sent"):
+            if self._hooks.has_any("message_sent"):
                 message = await self._store.find(view.part.id)
                 self._hooks.call_soon("message_sent", message=message)
         else:
@@ -215,7 +215,7 @@ class DeliveryHandler:
             return mark_in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
             log.exception("channel_broke", channel=route.name, part=view.part.id)
-            told = f"the channel {told_of(error)}"
+            told = f"the channel {describe_failure(error)}"
             self._stumbled(view, route, told, begun)
             return mark_in_doubt(route, self._clock(), told)
 

@@ -21,14 +21,14 @@ from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
 from sara.domain.webhooks import AccountChange, AccountEvent, OperatorEcho, UnparsedPayload, WebhookResult
 from sara.i18n.catalog import MessageCatalog
-from sara.i18n.detection import language_of
+from sara.i18n.detection import detect_language
 from sara.pipeline import receipt_effects
 from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.handoff import HandoffFactory, wording
 from sara.pipeline.services import Reporting, Routing
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.policy import account_standing
 from sara.policy.keyword_context import is_answer
 from sara.policy.keywords import Keyword, KeywordMatcher
@@ -97,7 +97,7 @@ class InboundHandler:
         now = self._clock()
         said = await self._said_before(route, reception)
         if _is_heavy(reception):
-            intake = await in_thread(self._rules.intake, reception, route, now, said)
+            intake = await run_in_thread(self._rules.intake, reception, route, now, said)
         else:
             intake = self._rules.intake(reception, route, now, said)
         taken = await self._store.accept(intake, now)
@@ -110,7 +110,7 @@ class InboundHandler:
             self._follow(self._tell_account_news(route))
         if any(message.attachments for message in reception.messages):
             self._notice_files(route.channel.account)
-        if self._hooks.any("message_received", "delivery_changed"):
+        if self._hooks.has_any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
     async def _said_before(self, route: ChannelBinding, reception: WebhookResult) -> Mapping[int, HistoryMessage | None]:
@@ -190,7 +190,7 @@ class InboundHandler:
             return
         prefix = f"account:{route.name}:"
         if len(events) > FEW_NEWS:
-            found = await in_thread(account_standing.standing, events)
+            found = await run_in_thread(account_standing.standing, events)
         else:
             found = account_standing.standing(events)
         latest = sorted(found.items(), key=lambda entry: entry[1].event.at, reverse=True)[:MOST_NEWS]
@@ -204,7 +204,7 @@ class InboundHandler:
                 f"{route.name}: {told.event.summary}",
                 "see the provider's console",
                 count=told.count,
-                lasts=timestamps.started_at(told.event.at, now) + account_standing.STANDS - now,
+                lasts=timestamps.limit_to_now(told.event.at, now) + account_standing.STANDS - now,
             )
 
     def _tell_aside(self, name: str, item: UnparsedPayload, lasts: Milliseconds, count: int | None = None) -> None:
@@ -236,21 +236,21 @@ class InboundRules:
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
         received = [sanitize_message(each) for each in reception.messages]
-        messages = [replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in received]
+        messages = [replace(each, at=timestamps.correct_message_time(each.at, now)) for each in received]
         arrivals = tuple(
             ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
                 policy.quiet,
                 policy.quiet_longest,
-                language_of(each.text) if each.kind == "text" else None,
+                detect_language(each.text) if each.kind == "text" else None,
                 policy.close_after,
                 received[number].at,
             )
             for number, each in enumerate(messages)
         )
         changes: tuple[AccountChange, ...] = tuple(
-            replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
+            replace(each, at=timestamps.correct_event_time(each.at, now)) for each in reception.changes
         )
         echoed = {
             each.external_id: over
@@ -277,7 +277,7 @@ class InboundRules:
         if not echo.says:
             return None
         reason = self._texts.render("operator_reason_phone", route.policy.language)
-        return _unless_over(self._handoffs.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
+        return _unless_over(self._handoffs.start_silently(route, "operator", reason, timestamps.limit_to_now(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
         """Return whether a message is a common word that may be an order, or the answer to a question."""
@@ -305,7 +305,7 @@ class InboundRules:
                 return plain
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username
-            since = timestamps.started_at(message.at, now)
+            since = timestamps.limit_to_now(message.at, now)
             over = _unless_over(self._handoffs.start(route, "customer", reason, name, since), now)
             return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")

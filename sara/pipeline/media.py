@@ -24,7 +24,7 @@ from sara.plugins.channel import Channel
 from sara.plugins.context import Clock
 from sara.plugins.private_files import refuse_foreign_link
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 
 if TYPE_CHECKING:
     from sara.policy.settings import MediaSettings
@@ -164,12 +164,12 @@ class MediaStore:
         """Remove the files of SARA's own that no row names and that are at least `age` milliseconds old; how many they were."""
         before = self._clock() - age
         removed = 0
-        for page in await in_thread(_pages, self.folder, before if age else None):
+        for page in await run_in_thread(_pages, self.folder, before if age else None):
             async with self._changing:
                 candidates = [name for name in page if name.removesuffix(PARTIAL) not in self._in_hand]
                 named = await self._store.named_files(candidates)
                 orphans = [name for name in candidates if name not in named]
-                await in_thread(self._remove, orphans)
+                await run_in_thread(self._remove, orphans)
                 removed += len(orphans)
         if removed:
             log.info("unnamed_files_removed", count=removed)
@@ -180,7 +180,7 @@ class MediaStore:
         async with self._changing:
             names = await self._store.forgotten_files(PAGE)
             if names:
-                await in_thread(self._remove, names)
+                await run_in_thread(self._remove, names)
                 await self._store.forget_files(names, self._clock())
         return bool(names)
 
@@ -194,7 +194,7 @@ class MediaStore:
             names = await self._store.old_files(self._clock() - self._policy.keep, PAGE)
             if names:
                 # In this order: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
-                await in_thread(self._remove, names)
+                await run_in_thread(self._remove, names)
                 await self._store.forget_files(names, self._clock())
         return len(names)
 
@@ -236,7 +236,7 @@ class MediaStore:
                 else:
                     file = name
                     with self._disk():
-                        await in_thread(_publish, fetched.path, self.folder / file)
+                        await run_in_thread(_publish, fetched.path, self.folder / file)
                 await self._store.keep_attachment(attachment.id, file, fetched.sha256, fetched.size, None, self._clock())
             except CommitUnknown:
                 raise  # it may have been noted: the next start looks
@@ -304,7 +304,7 @@ def _publish(path: Path, target: Path) -> None:
 
 async def _in_thread_to_its_end(function: Callable[..., object], *args: Any) -> None:
     """Run a function of an open file in a thread. Cancelled, it ends first: the number of a closed file may be another's by then."""
-    work = asyncio.ensure_future(in_thread(function, *args))
+    work = asyncio.ensure_future(run_in_thread(function, *args))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:

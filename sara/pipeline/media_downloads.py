@@ -24,7 +24,7 @@ from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.responder import HistoryLimits, Responder
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.policy.context_window import as_it_is_now
 from sara.queue.sleep import sleep
 
@@ -160,7 +160,7 @@ class MediaDownloads:
     async def _begin_due(self, route: ChannelBinding) -> Milliseconds:
         """Begin as many downloads as may run; how long to wait before the next look."""
         account = route.channel.account
-        if self._call_guard.blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             return RECOVER
         begun = [each for each in self._running.values() if each.account == account]
         room = AT_ONCE - sum(each.in_background for each in begun)
@@ -182,7 +182,7 @@ class MediaDownloads:
         return LOOK_EVERY
 
     async def _has_room(self, attachment: Attachment) -> bool:
-        free = await in_thread(self._free, self._files.folder)
+        free = await run_in_thread(self._free, self._files.folder)
         if free - (attachment.size or 0) >= LEAST_FREE:
             self._problems.clear("media:room")
             return True
@@ -220,7 +220,7 @@ class MediaDownloads:
     ) -> None:
         """Try until the file is settled, and put it among those found."""
         tries = 0
-        while not self._call_guard.blocked(route.called):
+        while not self._call_guard.is_blocked(route.called):
             async with limit:
                 running = self._running.get(attachment) or self._begin(route, attachment, conversation, in_background=False)
                 await asyncio.wait([running.task])

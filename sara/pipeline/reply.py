@@ -32,7 +32,7 @@ from sara.pipeline.media_downloads import wait_for_files
 from sara.pipeline.responder_pool import ResponderPool
 from sara.pipeline.services import Backoff, ReplyServices, Reporting, Routing
 from sara.pipeline.tool_calls import ToolCalls, TurnTools
-from sara.pipeline.turns import drafts_of, readings_of, turn_of
+from sara.pipeline.turns import drafts_of, transcripts_of, turn_of
 from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins.context import Clock
 from sara.plugins.responder import HistoryLimits
@@ -200,10 +200,9 @@ class ReplyHandler:
                     log.info("thought_again", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
-            also = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
-            work, *others = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
-            )
+            timer = timers.first_look(route.policy, done)
+            effects = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timer, transcripts_of(reply))
+            work, *others = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, done, effects)
         except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Conflict as error:

@@ -15,7 +15,7 @@ from sara.domain.replies import Reply, Turn
 from sara.domain.text import is_visible, sanitize_text
 from sara.pipeline.hedged_calls import HedgedCalls
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.plugins.call_guard import CallGuard, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.responder import Responder
 from sara.policy import retry
 from sara.policy.ai_budget import counted
@@ -66,7 +66,7 @@ class ResponderPool:
         self, route: ChannelBinding, name: str, responder: Responder, turn: Turn, toolbox: Toolboxes, until: float
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
-        if self._call_guard.blocked(called):
+        if self._call_guard.is_blocked(called):
             log.warning("responder_not_called", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
@@ -79,7 +79,7 @@ class ResponderPool:
                 return await self._call_guard.call(called, responder.answer(turn, tools), within), tools
 
             reply, tools = await self._hedging.ask(
-                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._call_guard.counts().get(called)
+                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._call_guard.count_stuck().get(called)
             )
         except (RetryLater, GiveUp) as error:
             log.warning(
@@ -93,7 +93,7 @@ class ResponderPool:
             raise RetryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
             log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            raise self._broke(name, told_of(error)) from error
+            raise self._broke(name, describe_failure(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
         said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(sanitize_text(part.text)))

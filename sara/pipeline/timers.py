@@ -166,7 +166,7 @@ class TimerHandler:
         failed: SaraError = RetryLater("no responder is running")
         for name, responder in route.responders:
             called = f"responder:{name}"
-            if self._call_guard.blocked(called):
+            if self._call_guard.is_blocked(called):
                 continue
             within = responder.timeout + min(GRACE, responder.timeout)
             try:

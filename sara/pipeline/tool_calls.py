@@ -17,12 +17,12 @@ from sara.domain.options import Options
 from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
 from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
-from sara.plugins.call_guard import CallGuard, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure, guarded_call
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HAND_OVER, chosen
-from sara.plugins.type_check import wrong
+from sara.plugins.tool_checks import HANDOFF_TOOL, select_tools
+from sara.plugins.type_check import wrong_type
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
@@ -50,7 +50,7 @@ class HandOverArguments(Options):
 
 
 HAND_OVER_SPEC = ToolSpec(
-    HAND_OVER,
+    HANDOFF_TOOL,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
     HandOverArguments.model_json_schema(),
@@ -71,7 +71,7 @@ class ToolCalls:
 
     def for_turn(self, names: Sequence[str], attempt: int, scope: ToolContext, claim: Callable[[], None]) -> TurnTools:
         """Return the tools of these names for one attempt to answer. `claim` is called before each call."""
-        return TurnTools(self, chosen(names, self._tools), HAND_OVER in names, attempt, scope, claim)
+        return TurnTools(self, select_tools(names, self._tools), HANDOFF_TOOL in names, attempt, scope, claim)
 
 
 class TurnTools:
@@ -93,7 +93,7 @@ class TurnTools:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
-        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
+        self._names = [HANDOFF_TOOL, *self._tools] if hands_over else list(self._tools)
         self._store = calls.store
         self._attempt = attempt
         self._scope = scope
@@ -115,7 +115,7 @@ class TurnTools:
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
         name = next((known for known in self._names if is_tool_named(known, name)), name)
-        if name == HAND_OVER and self._hands_over:
+        if name == HANDOFF_TOOL and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
@@ -126,7 +126,7 @@ class TurnTools:
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
             log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)} when its arguments were checked; nothing was done")
+            self._report(tool, f"{describe_failure(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
             self._calls[name, ""] += 1
@@ -145,7 +145,7 @@ class TurnTools:
         return result
 
     def _hand_over(self, arguments: str) -> str:
-        self._calls[HAND_OVER, ""] += 1
+        self._calls[HANDOFF_TOOL, ""] += 1
         parsed = _parsed(HandOverArguments, arguments)
         if isinstance(parsed, str):
             return parsed
@@ -155,7 +155,7 @@ class TurnTools:
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
         """Return the result or the failure's own words; None where it is unknown whether it was done."""
         called = f"tool:{tool.name}"
-        if self._call_guard.blocked(called):
+        if self._call_guard.is_blocked(called):
             return "This cannot be done at the moment."
         try:
             call = guarded_call(tool.run, arguments, self._scope)
@@ -170,13 +170,13 @@ class TurnTools:
             return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
             log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)}; whether it did anything is not known")
+            self._report(tool, f"{describe_failure(error)}; whether it did anything is not known")
             return None
         if not inspect.iscoroutine(call):
             self._report(tool, "is no async function: everything else waited while it ran")
             return sanitize_text(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
         if not isinstance(result, str):
-            self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
+            self._report(tool, f"{describe_failure(wrong_type('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
         self._problems.clear(called)
         return sanitize_text(result)[:LONGEST]

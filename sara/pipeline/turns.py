@@ -37,6 +37,6 @@ def drafts_of(route: ChannelBinding, reply: Reply) -> list[OutgoingContent]:
     return drafts
 
 
-def readings_of(reply: Reply) -> dict[str, str]:
+def transcripts_of(reply: Reply) -> dict[str, str]:
     """Return the texts that a responder found in what the customer sent, by the line's id."""
     return {str(line): sanitize_text(str(text)) for line, text in reply.transcripts.items()}

@@ -75,7 +75,7 @@ class TypingIndicator:
             await sleep(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: ChannelBinding, call: Coroutine[Any, Any, None]) -> bool:
-        if self._call_guard.blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             call.close()
             return False
         try:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sara.domain.messages import HistoryMessage
 from sara.domain.time import Instant
 from sara.i18n.data import LANGUAGES, Language
-from sara.i18n.detection import language_of
+from sara.i18n.detection import detect_language
 from sara.i18n.folding import fold_accents
 
 STALE_AFTER = 24 * 3_600_000
@@ -48,7 +48,7 @@ def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], sai
     asking = [sentence for sentence in sentences if _asks(sentence)]
     if command == "opt_in" or _is_about(command, [*map(folded, asking), *options]):
         return False
-    language = language_of(said.text)
+    language = detect_language(said.text)
     # "We have A, B and C. Which one?" names its choices before it asks.
     choices = sentences if any(_asks_with("which", language).search(each.casefold()) for each in asking) else asking
     # `un agente` answers what names an `agente`.

@@ -39,7 +39,7 @@ class Worker:
         self._problems = problems
         self._clock = clock
         self._crash_isolation = crash_isolation
-        self._fires = hooks.any("job_finished")
+        self._fires = hooks.has_any("job_finished")
         self._failing: dict[str, set[str]] = {}
 
     async def run(self) -> None:

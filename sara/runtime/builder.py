@@ -39,7 +39,7 @@ from sara.pipeline.timers import TimerHandler
 from sara.pipeline.tool_calls import ToolCalls
 from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins.call_guard import CallGuard
-from sara.plugins.channel import media_in
+from sara.plugins.channel import media_directory
 from sara.plugins.hooks import Hooks
 from sara.plugins.queue import JobHandler, Queue
 from sara.plugins.store import Store
@@ -192,7 +192,7 @@ def build_media_store(
     """Return the media folder of a configuration. No file is kept longer than its message."""
     keep = min(config.media.keep, config.retention or config.media.keep)
     settings = config.media.model_copy(update={"keep": keep})
-    return MediaStore(media_in(config.state), store, settings, problems, clock, partial(secrets.token_hex, 16), call_guard)
+    return MediaStore(media_directory(config.state), store, settings, problems, clock, partial(secrets.token_hex, 16), call_guard)
 
 
 def _build_pipeline(base: Foundation) -> Pipeline:
@@ -257,7 +257,7 @@ def _build_admin(base: Foundation, pipeline: Pipeline, operations: Operations, h
     outcomes = SendOutcomes(store, bindings, clock, queue.held, problems)
     providers = (
         health,
-        MetricsRoutes(store, queue, problems, base.call_guard.counts, operations.health, operations.usage),
+        MetricsRoutes(store, queue, problems, base.call_guard.count_stuck, operations.health, operations.usage),
         UnparsedPayloadRoutes(store),
         QueueRoutes(store, queue, notifier, problems, operations.clear_solved, clock),
         PrivacyRoutes(store, operations.erasure.forget),

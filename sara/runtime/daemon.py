@@ -200,8 +200,8 @@ class Daemon:
         self._end(EXIT_RESTART)
 
     async def _end_when_calls_are_stuck(self) -> None:
-        await self.call_guard.start_again.wait()
-        stuck = {name: count for name, count in self.call_guard.counts().items() if count}
+        await self.call_guard.restart_needed.wait()
+        stuck = {name: count for name, count in self.call_guard.count_stuck().items() if count}
         log.critical("plugin_calls_do_not_end", plugins=stuck)
         self._end(EXIT_RESTART, DRAIN)
 

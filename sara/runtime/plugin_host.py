@@ -16,10 +16,11 @@ from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings, clashes
 from sara.plugins import gate_guard, tool_checks
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import CallGuard, PluginCallAborted, bounded_method, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, PluginCallAborted, call_method, describe_failure, guarded_call
 from sara.plugins.channel import Channel
 from sara.plugins.context import Context
-from sara.plugins.guarded import build, clean_error
+from sara.plugins.failure_reporter import clean_error
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.responder import Responder
 from sara.plugins.tool import Tool
@@ -89,7 +90,7 @@ class PluginHost:
         engine: T = self._make(kind, section)
         stack.push_async_callback(self._close_one, section.name, engine)
         try:
-            await bounded_method(engine.open, None)
+            await call_method(engine.open, None)
         except SaraError as error:
             raise clean_error(error, self._config.redactor) from error.__cause__
         except PluginCallAborted as error:
@@ -136,17 +137,17 @@ class PluginHost:
 
     def gates(self) -> list[reply_gates.Gate]:
         """Return SARA's own gates, then those of plugins. A plugin's gate that fails allows the answer and is a problem."""
-        brought = self._plugins.brought("register_gates", self._problems)
-        return [*reply_gates.CORE, *(gate_guard.guarded(gate, name, self._problems) for name, gate in brought)]
+        brought = self._plugins.registered("register_gates", self._problems)
+        return [*reply_gates.CORE, *(gate_guard.guard_gate(gate, name, self._problems) for name, gate in brought)]
 
     def tools(self, bindings: ChannelBindings) -> dict[str, Tool]:
         """Return the tools of plugins by name. Report those that cannot be used and those that `bindings` name in vain."""
         found: dict[str, Tool] = {}
-        for name, tool in self._plugins.brought("register_tools", self._problems):
+        for name, tool in self._plugins.registered("register_tools", self._problems):
             try:
-                fault = guarded_call(tool_checks.fault_of, tool, found)
+                fault = guarded_call(tool_checks.find_tool_fault, tool, found)
             except Exception as error:
-                fault = f"it {told_of(error)}"
+                fault = f"it {describe_failure(error)}"
             if fault:
                 self._problems.report(
                     f"plugin:{name}:tool",
@@ -156,7 +157,7 @@ class PluginHost:
             else:
                 found[tool.name] = tool
         for binding in bindings:
-            for missing in tool_checks.missing(binding.policy.tools, found):
+            for missing in tool_checks.find_missing_tools(binding.policy.tools, found):
                 self._problems.report(
                     f"tool:{binding.name}:{missing}",
                     f"{binding.name}: no plugin brings the tool {missing}",
@@ -179,7 +180,7 @@ class PluginHost:
             public_url=self._config.server.public_url,
             timezone=self._config.timezone,
         )
-        return build(self._plugins, kind, section, context)
+        return build_plugin(self._plugins, kind, section, context)
 
     def _webhook_path(self, section: Section) -> str:
         """Return the path of a channel that is not running: by its options, otherwise by its class."""
@@ -197,7 +198,7 @@ class PluginHost:
     async def _open_one(self, kind: Kind, section: Section, contract: type[T]) -> T | None:
         called = f"{kind}:{section.name}"
         with self._degraded(kind, section):
-            if self._call_guard.blocked(called):
+            if self._call_guard.is_blocked(called):
                 raise PluginError("too many of its calls do not end")
             made: T = self._make(kind, section)
             try:
@@ -219,7 +220,7 @@ class PluginHost:
         except Exception as error:
             message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
             if isinstance(error, PluginCallAborted | WrongType):
-                message = f"it {told_of(error)}"
+                message = f"it {describe_failure(error)}"
             message = self._config.redactor(message)
             log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self._problems.report(
@@ -230,6 +231,6 @@ class PluginHost:
 
     async def _close_one(self, name: str, plugin: PluginObject) -> None:
         try:
-            await bounded_method(plugin.close, CLOSE_WITHIN)
+            await call_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
             log.warning("close_failed", section=name, error=type(error).__name__)

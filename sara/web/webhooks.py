@@ -16,9 +16,9 @@ from sara.operations.load_shedding import IntakeGuard
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.inbound import InboundHandler
-from sara.plugins.call_guard import guarded_call, told_of
-from sara.plugins.threads import in_thread
-from sara.plugins.type_check import wrong
+from sara.plugins.call_guard import describe_failure, guarded_call
+from sara.plugins.threads import run_in_thread
+from sara.plugins.type_check import wrong_type
 from sara.web.body_limits import BODY_LIMIT, BodyCutOff, BodyReader, MemoryLimitReached, TooLarge, TooSlow
 from sara.web.crash_log import ParseCrashLog
 from sara.web.refusals import is_compressed
@@ -129,12 +129,12 @@ class WebhookApp:
             with self._parsing.track(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
             if not isinstance(reception, WebhookResult):
-                raise wrong("its result", reception, "a Reception")
+                raise wrong_type("its result", reception, "a WebhookResult")
         except Exception as error:
             log.exception("receive_failed", channel=route.name)
             self._problems.report(
                 f"receive:{route.name}",
-                f"{route.name} could not read a request: its plugin {told_of(error)}",
+                f"{route.name} could not read a request: its plugin {describe_failure(error)}",
                 "report it to the plugin's author; the provider delivers it again",
             )
             return None
@@ -146,7 +146,7 @@ class WebhookApp:
 
     async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
         """Call a channel's method, in a thread where the body is large."""
-        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
+        return await run_in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
     async def _keep(self, route: ChannelBinding, reception: WebhookResult) -> bool:
         """Store what was received, and return whether all of it is stored."""

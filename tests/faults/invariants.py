@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sara_simulators.openai import Call
-from sara_simulators.whatsapp import AcceptedSend, Delivery, WhatsAppSimulator
+from sara_simulators.whatsapp import AcceptedSend, WebhookDelivery, WhatsAppSimulator
 
 from sara.cli.context import OfflineContext, open_store
 from sara.domain.delivery import Attempt
@@ -82,9 +82,9 @@ class Ledger:
         """The receipts in such webhooks, by the provider's id and status."""
         self.answered: set[str] = set()
         """The texts that an accepted answer speaks of."""
-        self.last: Delivery | None = None
+        self.last: WebhookDelivery | None = None
         """The newest webhook."""
-        self._open: list[Delivery] = []
+        self._open: list[WebhookDelivery] = []
         self._unacknowledged: list[Said] = []
         self._seen = 0
         self._numbers: Counter[str] = Counter()
@@ -130,7 +130,7 @@ class Ledger:
         assert self.last is None or len(fresh) < len(phone.deliveries), "webhooks went by unseen"
         self._open += reversed(fresh)
         self.last = fresh[0] if fresh else self.last
-        for each in [each for each in self._open if each.taken]:
+        for each in [each for each in self._open if each.accepted]:
             self._open.remove(each)
             self._take(each)
         for send in phone.accepted[self._seen :]:
@@ -138,7 +138,7 @@ class Ledger:
         self._seen = len(phone.accepted)
         return False
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, delivery: WebhookDelivery) -> None:
         for value in _values(delivery.body):
             self.acknowledged.update(each["id"] for each in value.get("messages", ()))
             self.receipts.update((each["id"], each["status"]) for each in value.get("statuses", ()))

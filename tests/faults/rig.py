@@ -313,7 +313,7 @@ def check_wreck(town: Town) -> bool:
     file = wreck / "sara.db"
     if not file.exists() or look(file, "PRAGMA user_version") == [(0,)]:
         assert not town.phone.accepted
-        assert not any(delivery.taken for delivery in town.phone.deliveries)
+        assert not any(delivery.accepted for delivery in town.phone.deliveries)
         return False
     assert look(file, "PRAGMA integrity_check") == [("ok",)]
     stored = {row[0] for row in look(file, "SELECT external_id FROM messages WHERE direction = 'in'")}

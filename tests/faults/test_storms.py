@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp import ChatMessage
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from sara.cli.context import open_store
 from sara.domain.states import RECEIPT_RANK
@@ -113,7 +113,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     if not FULL:
-        monkeypatch.setattr(circuit_breaker, "BREAK", 1_000)
+        monkeypatch.setattr(circuit_breaker, "OPEN_INTERVAL", 1_000)
         monkeypatch.setattr(reply_gates, "BLOCKED_LOOK", 1_000)
     tries = 4
     async with scene(tmp_path, fresh_seed(), people=20, doubt_timeout="200ms") as here:
@@ -153,11 +153,11 @@ def written(here: Scene, who: str) -> bytes:
     phone, text = here.town.phone, here.ledger.text(who)
     customer = phone.customers[who]
     content = {"type": "text", "text": {"body": text}}
-    bubble = Bubble(
+    bubble = ChatMessage(
         new_wamid(customer.phone or "0", outbound=False), who, "customer", "text", content, text, phone.settings.clock(), "sent"
     )
     here.ledger.said.append(Said(bubble.id, who, text))
-    return wire(inbound(phone.settings, [(customer, bubble)]))
+    return encode_body(inbound_webhook(phone.settings, [(customer, bubble)]))
 
 
 @asynccontextmanager

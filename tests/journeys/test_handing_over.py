@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_simulators.openai import Calls
+from sara_simulators.openai import ToolCalls
 from sara_simulators.openai.protocol import Call
 from sara_simulators.whatsapp import WhatsAppSimulator
 
@@ -102,9 +102,9 @@ async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(t
         "hand_over": {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}},
     }
 
-    def think(call: Call) -> str | Calls:
+    def think(call: Call) -> str | ToolCalls:
         if call.asked == ("my order never came!",) and not call.results:
-            return Calls([("hand_over", {"reason": "An order that never came"})])
+            return ToolCalls([("hand_over", {"reason": "An order that never came"})])
         return "A colleague will look into it." if call.results else "echo: " + " | ".join(call.asked)
 
     town.ai.mode = think

@@ -49,7 +49,7 @@ def register_responders():
 STUBBORN = """
 import asyncio
 
-from sara import Context, OutgoingContent, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, OutgoingContent, Options, Reply, Responder, ToolCaller, Turn, hookimpl
 
 release = asyncio.Event()
 asked = []
@@ -84,7 +84,7 @@ import os
 
 from sara_whatsapp.channel import WhatsAppChannel
 
-from sara import WebhookResult, Request, hookimpl
+from sara import Request, WebhookResult, hookimpl
 
 
 class Deadly(WhatsAppChannel):
@@ -144,10 +144,10 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
         await town.phone.say("ana", f"hello {life}")
         await town.answers(life + 1)
         delivery = await town.phone.post(deadly, retry=False)
-        assert not delivery.taken
+        assert not delivery.accepted
         assert await process.ended() == 9
     await process.start()
-    assert (await town.phone.post(deadly, retry=False)).taken
+    assert (await town.phone.post(deadly, retry=False)).accepted
     await town.phone.say("kofi", "and me?")
     assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
     assert await process.end() == 0
@@ -175,7 +175,7 @@ async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_com
     town.config["channels"]["whatsapp"]["plugin"] = "whatsapp"
     await process.start()
     assert await post_unsigned(await process.served()) == 401
-    assert (await town.phone.post(body, retry=False)).taken
+    assert (await town.phone.post(body, retry=False)).accepted
     assert await process.end() == 0
     assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
     async with open_store(town.file, read_only=True) as house:

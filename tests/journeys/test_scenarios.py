@@ -146,7 +146,7 @@ async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_aga
             await town.phone.say(name, f"{fault} {name}")
         await town.until(shown)
         tried = len(town.ai.calls)
-        town.ai.heal()
+        town.ai.clear_faults()
         answered += len(names)
         said = await town.answers(answered)
         assert sorted(said[-3:]) == sorted(f"echo: {fault} {name}" for name in names)
@@ -160,7 +160,7 @@ async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_wh
     await town.phone.say("ana", "hello")
     [dead] = await town.stored(1, direction="in", state="dead")
     await town.answers(1)
-    town.ai.relent()
+    town.ai.clear_refusals()
     assert "replies:dead" in problems(town)
     assert town.daemon is not None
     # In an hour: due at once, whatever comes next would have it answered by itself, and a receipt of the apology may come any time.

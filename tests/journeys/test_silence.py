@@ -151,7 +151,7 @@ async def test_older_turns_are_summed_up_and_the_summary_is_read_on(town: Town, 
     await start(town, ahead)
     await town.phone.say("ana", "how many was that?")
     await town.answers(6)
-    asked = [call for call in town.ai.calls if not call.sums_up][-1]
+    asked = [call for call in town.ai.calls if not call.is_summary_request][-1]
     assert "The customer wrote" in asked.system
     assert "I need 1 loaves" not in str(asked.messages[1:])
 
@@ -167,7 +167,7 @@ async def test_what_waited_too_long_is_kept_apologised_for_or_answered(town: Tow
     await at_rest(town)
     await town.stop()
     ahead.by += 2 * HOUR
-    town.ai.heal()
+    town.ai.clear_faults()
     await start(town, ahead)
     await town.phone.say("kofi", "hi")
     expected = {"store": [], "apologise": [TEXTS.render("late", "es")], "answer": ["echo: Buenos días, ¿abren el domingo?"]}[

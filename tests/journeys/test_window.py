@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp import ChatMessage
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from tests.patience import patience
 
@@ -24,8 +24,8 @@ async def wrote(town: Town, text: str, ago: int) -> None:
     ana = phone.customers["ana"]
     content = {"type": "text", "text": {"body": text}}
     at = phone.settings.clock() - ago
-    bubble = Bubble(new_wamid(ana.phone or "0", outbound=False), "ana", "customer", "text", content, text, at, "sent")
-    assert await phone.post(wire(inbound(phone.settings, [(ana, bubble)])))
+    bubble = ChatMessage(new_wamid(ana.phone or "0", outbound=False), "ana", "customer", "text", content, text, at, "sent")
+    assert await phone.post(encode_body(inbound_webhook(phone.settings, [(ana, bubble)])))
 
 
 async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_customer_to_write(town: Town) -> None:

@@ -59,7 +59,7 @@ class SpendingExam:
     async def save(self, shop: StoreScenario, conversation: str, usage: Usage | None, money: int) -> None:
         """One more call that is answered."""
         attempt, ids = await shop.call(conversation, reserve())
-        await shop.store.save_reply(conversation, attempt, ids, [], usage, shop.clock(), also=ReplySideEffects(money))
+        await shop.store.save_reply(conversation, attempt, ids, [], usage, shop.clock(), effects=ReplySideEffects(money))
 
     async def test_where_nobody_says_what_it_cost_all_that_was_set_aside_is_spent(self, shop: StoreScenario) -> None:
         await self.save(shop, await shop.asked(), None, 0)

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from sara import Identity, IdentityChange, OperatorEcho, OutgoingContent, SaraError, UnparsedPayload
-from sara.engines import AttemptResult, Conflict, HistoryLimits, InboundBatch, InboundDecision, OpenWork, RecoveryReport, Store
+from sara.engines import (
+    AttemptResult,
+    Conflict,
+    HistoryLimits,
+    InboundBatch,
+    InboundDecision,
+    NotFound,
+    OpenWork,
+    RecoveryReport,
+    Store,
+)
 from sara.testing.clock import ManualClock
 from sara.testing.store.account_events import EventsExam
 from sara.testing.store.ai_usage import SpendingExam
@@ -506,7 +516,7 @@ class StoreContract(
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
 
     async def test_settling_an_unknown_attempt_is_stale(self, shop: StoreScenario) -> None:
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.record_attempt("nobody", AttemptResult("accepted", "accepted"), shop.clock())
 
     # receipts

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Correction, Identity, InboundMessage, Instant, OperatorEcho, OutgoingContent, Usage
-from sara.engines import AttemptResult, Conflict, InboundDecision
+from sara.engines import AttemptResult, Conflict, InboundDecision, ReplySideEffects
 from sara.testing.store.attachments import PHOTO, with_files
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, QUIET, StoreScenario, message
 
@@ -193,7 +193,9 @@ class CorrectionsExam:
         assert [each.withdrawn for each in (await shop.reading(conversation)).history[:2]] == [True, False]
         # What a model heard in it comes too late.
         attempt, ids = await shop.call(conversation)
-        await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("x")], None, shop.clock(), {"m1": SECRET})
+        await shop.store.save_reply(
+            conversation, attempt, ids, [OutgoingContent("x")], None, shop.clock(), ReplySideEffects(transcripts={"m1": SECRET})
+        )
         assert SECRET not in await everything(shop, conversation)
 
     async def test_a_file_of_a_deleted_message_is_not_kept_when_its_download_ends(self, shop: StoreScenario) -> None:

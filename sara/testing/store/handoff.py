@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Identity, OperatorEcho, OutgoingContent, Usage
-from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch, OperatorNotification, ReplySideEffects
+from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch, NotFound, OperatorNotification, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, START, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -182,9 +182,9 @@ class ModesExam:
         assert not (await shop.reading(conversation)).apologised
 
     async def test_an_unknown_conversation_cannot_be_handed_over_or_back(self, shop: StoreScenario) -> None:
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.hand_over("c999999", OPERATOR, shop.clock())
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.hand_back("c999999", "operator", shop.clock())
 
     # who is told
@@ -255,7 +255,7 @@ class ModesExam:
             [OutgoingContent("A colleague"), OutgoingContent("will help.")],
             Usage(1, 1, "t"),
             shop.clock(),
-            also=also,
+            effects=also,
         )
         assert await shop.states(conversation) == ["answered", "cancelled", "answered", "skipped", "queued", "queued"]
         assert (mine.reply_due, mine.deliver_due, mine.timer_due) == (None, shop.clock(), shop.clock() + 60_000)

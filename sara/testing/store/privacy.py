@@ -14,7 +14,9 @@ from sara.engines import (
     HistoryLimits,
     InboundBatch,
     InboundDecision,
+    NotFound,
     OperatorNotification,
+    ReplySideEffects,
     Store,
 )
 from sara.testing.store.attachments import DAY, PHOTO, with_files
@@ -77,9 +79,8 @@ class RightsExam:
         conversation = await shop.asked(ANA, "in-1", "(a voice message)")
         [line] = (await shop.reading(conversation)).waiting
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.save_reply(
-            conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), {line.id: "two tickets, please"}
-        )
+        effects = ReplySideEffects(transcripts={line.id: "two tickets, please"})
+        await shop.store.save_reply(conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), effects)
         assert await self.hits(shop, "tickets") == [line.id]
         assert await self.hits(shop, "voice") == []
 
@@ -164,7 +165,7 @@ class RightsExam:
     async def test_nobody_is_forgotten_twice_or_by_mistake(self, shop: StoreScenario) -> None:
         await shop.asked()
         for nobody in ("Ana", "p99", ""):
-            with pytest.raises(Conflict):
+            with pytest.raises(NotFound):
                 await shop.store.start_erasure(nobody, shop.clock())
         told = await shop.store.start_erasure("US.1", shop.clock())
         for who in ("US.1", *told.contacts):
@@ -246,7 +247,7 @@ class RightsExam:
                 await shop.store.begin_attempt(part, "a2", "me", shop.clock())
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
         with pytest.raises(Conflict):
             await shop.store.close_turn(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Usage
-from sara.engines import Conflict
+from sara.engines import NotFound
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -57,7 +57,7 @@ class MemoryExam:
         assert (work.reply_due, work.deliver_due) == (None, None)
         await shop.take(message("in-1"))
         assert (await shop.tending(conversation)).closed, "a message met again opens nothing"
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.close_conversation("c999999", shop.clock(), shop.clock())
 
     @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Milliseconds, OperatorEcho, OutgoingContent
-from sara.engines import AttemptResult, Conflict, Handoff, OperatorNotification, Purpose, ReplySideEffects
+from sara.engines import AttemptResult, Conflict, Handoff, NotFound, OperatorNotification, Purpose, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -82,7 +82,7 @@ class TimingExam:
         for n, (asked, kept) in enumerate(((2 * HOUR, 2 * HOUR), (3 * HOUR, 2 * HOUR), (HOUR, HOUR)), 2):
             attempt, ids = await shop.call(conversation)
             also = ReplySideEffects(timer=start + asked)
-            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), also=also)
+            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), effects=also)
             assert work.timer_due == start + kept
             await shop.asked(ANA, f"in-{n}")
 
@@ -96,7 +96,7 @@ class TimingExam:
 
     async def test_an_unknown_conversation_has_no_timers(self, shop: StoreScenario) -> None:
         assert await shop.store.timer_view("c999999", 2) is None
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.set_timer("c999999", 1, shop.clock())
 
     async def test_a_silence_begins_with_the_last_words_that_reached_the_customer(self, shop: StoreScenario) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
-from sara.domain.errors import Conflict, SaraError
+from sara.domain.errors import Conflict, NotFound, SaraError
 from sara.queue.sleep import sleep
 from sara.web.counted_log import CountedLog
 from sara.web.refusals import is_compressed
@@ -80,8 +80,10 @@ class AdminApp:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.reason}, status=error.status)
-        except Conflict as error:
+        except NotFound as error:
             return web.json_response({"error": str(error)}, status=404)
+        except Conflict as error:
+            return web.json_response({"error": str(error)}, status=409)
         except SaraError as error:
             return web.json_response({"error": str(error)}, status=503)
         except Exception:

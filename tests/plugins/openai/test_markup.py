@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sara_openai.api.result import LONGEST, Answer, RanOut, interpreted, was_cut, words
+from sara_openai.api.result import MAX_ANSWER_CHARS, Answer, OutputTokensExhausted, answer_text, extract_calls, is_length_limit
 from sara_openai.responder import OpenAIResponder
-from sara_simulators.openai import Calls, OpenAISimulator
+from sara_simulators.openai import OpenAISimulator, ToolCalls
 
 from sara import RetryLater, ToolSpec, Turn
 from tests.effort import chosen
@@ -24,7 +24,7 @@ LOOK_UP = ToolSpec("look_up", "Find an order.", {"type": "object", "properties":
 
 
 def said(text: str, **more: Any) -> str:
-    return words(interpreted(Answer(text, **more), ()))
+    return answer_text(extract_calls(Answer(text, **more), ()))
 
 
 REASONING = [
@@ -122,7 +122,7 @@ def test_markup_is_not_said() -> None:
 def test_what_is_quoted_or_only_looks_like_markup_stays() -> None:
     for answer in UNTOUCHED:
         assert said(answer) == answer
-        read = interpreted(Answer(answer), [HAND_OVER, LOOK_UP])
+        read = extract_calls(Answer(answer), [HAND_OVER, LOOK_UP])
         assert (read.text, read.calls) == (answer, ()), answer
 
 
@@ -156,8 +156,8 @@ def test_an_answer_in_which_nothing_can_be_read_is_none() -> None:
     for answer in NOTHING:
         with pytest.raises(RetryLater):
             pytest.fail(f"{answer[:40]!r}: {said(answer)[:40]!r}")
-        with pytest.raises(RanOut):
-            said(answer, cut=True)
+        with pytest.raises(OutputTokensExhausted):
+            said(answer, is_truncated=True)
 
 
 def test_a_half_answer_is_said_up_to_its_last_whole_sentence() -> None:
@@ -167,9 +167,9 @@ def test_a_half_answer_is_said_up_to_its_last_whole_sentence() -> None:
         ("We open on Tuesday at eight and close at", "We open on Tuesday at eight and close…"),
     ]
     for answer, expected in rows:
-        assert said(answer, cut=True) == expected
-    with pytest.raises(RanOut):
-        said("We are op", cut=True)
+        assert said(answer, is_truncated=True) == expected
+    with pytest.raises(OutputTokensExhausted):
+        said("We are op", is_truncated=True)
     assert said("We are open. See you soon" + "!" * 5_000) == "We are open."
     assert said("We are open. " + "ha" * 50_000) == "We are open."
     assert said("We are open.\n" + "-" * 300) == "We are open.\n" + "-" * 300, "a line is no endless repetition"
@@ -186,9 +186,9 @@ def test_a_limit_is_known_in_every_servers_words() -> None:
         "FinishReason.MAX_TOKENS",
         "max_output_tokens",
     ):
-        assert was_cut(word), word
+        assert is_length_limit(word), word
     for word in ("stop", "STOP", "tool_calls", "", None, 5, ["length"], "content_filter"):
-        assert not was_cut(word), word
+        assert not is_length_limit(word), word
 
 
 @pytest.mark.parametrize("api", ["completions"])
@@ -222,7 +222,7 @@ def test_floods_are_read_in_linear_time_and_cut() -> None:
     for flood in floods:
         text = "Hello! It is so. " + flood * (chosen(short=400_000, full=3_000_000) // len(flood)) + " the end"
         try:
-            assert len(said(text)) <= LONGEST + 1, flood
+            assert len(said(text)) <= MAX_ANSWER_CHARS + 1, flood
         except RetryLater:
             continue
 
@@ -289,8 +289,8 @@ WRITTEN = [
 
 def test_a_call_in_any_templates_form_is_read() -> None:
     for text in WRITTEN:
-        read = interpreted(Answer(text), [HAND_OVER, LOOK_UP])
-        assert [(call.name.lower(), json.loads(call.arguments), call.fault) for call in read.calls] in (
+        read = extract_calls(Answer(text), [HAND_OVER, LOOK_UP])
+        assert [(call.name.lower(), json.loads(call.arguments), call.error) for call in read.calls] in (
             [("hand_over", REASON, "")],
         ), text
 
@@ -305,7 +305,7 @@ def test_several_calls_are_read_in_their_order() -> None:
         '[{"name": "look_up", "arguments": {"number": 7}}, {"name": "hand_over", "arguments": {"reason": "They want Ana."}}]',
     ]
     for text in texts:
-        calls = interpreted(Answer(text), [HAND_OVER, LOOK_UP]).calls
+        calls = extract_calls(Answer(text), [HAND_OVER, LOOK_UP]).calls
         assert [call.name for call in calls] == ["look_up", "hand_over"], text
         assert str(json.loads(calls[0].arguments)["number"]) == "7"
 
@@ -342,12 +342,12 @@ async def test_a_call_that_cannot_be_read_is_told_to_the_model_which_may_try_aga
     unreadable: list[Any] = [
         "<tool_call>\nhand over, please\n</tool_call>",
         '<tool_call>{"name": "hand_over", "arguments": {"reason": "They',
-        Calls([("??", {})]),
+        ToolCalls([("??", {})]),
     ]
     for first in unreadable:
         box = Box()
         simulator.mode = lambda call, first=first: (
-            first if not call.results else Calls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
+            first if not call.results else ToolCalls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
         )
         [part] = (await responder.answer(turn("Ana?"), box)).parts
         assert part.text == "Ana comes."
@@ -359,5 +359,5 @@ async def test_where_no_tools_are_offered_a_written_call_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
     simulator.mode = [WRITTEN[0]]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(turn())

@@ -129,7 +129,7 @@ class Life:
                 over = Handoff("assistant", until=self.until(), tell=BOSS) if self.chance() else None
                 also = ReplySideEffects(1, over, now + HOUR)
                 await store.save_reply(
-                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, also=also
+                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, effects=also
                 )
 
     async def do_deliver(self, conversation: str) -> None:

@@ -154,7 +154,7 @@ async def test_one_who_may_have_been_asked_once_more_is_not_asked_again(
     conversation = await shop.asked()
     attempt, ids = await shop.call(conversation)
     also = ReplySideEffects(timer=shop.clock() + HOUR)
-    await store.save_reply(conversation, attempt, ids, [OutgoingContent("one")], None, shop.clock(), also=also)
+    await store.save_reply(conversation, attempt, ids, [OutgoingContent("one")], None, shop.clock(), effects=also)
     await shop.send(conversation, "a1", "out-1")
     await restored(store, shop, target, 2 * HOUR)
     assert (await shop.tending(conversation)).followed_up

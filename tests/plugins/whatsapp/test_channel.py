@@ -311,7 +311,7 @@ async def test_a_file_that_meta_lost_is_uploaded_anew_when_the_message_is_tried_
     (tmp_path / "media" / "a1").write_bytes(PNG)
     channel = await open_channel()
     await channel.send(part(1, "image", "", path="a1"), "p1.1")
-    simulator._shelf.drop(simulator.media[0].id)
+    simulator._media_store.remove(simulator.media[0].id)
     with pytest.raises(Rejected):
         await channel.send(part(2, "image", "", path="a1"), "p2.1")
     await channel.send(part(2, "image", "", path="a1"), "p2.2")
@@ -430,7 +430,7 @@ async def test_a_sign_that_fails_tells_no_secret(simulator: WhatsAppSimulator, o
     channel = await open_channel(typing=False)
     with capture_logs() as logs, pytest.raises(SaraError):
         await channel.mark_read("wamid.unknown")
-    assert [line["event"] for line in logs] == ["sign_not_shown"]
+    assert [line["event"] for line in logs] == ["typing_indicator_failed"]
     assert simulator.settings.access_token not in str(logs)
 
 

@@ -110,7 +110,7 @@ ROWS = (
     Row("no https", "https://bot", "http://bot", "sara.yaml:3:15: server.public_url is not an https address", W),
     Row("an address of the network", "bot.lindenbaum-bakery.de", "192.168.1.20", "sara.yaml:3:15: server.public_url is an address of this machine", W),
     Row("a name of the network", "bot.lindenbaum-bakery.de", "shop.local", "sara.yaml:3:15: server.public_url is an address of this machine", W),
-    Row("no version", "timeout: 60s", "base_url: http://127.0.0.1:11434", "sara.yaml:23:15: responders.assistant.base_url has no path, and most servers answer below /v1; write http://127.0.0.1:11434/v1", W),
+    Row("no version", "timeout: 60s", "base_url: http://127.0.0.1:11434", "sara.yaml:23:15: responders.assistant.base_url has no path, but most servers answer below /v1; write http://127.0.0.1:11434/v1", W),
     Row("no version, with a slash", "timeout: 60s", "base_url: https://llm.lindenbaum-bakery.de/", "sara.yaml:23:15: responders.assistant.base_url has no path", W),
     Row("a version", "timeout: 60s", "base_url: http://127.0.0.1:11434/v1/"),
     Row("a server that needs none", "timeout: 60s", "base_url: https://api.deepseek.com"),
@@ -135,7 +135,7 @@ ROWS = (
     Row("an address of mail", '"+49 170 9941372"', '"lena@bakery.de"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id"),
     Row("a number that is too short", '"+49 170 9941372"', '"4917"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id"),
     Row("an id of WhatsApp's", '"+49 170 9941372"', '"DE.9f3k2LmQ"'),
-    Row("a number for an id", "109000000000551", "4930123456", "sara.yaml:9:22: channels.shop.phone_number_id looks like a telephone number", W),
+    Row("a number for an id", "109000000000551", "4930123456", "sara.yaml:9:22: channels.shop.phone_number_id looks like a phone number", W),
     Row("one id for two", "109000000000553", "109000000000551", "sara.yaml:11:13: channels.shop.app_id is the same as phone_number_id"),
     # this machine
     Row("a file for the state", "state: ./state", "state: ./secrets.yaml", "sara.yaml:4:8: state: {folder}/secrets.yaml is not a folder"),

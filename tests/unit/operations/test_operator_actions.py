@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sara import Contact, OutgoingContent, SaraError
-from sara.engines import Conflict, Handoff, TimerView
+from sara.engines import Handoff, NotFound, TimerView
 from sara.operations.operator_actions import LONGEST, OperatorActions
 from sara.pipeline.bindings import ChannelBindings
 from sara.policy.settings import ConversationSettings, HandoffSettings
@@ -193,10 +193,10 @@ ACTS = [("hand_over", ()), ("hand_back", ()), ("opt_out", ()), ("opt_in", ()), (
 
 
 @pytest.mark.parametrize(("act", "arguments"), ACTS, ids=[act for act, _ in ACTS])
-async def test_an_unknown_conversation_is_stale_and_nothing_is_written(
+async def test_an_unknown_conversation_is_not_found_and_nothing_is_written(
     house: House, act: str, arguments: tuple[Any, ...]
 ) -> None:
-    with pytest.raises(Conflict, match="there is nothing by that id"):
+    with pytest.raises(NotFound, match="there is nothing by that id"):
         await getattr(acting(house), act)("c99", *arguments)
     assert house.store.wrote() == ["conversation"]
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from sara import Attachment, GiveUp, RetryLater
-from sara.engines import CommitUnknown, Conflict, StoreUnavailable
+from sara.engines import CommitUnknown, NotFound, StoreUnavailable
 from sara.pipeline.media import CLEAN_EVERY_S, EXPIRE_EVERY_S, MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
 from sara.policy.settings import MediaSettings
 from sara.runtime.background import periodic
@@ -165,7 +165,7 @@ async def test_nothing_of_a_file_stays_where_it_could_not_be_kept(tmp_path: Path
     """A row per fault: what goes wrong, with what it ends, and the problem that names it."""
     await Place(tmp_path).fetched(picture("at0"))
     for fault, error, listed in (
-        (Conflict("erased"), Conflict, {}),
+        (NotFound("erased"), NotFound, {}),
         (StoreUnavailable("the database is busy"), StoreUnavailable, {}),
         (RuntimeError("a bug"), RuntimeError, {}),
     ):

@@ -52,7 +52,7 @@ from sara.pipeline.reply import MOST_RETHOUGHT, ReplyHandler
 from sara.pipeline.responder_pool import GRACE
 from sara.pipeline.services import Backoff
 from sara.pipeline.turns import turn_of
-from sara.plugins.gate_guard import guarded
+from sara.plugins.gate_guard import guard_gate
 from sara.policy.ai_budget import AIBudget
 from sara.policy.reply_gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Allow, Defer, GateContext, SendNotice, Skip
 from sara.policy.settings import (
@@ -896,7 +896,7 @@ async def gated(decision: Any) -> tuple[House, JobEnd]:
         return decision
 
     house = house_of(FakeResponder())
-    house.manners = replace(house.manners, gates=(*CORE, guarded(gate, "vip", house.problems)))
+    house.manners = replace(house.manners, gates=(*CORE, guard_gate(gate, "vip", house.problems)))
     return house, await run(house)
 
 

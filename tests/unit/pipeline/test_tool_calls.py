@@ -16,7 +16,7 @@ from sara import Contact, Options, SaraError, Tool, ToolContext
 from sara.engines import Conflict, StoreUnavailable, ToolRecord
 from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, ToolCalls, TurnTools
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN
-from sara.plugins.tool_checks import HAND_OVER, chosen, fault_of, missing
+from sara.plugins.tool_checks import HANDOFF_TOOL, find_missing_tools, find_tool_fault, select_tools
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
 from tests.rows import each_row
 
@@ -265,7 +265,7 @@ async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, h
 
 async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> None:
     box = toolbox()
-    assert await box.call(HAND_OVER, '{"reason": "x"}') == "There is no tool of that name. There are: none."
+    assert await box.call(HANDOFF_TOOL, '{"reason": "x"}') == "There is no tool of that name. There are: none."
     assert box.wanted is None
 
 
@@ -276,8 +276,8 @@ async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> Non
         [("order_state", '{"number": 7}')] * 30,
         [("nothing", "{}")] * 30,
         [("order_state", "{}")] * 30,
-        [(HAND_OVER, "{}")] * 30,
-        [(HAND_OVER, '{"reason": "x"}')] * 30,
+        [(HANDOFF_TOOL, "{}")] * 30,
+        [(HANDOFF_TOOL, '{"reason": "x"}')] * 30,
     ],
 )
 async def test_a_model_that_goes_on_calling_is_told_to_stop(calls: list[tuple[str, str]]) -> None:
@@ -408,7 +408,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
 async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
     house = House()
     box = toolbox(house=house, hands_over=True)
-    told = await box.call(HAND_OVER, '{"reason": "wants a refund\\u0000"}')
+    told = await box.call(HANDOFF_TOOL, '{"reason": "wants a refund\\u0000"}')
     assert told.startswith("A colleague takes over")
     assert box.wanted == "wants a refund"
     assert house.store.calls == []
@@ -417,14 +417,14 @@ async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
 @each_row("arguments", ["{}", '{"reason": ""}', '{"reason": {}}', '{"reason": null}', '{"reasons": "x"}', "later"])
 async def test_without_a_reason_nothing_is_handed_over(arguments: str) -> None:
     box = toolbox(hands_over=True)
-    assert "nothing was done" in await box.call(HAND_OVER, arguments)
+    assert "nothing was done" in await box.call(HANDOFF_TOOL, arguments)
     assert box.wanted is None
 
 
 async def test_the_last_reason_counts() -> None:
     box = toolbox(hands_over=True)
     for reason in ("first", "second"):
-        await box.call(HAND_OVER, json.dumps({"reason": reason}))
+        await box.call(HANDOFF_TOOL, json.dumps({"reason": reason}))
     assert box.wanted == "second"
 
 
@@ -434,8 +434,8 @@ async def test_the_last_reason_counts() -> None:
 def test_a_policy_has_the_tools_that_it_names_and_that_somebody_brings() -> None:
     brought = {"order_state": OrderState(), "move_order": MoveOrder()}
     names = ("hand_over", "move_order", "weather")
-    assert chosen(names, brought) == [brought["move_order"]]
-    assert missing(names, brought) == ["weather"]
+    assert select_tools(names, brought) == [brought["move_order"]]
+    assert find_missing_tools(names, brought) == ["weather"]
 
 
 def named(name: object) -> Tool:
@@ -484,14 +484,14 @@ class Odd(Options):
     ],
 )
 def test_what_keeps_a_tool_from_being_used_is_said_before_it_is(tool: object, fault: str) -> None:
-    said = fault_of(tool, {"weather": OrderState()})
+    said = find_tool_fault(tool, {"weather": OrderState()})
     assert said is not None
     assert fault in said
 
 
 def test_a_sound_tool_has_no_fault() -> None:
-    assert fault_of(OrderState(), {}) is None
-    assert fault_of(named("A_1"), {"a_1": OrderState()}) is None
+    assert find_tool_fault(OrderState(), {}) is None
+    assert find_tool_fault(named("A_1"), {"a_1": OrderState()}) is None
 
 
 # ── customers who want more than is theirs ────────────────────────────────────────────────────────────────────────────────
@@ -506,7 +506,7 @@ def fooled(injection: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Every call that a model may make of a text: the one that was meant, its words as arguments, and in place of each of them."""
     text, name, arguments = injection["text"], injection["name"], injection["arguments"]
     yield name, arguments
-    for tool in ("order_state", "move_order", HAND_OVER, "refund"):
+    for tool in ("order_state", "move_order", HANDOFF_TOOL, "refund"):
         yield tool, arguments
         yield tool, text
         yield tool, json.dumps(text)
@@ -522,7 +522,7 @@ def fooled(injection: dict[str, str]) -> Iterator[tuple[str, str]]:
     for other in OTHERS:
         yield "order_state", json.dumps({"number": 7, other: text})
         yield "move_order", json.dumps({"address": {"street": "a", other: text}})
-        yield HAND_OVER, json.dumps({"reason": text, other: text})
+        yield HANDOFF_TOOL, json.dumps({"reason": text, other: text})
 
 
 def test_the_corpus_is_large_and_speaks_many_languages() -> None:
@@ -536,7 +536,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
 ) -> None:
     house, order, move, refund = House(), OrderState(), MoveOrder(), named("refund")
     brought = {tool.name: tool for tool in (order, move, refund)}
-    allowed = chosen(("hand_over", "order_state", "move_order"), brought)
+    allowed = select_tools(("hand_over", "order_state", "move_order"), brought)
     for name, arguments in fooled(injection):
         box = toolbox(*allowed, house=house, hands_over=True)
         told = await box.call(name, arguments)

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
 from sara import OutgoingContent
-from sara.engines import Conflict, Handoff, JobRequest, StoreUnavailable, UnhealthyConversation
+from sara.engines import Conflict, Handoff, JobRequest, NotFound, StoreUnavailable, UnhealthyConversation
 from sara.operations.ai_usage import AIUsage
 from sara.operations.conversation_health import ConversationHealth
 from sara.operations.erasure import ErasureService
@@ -66,7 +66,7 @@ class Desk:
             TOKEN,
             [
                 self.state,
-                MetricsRoutes(house.store, house.queue, house.problems, house.strays.counts, self.health, self.usage),
+                MetricsRoutes(house.store, house.queue, house.problems, house.strays.count_stuck, self.health, self.usage),
                 UnparsedPayloadRoutes(house.store),
                 QueueRoutes(house.store, house.queue, house.notifier, house.problems, self._clear_solved, house.clock),
                 self.privacy,
@@ -326,7 +326,12 @@ async def test_a_request_that_names_no_job_is_a_bad_one(desk: Desk, path: str, b
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(Conflict("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
+    ("error", "status"),
+    [
+        (NotFound("there is no such conversation"), 404),
+        (Conflict("the turn has moved on"), 409),
+        (StoreUnavailable("disk full"), 503),
+    ],
 )
 async def test_a_store_that_refuses_is_an_answer_not_a_crash(desk: Desk, error: Exception, status: int) -> None:
     desk.house.store.fails["retry_failed"] = [error]

@@ -11,7 +11,7 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.api.chat_completions import Completions
+from sara_openai.api.chat_completions import ChatCompletionsApi
 from sara_openai.api.error_body import ErrorBody
 from sara_openai.api.result import Answer, ToolCall
 from sara_openai.options import OpenAIOptions
@@ -53,7 +53,7 @@ def completion(content: Any, finish: str = "stop", **more: Any) -> SimpleNamespa
 
 
 def read(answered: object) -> Answer:
-    answer = Completions().read(answered, "asked")
+    answer = ChatCompletionsApi().parse_response(answered, "asked")
     assert isinstance(answer, Answer)
     return answer
 
@@ -127,12 +127,12 @@ async def test_a_model_is_told_of_tools_and_at_last_that_there_are_none(tmp_path
     options = OpenAIOptions(base_url="http://127.0.0.1/v1")
     spec = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
     question = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec])
-    request = Completions().request(question, options)
+    request = ChatCompletionsApi().build_request(question, options)
     function = {"name": "hand_over", "description": "Let a person go on.", "parameters": {"type": "object", "properties": {}}}
     assert request["tools"] == [{"type": "function", "function": function}]
     assert "tool_choice" not in request
-    closing = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec], closing=True)
-    assert Completions().request(closing, options)["tool_choice"] == "none"
+    closing = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec], final_round=True)
+    assert ChatCompletionsApi().build_request(closing, options)["tool_choice"] == "none"
 
 
 # the answer
@@ -172,7 +172,7 @@ def test_an_end_that_is_no_answer_is_read_as_an_error() -> None:
         ("error", "error"),
         ("network_error", "network_error"),
     ):
-        failed = Completions().read(completion("Half of", finish), "asked")
+        failed = ChatCompletionsApi().parse_response(completion("Half of", finish), "asked")
         assert isinstance(failed, ErrorBody), finish
         assert code in failed.codes, finish
     assert read(completion("All of it.", "stop")).text == "All of it."
@@ -191,9 +191,9 @@ def test_an_error_in_a_200_is_read_as_one() -> None:
         ({"choices": [{"message": {"content": ""}}], "error": {"message": "upstream died"}}, "upstream died"),
         ({"choices": [{"message": {"content": None}, "finish_reason": "stop", "error": {"message": "gone"}}]}, "gone"),
     ):
-        failed = Completions().read(body, "asked")
+        failed = ChatCompletionsApi().parse_response(body, "asked")
         assert isinstance(failed, ErrorBody), body
-        assert said in failed.said, body
+        assert said in failed.message, body
 
 
 def test_a_refusal_is_no_text() -> None:
