@@ -29,7 +29,7 @@ WORDS: Mapping[str, str] = {
 
 
 class ConversationHealth:
-    """Looks at all conversations at once, however many there are."""
+    """Counts and reports the unhealthy conversations of all channels with one query."""
 
     def __init__(self, store: Store, routes: ChannelBindings, problems: ProblemRegistry, clock: Clock) -> None:
         self._store = store

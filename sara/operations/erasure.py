@@ -50,7 +50,7 @@ class ErasureService:
         self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, who: str) -> ErasureReport:
-        """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
+        """Erase a person and return when no data of them is left. Raises NotFound if there is no such person."""
         async with self._one_at_a_time:
             told = await self._store.start_erasure(who, self._clock())
             log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
@@ -61,7 +61,7 @@ class ErasureService:
                 await self._finish()
             except (SaraError, OSError) as error:
                 raise SaraError(
-                    f"{who} is known no more, but not all is erased yet: {error}; SARA goes on with it by herself"
+                    f"{who} is known no more, but not all is erased yet: {error}; SARA continues the erasure by itself"
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)

@@ -28,7 +28,7 @@ LONGEST = 20_000
 
 
 class OperatorActions:
-    """Each returns the open work that followed, for whoever wakes the queue. Raises Stale for a conversation that does not exist."""
+    """The actions. Each returns the open work that follows, for the caller to wake, and raises NotFound for an unknown conversation."""
 
     def __init__(self, store: Store, routes: ChannelBindings, texts: MessageCatalog, clock: Clock) -> None:
         self._store = store

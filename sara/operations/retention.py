@@ -25,7 +25,7 @@ BETWEEN = 0.2
 
 
 class Retention:
-    """Deletes what is older than the policy keeps; without one, only what has a term of its own."""
+    """Deletes messages older than the policy keeps; without a policy, only rows with a fixed term."""
 
     def __init__(self, store: Store, files: MediaStore, keep: Milliseconds | None, clock: Clock) -> None:
         self._store = store

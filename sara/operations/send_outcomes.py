@@ -33,7 +33,7 @@ _TEMPLATE = "; a template asks them to"
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """`state` as a word for programs, `detail` as a sentence for people, with what to do about it, and what else to know."""
+    """The state as a word for programs, `detail` as a sentence for people, `remedy` as an instruction, and a further `note`."""
 
     state: SendState
     detail: str
@@ -42,7 +42,7 @@ class SendOutcome:
 
 
 class SendOutcomes:
-    """Looks at the parts of what was sent. `is_held` says whether a lane is held; None where no daemon runs."""
+    """Reads the outcome of a sent message from its parts. `is_held` says whether a lane is held; None where no daemon runs."""
 
     def __init__(
         self,

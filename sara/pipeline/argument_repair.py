@@ -1,4 +1,4 @@
-"""Arguments of a tool that a model wrote a little wrong, mended where it is plain what it meant. Pure."""
+"""Repair of tool arguments that a model wrote slightly wrong, where the intention is plain. Pure."""
 
 from __future__ import annotations
 

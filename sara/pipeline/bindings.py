@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChannelBinding:
-    """One configured channel, and who answers there. `running` are the responders that are running now."""
+    """One configured channel and its responders. `running` are the responders that are running now."""
 
     name: str
     channel: Channel

@@ -1,4 +1,4 @@
-"""A deliver job: is anything unsent? Attempt → Channel.send → outcome."""
+"""The deliver job: unsent part → attempt → Channel.send → outcome."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class AttemptSource:
 
 
 class DeliveryHandler:
-    """Sends what is unsent in a conversation, one part after the other."""
+    """Sends the unsent parts of a conversation, one after the other."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Passing a conversation to a person: what is said to whom, and until when. Pure."""
+"""Handoff of a conversation to a person: the notices, their recipients, and the end. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wording(texts: MessageCatalog, channel: Channel, key: str, **values: str) ->
 
 
 class HandoffFactory:
-    """Makes a hand-over of a wish for one."""
+    """Makes the handoff that a customer, a person or the model asked for."""
 
     def __init__(self, routes: ChannelBindings, texts: MessageCatalog) -> None:
         self._routes = routes

@@ -46,7 +46,7 @@ FORGOTTEN_AFTER = 60.0
 
 @dataclass(slots=True)
 class _Responder:
-    """What is known of one. Times are the loop's."""
+    """The known behaviour of one responder. Times are the loop's."""
 
     silent_since: float | None = None
     begun: float = float("-inf")

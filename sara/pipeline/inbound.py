@@ -1,4 +1,4 @@
-"""Accept a Reception: stored first, everything else after."""
+"""Incoming messages: a webhook's contents are stored first, then everything else follows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ MESSAGE_WEIGHT = 256
 
 
 class InboundHandler:
-    """Puts what a channel understood into the store, then wakes whoever has to look."""
+    """Stores the contents of a webhook, then wakes the jobs that follow from them."""
 
     def __init__(
         self,

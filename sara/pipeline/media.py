@@ -1,4 +1,4 @@
-"""The folder of files that messages bring: kept under random names, removed after a while, and nothing in it that no row names."""
+"""The media folder: files of messages under random names, removed after a time, each named by a row of the store."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DiskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """A file that is here, not yet under its name."""
+    """A downloaded file that does not have its name yet."""
 
     path: Path
     sha256: str
@@ -70,7 +70,7 @@ class _Fetched:
 
 
 class MediaStore:
-    """The media folder. A file's name says nothing of who sent it, and no sender chooses it."""
+    """The media folder. No file name is chosen by a sender or says who sent the file."""
 
     def __init__(
         self,

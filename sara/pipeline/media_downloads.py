@@ -55,7 +55,7 @@ GONE = "the provider does not keep it any longer"
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A try that is under way."""
+    """A download that is under way."""
 
     task: asyncio.Task[Attachment | None]
     conversation: str
@@ -74,7 +74,7 @@ def free_bytes(path: Path) -> int:
 
 
 class MediaDownloads:
-    """Fetches what is due, at most one try of each file at a time, whoever wants it."""
+    """Downloads the files that are due, each at most once at a time, for the background and for answers."""
 
     def __init__(
         self,

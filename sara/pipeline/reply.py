@@ -1,4 +1,4 @@
-"""A reply job: is anything unanswered? Gates → responder → saved reply."""
+"""The reply job: unanswered messages → gates → responder → saved reply."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Answering:
 
 
 class ReplyHandler:
-    """Answers what is unanswered in a conversation."""
+    """Answers the unanswered messages of a conversation."""
 
     def __init__(
         self,

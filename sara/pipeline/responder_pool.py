@@ -1,4 +1,4 @@
-"""Asking the responders of a route in turn for one answer, and telling what their failures mean."""
+"""The responders of a channel, asked in turn for one answer; their failures are told apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A timer job: hand back, say what was to be said later, ask once more, close, sum up."""
+"""The timer job: return from a handoff, scheduled messages, follow-up, session end, summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools of one turn: checked, written down before they are called, bounded, and never called twice for the same thing."""
+"""The tool calls of one turn: checked, recorded before they are made, bounded, and never repeated."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TurnTools:
         return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
-        """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        """Run a tool, as `ToolCaller.call` says. Raises Conflict where the turn has moved on, StoreUnavailable and StoreLost."""
         self._claim()
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."

@@ -1,4 +1,4 @@
-"""Lanes whose other end refuses us: held, probed, and let go again."""
+"""The circuit breaker of a lane: held while the other end refuses, probed, and let go again."""
 
 from __future__ import annotations
 

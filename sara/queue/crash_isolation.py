@@ -17,7 +17,7 @@ PATIENCE: Milliseconds = 60_000
 
 
 class CrashIsolation:
-    """Which of the suspects may run. Everybody else always may."""
+    """Decides which suspect jobs may run. All other jobs may run always."""
 
     def __init__(self, suspects: Sequence[tuple[JobKind, str]], now: Instant) -> None:
         half = (len(suspects) + 1) // 2

@@ -1,4 +1,4 @@
-"""Turn open work into jobs."""
+"""Jobs that open work calls for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JobLanes(NamedTuple):
 
 
 class JobNotifier:
-    """Tells the queue which jobs open work calls for. Work of accounts that are not configured stays in the store, asleep."""
+    """Wakes the jobs that open work calls for. Work of accounts that are not configured stays in the store, asleep."""
 
     def __init__(self, queue: Queue, lanes_of: Callable[[str], JobLanes | None]) -> None:
         self._queue = queue

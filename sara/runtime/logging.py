@@ -55,7 +55,7 @@ def set_up(level: str = "info", *, colours: bool | None = None) -> None:
 
 
 class LibraryHandler(logging.Handler):
-    """Passes what libraries log through structlog.
+    """Passes the log records of libraries to structlog.
 
     aiohttp quotes requests in its errors: of its records only the sentence without its values and the type of the error are kept.
     Requests that are no HTTP are counted instead of logged one by one, and so is every further error of one type in a minute.

@@ -1,4 +1,4 @@
-"""Ending the process though a plugin's task does not end when it is told to: the loop would wait for it without end."""
+"""The end of the process when a plugin's task ignores its cancellation: the loop would wait for it without end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Talking to systemd: readiness, reloading, stopping, and the watchdog."""
+"""Notifications to systemd: readiness, reloading, stopping, and the watchdog."""
 
 from __future__ import annotations
 

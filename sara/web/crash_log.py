@@ -1,4 +1,4 @@
-"""Remembers which bodies were being understood when the process died: one that killed it twice is not parsed a third time."""
+"""Bodies that were being parsed when the process died: one that killed it twice is not parsed a third time."""
 
 from __future__ import annotations
 

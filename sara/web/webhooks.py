@@ -40,7 +40,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 
 class WebhookApp:
-    """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
+    """Passes a request to the channel at its path, and the channel's result to the inbound handler."""
 
     def __init__(
         self,
