@@ -223,7 +223,7 @@ class Run:
         figures = await metrics(self.town.folder / "state")
         waiting = int(figures.get(WAITING, 0))
         sample = Sample(
-            self.at, memory(self.lives.process.pid), waiting, int(figures["sara_tasks"]), recent.counts[200] / seconds
+            self.at, memory(self.lives.process.pid), waiting, int(figures["sara_event_loop_tasks"]), recent.counts[200] / seconds
         )
         self.samples.append(sample)
         answered = len(self.town.phone.accepted)

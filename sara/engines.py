@@ -16,7 +16,22 @@ from sara.domain.errors import CommitUnknown, Conflict, NotFound, OverBudget, St
 from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
 from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
 from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
-from sara.domain.states import JobKind, Mode, Purpose, Role
+from sara.domain.states import (
+    GIVEN_UP,
+    RECEIPT_RANK,
+    RECEIVED_BY_PROVIDER,
+    UNDELIVERABLE,
+    UNSENT,
+    UNSETTLED,
+    AttemptState,
+    FileState,
+    InboundState,
+    JobKind,
+    Mode,
+    OutboundState,
+    Purpose,
+    Role,
+)
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision, RecoveryReport
 from sara.domain.webhooks import AccountChange
 from sara.plugins.queue import JobHandler, JobListener, Queue
@@ -27,10 +42,17 @@ from sara.queue.entries import Entry
 from sara.queue.scheduler import ScheduledQueue
 
 __all__ = [
+    "GIVEN_UP",
+    "RECEIPT_RANK",
+    "RECEIVED_BY_PROVIDER",
+    "UNDELIVERABLE",
+    "UNSENT",
+    "UNSETTLED",
     "AcceptResult",
     "AccountChange",
     "Attempt",
     "AttemptResult",
+    "AttemptState",
     "ClassifiedMessage",
     "CommitUnknown",
     "Conflict",
@@ -40,10 +62,12 @@ __all__ = [
     "Download",
     "Entry",
     "ErasureReport",
+    "FileState",
     "Handoff",
     "HistoryLimits",
     "InboundBatch",
     "InboundDecision",
+    "InboundState",
     "Job",
     "JobEnd",
     "JobHandler",
@@ -56,6 +80,7 @@ __all__ = [
     "OneTimeNotice",
     "OpenWork",
     "OperatorNotification",
+    "OutboundState",
     "OverBudget",
     "Purpose",
     "Queue",

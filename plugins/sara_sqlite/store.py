@@ -98,7 +98,7 @@ class SqliteStore(Store):
 
     @property
     def corrupt(self) -> str | None:
-        """What is damaged and what to do, once that is known; `lost` is then set."""
+        """Return what is damaged and what to do, once that is known; `lost` is then set."""
         return self.database.corrupt
 
     async def open(self) -> None:

@@ -10,7 +10,7 @@ from sara_sqlite.rows import CONVERSATION, Connection, event, number, one, the
 def begin(
     db: Connection, conversation: str, attempt: int, name: str, arguments: str, occurrence: int, now: Instant
 ) -> tuple[ToolRecord, bool]:
-    """Write down a call; whether it is new."""
+    """Write down a call; return whether it is new."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT attempt, attempt_open FROM conversations WHERE id = ?", key)
     turn = one(db, "SELECT min(id) AS first FROM messages WHERE conversation = ? AND state = 'waiting'", key)

@@ -133,9 +133,9 @@ class WhatsAppChannel(Channel):
 
     def _report_unknown_kind(self, kind: str) -> None:
         self._context.problems.report(
-            f"channel:{self._name}:unknown_kind",
-            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read and does not answer",
-            "Read them with `sara conversations show`; update SARA.",
+            f"channel:{self._name}:unknown_message_type",
+            f"{self._name}: customers send messages of the type `{kind}`, which this version cannot read; they stay unanswered",
+            "see them with `sara conversations show`; update SARA",
             severity="warning",
             lasts=24 * _HOUR_MS,
         )
@@ -164,7 +164,7 @@ class WhatsAppChannel(Channel):
         self._bad_signatures += 1
         now = self._clock()
         if self._bad_signatures_logged_at is None or now - self._bad_signatures_logged_at >= _MINUTE_MS:
-            log.warning("webhook_signature_wrong", channel=self._name, count=self._bad_signatures)
+            log.warning("webhook_signature_rejected", channel=self._name, count=self._bad_signatures)
             self._bad_signatures, self._bad_signatures_logged_at = 0, now
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
@@ -229,9 +229,9 @@ class WhatsAppChannel(Channel):
         name, language = part.content.get("name", part.kind), part.content.get("language", "")
         told = "it is paused for low quality" if standing == "paused" else f"Meta says {standing.replace('_', ' ')}"
         self._context.problems.report(
-            f"template:{self._name}",
-            f"{self._name}: Meta accepted the template {name} ({language}) but does not send it: {told}",
-            "Check the template in WhatsApp Manager; configure another one if the status does not change.",
+            f"channel:{self._name}:template_paused",
+            f"{self._name}: the template {name} ({language}) was accepted and is not delivered: {told}",
+            "check the template in WhatsApp Manager, or configure another one",
             severity="warning",
             lasts=24 * _HOUR_MS,
         )

@@ -57,7 +57,7 @@ def backup(config: Path, file: Path | None, *, as_json: bool) -> int:
 
 
 def _configuration(config: Path) -> list[Path]:
-    """The file, and the secrets beside it."""
+    """Return the configuration file and the secrets beside it."""
     file = config.absolute()
     return [path for path in (file, file.with_name("secrets.yaml")) if path.exists()]
 
@@ -77,7 +77,7 @@ async def _save(house: OfflineContext, target: Path, now: Instant) -> dict[str, 
 
 
 def _target(file: Path | None, state: Path, now: Instant) -> Path:
-    """The file to write; a name of the time where only a folder is given."""
+    """Return the file to write; its name is the time where only a folder is given."""
     folder = state / "backups" if file is None else file
     try:
         if file is None:
@@ -160,7 +160,7 @@ async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dic
 
 @asynccontextmanager
 async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterator[tuple[Path, archive.Contents | None]]:
-    """The store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
+    """Provide the store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
     _check_readable(file)
     if not await run_in_thread(archive.is_archive, file):
         yield file, None
@@ -178,7 +178,7 @@ async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterat
 
 @contextmanager
 def _named(saved: Path, file: Path) -> Iterator[None]:
-    """Errors about what was unpacked name the archive that people gave."""
+    """Name the archive that the user gave in errors about its unpacked contents."""
     try:
         yield
     except SaraError as error:
@@ -189,7 +189,7 @@ def _named(saved: Path, file: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
-    """The store of a configuration, not opened, and the state folder."""
+    """Provide the store of a configuration, not opened, and the state folder."""
     loaded, plugins = await asyncio.to_thread(read, config)
     checked = require_config(loaded)
     become_owner(checked.state)
@@ -206,7 +206,7 @@ async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
 
 
 def _missing(held: Mapping[str, Any], now: Instant) -> int:
-    """Minutes between the last thing that a backup knows of and now, rounded up."""
+    """Return the minutes between the newest entry of a backup and now, rounded up."""
     return max(0, -(-(now - int(held["newest"])) // 60_000))
 
 
@@ -233,22 +233,22 @@ def _after(file: Path, done: Mapping[str, Any], files: int | None, missing: int)
     ]
     lines += [
         "",
-        "What was still open in the backup may have been done since. So that nobody is answered or written to twice, none of it is"
-        " done again by itself:",
+        "Work that was open in the backup may have been done since. To avoid repeated answers and messages, it is not"
+        " repeated automatically:",
         *(f"  {line}" for line in open_then),
         "",
         "Next:",
         "  1. start the daemon",
-        "  2. `sara queue list` shows what was set down as restored; look with `sara conversations show` and at the phone, and have"
-        " it done with `sara queue retry JOB`",
+        "  2. `sara queue list` lists these messages; compare them with `sara conversations show` and the phone, and retry"
+        " them with `sara queue retry JOB`",
     ]
     return "\n".join(lines)
 
 
 def _lost(minutes: int, held: Mapping[str, Any]) -> str:
     return (
-        f"{_number(minutes, 'minute is', 'minutes are')} missing: what came or went after {local(held['newest'])} is not in it, also"
-        " who asked for silence (STOP) then. Providers do not deliver again what was acknowledged."
+        f"{_number(minutes, 'minute is', 'minutes are')} missing: the backup has no messages after {local(held['newest'])}, and no requests for"
+        " silence (STOP) from then on. Providers do not deliver acknowledged messages again."
     )
 
 

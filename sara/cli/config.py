@@ -42,7 +42,7 @@ def check(config: Path, *, strict: bool, as_json: bool) -> int:
 
 
 def _order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
-    """In the order of the file; what is about others comes behind."""
+    """Sort by place in the file; findings about other files come last."""
     return finding.file.name == SECRETS, finding.file, finding.line, finding.column
 
 
@@ -52,7 +52,7 @@ def _verdict(errors: int, warnings: int) -> str:
 
 
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Diagnostic]:
-    """What works, and is not as it should be."""
+    """Yield warnings about settings that work and should be changed."""
     config = loaded.config or loaded.partial
     if config is None:
         return

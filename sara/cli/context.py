@@ -32,7 +32,7 @@ EX_CONFIG = 78
 
 
 def plugins_beside(config: Path) -> Plugins:
-    """The plugins that a file at `config` can name."""
+    """Return the plugins that a file at `config` can name."""
     return Plugins(config.resolve().parent / "plugins")
 
 
@@ -88,7 +88,7 @@ class OfflineContext:
 
 
 def require_config(loaded: Loaded) -> Config:
-    """The configuration as far as looking at data needs it. Missing secrets do not keep anybody from looking."""
+    """Return the configuration as far as reading data needs it. Missing secrets do not matter for that."""
     config = loaded.config or loaded.partial
     if config is not None and all(finding.kind == "secret" for finding in loaded.errors):
         return config
@@ -140,7 +140,7 @@ def _there(checked: Config, config: Path) -> None:
 
 
 def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
-    """The channels by their names in the file; one whose plugin cannot be had is left out."""
+    """Return the channels by their names in the file, without those whose plugin cannot be loaded."""
     channels = {}
     for section in config.channels.values():
         context = Context(section.name, config.state, wall_clock, ProblemRegistry(wall_clock, config.redactor), read_only=True)

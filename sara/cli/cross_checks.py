@@ -23,7 +23,7 @@ from sara.policy.settings import ConversationSettings
 
 
 def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Diagnostic]:
-    """Findings that do not stop the daemon: errors about what cannot work, warnings about what is probably not meant."""
+    """Yield findings that do not stop the daemon: errors about what cannot work, warnings about probable mistakes."""
     config = loaded.config or loaded.partial
     if config is None or loaded.positions is None:
         return
@@ -71,7 +71,7 @@ def _is_private(host: str) -> bool:
 
 
 def _state(at: Positions, config: Config) -> Iterator[Diagnostic]:
-    """Whether the state folder is there and can be written, or can be made."""
+    """Check that the state folder exists and can be written, or can be created."""
     folder = config.state
     remedy = "let the user that runs SARA own it, and run this as that user or as root"
     try:
@@ -89,7 +89,7 @@ def _state(at: Positions, config: Config) -> Iterator[Diagnostic]:
 
 
 def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> Iterator[Diagnostic]:
-    """A question that is put when the channel lets nothing more be said is never put."""
+    """Report a follow-up that comes after the reply window has closed: it is never sent."""
     policy = config.channels[name].conversation or config.conversation
     if policy.follow_up is None or channel.reply_window is None or policy.follow_up.after < channel.reply_window:
         return
@@ -105,7 +105,7 @@ def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> It
 
 
 def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], known: set[tuple[int, int]]) -> Iterator[Diagnostic]:
-    """A number that the channel can write to nobody at."""
+    """Report an address that the channel cannot write to."""
     policies: dict[tuple[str, ...], ConversationSettings] = {("conversation",): config.conversation}
     policies |= {
         ("channels", name, "conversation"): section.conversation
@@ -113,8 +113,8 @@ def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], know
         if section.conversation
     }
     for path, policy in policies.items():
-        notify = policy.hand_over.notify
-        keys = (*path, "hand_over", "notify", "to")
+        notify = policy.handoff.notify
+        keys = (*path, "handoff", "notify", "to")
         place = at.of(*keys)
         if notify is None or place is None or (channel := channels.get(notify.channel)) is None:
             continue
@@ -127,7 +127,7 @@ def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], know
 
 
 def _prices(at: Positions, config: Config) -> Iterator[Diagnostic]:
-    """Use that no price is known for counts as free."""
+    """Report models without a price: their use counts as free."""
     prices = config.budget.prices
     if not prices:
         return

@@ -103,7 +103,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
 
 
 def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, Any] | None, str]:
-    """A responder's section for a real AI, where there is one to use; else a sentence about who answers."""
+    """Return a responder's section for a real AI where there is one to use, else a sentence about who answers."""
     key = os.environ.get("OPENAI_API_KEY")
     if not base_url and not key:
         return None, "The AI is a script that knows a small shop; set OPENAI_API_KEY or say --base-url URL for a real one."
@@ -162,7 +162,7 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
         "state": "state",
         "channels": {"whatsapp": {"plugin": CHANNEL, "webhook": "/webhook/messages", **channel}},
         "responders": {"assistant": responder},
-        "conversation": {"quiet": "400ms", "quiet_longest": "3s", "tools": ["hand_over"]},
+        "conversation": {"debounce": "400ms", "debounce_max": "3s", "tools": ["handoff"]},
     }
 
 

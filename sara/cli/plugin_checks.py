@@ -55,7 +55,7 @@ async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Diagno
             made = build_plugin(plugins, kind, section, context)
         except PluginError as error:
             place = at.nearest(f"{kind}s", section.name)
-            found.append(_finding(at, f"{kind}s.{make_printable(section.name)}: {error}", "mend or replace the plugin", place))
+            found.append(_finding(at, f"{kind}s.{make_printable(section.name)}: {error}", "repair or replace the plugin", place))
             continue
         if kind == "channel":
             channels.append((section.name, section.plugin, made))
@@ -69,7 +69,7 @@ def _finding(at: Positions, message: str, hint: str, place: Place | None = None)
 
 
 def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagnostic]:
-    """What is wrong with the names under `plugins:`."""
+    """Yield findings about the names under `plugins:`."""
     for name in config.plugins:
         try:
             plugins.load(name)
@@ -79,7 +79,7 @@ def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagno
 
 
 def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Positions) -> Iterator[Diagnostic]:
-    """Tools that the file names and nobody brings, and what plugins bring that cannot be used."""
+    """Yield findings about tools that no plugin brings, and about tools of plugins that cannot be used."""
     brought: dict[str, Any] = {}
     for plugin, tool in plugins.registered("register_tools", problems):
         try:
@@ -89,13 +89,13 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
         if fault is None:
             brought[tool.name] = tool
         else:
-            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "mend or replace the plugin")
+            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "repair or replace the plugin")
     for gate in plugins.registered("register_gates", problems):
         if not callable(gate[1]):
             yield _finding(
                 at,
                 f"the plugin {gate[0]} brings a gate that is no function: {type(gate[1]).__name__}",
-                "mend or replace the plugin",
+                "repair or replace the plugin",
             )
     for problem in problems:
         yield _finding(at, problem.message, problem.remedy)
@@ -109,7 +109,7 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
 
 
 def _policies(config: Config) -> Mapping[tuple[str, ...], tuple[str, ...]]:
-    """The tools that are named, by where: a channel that only inherits them is not named again."""
+    """Yield the named tools with their places; a channel that only inherits them is not named again."""
     common = tuple(config.conversation.tools)
     own: dict[tuple[str, ...], tuple[str, ...]] = {
         ("channels", name, "conversation"): tuple(section.conversation.tools)

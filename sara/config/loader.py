@@ -15,6 +15,7 @@ from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, eve
 from sara.config.positions import Positions
 from sara.config.redaction import Lines
 from sara.config.references import check_references, note_stand_ins, place_of
+from sara.config.renamed_keys import rename_keys, rename_options
 from sara.config.settings import Config, CoreSettings
 from sara.config.tags import SECRETS, Document, read_document
 from sara.config.validation import Checker, Subject
@@ -90,6 +91,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     if isinstance(root, Scalar) and root.value is None and root.origin == "file":
         root = MapNode(root.place)
     if isinstance(root, MapNode):
+        root = rename_keys(root, checker)
         config = _Reading(path, root, checker, options_of, environ, skipped).config()
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
@@ -98,16 +100,17 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
     findings = _finish(path, checker.findings, checker, positions)
     advice = _finish(path, checker.advice + document.advice, checker, positions)
+    cautions = (*cautions, *_finish(path, checker.cautions, checker, positions))
     loaded = Loaded(config, findings, tuple(skipped), config, cautions, advice, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
 def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Diagnostic, ...]:
-    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    """Report which configuration files other users may write. Root does not obey such files: their writers would command root."""
     home = path.resolve().parent
     places = (path, *document.sources, home / SECRETS, home / "plugins")
     severity: Literal["error", "warning"] = "error" if root else "warning"
-    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    danger = "root would run their code" if root else "they can control SARA"
     return tuple(
         Diagnostic("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
         for found in find_all_writable(dict.fromkeys(places), root=root)
@@ -115,7 +118,7 @@ def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[D
 
 
 def _finish(path: Path, found: list[Diagnostic], checker: Checker, positions: Positions) -> tuple[Diagnostic, ...]:
-    """Findings in the order of the file, each once, with their lines."""
+    """Return findings in the order of the file, each once, with their lines."""
 
     def order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
@@ -157,7 +160,7 @@ class _Reading:
         self.nobody_answers = False
 
     def config(self) -> Config | None:
-        """The configuration, as far as it can be had."""
+        """Return the configuration, as far as it can be read."""
         responders = self._sections("responder")
         self.responders = tuple(self._block("responders"))
         core = MapNode(self.root.place, {key: entry for key, entry in self.entries.items() if key not in _SECTIONS})
@@ -191,7 +194,7 @@ class _Reading:
         )
 
     def _state(self, written: str | None) -> Path:
-        """The state directory, absolute."""
+        """Return the state directory, absolute."""
         given = written or self.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state"
         home = self.environ.get("HOME")
         if home and given.startswith("~/"):
@@ -241,6 +244,8 @@ class _Reading:
         except PluginError as error:
             self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
+        if kind == "channel":
+            node = rename_options(node, ("channels", name), model, self.checker)
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
         owner = f"the {make_printable(plugin)} plugin"
@@ -274,14 +279,14 @@ class _Reading:
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _conversation(self, basics: CoreSettings | None) -> ConversationSettings:
-        """The common policy; the default one if the file's cannot be used."""
+        """Return the common policy; the default one if the file's cannot be used."""
         entry = self.entries.get("conversation")
         if entry and isinstance(entry.node, MapNode):
             self._names_exist(entry.node, "conversation")
         return self._settled(basics.conversation) if basics else ConversationSettings()
 
     def _channel_conversation(self, name: str, section: Node, common: ConversationSettings) -> ConversationSettings:
-        """The common policy with a channel's overrides."""
+        """Return the common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
         path = f"channels.{make_key_printable(name)}.conversation"
         result: ConversationSettings | None = common
@@ -305,7 +310,7 @@ class _Reading:
         return result
 
     def _settled(self, conversation: ConversationSettings) -> ConversationSettings:
-        """With the only responder there is, if none is named, and with nobody twice in line."""
+        """Return the policy with the only responder there is, if none is named, and without repeated fallbacks."""
         responder = conversation.responder
         if responder is None and len(self.responders) == 1:
             responder = self.responders[0]
@@ -313,7 +318,7 @@ class _Reading:
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
 
     def _names_exist(self, node: MapNode, path: str) -> None:
-        """Say which responders are named that do not exist."""
+        """Report named responders that do not exist."""
         if not self.responders:  # that is said elsewhere
             return
         for key in ("responder", "fallback"):
@@ -331,7 +336,7 @@ class _Reading:
 
 
 def _webhook_in(node: MapNode) -> str | None:
-    """The path that a section names for its webhook."""
+    """Return the path that a section names for its webhook."""
     for key in WEBHOOK_KEYS:
         entry = node.entries.get(key)
         if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":

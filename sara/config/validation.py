@@ -62,6 +62,7 @@ class Checker:
     findings: list[Diagnostic]
     revealed: SecretMap
     advice: list[Diagnostic] = field(default_factory=list)
+    cautions: list[Diagnostic] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
@@ -73,8 +74,12 @@ class Checker:
         severity = "warning" if works else "error"
         self.advice.append(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
+    def add_caution(self, kind: Kind, message: str, place: Place, hint: str) -> None:
+        """Add a warning about what works and should be changed."""
+        self.cautions.append(Diagnostic(kind, message, place.file, place.line, place.column, "warning", hint))
+
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
-        """The block as options, without its unknown keys; None if it cannot be used."""
+        """Return the block as options, without its unknown keys; None if it cannot be used."""
         self.revealed.learn([model], subject.node)
         self._judge_texts(model, subject)
         options = self._validate(model, subject)
@@ -212,7 +217,7 @@ class Checker:
             self.note("value", name + (self._without_secrets(tail) if subject.owner else tail), place, hint)
 
     def _without_secrets(self, text: str) -> str:
-        """A plugin's own words, should they quote a secret. A very short one would be found in words that hide nothing."""
+        """Remove secrets from a plugin's own words. A very short one would be found in words that hide nothing."""
         for secret in sorted((each for each in self.revealed.secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < _LONG_SECRET else re.escape(secret), "***", text)
         return text
@@ -227,7 +232,7 @@ def _value(node: Node, as_text: Collection[Scalar], dropped: Collection[Entry]) 
 
 
 def _fields(model: type[AnOptions], error: ErrorDetails) -> list[FieldInfo]:
-    """The options that an error is about."""
+    """Return the options that an error is about."""
     loc = error["loc"]
     while loc and isinstance(loc[-1], int):
         loc = loc[:-1]
@@ -236,12 +241,12 @@ def _fields(model: type[AnOptions], error: ErrorDetails) -> list[FieldInfo]:
 
 
 def _description(model: type[AnOptions], error: ErrorDetails) -> str:
-    """What the option says of itself that an error is about."""
+    """Return the description of the option that an error is about."""
     return next((make_printable(info.description, 200) for info in _fields(model, error) if info.description), "")
 
 
 def _wanted(model: type[AnOptions], error: ErrorDetails) -> str:
-    """How the option that an error is about is written: by its examples, and by what it says of itself."""
+    """Return how the option that an error is about is written: its examples, and its description."""
     examples = [make_printable(str(each)) for info in _fields(model, error) for each in info.examples or ()]
     told = [f"for example {' or '.join(examples)}"] if examples else []
     return ". ".join([*told, *filter(None, [_description(model, error)])])
@@ -269,7 +274,7 @@ def _locate(subject: Subject, location: Sequence[int | str]) -> _Spot:
 
 
 def _entry(root: MapNode, steps: Sequence[int | str]) -> Entry | None:
-    """The entry at the end of known steps."""
+    """Return the entry at the end of known steps."""
     node: Node = root
     entry: Entry | None = None
     for step in steps:
@@ -282,7 +287,7 @@ def _entry(root: MapNode, steps: Sequence[int | str]) -> Entry | None:
 
 
 def _name(subject: Subject, steps: Sequence[int | str]) -> str:
-    """`conversation.history.tokens`, `entry 2 of conversation.fallback`"""
+    """Return the name of a value: `conversation.history.tokens`, `entry 2 of conversation.fallback`."""
     words = [make_printable(subject.path, 200)] if subject.path else []
     words += [make_key_printable(str(step)) for step in steps if not isinstance(step, int)]
     name = ".".join(words) or "this file"

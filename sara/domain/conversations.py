@@ -115,7 +115,7 @@ class ConversationSummary:
     reply_due: Instant | None
     deliver_due: Instant | None
     error: str | None
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     language: str | None = None
     address: str | None = None
     phone: str | None = None

@@ -40,8 +40,8 @@ class Attachment:
     def state(self) -> FileState:
         """Return whether the file is fetched, failed or pending."""
         if self.error is not None:
-            return "failed"
-        return "pending" if self.path is None else "fetched"
+            return FileState.FAILED
+        return FileState.PENDING if self.path is None else FileState.FETCHED
 
 
 @dataclass(frozen=True, slots=True)

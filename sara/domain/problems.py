@@ -12,7 +12,7 @@ from sara.domain.time import Instant, Milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that a person should know or repair. `key` is stable, e.g. `channel:whatsapp:token`."""
+    """A fact that an operator should know, and what to do about it. `key` is made by `problem_key`."""
 
     key: str
     message: str
@@ -23,6 +23,14 @@ class Problem:
 
 
 DAY: Milliseconds = 86_400_000
+
+
+def problem_key(area: str, name: str, what: str) -> str:
+    """Return the stable key of a problem: the part of SARA it is in, the one of its kind, and what is wrong with it.
+
+    A key is cleared by the module that reported it, and by no other.
+    """
+    return f"{area}:{name}:{what}"
 
 
 class ProblemReporter(Protocol):

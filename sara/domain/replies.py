@@ -57,7 +57,7 @@ class ToolSpec:
     def is_named(self, written: str) -> bool:
         """Return whether a model that wrote `written` means this tool.
 
-        `functions.hand_over`, `Hand-Over`, `hand_over:0` and `hand_over<|channel|>commentary` all mean `hand_over`.
+        `functions.handoff`, `Hand-Off`, `handoff:0` and `handoff<|channel|>commentary` all mean `handoff`.
         """
         return is_tool_named(self.name, written)
 
@@ -132,7 +132,7 @@ class ReplyView:
     first_at: Instant | None
     delivery: Literal["clear", "in_doubt", "backing_off"]
     apologised: bool = False
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     mode_until: Instant | None = None
     recent: tuple[Instant, ...] = ()
     on_channel: Mapping[str, int] = field(default_factory=dict)

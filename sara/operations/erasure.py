@@ -53,7 +53,7 @@ class ErasureService:
         """Erase a person and return when no data of them is left. Raises NotFound if there is no such person."""
         async with self._one_at_a_time:
             told = await self._store.start_erasure(who, self._clock())
-            log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
+            log.info("erasure_started", contacts=told.contacts, conversations=told.conversations)
             await self._drop_jobs(told)
             if self._end_downloads is not None:
                 await self._end_downloads(told.conversations)
@@ -61,12 +61,12 @@ class ErasureService:
                 await self._finish()
             except (SaraError, OSError) as error:
                 raise SaraError(
-                    f"{who} is known no more, but not all is erased yet: {error}; SARA continues the erasure by itself"
+                    f"{who} was anonymised, but the erasure is not complete: {error}; it continues in the background"
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)
         told = replace(told, copies={**told.copies, **await run_in_thread(self._files.kept_aside)})
-        log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
+        log.info("erasure_completed", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 
     async def finish(self) -> None:

@@ -41,19 +41,19 @@ class IntakeGuard:
             free, where = await run_in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
-            log.warning("room_unknown", error=type(error).__name__)
+            log.warning("intake_check_failed", error=type(error).__name__)
             return
         enough_disk = self._judge(
-            "disk:full",
+            "intake:disk:low",
             free >= LEAST_FREE,
-            f"only {free // 1_048_576} MB are free for {where}",
-            "free some space; until then no new messages are taken in, and the provider keeps them",
+            f"only {free // 1_048_576} MB of disk space are free at {where}",
+            "free disk space; until then new messages are rejected, and the provider delivers them again later",
         )
         bearable = self._judge(
-            "backlog",
+            "intake:backlog:too_long",
             waiting <= MOST_WAITING,
-            f"more than {MOST_WAITING} messages wait for an answer",
-            "see why no answers are made; until then no new messages are taken in, and the provider keeps them",
+            f"more than {MOST_WAITING} messages wait for a reply",
+            "check why replies are not produced; until then new messages are rejected, and the provider delivers them again later",
         )
         self.accepting = enough_disk and bearable
 

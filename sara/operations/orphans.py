@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sara.domain.jobs import OpenWork
+from sara.domain.problems import problem_key
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBindings
 from sara.plugins.store import Store
@@ -27,8 +28,9 @@ class OrphanMonitor:
         """Report each account without a channel that has open work, and clear the problems of the others."""
         unsettled = await self._store.unsettled_accounts()
         orphans = {account: count for account, count in unsettled.items() if self._bindings.of(account) is None}
+        standing = {problem_key("conversations", account, "no_channel") for account in orphans}
         for problem in self._problems:
-            if problem.key.startswith("orphans:") and problem.key.removeprefix("orphans:") not in orphans:
+            if problem.key.startswith("conversations:") and problem.key.endswith(":no_channel") and problem.key not in standing:
                 self._problems.clear(problem.key)
         work = await self._store.open_work(None, CONVERSATIONS_READ) if orphans else ()
         for account, conversations in orphans.items():
@@ -38,9 +40,9 @@ class OrphanMonitor:
         jobs = [f"{kind}:{key}" for each in work if each.account == account for kind, key, _ in jobs_of(each)]
         named = f" ({', '.join(jobs[:JOBS_NAMED])}{', …' if len(jobs) > JOBS_NAMED else ''})" if jobs else ""
         self._problems.report(
-            f"orphans:{account}",
+            problem_key("conversations", account, "no_channel"),
             f"{conversations} conversation{' of' if conversations == 1 else 's of'} {account}"
-            f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel in the file serves it",
-            f"put the channel back to finish them, or give them up with `sara queue drop JOB`; `sara queue list` names the jobs{named}",
+            f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel is configured for this account",
+            f"configure the channel again to finish them, or drop them with `sara queue drop JOB`; `sara queue list` shows the jobs{named}",
             count=conversations,
         )

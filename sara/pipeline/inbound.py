@@ -15,7 +15,7 @@ from sara.domain import timestamps
 from sara.domain.conversations import Handoff
 from sara.domain.errors import SaraError
 from sara.domain.messages import HistoryMessage, InboundMessage
-from sara.domain.problems import DAY
+from sara.domain.problems import DAY, problem_key
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
@@ -138,7 +138,7 @@ class InboundHandler:
                     last[item.account] = item
                 after = page[-1].id
         except SaraError as error:
-            log.warning("set_aside_unknown", error=type(error).__name__)
+            log.warning("unparsed_payloads_check_failed", error=type(error).__name__)
             return
         for account, item in last.items():
             route = self._routes.of(account)
@@ -158,12 +158,14 @@ class InboundHandler:
         try:
             await self._notifier.notify(taken.work)
         except Exception as error:
-            log.warning("wake_failed", error=str(error))
+            log.warning("job_schedule_failed", error=str(error))
             self._problems.report(
-                "queue:wake", f"the queue could not be woken: {error}", "the sweep wakes it within 30 s; look at the disk"
+                "queue:jobs:schedule_failed",
+                f"a job could not be scheduled: {error}",
+                "check the disk; the sweep schedules the job within 30 s",
             )
         else:
-            self._problems.clear("queue:wake")
+            self._problems.clear("queue:jobs:schedule_failed")
 
     async def _fire(self, taken: AcceptResult) -> None:
         for message in taken.stored:
@@ -186,7 +188,7 @@ class InboundHandler:
         try:
             events = await self._store.account_events(route.channel.account, now - account_standing.STANDS)
         except SaraError as error:
-            log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
+            log.warning("account_events_check_failed", channel=route.name, error=type(error).__name__)
             return
         prefix = f"account:{route.name}:"
         if len(events) > FEW_NEWS:
@@ -202,16 +204,16 @@ class InboundHandler:
             self._problems.report(
                 key,
                 f"{route.name}: {told.event.summary}",
-                "see the provider's console",
+                "check the account in the provider's console",
                 count=told.count,
                 lasts=timestamps.limit_to_now(told.event.at, now) + account_standing.STANDS - now,
             )
 
     def _tell_aside(self, name: str, item: UnparsedPayload, lasts: Milliseconds, count: int | None = None) -> None:
         self._problems.report(
-            f"set-aside:{name}",
-            f"{name}: something signed was not understood and is kept aside ({item.reason})",
-            "nothing is lost; `sara export --set-aside` shows it, for the plugin's author to see",
+            problem_key("channel", name, "webhook_unparsed"),
+            f"{name}: a signed webhook could not be parsed and was stored unparsed ({item.reason})",
+            "show it with `sara export --unparsed` and report it to the plugin's author; no message is lost",
             lasts=lasts,
             count=count,
         )
@@ -241,10 +243,10 @@ class InboundRules:
             ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
-                policy.quiet,
-                policy.quiet_longest,
+                policy.debounce,
+                policy.debounce_max,
                 detect_language(each.text) if each.kind == "text" else None,
-                policy.close_after,
+                policy.session_timeout,
                 received[number].at,
             )
             for number, each in enumerate(messages)
@@ -300,8 +302,8 @@ class InboundRules:
         asked_at = said.at if said is not None and is_quoted else now
         if meaning.word is not None and is_answer(meaning.word, meaning.what, said, asked_at):
             return plain
-        if meaning.what == "hand_over":
-            if not route.policy.hand_over.words:
+        if meaning.what == "handoff":
+            if not route.policy.handoff.words:
                 return plain
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username

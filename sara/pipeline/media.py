@@ -138,7 +138,7 @@ class MediaStore:
 
     async def refuse(self, attachment: Attachment, reason: str) -> Attachment:
         """Note that a file cannot be had any more."""
-        log.warning("file_refused", attachment=attachment.id)
+        log.warning("file_rejected", attachment=attachment.id)
         await self._store.keep_attachment(attachment.id, None, "", 0, reason, self._clock())
         return replace(attachment, error=reason)
 
@@ -172,7 +172,7 @@ class MediaStore:
                 await run_in_thread(self._remove, orphans)
                 removed += len(orphans)
         if removed:
-            log.info("unnamed_files_removed", count=removed)
+            log.info("unreferenced_files_removed", count=removed)
         return removed
 
     async def drop_forgotten(self) -> bool:
@@ -204,9 +204,9 @@ class MediaStore:
 
     async def _receive(self, channel: Channel, attachment: Attachment, path: Path) -> _Fetched:
         """Take in the bytes, never more than the policy allows. Raises GiveUp for what is too large or not what was promised."""
-        most = self._policy.largest * MEGABYTE
+        most = self._policy.max_size * MEGABYTE
         if attachment.size is not None and attachment.size > most:
-            raise GiveUp(f"larger than {self._policy.largest} MB")
+            raise GiveUp(f"larger than {self._policy.max_size} MB")
         digest, size = hashlib.sha256(), 0
         with self._disk():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -215,7 +215,7 @@ class MediaStore:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > most:
-                        raise GiveUp(f"larger than {self._policy.largest} MB")
+                        raise GiveUp(f"larger than {self._policy.max_size} MB")
                     with self._disk():
                         await _in_thread_to_its_end(_take, handle, digest, chunk)
             with self._disk():
@@ -246,7 +246,7 @@ class MediaStore:
             finally:
                 fetched.path.unlink(missing_ok=True)
                 self._in_hand.discard(name)
-        self._problems.clear("files:write")
+        self._problems.clear("media:folder:write_failed")
         return replace(attachment, path=self.folder / file, sha256=fetched.sha256, size=fetched.size)
 
     def _kept(self, keeping: asyncio.Task[Attachment]) -> None:
@@ -261,9 +261,9 @@ class MediaStore:
             yield
         except OSError as error:
             self._problems.report(
-                "files:write",
-                f"a file could not be kept in {self.folder}: {error.strerror}",
-                "free some space or mend the folder; messages are answered without their files meanwhile",
+                "media:folder:write_failed",
+                f"a file could not be written to {self.folder}: {error.strerror}",
+                "free disk space or repair the folder; until then messages are answered without their files",
             )
             raise DiskError(f"the media folder takes no file: {error.strerror}") from error
 

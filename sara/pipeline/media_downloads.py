@@ -153,7 +153,7 @@ class MediaDownloads:
             try:
                 wait = await self._begin_due(route)
             except (SaraError, OSError) as error:
-                log.warning("downloads_not_begun", channel=route.name, error=type(error).__name__)
+                log.warning("downloads_start_failed", channel=route.name, error=type(error).__name__)
                 wait = RECOVER
             await _event_within(arrival, wait)
 
@@ -184,12 +184,12 @@ class MediaDownloads:
     async def _has_room(self, attachment: Attachment) -> bool:
         free = await run_in_thread(self._free, self._files.folder)
         if free - (attachment.size or 0) >= LEAST_FREE:
-            self._problems.clear("media:room")
+            self._problems.clear("media:folder:disk_low")
             return True
         self._problems.report(
-            "media:room",
-            f"only {free // 1_048_576} MB are free for {self._files.folder}; customers' files are fetched only where an answer needs them",
-            "free some space, or shorten `media.keep`; what was left out is fetched as long as the provider keeps it",
+            "media:folder:disk_low",
+            f"only {free // 1_048_576} MB of disk space are free at {self._files.folder}; customers' files are downloaded only if a reply needs them",
+            "free disk space, or shorten `media.keep`; omitted files are downloaded later if the provider still has them",
             severity="warning",
             count=1,
         )
@@ -282,7 +282,7 @@ class MediaDownloads:
             now = self._clock()
             due = now + delay_after(found.tries, error.after if isinstance(error, RetryLater) else None)
             log.info(
-                "file_not_fetched", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
+                "file_fetch_failed", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
             )
             reason = str(error) if isinstance(error, SaraError | DiskError) else type(error).__name__
             await self._store.postpone_download(wanted.id, due, reason, now)

@@ -48,12 +48,12 @@ log = structlog.get_logger("sara.pipeline.reply")
 
 _SKIPPED: Mapping[str, tuple[str, str]] = {
     "too_old": (
-        "messages came later than max_age after they were written, and are kept without an answer",
-        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+        "messages older than max_age arrived and were left unanswered",
+        "expected after an outage; otherwise check this machine's clock",
     ),
     "over_limit": (
-        "customers write more than `limits` allow; what is above is kept without an answer",
-        "`sara conversations list` shows who writes; raise the limits if that is as it should be",
+        "customers write more than `limits` allow; the messages above the limits are left unanswered",
+        "see who writes with `sara conversations list`; raise `limits` if this traffic is legitimate",
     ),
 }
 """Problem and remedy by the reason for which messages are not answered."""
@@ -148,7 +148,7 @@ class ReplyHandler:
         return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
     async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
-        log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
+        log.info("messages_skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
         if skip.reason in _SKIPPED:
             what, remedy = _SKIPPED[skip.reason]
             self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
@@ -192,12 +192,12 @@ class ReplyHandler:
             drafts = drafts_of(route, reply)
             cost = services.budget.cost(reply.usage)
             self._tell_unpriced(reply)
-            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+            if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
                 if again is not None:
-                    log.info("thought_again", conversation=view.conversation)
+                    log.info("reply_restarted", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
             timer = timers.first_look(route.policy, done)
@@ -206,12 +206,12 @@ class ReplyHandler:
         except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Conflict as error:
-            log.info("answer_dropped", conversation=view.conversation, reason=str(error))
+            log.info("reply_conflict", conversation=view.conversation, reason=str(error))
             return Reschedule(self._clock())
         except (StoreUnavailable, CommitUnknown):
             raise
         except Exception as error:
-            log.exception("answer_unusable", conversation=view.conversation)
+            log.exception("reply_invalid", conversation=view.conversation)
             return await self._failed(
                 view, route, attempt, answers, ResponderCrashed(f"the answer could not be used: {type(error).__name__}")
             )
@@ -238,15 +238,15 @@ class ReplyHandler:
         """Return the handoff that the model asked for."""
         if toolbox.wanted is None:
             return None
-        log.info("handed_over", conversation=view.conversation, by="assistant")
+        log.info("handoff_started", conversation=view.conversation, by="assistant")
         name = view.contact.name or view.contact.username
         return self._services.handoffs.start(route, "assistant", toolbox.wanted, name, now, announced=True)
 
     async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
-            "budget:ai",
-            f"{error}; messages are kept and not answered",
-            "raise the ceiling under `budget`, or wait until the period is over",
+            "ai:budget:limit_reached",
+            f"{error}; messages are stored and not answered",
+            "raise the limit under `budget`, or wait for the next period",
             lasts=DAY,
         )
         say = reply_gates.SendNotice("busy", reply_gates.Allow(), now - reply_gates.HOUR)
@@ -256,9 +256,9 @@ class ReplyHandler:
     def _tell_unpriced(self, reply: Reply) -> None:
         if reply.usage is not None and self._services.budget.has_no_price(reply.usage):
             self._problems.report(
-                "budget:price",
-                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
-                "add it to `prices` under `budget`; the beginning of its name is enough",
+                "ai:budget:price_missing",
+                f"the model {reply.usage.model or '?'} has no price; its cost is not counted towards the budget",
+                "add it to `prices` under `budget`; a prefix of its name is enough",
                 severity="warning",
                 lasts=DAY,
             )
@@ -274,11 +274,11 @@ class ReplyHandler:
                 route.reply_lane, view.conversation, now
             )  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.GiveUpRetrying):
-            log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
+            log.error("reply_failed", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
-                "replies:dead",
+                "replies:failed",
                 f"messages could not be answered: {error}",
-                "`sara queue list` names them, `sara queue retry` asks again",
+                "list them with `sara queue list` and retry them with `sara queue retry`",
                 lasts=DAY,
                 detail=error.detail,
             )
@@ -328,7 +328,7 @@ class ReplyHandler:
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.
-                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                soon = max(now + self._policy.initial_delay, decision.at - (now - self._lanes.begun(lane)))
                 decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision

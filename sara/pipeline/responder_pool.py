@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
+from sara.domain.problems import problem_key
 from sara.domain.replies import Reply, Turn
 from sara.domain.text import is_visible, sanitize_text
 from sara.pipeline.hedged_calls import HedgedCalls
@@ -67,7 +68,7 @@ class ResponderPool:
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
         if self._call_guard.is_blocked(called):
-            log.warning("responder_not_called", responder=name, conversation=turn.conversation)
+            log.warning("responder_skipped", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
             left = int((until - asyncio.get_running_loop().time()) * 1_000)
@@ -89,21 +90,23 @@ class ResponderPool:
         except (Conflict, StoreUnavailable, CommitUnknown):
             raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
         except TimeoutError as error:
-            log.warning("responder_hung", responder=name, conversation=turn.conversation)
+            log.warning("responder_timeout", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
-            log.exception("responder_broke", responder=name, conversation=turn.conversation)
+            log.exception("responder_exception", responder=name, conversation=turn.conversation)
             raise self._broke(name, describe_failure(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
         said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(sanitize_text(part.text)))
         if not said:
             raise RetryLater(f"{name} answered nothing")
-        self._problems.clear(f"responder:{name}:error")
+        self._problems.clear(problem_key("responder", name, "exception"))
         return replace(reply, parts=said, usage=counted(reply.usage)), tools
 
     def _broke(self, name: str, how: str) -> ResponderCrashed:
         self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
+            problem_key("responder", name, "exception"),
+            f"the responder {name} failed: it {how}",
+            "see the log and report it to the plugin's author",
         )
         return ResponderCrashed(f"{name} broke: it {how}")

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from sara.domain.errors import SaraError
 from sara.domain.options import Options
+from sara.domain.problems import problem_key
 from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
 from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
@@ -49,7 +50,7 @@ class HandOverArguments(Options):
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
 
-HAND_OVER_SPEC = ToolSpec(
+HANDOFF_SPEC = ToolSpec(
     HANDOFF_TOOL,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
@@ -107,7 +108,7 @@ class TurnTools:
     def specs(self) -> Sequence[ToolSpec]:
         """Return the specifications for the model. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
-        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+        return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """Run a tool, as `ToolCaller.call` says. Raises Conflict where the turn has moved on, StoreUnavailable and StoreLost."""
@@ -125,7 +126,7 @@ class TurnTools:
             parsed = guarded_call(_parsed, tool.Arguments, arguments)
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
             self._report(tool, f"{describe_failure(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
@@ -136,7 +137,7 @@ class TurnTools:
         conversation = self._scope.conversation
         record, new = await self._store.begin_tool(conversation, self._attempt, name, canonical, occurrence, self._clock())
         if not new:
-            log.info("tool_not_repeated", tool=name, conversation=conversation, known=record.result is not None)
+            log.info("tool_repeat_suppressed", tool=name, conversation=conversation, known=record.result is not None)
             return record.result if record.result is not None else UNKNOWN
         result = await self._run(tool, parsed)
         if result is None:
@@ -165,11 +166,11 @@ class TurnTools:
             return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
         except TimeoutError:
             seconds = f"{tool.timeout / 1_000:g} s"
-            log.warning("tool_timed_out", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
+            log.warning("tool_timeout", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
             self._report(tool, f"did not end within {seconds}; whether it did anything is not known")
             return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
             self._report(tool, f"{describe_failure(error)}; whether it did anything is not known")
             return None
         if not inspect.iscoroutine(call):
@@ -178,11 +179,13 @@ class TurnTools:
         if not isinstance(result, str):
             self._report(tool, f"{describe_failure(wrong_type('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
-        self._problems.clear(called)
+        self._problems.clear(problem_key("tool", tool.name, "failed"))
         return sanitize_text(result)[:LONGEST]
 
     def _report(self, tool: Tool, what: str) -> None:
-        self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
+        self._problems.report(
+            problem_key("tool", tool.name, "failed"), f"the tool {tool.name} {what}", "see the log; update or remove the plugin"
+        )
 
 
 def _as_text(result: object) -> str:

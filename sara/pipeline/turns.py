@@ -25,7 +25,7 @@ def turn_of(view: ReplyView, route: ChannelBinding, now: Instant) -> Turn:
         now=now,
         channel=route.name,
         summary=view.summary,
-        timezone=route.policy.hours.timezone if route.policy.hours else "",
+        timezone=route.policy.opening_hours.timezone if route.policy.opening_hours else "",
     )
 
 

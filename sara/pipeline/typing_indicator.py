@@ -81,6 +81,6 @@ class TypingIndicator:
         try:
             await self._call_guard.call(route.called, call, SHOW_WITHIN)
         except Exception as error:
-            log.info("presence_not_shown", channel=route.name, error=type(error).__name__)
+            log.info("typing_indicator_failed", channel=route.name, error=type(error).__name__)
             return False
         return True

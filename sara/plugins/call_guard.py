@@ -145,18 +145,18 @@ class CallGuard:
             return
         self._stuck.setdefault(name, set()).add(call)
         call.add_done_callback(partial(self._ended, name, needed))
-        log.warning("call_lingers", plugin=name, lingering=len(self._stuck[name]))
+        log.warning("plugin_call_stuck", plugin=name, lingering=len(self._stuck[name]))
         self._update_problem(name, needed)
         if sum(self.count_stuck().values()) >= MAX_STUCK_CALLS:
             self.restart_needed.set()
 
     def _ended(self, name: str, needed: bool, call: asyncio.Future[Any]) -> None:
         self._stuck[name].discard(call)
-        log.info("call_ended_late", plugin=name, lingering=len(self._stuck[name]))
+        log.info("plugin_call_finished_late", plugin=name, lingering=len(self._stuck[name]))
         self._update_problem(name, needed)
 
     def _update_problem(self, name: str, needed: bool) -> None:
-        key = f"{name}:lingering"
+        key = f"{name}:stuck_calls"
         if not self.is_blocked(name):
             self._problems.clear(key)
             if (waiting := self._restart_timers.pop(name, None)) is not None:
@@ -166,8 +166,8 @@ class CallGuard:
         stuck = len(self._stuck[name])
         self._problems.report(
             key,
-            f"{stuck} calls of the {kind} {short} were given up and do not end; it is not called until they have",
-            "restart SARA to end them; mend or replace the plugin, which does not stop when it is told to",
+            f"{stuck} calls of the {kind} {short} are stuck: they ignore their cancellation; it is not called again until they end",
+            "restart SARA to end them; update or replace the plugin, whose calls must end when they are cancelled",
             count=stuck,
         )
         if needed and name not in self._restart_timers:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sara.domain.problems import problem_key
 from sara.domain.replies import ReplyView
 from sara.domain.text import sanitize_text
 from sara.i18n.catalog import ENGLISH
@@ -30,7 +31,9 @@ def guard_gate(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
         except Exception as error:
             what = describe_failure(error)
         problems.report(
-            f"plugin:{plugin}:gate", f"a gate of the plugin {plugin} {what}; it is passed over", "update or remove the plugin"
+            problem_key("plugin", plugin, "gate"),
+            f"a gate of the plugin {plugin} {what}; the gate is ignored",
+            "update or remove the plugin",
         )
         return Allow()
 

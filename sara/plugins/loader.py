@@ -182,7 +182,7 @@ class Plugins:
             raise PluginError(f"the plugin {name} is not loaded: {other}, and this is root; {other.mend}")
         if len(places) > 1:
             log.info(
-                "plugin_shadows",
+                "plugin_shadowed",
                 plugin=name,
                 used=winner.origin,
                 path=winner.where,

@@ -11,7 +11,7 @@ from sara.plugins.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
-HANDOFF_TOOL = "hand_over"
+HANDOFF_TOOL = "handoff"
 
 
 def select_tools(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:

@@ -44,7 +44,7 @@ class ClockMonitor:
         self._last = self._clock(), loop.time()
         drift = (self._last[0] - wall) - (self._last[1] - steady) * 1_000
         if drift < -TOLERANCE:
-            log.warning("clock_went_back", by_ms=-int(drift))
+            log.warning("clock_moved_back", by_ms=-int(drift))
             await self._reset_dues(TOLERANCE)
 
     async def _reset_dues(self, within: Milliseconds) -> None:
@@ -52,8 +52,8 @@ class ClockMonitor:
         try:
             changed = await self._store.reset_future_dues(now + within, now)
         except SaraError as error:
-            log.warning("dues_not_mended", error=str(error))
+            log.warning("due_times_reset_failed", error=str(error))
             return
         if changed:
-            log.warning("dues_mended", conversations=changed)
+            log.warning("due_times_reset", conversations=changed)
             await self._sweeper.sweep_all()

@@ -79,9 +79,9 @@ class Sweeper:
         if isinstance(error, StoreUnavailable):
             log.warning("sweep_failed", error=str(error))
         else:
-            self._problems.report("sweep", f"the sweep failed: {error}", "see the log")
+            self._problems.report("queue:sweep:failed", f"the sweep failed: {error}", "see the log")
 
     def _count(self, found: int) -> None:
         if found:
             self.found_by_sweep += found
-            log.info("sweep_found", conversations=found)
+            log.info("swept_work_found", conversations=found)

@@ -8,7 +8,7 @@ import structlog
 
 from sara.domain.errors import SaraError
 from sara.domain.jobs import Job, JobEnd, JobEvent, Reschedule
-from sara.domain.problems import ProblemReporter
+from sara.domain.problems import ProblemReporter, problem_key
 from sara.domain.time import Milliseconds
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
@@ -65,11 +65,13 @@ class Worker:
         if event.what == "failed":
             failing.add(job.key)
             self._problems.report(
-                f"job:{job.kind}", f"a {job.kind} job failed unexpectedly: {event.error}", "it is tried again; see the log"
+                problem_key("queue", job.kind, "job_failed"),
+                f"a {job.kind} job failed unexpectedly: {event.error}",
+                "see the log; the job is retried",
             )
         elif event.what in ("done", "again") and job.key in failing:
             failing.discard(job.key)
             if not failing:
-                self._problems.clear(f"job:{job.kind}")
+                self._problems.clear(problem_key("queue", job.kind, "job_failed"))
         if self._fires and event.what in ("done", "again", "failed"):
             self._hooks.call_soon("job_finished", event=event)

@@ -40,7 +40,7 @@ async def periodic(
             await work()
         except (SaraError, OSError) as error:
             task = asyncio.current_task()
-            log.warning("background_task_failed", task=task and task.get_name(), error=type(error).__name__)
+            log.warning("background_turn_failed", task=task and task.get_name(), error=type(error).__name__)
         await _wait(stopping, every_s)
 
 
@@ -76,7 +76,7 @@ class BackgroundTasks:
     def _finished(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
             return
-        log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
+        log.critical("background_task_failed", task=task.get_name(), error=repr(task.exception()))
         self._on_broken()
 
 
@@ -96,6 +96,6 @@ async def _answers(store: Store, within_s: float) -> bool:
     except StoreUnavailable:
         return True
     except (TimeoutError, SaraError) as error:
-        log.warning("watchdog_not_fed", error=type(error).__name__)
+        log.warning("watchdog_feed_failed", error=type(error).__name__)
         return False
     return True

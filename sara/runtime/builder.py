@@ -204,7 +204,7 @@ def _build_pipeline(base: Foundation) -> Pipeline:
     texts = MessageCatalog(config.texts, config.conversation.language)
     handoffs = HandoffFactory(bindings, texts)
     services = ReplyServices(texts, AIBudget(config.budget), handoffs, base.extensions.gates)
-    keywords = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+    keywords = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.handoff)
     files = build_media_store(config, store, problems, clock, call_guard)
     downloads = MediaDownloads(store, files, bindings, problems, clock, call_guard)
     rules = InboundRules(keywords, texts, handoffs)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from sara.domain.errors import ConfigError, SaraError
+from sara.domain.problems import problem_key
 from sara.domain.storage import RecoveryReport
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.call_guard import CallGuard
@@ -101,7 +102,7 @@ class Daemon:
 
         The caller reports to systemd that the service ends: another daemon may follow in this process.
         """
-        log.info("stopping")
+        log.info("shutdown_started")
         parts = self.components
         parts.stopping.set()
         parts.webhooks.draining = True
@@ -114,7 +115,7 @@ class Daemon:
         await self.hooks.call("stopping")
         await self._tasks.cancel()
         await self._stack.aclose()
-        log.info("stopped")
+        log.info("daemon_stopped")
 
     async def _start(self) -> None:
         self._report_diagnostics()
@@ -134,7 +135,7 @@ class Daemon:
         await self.hooks.call("started")
         systemd.notify("READY=1")
         channels = [binding.name for binding in extensions.bindings]
-        log.info("serving", public=self.public_url, admin=self.admin_url, channels=channels)
+        log.info("daemon_started", public=self.public_url, admin=self.admin_url, channels=channels)
         for task in self._background(parts):
             self._tasks.start(task)
 
@@ -202,7 +203,7 @@ class Daemon:
     async def _end_when_calls_are_stuck(self) -> None:
         await self.call_guard.restart_needed.wait()
         stuck = {name: count for name, count in self.call_guard.count_stuck().items() if count}
-        log.critical("plugin_calls_do_not_end", plugins=stuck)
+        log.critical("stuck_calls_restart", plugins=stuck)
         self._end(EXIT_RESTART, DRAIN)
 
     def _end(self, code: int, grace: int = 0) -> None:
@@ -216,18 +217,21 @@ class Daemon:
             self.problems.report(
                 f"config:{finding.line}:{finding.column}" if finding.line else f"config:{finding.file}",
                 finding.render().splitlines()[0],
-                "correct the file; `sara check` shows the place",
+                "correct the file; `sara check` shows the line",
                 severity="warning",
             )
 
     def _report_recovery(self, recovered: RecoveryReport) -> None:
         if recovered.doubtful or recovered.unclean:
             log.warning(
-                "recovered", sends_in_doubt=recovered.doubtful, unclean_ends=recovered.unclean, suspects=len(recovered.suspects)
+                "unclean_stop_recovered",
+                sends_in_doubt=recovered.doubtful,
+                unclean_ends=recovered.unclean,
+                suspects=len(recovered.suspects),
             )
         for conversation in recovered.quarantined:
             self.problems.report(
-                f"quarantine:{conversation}",
-                f"{conversation} ended the process again and again; its messages are set aside",
-                f"`sara conversations show {conversation}` shows them; `sara queue retry reply:{conversation}` tries them again",
+                problem_key("conversation", conversation, "quarantined"),
+                f"{conversation} crashed the process repeatedly; its messages are quarantined",
+                f"see `sara conversations show {conversation}`; retry with `sara queue retry reply:{conversation}`",
             )

@@ -11,6 +11,7 @@ import structlog
 
 from sara.config.loader import WEBHOOK_KEYS
 from sara.domain.errors import PluginError, SaraError, WrongType
+from sara.domain.problems import problem_key
 from sara.domain.time import Instant, Milliseconds
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings, clashes
@@ -83,7 +84,9 @@ class PluginHost:
                 self._plugins.load(name)
             except PluginError as error:
                 log.error("plugin_failed", plugin=name, error=str(error))
-                self._problems.report(f"plugin:{name}", str(error), "mend or remove it under `plugins:` and restart")
+                self._problems.report(
+                    problem_key("plugin", name, "not_loaded"), str(error), "correct or remove it under `plugins:` and restart"
+                )
 
     async def open_engine(self, kind: Kind, section: Section, contract: type[T], stack: contextlib.AsyncExitStack) -> T:
         """Open the store or the queue, which `stack` closes. Raises PluginError or the engine's own SaraError."""
@@ -115,7 +118,11 @@ class PluginHost:
         named = [(each.name, self._config.channels[each.name].plugin, each.channel) for each in bindings]
         for name, reason in clashes(named):
             bindings = [each for each in bindings if each.name != name]
-            self._problems.report(f"channel:{name}", f"{reason}; {name} is left out", "change or remove one of the two")
+            self._problems.report(
+                problem_key("channel", name, "conflict"),
+                f"{reason}; {name} is not started",
+                "change or remove one of the two channels and restart",
+            )
         return ChannelBindings(bindings)
 
     async def open_responders(self) -> None:
@@ -132,7 +139,7 @@ class PluginHost:
         for section, responder in zip(sections, opened, strict=True):
             if responder is not None:
                 self._responders[section.name] = responder
-                self._problems.clear(f"responder:{section.name}")
+                self._problems.clear(problem_key("responder", section.name, "not_running"))
         self._failed_responders = [section for section in sections if section.name not in self._responders]
 
     def gates(self) -> list[reply_gates.Gate]:
@@ -150,8 +157,8 @@ class PluginHost:
                 fault = f"it {describe_failure(error)}"
             if fault:
                 self._problems.report(
-                    f"plugin:{name}:tool",
-                    f"the plugin {name} brings a tool that cannot be used: {fault}",
+                    problem_key("plugin", name, "tool"),
+                    f"the plugin {name} registers an unusable tool: {fault}",
                     "update or remove the plugin",
                 )
             else:
@@ -159,8 +166,8 @@ class PluginHost:
         for binding in bindings:
             for missing in tool_checks.find_missing_tools(binding.policy.tools, found):
                 self._problems.report(
-                    f"tool:{binding.name}:{missing}",
-                    f"{binding.name}: no plugin brings the tool {missing}",
+                    problem_key("channel", binding.name, f"missing_tool:{missing}"),
+                    f"{binding.name}: no plugin registers the tool {missing}",
                     "correct `tools` in the file, or name its plugin under `plugins:`",
                 )
         return found
@@ -222,15 +229,15 @@ class PluginHost:
             if isinstance(error, PluginCallAborted | WrongType):
                 message = f"it {describe_failure(error)}"
             message = self._config.redactor(message)
-            log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
+            log.error("plugin_unavailable", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self._problems.report(
-                f"{kind}:{section.name}",
+                problem_key(kind, section.name, "not_running"),
                 f"the {kind} {section.name} is not running: {message}",
-                f"mend or replace the plugin {section.plugin} and restart; its messages are kept",
+                f"update or replace the plugin {section.plugin} and restart; its messages stay stored",
             )
 
     async def _close_one(self, name: str, plugin: PluginObject) -> None:
         try:
             await call_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
-            log.warning("close_failed", section=name, error=type(error).__name__)
+            log.warning("plugin_close_failed", section=name, error=type(error).__name__)

@@ -48,7 +48,7 @@ ENDED = ("skipped", "dead", "quarantined")
 VISIBLE = ("held", "failed", "cancelled", "parked")
 """How a part may end unsent: people see it and its reason."""
 
-OUT_OF_DOUBT = ("doubt_ended", "reconciled")
+OUT_OF_DOUBT = ("in_doubt_resolved", "reconciled")
 """The events after which nothing is in doubt any more."""
 
 PAGE = 1_000
@@ -388,7 +388,7 @@ def _stored(case: _Case) -> Iterator[Violation]:
             yield Violation("I1", f"{each.text!r} is stored {stored[each.external_id]} times")
         if each.external_id in case.said and case.said[each.external_id].text != each.text:
             yield Violation("I1", f"{case.said[each.external_id].text!r} is stored as {each.text!r}")
-    if aside := case.evidence.counts.get("set_aside", 0):
+    if aside := case.evidence.counts.get("unparsed_payloads", 0):
         yield Violation("I1", f"{aside} bodies were set aside, and all of them could be read")
 
 
@@ -453,7 +453,7 @@ def _doubts_held(case: _Case) -> Iterator[Violation]:
         for event in case.evidence.timelines[part.id]:
             if event.what == "sending" and since is not None:
                 yield Violation("I3", f"{part.id} was sent again while it was in doubt")
-            if event.what == "doubt_ended" and since is not None and event.at - since < case.evidence.doubt_timeout:
+            if event.what == "in_doubt_resolved" and since is not None and event.at - since < case.evidence.doubt_timeout:
                 yield Violation("I3", f"{part.id} was in doubt for {event.at - since} ms, not {case.evidence.doubt_timeout}")
             since = event.at if event.what == "attempt_in_doubt" else None if event.what in OUT_OF_DOUBT else since
 

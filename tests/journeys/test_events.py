@@ -278,4 +278,4 @@ async def test_a_flood_of_news_does_not_hold_up_the_daemon(town: Town, process: 
     assert 0 < len([each for each in found if each["key"].startswith("account:")]) <= MOST_NEWS
     assert await process.end() == 0
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
-        assert db.execute("SELECT count(*) FROM set_aside").fetchone() == (len(rows),)
+        assert db.execute("SELECT count(*) FROM unparsed_payloads").fetchone() == (len(rows),)

@@ -15,7 +15,7 @@ from .test_window import TEMPLATE
 BOSS = "+1 555 000 2222"
 """The number of the simulator's Kofi."""
 
-NOTIFY = {"hand_over": {"notify": {"channel": "whatsapp", "to": BOSS}}}
+NOTIFY = {"handoff": {"notify": {"channel": "whatsapp", "to": BOSS}}}
 
 
 def said_to(town: Town, customer: str) -> list[str]:

@@ -155,8 +155,8 @@ async def test_a_plugins_gate_keeps_messages_from_being_answered_with_its_reason
 
 
 async def test_a_tool_that_nobody_brings_is_a_problem_and_the_rest_runs(town: Town) -> None:
-    town.config["conversation"]["tools"] = ["bok_table", "hand_over"]
+    town.config["conversation"]["tools"] = ["bok_table", "handoff"]
     daemon = await town.start()
-    assert "tool:whatsapp:bok_table" in daemon.problems
+    assert "channel:whatsapp:missing_tool:bok_table" in daemon.problems
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]

@@ -37,7 +37,7 @@ async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_
     assert asked.kind == "template"
     await town.stored(1, state="parked")
     assert town.daemon is not None
-    assert "parked:whatsapp" in town.daemon.problems
+    assert "channel:whatsapp:reply_window_closed" in town.daemon.problems
     await town.phone.say("ana", "hello again")
     await town.phone.wait_for(lambda phone: len(phone.accepted) == 3, timeout=patience(20))
     assert [send.text for send in town.phone.accepted[1:]] == ["echo: are you open?", "echo: hello again"]
@@ -94,7 +94,7 @@ async def test_the_month_is_counted_across_a_restart_and_its_budget_warned_of(to
     daemon = await town.start()
 
     async def warned() -> bool:
-        return "budget:whatsapp" in daemon.problems
+        return "channel:whatsapp:message_quota" in daemon.problems
 
     await town.until(warned)
 

@@ -179,30 +179,30 @@ class ModelSession:
             log.info("system_message_folded", responder=name, model=model)
         if before.tools and not after.tools and failed.kind == "tools" and not before.tool_messages:
             self._capabilities.add_limitations("no_tools")
-            log.warning("tools_refused", responder=name, model=model)
+            log.warning("tools_rejected", responder=name, model=model)
             self._alerts.report_unsupported("tools", self._options.host, failed.detail)
         if after.swap_limit_name and not before.swap_limit_name:
             self._capabilities.add_limitations("other_limit_name")
-            log.info("limit_renamed", responder=name, model=model)
+            log.info("token_limit_renamed", responder=name, model=model)
         for option in sorted(after.omitted_options - before.omitted_options):
             self._capabilities.omit_option(option)
-            log.warning("option_refused", responder=name, model=model, option=option)
+            log.warning("option_rejected", responder=name, model=model, option=option)
             self._alerts.report_refused_option(option, self._options.host, failed.detail)
         if before.shown_images != after.shown_images:
             self._learn_images(before, failed, after)
         if failed.kind in ("filter", "unknown") and before.history and not after.history:
             self._capabilities.omit_messages(before.conversation, [line.id for line in before.history])
-            log.warning("history_refused", responder=name, conversation=before.conversation, kind=failed.kind)
+            log.warning("history_rejected", responder=name, conversation=before.conversation, kind=failed.kind)
 
     def _learn_images(self, before: ModelRequest, failed: CallFailure, after: ModelRequest) -> None:
         name = self._context.name
         if failed.kind == "no_pictures":
             self._capabilities.add_limitations("no_pictures")
-            log.warning("pictures_refused", responder=name, model=self._options.model)
+            log.warning("images_rejected", responder=name, model=self._options.model)
             self._alerts.report_unsupported("pictures", self._options.host, failed.detail)
         elif failed.kind in ("picture", "unknown", "filter"):
             self._capabilities.omit_messages(before.conversation, after.hidden_image_ids)
-            log.warning("picture_refused", responder=name, conversation=before.conversation, status=failed.status)
+            log.warning("image_rejected", responder=name, conversation=before.conversation, status=failed.status)
             self._alerts.report_refused_image(self._options.host, failed.detail)
 
 

@@ -7,7 +7,7 @@ simulator.fault("rate_limit", retry_after=2, times=3)
 calls = await simulator.wait_for(lambda calls: len(calls) == 4)
 assert calls[-1].asked == ("Are you open?", "On Sunday?")
 
-simulator.mode = [ToolCalls([("hand_over", {"reason": "They ask for Ana."})]), "Ana will be with you."]
+simulator.mode = [ToolCalls([("handoff", {"reason": "They ask for Ana."})]), "Ana will be with you."]
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ def choose_reply(call: Call) -> str | ToolCalls:
     if call.is_summary_request:
         return summarise(call)
     asks_for_a_person = any("human" in topics_of(text) for text in call.asked)
-    if asks_for_a_person and "hand_over" in call.tools and not call.results:
-        return ToolCalls([("hand_over", {"reason": _REASONS[_language(call)]})])
+    if asks_for_a_person and "handoff" in call.tools and not call.results:
+        return ToolCalls([("handoff", {"reason": _REASONS[_language(call)]})])
     return answer_topics(call)
 
 

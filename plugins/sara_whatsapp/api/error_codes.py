@@ -175,11 +175,11 @@ _UNKNOWN_TOKEN = ErrorCode("config_token", "Meta refused the access token.", _TO
 _NOT_META = ErrorCode("config", "The response is not from Meta's Graph API.", "Check graph_url, and proxies in between.")
 
 # The action for a message that was accepted and has failed: that it failed is certain, whatever its code means in a response.
-_FAILURE_ACTIONS: Mapping[Action, Literal["later", "window", "plain", "channel"]] = {
-    **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "later"),
-    **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "channel"),
-    "template_window": "window",
-    "file": "plain",
+_FAILURE_ACTIONS: Mapping[Action, Literal["retry", "park", "send_as_text", "block_channel"]] = {
+    **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "retry"),
+    **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "block_channel"),
+    "template_window": "park",
+    "file": "send_as_text",
 }
 
 # Without a code from Meta these come from a proxy or another server.
@@ -217,10 +217,10 @@ def explain_failure(error: Mapping[str, Any]) -> DeliveryFailure:
         return DeliveryFailure(
             told,
             _NO_MEANING if details else _NO_REASON,
-            action="later" if error.get("is_transient") is True else "end",
+            action="retry" if error.get("is_transient") is True else "fail",
             details=details,
         )
-    return DeliveryFailure(told, row.meaning, _FAILURE_ACTIONS.get(row.action, "end"), row.after, _find_alert(row), details)
+    return DeliveryFailure(told, row.meaning, _FAILURE_ACTIONS.get(row.action, "fail"), row.after, _find_alert(row), details)
 
 
 def _find_row(error: Mapping[str, Any] | None) -> ErrorCode | None:

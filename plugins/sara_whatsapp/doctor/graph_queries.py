@@ -223,7 +223,7 @@ class AnswerCache:
         except FileNotFoundError:
             return {}, 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.debug("doctor_cache_unreadable", error=type(error).__name__)
+            log.debug("doctor_cache_read_failed", error=type(error).__name__)
             return {}, 0
 
     def keep(self, answers: Mapping[str, GraphAnswer], now: Instant) -> None:
@@ -239,7 +239,7 @@ class AnswerCache:
         try:
             write_private(self._path, json.dumps({"key": self._key, "rested": paused_until, "said": answer}).encode())
         except OSError as error:
-            log.debug("doctor_cache_not_written", error=error.strerror)
+            log.debug("doctor_cache_write_failed", error=error.strerror)
 
 
 def _digest_credentials(options: WhatsAppOptions) -> str:

@@ -17,12 +17,12 @@ DAY = 86_400_000
 
 
 def with_files(external_id: str, *files: Attachment, person: Identity = ANA, at: int = 0) -> InboundMessage:
-    """A message that brings files."""
+    """Return a message that brings files."""
     return replace(message(external_id, person, at=at), kind="image", attachments=files)
 
 
 def quoting(external_id: str, quoted: str, person: Identity = ANA) -> InboundMessage:
-    """A message that quotes another by the provider's id."""
+    """Return a message that quotes another by the provider's id."""
     return replace(message(external_id, person, text="this one"), reply_to=quoted)
 
 
@@ -32,7 +32,7 @@ class FilesExam:
     # files
 
     async def waiting(self, shop: StoreScenario, conversation: str, n: int = 0) -> HistoryMessage:
-        """A message that waits for its answer."""
+        """Return a message that waits for its answer."""
         return (await shop.reading(conversation)).waiting[n]
 
     async def test_a_message_is_kept_with_its_files_in_their_order(self, shop: StoreScenario) -> None:
@@ -100,7 +100,7 @@ class FilesExam:
     # downloads
 
     async def due(self, shop: StoreScenario, limit: int = 10) -> list[str]:
-        """The references of what is still to be fetched, the soonest due first."""
+        """Return the references of what is still to be fetched, the soonest due first."""
         return [each.attachment.reference for each in await shop.store.downloads(ACCOUNT, limit)]
 
     async def test_every_file_is_due_from_its_arrival_whoever_answers(self, shop: StoreScenario) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sara import Identity, OperatorEcho, OutgoingContent, PreferenceChange, SaraError
 from sara.engines import (
     AttemptResult,
+    AttemptState,
     Conflict,
     Handoff,
     HistoryLimits,
@@ -16,6 +17,7 @@ from sara.engines import (
     InboundDecision,
     NotFound,
     OperatorNotification,
+    OutboundState,
     ReplySideEffects,
     Store,
 )
@@ -45,7 +47,7 @@ class RightsExam:
     # finding
 
     async def hits(self, shop: StoreScenario, words: str, limit: int = 10) -> list[str]:
-        """What a search finds, as ids."""
+        """Return the ids that a search finds."""
         return [hit.message for hit in await shop.store.search(words, limit)]
 
     async def test_a_search_finds_words_of_both_directions_newest_first(self, shop: StoreScenario) -> None:
@@ -248,7 +250,9 @@ class RightsExam:
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
         with pytest.raises(NotFound):
-            await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+            await shop.store.record_attempt(
+                "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+            )
         with pytest.raises(Conflict):
             await shop.store.close_turn(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         assert await shop.store.messages(None, None, 10) == []
@@ -257,7 +261,9 @@ class RightsExam:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
         await shop.store.start_erasure("US.1", shop.clock())
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", error="try again"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, error="try again"), shop.clock()
+        )
         assert await shop.store.delivery_view(conversation) is None
         await shop.store.close_turn(conversation, [], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         await erase(shop.store)

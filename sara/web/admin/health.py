@@ -39,7 +39,7 @@ class HealthRoutes:
         return web.json_response({"status": "serving" if self.serving else "not serving"}, status=200 if self.serving else 503)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self.serving and "store:write" not in self._problems
+        ready = self.serving and "store:messages:write_failed" not in self._problems
         return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
 
     async def _list_problems(self, _: web.Request) -> web.Response:

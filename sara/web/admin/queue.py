@@ -65,7 +65,7 @@ class QueueRoutes:
         kind, key = await self._job_of(request)
         work = await self._store.retry_failed(key, kind, self._clock())
         await self._notifier.notify([work])
-        log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
+        log.info("job_retried", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._changed(work)
 
     async def _drop(self, request: web.Request) -> web.Response:
@@ -73,7 +73,7 @@ class QueueRoutes:
         work = await self._store.drop(key, kind, self._clock())
         await self._queue.drop(kind, key)
         await self._notifier.notify([work])
-        log.info("dropped", kind=kind, key=key, actor="operator", messages=work.changed)
+        log.info("job_dropped", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._changed(work)
 
     async def _changed(self, work: OpenWork) -> web.Response:

@@ -25,7 +25,7 @@ from tests.rows import each_row
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 OPTIONS = OpenAIOptions(base_url="http://127.0.0.1/v1", api="responses")
-SPEC = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
+SPEC = ToolSpec("handoff", "Let a person go on.", {"type": "object", "properties": {}})
 
 JSON = st.recursive(
     st.none()
@@ -118,7 +118,7 @@ def test_a_model_is_told_of_tools_and_its_reasoning_is_sealed_to_be_handed_back(
     assert request["tools"] == [
         {
             "type": "function",
-            "name": "hand_over",
+            "name": "handoff",
             "description": "Let a person go on.",
             "parameters": {"type": "object", "properties": {}},
             "strict": False,
@@ -241,14 +241,14 @@ def test_an_output_of_any_shape_is_read_without_a_crash(item: object, other: obj
 
 
 def function_call(**fields: Any) -> dict[str, Any]:
-    return {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "hand_over", "arguments": "{}", **fields}
+    return {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "handoff", "arguments": "{}", **fields}
 
 
 def test_calls_are_read_and_all_items_go_back_as_they_came() -> None:
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed\ud800", "status": None}
     beside = {**message(text("One moment.")), "phase": "commentary"}
     answer = read(response(thought, beside, function_call(status="completed")))
-    assert answer.calls == (ToolCall("c1", "hand_over", "{}"),)
+    assert answer.calls == (ToolCall("c1", "handoff", "{}"),)
     assert answer.text == "One moment."
     assert answer.echo == (
         {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed\ufffd"},

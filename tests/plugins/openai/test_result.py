@@ -67,11 +67,11 @@ def test_a_cut_text_ends_with_its_last_sentence_or_with_an_ellipsis(cut: str, wh
 
 
 def test_calls_are_read_in_the_order_given() -> None:
-    asked = [("one", "hand_over", '{"reason": "x"}'), ("two", "look_up", "{}")]
-    assert parse_tool_calls(asked) == (ToolCall("one", "hand_over", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
+    asked = [("one", "handoff", '{"reason": "x"}'), ("two", "look_up", "{}")]
+    assert parse_tool_calls(asked) == (ToolCall("one", "handoff", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
 
 
-@each_row("name", [None, "", 5, ["hand_over"]])
+@each_row("name", [None, "", 5, ["handoff"]])
 def test_what_names_no_tool_is_no_call(name: object) -> None:
     assert parse_tool_calls([("one", name, "{}")]) == (None,)
 
@@ -81,7 +81,7 @@ def test_what_names_no_tool_is_no_call(name: object) -> None:
     [(None, "{}"), ("", "{}"), ({"reason": "x"}, '{"reason": "x"}'), ("{broken", "{broken"), ("\ud800", "\ufffd")],
 )
 def test_arguments_become_the_text_that_the_tool_is_to_judge(arguments: object, text: str) -> None:
-    assert parse_tool_calls([("one", "hand_over", arguments)]) == (ToolCall("one", "hand_over", text),)
+    assert parse_tool_calls([("one", "handoff", arguments)]) == (ToolCall("one", "handoff", text),)
 
 
 @each_row("identities", [[None, None], ["", ""], [5, {}], ["same", "same"], [None, "call_sara_1"]])

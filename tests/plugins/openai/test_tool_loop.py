@@ -19,12 +19,12 @@ Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 
 HAND_OVER = ToolSpec(
-    "hand_over",
+    "handoff",
     "Let a person go on with this conversation.",
     {"type": "object", "properties": {"reason": {"type": "string"}}, "required": ["reason"]},
 )
 LOOK_UP = ToolSpec("look_up", "Find an order.", {"type": "object", "properties": {}})
-WANTS_ANA = ToolCalls([("hand_over", {"reason": "They want Ana."})])
+WANTS_ANA = ToolCalls([("handoff", {"reason": "They want Ana."})])
 KEY = "responder:assistant:tools"
 
 
@@ -68,19 +68,19 @@ async def test_a_tool_is_called_and_the_model_reads_what_it_said_before_it_answe
 ) -> None:
     simulator.mode = [WANTS_ANA, "Ana will be with you."]
     assert said(await responder.answer(asked, box)) == "Ana will be with you."
-    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": "They want Ana."})]
+    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("handoff", {"reason": "They want Ana."})]
     first, second = simulator.calls
-    assert (first.tools, first.results) == (("hand_over", "look_up"), ())
-    assert (second.tools, second.results) == (("hand_over", "look_up"), ("Done. (1)",))
+    assert (first.tools, first.results) == (("handoff", "look_up"), ())
+    assert (second.tools, second.results) == (("handoff", "look_up"), ("Done. (1)",))
     assert first.asked == second.asked == ("Can I talk to Ana?",)
 
 
 async def test_every_call_of_a_message_is_made_and_answered_in_the_order_given(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [ToolCalls([("look_up", {}), ("hand_over", {"reason": "x"}), ("look_up", {})], text="One moment."), "Yes."]
+    simulator.mode = [ToolCalls([("look_up", {}), ("handoff", {"reason": "x"}), ("look_up", {})], text="One moment."), "Yes."]
     assert said(await responder.answer(asked, box)) == "Yes."
-    assert [name for name, _ in box.calls] == ["look_up", "hand_over", "look_up"]
+    assert [name for name, _ in box.calls] == ["look_up", "handoff", "look_up"]
     assert simulator.calls[1].results == ("Done. (1)", "Done. (2)", "Done. (3)")
     answered = [message["tool_call_id"] for message in simulator.calls[1].messages if message["role"] == "tool"]
     asked_for = [call["id"] for message in simulator.calls[1].messages for call in message.get("tool_calls") or []]
@@ -146,9 +146,9 @@ async def test_without_tools_none_are_offered_and_none_called(
 async def test_arguments_reach_the_tool_as_the_model_wrote_them(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box, arguments: str
 ) -> None:
-    simulator.mode = [ToolCalls([("hand_over", arguments)]), "Yes."]
+    simulator.mode = [ToolCalls([("handoff", arguments)]), "Yes."]
     assert said(await responder.answer(asked, box)) == "Yes."
-    assert box.calls == [("hand_over", arguments or "{}")]
+    assert box.calls == [("handoff", arguments or "{}")]
 
 
 async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
@@ -266,7 +266,7 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_re
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
     assert ["tools" in call.body for call in simulator.calls] == [True, False, False]
-    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_refused", "problem"]
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_rejected", "problem_reported"]
     (problem,) = problems
     assert (problem.key, problem.severity, problem.count) == (KEY, "warning", 1)
     assert "conversation.tools" in problem.remedy
@@ -373,7 +373,7 @@ async def test_arguments_that_are_no_object_never_go_back_to_the_server(
 ) -> None:
     written = ['{"reason": ', "[1]", '"text"', "5", "null", "NaN", '{"a": NaN}', "[" * 100_000, "", '{"reason": "x"}']
     for arguments in written:
-        simulator.mode = [ToolCalls([("hand_over", arguments)]), "Yes."]
+        simulator.mode = [ToolCalls([("handoff", arguments)]), "Yes."]
         simulator._replies = 0
         assert said(await responder.answer(asked, box)) == "Yes."
         sent = [
@@ -420,7 +420,7 @@ async def test_the_demo_hands_over_and_says_so(
 ) -> None:
     simulator.mode = "script"
     reply = await responder.answer(turn(text), box)
-    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": reason})]
+    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("handoff", {"reason": reason})]
     assert sentence in said(reply)
     without = await responder.answer(turn(text), Box(LOOK_UP))
     assert said(without) == said(reply)

@@ -113,7 +113,7 @@ def test_refused_signatures_are_told_once_a_minute_and_without_the_body(
     with capture_logs() as logs:
         for _ in range(100):
             channel.receive(sign(b"secret words", "wrong"))
-    assert [line["event"] for line in logs] == ["webhook_signature_wrong"]
+    assert [line["event"] for line in logs] == ["webhook_signature_rejected"]
     assert "secret words" not in str(logs)
 
 
@@ -389,7 +389,7 @@ async def test_a_template_that_is_taken_and_held_back_is_told(
     simulator.faults.held_back.on(standing)
     assert (await channel.send(part(2, "template", "", **asking), "p2.1")).external_id
     [problem] = channel._context.problems
-    assert (problem.key, problem.severity) == ("template:whatsapp", "warning")
+    assert (problem.key, problem.severity) == ("channel:whatsapp:template_paused", "warning")
     assert "answer_waiting" in problem.message
     assert told in problem.message
     assert problem.remedy

@@ -624,9 +624,9 @@ async def test_what_the_daemon_has_met_counts_more_than_what_meta_said_before(sh
     shop.simulator.faults.token_expired.on()
     assert (await shop.wrong()) == {}, "the answers of a moment ago are used again"
     for key, severity, seen in (
-        ("lane:deliver:other", "error", False),
-        ("parked:whatsapp", "warning", False),
-        ("lane:deliver:whatsapp", "error", True),
+        ("lane:deliver:other:blocked", "error", False),
+        ("channel:whatsapp:reply_window_closed", "warning", False),
+        ("lane:deliver:whatsapp:blocked", "error", True),
     ):
         shop.reported = [(key, severity)]
         assert ("token" in await shop.wrong()) is seen, key

@@ -51,43 +51,43 @@ CLASSES: dict[str, type[SaraError]] = {
     "doubt": DeliveryUnknown,
 }
 AFTERWARDS = {
-    "retry": "later",
-    "retry_own": "later",
-    "later_pair": "later",
-    "later_number": "channel",
-    "later_app": "channel",
-    "later_templates": "later",
-    "file": "plain",
-    "config": "channel",
-    "config_token": "channel",
-    "doubt": "later",
-    "template_window": "window",
+    "retry": "retry",
+    "retry_own": "retry",
+    "later_pair": "retry",
+    "later_number": "block_channel",
+    "later_app": "block_channel",
+    "later_templates": "retry",
+    "file": "send_as_text",
+    "config": "block_channel",
+    "config_token": "block_channel",
+    "doubt": "retry",
+    "template_window": "park",
 }
 FACTS: dict[str, tuple[set[int], set[str]]] = {
     # The classes of the facts that SARA is built on, their codes, and what may follow: by answer/by status.
-    "RETRY": ({1, 2, 131000, 131016, 131057, 133004}, {"NotSent message/later", "DeliveryUnknown/later"}),
+    "RETRY": ({1, 2, 131000, 131016, 131057, 133004}, {"NotSent message/retry", "DeliveryUnknown/retry"}),
     "LATER": (
         {4, 80007, 130429, 131048, 131056, 131064, 132069, 133008, 133009, 133015, 133016},
-        {"NotSent conversation/later", "NotSent channel/channel"},
+        {"NotSent conversation/retry", "NotSent channel/block_channel"},
     ),
-    "RECIPIENT": ({130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000}, {"Rejected/end"}),
+    "RECIPIENT": ({130403, 130472, 130497, 131021, 131026, 131030, 131049, 131050, 137000}, {"Rejected/fail"}),
     "MESSAGE": (
         {
             *(100, 130501, 131008, 131009, 131051, 131053, 131062, 132000, 132005, 132007, 132012, 132068, 135000),
             *(139100, 139101, 139102, 139103),
         },
-        {"Rejected/end", "Rejected/plain"},
+        {"Rejected/fail", "Rejected/send_as_text"},
     ),
-    "TEMPLATE": ({131047}, {"ReplyWindowClosed/window"}),
+    "TEMPLATE": ({131047}, {"ReplyWindowClosed/park"}),
     "CONFIG": (
         {
             *(0, 3, 10, 33, 104, 190, 200, 299, 368, 131005, 131031, 131037, 131042, 131045),
             *(133000, 133005, 133006, 133010, 134011),
         },
-        {"ChannelUnavailable/channel"},
+        {"ChannelUnavailable/block_channel"},
     ),
     # Only that template is no good: the channel goes on, and a person is told.
-    "CONFIG (template)": ({131063, 132001, 132015, 132016}, {"Rejected/end"}),
+    "CONFIG (template)": ({131063, 132001, 132015, 132016}, {"Rejected/fail"}),
 }
 
 
@@ -184,7 +184,7 @@ def test_an_object_that_does_not_exist_is_one_also_without_its_subcode() -> None
     error, failure = classify_error(400, {"code": 100, "message": said}), explain_failure({"code": 100, "message": said})
     assert isinstance(error, ChannelUnavailable)
     assert "phone_number_id" in error.remedy
-    assert failure.action == "channel"
+    assert failure.action == "block_channel"
     assert isinstance(classify_error(400, {"code": 100, "message": "The parameter to does not exist"}), Rejected)
 
 
@@ -273,31 +273,31 @@ def test_a_failed_receipt_is_explained_from_the_same_table() -> None:
 def test_what_follows_a_failed_receipt_is_what_its_action_says(code: int) -> None:
     failure, row = explain_failure({"code": code, "title": "said by Meta"}), CODES[code]
     assert failure.code == str(code)
-    assert failure.action == AFTERWARDS.get(row.action, "end")
-    assert failure.after == (row.after if failure.action in ("later", "channel") else None)
+    assert failure.action == AFTERWARDS.get(row.action, "fail")
+    assert failure.after == (row.after if failure.action in ("retry", "block_channel") else None)
 
 
 def test_a_closed_window_is_told_from_a_message_that_failed() -> None:
-    assert (explain_failure({"code": 131047}).action, explain_failure({"code": 131026}).action) == ("window", "end")
-    assert (explain_failure({"code": 131056}).action, explain_failure({"code": 131056}).after) == ("later", 6_000)
-    assert (explain_failure({"code": 131048}).action, explain_failure({"code": 131048}).after) == ("channel", 3_600_000)
+    assert (explain_failure({"code": 131047}).action, explain_failure({"code": 131026}).action) == ("park", "fail")
+    assert (explain_failure({"code": 131056}).action, explain_failure({"code": 131056}).after) == ("retry", 6_000)
+    assert (explain_failure({"code": 131048}).action, explain_failure({"code": 131048}).after) == ("block_channel", 3_600_000)
 
 
 def test_an_unexplained_trouble_of_metas_is_a_doubt_in_an_answer_and_certain_in_a_receipt() -> None:
     assert isinstance(classify_error(500, {"code": 131000}), DeliveryUnknown)
-    assert explain_failure({"code": 131000}).action == "later"
+    assert explain_failure({"code": 131000}).action == "retry"
 
 
 @each_row(
     ("error", "then"),
     [
-        ({}, "end"),
-        ({"code": 999_999}, "end"),
-        ({"code": 999_999, "is_transient": True}, "later"),
-        ({"code": 999_999, "is_transient": "true"}, "end"),
-        ({"is_transient": True}, "later"),
-        ({"code": 131026, "is_transient": True}, "end"),
-        ({"code": 250}, "channel"),
+        ({}, "fail"),
+        ({"code": 999_999}, "fail"),
+        ({"code": 999_999, "is_transient": True}, "retry"),
+        ({"code": 999_999, "is_transient": "true"}, "fail"),
+        ({"is_transient": True}, "retry"),
+        ({"code": 131026, "is_transient": True}, "fail"),
+        ({"code": 250}, "block_channel"),
     ],
 )
 def test_an_unknown_failure_is_the_end_unless_meta_says_that_it_passes(error: dict[str, Any], then: str) -> None:

@@ -118,13 +118,15 @@ class Door:
     async def set_aside(self) -> list[bytes]:
         """What was kept without being understood."""
         return await self.store.database.read(
-            lambda db: [row["body"] for row in db.execute("SELECT body FROM set_aside ORDER BY id")]
+            lambda db: [row["body"] for row in db.execute("SELECT body FROM unparsed_payloads ORDER BY id")]
         )
 
     @property
     def broke(self) -> bool:
         """Whether anything raised on the way in."""
-        return any(problem.key.startswith(("receive:", "store:")) for problem in self._house.problems)
+        return any(
+            problem.key.startswith("store:") or problem.key.endswith(":webhook_unreadable") for problem in self._house.problems
+        )
 
 
 Run = asyncio.Runner

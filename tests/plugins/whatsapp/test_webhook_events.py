@@ -195,7 +195,7 @@ def test_the_operator_hears_of_a_type_that_this_version_cannot_read(channel: Wha
         value = {"metadata": {"phone_number_id": "109000000000555"}, "messages": [message]}
         body = json.dumps({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
         assert channel.receive(signed(body)).response.status == 200
-        assert [problem.key for problem in problems] == ["channel:whatsapp:unknown_kind"] * expected
+        assert [problem.key for problem in problems] == ["channel:whatsapp:unknown_message_type"] * expected
     assert "hologram" in next(iter(problems)).message
 
 

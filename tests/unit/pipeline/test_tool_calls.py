@@ -79,7 +79,7 @@ def test_the_model_is_told_of_each_tool_with_a_schema_of_its_arguments() -> None
     assert spec.parameters["additionalProperties"] is False
 
 
-@pytest.mark.parametrize(("hands_over", "names"), [(True, ["hand_over", "order_state"]), (False, ["order_state"])])
+@pytest.mark.parametrize(("hands_over", "names"), [(True, ["handoff", "order_state"]), (False, ["order_state"])])
 def test_handing_over_is_a_tool_where_the_file_says_so(hands_over: bool, names: list[str]) -> None:
     assert [spec.name for spec in toolbox(OrderState(), hands_over=hands_over).specs] == names
 
@@ -243,9 +243,7 @@ async def test_texts_are_cut_and_converted_as_the_schema_wants() -> None:
 async def test_a_reason_for_handing_over_may_be_long_and_need_not_be_a_text() -> None:
     for reason, wanted in (("x" * 5_000, "x" * 500), (7, "7"), (["wants Ana", "is upset"], "wants Ana, is upset")):
         box = toolbox(hands_over=True)
-        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith(
-            "A colleague"
-        )
+        assert (await box.call("functions.Hand-Off", json.dumps({"reason": reason, "urgency": "high"}))).startswith("A colleague")
         assert box.wanted == wanted
 
 
@@ -254,7 +252,7 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
     assert "4929" not in told
 
 
-@each_row(("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")])
+@each_row(("hands_over", "there"), [(True, "There are: handoff, order_state."), (False, "There are: order_state.")])
 @each_row("name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"])
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
@@ -319,7 +317,7 @@ async def test_a_tool_that_breaks_is_a_problem_and_what_it_did_is_not_known(erro
     assert house.store.called("end_tool") == []
     assert await toolbox(tool, house=house, attempt=2).call("order_state", '{"number": 7}') == UNKNOWN
     assert len(tool.ran) == 1
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
     assert "4929" not in next(iter(house.problems)).message
 
 
@@ -327,7 +325,7 @@ async def test_a_tool_that_works_again_is_no_problem_any_more() -> None:
     house, tool = House(), OrderState(RuntimeError(), "fine")
     box = toolbox(tool, house=house)
     await box.call("order_state", '{"number": 7}')
-    assert "tool:order_state" in house.problems
+    assert "tool:order_state:failed" in house.problems
     assert await box.call("order_state", '{"number": 8}') == "fine"
     assert house.listed() == {}
 
@@ -345,7 +343,7 @@ def test_a_tool_that_takes_too_long_is_given_up_and_not_called_again() -> None:
         told = [await toolbox(Slow(), house=house, attempt=n).call("order_state", '{"number": 7}') for n in (1, 2)]
         return told, len(began), house.listed()
 
-    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state": 1})
+    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state:failed": 1})
 
 
 def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
@@ -389,7 +387,7 @@ async def test_a_tool_that_cannot_even_check_its_arguments_is_a_problem_and_the_
     assert await toolbox(tool, house=house).call("order_state", '{"number": 7}') == (
         "This cannot be done at the moment; nothing was done."
     )
-    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state": 1})
+    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state:failed": 1})
 
 
 async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
@@ -399,7 +397,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
 
     house = House()
     assert await toolbox(Plain(), house=house).call("order_state", '{"number": 7}') == "done"
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
 
 
 # ── handing over ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -433,7 +431,7 @@ async def test_the_last_reason_counts() -> None:
 
 def test_a_policy_has_the_tools_that_it_names_and_that_somebody_brings() -> None:
     brought = {"order_state": OrderState(), "move_order": MoveOrder()}
-    names = ("hand_over", "move_order", "weather")
+    names = ("handoff", "move_order", "weather")
     assert select_tools(names, brought) == [brought["move_order"]]
     assert find_missing_tools(names, brought) == ["weather"]
 
@@ -470,7 +468,7 @@ class Odd(Options):
         (named("x" * 65), "is not letters"),
         (named("a\n"), "is not letters"),
         (named(7), "is not letters"),
-        (named("hand_over"), "the name hand_over is taken"),
+        (named("handoff"), "the name handoff is taken"),
         (named("weather"), "the name weather is taken"),
         (changed(Arguments=None), "declares no Arguments"),
         (changed(Arguments=Plain), "declares no Arguments"),
@@ -536,7 +534,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
 ) -> None:
     house, order, move, refund = House(), OrderState(), MoveOrder(), named("refund")
     brought = {tool.name: tool for tool in (order, move, refund)}
-    allowed = select_tools(("hand_over", "order_state", "move_order"), brought)
+    allowed = select_tools(("handoff", "order_state", "move_order"), brought)
     for name, arguments in fooled(injection):
         box = toolbox(*allowed, house=house, hands_over=True)
         told = await box.call(name, arguments)

@@ -298,7 +298,7 @@ def test_three_calls_that_do_not_end_block_their_own_name_until_they_end() -> No
             assert not strays.is_blocked("responder:second")
             assert strays.count_stuck() == {"responder:assistant": 3}
             [problem] = problems
-            assert problem.key == "responder:assistant:lingering"
+            assert problem.key == "responder:assistant:stuck_calls"
             assert "the responder assistant" in problem.message
             assert "plugin" in problem.remedy
             await calls.end()
@@ -427,7 +427,7 @@ def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone(
                 assert await replies_of(house)(job("reply")) == Done()
                 await pass_time(1.5)
             assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN, MAX_STUCK_CALLS_PER_PLUGIN + 2)
-            assert set(house.listed()) == {"responder:assistant:lingering"}
+            assert set(house.listed()) == {"responder:assistant:stuck_calls"}
             await calls.end()
             assert await replies_of(house)(job("reply")) == Done()
             assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN + 1, MAX_STUCK_CALLS_PER_PLUGIN + 2)
@@ -465,7 +465,7 @@ def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() 
             assert house.store.wrote() == []
             assert house.channel.sent == []
             assert house.queue.held("deliver:support")
-            assert set(house.listed()) == {"channel:support:lingering", "lane:deliver:support"}
+            assert set(house.listed()) == {"channel:support:stuck_calls", "lane:deliver:support:blocked"}
             await calls.end()
             house.queue.release("deliver:support")
             assert await outbox_of(house)(job()) == Done()

@@ -192,7 +192,7 @@ def test_shadowing_is_logged_once(folder: Path) -> None:
         plugins.load("openai")
         plugins.plugin_class("responder", "openai")
         plugins.load("openai")
-    [line] = [line for line in logged if line["event"] == "plugin_shadows"]
+    [line] = [line for line in logged if line["event"] == "plugin_shadowed"]
     assert (line["plugin"], line["used"], line["path"]) == ("openai", "folder", str(folder / "sara_openai.py"))
     assert line["instead_of"] == ["bundled"]
 
@@ -424,14 +424,14 @@ async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench
     for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
         await bench.hooks.call("started")
     await until(lambda: bench.strays.is_blocked("plugin:clumsy"))
-    assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:lingering"}
-    assert "the plugin clumsy" in bench.told["plugin:clumsy:lingering"]
+    assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:stuck_calls"}
+    assert "the plugin clumsy" in bench.told["plugin:clumsy:stuck_calls"]
     await bench.hooks.call("started")
     await bench.hooks.call("stopping")
     assert calls == ["started"] * MAX_STUCK_CALLS_PER_PLUGIN + ["stopping"]
     release.set()
     await until(lambda: not bench.strays.is_blocked("plugin:clumsy"))
-    assert "plugin:clumsy:lingering" not in bench.told
+    assert "plugin:clumsy:stuck_calls" not in bench.told
     await bench.hooks.call("started")
     assert calls.count("started") == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
@@ -624,14 +624,14 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
     [
         ("Weather()", ["weather"], {}),
         ("Weather()", [], {}),
-        ("Weather()", ["hand_over", "weather"], {}),
-        ("Weather()", ["wether"], {"tool:loft:wether": "loft: no plugin brings the tool wether"}),
+        ("Weather()", ["handoff", "weather"], {}),
+        ("Weather()", ["wether"], {"channel:loft:missing_tool:wether": "loft: no plugin brings the tool wether"}),
         (
             "Weather",
             ["weather"],
             {
                 "plugin:one:tool": "the plugin one brings a tool that cannot be used: it is a ABCMeta, not a Tool",
-                "tool:loft:weather": "loft: no plugin brings the tool weather",
+                "channel:loft:missing_tool:weather": "loft: no plugin brings the tool weather",
             },
         ),
         (
@@ -639,13 +639,13 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
             ["weather"],
             {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name weather is taken"},
         ),
-        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name hand_over is taken"}),
+        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name handoff is taken"}),
     ],
 )
 async def test_a_tool_that_cannot_be_used_or_had_is_a_problem_and_the_daemon_runs(
     tmp_path: Path, brought: str, tools: list[str], told: dict[str, str]
 ) -> None:
-    named = "class Named(Weather):\n    name = 'hand_over'\n"
+    named = "class Named(Weather):\n    name = 'handoff'\n"
     daemon, problems = await daemon_with(tmp_path, TOOL + named + REGISTER.format(brought), tools=tools)
     await daemon.stop(100)
     assert problems == told

@@ -148,7 +148,7 @@ WEEK: dict[str, Any] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), (NINE_
 def shop(**changes: Any) -> ConversationSettings:
     """Open on weekdays from nine to five."""
     answer = changes.pop("answer", False)
-    return ConversationSettings(hours=OpeningHours(**WEEK, answer=answer), **changes)
+    return ConversationSettings(opening_hours=OpeningHours(**WEEK, answer=answer), **changes)
 
 
 @each_row(
@@ -269,7 +269,7 @@ def test_where_the_assistant_always_answers_closed_hours_make_a_message_old_too(
 
 def test_where_it_never_closes_midnight_makes_nothing_younger() -> None:
     always: dict[str, Any] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ((0, 1440),))
-    policy = ConversationSettings(hours=OpeningHours(**always), max_age=HOUR)
+    policy = ConversationSettings(opening_hours=OpeningHours(**always), max_age=HOUR)
     assert decide(reply_view(line("m", at=at(5, 22))), policy, GateContext(at(6, 0, 30))) == Skip(("m",), "too_old")
 
 

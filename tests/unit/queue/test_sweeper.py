@@ -101,7 +101,7 @@ def test_work_of_a_channel_that_is_gone_is_not_woken() -> None:
     assert house.queue.woken == []
 
 
-@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"sweep": 1})])
+@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"queue:sweep:failed": 1})])
 def test_a_sweep_that_fails_is_followed_by_the_next(error: Exception, problems: dict[str, int]) -> None:
     house = House()
     house.store.fails["open_work"] = [error]

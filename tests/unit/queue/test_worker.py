@@ -54,7 +54,7 @@ async def test_a_job_of_an_unknown_kind_fails_stays_and_is_a_problem() -> None:
     house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
     await house.queue.wake([JobRequest("dance", "c1", NOW, "d")])
     await run_until(worker_of(house), failed)
-    assert house.listed() == {"job:dance": 1}
+    assert house.listed() == {"queue:dance:job_failed": 1}
     assert ("dance", "c1") in house.queue.kept
 
 
@@ -71,7 +71,7 @@ async def test_a_job_that_fails_unexpectedly_is_a_problem_and_hurts_no_other() -
 
     await house.queue.wake([JobRequest("reply", "bad", NOW, "r"), JobRequest("reply", "good", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), other)
-    assert house.listed() == {"job:reply": 1}
+    assert house.listed() == {"queue:reply:job_failed": 1}
     assert list(house.queue.kept) == [("reply", "bad")]
 
 
@@ -109,7 +109,7 @@ async def test_a_job_that_works_again_is_no_problem_any_more() -> None:
         await worked.wait()
         await worker.stop()
         await running
-    assert "job:reply" not in house.problems
+    assert "queue:reply:job_failed" not in house.problems
 
 
 async def test_while_another_still_fails_the_problem_stays() -> None:
@@ -141,7 +141,7 @@ async def test_while_another_still_fails_the_problem_stays() -> None:
         await worked.wait()
         await worker.stop(grace=0)
         await running
-    assert "job:reply" in house.problems
+    assert "queue:reply:job_failed" in house.problems
 
 
 @pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Reschedule(NOW + 10**9), "again")])
