@@ -53,7 +53,7 @@ format: dev-environment  ## apply the fixes and the format of ruff
 	$(BIN)/ruff format .
 
 reference: dev-environment  ## write docs/reference/ from the code
-	$(BIN)/python scripts/reference.py
+	$(BIN)/python -m scripts.reference
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) $(VENV).unfinished $(VENV).log dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
