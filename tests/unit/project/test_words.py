@@ -1,0 +1,101 @@
+"""Words: modules are named by nouns, prose is plain technical English.
+
+`FORBIDDEN` holds for each word how often it still stands in prose. The numbers may only shrink: lower them when words were replaced.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SOURCES = sorted([*(ROOT / "sara").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
+PAGES = [
+    *(page for page in sorted(ROOT.glob("*.md")) if page.name not in ("CHANGELOG.md", "instructions.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "reference"),
+    ROOT / "plugins" / "README.md",
+]
+
+GERUNDS = {
+    "sara.i18n.folding": "the noun of Unicode: accent folding",
+    "sara.operations.load_shedding": "the name of the technique",
+    "sara.policy.account_standing": "a noun: an account's standing",
+    "sara.runtime.logging": "the name of the field, and of Python's own module",
+    "sara.testing": "the name of the field, as in numpy.testing",
+    "sara_whatsapp.formatting": "a noun: the marks of a formatted text",
+    "sara_simulators.whatsapp.pricing": "a noun: Meta's name for what a message costs",
+    **dict.fromkeys(
+        (
+            "sara_sqlite.billing",
+            "sara_sqlite.cleaning",
+            "sara_sqlite.deleting",
+            "sara_sqlite.delivering",
+            "sara_sqlite.expiring",
+            "sara_sqlite.finding",
+            "sara_sqlite.forgetting",
+            "sara_sqlite.looking",
+            "sara_sqlite.recovering",
+            "sara_sqlite.remembering",
+            "sara_sqlite.reopening",
+            "sara_sqlite.replying",
+            "sara_sqlite.saying",
+            "sara_sqlite.spending",
+            "sara_sqlite.timing",
+            "sara_sqlite.tooling",
+        ),
+        "moves to sara.storage with the storage layer, which renames it",
+    ),
+}
+"""Modules that end in -ing, each with the reason."""
+
+FORBIDDEN: dict[str, int] = {}
+"""Word → how often it may stand in prose of README, docs and docstrings."""
+
+
+def module_name(path: Path) -> str:
+    """Return a file's dotted name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "plugins" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """Yield the docstrings of a module, and the texts below its constants."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+@cache
+def prose() -> dict[str, str]:
+    """Return page or module → its prose, in lower case, without blocks of code."""
+    texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+    texts = {name: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in texts.items()}
+    texts |= {module_name(path): "\n".join(docstrings(path)) for path in SOURCES}
+    return {name: re.sub(r"\s+", " ", text).lower() for name, text in texts.items()}
+
+
+def found(word: str) -> Counter[str]:
+    """Return where a word stands, and how often."""
+    pattern = re.compile(rf"(?<![\w'’]){re.escape(word)}(?![\w])")
+    return Counter({name: count for name, text in prose().items() if (count := len(pattern.findall(text)))})
+
+
+class TestModuleNames:
+    def test_no_module_is_named_by_a_gerund(self) -> None:
+        gerunds = {name for name in map(module_name, SOURCES) if name.rpartition(".")[2].endswith("ing")}
+        assert sorted(gerunds - set(GERUNDS)) == []
+
+
+class TestProse:
+    def test_no_forbidden_word_is_added(self) -> None:
+        grown = []
+        for word, allowed in FORBIDDEN.items():
+            places = found(word)
+            if places.total() > allowed:
+                grown.append(f"{word!r}: {places.total()} instead of at most {allowed}, in {', '.join(sorted(places))}")
+        assert grown == [], "name the subject and the object: " + "; ".join(grown)
