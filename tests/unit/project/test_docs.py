@@ -13,7 +13,7 @@ EXAMPLES = {"plugins/sara_webform.py"}
 """Files that exist only on the reader's machine."""
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-NAMED_FILE = re.compile(r"`((?:sara|plugins|tests|scripts|bench|docs)/[\w./-]+\.(?:py|md|yaml))`")
+NAMED_FILE = re.compile(r"`((?:sara|plugins|tests|scripts|bench|docs)/[\w./-]+\.(?:py|md|yaml|json))`")
 
 
 def prose(path: Path) -> str:
