@@ -1,6 +1,6 @@
 """Words: modules are named by nouns, prose is plain technical English.
 
-`FORBIDDEN` holds for each word how often it still stands in prose. The numbers may only shrink: lower them when words were replaced.
+`FORBIDDEN` holds for each word how often it still stands in docstrings. The numbers may only shrink: lower them when words were replaced.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -52,8 +52,38 @@ GERUNDS = {
 }
 """Modules that end in -ing, each with the reason."""
 
-FORBIDDEN: dict[str, int] = {}
-"""Word → how often it may stand in prose of README, docs and docstrings."""
+FORBIDDEN: dict[str, int] = {
+    "anew": 8,
+    "she": 0,
+    "her": 0,
+    "herself": 1,
+    "somebody": 70,
+    "somebody else's": 3,
+    "nobody": 98,
+    "everybody": 14,
+    "whatever": 59,
+    "whoever": 33,
+    "what only you": 1,
+    "so many": 59,
+    "so much": 2,
+    "at most so": 5,
+    "makes of": 4,
+    "kept aside": 6,
+    "all that hangs": 1,
+    "lets go": 1,
+    "no good": 4,
+    "rooms": 2,
+    "the house": 1,
+    "unwell": 2,
+    "again and again": 3,
+    "what stays": 0,
+    "what is to be said": 3,
+    "who has to look": 0,
+    "doors": 1,
+    "stumbled": 0,
+    "went well": 0,
+}
+"""Word → how often it still stands in docstrings. In README and docs it stands nowhere."""
 
 
 def module_name(path: Path) -> str:
@@ -70,19 +100,28 @@ def docstrings(path: Path) -> Iterator[str]:
             yield node.value.value
 
 
+def flat(text: str) -> str:
+    """Return a text in lower case and in one line."""
+    return re.sub(r"\s+", " ", text).lower()
+
+
 @cache
-def prose() -> dict[str, str]:
-    """Return page or module → its prose, in lower case, without blocks of code."""
+def pages() -> dict[str, str]:
+    """Return page → its prose, without blocks of code."""
     texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
-    texts = {name: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in texts.items()}
-    texts |= {module_name(path): "\n".join(docstrings(path)) for path in SOURCES}
-    return {name: re.sub(r"\s+", " ", text).lower() for name, text in texts.items()}
+    return {name: flat(re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)) for name, text in texts.items()}
 
 
-def found(word: str) -> Counter[str]:
+@cache
+def modules() -> dict[str, str]:
+    """Return module → its docstrings."""
+    return {module_name(path): flat("\n".join(docstrings(path))) for path in SOURCES}
+
+
+def found(word: str, texts: Mapping[str, str]) -> Counter[str]:
     """Return where a word stands, and how often."""
-    pattern = re.compile(rf"(?<![\w'’]){re.escape(word)}(?![\w])")
-    return Counter({name: count for name, text in prose().items() if (count := len(pattern.findall(text)))})
+    pattern = re.compile(rf"(?<![\w'’]){re.escape(word)}(?!\w)")
+    return Counter({name: count for name, text in texts.items() if (count := len(pattern.findall(text)))})
 
 
 class TestModuleNames:
@@ -92,10 +131,14 @@ class TestModuleNames:
 
 
 class TestProse:
-    def test_no_forbidden_word_is_added(self) -> None:
+    def test_pages_hold_no_forbidden_word(self) -> None:
+        places = {word: sorted(found(word, pages())) for word in FORBIDDEN if found(word, pages())}
+        assert places == {}, "name the subject and the object"
+
+    def test_no_forbidden_word_is_added_to_docstrings(self) -> None:
         grown = []
         for word, allowed in FORBIDDEN.items():
-            places = found(word)
+            places = found(word, modules())
             if places.total() > allowed:
                 grown.append(f"{word!r}: {places.total()} instead of at most {allowed}, in {', '.join(sorted(places))}")
         assert grown == [], "name the subject and the object: " + "; ".join(grown)
