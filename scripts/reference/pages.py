@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scripts.reference.source import Function, Module, Scope, Source, argument, is_problem_report, last_name
 from scripts.reference.tables import code, codes, table
@@ -36,7 +36,7 @@ who reaches the listener: {codes(_open_paths(source)) or "nothing"}. Bodies and 
 """
 
 
-def _by_path(row: tuple[str, ...]) -> str:
+def _by_path(row: Sequence[str]) -> str:
     return row[1].strip("`")
 
 
@@ -78,7 +78,7 @@ def _asked(module: Module, handler: Function) -> str:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Attribute(attr="query"), attr="get"), args=[ast.Constant(value=name), *_]
                 ):
-                    found[f"?{name}="] = None
+                    found[f"?{name!s}="] = None
                 case ast.Call(func=ast.Attribute(value=owner, attr="get"), args=[ast.Constant(value=name), *_]) if _is_body(
                     owner
                 ):
@@ -104,7 +104,7 @@ def _open_paths(source: Source) -> list[str]:
     for module in source.modules:
         for node in module.tree.body if module.name.startswith("sara.web") else ():
             if isinstance(node, ast.Assign) and any(last_name(target) == "OPEN_PATHS" for target in node.targets):
-                return sorted(each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant))
+                return sorted(str(each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant))
     return []
 
 
@@ -160,7 +160,7 @@ def metrics(source: Source) -> str:
 
 def _labels(call: ast.Call) -> list[str]:
     labels = argument(call, 2, "labels") or argument(call, 2, "labelnames")
-    return [each.value for each in ast.walk(labels) if isinstance(each, ast.Constant)] if labels is not None else []
+    return [str(each.value) for each in ast.walk(labels) if isinstance(each, ast.Constant)] if labels is not None else []
 
 
 # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,11 +186,11 @@ def problems(source: Source) -> str:
                     rows = found.setdefault(text, [])
                     rows.extend([row] if row not in rows else [])
     known = [key for key in sorted(found) if not re.fullmatch(r"<[^<>]*>", key)]  # a key that is only handed on says nothing
-    rows = [(code(key), severity, message, remedy) for key in known for message, remedy, severity in found[key]]
+    listed = [(code(key), severity, message, remedy) for key in known for message, remedy, severity in found[key]]
     return f"""A problem stands in `sara doctor`, `sara queue stats`, `GET /api/v1/problems` and once in the log (event `problem`) until it is solved. `<…>` is
 what only the running daemon knows.
 
-{table(("key", "severity", "message", "remedy"), rows)}
+{table(("key", "severity", "message", "remedy"), listed)}
 """
 
 

@@ -95,9 +95,8 @@ class Source:
         found: dict[tuple[str, str], ast.expr] = {}
         for module in self.modules:
             for node in ast.walk(module.tree):
-                for member in node.body if isinstance(node, ast.ClassDef) else ():
-                    for name, value in _assigned(member):
-                        found[node.name, name] = value  # type: ignore[union-attr]
+                if isinstance(node, ast.ClassDef):
+                    found |= {(node.name, name): value for member in node.body for name, value in _assigned(member)}
         return found
 
     def scopes(self, module: Module, node: ast.AST, depth: int = 0) -> list[Scope]:
