@@ -109,19 +109,29 @@ class Source:
         scopes = [Scope(module, function, row, depth) for row in rows]
         if function is None or depth > 2 or not (names := _parameters(function) & _names_in(node)):
             return scopes
-        handed = [
-            each for call in module.calls() if call is not node for each in self._handed(module, function, call, names, depth)
-        ]
-        return handed or scopes
+        package = [other for other in self.modules if other.path.parent == module.path.parent and other is not module]
+        for callers in ([module], package):
+            handed = [
+                scope
+                for caller in callers
+                for call in caller.calls()
+                if call is not node and last_name(call.func) == function.name and not is_problem_report(call)
+                for scope in self._handed(caller, call, Scope(module, function, depth=depth), names)
+            ]
+            if handed:
+                return handed
+        return scopes
 
-    def _handed(self, module: Module, function: Function, call: ast.Call, names: set[str], depth: int) -> Iterator[Scope]:
-        if last_name(call.func) != function.name or is_problem_report(call):
+    def _handed(self, caller: Module, call: ast.Call, scope: Scope, names: set[str]) -> Iterator[Scope]:
+        """Yield the scopes of a function whose parameters are given by a call, if one of `names` is given a literal text."""
+        module, function, depth = scope.module, scope.function, scope.depth
+        if function is None:
             return
         arguments = [each.arg for each in function.args.args if each.arg not in ("self", "cls")]
         given = dict(zip(arguments, call.args, strict=False)) | {each.arg: each.value for each in call.keywords if each.arg}
         if not any(isinstance(given.get(name), ast.Constant | ast.JoinedStr) for name in names):
             return
-        for outer in self.scopes(module, call, depth + 1):
+        for outer in self.scopes(caller, call, depth + 1):
             yield Scope(module, function, {name: (value, outer) for name, value in given.items()}, depth)
 
     def texts(self, node: ast.expr, scope: Scope) -> list[str]:
@@ -271,30 +281,56 @@ def _loop_rows(
         loops = list(getattr(around, "generators", ()))
     for loop in loops:
         values = _literal_rows(module, function, loop.iter)
-        names = [each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)]
-        bound = [dict(zip(names, ((value, Scope(module, function)) for value in row), strict=False)) for row in values]
+        bound = [{name: (value, Scope(module, function)) for name, value in _bindings(loop.target, value)} for value in values]
         rows = [row | known for known in rows for row in bound] if bound else rows
     return rows
 
 
-def _literal_rows(module: Module, function: Function | None, node: ast.expr) -> list[list[ast.expr]]:
+def _bindings(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    match target, value:
+        case ast.Name(id=name), _:
+            yield name, value
+        case ast.Tuple(elts=targets), ast.Tuple(elts=values):
+            for each, part in zip(targets, values, strict=False):
+                yield from _bindings(each, part)
+
+
+def _literal_rows(module: Module, function: Function | None, node: ast.expr) -> list[ast.expr]:
+    """Return the values that a loop over `node` goes through, as far as they stand in the source."""
     match node:
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
-            return [each.elts if isinstance(each, ast.Tuple) else [each] for each in items]
-        case ast.Dict(keys=keys, values=values):
-            return [[key, value] for key, value in zip(keys, values, strict=True) if key is not None]
-        case ast.DictComp(key=key, value=value):
-            return [[key, value]]
-        case ast.Call(func=ast.Attribute(value=owner, attr="items")):
-            return _literal_rows(module, function, owner)
-        case ast.Call(func=ast.Attribute(value=owner, attr="values")):
-            return [row[1:] for row in _literal_rows(module, function, owner) if len(row) == 2]
+            return items
+        case ast.Dict(keys=keys):
+            return [key for key in keys if key is not None]
+        case ast.Call(func=ast.Attribute(value=owner, attr="items" | "values" as part)):
+            pairs = _literal_pairs(module, function, owner)
+            return [ast.Tuple(elts=[key, value]) for key, value in pairs] if part == "items" else [value for _, value in pairs]
         case ast.Name(id=name):
-            for holder in (function, module.tree):
-                for value in _assignments(holder, name) if holder is not None else ():
-                    if not isinstance(value, ast.Name) and (rows := _literal_rows(module, function, value)):
-                        return rows
+            return next(
+                (rows for value in _values_of(module, function, name) if (rows := _literal_rows(module, function, value))), []
+            )
     return []
+
+
+def _literal_pairs(module: Module, function: Function | None, node: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            return [(key, value) for key, value in zip(keys, values, strict=True) if key is not None]
+        case ast.DictComp(key=key, value=value):
+            return [(key, value)]
+        case ast.Call(args=[inner]):  # MappingProxyType({…})
+            return _literal_pairs(module, function, inner)
+        case ast.Name(id=name):
+            return next(
+                (pairs for value in _values_of(module, function, name) if (pairs := _literal_pairs(module, function, value))), []
+            )
+    return []
+
+
+def _values_of(module: Module, function: Function | None, name: str) -> list[ast.expr]:
+    """Return the values of a name in a function, else at the top of its module, other names left out."""
+    found = (*(_assignments(function, name) if function is not None else ()), *_assignments(module.tree, name))
+    return [value for value in found if not isinstance(value, ast.Name)]
 
 
 def _parameters(function: Function) -> set[str]:

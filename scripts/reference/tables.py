@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(each) for each in line)} |" for line in lines)
+    """Return a Markdown table, without the columns that hold nothing."""
+    body = list(rows)
+    kept = [at for at in range(len(head)) if any(row[at] for row in body)]
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(_cell(line[at]) for at in kept)} |" for line in lines)
 
 
 def code(text: str) -> str:

@@ -87,6 +87,39 @@ class TestNamedFiles:
             assert re.search(asked[behaviour], (ROOT / name).read_text(encoding="utf-8")), f"{name} is not where {behaviour}"
 
 
+class TestNamedThings:
+    """Problems, metrics and log events that a page names are those of the reference."""
+
+    def reference(self, name: str) -> list[str]:
+        text = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+        return re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)
+
+    def named(self, pattern: str) -> set[tuple[str, str]]:
+        pages = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "reference"]
+        return {(page.name, each) for page in pages for each in re.findall(pattern, prose(page))}
+
+    def test_problems(self) -> None:
+        known = [key.partition("<")[0] for key in self.reference("problems.md")]
+        strange = {
+            (page, key) for page, key in self.named(r"\bproblem `([a-z][\w<>:-]*)")
+            if not any(key.partition("<")[0].startswith(prefix) and prefix for prefix in known)
+        }  # fmt: skip
+        assert strange == set()
+
+    def test_metrics(self) -> None:
+        known = {name.removesuffix("_total") for name in self.reference("metrics.md")}
+        packages = {path.name for path in (ROOT / "plugins").iterdir()}
+        strange = {
+            (page, name) for page, name in self.named(r"`(sara_\w+)`")
+            if name.removesuffix("_total") not in known | packages and not name.startswith(("sara_webform", "sara_mine"))
+        }  # fmt: skip
+        assert strange == set()
+
+    def test_log_events(self) -> None:
+        known = set(self.reference("log-events.md"))
+        assert {(page, event) for page, event in self.named(r"`(\w+)` in the log\b") if event not in known} == set()
+
+
 def test_make_help_lists_every_target_that_people_call() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
