@@ -113,7 +113,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     if not FULL:
-        monkeypatch.setattr(circuit_breaker, "BREAK", 1_000)
+        monkeypatch.setattr(circuit_breaker, "OPEN_INTERVAL", 1_000)
         monkeypatch.setattr(reply_gates, "BLOCKED_LOOK", 1_000)
     tries = 4
     async with scene(tmp_path, fresh_seed(), people=20, doubt_timeout="200ms") as here:

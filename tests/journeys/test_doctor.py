@@ -96,7 +96,7 @@ async def test_without_a_daemon_it_says_so_and_what_it_can_see_from_here(shop: T
     await process.end()
     code, found = await doctor(shop)
     assert code == 1
-    assert wrong(found) == {"sara.runtime.daemon": "warning", "sara.public_url": "bad", "whatsapp.way in": "bad"}
+    assert wrong(found) == {"sara.daemon": "warning", "sara.public_url": "bad", "whatsapp.way in": "bad"}
     assert found["store"]["store"]["state"] == "good"
     assert found["whatsapp"]["subscription"]["state"] == "good"
 

@@ -123,7 +123,7 @@ class Counting(Responder):
             case "reply-text": return "echo: " + said
             case "reply-parts": return Reply("echo: " + said)
             case "reply-strings": return Reply(("echo: " + said, None))
-            case "reply-usage": return Reply((OutgoingContent("echo: " + said),), usage={"tokens": 1}, readings=[1])
+            case "reply-usage": return Reply((OutgoingContent("echo: " + said),), usage={"tokens": 1}, transcripts=[1])
             case "reply-empty": return Reply(None)
             case "reply-exit": sys.exit(3)
             case "reply-leaks": raise GiveUp("no", detail="no to """

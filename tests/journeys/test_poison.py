@@ -49,7 +49,7 @@ def register_responders():
 STUBBORN = """
 import asyncio
 
-from sara import Context, OutgoingContent, Options, Reply, Responder, Turn, hookimpl
+from sara import Context, OutgoingContent, Options, Reply, Responder, ToolCaller, Turn, hookimpl
 
 release = asyncio.Event()
 asked = []
@@ -84,7 +84,7 @@ import os
 
 from sara_whatsapp.channel import WhatsAppChannel
 
-from sara import WebhookResult, Request, hookimpl
+from sara import Request, WebhookResult, hookimpl
 
 
 class Deadly(WhatsAppChannel):

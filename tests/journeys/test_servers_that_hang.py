@@ -29,7 +29,7 @@ async def test_an_ai_that_hangs_is_asked_again_and_the_answer_is_stored_and_sent
 async def test_while_a_send_hangs_others_are_tried_beside_it_and_nothing_is_sent_twice(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "BREAK", 400)
+    monkeypatch.setattr(circuit_breaker, "OPEN_INTERVAL", 400)
     monkeypatch.setattr(circuit_breaker, "PAUSE", 100)
     town.config["channels"]["whatsapp"]["doubt_timeout"] = "10m"
     town.phone.faults.server_error.on(times=5)

@@ -67,7 +67,7 @@ WRONG = (
     (DeliveryReceipt("test:1", "failed", 1, failure="no"), DeliveryReceipt, "it.failure is a str, not a DeliveryFailure"),  # type: ignore[arg-type]
     (DeliveryReceipt("test:1", "failed", 1, failure=DeliveryFailure("1", "no", after="1 s")), DeliveryReceipt, "it.failure.after is a str"),  # type: ignore[arg-type]
     (OutgoingContent(None), OutgoingContent, "it.text is None, not text"),  # type: ignore[arg-type]
-    (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not a OutgoingContent"),  # type: ignore[arg-type]
+    (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not an OutgoingContent"),  # type: ignore[arg-type]
     (Reply(parts=(OutgoingContent("hi"),), usage={}), Reply, "it.usage is a dict, not a Usage"),  # type: ignore[arg-type]
     (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.readings.in-1 is an int, not text"),  # type: ignore[dict-item]
     ("x", int | None, "it is a str, not a whole number"),
