@@ -54,26 +54,26 @@ def _routes(source: Source, module: Module) -> Iterator[tuple[str, str, str, str
             if verb == "route":
                 method, at = source.text(call.args[0], scope).replace("*", "any"), 1
             path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", source.text(call.args[at], scope))
-            handler = _handler(module, call.args[at + 1], scope) if len(call.args) > at + 1 else None
+            handlers = _handlers(module, call.args[at + 1], scope) if len(call.args) > at + 1 else []
             if path.startswith("/"):
-                asked = _asked(module, handler) if handler else ""
-                yield method, code(path), asked, _first_line(handler)
+                yield method, code(path), _asked(module, handlers), _first_line(handlers[0] if handlers else None)
 
 
-def _handler(module: Module, node: ast.expr, scope: Scope) -> Function | None:
+def _handlers(module: Module, node: ast.expr, scope: Scope) -> list[Function]:
+    """Return the function that answers a route, and behind it the function that wraps it."""
     if isinstance(node, ast.Name) and node.id in scope.known:
         node = scope.known[node.id][0]
-    if isinstance(node, ast.Call) and node.args:  # a handler made of another function
-        return _handler(module, node.args[0], scope)
-    return next((each for each in module.functions() if each.name == last_name(node)), None)
+    inner = _handlers(module, node.args[0], scope) if isinstance(node, ast.Call) and node.args else []
+    return [*inner, *(each for each in module.functions() if each.name == last_name(node))]
 
 
-def _asked(module: Module, handler: Function) -> str:
-    """Return the names of query parameters and keys of the body that a handler reads, also through functions of its module."""
+def _asked(module: Module, handlers: Sequence[Function]) -> str:
+    """Return the names of query parameters and keys of the body that handlers read, also through functions of their module."""
     found: dict[str, None] = {}
     helpers = {each.name: each for each in module.functions()}
-    for call in [handler, *(helpers[name] for name in _called(handler) if name in helpers)]:
-        for node in ast.walk(call):
+    called = [helpers[name] for handler in handlers for name in _called(handler) if name in helpers]
+    for function in (*handlers, *called):
+        for node in ast.walk(function):
             match node:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Attribute(attr="query"), attr="get"), args=[ast.Constant(value=name), *_]
