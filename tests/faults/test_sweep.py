@@ -19,7 +19,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from sara import Context, Entry, Options, ScheduledQueue, JobRequest, hookimpl
+from sara import Context, Options, hookimpl
+from sara.engines import Entry, JobRequest, ScheduledQueue
 
 
 class StuckOptions(Options):
