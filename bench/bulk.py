@@ -112,7 +112,7 @@ async def measured(runs: int) -> dict[str, list[tuple[float, float, float]]]:
     await phone.start()
     await ai.start()
     with tempfile.TemporaryDirectory() as folder:
-        config = configuration(phone, ai, conversation={"quiet": "10m", "quiet_longest": "20m"})
+        config = configuration(phone, ai, conversation={"debounce": "10m", "debounce_max": "20m"})
         town = Town(Path(folder), phone, ai, config)
         daemon = await town.start()
         for run in range(runs):

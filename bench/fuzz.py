@@ -224,7 +224,7 @@ async def main(seed: int, numbers: range) -> int:
     print(f"{result.statuses.total()} signed bodies, seed {seed}, in {took:.0f} s: {result.statuses.total() / took:.0f}/s")
     for status, count in sorted(result.statuses.items()):
         print(f"{count:>10}  answered {status or 'with nothing'}")
-    print(f"{inbound:>10}  messages stored\n{counts.get('set_aside', 0):>10}  elements set aside, each kept once")
+    print(f"{inbound:>10}  messages stored\n{counts.get('unparsed_payloads', 0):>10}  elements set aside, each kept once")
     print(f"{result.slowest * 1_000:>10.0f}  ms for the slowest answer")
     for number in result.refused[:EXAMPLES]:
         print(f"again: python bench/fuzz.py --seed {seed} --first {number} --bodies 1")

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import aiohttp
 from sara_simulators.openai import OpenAISimulator
-from sara_simulators.whatsapp import Bubble, Customer, WhatsAppSimulator
+from sara_simulators.whatsapp import ChatMessage, Customer, WhatsAppSimulator
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, signature, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook, sign_body
 from yarl import URL
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -188,9 +188,9 @@ class Storm:
         words += "and so on, " * ((BODY - 600) // 11)
         id = new_wamid(who.phone or "", outbound=False)
         at = time.time_ns() // 1_000_000
-        bubble = Bubble(id, who.id, "customer", "text", {"type": "text", "text": {"body": words}}, words, at, "sent")
-        body = wire(inbound(self._phone.settings, [(who, bubble)]))
-        return Post(id, body, signature(body, self._phone.settings.app_secret))
+        bubble = ChatMessage(id, who.id, "customer", "text", {"type": "text", "text": {"body": words}}, words, at, "sent")
+        body = encode_body(inbound_webhook(self._phone.settings, [(who, bubble)]))
+        return Post(id, body, sign_body(body, self._phone.settings.app_secret))
 
 
 class Run:
@@ -223,7 +223,7 @@ class Run:
         figures = await metrics(self.town.folder / "state")
         waiting = int(figures.get(WAITING, 0))
         sample = Sample(
-            self.at, memory(self.lives.process.pid), waiting, int(figures["sara_tasks"]), recent.counts[200] / seconds
+            self.at, memory(self.lives.process.pid), waiting, int(figures["sara_event_loop_tasks"]), recent.counts[200] / seconds
         )
         self.samples.append(sample)
         answered = len(self.town.phone.accepted)
@@ -300,7 +300,7 @@ async def main(rate: float, conversations: int, connections: int, seconds: float
                 f" 503: {storm.counts[503]}, p50 {storm.quantile(503, 0.5):.1f} ms, p99 {storm.quantile(503, 0.99):.1f} ms;"
                 f" the AI was asked {len(run.town.ai.calls)} times"
             )
-            run.town.ai.heal()
+            run.town.ai.clear_faults()
             under, opened_at, drained = await run.drain(seconds)
             assert run.lives.process is not None
             peak = highest_memory(run.lives.process.pid)

@@ -124,7 +124,7 @@ async def sampled(pid: int, at: float, here: Scene) -> Sample:
     proc = Path(f"/proc/{pid}")
     state = here.town.folder / "state"
     log = state / "sara.db-wal"
-    tasks = int((await metrics(state))["sara_tasks"])
+    tasks = int((await metrics(state))["sara_event_loop_tasks"])
     return Sample(
         at,
         memory(pid),

@@ -35,7 +35,7 @@ async def main(people: int, rounds: int) -> None:
                     "state": "state",
                     "channels": {"whatsapp": {"plugin": "whatsapp", "throughput": 1000, **phone.options()}},
                     "responders": {"assistant": {"plugin": "openai", **ai.options()}},
-                    "conversation": {"quiet": "0s"},
+                    "conversation": {"debounce": "0s"},
                 }
             ),
             encoding="utf-8",
@@ -44,7 +44,7 @@ async def main(people: int, rounds: int) -> None:
             sys.executable, "-m", "sara", "run", "--config", str(file), stderr=asyncio.subprocess.PIPE, env=dict(os.environ)
         )
         assert daemon.stderr is not None
-        while b'"serving"' not in (line := await daemon.stderr.readline()):
+        while b'"daemon_started"' not in (line := await daemon.stderr.readline()):
             assert line, "the daemon did not start"
         drain = asyncio.create_task(daemon.stderr.read())
         await phone.connect(json.loads(line)["public"] + "/webhook/messages")

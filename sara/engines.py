@@ -12,24 +12,47 @@ from sara.domain.conversations import (
     UnhealthyConversation,
 )
 from sara.domain.delivery import Attempt, AttemptResult, DeliveryView
-from sara.domain.errors import CommitUnknown, Conflict, OverBudget, StoreLocked, StoreUnavailable
+from sara.domain.errors import CommitUnknown, Conflict, NotFound, OverBudget, StoreLocked, StoreUnavailable
 from sara.domain.jobs import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule
 from sara.domain.messages import Download, LocalizedContent, SearchHit, TimelineEvent
 from sara.domain.replies import ReplySideEffects, ReplyView, ToolRecord, UsageLimit, UsageReservation
-from sara.domain.states import JobKind, Mode, Purpose, Role
+from sara.domain.states import (
+    GIVEN_UP,
+    RECEIPT_RANK,
+    RECEIVED_BY_PROVIDER,
+    UNDELIVERABLE,
+    UNSENT,
+    UNSETTLED,
+    AttemptState,
+    FileState,
+    InboundState,
+    JobKind,
+    Mode,
+    OutboundState,
+    Purpose,
+    Role,
+)
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision, RecoveryReport
 from sara.domain.webhooks import AccountChange
 from sara.plugins.queue import JobHandler, JobListener, Queue
 from sara.plugins.responder import HistoryLimits
 from sara.plugins.store import Store
+from sara.plugins.store_queries import StoreQueries
 from sara.queue.entries import Entry
 from sara.queue.scheduler import ScheduledQueue
 
 __all__ = [
+    "GIVEN_UP",
+    "RECEIPT_RANK",
+    "RECEIVED_BY_PROVIDER",
+    "UNDELIVERABLE",
+    "UNSENT",
+    "UNSETTLED",
     "AcceptResult",
     "AccountChange",
     "Attempt",
     "AttemptResult",
+    "AttemptState",
     "ClassifiedMessage",
     "CommitUnknown",
     "Conflict",
@@ -39,10 +62,12 @@ __all__ = [
     "Download",
     "Entry",
     "ErasureReport",
+    "FileState",
     "Handoff",
     "HistoryLimits",
     "InboundBatch",
     "InboundDecision",
+    "InboundState",
     "Job",
     "JobEnd",
     "JobHandler",
@@ -51,9 +76,11 @@ __all__ = [
     "JobRequest",
     "LocalizedContent",
     "Mode",
+    "NotFound",
     "OneTimeNotice",
     "OpenWork",
     "OperatorNotification",
+    "OutboundState",
     "OverBudget",
     "Purpose",
     "Queue",
@@ -66,6 +93,7 @@ __all__ = [
     "SearchHit",
     "Store",
     "StoreLocked",
+    "StoreQueries",
     "StoreUnavailable",
     "SubjectData",
     "TimelineEvent",

@@ -54,6 +54,7 @@ from sara.engines import (
     JobKind,
     JobRequest,
     LocalizedContent,
+    NotFound,
     OneTimeNotice,
     OpenWork,
     Purpose,
@@ -301,13 +302,19 @@ class FakeStore(Store):
         parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
-        readings: Mapping[str, str] = MappingProxyType({}),
-        also: ReplySideEffects | None = None,
+        effects: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         self._note(
-            "save_reply", conversation, attempt, tuple(answers), tuple(parts), usage, now, *([readings] if readings else [])
+            "save_reply",
+            conversation,
+            attempt,
+            tuple(answers),
+            tuple(parts),
+            usage,
+            now,
+            *([effects.transcripts] if effects and effects.transcripts else []),
         )
-        self.also = also
+        self.also = effects
         return [OpenWork(conversation, ACCOUNT, self.reply_due, now)]
 
     async def fail_reply_attempt(
@@ -453,7 +460,7 @@ class FakeStore(Store):
     async def conversation(self, conversation: str) -> ConversationSummary:
         self._note("conversation", conversation)
         if conversation != CONVERSATION:
-            raise Conflict("there is nothing by that id")
+            raise NotFound("there is nothing by that id")
         return ConversationSummary(conversation, ACCOUNT, "p1", "Ana", 1, NOW, 0, 0, False, None, None, None)
 
     async def last_said(self, account: str, person: Identity, quoted: str | None = None) -> HistoryMessage | None:

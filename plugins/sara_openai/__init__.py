@@ -1,4 +1,4 @@
-"""Answers customers with OpenAI, or with any server that speaks its protocol: Ollama, vLLM, llama.cpp, OpenRouter."""
+"""Plugin `openai`: answers customers with OpenAI or an OpenAI-compatible server (Ollama, vLLM, llama.cpp, OpenRouter)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["register_responders"]
 
 @hookimpl
 def register_responders() -> list[type[Responder]]:
-    """`plugin: openai`."""
+    """Return the responder class behind `plugin: openai`."""
     from sara_openai.responder import OpenAIResponder
 
     return [OpenAIResponder]

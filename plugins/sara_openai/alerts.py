@@ -1,90 +1,93 @@
-"""What a person has to mend before a responder can answer, and what its model cannot do, told as problems."""
+"""Problems that one responder reports: setup errors, and features or options that its model refuses."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 from sara import Context, GiveUp, RetryLater
-from sara_openai.api.errors import Failed, Kind, SetupError
+from sara_openai.api.errors import CallFailure, SetupError, SetupErrorKind
 
-Ability = Literal["tools", "pictures"]
+Feature = Literal["tools", "pictures"]
 
-DAY = 86_400_000
+DAY_MS = 86_400_000
 
-_LACKS: dict[Ability, tuple[str, str]] = {
+_UNSUPPORTED_FEATURES: dict[Feature, tuple[str, str]] = {
     "tools": (
-        "refuses requests with tools, so the responder {name} answers without them: it can hand over to nobody and look nothing up.",
+        "refuses requests with tools, so the responder {name} answers without tools: it cannot hand a conversation over or look anything up.",
         "Choose a `model` that can call tools, let the server allow it (vLLM: `--enable-auto-tool-choice`, llama.cpp: "
-        "`--jinja`), or take the tools out of `conversation.tools`; then reload.",
+        "`--jinja`), or remove the tools from `conversation.tools`; then reload.",
     ),
     "pictures": (
-        "refuses requests with pictures, so the responder {name} answers without seeing them.",
-        "Choose a `model` that can see (llama.cpp: give it its `--mmproj`), or write `images: false`; then reload.",
+        "refuses requests with images, so the responder {name} answers without them.",
+        "Choose a `model` that accepts images (llama.cpp: start it with `--mmproj`), or set `images: false`; then reload.",
     ),
 }
 
 
 class ResponderAlerts:
-    """The troubles of one responder, of which only the newest is true: each call meets the first that there is."""
+    """The problems of one responder.
+
+    A call fails for one setup error at a time, so a new setup error replaces the former one.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def outcome(self, failed: Failed) -> RetryLater | GiveUp:
-        """What to raise for a failed call; what a person has to mend of it is reported."""
-        if failed.trouble is not None:
-            self.report(failed.trouble)
-        return failed.outcome
+    def report_failure(self, failure: CallFailure) -> RetryLater | GiveUp:
+        """Report the setup error of a failed call, if there is one, and return the exception to raise."""
+        if failure.setup_error is not None:
+            self.report(failure.setup_error)
+        return failure.outcome
 
-    def report(self, trouble: SetupError) -> None:
-        """Say what is wrong, in the place of what was wrong before."""
-        self.mended(but=trouble.kind)
+    def report(self, setup_error: SetupError) -> None:
+        """Report a setup error and clear every other one."""
+        self.clear(keep=setup_error.kind)
         self._context.problems.report(
-            self._key(trouble.kind),
-            f"The responder {self._context.name} cannot answer: {trouble.message}.",
-            trouble.remedy,
-            detail=trouble.detail,
+            self._key(setup_error.kind),
+            f"The responder {self._context.name} cannot answer: {setup_error.message}.",
+            setup_error.remedy,
+            detail=setup_error.detail,
         )
 
-    def mended(self, but: Kind | None = None) -> None:
-        """Say that nothing is wrong any more, save perhaps `but`."""
-        for kind in get_args(Kind):
-            if kind != but:
+    def clear(self, keep: SetupErrorKind | None = None) -> None:
+        """Clear all setup errors except the one of the kind `keep`."""
+        for kind in get_args(SetupErrorKind):
+            if kind != keep:
                 self._context.problems.clear(self._key(kind))
 
-    def lacks(self, ability: Ability, host: str, detail: str) -> None:
-        """Say what the model cannot do."""
-        message, remedy = _LACKS[ability]
-        told = f"{host} {message.format(name=self._context.name)}"
-        self._context.problems.report(self._key(ability), told, remedy, severity="warning", count=1, detail=detail)
+    def report_unsupported(self, feature: Feature, host: str, detail: str) -> None:
+        """Report a feature that the model does not support."""
+        message, remedy = _UNSUPPORTED_FEATURES[feature]
+        title = f"{host} {message.format(name=self._context.name)}"
+        self._context.problems.report(self._key(feature), title, remedy, severity="warning", count=1, detail=detail)
 
-    def has(self, ability: Ability) -> None:
-        """Say that the model can do it."""
-        self._context.problems.clear(self._key(ability))
+    def clear_unsupported(self, feature: Feature) -> None:
+        """Clear the report about a feature that the model supports now."""
+        self._context.problems.clear(self._key(feature))
 
-    def refuses(self, option: str, host: str, detail: str) -> None:
-        """Say that an option of the file is not sent, since the model does not take it."""
+    def report_refused_option(self, option: str, host: str, detail: str) -> None:
+        """Report an option of sara.yaml that is left out of requests because the server refused it."""
         self._context.problems.report(
             self._key(option),
-            f"{host} refuses requests with this `{option}`, so the responder {self._context.name} asks without it.",
-            f"Take `{option}` out, or give it a value that the model takes; then reload.",
+            f"{host} refuses requests with this value of `{option}`, so the responder {self._context.name} leaves the option out.",
+            f"Remove `{option}`, or set a value that the model accepts; then reload.",
             severity="warning",
             count=1,
             detail=detail,
         )
 
-    def takes(self, option: str) -> None:
-        """Say that an option of the file is taken."""
+    def clear_refused_option(self, option: str) -> None:
+        """Clear the report about an option that the server accepts now."""
         self._context.problems.clear(self._key(option))
 
-    def picture_refused(self, host: str, detail: str) -> None:
-        """Say that a customer's picture was left out."""
+    def report_refused_image(self, host: str, detail: str) -> None:
+        """Report an image that the server could not read and that was left out."""
         self._context.problems.report(
             self._key("picture"),
-            f"{host} could not read a picture, so the responder {self._context.name} answered without it.",
-            "Nothing has to be done if it is one picture; if it is many, see whether `model` takes JPEG, PNG, WebP and GIF.",
+            f"{host} could not read an image, so the responder {self._context.name} answered without it.",
+            "No action is needed for a single image. If it happens often, check that `model` accepts JPEG, PNG, WebP and GIF.",
             severity="warning",
-            lasts=DAY,
+            lasts=DAY_MS,
             detail=detail,
         )
 

@@ -1,4 +1,7 @@
-"""Asks the model. The official client on its aiohttp transport, imported only when it is needed."""
+"""The OpenAI responder.
+
+The official client, on its aiohttp transport, is imported only when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -28,30 +31,30 @@ from sara import (
 )
 from sara_openai.alerts import ResponderAlerts
 from sara_openai.api.errors import SetupError, TooLong
-from sara_openai.api.result import RanOut, added, words
+from sara_openai.api.result import OutputTokensExhausted, add_usage, answer_text
 from sara_openai.api.tool_loop import ModelSession
-from sara_openai.api.visibility import newest_pictures
-from sara_openai.media.image_files import Picture
-from sara_openai.media.images import audio_attachments, load_images
+from sara_openai.api.visibility import list_newest_images
+from sara_openai.media.image_files import EncodedImage
+from sara_openai.media.images import list_audio_attachments, load_images
 from sara_openai.media.transcription import Transcriber
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt.request import ModelRequest
-from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS, less_of, material, summed_up
-from sara_openai.prompt.system import brief, preface
+from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS, format_conversation, halve_message, read_summary
+from sara_openai.prompt.system import compose_system_prompt, fill_instructions
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 CONNECT_TIMEOUT_S = 10.0
 
-SLOW = (
-    "Raise `timeout` of the responder, choose a faster `model`, or see what keeps the server busy. Waiting messages are answered by "
-    "themselves afterwards."
+SLOW_REMEDY = (
+    "Raise the responder's `timeout`, choose a faster `model`, or check the load of the server. Waiting messages are answered "
+    "automatically afterwards."
 )
 
 
 class OpenAIResponder(Responder):
-    """Answers a turn with as many requests as the model needs for its tools, most often one."""
+    """Answers a turn with one request, or with several if the model calls tools."""
 
     Options = OpenAIOptions
 
@@ -60,120 +63,130 @@ class OpenAIResponder(Responder):
         self.context = context
         self.timeout = options.timeout
         self._client: AsyncOpenAI | None = None
-        self._making = asyncio.Lock()
-        self._troubles = ResponderAlerts(context)
-        self._listener = Transcriber(options, context)
-        self._asker = ModelSession(options, context, self._troubles)
+        self._client_lock = asyncio.Lock()
+        self._alerts = ResponderAlerts(context)
+        self._transcriber = Transcriber(options, context)
+        self._session = ModelSession(options, context, self._alerts)
 
     async def open(self) -> None:
-        """Import and build the client, so that the first customer need not wait for it."""
-        await self._ready()
+        """Import and build the client, so that the first customer does not wait for it."""
+        await self._get_client()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
-        """Whether the server answers, takes the key and has the model: the models are listed, and one short answer is asked for."""
-        from sara_openai.doctor import examine
+        """Check the server, the key and the model: list the models and ask for one short answer."""
+        from sara_openai.doctor import run_checks
 
-        return await examine(await self._ready(), self.options, self.context)
+        return await run_checks(await self._get_client(), self.options, self.context)
 
     def select_attachments(self, turn: Turn) -> Sequence[Attachment]:
-        """The pictures that the model is shown and the voice messages that are written down. A picture of the history that has not
-        come by now is not waited for."""
-        pictures = newest_pictures([*turn.history, *turn.messages]) if self.options.shows_images else []
-        sounds = audio_attachments(turn.messages) if self.options.transcribe_with is not None else []
+        """Return the images to show and the voice messages to transcribe.
+
+        Images of the history that have not been downloaded yet are not waited for.
+        """
+        images = list_newest_images([*turn.history, *turn.messages]) if self.options.shows_images else []
+        sounds = list_audio_attachments(turn.messages) if self.options.transcribe_with is not None else []
         asked = {line.id for line in turn.messages}
-        return [each for line, each in (*pictures, *sounds) if line.id in asked]
+        return [each for line, each in (*images, *sounds) if line.id in asked]
 
     async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
-        """Ask the model, and again after each round of tools that it wants called; with less (of the history, without pictures
-        or tools) where the server refuses more."""
-        async with self._bounded() as client:
-            heard = await self._listener.listen(client, turn.messages)
-            pictures = await load_images([*turn.history, *turn.messages]) if self.options.shows_images else {}
-            answer = await self._asker.ask(client, self._question(turn, pictures, heard), tools)
-            return Reply(parts=(OutgoingContent(text=words(answer)),), usage=answer.usage, transcripts=heard)
+        """Ask the model, and again after each round of tool calls.
+
+        Parts that the server refuses (history, images, tools) are left out.
+        """
+        async with self._open_client() as client:
+            transcripts = await self._transcriber.transcribe_messages(client, turn.messages)
+            images = await load_images([*turn.history, *turn.messages]) if self.options.shows_images else {}
+            answer = await self._session.ask(client, self._build_request(turn, images, transcripts), tools)
+            return Reply(parts=(OutgoingContent(text=answer_text(answer)),), usage=answer.usage, transcripts=transcripts)
 
     async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
-        """Have the model sum up what was said, without tools: in one request, or in several where it takes no more at once."""
-        async with self._bounded() as client:
-            return await self._sum_up(client, lines, former, now)
+        """Summarise messages without tools, in several requests if they are too long for one."""
+        async with self._open_client() as client:
+            return await self._summarise(client, lines, former, now)
 
-    async def _sum_up(self, client: AsyncOpenAI, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
-        """All lines at once; where these are too long together, one half after the other, and a single one without its middle."""
+    async def _summarise(self, client: AsyncOpenAI, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
+        """Summarise all messages at once; if they are too long, by halves, and a single one without its middle."""
         instructions = self.options.summary_instructions or SUMMARY_INSTRUCTIONS
-        asked = HistoryMessage("", "customer", material(lines, former, now, self.options.zone(self.context.timezone)), now)
+        asked = HistoryMessage(
+            "", "customer", format_conversation(lines, former, now, self.options.zone(self.context.timezone)), now
+        )
         try:
-            answer = await self._asker.ask(client, ModelRequest(instructions, [asked], whole=True))
+            answer = await self._session.ask(client, ModelRequest(instructions, [asked], keep_whole=True))
         except TooLong:
-            if len(lines) == 1 and (less := less_of(lines[0])) is not None:
-                return await self._sum_up(client, [less], former, now)
+            if len(lines) == 1 and (less := halve_message(lines[0])) is not None:
+                return await self._summarise(client, [less], former, now)
             if len(lines) < 2:
                 raise
             half = len(lines) // 2
-            first = await self._sum_up(client, lines[:half], former, now)
-            second = await self._sum_up(client, lines[half:], first.text, now)
-            return Summary(second.text, added(first.usage, second.usage))
-        return Summary(summed_up(answer), answer.usage)
+            first = await self._summarise(client, lines[:half], former, now)
+            second = await self._summarise(client, lines[half:], first.text, now)
+            return Summary(second.text, add_usage(first.usage, second.usage))
+        return Summary(read_summary(answer), answer.usage)
 
-    def _question(self, turn: Turn, pictures: dict[str, list[Picture]], heard: dict[str, str]) -> ModelRequest:
+    def _build_request(self, turn: Turn, images: dict[str, list[EncodedImage]], transcripts: dict[str, str]) -> ModelRequest:
         contact, code = turn.contact, secrets.token_hex(8)
-        anybody = replace(turn, contact=Contact(contact.id), summary="")
+        anonymous = replace(turn, contact=Contact(contact.id), summary="")
         return ModelRequest(
-            self._told(turn, code, facts=self.options.facts),
+            self._compose_prompt(turn, code, facts=self.options.facts),
             turn.messages,
             turn.history,
-            pictures,
-            heard,
-            sees=self.options.shows_images,
-            hears=self.options.transcribe_with is not None,
+            images,
+            transcripts,
+            can_see=self.options.shows_images,
+            can_hear=self.options.transcribe_with is not None,
             code=code,
             conversation=turn.conversation,
-            plain=self._told(anybody, code, facts=False),
-            private=" ".join(each for each in (contact.notes, turn.summary) if each),
+            generic_prompt=self._compose_prompt(anonymous, code, facts=False),
+            private_text=" ".join(each for each in (contact.notes, turn.summary) if each),
             names=[each for each in (contact.name, contact.username) if each],
         )
 
-    def _told(self, turn: Turn, code: str, *, facts: bool) -> str:
-        """All that comes before the conversation."""
+    def _compose_prompt(self, turn: Turn, code: str, *, facts: bool) -> str:
+        """Return the system prompt of a turn."""
         instructions, zone = self.options.instructions, self.options.zone(turn.timezone, self.context.timezone)
-        return preface(brief(instructions, turn, zone, facts=facts), instructions, turn, code, facts=facts)
+        return compose_system_prompt(
+            fill_instructions(instructions, turn, zone, facts=facts), instructions, turn, code, facts=facts
+        )
 
     @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[AsyncOpenAI]:
-        """The client, for as long as one answer may take; with an answer, nothing is left for a person to mend."""
+    async def _open_client(self) -> AsyncIterator[AsyncOpenAI]:
+        """Provide the client for the duration of one answer, report a time-out, and clear alerts after a success."""
         try:
             async with asyncio.timeout(self.options.timeout / 1_000) as bound:
-                yield await self._ready()
+                yield await self._get_client()
         except TimeoutError:
             if not bound.expired():
-                raise  # it is a tool's own
+                raise  # a tool's own time-out
             message = f"{self.options.host} did not answer within {self.options.timeout / 1_000:g} s"
-            self._troubles.report(SetupError("timeout", message, SLOW))
+            self._alerts.report(SetupError("timeout", message, SLOW_REMEDY))
             raise RetryLater(message, scope="responder") from None
-        except RanOut as error:
+        except OutputTokensExhausted as error:
             if self.options.max_output_tokens is not None:
-                self._troubles.report(SetupError("settings", str(error), "Raise `max_output_tokens`, or leave it out."))
+                self._alerts.report(SetupError("settings", str(error), "Raise `max_output_tokens`, or remove it."))
             raise
-        self._troubles.mended()
+        self._alerts.clear()
 
     # the client
 
-    async def _ready(self) -> AsyncOpenAI:
-        async with self._making:
+    async def _get_client(self) -> AsyncOpenAI:
+        async with self._client_lock:
             if self._client is None:
                 # Importing takes a third of a second or more, reading the certificates some more.
                 self._client = await asyncio.to_thread(_make_client, self.options)
             return self._client
 
 
-def _trust(url: str) -> ssl.SSLContext | bool:
-    """Whom the client trusts: whom the machine trusts. To read those certificates takes longer than the rest of a start, and is left
-    out where nothing is asked of them: then nobody is trusted."""
+def _choose_tls(url: str) -> ssl.SSLContext | bool:
+    """Return the TLS setting of the client: the machine's certificates, or none for plain HTTP.
+
+    Reading the certificates takes longer than the rest of the start, so it is skipped where no TLS connection is made.
+    """
     proxies = urllib.request.getproxies().values()
     if url.startswith("http://") and not any(proxy.startswith("https://") for proxy in proxies):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -186,11 +199,11 @@ def _make_client(options: OpenAIOptions) -> AsyncOpenAI:
     client = openai.AsyncOpenAI(
         api_key=options.key,
         base_url=options.url,
-        timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),  # whoever calls bounds the whole call
-        max_retries=0,  # when to ask again is decided by SARA alone
-        # The client would fill these in from the environment; the file decides.
+        timeout=openai.Timeout(None, connect=CONNECT_TIMEOUT_S),  # the caller limits the whole call
+        max_retries=0,  # SARA decides about retries
+        # The client would read these from the environment; only sara.yaml decides.
         default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # typed for single calls only
-        http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_trust(options.url)),
+        http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_choose_tls(options.url)),
     )
-    _ = client.responses if options.api == "responses" else client.chat.completions  # imports the rest of what a call needs
+    _ = client.responses if options.api == "responses" else client.chat.completions  # imports the modules that a call needs
     return client

@@ -15,7 +15,7 @@ __all__ = ["register_simulators"]
 
 @hookimpl
 def register_simulators() -> Mapping[str, type[Simulator]]:
-    """The providers of the bundled channel and responder."""
+    """Register the providers of the bundled channel and responder."""
     from sara_simulators.openai import OpenAISimulator
     from sara_simulators.whatsapp import WhatsAppSimulator
 

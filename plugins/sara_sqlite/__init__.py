@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_stores() -> Sequence[type[Store]]:
-    """The store that `plugin: sqlite` names."""
+    """Return the store plugin for `plugin: sqlite`."""
     from sara_sqlite.store import SqliteStore
 
     return [SqliteStore]
@@ -21,7 +21,7 @@ def register_stores() -> Sequence[type[Store]]:
 
 @hookimpl
 def register_queues() -> Sequence[type[Queue]]:
-    """The queue that `plugin: sqlite` names."""
+    """Return the queue plugin for `plugin: sqlite`."""
     from sara_sqlite.queue import SqliteQueue
 
     return [SqliteQueue]

@@ -44,7 +44,7 @@ class CancelToken:
 
 
 async def aside(work: Callable[[CancelToken], T]) -> T:
-    """The result of `work`. When the caller is cancelled, `work` is called off and has ended before this returns."""
+    """Return the result of `work`. When the caller is cancelled, `work` is cancelled and has ended before this returns."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
     stop = CancelToken()

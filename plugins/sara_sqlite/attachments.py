@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from sara import Attachment, InboundMessage, Instant
-from sara.engines import Conflict, Download
-from sara_sqlite.rows import ATTACHMENT, CONVERSATION, FORGOTTEN, Connection, event, ident, number, one
+from sara.engines import Download, NotFound
+from sara_sqlite.rows import ATTACHMENT, CONVERSATION, ERASED, Connection, event, ident, number, one
 
 EXPIRED = "expired"
 
@@ -48,7 +48,7 @@ def add(db: Connection, message: int, inbound: InboundMessage, now: Instant) -> 
 
 
 def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment, ...]]:
-    """The files of these messages, in one query."""
+    """Return the files of these messages, in one query."""
     found: dict[int, tuple[Attachment, ...]] = {}
     for row in db.execute(
         "SELECT * FROM attachments WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, position",
@@ -60,9 +60,9 @@ def of(db: Connection, messages: Iterable[int]) -> Mapping[int, tuple[Attachment
 
 def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: int, error: str | None, now: Instant) -> None:
     """Note how fetching a file ended. What its sender said of it stays where nothing better is known."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", ERASED, number(ATTACHMENT, attachment))
     if row is None:
-        raise Conflict("there is no such file, its message was deleted, or its sender is being erased")
+        raise NotFound("there is no such file, its message was deleted, or its sender is being erased")
     db.execute(
         "UPDATE attachments SET file = ?, error = ?, sha256 = ?, size = ?, kept_at = ?, due = NULL WHERE id = ?",
         (
@@ -79,22 +79,22 @@ def keep(db: Connection, attachment: str, file: str | None, sha256: str, size: i
 
 
 def downloads(db: Connection, account: str, limit: int) -> Sequence[Download]:
-    """The files that are still to be fetched, the soonest due first."""
+    """Return the files that are still to be fetched, the soonest due first."""
     rows = db.execute(
-        f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (FORGOTTEN, account, limit)
+        f"{_WHOSE} WHERE a.account = ? AND a.due IS NOT NULL ORDER BY a.due LIMIT ?", (ERASED, account, limit)
     ).fetchall()
     return [_download(row) for row in rows]
 
 
 def download(db: Connection, attachment: str) -> Download | None:
     """One file, fetched or not."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ?", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ?", ERASED, number(ATTACHMENT, attachment))
     return None if row is None else _download(row)
 
 
 def postpone(db: Connection, attachment: str, due: Instant, reason: str, now: Instant) -> None:
     """Try again later. Only the first failure is written into the history: there may be hundreds."""
-    row = one(db, f"{_WHOSE} WHERE a.id = ? AND a.due IS NOT NULL", FORGOTTEN, number(ATTACHMENT, attachment))
+    row = one(db, f"{_WHOSE} WHERE a.id = ? AND a.due IS NOT NULL", ERASED, number(ATTACHMENT, attachment))
     if row is None:
         return
     db.execute("UPDATE attachments SET due = ?, tries = tries + 1 WHERE id = ?", (due, row["id"]))
@@ -103,7 +103,7 @@ def postpone(db: Connection, attachment: str, due: Instant, reason: str, now: In
 
 
 def named(db: Connection, names: Sequence[str]) -> Collection[str]:
-    """Which of these names belong to a row."""
+    """Return which of these names belong to a row."""
     rows = db.execute(
         "SELECT DISTINCT file FROM attachments WHERE file IN (SELECT value FROM json_each(?))", (json.dumps(names),)
     )
@@ -111,13 +111,13 @@ def named(db: Connection, names: Sequence[str]) -> Collection[str]:
 
 
 def file_of(db: Connection, sha256: str) -> str | None:
-    """A kept file with these contents."""
+    """Return a stored file with these contents."""
     row = one(db, "SELECT file FROM attachments WHERE sha256 = ? AND file IS NOT NULL LIMIT 1", sha256.lower())
     return None if row is None else str(row["file"])
 
 
 def old(db: Connection, before: Instant, limit: int) -> Sequence[str]:
-    """The names of files that no message uses which is younger."""
+    """Return the names of files that no younger message uses."""
     rows = db.execute(
         "SELECT DISTINCT file FROM (SELECT file FROM attachments a WHERE file IS NOT NULL AND at < ?"
         " AND NOT EXISTS (SELECT 1 FROM attachments y WHERE y.file = a.file AND y.at >= ?) ORDER BY at, id LIMIT ?)",
@@ -127,7 +127,7 @@ def old(db: Connection, before: Instant, limit: int) -> Sequence[str]:
 
 
 def forget(db: Connection, names: Sequence[str], now: Instant) -> None:
-    """These files are gone."""
+    """Record that these files were deleted."""
     db.executemany(
         "UPDATE attachments SET file = NULL, error = ?, kept_at = ? WHERE file = ?", ((EXPIRED, now, name) for name in names)
     )
@@ -140,7 +140,7 @@ def _download(row: sqlite3.Row) -> Download:
 
 
 def attachment(row: sqlite3.Row) -> Attachment:
-    """A row of `attachments` as the model has it."""
+    """Return a row of `attachments` as a domain value."""
     return Attachment(
         kind=row["kind"],
         mime=row["mime"],

@@ -27,9 +27,10 @@ UNFINISHED = ".sara-unfinished"
 
 
 def save(source: Path, target: Path, now: Instant, stop: CancelToken, kept_in: Path | None = None) -> dict[str, int]:
-    """Copy the database `source` to the new file `target`; what it holds. `kept_in` is the file that it becomes a part of.
+    """Copy the database `source` to the new file `target`; return what it holds. `kept_in` is the file that it becomes a part
+    of.
 
-    Raises SaraError where `target` exists already, StoreUnavailable for what cannot be read, written or trusted.
+     Raises SaraError where `target` exists already, StoreUnavailable for what cannot be read, written or trusted.
     """
     if target.exists():
         raise SaraError(f"{target} exists already; a backup never replaces a file, give another name")
@@ -49,7 +50,7 @@ def save(source: Path, target: Path, now: Instant, stop: CancelToken, kept_in: P
 
 
 def copy_database(source: Path, copy: Path, stop: CancelToken) -> dict[str, int]:
-    """Copy one moment of a database, in use or not, over the empty file `copy`; how much it holds."""
+    """Copy one moment of a database, in use or not, over the empty file `copy`; return how much it holds."""
     with closing(reading(source)) as original, closing(sqlite3.connect(copy, isolation_level=None)) as written:
         written.execute("PRAGMA journal_mode = OFF")  # it counts only once it is complete
         written.execute("PRAGMA synchronous = OFF")
@@ -71,7 +72,7 @@ def copy_database(source: Path, copy: Path, stop: CancelToken) -> dict[str, int]
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """A connection that only reads."""
+    """Return a read-only connection."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5
     )
@@ -80,7 +81,7 @@ def reading(path: Path) -> sqlite3.Connection:
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
-    """How much a database holds."""
+    """Return how much a database holds."""
     return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in COUNTED}  # noqa: S608
 
 
@@ -100,7 +101,7 @@ def check(connection: sqlite3.Connection, path: Path, stop: CancelToken) -> None
 
 
 def newest(connection: sqlite3.Connection) -> Instant | None:
-    """When the last thing happened that a database knows of."""
+    """Return when the last thing happened that a database knows of."""
     row = one(connection, "SELECT at FROM events ORDER BY id DESC LIMIT 1")
     return None if row is None else int(row["at"])
 
@@ -142,7 +143,8 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
-    """An empty file beside `target` that nobody takes for a backup; gone afterwards. What killed processes left goes first."""
+    """Provide an empty temporary file beside `target` that nobody takes for a backup; gone afterwards. What killed processes
+    left goes first."""
     for left in target.parent.glob(f".*{UNFINISHED}"):
         _remove_if_left(left)
     copy = target.with_name(f".{target.name}{UNFINISHED}")

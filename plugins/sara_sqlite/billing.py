@@ -29,20 +29,20 @@ def note(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, receipt: Deliv
 
 
 def _word(said: object) -> str:
-    """A provider's word, short and in characters that any database takes."""
+    """Return a provider's word, shortened and in characters that any database accepts."""
     return str(said or "unknown")[:64].encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _add(db: Connection, account: str, at: Instant, what: str) -> None:
     month = datetime.fromtimestamp(min(max(at, 0), _LATEST) / 1_000, UTC).strftime("%Y-%m")
     db.execute(
-        "INSERT INTO billing (account, month, what, n) VALUES (?, ?, ?, 1)"
+        "INSERT INTO message_counts (account, month, what, n) VALUES (?, ?, ?, 1)"
         " ON CONFLICT (account, month, what) DO UPDATE SET n = n + 1",
         (account, month, what),
     )
 
 
 def billed(db: Connection, account: str, month: str) -> dict[str, int]:
-    """The sums of a month."""
-    rows = db.execute("SELECT what, n FROM billing WHERE account = ? AND month = ?", (account, month))
+    """Return the sums of a month."""
+    rows = db.execute("SELECT what, n FROM message_counts WHERE account = ? AND month = ?", (account, month))
     return {row["what"]: int(row["n"]) for row in rows}

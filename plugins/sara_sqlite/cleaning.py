@@ -64,7 +64,7 @@ class Cleaning:
             yield
 
     def _blank(self, db: Connection, start: int) -> int | None:
-        """Overwrite unused space in some pages; how many there were, None where somebody else reads or writes just now."""
+        """Overwrite unused space in some pages; return how many there were, None where somebody else reads or writes just now."""
         if not _emptied(db):
             return None
         # A page kept in memory would bring its old bytes back when it is written next.
@@ -92,7 +92,8 @@ class Cleaning:
 
 
 def _sizes(header: bytes) -> tuple[int, int]:
-    """A page's size, and how much of it SQLite uses. Raises StoreUnavailable for a file with pages of a kind that is not known here."""
+    """Return a page's size, and how much of it SQLite uses. Raises StoreUnavailable for a file with pages of a kind that is
+    not known here."""
     if header[52:56] != bytes(4):
         raise StoreUnavailable(
             "the database was made with auto_vacuum; `sara backup` and `sara restore` do not change that, VACUUM does"
@@ -103,8 +104,8 @@ def _sizes(header: bytes) -> tuple[int, int]:
 
 
 def unused(page: bytes, header: int) -> tuple[int, int]:
-    """Where the unallocated space of a page of a b-tree begins and ends; an empty range for every other page. Those begin with the
-    high byte of a page's number, which is 0 in any file below 64 GB."""
+    """Return where the unallocated space of a page of a b-tree begins and ends; an empty range for every other page. Those
+    begin with the high byte of a page's number, which is 0 in any file below 64 GB."""
     kind = page[header]
     if kind not in INTERIOR | LEAF:
         return 0, 0
@@ -149,11 +150,11 @@ def _nobody_writes(db: Connection) -> Iterator[bool]:
 
 
 def _gone(db: Connection) -> list[int]:
-    return [row["contact"] for row in db.execute("SELECT contact FROM erasing WHERE rows_gone = 1")]
+    return [row["contact"] for row in db.execute("SELECT contact FROM erasures WHERE rows_gone = 1")]
 
 
 def _done(db: Connection, gone: list[int]) -> None:
-    db.execute("DELETE FROM erasing WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
+    db.execute("DELETE FROM erasures WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
 
 
 def _begin_merging(db: Connection) -> int:
@@ -164,7 +165,7 @@ def _begin_merging(db: Connection) -> int:
 
 
 def _merge(db: Connection, pages: int) -> bool:
-    """Merge some pages; whether there was anything to merge, as SQLite's manual says how to tell."""
+    """Merge some pages; return whether there was anything to merge, as SQLite's manual says how to tell."""
     before = db.total_changes
     db.execute("INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)", (pages,))
     return db.total_changes - before >= 2

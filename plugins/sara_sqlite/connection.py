@@ -103,7 +103,8 @@ def _nothing_kept(code: int) -> bool:
 
 
 def as_store_error(error: Exception) -> Exception:
-    """What the core understands: `StoreUnavailable` for what SQLite could not do now; anything else as it is."""
+    """Return the error that the core understands: `StoreUnavailable` for what SQLite could not do now; any other error as it
+    is."""
     if isinstance(error, SaraError) or not isinstance(error, sqlite3.Error):
         return error
     if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(

@@ -36,12 +36,12 @@ def note(database: Path, backup: Path, now: Instant) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        log.warning("backup_not_noted", file=str(notes), error=error.strerror)
+        log.warning("backup_registration_failed", file=str(notes), error=error.strerror)
 
 
 def copies(database: Path, folder: Path, since: Instant) -> Mapping[str, Instant]:
-    """The files that are still there and may hold what came since `since`: those noted, those left beside the database, and all in
-    `folder`; with the time until which each knows what happened."""
+    """Return the files that are still there and may hold what came since `since`: those noted, those left beside the database,
+    and all in `folder`; with the time until which each knows what happened."""
     found: dict[str, Instant] = {}
     for pattern in LEFT_BY:
         found |= dict(map(_aged, database.parent.glob(database.name + pattern)))

@@ -11,13 +11,14 @@ import sqlite3
 from dataclasses import asdict
 
 from sara import Correction, Instant, Milliseconds
-from sara_sqlite import parts, turns
+from sara.engines import GIVEN_UP, InboundState
+from sara_sqlite import parts, states, turns
 from sara_sqlite.rows import APPLIED, WITHDRAWN, Connection, event, head_of, look_at_timers, one, refresh_delivery, the, to_json
 
 MOST_DROPPED = 2
 """An answer in the making is dropped for an edit so often; the next one is sent, and the edit is read with the next message."""
 
-_OPEN = ("waiting", "dead", "quarantined")
+_OPEN = (InboundState.WAITING, *GIVEN_UP)
 
 _OF_PERSON = (
     "SELECT m.* FROM messages m JOIN conversations c ON c.id = m.conversation JOIN contacts p ON p.id = c.contact"
@@ -42,7 +43,8 @@ def note(
 def catch_up(
     db: Connection, message: int, account: str, external_id: str | None, quiet: tuple[Milliseconds, Milliseconds], now: Instant
 ) -> list[int]:
-    """Apply to a message that was just stored what its author had corrected before it arrived; the conversations that it touched."""
+    """Apply to a message that was just stored what its author had corrected before it arrived; the conversations that it
+    touched."""
     early = external_id and one(db, "SELECT 1 FROM messages WHERE account = ? AND corrects = ? LIMIT 1", account, external_id)
     if not early:
         return []
@@ -52,8 +54,8 @@ def catch_up(
 
 
 def _latest(db: Connection, row: sqlite3.Row, target: str) -> tuple[sqlite3.Row, Correction] | None:
-    """The event that says how a message is to be read: its deletion, or the edit that was made last. The others say the same from
-    now on. `row` is any message of the author."""
+    """Return the event that says how a message is to be read: its deletion, or the edit that was made last. The others say the
+    same from now on. `row` is any message of the author."""
     events = db.execute(_OF_PERSON + " AND m.corrects = ? ORDER BY m.at, m.id", (*_whose(db, row), target)).fetchall()
     known = [(each, Correction(**json.loads(each["correction"]))) for each in events if each["correction"] is not None]
     if not known:
@@ -91,7 +93,7 @@ def _whose(db: Connection, row: sqlite3.Row) -> tuple[str, str, int]:
 
 
 def _overwrite(db: Connection, event_id: int, by: sqlite3.Row) -> None:
-    """An earlier edit says what the latest one says."""
+    """Make earlier edits say the same as the latest one."""
     db.execute(
         "UPDATE messages SET text = ?, content = ?, raw = ?, correction = NULL, reason = ? WHERE id = ?",
         (by["text"], by["content"], by["raw"], APPLIED, event_id),
@@ -123,7 +125,7 @@ def _withdraw(db: Connection, message: sqlite3.Row, by: sqlite3.Row, correction:
 
 
 def _hand_tool_calls_on(db: Connection, message: sqlite3.Row) -> None:
-    """What was called for the turn is not called again for the rest of it."""
+    """Keep the tool calls of the turn from being made again for the rest of it."""
     db.execute(
         "UPDATE OR IGNORE tool_calls SET turn = (SELECT min(id) FROM messages WHERE conversation = ?1 AND state = 'waiting')"
         " WHERE turn = ?2 AND EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND state = 'waiting')",
@@ -132,12 +134,12 @@ def _hand_tool_calls_on(db: Connection, message: sqlite3.Row) -> None:
 
 
 def _take_answer_back(db: Connection, message: sqlite3.Row, now: Instant) -> None:
-    """The answer to nothing but withdrawn words is not sent, unless some of it was."""
+    """Cancel a reply to nothing but withdrawn words, unless some of it was sent."""
     reply = message["reply"]
     if one(db, "SELECT 1 FROM messages WHERE reply = ? AND direction = 'in' AND withdrawn_at IS NULL LIMIT 1", reply) is not None:
         return
     if one(db, f"SELECT 1 FROM messages WHERE reply = ? AND direction = 'out' AND {parts.LEFT} LIMIT 1", reply) is None:  # noqa: S608  # the condition is ours
-        parts.cancel(db, "reply = ? AND direction = 'out' AND state IN ('queued', 'parked')", (reply,), WITHDRAWN, now)
+        parts.cancel(db, f"reply = ? AND direction = 'out' AND state IN {states.NOT_LEFT}", (reply,), WITHDRAWN, now)
         refresh_delivery(db, message["conversation"], now)
 
 
@@ -165,13 +167,13 @@ def _edit(
 
 
 def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Milliseconds], now: Instant) -> None:
-    """The author may go on correcting: the quiet window begins again. An answer to the former words is not sent."""
+    """Restart the quiet window after a correction, and discard a running reply to the former words."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
-    if row["attempt_open"] and row["rethought"] >= MOST_DROPPED:
+    if row["attempt_open"] and row["discarded_replies"] >= MOST_DROPPED:
         return
     if row["attempt_open"]:
         db.execute(
-            "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
+            "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), discarded_replies = discarded_replies + 1,"
             " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
             (conversation,),
         )
@@ -181,7 +183,7 @@ def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Mil
 
 
 def _forget_summary(db: Connection, message: sqlite3.Row, now: Instant) -> None:
-    """A summary may hold what was taken back: it is made again."""
+    """Discard a summary that may hold withdrawn words, so that it is made again."""
     forgotten = db.execute(
         "UPDATE conversations SET summary = '', summary_to = 0 WHERE id = ? AND summary_to >= ?",
         (message["conversation"], message["id"]),

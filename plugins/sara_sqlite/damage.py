@@ -19,7 +19,7 @@ NAMED = 3
 
 
 def told_by(error: BaseException | None) -> str | None:
-    """What an error, or what it stands for, says about damage to the file; None for any other error."""
+    """Return what an error, or its cause, says about damage to the file; None for any other error."""
     while error is not None:
         if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in CODES:
             return str(error)
@@ -30,12 +30,12 @@ def told_by(error: BaseException | None) -> str | None:
 
 
 def sentence(path: Path, what: str) -> str:
-    """What is the matter and what to do about it."""
+    """Return what is wrong and what to do about it."""
     return f"{path} is damaged ({what}); restore a backup with `sara restore FILE`, or salvage what can still be read with `sara export`"
 
 
 def marker(path: Path) -> Path:
-    """The file beside a database that says that it is damaged. A restore removes it."""
+    """Return the path of the file that marks a database as damaged. A restore removes it."""
     return path.with_name(path.name + ".corrupt")
 
 
@@ -74,7 +74,7 @@ def check_emptied(path: Path, *, held_data: bool) -> None:
 
 @cache
 def tables() -> frozenset[str]:
-    """The tables of the newest schema."""
+    """Return the tables of the newest schema."""
     with closing(sqlite3.connect(":memory:")) as model:
         for sql in steps().values():
             model.executescript(sql)
@@ -82,12 +82,12 @@ def tables() -> frozenset[str]:
 
 
 def tables_in(connection: sqlite3.Connection) -> set[str]:
-    """The tables that a database has."""
+    """Return the tables that a database has."""
     return {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
 def glance(connection: sqlite3.Connection, path: Path) -> None:
-    """A cheap look: the schema, and the first page of each table. Raises StoreUnavailable, or SQLite's own error."""
+    """Check cheaply: the schema, and the first page of each table. Raises StoreUnavailable, or SQLite's own error."""
     found = tables_in(connection)
     if missing := sorted(tables() - found):
         raise StoreUnavailable(sentence(path, f"there is no table {missing[0]}"))
@@ -96,7 +96,7 @@ def glance(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def look_through(path: Path, stop: CancelToken) -> str | None:
-    """Read the whole file; what is wrong with it, if anything. On a connection of its own, while others read and write."""
+    """Read the whole file; return what is wrong with it, if anything. On a connection of its own, while others read and write."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)) as connection:
         stop.watch(connection)
         stop.check()
@@ -111,6 +111,6 @@ def look_through(path: Path, stop: CancelToken) -> str | None:
 
 
 def findings(connection: sqlite3.Connection, check: str) -> list[str]:
-    """What `PRAGMA quick_check` or `integrity_check` finds wrong."""
+    """Return what `PRAGMA quick_check` or `integrity_check` reports."""
     found = [str(row[0]).strip() for row in connection.execute(f"PRAGMA {check}({NAMED})")]
     return [] if found == ["ok"] else found

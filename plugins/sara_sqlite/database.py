@@ -159,8 +159,8 @@ class Database:
         return await self._writer.call(run, alone=True)
 
     def handle(self) -> int:
-        """The bare file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays open until
-        those are not needed any more."""
+        """Return the open file. Closing any handle of a file takes all locks of the process from it, SQLite's too: it stays
+        open until those are not needed any more."""
         if self._handle is None:
             self._handle = open_private(self.path, os.O_RDWR)
         return self._handle
@@ -188,7 +188,7 @@ class Database:
         damage.check_remembered(self.path)
         damage.check_emptied(self.path, held_data=self._lock.held_data)
         if self._lock.held_data and not self.path.exists():
-            log.warning("database_begun_anew", path=str(self.path), former="gone")
+            log.warning("database_recreated", path=str(self.path), former="gone")
         self.key.load()
         self._writer = await self._connect(GroupConnection)
         self._reader = await self._connect(ReadConnection)
@@ -226,7 +226,7 @@ class Database:
         try:
             what = await aside(lambda stop: damage.look_through(self.path, stop))
         except (sqlite3.Error, OSError) as error:
-            log.warning("database_not_checked", path=str(self.path), error=str(error))
+            log.warning("database_check_failed", path=str(self.path), error=str(error))
             return
         if what is not None:
             self._on_damage(what)
@@ -244,9 +244,9 @@ class Database:
         try:
             damage.remember(self.path, what)
         except OSError as error:
-            log.error("damage_not_remembered", path=str(self.path), error=error.strerror)
+            log.error("corruption_marker_failed", path=str(self.path), error=error.strerror)
         self.lost.set()
-        log.critical("database_damaged", error=self.corrupt)
+        log.critical("database_corrupted", error=self.corrupt)
 
     async def _shut(self) -> None:
         for task in (self._check, self._wal):
@@ -311,8 +311,8 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks of the
-    process from it."""
+    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks
+    of the process from it."""
     handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.chmod(f"/proc/self/fd/{handle}", 0o600)

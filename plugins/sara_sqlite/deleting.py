@@ -12,7 +12,7 @@ SAID_OF = {"messages": "message", "conversations": "conversation"}
 
 
 def holders(db: Connection, table: str) -> list[tuple[str, str]]:
-    """The tables, and their columns, whose rows hang on rows of `table`."""
+    """Return the tables, and their columns, whose rows refer to rows of `table`."""
     rows = db.execute(
         'SELECT s.name AS holder, f."from" AS "column" FROM sqlite_schema s JOIN pragma_foreign_key_list(s.name) f'
         " WHERE s.type = 'table' AND f.\"table\" = ? AND s.name <> ?",

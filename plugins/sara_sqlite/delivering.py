@@ -9,7 +9,7 @@ from typing import Literal
 
 from sara import Instant, OutboundMessage, OutgoingContent
 from sara.engines import Attempt, AttemptResult, Conflict, DeliveryView, OpenWork
-from sara_sqlite import parts, people, receipts, window
+from sara_sqlite import parts, people, receipts, states, window
 from sara_sqlite.modes import PAUSED
 from sara_sqlite.rows import (
     CONVERSATION,
@@ -31,19 +31,19 @@ from sara_sqlite.rows import (
 
 
 def view(db: Connection, conversation: str) -> DeliveryView | None:
-    """The first unsettled part and what is known of it."""
+    """Return the first unsettled message and what is known of it."""
     key = number(CONVERSATION, conversation)
     row = one(
         db,
-        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"
+        "SELECT m.*, c.mode, CASE WHEN c.window_closed THEN NULL ELSE c.customer_at END AS customer_at"  # noqa: S608
         " FROM messages m JOIN conversations c ON c.id = m.conversation"
-        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
+        f" WHERE m.conversation = ? AND m.state IN {states.UNSENT} ORDER BY m.id LIMIT 1",
         key,
     )
     if row is None:
         return None
     person = head_of(db, key)
-    last = one(db, "SELECT * FROM attempts WHERE part = ? ORDER BY started_at DESC, id DESC LIMIT 1", row["id"])
+    last = one(db, "SELECT * FROM attempts WHERE message = ? ORDER BY started_at DESC, id DESC LIMIT 1", row["id"])
     account = one(db, "SELECT webhook_at FROM accounts WHERE account = ?", row["account"])
     part = OutboundMessage(
         id=ident(MESSAGE, row["id"]),
@@ -65,8 +65,8 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
         last=None if last is None else attempt(last),
         webhook_at=None if account is None else account["webhook_at"],
         opted_out=bool(person["opted_out"]),
-        doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'in_doubt'", row["id"])["n"],
-        blind=row["blind"],
+        doubts=the(db, "SELECT count(*) AS n FROM attempts WHERE message = ? AND state = 'in_doubt'", row["id"])["n"],
+        blind=row["unverified"],
         customer_at=row["customer_at"],
         mode=row["mode"],
         marketing=bool(person["marketing"]),
@@ -74,10 +74,10 @@ def view(db: Connection, conversation: str) -> DeliveryView | None:
 
 
 def attempt(row: sqlite3.Row) -> Attempt:
-    """A row of `attempts` as the model has it."""
+    """Return a row of `attempts` as a domain value."""
     return Attempt(
         row["id"],
-        ident(MESSAGE, row["part"]),
+        ident(MESSAGE, row["message"]),
         row["state"],
         row["started_at"],
         row["owner"],
@@ -95,22 +95,23 @@ def begin(db: Connection, part: str, attempt_id: str, owner: str, now: Instant) 
         raise Conflict(f"the part is {row['state']}")
     first = the(
         db,
-        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1",  # noqa: S608
         row["conversation"],
     )
     if first["id"] != key:
         raise Conflict("an earlier part is to be sent again")
     db.execute(
-        "INSERT INTO attempts (id, part, owner, state, started_at) VALUES (?, ?, ?, 'sending', ?)", (attempt_id, key, owner, now)
+        "INSERT INTO attempts (id, message, owner, state, started_at) VALUES (?, ?, ?, 'sending', ?)",
+        (attempt_id, key, owner, now),
     )
     db.execute("UPDATE messages SET state = 'sending', attempts_first = coalesce(attempts_first, ?) WHERE id = ?", (now, key))
     event(db, now, "sending", attempt_id, conversation=row["conversation"], message=key)
 
 
 def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant) -> OpenWork:
-    """Record how an attempt ended; what a receipt proved before stays."""
+    """Record how an attempt ended, without overriding what a receipt proved before."""
     known = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
-    part = the(db, "SELECT * FROM messages WHERE id = ?", known["part"])
+    part = the(db, "SELECT * FROM messages WHERE id = ?", known["message"])
     survived(db, part["conversation"])
     if outcome.charged:
         db.execute("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", (part["id"],))
@@ -124,12 +125,12 @@ def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant
         return refresh_delivery(db, part["conversation"], now)
     db.execute(
         "UPDATE attempts SET state = ?, settled_at = ?, external_id = coalesce(?, external_id), error = ? WHERE id = ?",
-        (outcome.state, now, outcome.external_id, outcome.told, attempt_id),
+        (outcome.state, now, outcome.external_id, outcome.full_error, attempt_id),
     )
-    detail = f"{attempt_id}: {outcome.told}" if outcome.told else attempt_id
+    detail = f"{attempt_id}: {outcome.full_error}" if outcome.full_error else attempt_id
     event(db, now, f"attempt_{outcome.state}", detail, conversation=part["conversation"], message=part["id"])
     if outcome.state == "not_sent" and not outcome.charged:
-        _forget_one_alike(db, attempt_id, part["id"], outcome.told)
+        _forget_one_alike(db, attempt_id, part["id"], outcome.full_error)
     if outcome.state == "accepted":
         receipts.note_second_acceptance(db, part, now)
     if part["state"] in ("sending", "in_doubt"):
@@ -142,10 +143,10 @@ def settle(db: Connection, attempt_id: str, outcome: AttemptResult, now: Instant
 
 
 def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None) -> None:
-    """Of attempts that did not leave, count for nothing and failed alike, only the first and the latest are kept: while a token is
-    refused one is made every few seconds, for as long as it takes."""
+    """Delete the middle one of uncharged attempts that failed alike, so that the first and the latest are kept: while a token is
+    refused, one attempt is made every few seconds."""
     former = db.execute(
-        "SELECT * FROM attempts WHERE part = ? AND id <> ? ORDER BY started_at DESC, id DESC LIMIT 2", (part, latest)
+        "SELECT * FROM attempts WHERE message = ? AND id <> ? ORDER BY started_at DESC, id DESC LIMIT 2", (part, latest)
     ).fetchall()
     alike = [row["state"] == "not_sent" and are_alike(row["error"], error) and row["external_id"] is None for row in former]
     if alike == [True, True]:
@@ -159,7 +160,7 @@ def _forget_one_alike(db: Connection, latest: str, part: int, error: str | None)
 
 
 def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
-    """A receipt came first; only the provider's id may still be new."""
+    """Record the outcome of an attempt that a receipt has settled already; only the provider's id may still be new."""
     if outcome.external_id and known["external_id"] is None:
         db.execute("UPDATE attempts SET external_id = ? WHERE id = ?", (outcome.external_id, known["id"]))
     if part["external_id"] is None and (free := free_external_id(db, part, outcome.external_id)):
@@ -170,12 +171,12 @@ def _complete(db: Connection, known: sqlite3.Row, part: sqlite3.Row, outcome: At
 
 def _move(db: Connection, part: sqlite3.Row, outcome: AttemptResult, now: Instant) -> None:
     if outcome.part == "failed":
-        parts.fail(db, part, outcome.told or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
+        parts.fail(db, part, outcome.full_error or "", now, reason="refused" if outcome.state == "refused" else "gave_up")
         return
     external_id = free_external_id(db, part, outcome.external_id) or part["external_id"]
     db.execute(
         "UPDATE messages SET state = ?, not_before = ?, external_id = ?, error = ?, reason = NULL WHERE id = ?",
-        (outcome.part, outcome.not_before, external_id, outcome.told, part["id"]),
+        (outcome.part, outcome.not_before, external_id, outcome.full_error, part["id"]),
     )
     # While it was being sent, the person may have asked for silence: all but the answer to that is over.
     stopped = head_of(db, part["conversation"])["opted_out_at"] if outcome.part == "queued" else None
@@ -191,14 +192,14 @@ def settle_doubt(db: Connection, part: str, action: Literal["resend", "hold"], b
         raise Conflict(f"the part is {row['state']}")
     state, reason = ("queued", None) if action == "resend" else ("held", "in_doubt")
     db.execute(
-        "UPDATE messages SET state = ?, reason = ?, not_before = ?, blind = blind + ? WHERE id = ?",
+        "UPDATE messages SET state = ?, reason = ?, not_before = ?, unverified = unverified + ? WHERE id = ?",
         (state, reason, now, int(blind), row["id"]),
     )
     count(db, "doubt_resent" if action == "resend" else "doubt_held")
     if blind:
-        count(db, "blind")
+        count(db, "unverified_resolutions")
     detail = f"{action}, {'no webhook came since the attempt' if blind else 'no receipt came'}"
-    event(db, now, "doubt_ended", detail, conversation=row["conversation"], message=row["id"])
+    event(db, now, "in_doubt_resolved", detail, conversation=row["conversation"], message=row["id"])
     return refresh_delivery(db, row["conversation"], now)
 
 

@@ -18,9 +18,9 @@ SHOWN_ELSEWHERE = {"contacts", "aliases", "conversations", "messages", "replies"
 
 
 def circle_of(db: Connection, who: str) -> list[int]:
-    """The contacts of the person with this contact id, conversation, number or user id, the head first; none if there is nobody,
-    or nobody any more. Another spelling of a number counts where nobody has the number itself. Raises SaraError where it may be
-    either of several people."""
+    """Return the contacts of the person with this contact id, conversation, number or user id, the head first; none if there
+    is nobody, or nobody any more. Another spelling of a number counts where nobody has the number itself. Raises SaraError
+    where it may be either of several people."""
     number_of = read_number(who) or who
     heads = _heads(db, who, [who, number_of]) or _heads(db, "", number_spellings(number_of))
     if len(heads) > 1:
@@ -30,19 +30,19 @@ def circle_of(db: Connection, who: str) -> list[int]:
 
 
 def _heads(db: Connection, who: str, values: Sequence[str]) -> list[int]:
-    """The people with one of these ids or numbers."""
+    """Return the people with one of these ids or numbers."""
     rows = db.execute(
         "SELECT DISTINCT coalesce(linked, id) AS head FROM contacts WHERE id IN ("
         " SELECT ? UNION SELECT contact FROM conversations WHERE id = ?"
         " UNION SELECT contact FROM aliases WHERE value IN (SELECT value FROM json_each(?)))"
-        " AND id NOT IN (SELECT contact FROM erasing)",
+        " AND id NOT IN (SELECT contact FROM erasures)",
         (number(CONTACT, who), number(CONVERSATION, who), json.dumps(list(values))),
     ).fetchall()
     return [row["head"] for row in rows]
 
 
 def dossier(db: Connection, who: str) -> SubjectData | None:
-    """A person with everything that hangs on them but what was said, whatever tables there are."""
+    """Return a person with all rows that refer to them, except messages."""
     circle = circle_of(db, who)
     if not circle:
         return None
@@ -74,7 +74,7 @@ def _rows(db: Connection, table: str, column: str, ids: list[int]) -> list[dict[
 
 
 def _plain(row: sqlite3.Row, table: str) -> dict[str, Any]:
-    """A row as JSON may have it, with ids as everybody else sees them."""
+    """Return a row as JSON values, with public ids."""
     letters = {"contact": CONTACT, "linked": CONTACT, "conversation": CONVERSATION}
     letters["id"] = {"contacts": CONTACT, "conversations": CONVERSATION}.get(table, "")
     found: dict[str, Any] = {}

@@ -21,7 +21,7 @@ _NEAR = 100
 def take(db: Connection, echo: OperatorEcho, over: Handoff | None, touched: dict[int, None], now: Instant) -> None:
     """Keep a person's words as history. What waited when they were said is answered; `over` is the hand-over that follows."""
     known = one(db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ?", echo.account, echo.external_id)
-    if known is not None or recognised(db, echo.account, echo.external_id) or not echo.person.nameable:
+    if known is not None or recognised(db, echo.account, echo.external_id) or not echo.person.is_identifiable:
         return
     contact = people.resolve(db, echo.account.partition(":")[0], echo.person, now)
     conversation = people.conversation_of(db, echo.account, contact, now)
@@ -36,7 +36,7 @@ def take(db: Connection, echo: OperatorEcho, over: Handoff | None, touched: dict
     if not echo.says:
         return
     _answer(db, key, echo.at, now)
-    back = conversation["handed_back_at"]
+    back = conversation["resumed_at"]
     if over is not None and (back is None or echo.at + _TICK > back):
         touched |= dict.fromkeys(modes.apply(db, key, over, now))
     _note_who_waits(db, key)
@@ -58,7 +58,7 @@ def _keep(db: Connection, conversation: int, echo: OperatorEcho, now: Instant) -
 
 
 def _answer(db: Connection, conversation: int, at: Instant, now: Instant) -> None:
-    """What was written before a person's words is answered by them, and nothing newer."""
+    """Mark messages that were written before an operator's words as answered by them."""
     waiting = db.execute(
         "SELECT id FROM messages WHERE conversation = ? AND state = 'waiting' AND at <= ?", (conversation, at)
     ).fetchall()
@@ -71,7 +71,7 @@ def _answer(db: Connection, conversation: int, at: Instant, now: Instant) -> Non
 
 
 def _note_who_waits(db: Connection, conversation: int) -> None:
-    """A customer waits for a person from when they wrote what no person has answered yet."""
+    """Set since when a customer waits for a person: from the oldest message that no person has answered yet."""
     db.execute(
         "UPDATE conversations SET person_since = (SELECT min(at) FROM ("
         " SELECT at FROM messages WHERE conversation = ?1 AND direction = 'in' AND (state = 'waiting'"

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 
 from sara import Instant
-from sara_sqlite import people
+from sara_sqlite import people, states
 from sara_sqlite.deleting import delete
 from sara_sqlite.receipts import EARLY_KEPT
 from sara_sqlite.remembering import RECOGNISED, remember
 from sara_sqlite.rows import Connection, one, the
 
-OPEN = "('waiting', 'queued', 'sending', 'in_doubt', 'parked', 'held')"
+OPEN = states.OPEN
 """What still waits for its answer, its way out or a person's decision is kept, however old it is."""
 
-_AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "set_aside": "at < ?"}
+_AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "unparsed_payloads": "at < ?"}
 """What belongs to nobody's conversation."""
 
 
 def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> int:
-    """One step; how many messages it deleted."""
-    db.execute("DELETE FROM forgotten WHERE until < ?", (now,))
-    db.execute("DELETE FROM changes WHERE at < ?", (now - RECOGNISED,))
+    """Do one step; return how many messages it deleted."""
+    db.execute("DELETE FROM tombstones WHERE until < ?", (now,))
+    db.execute("DELETE FROM applied_changes WHERE at < ?", (now - RECOGNISED,))
     db.execute("DELETE FROM early_receipts WHERE kept_at < ?", (now - EARLY_KEPT,))
     db.execute("DELETE FROM account_events WHERE at < ?", (now - RECOGNISED,))
     if before is None:
@@ -46,7 +46,7 @@ def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> 
 
 
 def _shorten(db: Connection, conversation: int, gone: list[int]) -> None:
-    """What was only about messages that are gone goes with them: the summary, and what tools were called with."""
+    """Delete what was only about deleted messages: the summary and the arguments of tool calls."""
     db.execute(
         "UPDATE conversations SET summary = '' WHERE id = ? AND summary_to <= ? AND summary <> ''", (conversation, max(gone))
     )
@@ -57,7 +57,7 @@ def _shorten(db: Connection, conversation: int, gone: list[int]) -> None:
 
 
 def _leave(db: Connection, conversation: int) -> None:
-    """A conversation without messages goes, and its person if nothing else is left of them and they asked for nothing."""
+    """Delete a conversation without messages, and its contact if nothing else of them is left and they asked for nothing."""
     row = the(db, "SELECT contact, mode, reply_due, deliver_due, timer_due FROM conversations WHERE id = ?", conversation)
     if row["mode"] != "bot" or any(row[due] is not None for due in ("reply_due", "deliver_due", "timer_due")):
         return

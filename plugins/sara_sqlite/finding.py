@@ -45,7 +45,7 @@ def search(db: Connection, words: str, limit: int) -> Sequence[SearchHit]:
 
 
 def query(words: str) -> str:
-    """What people typed, as FTS5 reads it: each word quoted, so that nothing in it is an operator."""
+    """Return the typed words as an FTS5 query: each word quoted, so that no word is an operator."""
     typed = words.encode("utf-8", "replace").decode("utf-8").replace("\0", " ").split()
     found = [word for word in typed if any(map(str.isalnum, word))][:WORDS]
     if not found:
@@ -55,7 +55,7 @@ def query(words: str) -> str:
 
 
 def events(db: Connection, conversation: str, after: str | None, limit: int) -> Sequence[TimelineEvent]:
-    """A page of what happened in a conversation."""
+    """Return a page of the events of a conversation."""
     start = 0 if after is None else number(EVENT, after)
     rows = db.execute(
         "SELECT * FROM events WHERE conversation = ? AND id > ? ORDER BY id LIMIT ?",
@@ -75,7 +75,7 @@ def events(db: Connection, conversation: str, after: str | None, limit: int) -> 
 
 
 def files(db: Connection, conversation: str, after: str | None, limit: int) -> Sequence[tuple[str, Attachment]]:
-    """A page of what a conversation's messages brought."""
+    """Return a page of the attachments of a conversation."""
     start = 0 if after is None else number(ATTACHMENT, after)
     rows = db.execute(
         "SELECT a.* FROM messages m JOIN attachments a ON a.message = m.id WHERE m.conversation = ? AND a.id > ?"

@@ -10,21 +10,21 @@ import re
 from collections.abc import Sequence
 
 from sara import AccountEvent, IdentityChange, Instant
-from sara.engines import AccountChange, Conflict, ErasureReport
-from sara_sqlite import people
+from sara.engines import AccountChange, ErasureReport, NotFound
+from sara_sqlite import people, states
 from sara_sqlite.deleting import delete
 from sara_sqlite.dossier import circle_of
 from sara_sqlite.remembering import RECOGNISED, remember, remember_changes, remember_silence
-from sara_sqlite.rows import CONTACT, CONVERSATION, FORGOTTEN, Connection, count, ident, one, refresh_delivery, the
+from sara_sqlite.rows import CONTACT, CONVERSATION, ERASED, Connection, count, ident, one, refresh_delivery, the
 
-UNSAID = "('queued', 'sending', 'in_doubt', 'parked', 'held')"
+UNSAID = states.UNSETTLED
 
 
 def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instant]:
-    """Let nobody know a person any more; what there was of them, and since when."""
+    """Anonymise a person; return what there was of them, and since when."""
     circle = circle_of(db, who)
     if not circle:
-        raise Conflict(f"there is nobody known as {who}")
+        raise NotFound(f"no contact matches {who}")
     chosen = json.dumps(circle)
     threads = [
         row["id"]
@@ -49,8 +49,8 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
         " WHERE id IN (SELECT value FROM json_each(?))",
         (chosen,),
     )
-    db.executemany("INSERT INTO erasing (contact, began_at) VALUES (?, ?)", ((each, now) for each in circle))
-    count(db, "forgotten")
+    db.executemany("INSERT INTO erasures (contact, began_at) VALUES (?, ?)", ((each, now) for each in circle))
+    count(db, "erased")
     told = ErasureReport(
         tuple(ident(CONTACT, each) for each in circle),
         tuple(ident(CONVERSATION, each) for each in threads),
@@ -62,7 +62,7 @@ def begin(db: Connection, who: str, now: Instant) -> tuple[ErasureReport, Instan
 
 
 def _keep_known(db: Connection, threads: list[int], now: Instant) -> None:
-    """What the provider may deliver again stays recognised for a while."""
+    """Record tombstones, so that what the provider may deliver again stays recognised for a while."""
     lately = db.execute(
         "SELECT id FROM messages WHERE created_at >= ? AND conversation IN (SELECT value FROM json_each(?))",
         (now - RECOGNISED, json.dumps(threads)),
@@ -76,13 +76,15 @@ def _keep_known(db: Connection, threads: list[int], now: Instant) -> None:
 
 
 def _drop_mentions(db: Connection, circle: list[int]) -> None:
-    """What names them outside of their conversations: bodies that were not understood, and events about nobody's conversation."""
+    """Delete what names them outside of their conversations: unparsed payloads, and events of no conversation."""
     values = db.execute("SELECT value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(circle),))
     for value in [row["value"].encode() for row in values]:
         # A whole id, not the beginning of somebody else's.
         whole = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(value) + rb"(?![0-9A-Za-z])")
-        bodies = db.execute("SELECT id, body FROM set_aside WHERE instr(body, ?) > 0", (value,)).fetchall()
-        db.executemany("DELETE FROM set_aside WHERE id = ?", ((row["id"],) for row in bodies if whole.search(row["body"])))
+        bodies = db.execute("SELECT id, body FROM unparsed_payloads WHERE instr(body, ?) > 0", (value,)).fetchall()
+        db.executemany(
+            "DELETE FROM unparsed_payloads WHERE id = ?", ((row["id"],) for row in bodies if whole.search(row["body"]))
+        )
     named = re.compile(rf"\b({'|'.join(ident(CONTACT, each) for each in circle)})\b")
     events = db.execute("SELECT id, detail FROM events WHERE conversation IS NULL AND message IS NULL").fetchall()
     db.executemany("DELETE FROM events WHERE id = ?", ((row["id"],) for row in events if named.search(row["detail"])))
@@ -92,17 +94,17 @@ def _stop(db: Connection, threads: list[int], now: Instant) -> None:
     """Nothing is due any more, and what is under way comes too late."""
     for thread in threads:
         db.execute(
-            f"UPDATE messages SET state = 'cancelled', reason = 'forgotten' WHERE conversation = ? AND state IN {UNSAID}",  # noqa: S608
+            f"UPDATE messages SET state = 'cancelled', reason = 'erased' WHERE conversation = ? AND state IN {UNSAID}",  # noqa: S608
             (thread,),
         )
         db.execute(
-            "UPDATE messages SET state = 'skipped', reason = 'forgotten' WHERE conversation = ? AND state = 'waiting'", (thread,)
+            "UPDATE messages SET state = 'skipped', reason = 'erased' WHERE conversation = ? AND state = 'waiting'", (thread,)
         )
         db.execute(
             "UPDATE conversations SET account = ?, reply_due = NULL, deliver_due = NULL, timer_due = NULL, waiting_since = NULL,"
             " person_since = NULL, attempt = attempt + 1, attempt_open = 0, attempts = 0, attempts_first = NULL, error = NULL"
             " WHERE id = ?",
-            (FORGOTTEN, thread),
+            (ERASED, thread),
         )
         db.execute(
             "UPDATE attachments SET due = NULL WHERE due IS NOT NULL AND message IN (SELECT id FROM messages WHERE conversation = ?)",
@@ -113,13 +115,13 @@ def _stop(db: Connection, threads: list[int], now: Instant) -> None:
 
 
 def _tell_nobody(db: Connection, thread: int, now: Instant) -> None:
-    """Whoever of the business was to be told about them is not told any more; what they were told goes with the conversation."""
+    """Cancel unsent notifications of operators about an erased conversation; sent ones are erased with it."""
     told = db.execute(
         f"SELECT id, conversation FROM messages WHERE about = ? AND state IN {UNSAID}",  # noqa: S608
         (thread,),
     ).fetchall()
     for row in told:
-        db.execute("UPDATE messages SET state = 'cancelled', reason = 'forgotten' WHERE id = ?", (row["id"],))
+        db.execute("UPDATE messages SET state = 'cancelled', reason = 'erased' WHERE id = ?", (row["id"],))
         refresh_delivery(db, row["conversation"], now)
 
 
@@ -127,14 +129,14 @@ def _tell_nobody(db: Connection, thread: int, now: Instant) -> None:
 _THEIRS_ALONE = """
     a.file IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM attachments y JOIN messages n ON n.id = y.message JOIN conversations d ON d.id = n.conversation
-        WHERE y.file = a.file AND d.contact NOT IN (SELECT contact FROM erasing))
+        WHERE y.file = a.file AND d.contact NOT IN (SELECT contact FROM erasures))
 """
 
 
 def files(db: Connection, limit: int) -> Sequence[str]:
-    """The names of files that have to go first."""
+    """Return the names of files that have to be deleted first."""
     rows = db.execute(
-        "SELECT DISTINCT a.file FROM erasing e CROSS JOIN conversations c ON c.contact = e.contact"  # noqa: S608
+        "SELECT DISTINCT a.file FROM erasures e CROSS JOIN conversations c ON c.contact = e.contact"  # noqa: S608
         " CROSS JOIN messages m ON m.conversation = c.id CROSS JOIN attachments a ON a.message = m.id"
         f" WHERE e.rows_gone = 0 AND {_THEIRS_ALONE} LIMIT ?",
         (limit,),
@@ -145,7 +147,7 @@ def files(db: Connection, limit: int) -> Sequence[str]:
 def step(db: Connection, limit: int) -> bool:
     """Delete some of what is left of whoever is being erased; false once there are no rows any more."""
     # Whoever turned out to be somebody else goes first: the others hang on the head.
-    row = one(db, "SELECT contact FROM erasing WHERE rows_gone = 0 ORDER BY contact DESC LIMIT 1")
+    row = one(db, "SELECT contact FROM erasures WHERE rows_gone = 0 ORDER BY contact DESC LIMIT 1")
     if row is None:
         return False
     contact = row["contact"]
@@ -162,7 +164,7 @@ def step(db: Connection, limit: int) -> bool:
     )
     if left is None:
         delete(db, "contacts", [contact])
-        db.execute("UPDATE erasing SET rows_gone = 1 WHERE contact = ?", (contact,))
+        db.execute("UPDATE erasures SET rows_gone = 1 WHERE contact = ?", (contact,))
     return True
 
 
@@ -172,4 +174,4 @@ def sign(db: Connection, change: AccountChange, digest: str) -> None:
         return
     person = change.after if isinstance(change, IdentityChange) else change.person
     contact = people.find(db, change.account.partition(":")[0], person)
-    db.execute("UPDATE changes SET contact = ? WHERE digest = ?", (contact, digest))
+    db.execute("UPDATE applied_changes SET contact = ? WHERE digest = ?", (contact, digest))

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from sara import Instant, Milliseconds
 from sara.engines import UnhealthyConversation
+from sara_sqlite import states
 from sara_sqlite.rows import CONTACT, CONVERSATION, Connection, ident
 
 What: TypeAlias = Literal["unanswered", "failing", "doubtful", "waiting_for_person"]
@@ -23,7 +24,7 @@ _TROUBLE = (
         detail="coalesce(m.error, m.reason)",
         where="messages m INDEXED BY messages_trouble JOIN conversations c ON c.id = m.conversation JOIN contacts p ON p.id = c.contact",
     )
-    + " WHERE m.state IN ('dead', 'quarantined', 'failed', 'held', 'in_doubt') AND m.created_at >= :recent AND m.state IN ({states})"
+    + f" WHERE m.state IN {states.TROUBLE} AND m.created_at >= :recent AND m.state IN {{shown}}"
     " GROUP BY c.id ORDER BY since LIMIT :limit"
 )
 
@@ -34,8 +35,8 @@ _SQL: Mapping[What, str] = {
         where="conversations c INDEXED BY conversations_reply_due JOIN contacts p ON p.id = c.contact",
     )
     + " WHERE c.reply_due <= :soon AND c.waiting_since <= :unanswered AND c.mode = 'bot' ORDER BY since LIMIT :limit",
-    "failing": _TROUBLE.format(states="'dead', 'quarantined', 'failed'"),
-    "doubtful": _TROUBLE.format(states="'in_doubt', 'held'"),
+    "failing": _TROUBLE.format(shown=states.FAILING),
+    "doubtful": _TROUBLE.format(shown=states.DOUBTFUL),
     "waiting_for_person": _FROM.format(
         since="c.person_since",
         detail="''",

@@ -33,7 +33,7 @@ UNREADABLE = "unreadable"
 
 
 def accept(db: Connection, intake: InboundBatch, now: Instant) -> AcceptResult:
-    """All of an intake, within the caller's transaction."""
+    """Store all contents of a request, within the caller's transaction."""
     db.execute(
         "INSERT INTO accounts (account, webhook_at) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET webhook_at = excluded.webhook_at",
         (intake.account, now),
@@ -86,7 +86,7 @@ def accept(db: Connection, intake: InboundBatch, now: Instant) -> AcceptResult:
 
 
 def digest_of(arrival: ClassifiedMessage) -> str:
-    """What a message without an id is recognised by."""
+    """Return the digest by which a message without an id is recognised."""
     m, stamp = arrival.message, arrival.message.at if arrival.stamp is None else arrival.stamp
     text = "\x1f".join((m.account, m.person.user_id or "", m.person.phone or "", m.kind, str(stamp), m.text, m.raw))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -116,17 +116,17 @@ def _digest_of_change(change: object) -> str:
 
 
 def _is_news(db: Connection, digest: str, now: Instant) -> bool:
-    """Whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
-    told = "SELECT 1 FROM changes WHERE digest = ? UNION ALL SELECT 1 FROM forgotten WHERE digest = keyed('change', ?)"
+    """Return whether a change was not told before. Providers deliver again, and an old change must not undo a newer one."""
+    told = "SELECT 1 FROM applied_changes WHERE digest = ? UNION ALL SELECT 1 FROM tombstones WHERE digest = keyed('change', ?)"
     if one(db, told, digest, digest) is not None:
         return False
-    db.execute("INSERT INTO changes (digest, at) VALUES (?, ?)", (digest, now))
+    db.execute("INSERT INTO applied_changes (digest, at) VALUES (?, ?)", (digest, now))
     return True
 
 
 def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now: Instant) -> tuple[int, list[int], bool, bool]:
-    """Store a message unless it is known: its number, the conversations that it touched, whether it was new, and whether it calls
-    for an answer."""
+    """Store a message unless it is known; return its number, the conversations that it touched, whether it was new, and whether it
+    calls for an answer."""
     message, verdict = arrival.message, arrival.verdict
     digest = None if message.external_id else digest_of(arrival)
     known = _known(db, message.account, message.external_id, digest)
@@ -143,22 +143,54 @@ def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now:
         verdict = replace(
             verdict, skip=verdict.skip if verdict.consent or verdict.skip == "recorded" else modes.OPERATOR, hand_over=None
         )
+    _apply_consent(db, contact, key, arrival, verdict, now)
+    skip = _why_unanswered(db, conversation, arrival, verdict, opted_out=opted_out, now=now)
+    row = _insert(db, key, message, digest, skip, now)
+    silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
+    others = window.note(db, conversation, message, silent=silent, now=now)
+    if _begins_a_chapter(conversation, arrival):
+        timing.begin_chapter(db, key, row, now)
+    db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
+    touched = [key]
+    if skip:
+        event(db, now, "skipped", skip, conversation=key, message=row)
+    else:
+        _call_for_answer(db, key, arrival, now)
+    if verdict.hand_over is not None:
+        # Behind the message, so that what is said about it stands after it.
+        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language, since=min(message.at, now))
+    _queue_notices(db, conversation, verdict, skip, now)
+    if is_operator and skip == modes.OPERATOR:
+        modes.tell_operator(db, conversation, intake.operator_notice, now)
+    others = [*others, *_correct(db, row, arrival, now)]
+    return row, [*touched, *others], True, not skip
+
+
+def _apply_consent(
+    db: Connection, contact: int, conversation: int, arrival: ClassifiedMessage, verdict: InboundDecision, now: Instant
+) -> None:
+    """Record the consent that a message gives or withdraws, and the language that it is written in."""
     if verdict.consent == "opt_out":
-        modes.silence(db, contact, key, "customer", "in a message", now, message.at)
+        modes.silence(db, contact, conversation, "customer", "in a message", now, arrival.message.at)
     elif verdict.consent == "opt_in":
-        modes.speak_again(db, contact, key, "customer", "in a message", now, message.at)
+        modes.speak_again(db, contact, conversation, "customer", "in a message", now, arrival.message.at)
     if arrival.language is not None:
         # An order is often a word of another language: it teaches nothing about somebody whose language is known.
         order = verdict.consent is not None or verdict.hand_over is not None
         learnt = "coalesce(language, ?)" if order else "?"
         db.execute(f"UPDATE contacts SET language = {learnt} WHERE id = ?", (arrival.language, contact))  # noqa: S608  # our own words
-    skip = _why_unanswered(db, conversation, arrival, verdict, opted_out=opted_out, now=now)
+
+
+def _insert(
+    db: Connection, conversation: int, message: InboundMessage, digest: str | None, skip: str | None, now: Instant
+) -> int:
+    """Insert a message with its attachments; return its number."""
     row = (
         db.execute(
             "INSERT INTO messages (conversation, account, direction, external_id, digest, kind, text, content, raw, state, reason,"
             " reply_to, at, created_at) VALUES (?, ?, 'in', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                key,
+                conversation,
                 message.account,
                 message.external_id,
                 digest,
@@ -177,35 +209,25 @@ def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now:
     )
     if message.attachments:
         attachments.add(db, row, message, now)
-    event(db, now, "received", message.kind, conversation=key, message=row)
-    silent = verdict.consent == "opt_out" or (opted_out and verdict.consent is None)
-    others = window.note(db, conversation, message, silent=silent, now=now)
-    if _begins_a_chapter(conversation, arrival):
-        timing.begin_chapter(db, key, row, now)
-    db.execute("UPDATE conversations SET followed_up = 0 WHERE id = ? AND followed_up = 1", (key,))
-    touched = [key]
-    if skip:
-        event(db, now, "skipped", skip, conversation=key, message=row)
-    else:
-        _call_for_answer(db, key, arrival, now)
-    if verdict.hand_over is not None:
-        # Behind the message, so that what is said about it stands after it.
-        touched = modes.apply(db, key, verdict.hand_over, now, verdict.language, since=min(message.at, now))
+    event(db, now, "received", message.kind, conversation=conversation, message=row)
+    return row
+
+
+def _queue_notices(db: Connection, conversation: sqlite3.Row, verdict: InboundDecision, skip: str | None, now: Instant) -> None:
+    """Queue what the customer is told about the message at once."""
+    key = int(conversation["id"])
     if verdict.notice:
         modes.say_in_their_language(db, conversation, verdict.notice, now, verdict.language, always=True)
         refresh_delivery(db, key, now)
-    if is_operator and skip == modes.OPERATOR:
-        modes.tell_operator(db, conversation, intake.operator_notice, now)
     if skip == UNREADABLE and verdict.unreadable:
         draft = modes.in_their_language(db, key, verdict.unreadable)
         saying.once(db, conversation, OneTimeNotice(UNREADABLE, (draft,), verdict.unreadable_since), now)
         refresh_delivery(db, key, now)
-    others = [*others, *_correct(db, row, arrival, now)]
-    return row, [*touched, *others], True, not skip
 
 
 def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intake: InboundBatch) -> bool:
-    """Whether a message is one of a person of the business: by who they are, or because it quotes what such a person was told."""
+    """Return whether a message is one of a person of the business: by who they are, or because it quotes what such a person
+    was told."""
     if modes.quotes_call(db, message.account, message.reply_to):
         return True
     if not intake.operators:
@@ -224,7 +246,8 @@ def _correct(db: Connection, row: int, arrival: ClassifiedMessage, now: Instant)
 
 
 def _in_time(db: Connection, contact: int, arrival: ClassifiedMessage, *, opted_out: bool, now: Instant) -> InboundDecision:
-    """The verdict, unless it is about consent and changes nothing: it is so already, or the customer has said otherwise later."""
+    """Return the decision, unless it is about consent and changes nothing: it is so already, or the customer has said
+    otherwise later."""
     message, verdict = arrival.message, arrival.verdict
     if verdict.consent is None:
         return verdict
@@ -281,7 +304,7 @@ def _known(db: Connection, account: str, external_id: str | None, digest: str | 
 
 
 def _call_for_answer(db: Connection, conversation: int, arrival: ClassifiedMessage, now: Instant) -> None:
-    """The quiet window: a burst is one turn, and a back-off under way is not cut short by it."""
+    """Set when the reply is due after the quiet window; a burst is one turn, and a running back-off is not shortened."""
     _take_along(db, conversation, now)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     if row["reply_due"] is None and (row["attempt_open"] or row["attempts"]):
@@ -337,6 +360,6 @@ def _change(db: Connection, change: object, echoed: Mapping[str, Handoff], touch
 def _set_aside(db: Connection, item: UnparsedPayload, now: Instant) -> None:
     digest = hashlib.sha256(item.body).hexdigest()
     db.execute(
-        "INSERT INTO set_aside (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO unparsed_payloads (account, reason, body, digest, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (item.account, item.reason, item.body, digest, now),
     )

@@ -22,7 +22,7 @@ BYTES = 32
 
 
 def key_in(context: Context) -> Path:
-    """Where the key lies."""
+    """Return where the key lies."""
     return context.state / NAME
 
 

@@ -64,8 +64,8 @@ class Lock:
 
 
 def owned_like(handle: int, model: Path) -> None:
-    """Give an open file that root made to the owner of `model`: the daemon runs as somebody else. One with a second name is not given
-    away: the other may be a trap."""
+    """Give an open file that root made to the owner of `model`: the daemon runs as somebody else. One with a second name is
+    not given away: the other may be a trap."""
     if os.geteuid() == 0 and os.fstat(handle).st_nlink == 1:
         owner = model.lstat()
         os.fchown(handle, owner.st_uid, owner.st_gid)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sara import AccountEvent, HistoryMessage, Identity, Instant, StoredMessage, UnparsedPayload
 from sara.engines import Attempt, ConversationSummary, JobKind, OpenWork, TimelineEvent
 from sara.helpers import number_spellings, read_number
-from sara_sqlite import people
+from sara_sqlite import people, states
 from sara_sqlite.delivering import attempt
 from sara_sqlite.parts import cancel
 from sara_sqlite.rows import (
@@ -33,7 +33,7 @@ from sara_sqlite.turns import close_turn, defer
 
 
 def due(db: Connection, after: str | None, limit: int, before: Instant | None) -> Sequence[OpenWork]:
-    """A page of conversations with open work."""
+    """Return a page of conversations with open work."""
     start = 0 if after is None else number(CONVERSATION, after)
     if before is None:
         rows = db.execute(
@@ -61,22 +61,22 @@ def clamp(db: Connection, latest: Instant, now: Instant) -> int:
     would count as a proof for whatever is in doubt until then."""
     db.execute("UPDATE accounts SET webhook_at = ? WHERE webhook_at > ?", (now, now))
     db.execute("UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND settled_at > ?", (now, now))
-    db.execute("UPDATE messages SET not_before = ? WHERE state IN ('queued', 'in_doubt') AND not_before > ?", (now, latest))
+    db.execute(f"UPDATE messages SET not_before = ? WHERE state IN {states.RESCHEDULED} AND not_before > ?", (now, latest))  # noqa: S608
     reply = db.execute("UPDATE conversations SET reply_due = ? WHERE reply_due > ?", (now, latest)).rowcount
     deliver = db.execute("UPDATE conversations SET deliver_due = ? WHERE deliver_due > ?", (now, latest)).rowcount
     return reply + deliver
 
 
-_TOLD = "m.direction = 'out' AND m.state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read')"
+_TOLD = f"m.direction = 'out' AND m.state IN {states.MAY_HAVE_LEFT}"
 _LATELY = 20
 """How many of the newest messages are looked through for the last thing that was said."""
 
 _SUMMARY = (
-    "SELECT c.*, h.name, h.username, h.opted_out, h.language, h.notes, coalesce(p.phone, p.user_id) AS address,"
+    "SELECT c.*, h.name, h.username, h.opted_out, h.language, h.notes, coalesce(p.phone, p.user_id) AS address,"  # noqa: S608
     " coalesce(h.phone, p.phone) AS phone, l.direction AS last_direction, l.kind AS last_kind, l.text AS last_text,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id) AS messages,"
     " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state = 'waiting') AS waiting,"
-    " (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN ('queued', 'sending', 'in_doubt')) AS unsent"
+    f" (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.state IN {states.UNSENT}) AS unsent"
     " FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"
     " LEFT JOIN messages l ON l.id = (SELECT max(m.id) FROM messages m WHERE m.conversation = c.id)"
 )
@@ -90,7 +90,7 @@ _SEARCHED = (
 
 
 def conversations(db: Connection, limit: int, search: str | None) -> Sequence[ConversationSummary]:
-    """The newest conversations first."""
+    """Return the newest conversations first."""
     pattern = "%" + (search or "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     digits = (read_number(search or "") or "").lstrip("0")  # a number written for within the country ends like the whole one
     spellings = number_spellings(digits) if digits else ()
@@ -105,7 +105,7 @@ def conversation(db: Connection, ident_: str) -> ConversationSummary:
 
 
 def last_said(db: Connection, account: str, person: Identity, quoted: str | None) -> HistoryMessage | None:
-    """What a person was told in the message that they quote; else the last thing that they were told, if it is among the newest
+    """Return the message that a person quotes; else the last message sent to them, if it is among the newest
     messages of their conversation."""
     contact = people.find(db, account.partition(":")[0], person)
     row = None
@@ -159,7 +159,7 @@ def _summary(row: sqlite3.Row) -> ConversationSummary:
 
 
 def messages(db: Connection, conversation: str | None, after: str | None, limit: int) -> Sequence[StoredMessage]:
-    """A page of messages in store order."""
+    """Return a page of messages in store order."""
     start = 0 if after is None else number(MESSAGE, after)
     if conversation is None:
         rows = db.execute(STORED + " WHERE m.id > ? ORDER BY m.id LIMIT ?", (start, limit))
@@ -170,20 +170,20 @@ def messages(db: Connection, conversation: str | None, after: str | None, limit:
 
 
 def find(db: Connection, message: str) -> StoredMessage | None:
-    """A message by our id, the provider's, or an attempt's."""
+    """Return a message by its id, the provider's id, or the id of an attempt."""
     row = one(db, STORED + " WHERE m.id = ?", number(MESSAGE, message))
     row = row or one(db, STORED + " WHERE m.external_id = ? ORDER BY m.id LIMIT 1", message)
     row = row or one(
-        db, STORED + " JOIN attempts a ON a.part = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
+        db, STORED + " JOIN attempts a ON a.message = m.id WHERE a.external_id = ? OR a.id = ? LIMIT 1", message, message
     )
     return None if row is None else stored(row)
 
 
 def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
-    """What only a person can set going again, newest first."""
+    """Return the failed messages that need an operator, newest first."""
     rows = db.execute(
-        STORED + " WHERE (m.direction = 'in' AND m.state IN ('dead', 'quarantined'))"
-        " OR (m.direction = 'out' AND (m.state IN ('failed', 'held') OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
+        STORED + f" WHERE (m.direction = 'in' AND m.state IN {states.GIVEN_UP})"
+        f" OR (m.direction = 'out' AND (m.state IN {states.UNDELIVERABLE} OR (m.state = 'parked' AND m.reason NOT IN ('scheduled', 'paused'))))"
         " ORDER BY m.id DESC LIMIT ?",
         (limit,),
     )
@@ -191,16 +191,16 @@ def given_up(db: Connection, limit: int) -> Sequence[StoredMessage]:
 
 
 def timeline(db: Connection, message: str) -> Sequence[TimelineEvent]:
-    """A message's own events, in order."""
+    """Return a message's own events, in order."""
     rows = db.execute("SELECT * FROM events WHERE message = ? ORDER BY at, id", (number(MESSAGE, message),))
     return [TimelineEvent(row["at"], row["what"], row["detail"], row["actor"]) for row in rows]
 
 
 def attempts(db: Connection, part: str) -> Sequence[Attempt]:
-    """A part's attempts, oldest first."""
+    """Return a message's attempts, oldest first."""
     return [
         attempt(row)
-        for row in db.execute("SELECT * FROM attempts WHERE part = ? ORDER BY started_at, id", (number(MESSAGE, part),))
+        for row in db.execute("SELECT * FROM attempts WHERE message = ? ORDER BY started_at, id", (number(MESSAGE, part),))
     ]
 
 
@@ -210,23 +210,24 @@ def counts(db: Connection) -> dict[str, int]:
         f"{row['direction']}.{row['state']}": int(row["n"])
         for row in db.execute("SELECT direction, state, count(*) AS n FROM messages GROUP BY direction, state")
     }
-    found["set_aside"] = int(the(db, "SELECT count(*) AS n FROM set_aside")["n"])
+    found["unparsed_payloads"] = int(the(db, "SELECT count(*) AS n FROM unparsed_payloads")["n"])
     found["conversations"] = int(the(db, "SELECT count(*) AS n FROM conversations")["n"])
     found |= {row["name"]: int(row["value"]) for row in db.execute("SELECT name, value FROM counters")}
     return found
 
 
 def set_aside(db: Connection, after: str | None, limit: int, since: Instant) -> Sequence[UnparsedPayload]:
-    """A page of what was not understood."""
+    """Return a page of unparsed payloads."""
     start = number("", after or "")
     rows = db.execute(
-        "SELECT id, account, reason, body, at FROM set_aside WHERE id > ? AND at >= ? ORDER BY id LIMIT ?", (start, since, limit)
+        "SELECT id, account, reason, body, at FROM unparsed_payloads WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
+        (start, since, limit),
     )
     return [UnparsedPayload(row["account"], row["reason"], row["body"], row["at"], str(row["id"])) for row in rows]
 
 
 def account_events(db: Connection, account: str, since: Instant) -> Sequence[AccountEvent]:
-    """The news of an account, in the order in which it arrived."""
+    """Return the events of an account, in the order of their arrival."""
     rows = db.execute("SELECT * FROM account_events WHERE account = ? AND at >= ? ORDER BY id", (account, since))
     return [
         AccountEvent(
@@ -243,7 +244,7 @@ def account_events(db: Connection, account: str, since: Instant) -> Sequence[Acc
 
 
 def backlog(db: Connection, most: int) -> int:
-    """Waiting messages, counted up to `most`."""
+    """Return the number of waiting messages, counted up to `most`."""
     row = the(
         db, "SELECT count(*) AS n FROM (SELECT 1 FROM messages INDEXED BY messages_waiting WHERE state = 'waiting' LIMIT ?)", most
     )
@@ -267,11 +268,10 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     if kind == "reply":
-        rows = db.execute(
-            "SELECT id, created_at FROM messages WHERE conversation = ? AND state IN ('dead', 'quarantined') ORDER BY id", (key,)
-        ).fetchall()
+        given_up = f"SELECT id, created_at FROM messages WHERE conversation = ? AND state IN {states.GIVEN_UP} ORDER BY id"  # noqa: S608
+        rows = db.execute(given_up, (key,)).fetchall()
         db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL, revived_at = ? WHERE conversation = ? AND state IN ('dead', 'quarantined')",
+            f"UPDATE messages SET state = 'waiting', reason = NULL, retried_at = ? WHERE conversation = ? AND state IN {states.GIVEN_UP}",  # noqa: S608
             (now, key),
         )
         if one(db, "SELECT 1 FROM messages WHERE conversation = ? AND state = 'waiting' LIMIT 1", key):
@@ -284,13 +284,13 @@ def revive(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Op
     else:
         # A failed part takes along what was cancelled because of it: half an answer is none.
         rows = db.execute(
-            "SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN ('failed', 'held') OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"
+            f"SELECT id FROM messages WHERE conversation = ? AND direction = 'out' AND (state IN {states.UNDELIVERABLE} OR (state = 'parked' AND reason NOT IN ('scheduled', 'paused'))"  # noqa: S608
             " OR (state = 'cancelled' AND reason = 'earlier_part_failed')) ORDER BY id",
             (key,),
         ).fetchall()
         for row in rows:
             db.execute(
-                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, reopened = 0 WHERE id = ?",
+                "UPDATE messages SET state = 'queued', reason = NULL, attempts = 0, attempts_first = NULL, requeued = 0 WHERE id = ?",
                 (row["id"],),
             )
         db.execute("UPDATE messages SET not_before = ? WHERE conversation = ? AND state = 'queued'", (now, key))
@@ -313,7 +313,7 @@ def drop(db: Connection, conversation: str, kind: JobKind, now: Instant) -> Open
         )
         close_turn(db, key)
     else:
-        changed = cancel(db, "conversation = ? AND state IN ('queued', 'in_doubt', 'parked')", (key,), "dropped", now)
+        changed = cancel(db, f"conversation = ? AND state IN {states.DROPPABLE}", (key,), "dropped", now)
     return replace(refresh_delivery(db, key, now), changed=changed)
 
 
@@ -325,11 +325,8 @@ def look_again(db: Connection, conversation: str, kind: JobKind, at: Instant, no
             defer(db, key, at, reason, now)
         db.execute("UPDATE conversations SET reply_due = ?, reply_blocked = 1 WHERE id = ? AND reply_due IS NOT NULL", (at, key))
         return open_work(db, key)
-    first = one(
-        db,
-        "SELECT id, state FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') ORDER BY id LIMIT 1",
-        key,
-    )
+    unsent = f"SELECT id, state FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1"  # noqa: S608
+    first = one(db, unsent, key)
     # Only a doubt is looked at again later: should a receipt have ended it meanwhile, the next part must not wait in its place.
     if first is not None and first["state"] == "in_doubt":
         db.execute("UPDATE messages SET not_before = ? WHERE id = ?", (at, first["id"]))

@@ -19,7 +19,7 @@ log = structlog.get_logger("sara_sqlite")
 
 @cache
 def steps() -> Mapping[int, str]:
-    """The numbered steps that this version knows: number → SQL."""
+    """Return the numbered steps that this version knows: number → SQL."""
     found = {}
     for entry in files("sara_sqlite").joinpath("migrations").iterdir():
         number, _, _ = entry.name.partition("_")
@@ -29,7 +29,8 @@ def steps() -> Mapping[int, str]:
 
 
 def check_known(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema of a file that is only looked at. Raises StoreUnavailable for one that holds nothing, or is too new or old."""
+    """Return the schema version of a file that is only read. Raises StoreUnavailable for one that holds nothing, or is too new
+    or old."""
     current = check_not_newer(connection, path)
     if current == 0:
         raise StoreUnavailable(f"{path} holds nothing yet; `sara run` fills it")
@@ -39,7 +40,7 @@ def check_known(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def check_not_newer(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema of a file. Raises StoreUnavailable for one that a newer SARA has written."""
+    """Return the schema version of a file. Raises StoreUnavailable for one that a newer SARA has written."""
     current: int = connection.execute("PRAGMA user_version").fetchone()[0]
     newest = max(steps())
     if current > newest:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sara import Instant, Milliseconds, OutgoingContent
 from sara.engines import Handoff, LocalizedContent, OneTimeNotice, OpenWork, OperatorNotification
-from sara_sqlite import parts, people, saying, turns
+from sara_sqlite import parts, people, saying, states, turns
 from sara_sqlite.rows import (
     CONVERSATION,
     MESSAGE,
@@ -46,7 +46,7 @@ _OPERATOR_NOTICE_EVERY = 3_600_000
 
 
 def hand_over(db: Connection, conversation: str, change: Handoff, now: Instant) -> Sequence[OpenWork]:
-    """What the contract says; the open work of every conversation that it touched."""
+    """Apply a handoff as the contract says; return the open work of every conversation that it touched."""
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
     # Whoever of the business says until when means it, also where that is sooner.
@@ -63,9 +63,9 @@ def apply(
     shortens: bool = False,
     since: Instant | None = None,
 ) -> list[int]:
-    """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that the
-    wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one that is handed over
-    already stays so for at least as long."""
+    """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that
+    the wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one that is
+    handed over already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
@@ -101,15 +101,14 @@ def apply(
 
 
 def _leave_to_a_person(db: Connection, conversation: int, by: str, now: Instant) -> None:
-    """What waits is for the person to read, and what was to be said is not said any more."""
+    """Skip the waiting messages, which the person reads, and cancel the unsent replies."""
     turns.skip_waiting(db, conversation, TO_A_PERSON, by, now)
     parts.cancel_unsaid(db, conversation, "('reply')", TO_A_PERSON, now)
 
 
 def _park_answers(db: Connection, conversation: int, now: Instant) -> None:
     rows = db.execute(
-        "SELECT id FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
-        " AND purpose = 'reply'",
+        f"SELECT id FROM messages WHERE conversation = ? AND state IN {states.UNSENT} AND state = 'queued' AND purpose = 'reply'",  # noqa: S608
         (conversation,),
     ).fetchall()
     for row in rows:
@@ -123,7 +122,7 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     early = row["mode_until"] is None or row["mode_until"] > now
     if row["mode"] == "bot" or (by == "sara" and early):
-        # By herself she only does so when it is time: somebody may have prolonged it just now.
+        # On its own SARA resumes only when the time is over: an operator may have prolonged the handoff just now.
         return open_work(db, key)
     # That SARA answers again is a question, too: nobody is asked once more soon after it.
     db.execute(
@@ -131,7 +130,7 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
         (int(bool(notice)), key),
     )
     if by != "sara":
-        db.execute("UPDATE conversations SET handed_back_at = ? WHERE id = ?", (now, key))
+        db.execute("UPDATE conversations SET resumed_at = ? WHERE id = ?", (now, key))
     event(db, now, "mode_bot", f"after {row['mode']}", conversation=key, actor=by)
     if row["mode"] == "paused":
         for part in db.execute(
@@ -186,7 +185,7 @@ def tell(db: Connection, what: OperatorNotification, about: int, now: Instant) -
 
 
 def _facts(db: Connection, about: int) -> dict[str, str]:
-    """What a person of the business has to know of a conversation in order to answer it."""
+    """Return what an operator has to know of a conversation in order to answer it."""
     person = head_of(db, about)
     number = f"+{person['phone']}" if person["phone"] else f"@{person['username']}" if person["username"] else person["user_id"]
     rows = db.execute(
@@ -199,11 +198,11 @@ def _facts(db: Connection, about: int) -> dict[str, str]:
 
 
 def quotes_call(db: Connection, account: str, external_id: str | None) -> bool:
-    """Whether a message quotes what a person of the business was told about a conversation, by any of its sends."""
+    """Return whether a message quotes what a person of the business was told about a conversation, by any of its sends."""
     if external_id is None:
         return False
     query = "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND about IS NOT NULL"
-    resent = "SELECT 1 FROM attempts a JOIN messages m ON m.id = a.part WHERE a.external_id = ? AND m.account = ? AND m.about IS NOT NULL"
+    resent = "SELECT 1 FROM attempts a JOIN messages m ON m.id = a.message WHERE a.external_id = ? AND m.account = ? AND m.about IS NOT NULL"
     return one(db, query, account, external_id) is not None or one(db, resent, external_id, account) is not None
 
 
@@ -234,7 +233,7 @@ def consent(
 
 
 def silence(db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant, said_at: Instant | None) -> None:
-    """The person wants no more messages, as they said at `said_at`: nothing that waits is answered, nothing unsent of ours is sent."""
+    """Opt a person out, as they said at `said_at`: waiting messages are skipped and unsent messages cancelled."""
     everyone = _set_consent(db, contact, opted_out=True, now=now, said_at=said_at)
     event(db, now, "opted_out", how, conversation=conversation, actor=by)
     marks = ", ".join("?" * len(everyone))
@@ -247,7 +246,7 @@ def silence(db: Connection, contact: int, conversation: int, by: str, how: str, 
 def speak_again(
     db: Connection, contact: int, conversation: int, by: str, how: str, now: Instant, said_at: Instant | None
 ) -> None:
-    """The person wants messages again."""
+    """Opt a person in again."""
     _set_consent(db, contact, opted_out=False, now=now, said_at=said_at)
     event(db, now, "opted_in", how, conversation=conversation, actor=by)
 

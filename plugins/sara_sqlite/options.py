@@ -15,5 +15,5 @@ class SqliteOptions(Options):
     path: Path | None = Field(default=None, description="The database file; `sara.db` in the state directory by default.")
 
     def file(self, context: Context) -> Path:
-        """The database file; a relative path is taken from the state directory."""
+        """Return the path of the database file; a relative path is taken from the state directory."""
         return context.state / (self.path or "sara.db")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from sara import Instant, OutgoingContent
+from sara_sqlite import states
 from sara_sqlite.rows import MESSAGE, Connection, event, ident, number, one, to_json
 
 BY_CONSENT = "('reply', 'template', 'notice')"
@@ -14,12 +15,12 @@ BY_CONSENT = "('reply', 'template', 'notice')"
 WINDOW_CLOSED = "window_closed"
 """The reason of parts that wait until the customer opens the reply window. The outbox gives it."""
 
-LEFT = "state IN ('sending', 'in_doubt', 'accepted', 'sent', 'delivered', 'read', 'held')"
+LEFT = f"state IN {states.MAY_HAVE_LEFT_OR_HELD}"
 """Parts that may have left us."""
 
 # Worded as the partial indexes are, so that these are used.
 _UNSAID = (
-    "state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'",
+    f"state IN {states.UNSENT} AND state = 'queued'",
     f"state = 'parked' AND reason IN ('{WINDOW_CLOSED}', 'paused', 'scheduled')",
 )
 
@@ -62,7 +63,7 @@ def add(
 
 
 def cancel(db: Connection, where: str, args: tuple[object, ...], reason: str, now: Instant) -> int:
-    """Cancel parts; how many."""
+    """Cancel parts; return how many."""
     rows = db.execute(f"SELECT id, conversation FROM messages WHERE {where}", args).fetchall()  # noqa: S608  # conditions are ours
     for row in rows:
         db.execute("UPDATE messages SET state = 'cancelled', reason = ? WHERE id = ?", (reason, row["id"]))
@@ -85,11 +86,11 @@ def fail(db: Connection, part: sqlite3.Row, error: str, now: Instant, actor: str
     event(db, now, "failed", error, conversation=part["conversation"], message=part["id"], actor=actor)
     if part["reply"] is None:
         return
-    cancel(db, "reply = ? AND state IN ('queued', 'parked') AND id > ?", (part["reply"], part["id"]), "earlier_part_failed", now)
+    cancel(db, f"reply = ? AND state IN {states.NOT_LEFT} AND id > ?", (part["reply"], part["id"]), "earlier_part_failed", now)
 
 
 def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
-    """Whether something that was to be said after a part has left before it. A template takes no turn."""
+    """Return whether something that was to be said after a part has left before it. A template takes no turn."""
     row = one(
         db,
         "SELECT 1 FROM messages WHERE conversation = ? AND id > ? AND direction = 'out'"  # noqa: S608  # the condition is ours
@@ -102,7 +103,7 @@ def overtaken(db: Connection, part: sqlite3.Row, by: str = LEFT) -> bool:
 
 
 def _quoted(db: Connection, conversation: int, message: str | None) -> str | None:
-    """The provider's id of a message of the same conversation."""
+    """Return the provider's id of a message of the same conversation."""
     if message is None:
         return None
     row = one(db, "SELECT external_id FROM messages WHERE id = ? AND conversation = ?", number(MESSAGE, message), conversation)

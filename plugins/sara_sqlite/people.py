@@ -13,7 +13,7 @@ from sara_sqlite.rows import Connection, address, event, head_of, look_at_timers
 
 
 def resolve(db: Connection, provider: str, person: Identity, now: Instant) -> int:
-    """The contact that `person` is, made if there is none yet; what is newly known of them is kept."""
+    """Return the contact of an identity, created if there is none yet; newly known ids are stored."""
     contact, former = _by_id(db, provider, person)
     if contact is not None and former:
         # A late message under an id that the provider has replaced since: known, but nothing to learn from.
@@ -35,7 +35,7 @@ def resolve(db: Connection, provider: str, person: Identity, now: Instant) -> in
 
 
 def find(db: Connection, provider: str, person: Identity) -> int | None:
-    """The contact that `person` is, if there is one."""
+    """Return the contact of an identity, if there is one."""
     contact, _ = _by_id(db, provider, person)
     if contact is None:
         contact = _by_phone(db, provider, person.phone)
@@ -43,7 +43,7 @@ def find(db: Connection, provider: str, person: Identity) -> int | None:
 
 
 def learn_recipient(db: Connection, conversation: int, recipient: Identity, now: Instant) -> None:
-    """The provider says whom a message to this conversation's person went to: they are known by that number, too."""
+    """Store the number that the provider names as the recipient of a message to this conversation's contact."""
     head = head_of(db, conversation)
     if not recipient.phone or head["user_id"] is not None or recipient.phone == head["phone"]:
         return
@@ -57,7 +57,7 @@ def learn_recipient(db: Connection, conversation: int, recipient: Identity, now:
 
 
 def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
-    """The provider named both the old and the new identity: they are one person, whatever the numbers say."""
+    """Merge the old and the new identity that the provider named together: they are one person, whatever the numbers say."""
     provider = change.account.partition(":")[0]
     contact, _ = _by_id(db, provider, change.before)
     if contact is None:
@@ -107,7 +107,7 @@ def link(db: Connection, provider: str, one_contact: int, other: int, now: Insta
 
 
 def _share_silence(db: Connection, older: int, now: Instant) -> None:
-    """What waits and what is unsent under the other names is over too."""
+    """End what waits and what is unsent under the other names."""
     rows = db.execute(
         "SELECT c.id FROM contacts p JOIN conversations c ON c.contact = p.id WHERE (p.id = ? OR p.linked = ?) AND p.opted_out = 0",
         (older, older),
@@ -123,7 +123,7 @@ def _share_silence(db: Connection, older: int, now: Instant) -> None:
 
 
 def _share_mode(db: Connection, older: int, younger: int, now: Instant) -> None:
-    """Where a person of the business has the younger's thread, later messages go to the older's: they have that too."""
+    """Copy the mode of the younger contact's conversations to the older's, which later messages go to."""
     rows = db.execute("SELECT * FROM conversations WHERE contact = ? AND mode <> 'bot'", (younger,)).fetchall()
     for theirs in rows:
         ours = conversation_of(db, theirs["account"], older, now)
@@ -142,14 +142,14 @@ def _share_mode(db: Connection, older: int, younger: int, now: Instant) -> None:
 
 
 def circle(db: Connection, contact: int) -> list[int]:
-    """The contacts that are one person with `contact`, itself first."""
+    """Return the contacts that are one person with `contact`, itself first."""
     row = the(db, "SELECT coalesce(linked, id) AS head FROM contacts WHERE id = ?", contact)
     others = db.execute("SELECT id FROM contacts WHERE (id = ? OR linked = ?) AND id <> ?", (row["head"], row["head"], contact))
     return [contact, *(each["id"] for each in others)]
 
 
 def beside(db: Connection, conversation: int) -> list[sqlite3.Row]:
-    """The other conversations of the same person on the same account: two contacts turned out to be one."""
+    """Return the other conversations of the same person on the same account: two contacts turned out to be one."""
     return db.execute(
         "SELECT o.* FROM conversations c JOIN contacts p ON p.id = c.contact"
         " JOIN contacts q ON q.id = coalesce(p.linked, p.id) OR q.linked = coalesce(p.linked, p.id)"
@@ -159,7 +159,7 @@ def beside(db: Connection, conversation: int) -> list[sqlite3.Row]:
 
 
 def _by_id(db: Connection, provider: str, person: Identity) -> tuple[int | None, bool]:
-    """The contact with these ids, and whether the id that named it is a former one."""
+    """Return the contact with these ids, and whether the id that named it is a former one."""
     for scheme, value in (("user_id", person.user_id), ("parent_id", person.parent_id)):
         row = _alias(db, provider, scheme, value)
         if row is not None:
@@ -173,10 +173,10 @@ def _by_phone(db: Connection, provider: str, phone: str | None) -> int | None:
 
 
 def _by_spelling(db: Connection, provider: str, person: Identity) -> int | None:
-    """The contact whose number is another spelling of this one, if there is exactly one.
+    """Return the contact whose number is another spelling of this one, if there is exactly one.
 
-    A provider that names a user id means its own spelling: then it can only be somebody of whom nothing is known but a number that
-    people wrote.
+     A provider that names a user id means its own spelling: then it can only be somebody of whom nothing is known but a number
+    that people wrote.
     """
     found: dict[int, None] = {}
     for spelling in number_spellings(person.phone)[1:] if person.phone else ():
@@ -200,15 +200,15 @@ def _alias(db: Connection, provider: str, scheme: str, value: str | None) -> sql
 
 
 def _same_person(db: Connection, by_id: int, by_phone: int | None) -> bool:
-    """Whether a contact known by id alone and one known by number alone are one: only if neither has anything else. Somebody
-    who had another number has taken over this one, and its former owner is not them."""
+    """Return whether a contact known by id alone and one known by number alone are one: only if neither has anything else.
+    Somebody who had another number has taken over this one, and its former owner is not them."""
     known = the(db, "SELECT phone FROM contacts WHERE id = ?", by_id)
     other = the(db, "SELECT user_id FROM contacts WHERE id = ?", by_phone)
     return known["phone"] is None and other["user_id"] is None
 
 
 def _contradicts(db: Connection, contact: int, person: Identity) -> bool:
-    """Whether `contact` has another user id than `person`: then the number has a new owner."""
+    """Return whether `contact` has another user id than `person`: then the number has a new owner."""
     if not person.user_id:
         return False
     row = the(db, "SELECT user_id FROM contacts WHERE id = ?", contact)
@@ -256,7 +256,7 @@ def _take_alias(db: Connection, provider: str, contact: int, scheme: str, value:
 
 
 def conversation_of(db: Connection, account: str, contact: int, now: Instant) -> sqlite3.Row:
-    """The everlasting thread of a contact on an account, made if there is none yet."""
+    """Return the permanent conversation of a contact on an account, created if there is none yet."""
     found = one(db, "SELECT * FROM conversations WHERE account = ? AND contact = ?", account, contact)
     if found is not None:
         return found

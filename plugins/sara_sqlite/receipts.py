@@ -6,11 +6,11 @@ import json
 import sqlite3
 
 from sara import DeliveryFailure, DeliveryReceipt, Instant
+from sara.engines import RECEIPT_RANK
 from sara_sqlite import billing, parts, reopening
 from sara_sqlite.remembering import recognised
 from sara_sqlite.rows import Connection, count, event, free_external_id, one, refresh_delivery, the
 
-RANK = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 EARLY_KEPT = 86_400_000
 
 
@@ -20,7 +20,7 @@ def apply(db: Connection, receipt: DeliveryReceipt, now: Instant) -> sqlite3.Row
     if attempt is None:
         _keep_early(db, receipt, now)
         return None
-    part = the(db, "SELECT * FROM messages WHERE id = ?", attempt["part"])
+    part = the(db, "SELECT * FROM messages WHERE id = ?", attempt["message"])
     if attempt["state"] != "accepted":
         _was_accepted(db, attempt, part, receipt.external_id, now)
     elif receipt.external_id and attempt["external_id"] is None:
@@ -56,18 +56,23 @@ def _early(row: sqlite3.Row) -> DeliveryReceipt:
 
 def note_second_acceptance(db: Connection, part: sqlite3.Row, now: Instant) -> None:
     """Count a part that the provider accepted more than once."""
-    accepted = the(db, "SELECT count(*) AS n FROM attempts WHERE part = ? AND state = 'accepted' AND reopened = 0", part["id"])[
-        "n"
-    ]
+    accepted = the(
+        db, "SELECT count(*) AS n FROM attempts WHERE message = ? AND state = 'accepted' AND requeued = 0", part["id"]
+    )["n"]
     if accepted > 1:
         count(db, "duplicate_sends")
         event(
-            db, now, "doubled", "the provider accepted this more than once", conversation=part["conversation"], message=part["id"]
+            db,
+            now,
+            "duplicate_accepted",
+            "the provider accepted this more than once",
+            conversation=part["conversation"],
+            message=part["id"],
         )
 
 
 def _attempt_of(db: Connection, receipt: DeliveryReceipt) -> sqlite3.Row | None:
-    sql = "SELECT a.* FROM attempts a JOIN messages m ON m.id = a.part WHERE m.account = ? AND "
+    sql = "SELECT a.* FROM attempts a JOIN messages m ON m.id = a.message WHERE m.account = ? AND "
     found = one(db, sql + "a.id = ?", receipt.account, receipt.attempt_id) if receipt.attempt_id else None
     if found is None and receipt.external_id:
         found = one(db, sql + "a.external_id = ?", receipt.account, receipt.external_id)
@@ -75,7 +80,7 @@ def _attempt_of(db: Connection, receipt: DeliveryReceipt) -> sqlite3.Row | None:
 
 
 def _was_accepted(db: Connection, attempt: sqlite3.Row, part: sqlite3.Row, external_id: str | None, now: Instant) -> None:
-    """A receipt proves what the request's own answer could not."""
+    """Record that the attempt was accepted, which the request's own answer could not prove."""
     db.execute(
         "UPDATE attempts SET state = 'accepted', settled_at = ?, external_id = coalesce(?, external_id) WHERE id = ?",
         (now, external_id, attempt["id"]),
@@ -108,13 +113,13 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryRec
         return
     if attempt["status"] == "failed" and receipt.status == "sent":
         return
-    if attempt["reopened"]:
+    if attempt["requeued"]:
         # It arrived after all; if the part has left again since, it arrives twice.
-        db.execute("UPDATE attempts SET reopened = 0 WHERE id = ?", (attempt_id,))
+        db.execute("UPDATE attempts SET requeued = 0 WHERE id = ?", (attempt_id,))
         note_second_acceptance(db, part, now)
-    if attempt["status"] is None or RANK.get(receipt.status, 0) > RANK.get(attempt["status"], 0):
+    if attempt["status"] is None or RECEIPT_RANK.get(receipt.status, 0) > RECEIPT_RANK.get(attempt["status"], 0):
         db.execute("UPDATE attempts SET status = ? WHERE id = ?", (receipt.status, attempt_id))
-    if RANK.get(receipt.status, 0) <= RANK.get(part["state"], 0):
+    if RECEIPT_RANK.get(receipt.status, 0) <= RECEIPT_RANK.get(part["state"], 0):
         return
     db.execute("UPDATE messages SET state = ?, reason = NULL, error = NULL WHERE id = ?", (receipt.status, part_id))
     event(db, now, receipt.status, price, conversation=part["conversation"], message=part_id, actor="provider")
@@ -123,20 +128,20 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryRec
 def _fail_unless_another_may_succeed(
     db: Connection, part: sqlite3.Row, attempt_id: str, receipt: DeliveryReceipt, now: Instant
 ) -> None:
-    """A failure ends its attempt; it concerns the part only if no other attempt has arrived or is on its way. One in doubt keeps no
+    """End the attempt that failed; the message fails only if no other attempt has arrived or is on its way. One in doubt keeps no
     part alive: should its receipt come after all, it lifts the part out of its failure."""
     failure = receipt.failure or DeliveryFailure("", "the provider gave no reason")
     other = one(
         db,
-        "SELECT 1 FROM attempts WHERE part = ? AND (state = 'sending' OR (state = 'accepted'"
+        "SELECT 1 FROM attempts WHERE message = ? AND (state = 'sending' OR (state = 'accepted'"
         " AND coalesce(status, '') <> 'failed'))",
         part["id"],
     )
-    if other is not None or RANK.get(part["state"], 0) > RANK["sent"] or part["state"] in ("failed", "cancelled"):
+    if other is not None or RECEIPT_RANK.get(part["state"], 0) > RECEIPT_RANK["sent"] or part["state"] in ("failed", "cancelled"):
         return
     if reopening.reopen(db, part, attempt_id, failure, receipt.at, now):
         return
-    parts.fail(db, part, failure.told, now, actor="provider")
+    parts.fail(db, part, failure.full_reason, now, actor="provider")
 
 
 def _keep_early(db: Connection, receipt: DeliveryReceipt, now: Instant) -> None:

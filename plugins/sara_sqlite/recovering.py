@@ -17,31 +17,31 @@ SUSPECT, GUILTY = 2, 3
 
 
 def recover(db: Connection, owner: str, now: Instant) -> RecoveryReport:
-    """The lock on the file makes every other owner dead."""
+    """Close the runs of every other owner, which the lock on the file proves dead."""
     unclean = db.execute(
-        "UPDATE boots SET ended_at = ?, unclean = 1 WHERE owner <> ? AND ended_at IS NULL", (now, owner)
+        "UPDATE processes SET ended_at = ?, unclean = 1 WHERE owner <> ? AND ended_at IS NULL", (now, owner)
     ).rowcount
-    db.execute("INSERT OR IGNORE INTO boots (owner, started_at) VALUES (?, ?)", (owner, now))
+    db.execute("INSERT OR IGNORE INTO processes (owner, started_at) VALUES (?, ?)", (owner, now))
     busy = _busy(db, owner)
     quarantined = _judge(db, busy, now) if unclean else []
     doubtful = _doubt(db, owner, now)
     # A call to a responder that the process did not survive is over; its attempt stays counted, and what it may have cost.
     db.execute("UPDATE conversations SET attempt_open = 0, reserved = NULL WHERE attempt_open = 1")
-    lately = the(db, "SELECT count(*) AS n FROM boots WHERE unclean = 1 AND ended_at > ?", now - LATELY)["n"]
+    lately = the(db, "SELECT count(*) AS n FROM processes WHERE unclean = 1 AND ended_at > ?", now - LATELY)["n"]
     suspects = tuple((kind, ident(CONVERSATION, key)) for kind, key in busy if _crashes(db, key, now) >= SUSPECT)
     return RecoveryReport(doubtful, lately, suspects, tuple(ident(CONVERSATION, key) for key in quarantined))
 
 
 def farewell(db: Connection, owner: str, now: Instant) -> None:
-    """This life ended as it should."""
-    db.execute("UPDATE boots SET ended_at = ? WHERE owner = ?", (now, owner))
+    """Record a clean end of this run."""
+    db.execute("UPDATE processes SET ended_at = ? WHERE owner = ?", (now, owner))
 
 
 def _busy(db: Connection, owner: str) -> list[tuple[JobKind, int]]:
-    """What plugin code was working on when the life before ended."""
+    """Return the conversations that plugin code was working on when the previous run ended."""
     replying = db.execute("SELECT id FROM conversations WHERE attempt_open = 1").fetchall()
     sending = db.execute(
-        "SELECT DISTINCT m.conversation AS id FROM attempts a JOIN messages m ON m.id = a.part"
+        "SELECT DISTINCT m.conversation AS id FROM attempts a JOIN messages m ON m.id = a.message"
         " WHERE a.state = 'sending' AND a.owner <> ?",
         (owner,),
     ).fetchall()
@@ -82,7 +82,7 @@ def _quarantine(db: Connection, conversation: int, now: Instant) -> None:
 
 def _doubt(db: Connection, owner: str, now: Instant) -> int:
     rows: list[sqlite3.Row] = db.execute(
-        "SELECT a.id, a.part, m.conversation FROM attempts a JOIN messages m ON m.id = a.part"
+        "SELECT a.id, a.message, m.conversation FROM attempts a JOIN messages m ON m.id = a.message"
         " WHERE a.state = 'sending' AND a.owner <> ?",
         (owner,),
     ).fetchall()
@@ -92,15 +92,20 @@ def _doubt(db: Connection, owner: str, now: Instant) -> int:
         )
         db.execute(
             "UPDATE messages SET state = 'in_doubt', not_before = ?, attempts = attempts + 1 WHERE id = ? AND state = 'sending'",
-            (now, row["part"]),
+            (now, row["message"]),
         )
         event(
-            db, now, "attempt_in_doubt", f"{row['id']}: the process ended", conversation=row["conversation"], message=row["part"]
+            db,
+            now,
+            "attempt_in_doubt",
+            f"{row['id']}: the process ended",
+            conversation=row["conversation"],
+            message=row["message"],
         )
         refresh_delivery(db, row["conversation"], now)
     # Nobody listened since the life before ended: earlier doubts, too, are given their time for a receipt anew.
     db.execute(
-        "UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND part IN (SELECT id FROM messages WHERE state = 'in_doubt')",
+        "UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND message IN (SELECT id FROM messages WHERE state = 'in_doubt')",
         (now,),
     )
     return len(rows)

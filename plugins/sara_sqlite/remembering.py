@@ -14,9 +14,9 @@ RECOGNISED: Milliseconds = 30 * 86_400_000
 _NAMED = (
     "SELECT account, external_id AS name FROM messages WHERE id IN (SELECT value FROM json_each(?))",
     "SELECT account, digest AS name FROM messages WHERE id IN (SELECT value FROM json_each(?))",
-    "SELECT m.account, a.id AS name FROM attempts a JOIN messages m ON m.id = a.part WHERE a.part IN (SELECT value FROM json_each(?))",
-    "SELECT m.account, a.external_id AS name FROM attempts a JOIN messages m ON m.id = a.part"
-    " WHERE a.part IN (SELECT value FROM json_each(?))",
+    "SELECT m.account, a.id AS name FROM attempts a JOIN messages m ON m.id = a.message WHERE a.message IN (SELECT value FROM json_each(?))",
+    "SELECT m.account, a.external_id AS name FROM attempts a JOIN messages m ON m.id = a.message"
+    " WHERE a.message IN (SELECT value FROM json_each(?))",
 )
 """What the provider, or a receipt, may call these messages."""
 
@@ -26,39 +26,39 @@ def remember(db: Connection, messages: Iterable[int], now: Instant) -> None:
     chosen = json.dumps(list(messages))
     for named in _NAMED:
         db.execute(
-            "INSERT OR IGNORE INTO forgotten (digest, at, until) SELECT keyed('message', account, name), ?, ?"  # noqa: S608
+            "INSERT OR IGNORE INTO tombstones (digest, at, until) SELECT keyed('message', account, name), ?, ?"  # noqa: S608
             f" FROM ({named}) WHERE name IS NOT NULL",
             (now, now + RECOGNISED, chosen),
         )
 
 
 def recognised(db: Connection, account: str, name: str | None) -> bool:
-    """Whether a message with this id, or digest, was here and is gone."""
+    """Return whether a message with this id, or digest, was here and is gone."""
     return name is not None and (
-        one(db, "SELECT 1 FROM forgotten WHERE digest = keyed('message', ?, ?)", account, name) is not None
+        one(db, "SELECT 1 FROM tombstones WHERE digest = keyed('message', ?, ?)", account, name) is not None
     )
 
 
 def remember_changes(db: Connection, contacts: Iterable[int], now: Instant) -> None:
-    """The same for what the provider told of these contacts; it is gone then."""
+    """Replace the applied changes of these contacts by tombstones."""
     chosen = json.dumps(list(contacts))
     db.execute(
-        "INSERT OR IGNORE INTO forgotten (digest, at, until) SELECT keyed('change', digest), ?, ? FROM changes"
+        "INSERT OR IGNORE INTO tombstones (digest, at, until) SELECT keyed('change', digest), ?, ? FROM applied_changes"
         " WHERE contact IN (SELECT value FROM json_each(?))",
         (now, now + RECOGNISED, chosen),
     )
-    db.execute("DELETE FROM changes WHERE contact IN (SELECT value FROM json_each(?))", (chosen,))
+    db.execute("DELETE FROM applied_changes WHERE contact IN (SELECT value FROM json_each(?))", (chosen,))
 
 
 def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
-    """Whoever wanted silence wants it still, though nobody knows them any more: a hash of each of their ids says so. False for who
-    did not; then an earlier one is over, too."""
+    """Keep an opt-out beyond the erasure, as a hash of each id of the person; return False for a person who has not opted out, whose
+    earlier tombstones are then deleted."""
     chosen = json.dumps(circle)
     ids = db.execute(
         "SELECT provider, scheme, value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (chosen,)
     ).fetchall()
     for each in ids:
-        db.execute("DELETE FROM forgotten WHERE digest = keyed('id', ?, ?, ?)", tuple(each))
+        db.execute("DELETE FROM tombstones WHERE digest = keyed('id', ?, ?, ?)", tuple(each))
     out = one(
         db,
         "SELECT coalesce(opted_out_at, ?) AS at FROM contacts WHERE opted_out = 1 AND id IN (SELECT value FROM json_each(?)) LIMIT 1",
@@ -69,15 +69,15 @@ def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
         return False
     for each in ids:
         db.execute(
-            "INSERT INTO forgotten (digest, at, person) VALUES (keyed('id', ?, ?, ?), ?, ?)", (*each, out["at"], circle[0])
+            "INSERT INTO tombstones (digest, at, person) VALUES (keyed('id', ?, ?, ?), ?, ?)", (*each, out["at"], circle[0])
         )
     return bool(ids)
 
 
 def silenced(db: Connection, provider: str, scheme: str, value: str) -> Instant | None:
     """Since when whoever had this id, and was erased, wants silence. From now on their contact says so again."""
-    row = one(db, "SELECT at, person FROM forgotten WHERE digest = keyed('id', ?, ?, ?)", provider, scheme, value)
+    row = one(db, "SELECT at, person FROM tombstones WHERE digest = keyed('id', ?, ?, ?)", provider, scheme, value)
     if row is None:
         return None
-    db.execute("DELETE FROM forgotten WHERE person = ?", (row["person"],))
+    db.execute("DELETE FROM tombstones WHERE person = ?", (row["person"],))
     return int(row["at"])

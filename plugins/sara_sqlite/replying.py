@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from sara import Contact as Customer
 from sara import Instant, OutgoingContent, Usage
 from sara.engines import Conflict, HistoryLimits, OneTimeNotice, OpenWork, ReplySideEffects, ReplyView, UsageReservation
-from sara_sqlite import attachments, modes, parts, saying, spending, turns
+from sara_sqlite import attachments, modes, parts, saying, spending, states, turns
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -57,7 +57,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         history = db.execute(
             LINES + f" WHERE m.conversation = ? AND m.id >= ? AND {IN_HISTORY} AND m.at >= ?"
             " AND NOT (m.state = 'skipped' AND m.id > ?) ORDER BY m.id DESC LIMIT ?",
-            (row["person"], key, row["chapter"], limits.since, waiting[0]["id"], limits.messages),
+            (row["person"], key, row["session_start"], limits.since, waiting[0]["id"], limits.messages),
         ).fetchall()
     files = attachments.of(db, (each["id"] for each in (*waiting, *history)))
     return ReplyView(
@@ -76,18 +76,18 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
         mode_until=row["mode_until"],
         recent=_recent(db, key, limits.counted),
         on_channel=spending.tallied(db, row["account"], waiting[-1]["created_at"]) if waiting and limits.counted else {},
-        said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM said WHERE conversation = ?", (key,))},
-        rethought=row["rethought"],
+        said={each["key"]: each["at"] for each in db.execute("SELECT key, at FROM notices_sent WHERE conversation = ?", (key,))},
+        rethought=row["discarded_replies"],
         summary=row["summary"],
         deferred=None if row["deferred_at"] is None else (row["deferred_at"], row["deferred_until"]),
     )
 
 
 def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]:
-    """When the last messages came that call for an answer; those above a limit do not count towards it."""
+    """Return when the last messages came that call for an answer; those above a limit do not count towards it."""
     rows = db.execute(
-        "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"
-        " AND state IN ('waiting', 'answered', 'dead') ORDER BY id DESC LIMIT ?",
+        "SELECT created_at FROM messages INDEXED BY messages_counted WHERE conversation = ? AND direction = 'in'"  # noqa: S608
+        f" AND state IN {states.COUNTED} ORDER BY id DESC LIMIT ?",
         (conversation, most),
     )
     return tuple(row["created_at"] for row in rows)
@@ -96,8 +96,8 @@ def _recent(db: Connection, conversation: int, most: int) -> tuple[Instant, ...]
 def _delivery(db: Connection, conversation: int) -> Literal["clear", "in_doubt", "backing_off"]:
     first = one(
         db,
-        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.part = m.id) AS tried FROM messages m"
-        " WHERE m.conversation = ? AND m.state IN ('queued', 'sending', 'in_doubt') ORDER BY m.id LIMIT 1",
+        "SELECT m.state, m.not_before, EXISTS (SELECT 1 FROM attempts a WHERE a.message = m.id) AS tried FROM messages m"  # noqa: S608
+        f" WHERE m.conversation = ? AND m.state IN {states.UNSENT} ORDER BY m.id LIMIT 1",
         conversation,
     )
     if first is None:
@@ -131,8 +131,7 @@ def save(
     drafts: Sequence[OutgoingContent],
     usage: Usage | None,
     now: Instant,
-    readings: Mapping[str, str],
-    also: ReplySideEffects,
+    effects: ReplySideEffects,
 ) -> Sequence[OpenWork]:
     """Keep an answer and queue its parts, unless the turn has moved on."""
     key = number(CONVERSATION, conversation)
@@ -140,7 +139,7 @@ def save(
     numbers = [number(MESSAGE, answer) for answer in answers]
     if row["attempt"] != attempt or not row["attempt_open"] or _still_waiting(db, key, numbers) < len(numbers):
         raise Conflict("the turn has moved on since the responder was asked")
-    spending.settle(db, key, usage, also.money)
+    spending.settle(db, key, usage, effects.money)
     used = usage or Usage()
     reply = db.execute(
         "INSERT INTO replies (conversation, last_answered, attempt, input_tokens, output_tokens, model, created_at)"
@@ -148,17 +147,17 @@ def save(
         (key, max(numbers), attempt, used.input_tokens, used.output_tokens, used.model, now),
     ).lastrowid
     # The last words before a person takes over are no answer that could be overtaken by it.
-    made = parts.add(db, row, drafts, "reply" if also.hand_over is None else "notice", reply, now)
+    made = parts.add(db, row, drafts, "reply" if effects.hand_over is None else "notice", reply, now)
     for each in numbers:
         db.execute("UPDATE messages SET state = 'answered', reply = ? WHERE id = ?", (reply, each))
         event(db, now, "answered", "by " + ", ".join(made), conversation=key, message=each)
-    for read, text in readings.items():
+    for read, text in effects.transcripts.items():
         _read(db, key, number(MESSAGE, read), text, now)
     db.execute("UPDATE conversations SET apologised = 0 WHERE id = ?", (key,))
     survived(db, key)
     settle_turn(db, key, now)
-    touched = modes.apply(db, key, also.hand_over, now) if also.hand_over is not None else [key]
-    look_at_timers(db, key, also.timer)
+    touched = modes.apply(db, key, effects.hand_over, now) if effects.hand_over is not None else [key]
+    look_at_timers(db, key, effects.timer)
     refresh_delivery(db, key, now)
     return [open_work(db, each) for each in touched]
 
@@ -179,22 +178,22 @@ def rethink(
     if row["attempt"] != attempt or not row["attempt_open"]:
         raise Conflict("the turn has moved on since the responder was asked")
     waiting = the(db, "SELECT count(*) AS n FROM messages WHERE conversation = ? AND state = 'waiting'", key)
-    if waiting["n"] <= len(answers) or row["rethought"] >= most:
+    if waiting["n"] <= len(answers) or row["discarded_replies"] >= most:
         return None
     spending.settle(db, key, usage, money)
     survived(db, key)
     db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), rethought = rethought + 1,"
+        "UPDATE conversations SET attempt_open = 0, attempts = max(0, attempts - 1), discarded_replies = discarded_replies + 1,"
         " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END, reply_due = coalesce(reply_due, ?) WHERE id = ?",
         (now, key),
     )
     for answer in answers:
-        event(db, now, "thought_again", "more was written", conversation=key, message=number(MESSAGE, answer))
+        event(db, now, "reply_restarted", "more was written", conversation=key, message=number(MESSAGE, answer))
     return open_work(db, key)
 
 
 def _read(db: Connection, conversation: int, message: int, text: str, now: Instant) -> None:
-    """The responder found words in what the customer sent: from now on they are its text."""
+    """Store the responder's transcript of an inbound message as its text."""
     changed = db.execute(
         "UPDATE messages SET text = ? WHERE id = ? AND conversation = ? AND direction = 'in' AND withdrawn_at IS NULL",
         (text, message, conversation),

@@ -16,7 +16,7 @@ from pathlib import Path
 from sara import Instant, SaraError
 from sara.engines import StoreUnavailable
 from sara.helpers import open_private
-from sara_sqlite import damage, reopening
+from sara_sqlite import damage, reopening, states
 from sara_sqlite.aside import CancelToken
 from sara_sqlite.backup import COUNTED, check, copy_database, counts, newest, reading, remove, sync
 from sara_sqlite.lock import Lock, owned_like
@@ -27,20 +27,20 @@ READY = ".restored-"
 """A file of this name beside the database is a complete restored copy: from then on it only has to take its place."""
 
 ASIDE = ".replaced-"
-UNSENT = "direction = 'out' AND state IN ('queued', 'sending', 'in_doubt', 'parked')"
+UNSENT = f"direction = 'out' AND state IN {states.UNSENT_OR_PARKED}"
 UNANSWERED = "direction = 'in' AND state = 'waiting'"
 
 
 def examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
-    """What a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
+    """Return what a restore of `backup` to `path` would bring. Raises SaraError where it cannot be done; changes nothing."""
     with _locked(path, backup):
         return _examine(path, backup, stop)
 
 
 def restore(path: Path, backup: Path, now: Instant, stop: CancelToken) -> dict[str, int | str]:
-    """Put `backup` in the place of the database `path`, which is kept aside; what it brought.
+    """Put `backup` in the place of the database `path`, which is kept aside; return what it brought.
 
-    The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
+     The copy is made, marked and checked beside the database, and only then takes its place. Until that moment the present
     database is as it was; a crash after it is made good by the next start.
     """
     with _locked(path, backup) as lock:
@@ -121,7 +121,7 @@ def _examine(path: Path, backup: Path, stop: CancelToken) -> dict[str, int]:
 
 
 def _open_in(db: Connection) -> dict[str, int]:
-    """What was still to be done when a backup was taken."""
+    """Return what was still to be done when a backup was taken."""
     return {
         name: db.execute(f"SELECT count(*) FROM messages WHERE {where}").fetchone()[0]  # noqa: S608  # conditions are ours
         for name, where in (("unsent", UNSENT), ("unanswered", UNANSWERED))
@@ -144,7 +144,7 @@ def _prepare(fresh: Path, taken: Instant, now: Instant, stop: CancelToken) -> di
 
 
 def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
-    """Set down what may have been done since `taken`, so that nothing does it again; how much that was."""
+    """Set down what may have been done since `taken`, so that nothing does it again; return how much that was."""
     found = _open_in(db)
     when = datetime.fromtimestamp(taken / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     for where, state, done in ((UNSENT, "held", "sent"), (UNANSWERED, "dead", "answered")):
@@ -156,12 +156,13 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
         )
         db.execute(f"UPDATE messages SET state = ?, reason = 'restored', error = ? WHERE {where}", (state, why))  # noqa: S608
     # What the provider fails only now may have been failed, and sent again, before.
-    db.execute("UPDATE messages SET reopened = ? WHERE direction = 'out' AND state IN ('accepted', 'sent')", (reopening.AT_MOST,))
+    undelivered = f"UPDATE messages SET requeued = ? WHERE direction = 'out' AND state IN {states.UNDELIVERED}"  # noqa: S608
+    db.execute(undelivered, (reopening.AT_MOST,))
     # A receipt that still comes for one of these attempts settles it and moves its part forward.
     db.execute("UPDATE attempts SET state = 'in_doubt', settled_at = ?, error = 'restored' WHERE state = 'sending'", (now,))
     db.execute(
         "UPDATE conversations SET reply_due = NULL, deliver_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0,"
-        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, rethought = 0, reserved = NULL, followed_up = 1"
+        " attempts_first = NULL, reply_blocked = 0, crashes = 0, error = NULL, discarded_replies = 0, reserved = NULL, followed_up = 1"
     )
     # Those whose time is over were handed back since, and told so.
     over = "mode <> 'bot' AND mode_until <= ?"
@@ -171,14 +172,14 @@ def mark(db: Connection, taken: Instant, now: Instant) -> dict[str, int]:
         (now, now),
     )
     db.execute(f"UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL WHERE {over}", (now,))  # noqa: S608
-    db.execute("UPDATE boots SET ended_at = ? WHERE ended_at IS NULL", (now,))
+    db.execute("UPDATE processes SET ended_at = ? WHERE ended_at IS NULL", (now,))
     db.execute("DELETE FROM jobs")
     event(db, now, "restored", f"from a backup of {when}", actor="operator")
     return found
 
 
 def _free_stamp(path: Path, now: Instant) -> str:
-    """A name's end that no earlier restore has used."""
+    """Return a suffix that no earlier restore has used."""
     while True:
         stamp = datetime.fromtimestamp(now / 1_000, UTC).strftime("%Y%m%dT%H%M%S") + f"{now % 1_000:03}Z"
         if not any(path.with_name(path.name + kind + stamp).exists() for kind in (READY, ASIDE)):

@@ -9,24 +9,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from sara import Attachment, HistoryMessage, Identity, Instant, StoredMessage
-from sara.engines import Conflict, OpenWork, Role
+from sara.engines import NotFound, OpenWork, Role
+from sara_sqlite import states
 
 Connection = sqlite3.Connection
 
 # Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
-FORGOTTEN = "forgotten"
+ERASED = "erased"
 """The account of a conversation that is being erased: no channel serves it, so nothing that still runs can reach anybody."""
 
 
 def ident(letter: str, number: int) -> str:
-    """A row's number as an id: `c17`."""
+    """Return a row's number as an id: `c17`."""
     return f"{letter}{number}"
 
 
 def number(letter: str, text: str) -> int:
-    """The row's number behind an id; -1, which no row has, for anything else."""
+    """Return the row's number behind an id; -1, which no row has, for anything else."""
     digits = text.removeprefix(letter)
     return int(digits) if text.startswith(letter) and digits.isascii() and digits.isdigit() and len(digits) < 19 else -1
 
@@ -37,7 +38,7 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 
 def are_alike(first: str | None, second: str | None) -> bool:
-    """Whether two errors say the same but for numbers: servers write the time, an id or the wait into them."""
+    """Return whether two errors say the same but for numbers: servers write the time, an id or the wait into them."""
     return re.sub(r"\S*\d\S*", "", first or "") == re.sub(r"\S*\d\S*", "", second or "")
 
 
@@ -67,21 +68,21 @@ def count(db: Connection, name: str, by: int = 1) -> None:
 
 
 def one(db: Connection, sql: str, *args: Any) -> sqlite3.Row | None:
-    """The first row, if any."""
+    """Return the first row, if any."""
     row: sqlite3.Row | None = db.execute(sql, args).fetchone()
     return row
 
 
 def the(db: Connection, sql: str, *args: Any) -> sqlite3.Row:
-    """The one row that must be there. Raises Conflict where it is not."""
+    """Return the one row that must be there. Raises NotFound where it is not."""
     row = one(db, sql, *args)
     if row is None:
-        raise Conflict("there is nothing by that id")
+        raise NotFound("there is nothing by that id")
     return row
 
 
 def open_work(db: Connection, conversation: int) -> OpenWork:
-    """What a conversation still has to do."""
+    """Return the open work of a conversation."""
     row = the(db, "SELECT account, reply_due, deliver_due, timer_due FROM conversations WHERE id = ?", conversation)
     return OpenWork(ident(CONVERSATION, conversation), row["account"], row["reply_due"], row["deliver_due"], row["timer_due"])
 
@@ -101,8 +102,7 @@ def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWor
     """Set `deliver_due` from the first unsettled part, and wake an answer that had to wait for the delivery."""
     first = one(
         db,
-        "SELECT state, not_before FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt')"
-        " ORDER BY id LIMIT 1",
+        f"SELECT state, not_before FROM messages WHERE conversation = ? AND state IN {states.UNSENT} ORDER BY id LIMIT 1",  # noqa: S608
         conversation,
     )
     db.execute("UPDATE conversations SET deliver_due = ? WHERE id = ?", (first and first["not_before"], conversation))
@@ -116,8 +116,8 @@ def refresh_delivery(db: Connection, conversation: int, now: Instant) -> OpenWor
 
 
 def free_external_id(db: Connection, part: sqlite3.Row, external_id: str | None) -> str | None:
-    """A provider's id for a part, unless another message of the account bears it already: a provider that repeats its ids
-    must not stop a conversation, and the attempt keeps the id in any case."""
+    """Return a provider's id for a message, unless another message of the account bears it already: a provider that repeats
+    its ids must not stop a conversation, and the attempt keeps the id in any case."""
     taken = external_id and one(
         db, "SELECT 1 FROM messages WHERE account = ? AND external_id = ? AND id <> ?", part["account"], external_id, part["id"]
     )
@@ -130,7 +130,7 @@ STORED = """
 
 
 def stored(row: sqlite3.Row) -> StoredMessage:
-    """A row of `STORED` as the model has it. The channel's name in the file is not the store's to know: `channel` holds
+    """Return a row of `STORED` as a domain value. The store does not know the channel's name in the file: `channel` holds
     the account's provider, and who prints it may put the name there."""
     return StoredMessage(
         id=ident(MESSAGE, row["id"]),
@@ -150,7 +150,7 @@ def stored(row: sqlite3.Row) -> StoredMessage:
     )
 
 
-SAID = "('answered', 'skipped', 'dead', 'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'in_doubt', 'held')"
+SAID = states.HISTORY
 """The states of messages that are history: what was said, and what was read."""
 
 REFUSED = "(state = 'dead' AND coalesce(reason, '') NOT LIKE 'restored%')"
@@ -166,7 +166,7 @@ APPLIED = "applied"
 IN_HISTORY = f"state IN {SAID} AND NOT {REFUSED} AND coalesce(reason, '') NOT IN ('{WITHDRAWN}', '{APPLIED}')"
 """What a responder is shown as history."""
 
-LEFT = "state IN ('accepted', 'sent', 'delivered', 'read')"
+LEFT = f"state IN {states.RECEIVED}"
 """Parts that have left us."""
 
 LINES = """
@@ -182,7 +182,7 @@ _ROLE: Mapping[str, Role] = {"reply": "assistant", "template": "assistant", "not
 
 
 def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> HistoryMessage:
-    """A message as a responder reads it, from a row that also has what it quotes."""
+    """Return a message as a responder reads it, from a row that also has what it quotes."""
     quoted, direction, purpose = json.loads(row["quoted"]) if row["quoted"] is not None else (None, None, None)
     return HistoryMessage(
         ident(MESSAGE, row["id"]),
@@ -192,7 +192,7 @@ def line(row: sqlite3.Row, attachments: tuple[Attachment, ...] = ()) -> HistoryM
         row["kind"],
         json.loads(row["content"]),
         row["external_id"],
-        row["revived_at"],
+        row["retried_at"],
         attachments if row["withdrawn_at"] is None else (),
         quoted,
         _role(direction, purpose) if direction is not None else None,
@@ -206,7 +206,7 @@ def _role(direction: str, purpose: str | None) -> Role:
 
 
 def head_of(db: Connection, conversation: int) -> sqlite3.Row:
-    """The contact that a conversation's person is known as now: the older one, where two turned out to be one."""
+    """Return the contact that a conversation's person is known as now: the older one, where two turned out to be one."""
     return the(
         db,
         "SELECT h.* FROM conversations c JOIN contacts p ON p.id = c.contact JOIN contacts h ON h.id = coalesce(p.linked, p.id)"

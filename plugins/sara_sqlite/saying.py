@@ -16,14 +16,14 @@ SCHEDULED = "scheduled"
 
 
 def once(db: Connection, conversation: sqlite3.Row, said: OneTimeNotice | None, now: Instant) -> bool:
-    """Say one of SARA's own texts unless it was said already; whether it was said now."""
+    """Say one of SARA's own texts unless it was said already; return whether it was said now."""
     if said is None:
         return False
-    last = one(db, "SELECT at FROM said WHERE conversation = ? AND key = ?", conversation["id"], said.key)
+    last = one(db, "SELECT at FROM notices_sent WHERE conversation = ? AND key = ?", conversation["id"], said.key)
     if last is not None and last["at"] >= said.since:
         return False
     db.execute(
-        "INSERT INTO said (conversation, key, at) VALUES (?, ?, ?) ON CONFLICT (conversation, key) DO UPDATE SET at = excluded.at",
+        "INSERT INTO notices_sent (conversation, key, at) VALUES (?, ?, ?) ON CONFLICT (conversation, key) DO UPDATE SET at = excluded.at",
         (conversation["id"], said.key, now),
     )
     parts.add(db, conversation, said.drafts, "notice", None, now)

@@ -37,7 +37,7 @@ def _must_hold(ceiling: UsageLimit, what: str, most: int | None, so_far: Mapping
 
 
 def settle(db: Connection, conversation: int, usage: Usage | None, money: int) -> None:
-    """What was set aside becomes what the call cost; the whole of it where the responder did not say."""
+    """Replace the reservation by what the call cost; keep it where the responder did not say."""
     kept = _taken(db, conversation)
     if kept is None or usage is None:
         return
@@ -47,7 +47,7 @@ def settle(db: Connection, conversation: int, usage: Usage | None, money: int) -
 
 
 def give_back(db: Connection, conversation: int) -> None:
-    """A call failed: that it was made stays counted, what it might have cost does not."""
+    """Release the reservation of a failed call, which stays counted as a call."""
     kept = _taken(db, conversation)
     if kept is None:
         return
@@ -56,7 +56,7 @@ def give_back(db: Connection, conversation: int) -> None:
 
 
 def charge(db: Connection, periods: tuple[str, ...], usage: Usage | None, money: int) -> None:
-    """A call for which nothing was set aside."""
+    """Count a call without a reservation."""
     used = usage.input_tokens + usage.output_tokens if usage else 0
     for period in periods:
         _add(db, period, calls=1, tokens=used, money=money)
@@ -70,36 +70,36 @@ def _taken(db: Connection, conversation: int) -> dict[str, Any] | None:
 
 def _add(db: Connection, period: str, calls: int = 0, tokens: int = 0, money: int = 0) -> None:
     db.execute(
-        "INSERT INTO spending (period, calls, tokens, money) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE"
-        " SET calls = calls + excluded.calls, tokens = max(0, tokens + excluded.tokens), money = max(0, money + excluded.money)",
+        "INSERT INTO ai_usage (period, calls, tokens, cost_micros) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE"
+        " SET calls = calls + excluded.calls, tokens = max(0, tokens + excluded.tokens), cost_micros = max(0, cost_micros + excluded.cost_micros)",
         (period, calls, tokens, money),
     )
 
 
 def spent(db: Connection, period: str) -> dict[str, int]:
-    """What the AI has cost in a period."""
-    row = db.execute("SELECT calls, tokens, money FROM spending WHERE period = ?", (period,)).fetchone()
+    """Return the AI usage of a period."""
+    row = db.execute("SELECT calls, tokens, cost_micros AS money FROM ai_usage WHERE period = ?", (period,)).fetchone()
     return dict(row) if row is not None else {"calls": 0, "tokens": 0, "money": 0}
 
 
 def tally(db: Connection, account: str, messages: int, now: Instant) -> None:
-    """Count messages that call for an answer; what is older than two days is forgotten."""
+    """Count messages that call for an answer; counts older than two days are deleted."""
     if not messages:
         return
     for period in _periods(now).values():
         db.execute(
-            "INSERT INTO tallies (account, period, n, at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO rate_counts (account, period, n, at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (account, period) DO UPDATE SET n = n + excluded.n",
             (account, period, messages, now),
         )
-    db.execute("DELETE FROM tallies WHERE at < ?", (now - 2 * DAY,))
+    db.execute("DELETE FROM rate_counts WHERE at < ?", (now - 2 * DAY,))
 
 
 def tallied(db: Connection, account: str, now: Instant) -> dict[str, int]:
-    """How many messages came to an account in this minute and on this day."""
+    """Return how many messages came to an account in this minute and on this day."""
     found = {}
     for name, period in _periods(now).items():
-        row = db.execute("SELECT n FROM tallies WHERE account = ? AND period = ?", (account, period)).fetchone()
+        row = db.execute("SELECT n FROM rate_counts WHERE account = ? AND period = ?", (account, period)).fetchone()
         found[name] = 0 if row is None else int(row["n"])
     return found
 

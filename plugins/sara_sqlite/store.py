@@ -98,7 +98,7 @@ class SqliteStore(Store):
 
     @property
     def corrupt(self) -> str | None:
-        """What is damaged and what to do, once that is known; `lost` is then set."""
+        """Return what is damaged and what to do, once that is known; `lost` is then set."""
         return self.database.corrupt
 
     async def open(self) -> None:
@@ -126,11 +126,10 @@ class SqliteStore(Store):
         parts: Sequence[OutgoingContent],
         usage: Usage | None,
         now: Instant,
-        readings: Mapping[str, str] = MappingProxyType({}),
-        also: ReplySideEffects | None = None,
+        effects: ReplySideEffects | None = None,
     ) -> Sequence[OpenWork]:
         return await self.database.write(
-            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, readings, also or ReplySideEffects())
+            lambda db: replying.save(db, conversation, attempt, answers, parts, usage, now, effects or ReplySideEffects())
         )
 
     async def discard_reply(

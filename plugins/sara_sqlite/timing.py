@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sara import Contact as Customer
 from sara import HistoryMessage, Instant, OutgoingContent, Usage
 from sara.engines import Conflict, OpenWork, TimerView
-from sara_sqlite import parts, spending
+from sara_sqlite import parts, spending, states
 from sara_sqlite.rows import (
     CONTACT,
     CONVERSATION,
@@ -32,7 +32,7 @@ MOST_OLDER = 1_000
 """Counting what no summary holds ends here."""
 
 _WAITING = "state = 'waiting'"
-_UNSENT = "state IN ('queued', 'sending', 'in_doubt')"
+_UNSENT = f"state IN {states.UNSENT}"
 _THEIRS = "direction = 'in'"
 _OURS = f"direction = 'out' AND purpose IN ('reply', 'operator') AND about IS NULL AND {LEFT}"
 """What breaks a silence, and what does not: our own notices, and what did not leave. The customer breaks it when their words
@@ -97,7 +97,7 @@ def _last(db: Connection, conversation: int, where: str, among: int) -> Instant 
 
 
 def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[int]:
-    """The oldest messages of this chapter that no summary holds and that are not among the newest `shown`, in order."""
+    """Return the oldest messages of this session that no summary holds and that are not among the newest `shown`, in order."""
     newest = one(
         db,
         f"SELECT id FROM messages WHERE conversation = ? AND {IN_HISTORY} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608  # the same
@@ -108,14 +108,14 @@ def _older(db: Connection, conversation: int, shown: int, limit: int) -> list[in
         return []
     rows = db.execute(
         "SELECT m.id FROM conversations c JOIN messages m ON m.conversation = c.id WHERE c.id = ?"  # noqa: S608  # the same
-        f" AND m.id > max(c.summary_to, c.chapter - 1) AND m.id <= ? AND {IN_HISTORY} ORDER BY m.id LIMIT ?",
+        f" AND m.id > max(c.summary_to, c.session_start - 1) AND m.id <= ? AND {IN_HISTORY} ORDER BY m.id LIMIT ?",
         (conversation, newest["id"], limit),
     )
     return [row["id"] for row in rows]
 
 
 def set_timer(db: Connection, conversation: str, due: Instant | None, now: Instant) -> OpenWork:
-    """When to look next."""
+    """Return when to look next."""
     key = number(CONVERSATION, conversation)
     db.execute("UPDATE conversations SET timer_due = ? WHERE id = ?", (due, key))
     return open_work(db, key)
@@ -154,7 +154,7 @@ def _still_silent(db: Connection, conversation: int, since: Instant) -> None:
 
 
 def older_lines(db: Connection, conversation: str, shown: int, limit: int) -> tuple[str, Sequence[HistoryMessage]]:
-    """The summary so far, and what comes next into it."""
+    """Return the summary so far, and the messages that come next into it."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT summary FROM conversations WHERE id = ?", key)
     chosen = _older(db, key, shown, limit)
@@ -175,11 +175,11 @@ def save_summary(
     periods: tuple[str, ...],
     now: Instant,
 ) -> None:
-    """Keep a summary, unless a new chapter has begun or somebody forgot what it holds."""
+    """Keep a summary, unless a new session has begun or somebody forgot what it holds."""
     key, last = number(CONVERSATION, conversation), number(MESSAGE, upto)
     spending.charge(db, periods, usage, money)
     kept = db.execute(
-        "UPDATE conversations SET summary = ?, summary_to = ? WHERE id = ? AND chapter <= ? AND summary_to < ?"
+        "UPDATE conversations SET summary = ?, summary_to = ? WHERE id = ? AND session_start <= ? AND summary_to < ?"
         " AND EXISTS (SELECT 1 FROM messages WHERE id = ? AND conversation = ?)",
         (text, last, key, last, last, last, key),
     ).rowcount
@@ -188,9 +188,9 @@ def save_summary(
 
 
 def begin_chapter(db: Connection, conversation: int, message: int, now: Instant) -> None:
-    """From this message on is what is read; what was said before can still be searched."""
+    """Begin a new session at this message: earlier messages are no longer history, but can still be searched."""
     db.execute(
-        "UPDATE conversations SET chapter = ?, summary = '', summary_to = 0, closed_at = NULL WHERE id = ?",
+        "UPDATE conversations SET session_start = ?, summary = '', summary_to = 0, closed_at = NULL WHERE id = ?",
         (message, conversation),
     )
-    event(db, now, "chapter", "what was said before is no history any more", conversation=conversation, message=message)
+    event(db, now, "session_started", "earlier messages are no longer history", conversation=conversation, message=message)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sara import Instant
-from sara.engines import Conflict, ToolRecord
+from sara.engines import Conflict, NotFound, ToolRecord
 from sara_sqlite.rows import CONVERSATION, Connection, event, number, one, the
 
 
 def begin(
     db: Connection, conversation: str, attempt: int, name: str, arguments: str, occurrence: int, now: Instant
 ) -> tuple[ToolRecord, bool]:
-    """Write down a call; whether it is new."""
+    """Write down a call; return whether it is new."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT attempt, attempt_open FROM conversations WHERE id = ?", key)
     turn = one(db, "SELECT min(id) AS first FROM messages WHERE conversation = ? AND state = 'waiting'", key)
@@ -39,6 +39,6 @@ def end(db: Connection, record: int, result: str, now: Instant) -> None:
     """Keep what a call brought."""
     row = one(db, "SELECT conversation, turn, name FROM tool_calls WHERE id = ?", record)
     if row is None:
-        raise Conflict("the conversation was forgotten")
+        raise NotFound("the conversation was forgotten")
     db.execute("UPDATE tool_calls SET result = ?, ended_at = ? WHERE id = ?", (result, now, record))
     event(db, now, "tool_done", row["name"], conversation=row["conversation"], message=row["turn"], actor="assistant")

@@ -38,7 +38,7 @@ def end_deferral(db: Connection, conversation: int, now: Instant) -> None:
     if row["deferred_at"] is None:
         return
     db.execute(
-        "UPDATE messages SET deferred_ms = deferred_ms + max(0, ? - max(?, coalesce(revived_at, at)))"
+        "UPDATE messages SET deferred_ms = deferred_ms + max(0, ? - max(?, coalesce(retried_at, at)))"
         " WHERE conversation = ? AND state = 'waiting'",
         (min(now, row["deferred_until"]), row["deferred_at"], conversation),
     )
@@ -49,7 +49,7 @@ def close_turn(db: Connection, conversation: int) -> None:
     """Nothing waits any more: forget the turn's due, attempts and open call."""
     db.execute(
         "UPDATE conversations SET reply_due = NULL, waiting_since = NULL, attempt_open = 0, attempts = 0, attempts_first = NULL,"
-        " reply_blocked = 0, rethought = 0, error = NULL, deferred_at = NULL, deferred_until = NULL WHERE id = ?",
+        " reply_blocked = 0, discarded_replies = 0, error = NULL, deferred_at = NULL, deferred_until = NULL WHERE id = ?",
         (conversation,),
     )
 
@@ -63,7 +63,7 @@ def settle_turn(db: Connection, conversation: int, now: Instant) -> None:
         close_turn(db, conversation)
         return
     db.execute(
-        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, rethought = 0, error = NULL, waiting_since = ?,"
+        "UPDATE conversations SET attempt_open = 0, attempts = 0, attempts_first = NULL, discarded_replies = 0, error = NULL, waiting_since = ?,"
         " reply_due = coalesce(reply_due, ?) WHERE id = ?",
         (first["created_at"], now, conversation),
     )

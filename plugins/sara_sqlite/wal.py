@@ -47,18 +47,18 @@ class WalMonitor:
             try:
                 pages, carried_over = await self._checkpoint(_checkpoint)
             except SaraError as error:
-                log.warning("log_not_checked", error=str(error))
+                log.warning("wal_check_failed", error=str(error))
                 return
             if carried_over < pages:
                 self._report(size)
                 return
-        self._problems.clear("store:log")
+        self._problems.clear("store:wal:too_large")
 
     def _report(self, size: int) -> None:
         self._problems.report(
-            "store:log",
-            f"the log of the database has grown to {size // 1_048_576} MB, because another program keeps reading the database",
-            f"end that program (`fuser -v {self._path}` names it; a backup or an export that takes very long is one, too); until then"
+            "store:wal:too_large",
+            f"the write-ahead log of the database has grown to {size // 1_048_576} MB: another program reads the database all the time",
+            f"end that program (find it with `fuser -v {self._path}`; a long backup or export counts, too); until then"
             " the log grows with every message and fills the disk",
             count=1,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sara import InboundMessage, Instant, Milliseconds, OutgoingContent
-from sara_sqlite import parts, people
+from sara_sqlite import parts, people, states
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
 WAITS_FOR: Milliseconds = 7 * 86_400_000
@@ -13,9 +13,9 @@ WAITS_FOR: Milliseconds = 7 * 86_400_000
 
 
 def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> list[int]:
-    """A new message came. If it opens the window, and later than any before it, what waits for that is queued again, in its old
-    place, unless the person wants silence. The window is the person's, whichever of their conversations they write in: returned are
-    the others."""
+    """Open the reply window for a new message. If that is later than any before it, parked messages are queued again, in its
+    old place, unless the person wants silence. The window is the person's, whichever of their conversations they write in:
+    returned are the others."""
     if not message.opens_window or not _is_later(conversation, message.at):
         db.execute(
             "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?) WHERE id = ?", (message.at, conversation["id"])
@@ -24,7 +24,7 @@ def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, 
     others = [each for each in people.beside(db, conversation["id"]) if _is_later(each, message.at)]
     for each, written in ((conversation, message.at), *((each, 0) for each in others)):
         db.execute(
-            "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, invitation = NULL"
+            "UPDATE conversations SET last_at = max(coalesce(last_at, 0), ?), customer_at = ?, window_closed = 0, reopen_message = NULL"
             " WHERE id = ?",
             (written, message.at, each["id"]),
         )
@@ -37,9 +37,9 @@ def _is_later(conversation: sqlite3.Row, at: Instant) -> bool:
 
 
 def _bring_back(db: Connection, conversation: sqlite3.Row, *, silent: bool, now: Instant) -> None:
-    changed = conversation["invitation"] is not None
+    changed = conversation["reopen_message"] is not None
     if changed:
-        parts.cancel(db, "id = ? AND state = 'queued'", (conversation["invitation"],), "window_open", now)
+        parts.cancel(db, "id = ? AND state = 'queued'", (conversation["reopen_message"],), "window_open", now)
     if conversation["window_closed"]:
         changed = _drop_overtaken(db, conversation["id"], now) or changed
     if not silent:
@@ -49,10 +49,10 @@ def _bring_back(db: Connection, conversation: sqlite3.Row, *, silent: bool, now:
 
 
 def _drop_overtaken(db: Connection, conversation: int, now: Instant) -> bool:
-    """What the closed window had put back and nobody has parked yet must not come after what was said later."""
+    """Fail or park what the closed window had put back, so that it does not come after newer messages."""
     rows = db.execute(
-        "SELECT * FROM messages WHERE conversation = ? AND state IN ('queued', 'sending', 'in_doubt') AND state = 'queued'"
-        " AND reopened > 0 ORDER BY id",
+        f"SELECT * FROM messages WHERE conversation = ? AND state IN {states.UNSENT} AND state = 'queued'"  # noqa: S608
+        " AND requeued > 0 ORDER BY id",
         (conversation,),
     ).fetchall()
     return sum(_is_out_of_turn(db, row, now) for row in rows) > 0
@@ -69,7 +69,7 @@ def _unpark(db: Connection, conversation: int, now: Instant) -> bool:
             continue
         db.execute(
             "UPDATE messages SET state = 'queued', reason = NULL, not_before = ?, attempts = 0, attempts_first = NULL,"
-            " reopened = 0 WHERE id = ?",
+            " requeued = 0 WHERE id = ?",
             (now, row["id"]),
         )
         event(db, now, "unparked", "the customer wrote again", conversation=conversation, message=row["id"])
@@ -77,7 +77,7 @@ def _unpark(db: Connection, conversation: int, now: Instant) -> bool:
 
 
 def _is_out_of_turn(db: Connection, part: sqlite3.Row, now: Instant) -> bool:
-    """Whether what came after a part, or before it in the same answer, keeps it from being said: then it has failed."""
+    """Return whether what came after a part, or before it in the same answer, keeps it from being said: then it has failed."""
     if one(db, "SELECT 1 FROM messages WHERE id = ? AND state = 'cancelled'", part["id"]) is not None:
         return True
     if parts.overtaken(db, part):
@@ -88,14 +88,14 @@ def _is_out_of_turn(db: Connection, part: sqlite3.Row, now: Instant) -> bool:
 
 def invite(db: Connection, conversation: int, template: OutgoingContent, now: Instant) -> None:
     """Queue a template that asks the customer to write, once until they do."""
-    row = the(db, "SELECT id, account, invitation FROM conversations WHERE id = ?", conversation)
-    if row["invitation"] is None:
+    row = the(db, "SELECT id, account, reopen_message FROM conversations WHERE id = ?", conversation)
+    if row["reopen_message"] is None:
         [made] = parts.add(db, row, [template], "template", None, now)
-        db.execute("UPDATE conversations SET invitation = ? WHERE id = ?", (number(MESSAGE, made), conversation))
+        db.execute("UPDATE conversations SET reopen_message = ? WHERE id = ?", (number(MESSAGE, made), conversation))
 
 
 def close(db: Connection, conversation: int, at: Instant) -> bool:
-    """The provider said at `at` that the window is closed. So it is, unless the customer has opened it since: then false."""
+    """Record that the provider said at `at` that the window is closed; return False where the customer has opened it since."""
     closed = db.execute(
         "UPDATE conversations SET window_closed = 1 WHERE id = ? AND (customer_at IS NULL OR customer_at < ?)", (conversation, at)
     ).rowcount

@@ -1,4 +1,4 @@
-"""WhatsApp for SARA: customers' messages in, answers out, through Meta's Cloud API."""
+"""Plugin `whatsapp`: messages of Meta's WhatsApp Cloud API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_channels() -> Sequence[type[Channel]]:
-    """The WhatsApp channel. Imported only when somebody asks, so that listing plugins stays cheap."""
+    """Return the WhatsApp channel class, imported only now so that listing plugins stays fast."""
     from sara_whatsapp.channel import WhatsAppChannel
 
     return [WhatsAppChannel]

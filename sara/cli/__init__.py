@@ -6,11 +6,18 @@ import sys
 
 
 def main() -> None:
-    """The entry point of the command `sara`."""
-    from sara.cli.app import app_for
+    """Run the command `sara`."""
+    from sara.cli.renamed_commands import find_new_name
+
+    words = sys.argv[1:]
+    if (told := find_new_name(words)) is not None:
+        print(f"sara: {told}", file=sys.stderr)
+        sys.exit(2)
+    from sara.cli.app import app
+    from sara.cli.lazy_commands import app_for
 
     try:
-        app_for(sys.argv[1:])()
+        app_for(words, app)()
     except BrokenPipeError:
         # The reader of our output has gone, e.g. `sara export | head`.
         sys.stderr.close()

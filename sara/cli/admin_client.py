@@ -22,7 +22,7 @@ class AdminApi:
         self._token = token
 
     async def call(self, method: str, path: str, body: object | None = None, *, within: float = 30) -> Any:
-        """Raises SaraError with the daemon's own words where it refuses. `within` is in seconds."""
+        """Call the API. Raises SaraError with the daemon's own words where it refuses. `within` is in seconds."""
         import aiohttp
 
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -37,7 +37,7 @@ class AdminApi:
 
 
 async def connect_admin(config: Config) -> AdminApi | None:
-    """The running daemon's API; None where no daemon answers."""
+    """Return a client of the running daemon's API; None where no daemon answers."""
     import aiohttp
 
     become_owner(config.state)
@@ -57,8 +57,8 @@ async def connect_admin(config: Config) -> AdminApi | None:
 
 
 def _living(path: Path) -> dict[str, Any] | None:
-    """What a living daemon wrote down. It holds a lock on the file; one that was killed left the file but no lock, and whoever
-    listens at that port now must not be shown the token."""
+    """Return what a living daemon wrote down. It holds a lock on the file; a killed daemon left the file without a lock, and a
+    stranger that listens at that port now must not be shown the token."""
     try:
         with os.fdopen(open_private(path, os.O_RDWR), "r+", encoding="utf-8") as file:
             try:

@@ -47,7 +47,8 @@ class Contents:
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """A folder beside `target` in which an archive is made; gone afterwards. What killed processes left goes first.
+    """Provide a folder beside `target` in which an archive is made, and remove it afterwards. What killed processes left is
+    removed first.
 
     Raises SaraError where `target` exists, or is being made by another process.
     """
@@ -103,7 +104,7 @@ def publish(archive: Path, target: Path) -> int:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a tar archive. One that is none may be a bare backup of the store."""
+    """Return whether a file is a tar archive. Another file may be a bare backup of the store."""
     try:
         return tarfile.is_tarfile(path)
     except OSError:
@@ -133,7 +134,7 @@ def read(archive: Path, into: Path | None = None, *, with_media: bool = True) ->
     if listed is None or STORE not in found:
         raise SaraError(f"{archive} is damaged: its end is missing")
     if listed["members"] != found:
-        raise SaraError(f"{archive} is damaged: what it holds is not what its list says")
+        raise SaraError(f"{archive} is damaged: its contents differ from its list")
     return Contents(int(str(listed["at"])), len(found) - 1)
 
 
@@ -208,7 +209,7 @@ def _set_aside(media: Path, now: Instant) -> Path | None:
 
 
 def _names(media: Path) -> list[str]:
-    """The regular files below a folder, half files excepted; names that no archive takes are left out."""
+    """Yield the regular files below a folder without unfinished ones. Names that no archive takes are left out."""
     found = []
     for folder, _, names in os.walk(media):
         for name in names:
@@ -268,7 +269,7 @@ def _digest(content: IO[bytes], target: Path | None) -> list[object]:
 
 
 def _expected(name: str) -> bool:
-    """Whether a member of this name may be there, and stays below the folder that it is unpacked into."""
+    """Return whether a member of this name may be there, and stays below the folder that it is unpacked into."""
     if name in (STORE, CONTENTS):
         return True
     parts = name.split("/")
@@ -291,7 +292,7 @@ def _parsed(archive: Path, text: bytes) -> dict[str, object]:
 
 @contextmanager
 def _regular(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file for reading; no link, and nothing that would keep the reader waiting."""
+    """Open a regular file for reading; no link, and nothing that would block the reader."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -19,13 +19,13 @@ from sara.cli.output import byte_count, confirm, fail, iso, local, print_json, p
 from sara.domain.errors import SaraError
 from sara.domain.time import Instant
 from sara.operations.problem_registry import ProblemRegistry
-from sara.plugins.call_guard import bounded_method
-from sara.plugins.channel import media_in
+from sara.plugins.call_guard import call_method
+from sara.plugins.channel import media_directory
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.private_files import refuse_link
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.runtime.daemon import wall_clock
 
 NO_FILES = "It holds no files of customers: those in the media folder stay."
@@ -57,7 +57,7 @@ def backup(config: Path, file: Path | None, *, as_json: bool) -> int:
 
 
 def _configuration(config: Path) -> list[Path]:
-    """The file, and the secrets beside it."""
+    """Return the configuration file and the secrets beside it."""
     file = config.absolute()
     return [path for path in (file, file.with_name("secrets.yaml")) if path.exists()]
 
@@ -69,7 +69,7 @@ async def _save(house: OfflineContext, target: Path, now: Instant) -> dict[str, 
             # First the store, then the files that it names: what comes in between is in neither.
             saved = await house.store.backup(folder / archive.STORE, kept_in=target)
             fresh = folder / "archive"
-            held = await in_thread(archive.write, fresh, folder / archive.STORE, media_in(house.config.state), now)
+            held = await run_in_thread(archive.write, fresh, folder / archive.STORE, media_directory(house.config.state), now)
             size = archive.publish(fresh, target)
     except OSError as error:
         raise SaraError(f"{target} could not be written: {error.strerror or error}; nothing was kept of it") from error
@@ -77,7 +77,7 @@ async def _save(house: OfflineContext, target: Path, now: Instant) -> dict[str, 
 
 
 def _target(file: Path | None, state: Path, now: Instant) -> Path:
-    """The file to write; a name of the time where only a folder is given."""
+    """Return the file to write; its name is the time where only a folder is given."""
     folder = state / "backups" if file is None else file
     try:
         if file is None:
@@ -147,30 +147,30 @@ async def _put_back(store: Store, state: Path, saved: Path, now: Instant) -> dic
     in the end the next start removes. The present ones are kept aside as the present store is."""
     await store.inspect_backup(saved)  # before anything is changed; also says whether a daemon is running
     try:
-        brought = await in_thread(archive.Brought.put_back, saved.parent / archive.MEDIA, media_in(state), now)
+        brought = await run_in_thread(archive.Brought.put_back, saved.parent / archive.MEDIA, media_directory(state), now)
     except OSError as error:
         raise SaraError(f"customers' files could not be put back: {error.strerror or error}; nothing was changed") from error
     try:
         done = await store.restore(saved, now)
     except SaraError:
-        await in_thread(brought.take_away)  # the present data are untouched; after any other end the next start finds out
+        await run_in_thread(brought.take_away)  # the present data are untouched; after any other end the next start finds out
         raise
     return {**done, "replaced_files": "" if brought.aside is None else str(brought.aside)}
 
 
 @asynccontextmanager
 async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterator[tuple[Path, archive.Contents | None]]:
-    """The store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
+    """Provide the store's own backup in `file`, with the customers' files beside it; the file itself where it is no archive."""
     _check_readable(file)
-    if not await in_thread(archive.is_archive, file):
+    if not await run_in_thread(archive.is_archive, file):
         yield file, None
         return
     try:
-        folder = await in_thread(archive.empty_folder, state / ".restoring")
+        folder = await run_in_thread(archive.empty_folder, state / ".restoring")
     except OSError as error:
         raise SaraError(f"{state} takes no folder to unpack into: {error.strerror}") from error
     try:
-        contents = await in_thread(archive.read, file, folder, with_media=with_media)
+        contents = await run_in_thread(archive.read, file, folder, with_media=with_media)
         yield folder / archive.STORE, contents
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -178,7 +178,7 @@ async def _unpacked(file: Path, state: Path, *, with_media: bool) -> AsyncIterat
 
 @contextmanager
 def _named(saved: Path, file: Path) -> Iterator[None]:
-    """Errors about what was unpacked name the archive that people gave."""
+    """Name the archive that the user gave in errors about its unpacked contents."""
     try:
         yield
     except SaraError as error:
@@ -189,24 +189,24 @@ def _named(saved: Path, file: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _unopened(config: Path) -> AsyncIterator[tuple[Store, Path]]:
-    """The store of a configuration, not opened, and the state folder."""
+    """Provide the store of a configuration, not opened, and the state folder."""
     loaded, plugins = await asyncio.to_thread(read, config)
     checked = require_config(loaded)
     become_owner(checked.state)
     section = checked.store
     context = Context("store", checked.state, wall_clock, ProblemRegistry(wall_clock, checked.redactor))
-    store: Store = build(plugins, "store", section, context)
+    store: Store = build_plugin(plugins, "store", section, context)
     try:
         yield store, checked.state
     finally:
-        await bounded_method(store.close, None)
+        await call_method(store.close, None)
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _missing(held: Mapping[str, Any], now: Instant) -> int:
-    """Minutes between the last thing that a backup knows of and now, rounded up."""
+    """Return the minutes between the newest entry of a backup and now, rounded up."""
     return max(0, -(-(now - int(held["newest"])) // 60_000))
 
 
@@ -233,22 +233,22 @@ def _after(file: Path, done: Mapping[str, Any], files: int | None, missing: int)
     ]
     lines += [
         "",
-        "What was still open in the backup may have been done since. So that nobody is answered or written to twice, none of it is"
-        " done again by itself:",
+        "Work that was open in the backup may have been done since. To avoid repeated answers and messages, it is not"
+        " repeated automatically:",
         *(f"  {line}" for line in open_then),
         "",
         "Next:",
         "  1. start the daemon",
-        "  2. `sara queue list` shows what was set down as restored; look with `sara conversations show` and at the phone, and have"
-        " it done with `sara queue retry JOB`",
+        "  2. `sara queue list` lists these messages; compare them with `sara conversations show` and the phone, and retry"
+        " them with `sara queue retry JOB`",
     ]
     return "\n".join(lines)
 
 
 def _lost(minutes: int, held: Mapping[str, Any]) -> str:
     return (
-        f"{_number(minutes, 'minute is', 'minutes are')} missing: what came or went after {local(held['newest'])} is not in it, also"
-        " who asked for silence (STOP) then. Providers do not deliver again what was acknowledged."
+        f"{_number(minutes, 'minute is', 'minutes are')} missing: the backup has no messages after {local(held['newest'])}, and no requests for"
+        " silence (STOP) from then on. Providers do not deliver acknowledged messages again."
     )
 
 

@@ -15,7 +15,7 @@ from sara.config.json_schema import schema as schema_of
 from sara.config.loader import Loaded
 from sara.config.tags import SECRETS
 from sara.domain.errors import PluginError
-from sara.plugins.loader import REGISTERS, Kind
+from sara.plugins.loader import REGISTER_HOOKS, Kind
 
 if TYPE_CHECKING:
     from sara.domain.options import Options
@@ -42,7 +42,7 @@ def check(config: Path, *, strict: bool, as_json: bool) -> int:
 
 
 def _order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
-    """In the order of the file; what is about others comes behind."""
+    """Sort by place in the file; findings about other files come last."""
     return finding.file.name == SECRETS, finding.file, finding.line, finding.column
 
 
@@ -52,7 +52,7 @@ def _verdict(errors: int, warnings: int) -> str:
 
 
 def _warnings(loaded: Loaded, file: Path) -> Iterator[Diagnostic]:
-    """What works, and is not as it should be."""
+    """Yield warnings about settings that work and should be changed."""
     config = loaded.config or loaded.partial
     if config is None:
         return
@@ -72,7 +72,7 @@ def _warnings(loaded: Loaded, file: Path) -> Iterator[Diagnostic]:
 def schema(config: Path) -> int:
     """Print the JSON Schema over all plugins found."""
     plugins = plugins_beside(config)
-    models: dict[str, dict[str, type[Options]]] = {kind: {} for kind in REGISTERS}
+    models: dict[str, dict[str, type[Options]]] = {kind: {} for kind in REGISTER_HOOKS}
     kinds: list[Kind] = ["channel", "responder", "store", "queue"]
     for name in plugins.available():
         for kind in kinds:

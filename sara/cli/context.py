@@ -19,10 +19,10 @@ from sara.operations.conversation_health import ConversationHealth
 from sara.operations.operator_actions import OperatorActions
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
-from sara.plugins.call_guard import bounded_method, told_of
+from sara.plugins.call_guard import call_method, describe_failure
 from sara.plugins.channel import Channel
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
@@ -32,7 +32,7 @@ EX_CONFIG = 78
 
 
 def plugins_beside(config: Path) -> Plugins:
-    """The plugins that a file at `config` can name."""
+    """Return the plugins that a file at `config` can name."""
     return Plugins(config.resolve().parent / "plugins")
 
 
@@ -88,7 +88,7 @@ class OfflineContext:
 
 
 def require_config(loaded: Loaded) -> Config:
-    """The configuration as far as looking at data needs it. Missing secrets do not keep anybody from looking."""
+    """Return the configuration as far as reading data needs it. Missing secrets do not matter for that."""
     config = loaded.config or loaded.partial
     if config is not None and all(finding.kind == "secret" for finding in loaded.errors):
         return config
@@ -112,14 +112,14 @@ async def open_store(config: Path, *, read_only: bool) -> AsyncIterator[OfflineC
         for kind, section in sections:
             problems = ProblemRegistry(wall_clock, checked.redactor)
             context = Context(kind, checked.state, wall_clock, problems, shared.setdefault(section.plugin, {}), read_only)
-            built = build(plugins, kind, section, context)
-            stack.push_async_callback(bounded_method, built.close, None)
+            built = build_plugin(plugins, kind, section, context)
+            stack.push_async_callback(call_method, built.close, None)
             try:
-                await bounded_method(built.open, None)
+                await call_method(built.open, None)
             except SaraError:
                 raise
             except Exception as error:
-                raise SaraError(f"the plugin {section.plugin} {told_of(error)} when it was opened") from error
+                raise SaraError(f"the plugin {section.plugin} {describe_failure(error)} when it was opened") from error
             made.append(built)
         yield OfflineContext(checked, made[0], made[1], channels_of(checked, plugins))
 
@@ -140,12 +140,12 @@ def _there(checked: Config, config: Path) -> None:
 
 
 def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
-    """The channels by their names in the file; one whose plugin cannot be had is left out."""
+    """Return the channels by their names in the file, without those whose plugin cannot be loaded."""
     channels = {}
     for section in config.channels.values():
         context = Context(section.name, config.state, wall_clock, ProblemRegistry(wall_clock, config.redactor), read_only=True)
         try:
-            channel: Channel = build(plugins, "channel", section, context)
+            channel: Channel = build_plugin(plugins, "channel", section, context)
         except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
             continue
         channels[section.name] = channel

@@ -29,7 +29,7 @@ from sara.domain.messages import Attachment, StoredMessage
 from sara.domain.time import Instant
 from sara.operations.conversation_health import WORDS
 from sara.pipeline.media import located
-from sara.plugins.channel import media_in
+from sara.plugins.channel import media_directory
 from sara.runtime.daemon import wall_clock
 
 PAGE = 1_000
@@ -77,8 +77,8 @@ def listing(config: Path, limit: int, *, unhealthy: bool = False, as_json: bool)
 
 
 def _listed(found: Sequence[ConversationSummary], now: Instant) -> tuple[list[Column], list[list[Cell]]]:
-    """A line for each conversation: the name or the number in a narrow terminal, else both. Where several accounts write, a
-    wide one tells which."""
+    """Return a line for each conversation: the name or the number on a narrow terminal, else both. Where there are several
+    accounts, a wide one shows the account."""
     wide = is_wide()
     several = wide and len({each.account for each in found}) > 1
     columns = [
@@ -106,12 +106,12 @@ def _listed(found: Sequence[ConversationSummary], now: Instant) -> tuple[list[Co
 
 
 def _who(each: ConversationSummary) -> str:
-    """The name; what else is known of one without a name and a number."""
+    """Return the name, or another identifier of a customer without a name and a number."""
     return each.name or ("" if each.phone else each.address or each.contact)
 
 
 def standing(each: ConversationSummary, now: Instant) -> Cell:
-    """What is special about a conversation, in a few words: what needs somebody comes first."""
+    """Return what is special about a conversation, in a few words; what needs an operator comes first."""
     if each.mode == "human" and each.person_since is not None:
         return f"waits for a person {age(each.person_since, now)}", "bold red"
     if each.error:
@@ -251,8 +251,8 @@ def why(config: Path, message: str, *, as_json: bool) -> int:
 
 
 async def _files(house: OfflineContext, conversation: str) -> Mapping[str, Sequence[Attachment]]:
-    """The files of a conversation by their messages."""
-    folder = media_in(house.config.state)
+    """Return the files of a conversation by their messages."""
+    folder = media_directory(house.config.state)
     found: defaultdict[str, list[Attachment]] = defaultdict(list)
     async for message, attachment in attachments_of(house, conversation):
         found[message].append(located(attachment, folder))
@@ -272,7 +272,7 @@ def _exported_file(file: Attachment) -> dict[str, Any]:
 
 
 def _described(file: Attachment) -> str:
-    """`invoice.pdf, 20.5 kB: /var/lib/sara/media/…`, as far as it is known."""
+    """Return `invoice.pdf, 20.5 kB: /var/lib/sara/media/…`, as far as it is known."""
     size = None if file.size is None else byte_count(file.size)
     known = ", ".join(part for part in (file.name, size) if part)
     place = str(file.path) if file.path is not None else file.error or "not fetched yet"
@@ -281,7 +281,7 @@ def _described(file: Attachment) -> str:
 
 
 async def attachments_of(house: OfflineContext, conversation: str) -> AsyncIterator[tuple[str, Attachment]]:
-    """The files of a conversation, each with its message."""
+    """Yield the files of a conversation, each with its message."""
     after: str | None = None
     while page := await house.store.attachments(conversation, after, PAGE):
         for each in page:
@@ -298,12 +298,12 @@ async def _all(house: OfflineContext, conversation: str) -> AsyncIterator[Stored
 
 
 def unknown(conversation: str) -> int:
-    """Say that there is no such conversation."""
+    """Print that there is no such conversation."""
     return fail(f"there is no conversation {conversation}; `sara conversations list` names them")
 
 
 def exported(message: StoredMessage, house: OfflineContext) -> dict[str, Any]:
-    """A message as `sara export` prints it."""
+    """Return a message as `sara export` prints it."""
     return {
         "external_id": message.external_id,
         "channel": house.names.get(message.account, message.channel),

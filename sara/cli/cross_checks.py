@@ -14,7 +14,7 @@ from sara.config.loader import Loaded
 from sara.config.positions import Positions
 from sara.config.settings import Config
 from sara.domain.options import format_duration
-from sara.domain.suggestions import readable, readable_key
+from sara.domain.suggestions import make_key_printable, make_printable
 from sara.pipeline.handoff import person_of
 from sara.plugins.channel import Channel
 from sara.plugins.loader import Plugins
@@ -23,7 +23,7 @@ from sara.policy.settings import ConversationSettings
 
 
 def cross_checks(loaded: Loaded, plugins: Plugins) -> Iterator[Diagnostic]:
-    """Findings that do not stop the daemon: errors about what cannot work, warnings about what is probably not meant."""
+    """Yield findings that do not stop the daemon: errors about what cannot work, warnings about probable mistakes."""
     config = loaded.config or loaded.partial
     if config is None or loaded.positions is None:
         return
@@ -55,9 +55,7 @@ def _public_url(at: Positions, config: Config, channels: Mapping[str, Channel]) 
     for name, channel in channels.items():
         webhook = (channel.webhook or "").rstrip("/")
         if webhook and path.endswith(webhook):
-            message = (
-                f"server.public_url ends with the path of the webhook of channels.{readable_key(name)}, which is added to it"
-            )
+            message = f"server.public_url ends with the path of the webhook of channels.{make_key_printable(name)}, which is added to it"
             yield at.finding("value", message, place, f"write {origin}{path.removesuffix(webhook)}")
             return
     message = f"server.public_url has a path: {path} is expected before the path of every webhook"
@@ -73,7 +71,7 @@ def _is_private(host: str) -> bool:
 
 
 def _state(at: Positions, config: Config) -> Iterator[Diagnostic]:
-    """Whether the state folder is there and can be written, or can be made."""
+    """Check that the state folder exists and can be written, or can be created."""
     folder = config.state
     remedy = "let the user that runs SARA own it, and run this as that user or as root"
     try:
@@ -91,7 +89,7 @@ def _state(at: Positions, config: Config) -> Iterator[Diagnostic]:
 
 
 def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> Iterator[Diagnostic]:
-    """A question that is put when the channel lets nothing more be said is never put."""
+    """Report a follow-up that comes after the reply window has closed: it is never sent."""
     policy = config.channels[name].conversation or config.conversation
     if policy.follow_up is None or channel.reply_window is None or policy.follow_up.after < channel.reply_window:
         return
@@ -100,14 +98,14 @@ def _follow_up(at: Positions, config: Config, name: str, channel: Channel) -> It
     hours, minutes = divmod(channel.reply_window // 60_000, 60)
     window = f"{hours} h {minutes} min" if minutes else f"{hours} h"
     message = (
-        f"{'.'.join(map(readable_key, path))}: after {format_duration(policy.follow_up.after)} nothing can be asked any more on"
-        f" {readable_key(name)}, which lets us write freely for {window} after the customer's last message"
+        f"{'.'.join(map(make_key_printable, path))}: after {format_duration(policy.follow_up.after)} nothing can be asked any more on"
+        f" {make_key_printable(name)}, which lets us write freely for {window} after the customer's last message"
     )
     yield at.finding("value", message, at.nearest(*path, "after"), f"write less than {format_duration(channel.reply_window)}")
 
 
 def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], known: set[tuple[int, int]]) -> Iterator[Diagnostic]:
-    """A number that the channel can write to nobody at."""
+    """Report an address that the channel cannot write to."""
     policies: dict[tuple[str, ...], ConversationSettings] = {("conversation",): config.conversation}
     policies |= {
         ("channels", name, "conversation"): section.conversation
@@ -115,19 +113,21 @@ def _notify(at: Positions, config: Config, channels: Mapping[str, Channel], know
         if section.conversation
     }
     for path, policy in policies.items():
-        notify = policy.hand_over.notify
-        keys = (*path, "hand_over", "notify", "to")
+        notify = policy.handoff.notify
+        keys = (*path, "handoff", "notify", "to")
         place = at.of(*keys)
         if notify is None or place is None or (channel := channels.get(notify.channel)) is None:
             continue
         if (place.line, place.column) in known or channel.is_address(person_of(notify.to)):
             continue
-        message = f"{'.'.join(map(readable_key, keys))} is no number or id that {readable_key(notify.channel)} can write to"
+        message = (
+            f"{'.'.join(map(make_key_printable, keys))} is no number or id that {make_key_printable(notify.channel)} can write to"
+        )
         yield at.finding("value", message, place, 'write a number with its country code, in quotes: "+49 170 1234567"')
 
 
 def _prices(at: Positions, config: Config) -> Iterator[Diagnostic]:
-    """Use that no price is known for counts as free."""
+    """Report models without a price: their use counts as free."""
     prices = config.budget.prices
     if not prices:
         return
@@ -136,8 +136,6 @@ def _prices(at: Positions, config: Config) -> Iterator[Diagnostic]:
         for model in section.options.billed_models():
             if price_of(prices, model) is None and not is_stand_in(model):
                 counted = "the ceiling of money does not see it" if bounded else "its use counts as free"
-                message = (
-                    f"budget.prices has no price for {readable(model)}, which responders.{readable_key(name)} uses: {counted}"
-                )
-                hint = f"add {readable(model)}: {{input: …, output: …}}"
+                message = f"budget.prices has no price for {make_printable(model)}, which responders.{make_key_printable(name)} uses: {counted}"
+                hint = f"add {make_printable(model)}: {{input: …, output: …}}"
                 yield at.finding("value", message, at.nearest("budget", "prices"), hint, warning=not bounded)

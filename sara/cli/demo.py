@@ -24,7 +24,7 @@ from sara.domain.replies import Turn
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.call_guard import call_with_timeout
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Plugins
 from sara.runtime.daemon import Daemon, wall_clock
 from sara.runtime.logging import LEVELS, set_up
@@ -102,7 +102,7 @@ async def _demo(base_url: str | None, model: str | None, port: int) -> int:
 
 
 def _real_responder(base_url: str | None, model: str | None) -> tuple[dict[str, Any] | None, str]:
-    """A responder's section for a real AI, where there is one to use; else a sentence about who answers."""
+    """Return a responder's section for a real AI where there is one to use, else a sentence about who answers."""
     key = os.environ.get("OPENAI_API_KEY")
     if not base_url and not key:
         return None, "The AI is a script that knows a small shop; set OPENAI_API_KEY or say --base-url URL for a real one."
@@ -123,7 +123,7 @@ async def _tried(plugins: Plugins, config: Config, where: str, file: Path) -> st
     context = Context(section.name, config.state, wall_clock, problems)
     made: Any = None
     try:
-        made = build(plugins, "responder", section, context)
+        made = build_plugin(plugins, "responder", section, context)
         await made.open()
         turn = Turn("c0", "demo:0", Contact("p0"), (HistoryMessage("m0", "customer", "Hello!", now),), now=now)
         await call_with_timeout(made.answer(turn), made.timeout * 2)
@@ -161,7 +161,7 @@ def _configuration(channel: dict[str, Any], responder: dict[str, Any]) -> dict[s
         "state": "state",
         "channels": {"whatsapp": {"plugin": CHANNEL, "webhook": "/webhook/messages", **channel}},
         "responders": {"assistant": responder},
-        "conversation": {"quiet": "400ms", "quiet_longest": "3s", "tools": ["hand_over"]},
+        "conversation": {"debounce": "400ms", "debounce_max": "3s", "tools": ["handoff"]},
     }
 
 

@@ -22,11 +22,11 @@ from sara.domain.errors import SaraError
 from sara.domain.redaction import Redactor
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import bounded_method, call_with_timeout, told_of
+from sara.plugins.call_guard import call_method, call_with_timeout, describe_failure
 from sara.plugins.channel import Channel
 from sara.plugins.checks import CheckResult
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
 from sara.plugins.store import Store
@@ -98,46 +98,63 @@ async def _chapters(loaded: Loaded, plugins: Plugins, channel: str | None, *, fi
         if channel in (None, skipped.name):
             remedy = f"Install the plugin {skipped.plugin} or put it into plugins/ beside the file; `sara plugin list` shows those found."
             yield CheckSection(skipped.kind, skipped.name, (CheckResult("plugin", "bad", skipped.reason, remedy),))
-    shared: dict[str, dict[Hashable, Any]] = {}
-    channels: dict[str, Channel] = {}
+    checks = _PluginChecks(config, plugins, daemon, fix=fix)
+    for kind, section in _sections(config, channel):
+        yield CheckSection(kind, section.name, tuple(await checks.run(kind, section)))
+    if found := await checks.run_for_operators():
+        yield CheckSection("operators", "operators", tuple(found))
 
-    def context_of(section: Section) -> Context:
-        problems = ProblemRegistry(wall_clock, config.redactor)
-        for each in daemon.problems:
+
+class _PluginChecks:
+    """The checks of plugin objects, each built for them alone. Objects of one plugin share what they look up."""
+
+    def __init__(self, config: Config, plugins: Plugins, daemon: DaemonState, *, fix: bool) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._daemon = daemon
+        self._fix = fix
+        self._shared: dict[str, dict[Hashable, Any]] = {}
+        self._channels: dict[str, Channel] = {}
+
+    async def run(self, kind: Kind, section: Section) -> list[CheckResult]:
+        """Run the checks of one section's plugin object."""
+
+        async def check(made: PluginObject, context: Context) -> list[CheckResult]:
+            if isinstance(made, Channel):
+                self._channels[section.name] = made
+            return await _checked(made, context, fix=self._fix)
+
+        return await _examined(kind, section, self._context_of(section), self._plugins, check, fix=self._fix)
+
+    async def run_for_operators(self) -> list[CheckResult]:
+        """Check that the operators to notify can be written to, by what the store knows of them."""
+        if not doctor_checks.operators_of(self._config):
+            return []
+
+        async def check(made: PluginObject, context: Context) -> list[CheckResult]:
+            if not isinstance(made, Store) or not _is_started(context):
+                return []
+            await made.open()
+            return await doctor_checks.of_operators(self._config, made, self._channels)
+
+        section = self._config.store
+        return await _examined("store", section, self._context_of(section), self._plugins, check, fix=False)
+
+    def _context_of(self, section: Section) -> Context:
+        problems = ProblemRegistry(wall_clock, self._config.redactor)
+        for each in self._daemon.problems:
             # What the daemon has met counts more than what a former look remembers.
             severity: Literal["warning", "error"] = "warning" if each.get("severity") == "warning" else "error"
             problems.report(str(each.get("key")), str(each.get("message")), str(each.get("remedy") or ""), severity=severity)
         return Context(
             section.name,
-            config.state,
+            self._config.state,
             wall_clock,
             problems,
-            shared.setdefault(section.plugin, {}),
+            self._shared.setdefault(section.plugin, {}),
             read_only=True,
-            public_url=config.server.public_url,
+            public_url=self._config.server.public_url,
         )
-
-    for kind, section in _sections(config, channel):
-
-        async def check(made: PluginObject, context: Context, name: str = section.name) -> list[CheckResult]:
-            if isinstance(made, Channel):
-                channels[name] = made
-            return await _checked(made, context, fix=fix)
-
-        yield CheckSection(
-            kind, section.name, tuple(await _examined(kind, section, context_of(section), plugins, check, fix=fix))
-        )
-
-    async def operators(made: PluginObject, context: Context) -> list[CheckResult]:
-        if not isinstance(made, Store) or not _is_started(context):
-            return []
-        await made.open()
-        return await doctor_checks.of_operators(config, made, channels)
-
-    if doctor_checks.operators_of(config):
-        found = await _examined("store", config.store, context_of(config.store), plugins, operators, fix=False)
-        if found:
-            yield CheckSection("operators", "operators", tuple(found))
 
 
 async def _core(loaded: Loaded, plugins: Plugins, daemon: DaemonState) -> list[CheckResult]:
@@ -170,10 +187,10 @@ async def _examined(
     kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
 ) -> list[CheckResult]:
     """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
-    remedy = f"Mend or replace the plugin {section.plugin}; the rest of SARA runs without it."
+    remedy = f"Repair or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:
-        made = build(plugins, kind, section, context)
+        made = build_plugin(plugins, kind, section, context)
         return await call_with_timeout(check(made, context), WITHIN_FIXING if fix else WITHIN)
     except TimeoutError:
         return [CheckResult("plugin", "bad", "The checks did not end in time.", remedy)]
@@ -181,7 +198,7 @@ async def _examined(
         return [CheckResult("plugin", "bad", str(error), str(getattr(error, "remedy", "")) or remedy)]
     except Exception as error:
         # Only the error's type: its text may hold anything.
-        return [CheckResult("plugin", "bad", f"The plugin {section.plugin} broke: it {told_of(error)}.", remedy)]
+        return [CheckResult("plugin", "bad", f"The plugin {section.plugin} broke: it {describe_failure(error)}.", remedy)]
     finally:
         if made is not None:
             await _closed(made)
@@ -201,17 +218,17 @@ async def _checked(made: PluginObject, context: Context, *, fix: bool) -> list[C
         ]
     if counts is not None:
         found = [CheckResult("store", "good", "The store can be read."), *found]
-    return list(found) or [CheckResult("plugin", "note", "It can be opened, and has no checks of its own.")]
+    return list(found) or [CheckResult("plugin", "note", "It can be opened, and has no further checks.")]
 
 
 def _is_started(context: Context) -> bool:
-    """Whether a daemon was ever started here."""
+    """Return whether a daemon was ever started here."""
     return (context.state / "admin-token").exists()
 
 
 async def _closed(made: PluginObject) -> None:
     try:
-        await bounded_method(made.close, CLOSE_WITHIN)
+        await call_method(made.close, CLOSE_WITHIN)
     except Exception as error:
         print(f"sara: a plugin did not close: {type(error).__name__}", file=sys.stderr)
 
@@ -240,7 +257,7 @@ def _verdict(states: Mapping[str, int]) -> str:
 
 
 def _with_commands(chapter: CheckSection, invocation: Invocation) -> CheckSection:
-    """The findings with commands that can be copied."""
+    """Return the findings with commands that can be copied."""
     findings = (
         replace(each, message=invocation.runnable(each.message), remedy=invocation.runnable(each.remedy))
         for each in chapter.findings
@@ -249,7 +266,7 @@ def _with_commands(chapter: CheckSection, invocation: Invocation) -> CheckSectio
 
 
 def _without_secrets(chapter: CheckSection, loaded: Loaded) -> CheckSection:
-    """No plugin is meant to put a secret into a finding; should one do so, it goes no further."""
+    """Remove secrets from findings, should a plugin have put one there."""
     config = loaded.config or loaded.partial
     hide = Redactor() if config is None else config.redactor
     findings = (replace(each, message=hide(each.message), remedy=hide(each.remedy)) for each in chapter.findings)

@@ -31,7 +31,7 @@ _FIRST_MESSAGES = 1_000
 
 
 def of_file(loaded: Loaded, plugins: Plugins) -> list[CheckResult]:
-    """What `sara check` says, without advice about what works: what is looked at here shows how it does."""
+    """Return the findings of `sara check` without advice about working settings, which the live checks cover."""
     advised = (each for each in (*loaded.advice, *cross_checks(loaded, plugins)) if each.severity == "error")
     said = [*loaded.findings, *loaded.cautions, *advised]
     if not said:
@@ -48,7 +48,7 @@ def of_file(loaded: Loaded, plugins: Plugins) -> list[CheckResult]:
 
 
 def of_state(config: Config) -> Iterator[CheckResult]:
-    """Whether there is a place to keep everything in, room in it, and nobody else who can read it."""
+    """Check that the state folder can be written, has room, and cannot be read by other users."""
     place = config.state
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -79,8 +79,7 @@ def of_state(config: Config) -> Iterator[CheckResult]:
 
 
 async def of_operators(config: Config, store: Store, channels: Mapping[str, Channel]) -> list[CheckResult]:
-    """Whether the people of the business who are told of customers can be: most channels let nobody be written to who has not
-    written first."""
+    """Check that the operators to notify can be written to: most channels allow that only after they have written first."""
     found: list[CheckResult] = []
     for name, to in operators_of(config):
         channel = channels.get(name)
@@ -89,21 +88,21 @@ async def of_operators(config: Config, store: Store, channels: Mapping[str, Chan
         if await _has_written(store, channel.account, to):
             found.append(CheckResult("operators", "good", f"{to} has written on {name}."))
         else:
-            message = f"{to} is told by {name} when a customer needs a person, and has never written there."
+            message = f"{to} is notified on {name} when a customer needs a person, and has never written there."
             remedy = "Send any message from that phone to the business's number, and again when it was silent for a day; or set a template."
             found.append(CheckResult("operators", "warning", message, remedy))
     return found
 
 
 def operators_of(config: Config) -> list[tuple[str, str]]:
-    """The people of the business who are told of customers: the channel, and their number or id there."""
+    """Return the operators to notify: the channel, and their number or id there."""
     policies = [section.conversation or config.conversation for section in config.channels.values()]
-    told = [policy.hand_over.notify for policy in policies if policy.hand_over.notify is not None]
+    told = [policy.handoff.notify for policy in policies if policy.handoff.notify is not None]
     return list(dict.fromkeys((notify.channel, notify.to) for notify in told))
 
 
 async def _has_written(store: Store, account: str, to: str) -> bool:
-    """Whether somebody wrote on an account, whatever the spelling of their number; looked for among their first messages."""
+    """Return whether a person wrote on an account, whatever the spelling of their number, judged by their first messages."""
     found = await store.subject_data(to)
     for conversation in found.conversations if found is not None else ():
         if (await store.conversation(conversation)).account == account:
@@ -133,12 +132,12 @@ async def ask_daemon(config: Config) -> DaemonState:
 
 
 def of_daemon(config: Config, state: DaemonState) -> list[CheckResult]:
-    """Whether a daemon serves this configuration, and what it has to complain of: what keeps it from answering is bad."""
+    """Check that a daemon serves this configuration, and report its problems; those that keep it from answering are errors."""
     if state.fault is not None:
         message = f"The daemon is running, but does not answer as it should ({state.fault})."
         return [CheckResult("daemon", "bad", message, "See its log, with systemd: journalctl -u sara")]
     if not state.is_running:
-        message = f"No daemon is running on {config.state}: nothing is taken in and nobody is answered."
+        message = f"No daemon is running on {config.state}: no messages are received and none are answered."
         return [CheckResult("daemon", "warning", message, "Start it: `sara run`")]
     return [CheckResult("daemon", "good", "The daemon is running."), *map(_problem, state.problems)]
 
@@ -149,13 +148,18 @@ def _problem(problem: Mapping[str, Any]) -> CheckResult:
 
 
 def of_admin(config: Config) -> CheckResult:
-    """Whether the operator's listener is the operator's alone."""
+    """Check that only the operator can reach the admin listener."""
     host = config.admin.listen.host
     remedy = "Set admin.listen to 127.0.0.1:8081, and reach it over SSH or a VPN."
     try:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        return CheckResult("admin", "warning", f"Who can reach the admin listener depends on what {host} means here.", remedy)
+        return CheckResult(
+            "admin",
+            "warning",
+            f"It depends on the meaning of {host} on this machine which users can reach the admin listener.",
+            remedy,
+        )
     if address.is_loopback:
         return CheckResult("admin", "good", "The admin listener is for this machine alone.")
     if address.is_unspecified:
@@ -166,7 +170,7 @@ def of_admin(config: Config) -> CheckResult:
 
 
 async def of_public_url(config: Config) -> list[CheckResult]:
-    """Whether the internet's address for us is known, can be reached, and leads to the public listener."""
+    """Check that the public URL is known, can be reached, and leads to the public listener."""
     import aiohttp
 
     url = config.server.public_url

@@ -20,11 +20,11 @@ PAGE_OF_BODIES = 10
 """So many bodies that were kept aside are held at once: each may be megabytes long."""
 
 
-def export(config: Path, who: str | None, *, person: bool, set_aside: bool = False) -> int:
-    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides; or, `set_aside`,
-    one per body that was not understood."""
-    if set_aside and (person or who is not None):
-        return fail("what was not understood belongs to nobody; leave one of the two out", 2)
+def export(config: Path, who: str | None, *, person: bool, unparsed: bool = False) -> int:
+    """Print one JSON object per stored message, in store order; of a `person` also all that is stored besides; or, with `unparsed`,
+    one per body that could not be parsed."""
+    if unparsed and (person or who is not None):
+        return fail("--unparsed goes with neither --person nor WHO: unparsed contents belong to no conversation", 2)
 
     async def look(house: OfflineContext) -> int:
         if not person and (who is None or re.fullmatch(r"c[0-9]+", who)):
@@ -34,7 +34,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
             return fail("say whose: a contact (p3), a telephone number, a user id or a conversation (c7)", 2)
         found = await house.store.subject_data(who)
         if found is None:
-            return fail(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
+            return fail(f"no contact matches {who}; give a contact (p3), a telephone number or a user id")
         if person:
             _print(_contact(found))
         for conversation in found.conversations:
@@ -44,7 +44,7 @@ def export(config: Path, who: str | None, *, person: bool, set_aside: bool = Fal
             await _attachments(house, found)
         return 0
 
-    return run_read_only(config, _bodies if set_aside else look)
+    return run_read_only(config, _bodies if unparsed else look)
 
 
 async def _bodies(house: OfflineContext) -> int:
@@ -64,7 +64,7 @@ def _print(line: Mapping[str, Any]) -> None:
 
 
 async def _messages(house: OfflineContext, conversation: str | None, kind: Mapping[str, str] | None = None) -> bool:
-    """Whether there are any."""
+    """Print the messages; return whether there are any."""
     after: str | None = None
     while page := await house.store.messages(conversation, after, PAGE):
         for message in page:
@@ -90,7 +90,7 @@ async def _attachments(house: OfflineContext, found: SubjectData) -> None:
 
 
 def _contact(found: SubjectData) -> dict[str, Any]:
-    """The first line of a person's export: the contact as it is now, then what else is known."""
+    """Return the first line of a person's export: the contact as it is now, then what else is known."""
     details = _readable(found.details)
     known_as = details.pop("known_as", [])
     head: Mapping[str, Any] = known_as[0] if known_as else {"id": found.contact}
@@ -98,7 +98,7 @@ def _contact(found: SubjectData) -> dict[str, Any]:
 
 
 def _readable(value: Any) -> Any:
-    """With instants as everywhere else in an export."""
+    """Write instants as everywhere else in an export."""
     if isinstance(value, Mapping):
         return {
             name: iso(each) if isinstance(each, int) and (name == "at" or name.endswith("_at")) else _readable(each)

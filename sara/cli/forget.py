@@ -87,11 +87,11 @@ async def _ask_daemon(api: AdminApi, who: str) -> Mapping[str, Any]:
 
 
 async def _before(config: Path, who: str) -> str:
-    """What will be erased. Raises SaraError if there is no such person."""
+    """Return what will be erased. Raises SaraError if there is no such person."""
     async with open_store(config, read_only=True) as house:
         found = await house.store.subject_data(who)
         if found is None:
-            raise SaraError(f"there is nobody known as {who}; give a contact (p3), a telephone number or a user id")
+            raise SaraError(f"no contact matches {who}; give a contact (p3), a telephone number or a user id")
         messages = files = 0
         for conversation in found.conversations:
             after: str | None = None

@@ -30,7 +30,7 @@ _became: list[int] = []
 
 
 def has_changed() -> bool:
-    """Whether this process was root's and is not any more: files of root's alone can no longer be read."""
+    """Return whether this process ran as root and no longer does: root's own files can no longer be read."""
     return bool(_became)
 
 
@@ -70,7 +70,7 @@ def become_owner(state: Path) -> None:
 
 
 def user_named(uid: int) -> str:
-    """A user as people know it."""
+    """Return the name of a user."""
     try:
         return f"the user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
@@ -86,8 +86,8 @@ def _keep_reading(libc: ctypes.CDLL) -> None:
 
 
 def _owner_of(state: Path) -> os.stat_result | None:
-    """The folder; None where there is none yet. A link on the way to it must be root's, or of the owner of the place it leads to: any
-    other could make root take what is not its owner's for the state folder."""
+    """Return the folder; None where there is none yet. A link on the way to it must belong to root or to the owner of the place
+    it leads to: another user could make root take a foreign folder for the state folder."""
     try:
         found = state.stat()
     except FileNotFoundError:
@@ -130,7 +130,8 @@ def _groups(owner: os.stat_result) -> list[int]:
 
 
 def _closed_to(owner: os.stat_result, groups: list[int], state: Path) -> Path | None:
-    """A folder that the owner of the state folder may not pass on the way to it or to SARA's own code; None where there is none."""
+    """Return a folder that the owner of the state folder may not pass on the way to it or to SARA's own code; None where there is
+    none."""
     for needed in (state, Path(__file__), Path(sys.prefix), Path(sys.base_prefix)):
         place = needed.resolve()
         for folder in place.parents if place.is_file() or needed == state else (place, *place.parents):

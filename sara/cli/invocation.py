@@ -18,10 +18,20 @@ UNIT_FOLDERS = (
 )
 UNIT = "sara.service"
 DEFAULT_CONFIG = Path("sara.yaml")
-"""What commands read without `--config`."""
+SYSTEM_CONFIG = Path("/etc/sara/sara.yaml")
+CONFIG_VARIABLE = "SARA_CONFIG"
 
 _COMMAND = re.compile(r"`sara ([^`]+)`")
 _OPTION = re.compile(r"--config\b")
+
+
+def find_config() -> Path:
+    """Return the file that commands read without `--config`: `$SARA_CONFIG`, else the first of ./sara.yaml and /etc/sara/sara.yaml
+    that exists."""
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    # os.path.exists is False, and raises nothing, for a file in a folder that this user may not look into.
+    return next((each for each in (DEFAULT_CONFIG, SYSTEM_CONFIG) if os.path.exists(each)), DEFAULT_CONFIG)
 
 
 class Invocation:
@@ -42,21 +52,22 @@ class Invocation:
         return cls(config, program, is_service=_is_service(config, unit_folders))
 
     def runnable(self, text: str) -> str:
-        """The text with each `` `sara …` `` as it works here: with the program's place and the file, and started by systemd where
-        that starts SARA."""
+        """Return the text with each `` `sara …` `` as it works here: with the program's place and the file, and started by
+        systemd where systemd starts SARA."""
         return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
 
     def command(self, words: str) -> str:
-        """A command's whole line."""
+        """Return a command's whole line."""
         if words == "run" and self.is_service:
             return "systemctl start sara"
-        named = self._config == DEFAULT_CONFIG or _OPTION.search(words)
+        is_default = self._config == DEFAULT_CONFIG and not os.environ.get(CONFIG_VARIABLE)
+        named = is_default or _OPTION.search(words)
         config = "" if named else f" --config {shlex.quote(str(self._config.absolute()))}"
         return f"{self._program} {words}{config}"
 
 
 def _program() -> str:
-    """What has to be typed for this very program."""
+    """Return the words that call this very program."""
     called = Path(sys.argv[0])
     if called.name != "sara":
         return f"{shlex.quote(sys.executable)} -m sara"

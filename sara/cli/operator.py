@@ -1,4 +1,4 @@
-"""`sara hand-over`, `hand-back`, `opt-out`, `opt-in`, `send`, `conversations note`: acting on a conversation."""
+"""`sara handoff`, `resume`, `opt-out`, `opt-in`, `send`, `conversations note`: acting on a conversation."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ OUTCOMES: Mapping[SendState, str] = {"sent": "sent, ", "on_its_way": "", "schedu
 Act = Callable[[OperatorActions], Awaitable[Sequence[OpenWork] | None]]
 
 
-def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
-    """A person answers from now on, or nobody."""
+def handoff(config: Path, conversation: str, reason: str, lasts: str | None, *, pause: bool, as_json: bool) -> int:
+    """Hand a conversation to a person, or pause it."""
 
     async def main() -> int:
         length = _length(lasts)
         body = {"reason": reason, "for": length, "pause": pause}
-        said = "paused; nobody answers" if pause else "a person answers from now on"
+        said = "paused; messages wait" if pause else "a person answers from now on"
         return await _act(
             config,
             conversation,
-            "hand-over",
+            "handoff",
             body,
             lambda to: to.hand_over(conversation, reason, length, pause=pause),
             said,
@@ -51,14 +51,14 @@ def hand_over(config: Path, conversation: str, reason: str, lasts: str | None, *
     return run_command(main)
 
 
-def hand_back(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
-    """SARA answers again."""
+def resume(config: Path, conversation: str, *, quietly: bool, as_json: bool) -> int:
+    """Let SARA answer again."""
     body = {"quietly": quietly}
     return run_command(
         lambda: _act(
             config,
             conversation,
-            "hand-back",
+            "resume",
             body,
             lambda to: to.hand_back(conversation, quietly=quietly),
             "SARA answers again",
@@ -68,7 +68,7 @@ def hand_back(config: Path, conversation: str, *, quietly: bool, as_json: bool) 
 
 
 def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_json: bool) -> int:
-    """The person wants no more messages, or messages again."""
+    """Record that the customer wants no more messages, or messages again."""
 
     def act(to: OperatorActions) -> Awaitable[Sequence[OpenWork]]:
         return to.opt_out(conversation, how) if opted_out else to.opt_in(conversation, how)
@@ -80,7 +80,7 @@ def consent(config: Path, conversation: str, how: str, *, opted_out: bool, as_js
 def send(
     config: Path, conversation: str, text: str, at: str | None, after: str | None, *, markdown: bool = False, as_json: bool
 ) -> int:
-    """An operator's own words, in the channel's own marks unless they are `markdown`."""
+    """Send an operator's own words, in the channel's markup unless they are `markdown`."""
 
     async def main() -> int:
         moment = _moment(at, after)
@@ -112,7 +112,7 @@ def note(config: Path, conversation: str, text: str | None, *, replace: bool, as
     """Show what is noted about a person, or write it down."""
     if text is None:
         return (
-            fail('say what to put in the place of the notes; --replace "" forgets them', 2)
+            fail('give the text that replaces the notes; --replace "" deletes them', 2)
             if replace
             else _noted(config, conversation, as_json)
         )
@@ -175,9 +175,9 @@ def _length(written: str | None) -> Milliseconds | None:
 
 
 def _moment(at: str | None, after: str | None) -> Instant | None:
-    """When something is to be said; None for now."""
+    """Return the time of sending; None for now."""
     if at is not None and after is not None:
-        raise SaraError("say --at or --after, not both")
+        raise SaraError("give --at or --after, not both")
     if after is not None:
         try:
             return wall_clock() + parse_duration(after)
@@ -190,5 +190,5 @@ def _moment(at: str | None, after: str | None) -> Instant | None:
     except (ValueError, OverflowError, OSError) as error:
         raise SaraError(f"--at {at}: a moment is written 2026-12-24T09:00, with or without a time zone") from error
     if when <= wall_clock():
-        raise SaraError(f"--at {at} is over already")
+        raise SaraError(f"--at {at} is in the past")
     return when

@@ -21,18 +21,18 @@ _ENDLESS = 1_000_000
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
+    """Print one JSON document."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def fail(message: str, code: int = 1) -> int:
-    """Say on standard error what is the matter; the exit code to end with."""
+    """Print an error on standard error and return the exit code."""
     print(f"sara: {message}", file=sys.stderr)
     return code
 
 
 def iso(at: Instant | None) -> str | None:
-    """An instant as ISO 8601 in UTC, to the millisecond."""
+    """Return an instant as ISO 8601 in UTC, to the millisecond."""
     if at is None:
         return None
     try:
@@ -42,7 +42,7 @@ def iso(at: Instant | None) -> str | None:
 
 
 def local(at: Instant | None) -> str:
-    """An instant as people here read it."""
+    """Return an instant in local time."""
     if at is None:
         return ""
     try:
@@ -52,12 +52,12 @@ def local(at: Instant | None) -> str:
 
 
 def number_of(phone: str | None) -> str:
-    """A telephone number as people write it."""
+    """Return a phone number with its plus sign."""
     return f"+{phone}" if phone else ""
 
 
 def age(at: Instant | None, now: Instant) -> str:
-    """How long ago an instant was, as people say it: `now`, `4 min`, `3 h`, `2 d`, and a date from a week on."""
+    """Return how long ago an instant was: `now`, `4 min`, `3 h`, `2 d`, and a date from a week on."""
     if at is None:
         return ""
     minutes = max(0, now - at) // 60_000
@@ -71,14 +71,14 @@ def age(at: Instant | None, now: Instant) -> str:
 
 
 def byte_count(count: int) -> str:
-    """A number of bytes as people read it: `12 B`, `3.4 kB`, `5.6 MB`."""
+    """Return a number of bytes as people read it: `12 B`, `3.4 kB`, `5.6 MB`."""
     if count < 1_000:
         return f"{count} B"
     return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{count / 1_000:,.1f} kB"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Rows under their headings; `empty` where there are none. Nothing in a cell is taken for markup or terminal codes."""
+    """Print rows under their headings; `empty` where there are none. Cells are never read as markup or terminal codes."""
     if not rows:
         print(empty)
         return
@@ -96,7 +96,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) 
 
 
 def is_wide() -> bool:
-    """Whether there is room for more than the most needed columns: anywhere but on a narrow terminal."""
+    """Return whether there is room for more than the most needed columns: anywhere but on a narrow terminal."""
     return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
 
 
@@ -114,7 +114,7 @@ Cell: TypeAlias = str | tuple[str, str]
 
 
 def lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], empty: str) -> None:
-    """Rows of one line each. On a terminal what has no room ends in an ellipsis, and styles are shown (unless NO_COLOR is set);
+    """Print rows of one line each. On a terminal long cells end in an ellipsis, and styles are shown unless NO_COLOR is set;
     elsewhere nothing is cut or styled."""
     if not rows:
         print(empty)
@@ -157,14 +157,14 @@ def _harmless(char: str) -> bool:
 
 
 def pairs(values: Mapping[str, object]) -> None:
-    """Names and values below each other."""
+    """Print names and values below each other."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         print(f"{name.ljust(width)}  {printable(value)}")
 
 
 def confirm(question: str) -> bool:
-    """Whether whoever sits at the terminal says yes."""
+    """Return whether the user confirms."""
     try:
         return input(f"{question} Type yes: ").strip().lower() == "yes"
     except (EOFError, KeyboardInterrupt):

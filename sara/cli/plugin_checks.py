@@ -12,14 +12,14 @@ from sara.config.nodes import Place
 from sara.config.positions import Positions
 from sara.config.settings import Config
 from sara.domain.errors import PluginError
-from sara.domain.suggestions import readable, readable_key, suggest
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import clashes
 from sara.plugins import tool_checks
-from sara.plugins.call_guard import guarded_call, told_of
+from sara.plugins.call_guard import describe_failure, guarded_call
 from sara.plugins.channel import Channel
 from sara.plugins.context import Context
-from sara.plugins.guarded import build
+from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
 from sara.runtime.daemon import wall_clock
@@ -52,15 +52,15 @@ async def _found(config: Config, plugins: Plugins, at: Positions) -> list[Diagno
             public_url=config.server.public_url,
         )
         try:
-            made = build(plugins, kind, section, context)
+            made = build_plugin(plugins, kind, section, context)
         except PluginError as error:
             place = at.nearest(f"{kind}s", section.name)
-            found.append(_finding(at, f"{kind}s.{readable(section.name)}: {error}", "mend or replace the plugin", place))
+            found.append(_finding(at, f"{kind}s.{make_printable(section.name)}: {error}", "repair or replace the plugin", place))
             continue
         if kind == "channel":
             channels.append((section.name, section.plugin, made))
     for name, message in clashes(channels):
-        found.append(_finding(at, readable(message, 300), "change or remove one of the two", at.nearest("channels", name)))
+        found.append(_finding(at, make_printable(message, 300), "change or remove one of the two", at.nearest("channels", name)))
     return [*found, *_tools(config, plugins, problems, at)]
 
 
@@ -69,7 +69,7 @@ def _finding(at: Positions, message: str, hint: str, place: Place | None = None)
 
 
 def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagnostic]:
-    """What is wrong with the names under `plugins:`."""
+    """Yield findings about the names under `plugins:`."""
     for name in config.plugins:
         try:
             plugins.load(name)
@@ -79,37 +79,37 @@ def _helpers(config: Config, plugins: Plugins, at: Positions) -> Iterator[Diagno
 
 
 def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Positions) -> Iterator[Diagnostic]:
-    """Tools that the file names and nobody brings, and what plugins bring that cannot be used."""
+    """Yield findings about tools that no plugin brings, and about tools of plugins that cannot be used."""
     brought: dict[str, Any] = {}
-    for plugin, tool in plugins.brought("register_tools", problems):
+    for plugin, tool in plugins.registered("register_tools", problems):
         try:
-            fault = guarded_call(tool_checks.fault_of, tool, brought)
+            fault = guarded_call(tool_checks.find_tool_fault, tool, brought)
         except Exception as error:
-            fault = told_of(error)
+            fault = describe_failure(error)
         if fault is None:
             brought[tool.name] = tool
         else:
-            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "mend or replace the plugin")
-    for gate in plugins.brought("register_gates", problems):
+            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "repair or replace the plugin")
+    for gate in plugins.registered("register_gates", problems):
         if not callable(gate[1]):
             yield _finding(
                 at,
                 f"the plugin {gate[0]} brings a gate that is no function: {type(gate[1]).__name__}",
-                "mend or replace the plugin",
+                "repair or replace the plugin",
             )
     for problem in problems:
         yield _finding(at, problem.message, problem.remedy)
     for path, policy in _policies(config).items():
-        for name in tool_checks.missing(policy, brought):
-            known = (tool_checks.HAND_OVER, *brought)
+        for name in tool_checks.find_missing_tools(policy, brought):
+            known = (tool_checks.HANDOFF_TOOL, *brought)
             hint = suggest(name, known) or f"there is {', '.join(known)}; name the plugin that brings it under `plugins:`"
             place = at.of_item(name, *path, "tools") or at.nearest(*path, "tools")
-            named = ".".join(map(readable_key, path))
-            yield _finding(at, f"{named}.tools: no plugin brings the tool {readable(name)}", hint, place)
+            named = ".".join(map(make_key_printable, path))
+            yield _finding(at, f"{named}.tools: no plugin brings the tool {make_printable(name)}", hint, place)
 
 
 def _policies(config: Config) -> Mapping[tuple[str, ...], tuple[str, ...]]:
-    """The tools that are named, by where: a channel that only inherits them is not named again."""
+    """Yield the named tools with their places; a channel that only inherits them is not named again."""
     common = tuple(config.conversation.tools)
     own: dict[tuple[str, ...], tuple[str, ...]] = {
         ("channels", name, "conversation"): tuple(section.conversation.tools)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sara.cli.context import plugins_beside
 from sara.cli.output import print_json, table
 from sara.domain.errors import PluginError
-from sara.plugins.loader import REGISTERS, Found, Plugins
+from sara.plugins.loader import REGISTER_HOOKS, PluginLocation, Plugins
 
 
 def listing(config: Path, *, as_json: bool) -> int:
@@ -36,7 +36,7 @@ def listing(config: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _origin(first: Found, rest: list[Found]) -> str:
+def _origin(first: PluginLocation, rest: list[PluginLocation]) -> str:
     return first.origin if not rest else f"{first.origin} (instead of {', '.join(each.origin for each in rest)})"
 
 
@@ -45,5 +45,5 @@ def _brings(plugins: Plugins, name: str) -> str:
         module = plugins.load(name)
     except PluginError as error:
         return f"error: {error}"
-    registers = {**REGISTERS, "simulator": "register_simulators"}
+    registers = {**REGISTER_HOOKS, "simulator": "register_simulators"}
     return ", ".join(kind for kind, register in registers.items() if hasattr(module, register)) or "hooks"

@@ -91,7 +91,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
                 )
                 for each in gone
             ],
-            "Nothing was given up.",
+            "No failed messages.",
         )
         return 0
 
@@ -173,16 +173,16 @@ async def _change(config: Path, action: str, jobs: Sequence[str], *, as_json: bo
         print_json({"action": action, "jobs": list(jobs), "work": results})
     else:
         print(
-            "\n".join(f"{job}: {_done(action, work)}" for job, work in zip(jobs, results, strict=True)) or "Nothing was given up."
+            "\n".join(f"{job}: {_done(action, work)}" for job, work in zip(jobs, results, strict=True)) or "No failed messages."
         )
     return 0
 
 
 def _done(action: str, work: Mapping[str, Any]) -> str:
-    """What became of a job."""
+    """Return a sentence about the outcome of a job."""
     changed = work.get("changed")
     if changed == 0:
-        return "nothing was given up here" if action == "retry" else "there is nothing to drop"
+        return "there are no failed messages" if action == "retry" else "there is nothing to drop"
     messages = "" if changed is None else f"{changed} message{'' if changed == 1 else 's'} "
     return f"{messages}will be tried again" if action == "retry" else f"{messages}dropped"
 

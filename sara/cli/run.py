@@ -75,11 +75,11 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
                 pressed = isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
                 if serving.done() or pressed:
                     raise
-                log.error("task_tried_to_end_the_process", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
+                log.error("task_exit_suppressed", error=type(error).__name__, plugin=_plugin_in(error), exc_info=error)
 
 
 def _plugin_in(error: BaseException) -> str:
-    """The plugin whose code raised an error, as far as its frames tell."""
+    """Return the plugin whose code raised an error, as far as its frames tell."""
     names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     plugins = [name.partition(".")[0].removeprefix("sara_") for name in names if name.startswith("sara_")]
     return plugins[-1] if plugins else "unknown"
@@ -105,7 +105,7 @@ def _shorten_collections(*, anew: bool = False) -> None:
 
 
 def refuse(loaded: Loaded) -> int:
-    """Say all that is wrong with a configuration."""
+    """Print all errors of a configuration."""
     for finding in loaded.errors:
         print(finding.render(), file=sys.stderr)
     return EX_CONFIG
@@ -122,13 +122,13 @@ async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
         watching.cancel()
         faulthandler.cancel_dump_traceback_later()
     if stays := await cancel_remaining_tasks():
-        log.warning("left_behind", tasks=stays)
+        log.warning("tasks_not_cancelled", tasks=stays)
         force_exit(code)
     return code
 
 
 async def _watch_loop() -> None:
-    """A loop that is blocked for long is a lost daemon that looks alive: say where it hangs and end, to be started again."""
+    """End a process whose event loop is blocked for long, and print where it hangs: systemd starts it again."""
     times, factor = (0, 0), 1.0
     while True:
         before, times = times, _processor_times()
@@ -139,7 +139,8 @@ async def _watch_loop() -> None:
 
 
 def _processor_times() -> tuple[int, int]:
-    """How long this thread has run, and how long it was kept waiting for a processor, in nanoseconds; zeros where Linux does not say."""
+    """Return how long this thread has run, and how long it waited for a processor, in nanoseconds; zeros where Linux does not
+    say."""
     try:
         run, waited, *_ = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
         return int(run), int(waited)
@@ -148,7 +149,8 @@ def _processor_times() -> tuple[int, int]:
 
 
 def crowding(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """How many times longer than on an idle machine this thread takes, from its times of running and waiting; 1 to `MOST_CROWDED`."""
+    """Return how many times longer than on an idle machine this thread takes, from its times of running and waiting; 1 to
+    `MOST_CROWDED`."""
     run, waited = after[0] - before[0], after[1] - before[1]
     return min(MOST_CROWDED, 1 + waited / run) if run > 0 else 1.0
 
@@ -163,7 +165,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
         fresh, fresh_plugins = await asyncio.to_thread(read_file, config)
         if fresh.config is None:
             for finding in fresh.errors:
-                log.error("reload_refused", finding=finding.render().splitlines()[0])
+                log.error("reload_rejected", finding=finding.render().splitlines()[0])
             systemd.notify("READY=1")
             continue
         await daemon.stop()
@@ -221,5 +223,5 @@ class _Signals:
 
 
 def _too_late() -> None:
-    log.error("not_closed_in_time", seconds=GONE_WITHIN)
+    log.error("shutdown_timed_out", seconds=GONE_WITHIN)
     force_exit(0)

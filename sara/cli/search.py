@@ -36,7 +36,7 @@ def search(config: Path, words: Sequence[str], limit: int, *, as_json: bool) -> 
                 )
                 for hit in found
             ],
-            "No message holds all these words.",
+            "No message contains all these words.",
         )
         return 0
 
@@ -64,7 +64,7 @@ def events(config: Path, conversation: str, limit: int, *, as_json: bool) -> int
 
 
 async def events_of(house: OfflineContext, conversation: str, limit: int) -> list[TimelineEvent]:
-    """The first events of a conversation."""
+    """Return the first events of a conversation."""
     found: list[TimelineEvent] = []
     while len(found) < limit:
         after = found[-1].id if found else None

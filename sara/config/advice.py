@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sara.config.introspection import Models, holds_secret, keys_of, models_below, scalars
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Scalar, every_node
 from sara.domain.options import Advice, Options, Placeholder
-from sara.domain.suggestions import readable_key
+from sara.domain.suggestions import make_key_printable
 
 _RESERVED_HOST = re.compile(
     r"(?:^|[/@.\s])(?:example\.(?:com|org|net|edu)|[\w-]+\.example|(?:your|my)[-.]?(?:own[-.]?)?(?:domain|site|server|host|shop|company|business)"
@@ -37,13 +37,13 @@ _QUOTES = "\"'“”„‘’`«»"
 
 
 def is_stand_in(text: str) -> bool:
-    """Whether a value is one that manuals and examples write, and no real one."""
+    """Return whether a value is one that manuals and examples use, and no real one."""
     trimmed = text.strip()
     return bool(trimmed) and "\n" not in trimmed and bool(_STANDS_FOR.fullmatch(trimmed) or _RESERVED_HOST.search(trimmed))
 
 
 def find_placeholder(text: str, placeholders: Iterable[Placeholder]) -> str | None:
-    """The first of an option's own example texts that its value still holds."""
+    """Return the first of an option's own example texts that its value still holds."""
     return next((each for marked in placeholders for each in marked.texts if _holds(text, each)), None)
 
 
@@ -53,7 +53,8 @@ def _holds(text: str, example: str) -> bool:
 
 
 def fault_of_secret(text: str) -> str | None:
-    """What was copied along with a secret and is no part of it; None for one that looks whole. The secret is not repeated."""
+    """Describe what was copied along with a secret and is no part of it; None for one that looks whole. The secret is not
+    repeated."""
     lines = text.rstrip("\r\n")
     if lines != lines.lstrip():
         return "begins with a blank"
@@ -86,7 +87,7 @@ def found_fields(
 
 
 def examples_in(models: Models, node: MapNode) -> Iterator[tuple[tuple[str, ...], Scalar, str]]:
-    """Values of a block that an option's declaration calls an example: path, value, and the text that gives it away."""
+    """Yield values of a block that an option's declaration calls an example: path, value, and the text that gives it away."""
     for path, fields, entry in found_fields(models, node):
         marked = [each for info in fields for each in getattr(info, "metadata", ()) if isinstance(each, Placeholder)]
         if not marked:
@@ -97,7 +98,7 @@ def examples_in(models: Models, node: MapNode) -> Iterator[tuple[tuple[str, ...]
 
 
 def stand_ins(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Scalar]]:
-    """All values at and below a node that stand for real ones. Secrets from elsewhere are judged where they stand."""
+    """Yield all values at and below a node that stand for real ones. Secrets from elsewhere are judged where they stand."""
     if isinstance(node, Scalar):
         if isinstance(node.value, str) and node.origin in ("file", "env") and is_stand_in(node.text):
             yield path, node
@@ -106,11 +107,11 @@ def stand_ins(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield from stand_ins(item, path)
     else:
         for name, entry in node.entries.items():
-            yield from stand_ins(entry.node, (*path, readable_key(name)))
+            yield from stand_ins(entry.node, (*path, make_key_printable(name)))
 
 
 def open_secrets(models: Models, node: MapNode) -> Iterator[tuple[tuple[str, ...], Scalar]]:
-    """Secrets that are written into the file itself."""
+    """Yield secrets that are written into the file itself."""
     for path, fields, entry in found_fields(models, node):
         if any(holds_secret(getattr(info, "annotation", None)) for info in fields):
             for scalar in every_node(entry.node):
@@ -119,7 +120,7 @@ def open_secrets(models: Models, node: MapNode) -> Iterator[tuple[tuple[str, ...
 
 
 def advice_of(options: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Advice]]:
-    """What checked options say about themselves, and those within them; with the path of each."""
+    """Yield the advice of checked options and of those within them, with the path of each."""
     if isinstance(options, Options):
         for advice in options.advise():
             yield (*path, *filter(None, advice.option.split("."))), advice

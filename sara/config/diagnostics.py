@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "missing", "value", "example", "advice"
+    "file", "syntax", "include", "secret", "env", "plugin", "unknown_key", "renamed_key", "missing", "value", "example", "advice"
 ]
 
 _WIDEST = 120
@@ -35,11 +35,11 @@ class Diagnostic:
 
     @property
     def where(self) -> str:
-        """`sara.yaml:14:5`"""
+        """Return the place as `sara.yaml:14:5`."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
 
     def render(self) -> str:
-        """The finding as people read it: one line, then the line of the file with a caret below."""
+        """Return the finding as people read it: one line, then the line of the file with a caret below."""
         headline = f"{self.where}: {self.message}" + (f"; {self.hint}" if self.hint else "")
         if not self.source.strip():
             return headline
@@ -53,7 +53,7 @@ class Diagnostic:
         return self.render()
 
     def as_json(self) -> dict[str, str | int]:
-        """The finding as programs read it."""
+        """Return the finding as programs read it."""
         return {
             "kind": self.kind,
             "severity": self.severity,
@@ -67,7 +67,7 @@ class Diagnostic:
 
 
 def _window(line: str, caret: int) -> tuple[str, int]:
-    """The part of a long line around the caret."""
+    """Return the part of a long line around the caret."""
     if len(line) <= _WIDEST:
         return line, caret
     start = max(0, min(caret - _WIDEST // 2, len(line) - _WIDEST))
@@ -75,7 +75,7 @@ def _window(line: str, caret: int) -> tuple[str, int]:
 
 
 def _cells(letter: str) -> int:
-    """How many cells of a terminal a letter takes."""
+    """Return how many cells of a terminal a letter takes."""
     if unicodedata.combining(letter):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

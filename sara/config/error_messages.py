@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from sara.config.nodes import ListNode, Node, Scalar
 from sara.domain.options import format_duration, parse_duration
-from sara.domain.suggestions import readable, suggest
+from sara.domain.suggestions import make_printable, suggest
 
 _EXPECTED = {
     "string_type": "text",
@@ -56,12 +56,12 @@ _LENGTHS = {
 
 
 def expectation(kind: str) -> str | None:
-    """What should have been there, for an error about the type of a value; None for other errors."""
+    """Return what was expected, for an error about the type of a value; None for other errors."""
     return _EXPECTED.get(kind)
 
 
 def found(node: Node) -> str:
-    """What is there, in YAML's words."""
+    """Name the value's type in YAML's words."""
     if isinstance(node, ListNode):
         return "a list"
     if not isinstance(node, Scalar):
@@ -74,7 +74,7 @@ def found(node: Node) -> str:
 
 
 def mismatch(expected: Sequence[str], node: Node) -> tuple[str, str]:
-    """What to say behind the name of a value of the wrong type, and a hint."""
+    """Return the words behind the name of a value of the wrong type, and a hint."""
     choices = list(dict.fromkeys(expected))
     hint = ""
     if "text" in choices and isinstance(node, Scalar) and isinstance(node.value, bool):
@@ -85,7 +85,7 @@ def mismatch(expected: Sequence[str], node: Node) -> tuple[str, str]:
 
 
 def explain(error: ErrorDetails, node: Node) -> tuple[str, str]:
-    """What to say behind the name of a value for any other error, and a hint: ` must be at least 1`."""
+    """Return the words behind the name of a value for any other error, and a hint: ` must be at least 1`."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _COMPARED:
         key, words = _COMPARED[kind]
@@ -103,7 +103,7 @@ def explain(error: ErrorDetails, node: Node) -> tuple[str, str]:
         return " is not an option here", ""
     # A validator's own words; pydantic puts its name for the error in front.
     text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return f": {readable(' '.join(text.split()), 400) or 'this is not accepted'}", ""
+    return f": {make_printable(' '.join(text.split()), 400) or 'this is not accepted'}", ""
 
 
 def _choices(context: Mapping[str, Any], node: Node) -> tuple[str, str]:
@@ -115,7 +115,7 @@ def _choices(context: Mapping[str, Any], node: Node) -> tuple[str, str]:
 
 
 def _amount(limit: Any, node: Node) -> str:
-    """A limit in the unit in which the value is written."""
+    """Write a limit in the unit in which the value is written."""
     if isinstance(node, Scalar) and isinstance(limit, int):
         try:
             parse_duration(node.text)

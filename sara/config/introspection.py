@@ -29,14 +29,14 @@ _HARMLESS = re.compile(
 
 
 def looks_harmless(key: str, text: str) -> bool:
-    """Whether a value may be shown although nothing is known about its key. An id is digits under a key that says so."""
+    """Return whether a value may be shown although nothing is known about its key. An id is digits under a key that says so."""
     if _CONFIDENTIAL.search(key):
         return False
     return _HARMLESS.fullmatch(text) is not None or (text.isdecimal() and re.search(r"(?:^|_)id$", key) is not None)
 
 
 def keys_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """The keys that a model takes from a file, with their fields."""
+    """Return the keys that a model takes from a file, with their fields."""
     keys: dict[str, FieldInfo] = {}
     for name, info in model.model_fields.items():
         alias = info.validation_alias or info.alias
@@ -49,7 +49,7 @@ def keys_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 
 
 def models_at(model: type[BaseModel], location: Iterable[int | str]) -> Models:
-    """The models that may stand at a location below `model`."""
+    """Return the models that may stand at a location below `model`."""
     models: Models = [model]
     for step in location:
         fields = [keys[step] for keys in map(keys_of, models) if isinstance(step, str) and step in keys]
@@ -59,7 +59,7 @@ def models_at(model: type[BaseModel], location: Iterable[int | str]) -> Models:
 
 
 def models_below(fields: Iterable[FieldInfo]) -> Models:
-    """The models that the values of fields may be."""
+    """Return the models that the values of fields may be."""
     return [inner for info in fields for inner in _models(info.annotation)]
 
 
@@ -88,7 +88,7 @@ class SecretMap:
                 self._learn_value(name, models_below(fields), entry.node, named=named)
 
     def _learn_value(self, key: str, models: Models, node: Node, *, named: bool) -> None:
-        """`named`: the value maps names, which are the user's own, to such models."""
+        """Learn about a value. `named`: it maps names, which are the user's own, to such models."""
         if not models:
             self._show(node, named=named)
         elif isinstance(node, Scalar):
@@ -106,7 +106,7 @@ class SecretMap:
             self.learn(models, MapNode(node.place, others))
 
     def _show(self, node: Node, *, named: bool) -> None:
-        """A value that is no secret. A block where none belongs may have slipped there from elsewhere, with a secret in it."""
+        """Mark a value as no secret. A block where none belongs may have slipped there from elsewhere, with a secret in it."""
         if isinstance(node, Scalar):
             self.shown.add(node)
         elif isinstance(node, ListNode):
@@ -121,7 +121,8 @@ class SecretMap:
 
 
 def _may_show(models: Models, name: str, scalar: Scalar) -> bool:
-    """Whether the value of an unknown key may be shown: it looks harmless, or its key is that of a harmless option with a slip."""
+    """Return whether the value of an unknown key may be shown: it looks harmless, or its key is that of a harmless option with a
+    slip."""
     if looks_harmless(name, scalar.text):
         return True
     if _CONFIDENTIAL.search(name):
@@ -132,7 +133,7 @@ def _may_show(models: Models, name: str, scalar: Scalar) -> bool:
 
 
 def scalars(node: Node) -> Iterator[Scalar]:
-    """All values at and below a node."""
+    """Yield all values at and below a node."""
     if isinstance(node, Scalar):
         yield node
     elif isinstance(node, ListNode):
@@ -154,7 +155,7 @@ def _keys_below(node: Node) -> Iterator[Place]:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """All types that an annotation is made of."""
+    """Yield all types that an annotation consists of."""
     waiting, met = [annotation], set()
     while waiting:
         part = waiting.pop()
@@ -174,5 +175,5 @@ def _is_mapping(annotation: Any) -> bool:
 
 
 def holds_secret(annotation: Any) -> bool:
-    """Whether a value of this type may be a secret."""
+    """Return whether a value of this type may be a secret."""
     return any(isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, AnySecret)) for part in _parts(annotation))

@@ -21,9 +21,9 @@ _TAGGED = ("integer", "number", "boolean", "array", "object")
 
 _SECTIONS = {
     "channel": ("channels", "The ways in and out, each under a name of your choice; two numbers are two entries."),
-    "responder": ("responders", "Who can answer, each under a name of your choice."),
+    "responder": ("responders", "Responders, each under a name of your choice."),
     "store": ("store", "Where everything is kept."),
-    "queue": ("queue", "What remembers who needs attention."),
+    "queue": ("queue", "Storage of the jobs that are to be done."),
 }
 
 
@@ -59,7 +59,7 @@ _TAGGED_VALUE: Schema = {
 
 
 def _section(kind: str, plugins: Mapping[str, type[Options]], definitions: Schema) -> Schema:
-    """One section: `plugin` says which keys it may have besides."""
+    """Return the schema of one section, with `plugin` and the keys that it may have besides."""
     named: Schema = {"enum": sorted(plugins), "description": "Which plugin it is."}
     default = "sqlite" if kind in ("store", "queue") else None
     rules = []
@@ -69,7 +69,7 @@ def _section(kind: str, plugins: Mapping[str, type[Options]], definitions: Schem
         if kind == "channel":
             own["properties"]["conversation"] = {
                 "$ref": "#/$defs/conversation",
-                "description": "What is different from the common `conversation` here.",
+                "description": "Settings that differ from the common `conversation`.",
             }
         definitions[f"{kind}.{plugin}"] = own
         # Without the key, the default plugin is meant.
@@ -86,7 +86,7 @@ def _section(kind: str, plugins: Mapping[str, type[Options]], definitions: Schem
 
 
 def _lift(model: type[Options], name: str, definitions: Schema) -> Schema:
-    """A model's schema, with what it refers to moved to the file's definitions under names of its own."""
+    """Return a model's schema, with what it refers to moved to the file's definitions under names of its own."""
     own = model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
     for inner, definition in own.pop("$defs", {}).items():
         definitions[f"{name}.{inner}"] = _with_tags(definition)
@@ -94,7 +94,7 @@ def _lift(model: type[Options], name: str, definitions: Schema) -> Schema:
 
 
 def _with_tags(node: Schema) -> Schema:
-    """The schema of a block, where every key may also have a tagged value, and a number stands for the text it is."""
+    """Return the schema of a block where every key may also have a tagged value, and a number stands for its text."""
     properties = {key: _value(value) for key, value in node.get("properties", {}).items()}
     return {**node, "properties": properties} if properties else node
 

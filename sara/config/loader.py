@@ -15,14 +15,15 @@ from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, eve
 from sara.config.positions import Positions
 from sara.config.redaction import Lines
 from sara.config.references import check_references, note_stand_ins, place_of
+from sara.config.renamed_keys import rename_keys, rename_options
 from sara.config.settings import Config, CoreSettings
 from sara.config.tags import SECRETS, Document, read_document
 from sara.config.validation import Checker, Subject
 from sara.domain.errors import PluginError
 from sara.domain.options import Options
 from sara.domain.redaction import Redactor
-from sara.domain.suggestions import readable, readable_key, suggest
-from sara.plugins.file_permissions import first_writable
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
+from sara.plugins.file_permissions import find_all_writable
 from sara.plugins.section import Section
 from sara.policy.settings import ConversationSettings
 
@@ -90,6 +91,7 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     if isinstance(root, Scalar) and root.value is None and root.origin == "file":
         root = MapNode(root.place)
     if isinstance(root, MapNode):
+        root = rename_keys(root, checker)
         config = _Reading(path, root, checker, options_of, environ, skipped).config()
     elif root is not None and not (isinstance(root, Scalar) and root.origin == "broken"):
         checker.note("value", "the configuration must be keys and values, such as `server:`", root.place)
@@ -98,24 +100,25 @@ def load(path: Path, options_of: OptionsOf, *, environ: Mapping[str, str] = os.e
     positions = Positions(path, root, {file: Lines(source, checker.revealed) for file, source in document.sources.items()})
     findings = _finish(path, checker.findings, checker, positions)
     advice = _finish(path, checker.advice + document.advice, checker, positions)
+    cautions = (*cautions, *_finish(path, checker.cautions, checker, positions))
     loaded = Loaded(config, findings, tuple(skipped), config, cautions, advice, positions)
     return replace(loaded, config=None) if loaded.errors else loaded
 
 
 def _written_by_others(path: Path, document: Document, *, root: bool) -> tuple[Diagnostic, ...]:
-    """What others may write of the files that say what SARA does. Root does not obey them: it would be theirs to command."""
+    """Report which configuration files other users may write. Root does not obey such files: their writers would command root."""
     home = path.resolve().parent
     places = (path, *document.sources, home / SECRETS, home / "plugins")
     severity: Literal["error", "warning"] = "error" if root else "warning"
-    danger = "root would run what they put there" if root else "they can have SARA do what they like"
+    danger = "root would run their code" if root else "they can control SARA"
     return tuple(
         Diagnostic("file", f"{found}: {danger}", found.path, severity=severity, hint=found.mend)
-        for found in first_writable(dict.fromkeys(places), root=root)
+        for found in find_all_writable(dict.fromkeys(places), root=root)
     )
 
 
 def _finish(path: Path, found: list[Diagnostic], checker: Checker, positions: Positions) -> tuple[Diagnostic, ...]:
-    """Findings in the order of the file, each once, with their lines."""
+    """Return findings in the order of the file, each once, with their lines."""
 
     def order(finding: Diagnostic) -> tuple[bool, Path, int, int]:
         return finding.file != path, finding.file, finding.line, finding.column
@@ -157,7 +160,7 @@ class _Reading:
         self.nobody_answers = False
 
     def config(self) -> Config | None:
-        """The configuration, as far as it can be had."""
+        """Return the configuration, as far as it can be read."""
         responders = self._sections("responder")
         self.responders = tuple(self._block("responders"))
         core = MapNode(self.root.place, {key: entry for key, entry in self.entries.items() if key not in _SECTIONS})
@@ -191,7 +194,7 @@ class _Reading:
         )
 
     def _state(self, written: str | None) -> Path:
-        """The state directory, absolute."""
+        """Return the state directory, absolute."""
         given = written or self.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state"
         home = self.environ.get("HOME")
         if home and given.startswith("~/"):
@@ -215,7 +218,7 @@ class _Reading:
             self.checker.note("missing", f"there is no {kind}; at least one is needed", place, f"add {_EXAMPLES[kind]}")
         sections: dict[str, Section] = {}
         for name, inner in block.items():
-            section = self._section(kind, name, f"{key}.{readable_key(name)}", inner)
+            section = self._section(kind, name, f"{key}.{make_key_printable(name)}", inner)
             conversation = self._channel_conversation(name, inner.node, common) if common else None
             if section:
                 sections[name] = replace(section, conversation=conversation)
@@ -241,9 +244,11 @@ class _Reading:
         except PluginError as error:
             self._no_plugin(Skipped(kind, name, plugin, "", _webhook_in(node)), path, place, error)
             return None
+        if kind == "channel":
+            node = rename_options(node, ("channels", name), model, self.checker)
         also = ("plugin", "conversation") if kind == "channel" else ("plugin",)
         own = {key: inner for key, inner in node.entries.items() if key not in also or key in model.model_fields}
-        owner = f"the {readable(plugin)} plugin"
+        owner = f"the {make_printable(plugin)} plugin"
         options = self.checker.check(model, Subject(MapNode(node.place, own), entry.place, path, owner, also))
         found = (scalar for scalar in scalars(node) if scalar.origin in ("secret", "env") and isinstance(scalar.value, str))
         looked_up = frozenset(scalar.text for scalar in found)
@@ -265,7 +270,7 @@ class _Reading:
         return None
 
     def _no_plugin(self, skipped: Skipped, path: str, place: Place, error: PluginError) -> None:
-        reason = readable(" ".join(str(error).split()), 400)
+        reason = make_printable(" ".join(str(error).split()), 400)
         optional = skipped.kind in ("channel", "responder")
         if optional:
             self.skipped.append(replace(skipped, reason=reason))
@@ -274,16 +279,16 @@ class _Reading:
     # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _conversation(self, basics: CoreSettings | None) -> ConversationSettings:
-        """The common policy; the default one if the file's cannot be used."""
+        """Return the common policy; the default one if the file's cannot be used."""
         entry = self.entries.get("conversation")
         if entry and isinstance(entry.node, MapNode):
             self._names_exist(entry.node, "conversation")
         return self._settled(basics.conversation) if basics else ConversationSettings()
 
     def _channel_conversation(self, name: str, section: Node, common: ConversationSettings) -> ConversationSettings:
-        """The common policy with a channel's overrides."""
+        """Return the common policy with a channel's overrides."""
         entry = section.entries.get("conversation") if isinstance(section, MapNode) else None
-        path = f"channels.{readable_key(name)}.conversation"
+        path = f"channels.{make_key_printable(name)}.conversation"
         result: ConversationSettings | None = common
         if entry and isinstance(entry.node, MapNode):
             base = self.entries["conversation"].node if "conversation" in self.entries else None
@@ -296,7 +301,7 @@ class _Reading:
         result = self._settled(result) if result else common
         if result.responder is None and len(self.responders) > 1:
             place = place_of(self.entries, "conversation") or self.start
-            names = ", ".join(map(readable_key, self.responders))
+            names = ", ".join(map(make_key_printable, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
             if not self.nobody_answers:  # once, not for each channel
@@ -305,7 +310,7 @@ class _Reading:
         return result
 
     def _settled(self, conversation: ConversationSettings) -> ConversationSettings:
-        """With the only responder there is, if none is named, and with nobody twice in line."""
+        """Return the policy with the only responder there is, if none is named, and without repeated fallbacks."""
         responder = conversation.responder
         if responder is None and len(self.responders) == 1:
             responder = self.responders[0]
@@ -313,7 +318,7 @@ class _Reading:
         return conversation.model_copy(update={"responder": responder, "fallback": fallback})
 
     def _names_exist(self, node: MapNode, path: str) -> None:
-        """Say which responders are named that do not exist."""
+        """Report named responders that do not exist."""
         if not self.responders:  # that is said elsewhere
             return
         for key in ("responder", "fallback"):
@@ -325,13 +330,13 @@ class _Reading:
                 if not isinstance(scalar, Scalar) or scalar.value is None or scalar.text in self.responders or _broken(scalar):
                     continue
                 hint = suggest(scalar.text, self.responders) if scalar.origin == "file" else ""
-                name = readable(scalar.text) if scalar.origin == "file" else "what it names"
-                listed = f"there is {', '.join(map(readable_key, self.responders[:15]))}"
+                name = make_printable(scalar.text) if scalar.origin == "file" else "what it names"
+                listed = f"there is {', '.join(map(make_key_printable, self.responders[:15]))}"
                 self.checker.note("value", f"{path}.{key}: {name} is not one of the responders", scalar.place, hint or listed)
 
 
 def _webhook_in(node: MapNode) -> str | None:
-    """The path that a section names for its webhook."""
+    """Return the path that a section names for its webhook."""
     for key in WEBHOOK_KEYS:
         entry = node.entries.get(key)
         if entry is not None and isinstance(entry.node, Scalar) and entry.node.text and entry.node.origin != "broken":

@@ -81,7 +81,7 @@ class Source:
 
 
 def every_node(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
+    """Yield a node and all below it."""
     yield node
     children = [entry.node for entry in node.entries.values()] if isinstance(node, MapNode) else []
     children += node.items if isinstance(node, ListNode) else []
@@ -90,7 +90,7 @@ def every_node(node: Node) -> Iterator[Node]:
 
 
 def merge(base: MapNode, over: MapNode) -> MapNode:
-    """`over` with what it leaves out taken from `base`, block by block."""
+    """Return `over` with what it leaves out taken from `base`, block by block."""
     entries = dict(base.entries)
     for key, entry in over.entries.items():
         below = base.entries[key].node if key in base.entries else None

@@ -20,7 +20,7 @@ class Positions:
     _lines: Mapping[Path, Lines] = field(repr=False)
 
     def of(self, *keys: str) -> Place | None:
-        """Where the value at a path of keys stands; None if the file has none there."""
+        """Return where the value at a path of keys stands; None if the file has none there."""
         node, place = self._root, None
         for key in keys:
             entry = node.entries.get(key) if isinstance(node, MapNode) else None
@@ -30,7 +30,7 @@ class Positions:
         return node.place if isinstance(node, Scalar) and node.text else place
 
     def of_item(self, text: str, *keys: str) -> Place | None:
-        """Where an item stands in the list at a path of keys."""
+        """Return where an item stands in the list at a path of keys."""
         node = self._root
         for key in keys:
             entry = node.entries.get(key) if isinstance(node, MapNode) else None
@@ -39,18 +39,18 @@ class Positions:
         return next((each.place for each in items if isinstance(each, Scalar) and each.text == text), None)
 
     def nearest(self, *keys: str) -> Place:
-        """The same for the longest part of the path that the file has; the file as a whole if it has none of it."""
+        """Return the place of the longest part of the path that the file has; the file as a whole if it has none of it."""
         for length in range(len(keys), 0, -1):
             if (place := self.of(*keys[:length])) is not None:
                 return place
         return Place(self.file, 0, 0)
 
     def finding(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> Diagnostic:
-        """A finding at a place, with its line."""
+        """Return a finding at a place, with its line."""
         severity = "warning" if warning else "error"
         return self.attach(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
     def attach(self, finding: Diagnostic) -> Diagnostic:
-        """A finding with its line of the file."""
+        """Return a finding with its line of the file."""
         lines = self._lines.get(finding.file)
         return lines.attach(finding) if lines else finding

@@ -39,7 +39,7 @@ class Lines:
                 self._hidden[line].append((at, stop))
 
     def attach(self, finding: Diagnostic) -> Diagnostic:
-        """The finding with its line of the file."""
+        """Return the finding with its line of the file."""
         text = self._text(finding.line)
         if not text or len(text) > _LONGEST:
             return finding

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from sara.config.advice import stand_ins
 from sara.config.nodes import Entry, MapNode, Place, Scalar
 from sara.config.validation import Checker
-from sara.domain.phone_numbers import fault_of
-from sara.domain.suggestions import readable, readable_key, suggest
-from sara.i18n.catalog import faults
+from sara.domain.phone_numbers import find_number_fault
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
+from sara.i18n.catalog import validate_texts
 from sara.i18n.data import LANGUAGES
 
 Entries = Mapping[str, Entry]
 
 
 def check_references(entries: Entries, checker: Checker, start: Place) -> None:
-    """Say what does not fit. `start` is the file as a whole."""
+    """Report values that do not fit other parts. `start` is the file as a whole."""
     _check_texts(entries, checker, start)
     for above in (("conversation",), *(("channels", name, "conversation") for name in _block(entries, "channels"))):
         _check_notify(entries, checker, above)
@@ -34,7 +34,7 @@ def note_stand_ins(root: MapNode, checker: Checker) -> None:
 
 
 def place_of(entries: Entries, *keys: str) -> Place | None:
-    """Where the value at a path of keys stands; None if there is none."""
+    """Return where the value at a path of keys stands; None if there is none."""
     entry: Entry | None = None
     for key in keys:
         entry = entries.get(key)
@@ -45,44 +45,44 @@ def place_of(entries: Entries, *keys: str) -> Place | None:
 
 
 def _check_texts(entries: Entries, checker: Checker, start: Place) -> None:
-    """Say what is wrong with SARA's own words, where they are changed."""
+    """Report errors in changed texts."""
     changes = {
         language: {key: entry.node.text for key, entry in inner.node.entries.items() if isinstance(entry.node, Scalar)}
         for language, inner in _block(entries, "texts").items()
         if isinstance(inner.node, MapNode)
     }
-    for fault in faults(changes):
+    for fault in validate_texts(changes):
         language, _, key = fault.partition(" ")[0].partition(".")
         place = place_of(entries, "texts", language, key) or place_of(entries, "texts", language) or start
         checker.note("value", f"texts.{fault}", place)
 
 
 def _check_notify(entries: Entries, checker: Checker, above: tuple[str, ...]) -> None:
-    """Say which channel is named for telling people of the business that does not exist, and which number cannot be right."""
-    to = _scalar(entries, *above, "hand_over", "notify", "to")
-    if to is not None and (fault := fault_of(to.text)):
-        path = ".".join((*map(readable_key, above), "hand_over.notify.to"))
-        checker.note("value", f"{path}: {readable(to.text)} {fault}", to.place, warning=True)
-    named = _scalar(entries, *above, "hand_over", "notify", "channel")
+    """Report an unknown channel, or a wrong number, of an operator to notify."""
+    to = _scalar(entries, *above, "handoff", "notify", "to")
+    if to is not None and (fault := find_number_fault(to.text)):
+        path = ".".join((*map(make_key_printable, above), "handoff.notify.to"))
+        checker.note("value", f"{path}: {make_printable(to.text)} {fault}", to.place, warning=True)
+    named = _scalar(entries, *above, "handoff", "notify", "channel")
     channels = _block(entries, "channels")
     if named is None or not named.text or named.text in channels:
         return
-    hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(readable_key, list(channels)[:15])) or 'none'}"
-    path = ".".join((*map(readable_key, above), "hand_over.notify.channel"))
-    checker.note("value", f"{path}: {readable(named.text)} is not one of the channels", named.place, hint)
+    hint = suggest(named.text, tuple(channels)) or f"there is {', '.join(map(make_key_printable, list(channels)[:15])) or 'none'}"
+    path = ".".join((*map(make_key_printable, above), "handoff.notify.channel"))
+    checker.note("value", f"{path}: {make_printable(named.text)} is not one of the channels", named.place, hint)
 
 
 def _check_language(entries: Entries, checker: Checker, above: tuple[str, ...]) -> None:
-    """Say which language is named that SARA has no words in."""
+    """Report a language without texts."""
     named = _scalar(entries, *above, "language")
     known = {*LANGUAGES, *(each.lower().replace("_", "-") for each in _block(entries, "texts"))}
     if named is None or not isinstance(named.value, str) or not 2 <= len(named.text) <= 8:  # what else is wrong is said elsewhere
         return
     code = named.text.lower().replace("_", "-")
     if known.isdisjoint({code, code.partition("-")[0]}):
-        path = ".".join((*map(readable_key, above), "language"))
-        hint = f"there is {', '.join(sorted(LANGUAGES))}; another one needs its words under `texts`"
-        checker.note("value", f"{path}: SARA has no words in {readable(named.text)}", named.place, hint)
+        path = ".".join((*map(make_key_printable, above), "language"))
+        hint = f"there is {', '.join(sorted(LANGUAGES))}; another language needs its texts under `texts`"
+        checker.note("value", f"{path}: SARA has no texts in {make_printable(named.text)}", named.place, hint)
 
 
 def _block(entries: Entries, key: str) -> Entries:
@@ -91,7 +91,7 @@ def _block(entries: Entries, key: str) -> Entries:
 
 
 def _scalar(entries: Entries, *keys: str) -> Scalar | None:
-    """The value at a path of keys, if one was written into the file itself."""
+    """Return the value at a path of keys, if one was written into the file itself."""
     for key in keys[:-1]:
         entries = _block(entries, key)
     entry = entries.get(keys[-1])

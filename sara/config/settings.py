@@ -31,7 +31,7 @@ class Listen:
 
     @classmethod
     def parse(cls, text: str) -> Listen:
-        """`127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`. Raises ValueError for anything else."""
+        """Read `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`. Raises ValueError for anything else."""
         if not (match := _ADDRESS.fullmatch(text.strip())) or (port := int(match["port"])) > 65_535:
             raise ValueError('an address is a host and a port, e.g. 127.0.0.1:8080, or "[::1]:8080" in quotes')
         return cls(match["v6"] or match["host"], port)
@@ -75,11 +75,11 @@ Network = Annotated[
 
 
 class Server(Options):
-    """What the internet may reach: the channels' webhooks and nothing else."""
+    """The public listener: the channels' webhooks and nothing else."""
 
     listen: Address = Field(default=Listen("127.0.0.1", 8080), description="Host and port of the public listener.")
     public_url: Annotated[Annotated[str, AfterValidator(_public_url)] | None, Placeholder("https://bot.example.org")] = Field(
-        default=None, description="How the internet reaches this listener. Only `sara doctor` uses it."
+        default=None, description="Public address of this listener. Only `sara doctor` uses it."
     )
     connections_per_address: int = Field(
         default=256,
@@ -93,21 +93,21 @@ class Server(Options):
 
 
 class Admin(Options):
-    """What only the operator may reach: health, metrics, API, dashboard."""
+    """The operator's listener: health, metrics, API, dashboard."""
 
     listen: Address = Field(default=Listen("127.0.0.1", 8081), description="Host and port of the admin listener.")
 
 
 class KeywordSettings(Options):
-    """Words that count beside those that SARA knows, as whole messages."""
+    """Additional keywords, as whole messages."""
 
-    opt_out: tuple[str, ...] = Field(default=(), description="No more messages, like STOP.")
-    opt_in: tuple[str, ...] = Field(default=(), description="Messages again, like START.")
-    hand_over: tuple[str, ...] = Field(default=(), description="A person, please, like `human`.")
+    opt_out: tuple[str, ...] = Field(default=(), description="Keywords like STOP: no more messages.")
+    opt_in: tuple[str, ...] = Field(default=(), description="Keywords like START: messages again.")
+    handoff: tuple[str, ...] = Field(default=(), description="Keywords like `human`: a person should answer.")
 
 
 class CoreSettings(Options):
-    """All of sara.yaml that no plugin has a say in."""
+    """The parts of sara.yaml that belong to no plugin."""
 
     plugins: tuple[str, ...] = Field(
         default=(), description="Plugins that bring no channel, responder, store or queue: gates, tools, hooks."
@@ -117,20 +117,20 @@ class CoreSettings(Options):
     state: str | None = Field(
         default=None,
         min_length=1,
-        description="The folder for all that SARA keeps. Left out: `$STATE_DIRECTORY`, else `state` beside this file.",
+        description="Folder for all data. Left out: `$STATE_DIRECTORY`, else `state` beside this file.",
     )
     conversation: ConversationSettings = Field(
-        default=ConversationSettings(), description="The policy; channels may override any key."
+        default=ConversationSettings(), description="How conversations are answered; channels may override any key."
     )
-    retry: RetrySettings = Field(default=RetrySettings(), description="When something is tried again.")
-    media: MediaSettings = Field(default=MediaSettings(), description="Files that customers send.")
+    retry: RetrySettings = Field(default=RetrySettings(), description="When calls are retried.")
+    media: MediaSettings = Field(default=MediaSettings(), description="Files of customers.")
     retention: Duration | None = Field(
-        default=None, ge=DAY, description="How long settled messages are kept, with all that belongs to them. Left out: for ever."
+        default=None, ge=DAY, description="How long finished messages and their data are kept. Left out: for ever."
     )
-    budget: BudgetSettings = Field(default=BudgetSettings(), description="How much the AI may be used.")
-    words: KeywordSettings = Field(default=KeywordSettings(), description="More words that take effect at once.")
+    budget: BudgetSettings = Field(default=BudgetSettings(), description="Maximum use of the AI.")
+    words: KeywordSettings = Field(default=KeywordSettings(), description="Additional keywords that take effect at once.")
     texts: Mapping[str, Mapping[str, str]] = Field(
-        default={}, description="SARA's own words, by language and key, where they are to be others."
+        default={}, description="Replacements for SARA's own texts, by language and key."
     )
 
 
@@ -160,13 +160,13 @@ class Config:
 
     @property
     def timezone(self) -> str:
-        """The time zone of the opening hours; empty where there are none, or where channels differ."""
+        """Return the time zone of the opening hours; empty where there are none, or where channels differ."""
         policies = [self.conversation, *(each.conversation for each in self.channels.values() if each.conversation)]
-        zones = {each.hours.timezone for each in policies if each.hours is not None}
+        zones = {each.opening_hours.timezone for each in policies if each.opening_hours is not None}
         return zones.pop() if len(zones) == 1 else ""
 
     @property
     def redactor(self) -> Redactor:
-        """Replaces the secrets of every section."""
+        """Return a redactor of the secrets of every section."""
         sections = (self.store, self.queue, *self.channels.values(), *self.responders.values())
         return Redactor(secret for section in sections for secret in section.secrets)

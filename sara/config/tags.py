@@ -12,7 +12,7 @@ from sara.config.advice import fault_of_secret, is_stand_in
 from sara.config.diagnostics import Diagnostic, Kind
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar, Source
 from sara.config.yaml_parser import ABOUT_QUOTES, DEEPEST, LARGEST, meaning, parse, split_lines, whole_characters
-from sara.domain.suggestions import readable
+from sara.domain.suggestions import make_printable
 
 SECRETS = "secrets.yaml"
 MOST_INCLUDES = 100
@@ -61,8 +61,8 @@ class Forbidden(Unreadable):
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises Absent if there is none, Forbidden if this user may not read it, Unreadable if it is not a file, too
-    large or not UTF-8."""
+    """Return a file's text. Raises Absent if there is none, Forbidden if this user may not read it, Unreadable if it is not a
+    file, too large or not UTF-8."""
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
             raise Unreadable("is not a file")
@@ -101,7 +101,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
 
 
 def _real(path: Path) -> Path:
-    """The path without symbolic links; as it is where that cannot be found out."""
+    """Return the path without symbolic links; the path itself where that cannot be found out."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
@@ -123,7 +123,7 @@ class _Resolver:
         self.locked = False  # the file beside is not for this user, who is given its secrets as credentials
 
     def resolve(self, node: Node, depth: int, chain: tuple[Path, ...]) -> Node:
-        """The node with its tags looked up. `chain` are the files that include one another down to here."""
+        """Return the node with its tags looked up. `chain` are the files that include one another down to here."""
         if isinstance(node, Scalar):
             if node.tag == "secret":
                 return self._secret(node)
@@ -186,7 +186,7 @@ class _Resolver:
         return replace(node, value=text, text=text, tag="", origin="secret")
 
     def _judge(self, name: str, kept: Kept) -> None:
-        """Say what is wrong with a secret that can be used. Its text is not repeated."""
+        """Report faults of a secret that can be used. Its text is not repeated."""
         place = kept.place
         if fault := fault_of_secret(kept.text):
             message, hint = f"the secret {name} {fault}", "copy it again, and nothing else"
@@ -197,7 +197,7 @@ class _Resolver:
         self.document.advice.append(Diagnostic("example", message, place.file, place.line, place.column, hint=hint))
 
     def _find_secret(self, name: str, named_at: Place) -> Kept | None:
-        """The first that is there, and not empty: the files, a credential of that name, the environment."""
+        """Return the first value that exists and is not empty: of the files, a credential of that name, the environment."""
         if self.vaults is None:
             folders = [self.home] + ([self.credentials] if self.credentials else [])
             self.vaults = [self._vault(folder / SECRETS) for folder in folders]
@@ -219,7 +219,7 @@ class _Resolver:
         self.vault_unusable = True
 
     def _vault(self, path: Path) -> dict[str, Kept]:
-        """The secrets in one file; none if it does not exist. What is wrong in it is told without its own words."""
+        """Return the secrets in one file; none if it does not exist. Errors in it are reported without its own words."""
         try:
             source = parse(read_text(path), path)
         except Unreadable as error:
@@ -258,7 +258,7 @@ class _Resolver:
 
     def _include(self, node: Scalar, depth: int, chain: tuple[Path, ...]) -> Node:
         self.includes += 1
-        name = readable(node.text)
+        name = make_printable(node.text)
         path = node.place.file.parent / node.text
         real = _real(path)
         if not node.text:
@@ -293,5 +293,5 @@ class _Resolver:
 
 
 def _variable(name: str) -> str:
-    """The environment variable that may hold a secret: `whatsapp_app_secret` → `WHATSAPP_APP_SECRET`."""
+    """Return the environment variable that may hold a secret: `whatsapp_app_secret` → `WHATSAPP_APP_SECRET`."""
     return re.sub(r"[.-]", "_", name).upper()

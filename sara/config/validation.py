@@ -18,8 +18,8 @@ from sara.config.error_messages import expectation, explain, mismatch
 from sara.config.introspection import SecretMap, keys_of, models_at
 from sara.config.nodes import Entry, ListNode, MapNode, Node, Place, Scalar
 from sara.domain.options import FROM_FILE, Options
-from sara.domain.suggestions import readable, readable_key, suggest
-from sara.plugins.call_guard import guarded_call, told_of
+from sara.domain.suggestions import make_key_printable, make_printable, suggest
+from sara.plugins.call_guard import describe_failure, guarded_call
 
 AnOptions = TypeVar("AnOptions", bound=Options)
 
@@ -62,6 +62,7 @@ class Checker:
     findings: list[Diagnostic]
     revealed: SecretMap
     advice: list[Diagnostic] = field(default_factory=list)
+    cautions: list[Diagnostic] = field(default_factory=list)
 
     def note(self, kind: Kind, message: str, place: Place, hint: str = "", *, warning: bool = False) -> None:
         """Add a finding."""
@@ -73,8 +74,12 @@ class Checker:
         severity = "warning" if works else "error"
         self.advice.append(Diagnostic(kind, message, place.file, place.line, place.column, severity, hint))  # type: ignore[arg-type]
 
+    def add_caution(self, kind: Kind, message: str, place: Place, hint: str) -> None:
+        """Add a warning about what works and should be changed."""
+        self.cautions.append(Diagnostic(kind, message, place.file, place.line, place.column, "warning", hint))
+
     def check(self, model: type[AnOptions], subject: Subject) -> AnOptions | None:
-        """The block as options, without its unknown keys; None if it cannot be used."""
+        """Return the block as options, without its unknown keys; None if it cannot be used."""
         self.revealed.learn([model], subject.node)
         self._judge_texts(model, subject)
         options = self._validate(model, subject)
@@ -93,7 +98,7 @@ class Checker:
             except ValidationError as error:
                 errors = error.errors(include_url=False)
             except Exception as error:  # a plugin's validator may raise anything; its text may hold anything
-                what = f"{subject.path}: {subject.owner or 'SARA'} could not check its options: it {told_of(error)}"
+                what = f"{subject.path}: {subject.owner or 'SARA'} could not check its options: it {describe_failure(error)}"
                 self.note("value", what, subject.place, "this is a fault of the plugin")
                 return None
             # Try again without unknown keys, and with numbers as the text that was written where text is wanted.
@@ -108,7 +113,7 @@ class Checker:
             if scalar in subject.inherited:
                 continue
             whole = scalar.text.strip() == example
-            quoted = "" if whole else f": “{readable(example)}”"
+            quoted = "" if whole else f": “{make_printable(example)}”"
             message = f"{_name(subject, path)} {'is' if whole else 'holds'} the example that SARA comes with{quoted}"
             self.add_advice("example", message, scalar.place, "write your own there", works=False)
         for path, scalar in open_secrets([model], subject.node):
@@ -121,7 +126,7 @@ class Checker:
                 message = f"{name} is an example that stands for the real one"
                 self.add_advice("example", message, scalar.place, "write the real one into secrets.yaml", works=False)
             else:
-                hint = f"move it to secrets.yaml, and write {readable_key(path[-1])}: !secret NAME here"
+                hint = f"move it to secrets.yaml, and write {make_key_printable(path[-1])}: !secret NAME here"
                 self.add_advice("secret", f"{name} is a secret, and stands in this file", scalar.place, hint)
 
     def _advise(self, options: Options, subject: Subject) -> None:
@@ -137,7 +142,7 @@ class Checker:
             if spot.node in subject.inherited and spot.node is not subject.node:
                 continue
             place = spot.node.place if isinstance(spot.node, Scalar) and spot.node.text else spot.place
-            message, hint = (readable(self._without_secrets(each), 400) for each in (advice.message, advice.remedy))
+            message, hint = (make_printable(self._without_secrets(each), 400) for each in (advice.message, advice.remedy))
             self.add_advice("advice", f"{_name(subject, path)} {message}", place, hint, works=advice.works)
 
     def _adapt(
@@ -212,7 +217,7 @@ class Checker:
             self.note("value", name + (self._without_secrets(tail) if subject.owner else tail), place, hint)
 
     def _without_secrets(self, text: str) -> str:
-        """A plugin's own words, should they quote a secret. A very short one would be found in words that hide nothing."""
+        """Remove secrets from a plugin's own words. A very short one would be found in words that hide nothing."""
         for secret in sorted((each for each in self.revealed.secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < _LONG_SECRET else re.escape(secret), "***", text)
         return text
@@ -227,7 +232,7 @@ def _value(node: Node, as_text: Collection[Scalar], dropped: Collection[Entry]) 
 
 
 def _fields(model: type[AnOptions], error: ErrorDetails) -> list[FieldInfo]:
-    """The options that an error is about."""
+    """Return the options that an error is about."""
     loc = error["loc"]
     while loc and isinstance(loc[-1], int):
         loc = loc[:-1]
@@ -236,13 +241,13 @@ def _fields(model: type[AnOptions], error: ErrorDetails) -> list[FieldInfo]:
 
 
 def _description(model: type[AnOptions], error: ErrorDetails) -> str:
-    """What the option says of itself that an error is about."""
-    return next((readable(info.description, 200) for info in _fields(model, error) if info.description), "")
+    """Return the description of the option that an error is about."""
+    return next((make_printable(info.description, 200) for info in _fields(model, error) if info.description), "")
 
 
 def _wanted(model: type[AnOptions], error: ErrorDetails) -> str:
-    """How the option that an error is about is written: by its examples, and by what it says of itself."""
-    examples = [readable(str(each)) for info in _fields(model, error) for each in info.examples or ()]
+    """Return how the option that an error is about is written: its examples, and its description."""
+    examples = [make_printable(str(each)) for info in _fields(model, error) for each in info.examples or ()]
     told = [f"for example {' or '.join(examples)}"] if examples else []
     return ". ".join([*told, *filter(None, [_description(model, error)])])
 
@@ -269,7 +274,7 @@ def _locate(subject: Subject, location: Sequence[int | str]) -> _Spot:
 
 
 def _entry(root: MapNode, steps: Sequence[int | str]) -> Entry | None:
-    """The entry at the end of known steps."""
+    """Return the entry at the end of known steps."""
     node: Node = root
     entry: Entry | None = None
     for step in steps:
@@ -282,8 +287,8 @@ def _entry(root: MapNode, steps: Sequence[int | str]) -> Entry | None:
 
 
 def _name(subject: Subject, steps: Sequence[int | str]) -> str:
-    """`conversation.history.tokens`, `entry 2 of conversation.fallback`"""
-    words = [readable(subject.path, 200)] if subject.path else []
-    words += [readable_key(str(step)) for step in steps if not isinstance(step, int)]
+    """Return the name of a value: `conversation.history.tokens`, `entry 2 of conversation.fallback`."""
+    words = [make_printable(subject.path, 200)] if subject.path else []
+    words += [make_key_printable(str(step)) for step in steps if not isinstance(step, int)]
     name = ".".join(words) or "this file"
     return f"entry {steps[-1] + 1} of {name}" if steps and isinstance(steps[-1], int) else name

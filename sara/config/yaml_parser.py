@@ -19,7 +19,7 @@ from yaml.scanner import Scanner
 
 from sara.config.diagnostics import Diagnostic
 from sara.config.nodes import TAGS, Entry, ListNode, MapNode, Node, Place, Scalar, Source, Value
-from sara.domain.suggestions import readable_key, suggest
+from sara.domain.suggestions import make_key_printable, suggest
 
 LARGEST = 256 * 1024
 """No file is read beyond this many bytes."""
@@ -34,12 +34,12 @@ _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None,
 
 
 def split_lines(text: str) -> tuple[str, ...]:
-    """The lines of a text as YAML counts them."""
+    """Return the lines of a text as YAML counts them."""
     return tuple(_LINE_END.split(text))
 
 
 def meaning(text: str) -> Value:
-    """What a plain scalar means."""
+    """Return the meaning of a plain scalar."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -50,7 +50,8 @@ def meaning(text: str) -> Value:
 
 
 def whole_characters(text: str) -> str | None:
-    """The text with halves of characters joined; None if one stays half, or is NUL: no file, database or log takes those."""
+    """Return the text with halves of characters joined; None if one stays half, or is NUL: no file, database or log takes
+    those."""
     try:
         joined = text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
@@ -135,7 +136,7 @@ class _Builder:
         self.keys: list[Scalar] = []
 
     def document(self) -> Node:
-        """The file's one document; an empty file is a null."""
+        """Return the file's one document; an empty file is a null."""
         self._next()
         if isinstance(self._peek(), yaml.StreamEndEvent):
             return Scalar(Place(self.file, 1, 1), (1, 1), None, "")
@@ -196,7 +197,7 @@ class _Builder:
             elif name in entries:
                 first = entries[name].place
                 hint = f"the first is at {first.file}:{first.line}:{first.column}"
-                self._note(place, f"{readable_key(name)} is given twice", hint)
+                self._note(place, f"{make_key_printable(name)} is given twice", hint)
             else:
                 entries[name] = Entry(place, node)
         return MapNode(self._place(event), MappingProxyType(entries))
@@ -265,7 +266,8 @@ _FRIENDLY = (
 
 
 def _is_behind(mark: Any, end: Any, problem: str) -> bool:
-    """Whether the parser chokes right behind a text in quotes. With a blank between them, a comma may be missing instead."""
+    """Return whether the parser fails right behind a text in quotes. With a blank between them, a comma may be missing
+    instead."""
     distance = mark.column - end.column if mark.line == end.line else -1
     return distance == 0 or (distance > 0 and problem.startswith("expected <block end>"))
 

@@ -1,1 +1,1 @@
-"""Values, states and errors. Pure."""
+"""Values, states and errors that all packages share."""

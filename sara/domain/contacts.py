@@ -1,4 +1,4 @@
-"""People: how a provider identifies them, and what is stored about them."""
+"""People: their identities at a provider, and the data stored about them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from sara.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody as a provider names them. `user_id` is the id scoped to the business, `phone` the bare digits or a channel's
-    own address. Name and username are claims: shown, never looked up."""
+    """A person as a provider identifies them.
+
+    `user_id` is the id scoped to the business, `phone` the bare digits or a channel's own address. Name and username are
+    claims: shown, never looked up.
+    """
 
     user_id: str | None = None
     parent_id: str | None = None
@@ -23,15 +26,17 @@ class Identity:
     name: str | None = None
 
     @property
-    def nameable(self) -> bool:
-        """Whether anything here identifies the person."""
+    def is_identifiable(self) -> bool:
+        """Return whether an id or a number identifies the person."""
         return bool(self.user_id or self.parent_id or self.phone)
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person as the store knows them. `language` is the one they write (ISO 639-1), once it could be told; `notes` is what the
-    business wrote down about them."""
+    """A person as the store knows them.
+
+    `language` is the one they write (ISO 639-1), None until it is detected; `notes` are the business's notes about them.
+    """
 
     id: str
     name: str | None = None
@@ -42,8 +47,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class SubjectData:
-    """All that is stored about a person besides what was said: `contact` is how they are known now, `linked` the contacts that
-    turned out to be them, `details` whatever else the store knows, as it could stand in JSON; instants end in `_at`."""
+    """All data stored about a person besides messages.
+
+    `contact` is their present id, `linked` are contacts that turned out to be the same person, `details` the other data in
+    JSON's types; times end in `_at`.
+    """
 
     contact: str
     linked: tuple[str, ...]
@@ -53,8 +61,11 @@ class SubjectData:
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """Whom the store was told to forget, and how much it knew. `opt_out_retained` is whether a hash keeps them opted out. `copies` are
-    files outside the store's reach that may hold them, with the time up to which each knows what happened."""
+    """The contacts to be erased and the amount of their data.
+
+    `opt_out_retained` is set where a hash keeps them opted out. `copies` are files outside the store's reach that may contain
+    their data, each with the time of its last event.
+    """
 
     contacts: tuple[str, ...]
     conversations: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Conversations as operators, timers and checks see them."""
+"""Conversations from the view of operators, timers and health checks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sara.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class OperatorNotification:
-    """Something to say to a person of the business about a conversation.
+    """A message to an operator about a conversation.
 
-    In the text the store puts in, once and as they are: `{conversation}`, its id; `{number}`, the customer's telephone number, else
-    their username or id; `{words}`, the customer's last messages, each in a line that begins with `> `; and the `values`.
+    The store fills in these placeholders of the text: `{conversation}`, its id; `{number}`, the customer's telephone number,
+    else their username or id; `{words}`, the customer's last messages, each in a line that begins with `> `; and the `values`.
     """
 
     account: str
@@ -28,11 +28,11 @@ class OperatorNotification:
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """From now on a person answers a conversation (`human`), or nobody does for a while (`paused`).
+    """The change that a person answers a conversation from now on (`human`), or that it is paused (`paused`).
 
-    `by` is who wanted it: `customer`, `assistant` or `operator`. `until` is when SARA takes over again by herself, None for not
-    before somebody says so. `notice` is said to the customer, `tell` to somebody of the business; neither where a person has
-    the conversation already.
+    `by` is `customer`, `assistant` or `operator`. `until` is when SARA takes over again, None for not before an operator
+    decides so. `notice` goes to the customer, `tell` to an operator; neither is sent where a person has the conversation
+    already.
     """
 
     by: str
@@ -45,7 +45,7 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class OneTimeNotice:
-    """One of SARA's own texts, said at most once since `since`: told again before that, it is not said."""
+    """One of SARA's own texts, sent at most once since `since`."""
 
     key: str
     drafts: tuple[OutgoingContent, ...]
@@ -54,11 +54,12 @@ class OneTimeNotice:
 
 @dataclass(frozen=True, slots=True)
 class TimerView:
-    """All that a timer job needs to decide.
+    """The data that a timer job decides on.
 
-    `customer_at` is when the customer's last words arrived, `ours_at` when we last said something; `followed_up` says that we asked once
-    more since the customer last wrote; `closed` that the conversation was closed since. `scheduled` is when the next part is to be
-    said that was given a time. `older` counts the messages that no summary holds and that are no longer shown as history.
+    `customer_at` is the time of the customer's last message, `ours_at` that of SARA's. `followed_up` is set where the
+    follow-up question was sent since the customer last wrote, `closed` where the session was closed since. `scheduled` is the
+    time of the next scheduled message. `older` counts the messages that are neither covered by a summary nor part of the
+    history.
     """
 
     conversation: str
@@ -81,7 +82,7 @@ class TimerView:
 
 @dataclass(frozen=True, slots=True)
 class UnhealthyConversation:
-    """A conversation that somebody should look at: `unanswered`, `failing`, `doubtful` or `waiting_for_person`, since when."""
+    """A conversation that needs attention, with the reason and since when."""
 
     conversation: str
     account: str
@@ -95,9 +96,12 @@ class UnhealthyConversation:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """One line of `sara conversations list`. `address` is the number or id that the provider knows the person by, which may be all
-    that is known of them; `phone` is their number, in bare digits. `person_since` is since when the customer waits for a person, None
-    where nobody does; `last_direction`, `last_kind` and `last_text` are of the newest message."""
+    """One row of `sara conversations list`.
+
+    `address` is the number or id by which the provider knows the person, and may be all that is known of them; `phone` is
+    their number, in bare digits. `person_since` is the time since which the customer waits for a person, None for no such
+    wait; `last_direction`, `last_kind` and `last_text` are those of the newest message.
+    """
 
     id: str
     account: str
@@ -111,7 +115,7 @@ class ConversationSummary:
     reply_due: Instant | None
     deliver_due: Instant | None
     error: str | None
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     language: str | None = None
     address: str | None = None
     phone: str | None = None

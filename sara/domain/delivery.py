@@ -1,4 +1,4 @@
-"""Outbound messages, attempts to send them, and what providers report about them."""
+"""Outbound messages, attempts to send them, and the receipts of providers."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from sara.domain.time import Instant, Milliseconds
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """Why a provider did not deliver: its code as text, and a sentence for people.
+    """The reason why a provider did not deliver: its code as text, and a sentence for people.
 
-    `then` is what follows: `end`, the message has failed; `later`, it may be sent again after `after` milliseconds; `window`, the
-    time in which we may write freely is over; `plain`, the form was refused, and its words may be sent as text; `channel`, it was
-    no fault of the message: it stays queued, and the channel rests for `after` milliseconds, or until a person has mended it.
+    `action` is what SARA does next: `fail`, the message has failed; `retry`, it may be sent again after `after` milliseconds; `park`,
+    the reply window is closed, and the message waits until the customer writes; `send_as_text`, the provider refused the form, and the
+    words may be sent as text; `block_channel`, the message is not at fault: it stays queued, and the channel sends nothing for `after`
+    milliseconds, or until a person has corrected it.
     `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
     with the message and stand in no log and no problem.
     """
 
     code: str
     reason: str
-    action: Literal["end", "later", "window", "plain", "channel"] = "end"
+    action: Literal["fail", "retry", "park", "send_as_text", "block_channel"] = "fail"
     after: Milliseconds | None = None
     remedy: str = ""
     details: str = ""
 
     @property
-    def told(self) -> str:
-        """What is kept of it: with the code and the provider's own words."""
+    def full_reason(self) -> str:
+        """Return the reason with the code and the provider's own words, for the store alone."""
         said = f"{self.code}: {self.reason}" if self.code else self.reason
         return f"{said} ({self.details})" if self.details else said
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """The provider told us more about something we sent. At least one of `external_id` and `attempt_id` is there.
+    """A provider's report about an outbound message; `external_id` or `attempt_id` is set.
 
-    `pricing` is what the provider says of the price, kept as it is: `type` and `category` where there are such. `counts` is
-    whether the message counts towards the channel's monthly budget; each message does once.
+    `pricing` is the provider's own price data, with `type` and `category` where there are such. `counts` is set where the
+    message counts towards the channel's monthly budget; each message does once.
     """
 
     account: str
@@ -59,7 +60,7 @@ class DeliveryReceipt:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """One outbound message, addressed: what a channel sends."""
+    """One addressed outbound message, as a channel sends it."""
 
     id: str
     conversation: str
@@ -74,8 +75,10 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The provider took the message; it says nothing yet about delivery. `recipient` is who it says that it went to, where it names
-    them: a number may have several spellings, and this is the one that they are known by."""
+    """The provider's acceptance of a message, which says nothing yet about delivery.
+
+    `recipient` is the identity that the provider names, if it does: of several spellings of a number, the one it knows.
+    """
 
     external_id: str
     recipient: Identity | None = None
@@ -83,7 +86,7 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to send a part. `settled_at` is when its outcome, or the doubt about it, became known."""
+    """One attempt to send a message. `settled_at` is when its outcome, or the doubt about it, became known."""
 
     id: str
     part: str
@@ -97,12 +100,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """The first unsettled part of a conversation and all that a deliver job needs to decide.
+    """The first unsettled message of a conversation and the data that a deliver job decides on.
 
-    `attempts` counts those charged to the part, `doubts` those that are in doubt, `blind` the doubts that ended without any proof
-    that receipts can reach us; `first_at` is the first try that counts. `webhook_at` is when the account's last verified webhook came: that proof.
-    `customer_at` is when the customer last wrote something that opens the channel's reply window, as the provider tells the time.
-    `mode` is who answers the conversation; `marketing` whether the customer wants advertisements.
+    `attempts` counts the charged attempts, `doubts` those in doubt, `blind` the doubts that ended without proof that receipts
+    can arrive; `first_at` is the first charged attempt. `webhook_at` is the time of the account's last verified webhook: that
+    proof. `customer_at` is when the customer last wrote a message that opens the reply window, by the provider's clock. `mode`
+    says who answers the conversation; `marketing` is false where the customer declined marketing messages.
     """
 
     part: OutboundMessage
@@ -116,18 +119,18 @@ class DeliveryView:
     doubts: int = 0
     blind: int = 0
     customer_at: Instant | None = None
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     marketing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How an attempt ended and what becomes of its part.
+    """The outcome of an attempt and the next state of its message.
 
-    `charged` is whether the attempt counts against the part. `part` is the part's next state; `not_before` is when it may be
-    looked at again. `closes_window` says that the reply window was closed when the attempt began: unless the customer has opened
-    it since, it is, and the part may be looked at at once. `recipient` is who the provider says that the message went to. `details` are
-    the provider's own words, for the store alone.
+    `charged` is set where the attempt counts. `part` is the message's next state, `not_before` its next due time.
+    `closes_window` is set where the reply window was closed when the attempt began: unless the customer has opened it since,
+    it is closed. `recipient` is the identity that the provider named. `details` are the provider's own words, for the store
+    alone.
     """
 
     state: AttemptState
@@ -141,6 +144,6 @@ class AttemptResult:
     details: str = ""
 
     @property
-    def told(self) -> str | None:
-        """What is kept of the error: with the provider's own words."""
+    def full_error(self) -> str | None:
+        """Return the error with the provider's own words, for the store alone."""
         return f"{self.error} ({self.details})" if self.error and self.details else self.error

@@ -1,4 +1,4 @@
-"""What can go wrong, named by what happens next. The class is the decision; nobody needs a table of exceptions."""
+"""Errors, each named by its consequence."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Literal
 
 from sara.domain.time import Milliseconds
 
-Scope = Literal["message", "conversation", "channel"]
-Extent = Literal["conversation", "responder"]
+SendScope = Literal["message", "conversation", "channel"]
+FailureScope = Literal["conversation", "responder"]
 
 
 class SaraError(Exception):
     """Something went wrong in SARA.
 
-    `details` are the words of whoever refused. They may repeat what was sent and to whom: they are kept with the message, for
-    `sara why`, and stand in no log, problem or finding.
+    `details` are the words of the other side. They may repeat what was sent and to whom: they are kept with the message, for
+    `sara why`, and appear in no log, problem or check result.
     """
 
     details: str = ""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or " ".join((type(self).__doc__ or "").partition("\n\n")[0].split()))
 
 
 # ── raised by responders ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -29,11 +29,11 @@ class SaraError(Exception):
 class RetryLater(SaraError):
     """The same call may work after `after` milliseconds.
 
-    `scope` is what the failure tells about. *conversation*: of this call alone, e.g. an empty answer; each wait is twice as long.
-    *responder*: of the whole other side, e.g. a refused connection, a time-out, a 503 or a rate limit; it is asked again every few
-    seconds, by one conversation at a time once several have failed. With `until_mended` a person has to mend something first,
-    e.g. a refused key: messages wait for it as long as `max_age` lets them. `detail` is what the other side said, without keys and
-    without the customer's words: operators see it, and it is never logged.
+    `scope` is the extent of the failure. *conversation*: this call alone, e.g. an empty answer; each wait is twice as long.
+    *responder*: the whole other side, e.g. a refused connection, a time-out, a 503 or a rate limit; it is tried every few
+    seconds, by one conversation at a time once several have failed. With `until_mended` a person has to repair something
+    first, e.g. a rejected key: messages wait as long as `max_age` allows. `detail` is the other side's explanation, without
+    keys and without the customer's words: shown to operators and never logged.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class RetryLater(SaraError):
         message: str = "",
         *,
         after: Milliseconds | None = None,
-        scope: Extent | None = None,
+        scope: FailureScope | None = None,
         until_mended: bool = False,
         detail: str = "",
     ) -> None:
         super().__init__(message)
         self.after = after
-        self.scope: Extent = scope or ("responder" if until_mended else "conversation")
+        self.scope: FailureScope = scope or ("responder" if until_mended else "conversation")
         self.until_mended = until_mended
         self.detail = detail
 
 
 class GiveUp(SaraError):
-    """This will never be answered by this responder; asking again cannot help. `detail` is as for TryLater."""
+    """This responder will never answer this; asking again cannot help. `detail` is as for RetryLater."""
 
     def __init__(self, message: str = "", *, detail: str = "") -> None:
         super().__init__(message)
@@ -61,23 +61,25 @@ class GiveUp(SaraError):
 
 
 class ContentRefused(GiveUp):
-    """The responder's provider does not let these messages pass, e.g. its content filter. The customer is told once."""
+    """The responder's provider rejects these messages, e.g. by its content filter. The customer is told once."""
 
 
 # ── raised by channels ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class NotSent(SaraError):
-    """The message certainly did not leave; it may be sent again after `after` milliseconds. Only scope *message* counts an
-    attempt; *conversation* and *channel* say how much has to wait. With `message_at_fault` it may be the message that the other side
-    does not like: it is tried again only as long as its attempts last. With a `remedy` a person is told, and how to mend it."""
+    """The message certainly did not leave; it may be sent again after `after` milliseconds.
+
+    Only scope *message* counts an attempt; *conversation* and *channel* say how much has to wait. With `message_at_fault` the
+    message itself may be the cause: it is retried only as long as its attempts last. A `remedy` is reported to the operator.
+    """
 
     def __init__(
         self,
         message: str = "",
         *,
         after: Milliseconds | None = None,
-        scope: Scope = "message",
+        scope: SendScope = "message",
         message_at_fault: bool = False,
         remedy: str = "",
     ) -> None:
@@ -89,16 +91,18 @@ class NotSent(SaraError):
 
 
 class ReplyWindowClosed(SaraError):
-    """The time in which this person may be written to freely is over, whatever we thought; the message waits until they write.
-    Only for channels that declare a `reply_window`."""
+    """The reply window of this person is closed, whatever SARA computed; the message waits until they write.
+
+    Only for channels that declare a `reply_window`.
+    """
 
 
 class Rejected(SaraError):
-    """The other side will never accept this message; trying again cannot help."""
+    """The provider will never accept this message; trying again cannot help."""
 
 
 class ChannelUnavailable(SaraError):
-    """Nothing can go through this channel until a person mends it, e.g. an expired token. `remedy` says how."""
+    """Nothing can be sent through this channel until a person repairs it, e.g. an expired token. `remedy` says how."""
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
         super().__init__(message)
@@ -106,18 +110,22 @@ class ChannelUnavailable(SaraError):
 
 
 class DeliveryUnknown(SaraError):
-    """The request may or may not have been carried out; nobody can tell yet."""
+    """The request may or may not have been carried out; the outcome is unknown."""
 
 
 # ── raised by stores and queues ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Conflict(SaraError):
-    """What this result belongs to has moved on; the result is dropped."""
+    """The stored state has changed since this result was prepared; the result is dropped."""
+
+
+class NotFound(Conflict):
+    """No stored object has this id. It may have been deleted since: a job then drops its result, as for any Conflict."""
 
 
 class OverBudget(SaraError):
-    """The call would cost more than may still be spent; it must not be made. `period` is the day or month whose ceiling it is."""
+    """The call may cost more than the budget allows; it must not be made. `period` is the day or month of the limit."""
 
     def __init__(self, message: str = "", *, period: str = "") -> None:
         super().__init__(message)
@@ -125,11 +133,11 @@ class OverBudget(SaraError):
 
 
 class StoreUnavailable(SaraError):
-    """The store could not take this just now and nothing of it was kept; the same call may work later."""
+    """The store is not available and nothing was stored; the same call may work later."""
 
 
 class CommitUnknown(SaraError):
-    """Whether the last write was kept cannot be known; the process has to end and start again to find out."""
+    """The last write may or may not have been stored; the process has to restart to find out."""
 
 
 class StoreLocked(SaraError):
@@ -140,7 +148,7 @@ class StoreLocked(SaraError):
 
 
 class WrongType(Exception):
-    """A plugin handed over something of another type than was agreed."""
+    """A plugin returned a value of a wrong type."""
 
 
 # ── raised while starting ─────────────────────────────────────────────────────────────────────────────────────────────────

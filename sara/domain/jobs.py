@@ -11,8 +11,11 @@ from sara.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What a conversation still has to do; None where nothing is due. `account` tells which lanes it belongs to. `changed` says how
-    many messages an operator's `revive` or `drop` changed, `parts` which messages were queued by `say`."""
+    """The due times of a conversation's open work; None where nothing is due.
+
+    `account` determines the lanes. `changed` is the number of messages that `retry_failed` or `drop` changed, `parts` are the
+    messages that `enqueue_messages` queued.
+    """
 
     conversation: str
     account: str
@@ -28,7 +31,7 @@ class OpenWork:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """Somebody needs attention at `due`. A higher `priority` runs first among those that are due."""
+    """A request to run a job at `due`. Of the jobs that are due, a higher `priority` runs first."""
 
     kind: JobKind
     key: str
@@ -39,7 +42,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed wake: `handler(job)` looks, does what is due, and says Done or Again."""
+    """A claimed job: `handler(job)` reads the store, does what is due, and returns Done or Reschedule."""
 
     kind: JobKind
     key: str
@@ -51,12 +54,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing more to do for this job until somebody wakes it."""
+    """The job has nothing left to do until it is scheduled again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reschedule:
-    """Look again at `at`."""
+    """The job is to run again at `at`."""
 
     at: Instant
 
@@ -66,7 +69,7 @@ JobEnd: TypeAlias = Done | Reschedule
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something happened to a job: `woken started done again failed`."""
+    """A change of a job: `woken started done again failed`."""
 
     what: Literal["woken", "started", "done", "again", "failed"]
     job: Job

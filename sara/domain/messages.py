@@ -16,12 +16,12 @@ from sara.domain.time import Instant, Milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that a message brings: `image`, `video`, `audio`, `document` or `sticker`.
+    """A file of a message: `image`, `video`, `audio`, `document` or `sticker`.
 
-    A channel says what it is and by which `reference` it can be fetched there; the rest is filled in by SARA. `name` is what the
-    sender calls it, a claim that names nothing on the disk. `voice` is a note spoken into the app. `url` may spare the channel a
-    question and is soon out of date. `sha256` is hexadecimal, `size` in bytes. `path` is where the file lies once it was fetched,
-    `error` why it never will be. A file with neither is still being fetched.
+    A channel names its kind and the `reference` by which it can be fetched; SARA fills in the rest. `name` is the sender's, a
+    claim that names nothing on the disk. `voice` marks a note recorded in the app. `url` may save the channel a request and
+    expires soon. `sha256` is hexadecimal, `size` in bytes. `path` is set once the file was fetched, `error` where it never
+    will be. A file with neither is still pending.
     """
 
     kind: str
@@ -38,16 +38,19 @@ class Attachment:
 
     @property
     def state(self) -> FileState:
-        """Whether the file is here, never will be, or is still to come."""
+        """Return whether the file is fetched, failed or pending."""
         if self.error is not None:
-            return "failed"
-        return "pending" if self.path is None else "fetched"
+            return FileState.FAILED
+        return FileState.PENDING if self.path is None else FileState.FETCHED
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that is to be fetched, and for whom. `at` is the time of its message; `due` is when it is tried next, None once it
-    is settled; `tries` is how often it failed so far."""
+    """A file to be fetched, with its conversation and account.
+
+    `at` is the time of its message; `due` is the time of the next attempt, None once it is settled; `tries` counts the
+    failures.
+    """
 
     attachment: Attachment
     conversation: str
@@ -62,10 +65,10 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The author of a message edited or deleted it after it was sent. `target` is the provider's id of that message.
+    """An edit or deletion of a message by its author. `target` is the provider's id of that message.
 
     `text`, `kind` and `content` replace those of the message; without a `kind` its own stays. With `withdrawn` the message was
-    deleted: `text` is the placeholder that stands in its place, and nothing else of it is kept.
+    deleted: `text` is the placeholder in its place, and nothing else of it is kept.
     """
 
     target: str
@@ -79,15 +82,14 @@ class Correction:
 class InboundMessage:
     """One message from a customer.
 
-    `kind` is the provider's own word for its type; `text` is what a reader (the AI included) should read for it; `answer` says
-    whether it calls for an answer or is only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text.
-    `external_id` is the provider's id, unique within `account`; None where the provider gives none. `reply_to` is the provider's
-    id of the message that this one quotes. `opens_window` is whether it (re)opens the time in which the channel lets us answer
-    freely, where a channel knows such a time. `choice` is the label of the button or row that the customer tapped: `text` may say
-    more than they did.
+    `kind` is the provider's own word for its type; `text` is its readable form, for the AI too; `answer` is false where it is
+    only recorded. `at` is the provider's timestamp. `raw` is the provider's JSON text. `external_id` is the provider's id, unique
+    within `account`; None where the provider gives none. `reply_to` is the provider's id of the quoted message. `opens_window` is
+    set where the message (re)opens the reply window of a channel that has one. `choice` is the label of the button or row that
+    the customer tapped: `text` may say more than they did.
 
-    `unreadable` says that the customer sent something whose content the provider does not hand on: the customer is told so.
-    `corrects` is set for an event by which the customer changes a message sent earlier; neither calls for an answer itself.
+    `unreadable` marks content that the provider does not pass on: the customer is told so. `corrects` is set for an event by
+    which the customer changes a message sent earlier. Neither is answered itself.
     """
 
     account: str
@@ -145,7 +147,7 @@ LocalizedContent: TypeAlias = Mapping[str, OutgoingContent]
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as it stands in the store, either direction; one line of `sara export`."""
+    """A stored message of either direction; one line of `sara export`."""
 
     id: str
     external_id: str | None
@@ -168,10 +170,12 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """One message of a conversation, as history or as something to answer. `revived_at` is when an operator gave it another
-    chance: its age counts from then. `quoted` is the text of the message that this one quotes, if we have it, and `quoted_by` who said
-    that. `deferred` is for how long gates of plugins have put it off. `withdrawn` says that its author deleted it: `text` is a
-    placeholder, which nobody wrote."""
+    """One message of a conversation, as history or to be answered.
+
+    `revived_at` is when an operator retried it: its age counts from then. `quoted` is the text of the quoted message, if it is
+    known, and `quoted_by` its author. `deferred` is how long gates of plugins have deferred it. `withdrawn` is set where its
+    author deleted it: `text` is then a placeholder.
+    """
 
     id: str
     role: Role
@@ -190,8 +194,10 @@ class HistoryMessage:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One line of what happened, for `sara why` and `sara conversations show --events`. `message` is what it happened to, None for
-    the conversation as a whole."""
+    """One event, for `sara why` and `sara conversations show --events`.
+
+    `message` is the message that it concerns, None for the conversation as a whole.
+    """
 
     at: Instant
     what: str
@@ -203,7 +209,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A message that a search found. In `snippet`, what was looked for stands in brackets."""
+    """A message found by a search. In `snippet`, the words that were searched for stand in brackets."""
 
     message: str
     conversation: str

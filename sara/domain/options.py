@@ -1,4 +1,4 @@
-"""The building blocks of checked options, for the core and for plugins."""
+"""Building blocks of checked options, for the core and for plugins."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _LONGEST = 36_500 * _UNIT["d"]
 
 @dataclass(frozen=True, slots=True, init=False)
 class Placeholder:
-    """Mark an option, within `Annotated`, whose example has to be replaced before it works: `sara check` names every value that still
-    holds one of these texts."""
+    """Marks an option, within `Annotated`, whose example has to be replaced before it works.
+
+    `sara check` names every value that still contains one of these texts.
+    """
 
     texts: tuple[str, ...]
 
@@ -30,9 +32,9 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A value that options take and that is probably not meant. `option` is its key; empty for the section as a whole.
+    """Advice about a value that is accepted and probably not meant. `option` is its key; empty for the whole section.
 
-    With `works=False` it certainly does not work: `sara check` counts it as an error. The daemon starts all the same.
+    With `works=False` the value certainly does not work: `sara check` counts it as an error. The daemon starts all the same.
     """
 
     option: str
@@ -47,11 +49,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def advise(self) -> Iterable[Advice]:
-        """Name values that are accepted and probably not meant, for `sara check`."""
+        """Return advice about values that are accepted and probably not meant, for `sara check`."""
         return ()
 
     def billed_models(self) -> Sequence[str]:
-        """Name the models whose use is paid for, as `Usage.model` names them, so that missing prices are noticed."""
+        """Return the models whose use is paid for, as `Usage.model` names them, so that missing prices are noticed."""
         return ()
 
 
@@ -59,29 +61,29 @@ class Secret(SecretStr):
     """Text that never prints. `reveal()` gives it to the one place that needs it."""
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text itself."""
         return self.get_secret_value()
 
 
-def secrets_in(value: Any) -> Iterator[str]:
-    """Every secret that stands in options, however deep."""
+def find_secrets(value: Any) -> Iterator[str]:
+    """Yield every secret in options, at any depth."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, SecretBytes):
         yield value.get_secret_value().decode("utf-8", "replace")
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from secrets_in(getattr(value, name))
+            yield from find_secrets(getattr(value, name))
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
     elif isinstance(value, list | tuple | set | frozenset):
         for inner in value:
-            yield from secrets_in(inner)
+            yield from find_secrets(inner)
 
 
 def parse_duration(value: Any) -> int:
-    """`250ms 1s 5m 12h 30d` → milliseconds. Raises ValueError for anything else, bare numbers included."""
+    """Return the milliseconds of `250ms 1s 5m 12h 30d`. Raises ValueError for anything else, bare numbers included."""
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         millis = float(match[1]) * _UNIT[match[2]]
         if millis > _LONGEST:
@@ -91,7 +93,7 @@ def parse_duration(value: Any) -> int:
 
 
 def format_duration(millis: int) -> str:
-    """Milliseconds in the largest unit that needs no fraction: 90000 → `90s`."""
+    """Return milliseconds in the largest unit that needs no fraction: 90000 → `90s`."""
     for unit in ("d", "h", "m", "s"):
         if millis and millis % _UNIT[unit] == 0:
             return f"{millis // _UNIT[unit]}{unit}"

@@ -1,4 +1,4 @@
-"""Telephone numbers as people write them, and the spellings that one number has. Pure.
+"""Telephone numbers as people write them, and the equivalent spellings of one number.
 
 Providers name a number by its bare digits, country code first. In some countries a number has several such forms, and WhatsApp
 knows people by the one that they registered with: the others are the same person.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-SHORTEST, LONGEST = 7, 15
+MIN_DIGITS, MAX_DIGITS = 7, 15
 """Digits of a whole number with its country code, as the ITU allows them; shorter ones exist only within a country."""
 
 _SCHEME = re.compile(r"(?:tel|whatsapp|sms):(?://)?", re.IGNORECASE)
@@ -19,10 +19,10 @@ _ITALY = "39"
 
 
 def read_number(written: str) -> str | None:
-    """The bare digits of a number however people write it; None for anything else, an id for instance.
+    """Return the bare digits of a number in any notation; None for anything else, an id for instance.
 
-    `+55 (11) 91234-5678`, `0055 11 91234.5678` and `5511912345678` are the same. A number without its country code keeps the zero
-    that it begins with: `fault_of` says what is wrong with it.
+    `+55 (11) 91234-5678`, `0055 11 91234.5678` and `5511912345678` are the same. A number without its country code keeps its
+    leading zero: `find_number_fault` says what is wrong with it.
     """
     text = unicodedata.normalize("NFKC", written)
     text = "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
@@ -37,20 +37,20 @@ def read_number(written: str) -> str | None:
     return (digits.removeprefix("00") or None) if digits else None
 
 
-def fault_of(written: str) -> str | None:
-    """What is wrong with a number, and what to do; None for a good one and for what is no number at all."""
+def find_number_fault(written: str) -> str | None:
+    """Return what is wrong with a number, and what to do; None for a valid one and for text that is no number."""
     digits, text = read_number(written), written.strip()
     if digits is None:
         return "is no telephone number; write it as +49 170 1234567" if text.startswith("+") else None
     if digits.startswith("0"):
         return "begins with 0 and so lacks the country code; write it as +49 170 1234567"
-    if text != digits and not SHORTEST <= len(digits) <= LONGEST:  # digits alone may be an id
-        return f"has {len(digits)} digits, and a number with its country code has {SHORTEST} to {LONGEST}; write it as +49 170 1234567"
+    if text != digits and not MIN_DIGITS <= len(digits) <= MAX_DIGITS:  # digits alone may be an id
+        return f"has {len(digits)} digits, and a number with its country code has {MIN_DIGITS} to {MAX_DIGITS}; write it as +49 170 1234567"
     return None
 
 
 def number_spellings(digits: str) -> tuple[str, ...]:
-    """The forms that a number may have at a provider, `digits` itself first."""
+    """Return the forms that a number may have at a provider, `digits` itself first."""
     found = [digits]
     for country, variants in _COUNTRIES.items():
         if digits.startswith(country):
@@ -59,7 +59,7 @@ def number_spellings(digits: str) -> tuple[str, ...]:
 
 
 def _digits(text: str) -> str | None:
-    """The digits of a text that has nothing else in it but what people put between them."""
+    """Return the digits of a text that contains only digits and separators; None for any other text."""
     kept: list[str] = []
     for char in text:
         if char.isdecimal():
@@ -70,21 +70,23 @@ def _digits(text: str) -> str | None:
 
 
 def _brazil(local: str) -> list[str]:
-    """Two digits of the area and eight or, since 2016, nine of the line: mobile numbers got a 9 in front."""
+    """Return the other form: two digits of the area and eight or, since 2016 for mobile numbers, nine of the line."""
     if len(local) == 11 and local[2] == "9":
         return [local[:2] + local[3:]]
     return [f"{local[:2]}9{local[2:]}"] if len(local) == 10 else []
 
 
 def _mexico(local: str) -> list[str]:
-    """Ten digits, and before 2019 a 1 in front of those of mobile phones when called from abroad."""
+    """Return the other form: ten digits, and before 2019 a 1 in front of mobile numbers called from abroad."""
     if len(local) == 11 and local[0] == "1":
         return [local[1:]]
     return [f"1{local}"] if len(local) == 10 else []
 
 
 def _argentina(local: str) -> list[str]:
-    """Ten digits; mobile phones have a 9 in front from abroad, and a 15 behind the area within the country."""
+    """Return the other forms: ten digits; mobile numbers have a 9 in front from abroad, and a 15 after the area within the
+    country.
+    """
     if len(local) == 11 and local[0] == "9":
         return [local[1:]]
     if len(local) == 10:
@@ -94,7 +96,7 @@ def _argentina(local: str) -> list[str]:
 
 
 def _ivory_coast(local: str) -> list[str]:
-    """Eight digits, since 2021 with two of the operator in front."""
+    """Return the other forms: eight digits, since 2021 with two of the operator in front."""
     operators = ("01", "05", "07", "21", "25", "27")
     if len(local) == 10 and local.startswith(operators):
         return [local[2:]]
@@ -102,7 +104,7 @@ def _ivory_coast(local: str) -> list[str]:
 
 
 def _benin(local: str) -> list[str]:
-    """Eight digits, since 2024 with 01 in front."""
+    """Return the other form: eight digits, since 2024 with 01 in front."""
     if len(local) == 10 and local.startswith("01"):
         return [local[2:]]
     return [f"01{local}"] if len(local) == 8 else []

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def render_plain_text(draft: OutgoingContent) -> str:
-    """A draft of any kind as text, for a channel that lacks the kind. Nothing that people should read is left out; what
-    is of a wrong type is passed over."""
+    """Return content of any kind as text, for a channel that lacks the kind.
+
+    All text for the reader is included; values of a wrong type are left out.
+    """
     content = draft.content
     match draft.kind:
         case "text" | "ask_location" | "ask_contact":
@@ -42,7 +44,7 @@ def render_plain_text(draft: OutgoingContent) -> str:
 
 
 def _choices(groups: Iterable[Mapping[str, Any]], key: str) -> Iterator[str]:
-    """The rows of each group under its title, numbered throughout."""
+    """Yield the rows of each group under its title, numbered throughout."""
     number = 0
     for group in groups:
         lines = [_said(group, "title")] if key == "rows" else []
@@ -73,7 +75,7 @@ def _said(content: Mapping[str, Any], key: str) -> str:
 
 
 def _word(value: Any) -> str:
-    """A text or a number as it is said; empty for anything else."""
+    """Return a text or a number as text; empty for anything else."""
     return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 

@@ -1,4 +1,4 @@
-"""A problem that an operator should know about, and how components report one."""
+"""A problem that an operator should know about, and the interface by which components report one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sara.domain.time import Instant, Milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that a person should know or mend. `key` is stable, e.g. `channel:whatsapp:token`."""
+    """A fact that an operator should know, and what to do about it. `key` is made by `problem_key`."""
 
     key: str
     message: str
@@ -25,12 +25,20 @@ class Problem:
 DAY: Milliseconds = 86_400_000
 
 
+def problem_key(area: str, name: str, what: str) -> str:
+    """Return the stable key of a problem: the part of SARA it is in, the one of its kind, and what is wrong with it.
+
+    A key is cleared by the module that reported it, and by no other.
+    """
+    return f"{area}:{name}:{what}"
+
+
 class ProblemReporter(Protocol):
-    """Where components say what is wrong. Reporting a known problem counts it; clearing an unknown one does nothing."""
+    """The interface for reporting problems. Reporting a known problem counts it; clearing an unknown one does nothing."""
 
     @property
     def redact(self) -> Redactor:
-        """Replaces the secrets of the configuration in a text."""
+        """Return the function that replaces the secrets of the configuration in a text."""
 
     def report(
         self,
@@ -43,15 +51,18 @@ class ProblemReporter(Protocol):
         lasts: Milliseconds | None = None,
         detail: str = "",
     ) -> None:
-        """Report that something is wrong. `count` sets how often or how many; without it, each report adds one. What has happened
-        and cannot be mended is shown for `lasts` milliseconds after the last report. `detail` is what another side said of it: shown
-        behind the message, and never logged."""
+        """Report a problem.
+
+        `count` sets its number; without it, each report adds one. A problem that cannot be repaired is shown for `lasts`
+        milliseconds after the last report. `detail` is the other side's explanation: shown after the message, and never
+        logged.
+        """
 
     def clear(self, key: str) -> None:
-        """Report that it is mended."""
+        """Clear a problem that is solved."""
 
     def __iter__(self) -> Iterator[Problem]:
-        """The problems that stand, oldest first."""
+        """Iterate over the active problems, oldest first."""
 
     def __contains__(self, key: str) -> bool:
-        """Whether the problem stands."""
+        """Return whether the problem is active."""

@@ -1,4 +1,4 @@
-"""Replacing secrets in text before it is logged, shown or stored."""
+"""Replace secrets in text before it is logged, shown or stored."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "…"
-SHORTEST_PART = 6
+MIN_SUBSTRING_LENGTH = 6
 """A secret of fewer characters is replaced only where it stands as a word: it would turn up inside ordinary words."""
 
-SHORTEST = 4
+MIN_LENGTH = 4
 """A secret of fewer characters is not looked for."""
 
 
 class Redactor:
-    """Replaces known secrets in text, in every form in which a text may quote them: as they are, in an address, in JSON."""
+    """Replaces known secrets in text, in every form in which a text may contain them: plain, in a URL, in JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
+        forms = {form for secret in secrets for form in _forms(secret) if len(form) >= MIN_LENGTH}
         patterns = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def __call__(self, text: str) -> str:
-        """The text with `…` in the place of each secret."""
+        """Return the text with `…` in the place of each secret."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
     def deep(self, value: Any) -> Any:
-        """The same for every text in a value of lists and mappings."""
+        """Return a value of lists and mappings with the secrets in all its texts replaced."""
         if self._pattern is None:
             return value
         if isinstance(value, str):
@@ -55,4 +55,4 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _pattern(form: str) -> str:
     escaped = re.escape(form)
-    return escaped if len(form) >= SHORTEST_PART else rf"(?<!\w){escaped}(?!\w)"
+    return escaped if len(form) >= MIN_SUBSTRING_LENGTH else rf"(?<!\w){escaped}(?!\w)"

@@ -1,4 +1,4 @@
-"""What a responder is asked and what it answers."""
+"""The question to a responder and its reply."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _NUMBERED = re.compile(r":\d+$")
 
 
 def _letters(name: str) -> str:
-    """A name as those compare that spell it differently."""
+    """Return a name without the differences in spelling that models make."""
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a responder is asked: the customer's unanswered messages, each on its own, after the history before them.
+    """The question to a responder: the customer's unanswered messages, with the history before them.
 
-    `summary` is what was said before that history, in short, where it was summarised. `channel` is the channel's name in the
-    file. `timezone` is that of the opening hours, empty where
-    there are none.
+    `summary` is a summary of the messages before that history, where there is one. `channel` is the channel's name in
+    sara.yaml. `timezone` is that of the opening hours, empty where there are none.
     """
 
     conversation: str
@@ -42,32 +41,34 @@ class Turn:
 
 
 def is_tool_named(name: str, written: str) -> bool:
-    """Whether a model that wrote `written` means the tool `name`."""
+    """Return whether a model that wrote `written` means the tool `name`."""
     bare = _NUMBERED.sub("", written.partition("<")[0].strip())
     return written == name or _letters(re.split(r"[./:]", bare)[-1]) == (_letters(name) or name)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as a model is told of it: `parameters` is a JSON Schema of an object."""
+    """The description of a tool for a model: `parameters` is a JSON Schema of an object."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
 
     def is_named(self, written: str) -> bool:
-        """Whether a model that wrote `written` means this tool: `functions.hand_over`, `Hand-Over`, `hand_over:0` and
-        `hand_over<|channel|>commentary` are all `hand_over`."""
+        """Return whether a model that wrote `written` means this tool.
+
+        `functions.handoff`, `Hand-Off`, `handoff:0` and `handoff<|channel|>commentary` all mean `handoff`.
+        """
         return is_tool_named(self.name, written)
 
     def is_named_in(self, text: str) -> bool:
-        """Whether `text` holds the name of this tool in any spelling."""
+        """Return whether `text` contains the name of this tool in any spelling."""
         return _letters(self.name) in _letters(text)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """For whom a tool works: taken from the conversation, never from the model."""
+    """The customer whom a tool acts for: taken from the conversation, never from the model."""
 
     conversation: str
     account: str
@@ -77,7 +78,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens, over all calls that it took."""
+    """The tokens of a reply, over all calls that it took."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -86,10 +87,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A responder's answer, in the order in which its parts are to be said.
+    """A responder's reply; its parts are sent in this order.
 
-    `readings` are texts that the responder found in what the customer sent, by the line's id (the transcript of a voice message,
-    say): kept as that message's text, so that nobody has to find them again.
+    `transcripts` are texts that the responder read in attachments, by the id of the message (the words of a voice message,
+    say): stored as that message's text, so that they are read once.
     """
 
     parts: tuple[OutgoingContent, ...]
@@ -99,7 +100,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was said, in short, and what it cost to say so."""
+    """A summary of messages and its usage."""
 
     text: str
     usage: Usage | None = None
@@ -107,17 +108,17 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """All that a reply job needs to decide, from one query.
+    """The data that a reply job decides on, from one query.
 
-    `due` is when the quiet window or a back-off ends. `attempts` counts the calls made for the waiting messages, `first_at` is
-    the first of them. `delivery` is `clear`, or why an answer could not leave now: `in_doubt` or `backing_off`. `apologised` says
-    that the customer was told of an earlier failure and has had no answer since.
+    `due` is when the debounce or a back-off ends. `attempts` counts the calls made for the waiting messages, `first_at` is the
+    first of them. `delivery` is `clear`, or why a reply could not leave now: `in_doubt` or `backing_off`. `apologised` is set
+    where the customer was told of an earlier failure and has had no reply since.
 
-    `mode` is who answers, `mode_until` when SARA does again. `recent` are the times of arrival of the messages that call for an
-    answer, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of everybody on the
-    account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last said, by its key. `rethought` counts
-    the answers to these messages that were dropped because more was written. `deferred` is since and until when a gate of a plugin
-    puts the turn off; what it put off before stands with each line.
+    `mode` says who answers, `mode_until` when SARA does again. `recent` are the times of arrival of messages that call for a
+    reply, the waiting ones included, newest first, as many as were asked for; `on_channel` counts those of all people on the
+    account: in the last `minute` and `day`. `said` is when each of SARA's own texts was last sent, by its key. `rethought`
+    counts the discarded replies to these messages. `deferred` is since and until when a gate of a plugin defers the turn;
+    earlier deferrals are counted in each message.
     """
 
     conversation: str
@@ -131,7 +132,7 @@ class ReplyView:
     first_at: Instant | None
     delivery: Literal["clear", "in_doubt", "backing_off"]
     apologised: bool = False
-    mode: Mode = "bot"
+    mode: Mode = Mode.BOT
     mode_until: Instant | None = None
     recent: tuple[Instant, ...] = ()
     on_channel: Mapping[str, int] = field(default_factory=dict)
@@ -143,7 +144,7 @@ class ReplyView:
 
 @dataclass(frozen=True, slots=True)
 class UsageLimit:
-    """What may be used within a period, named `2026-11-27` or `2026-11`; None for no end. Money is in millionths."""
+    """A limit of use in a period, named `2026-11-27` or `2026-11`; None for no limit. Money is in millionths."""
 
     period: str
     calls: int | None = None
@@ -153,7 +154,7 @@ class UsageLimit:
 
 @dataclass(frozen=True, slots=True)
 class UsageReservation:
-    """What a call may cost at most, set aside before it is made; the ceilings that must hold it."""
+    """The highest possible cost of a call, reserved before it is made, with the limits that must allow it."""
 
     tokens: int
     money: int = 0
@@ -162,17 +163,17 @@ class UsageReservation:
 
 @dataclass(frozen=True, slots=True)
 class ReplySideEffects:
-    """What is kept together with an answer: what it really cost (millionths), that a person takes over from here, and when to
-    look at the conversation's timers."""
+    """Changes stored together with a reply: its cost (millionths), a handoff, the time of the next timer job, and transcripts."""
 
     money: int = 0
     hand_over: Handoff | None = None
     timer: Instant | None = None
+    transcripts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRecord:
-    """A call of a tool as it was written down. `result` is None while its outcome is not known."""
+    """A recorded tool call. `result` is None while its outcome is not known."""
 
     id: int
     result: str | None

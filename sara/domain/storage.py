@@ -1,4 +1,4 @@
-"""What a store takes in and reports back."""
+"""Values that a store receives and returns."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sara.domain.webhooks import AccountChange, UnparsedPayload
 
 @dataclass(frozen=True, slots=True)
 class InboundDecision:
-    """What the immediate rules decided about a message before it is stored.
+    """The decision about a message before it is stored.
 
     `skip` is the reason not to answer it, None to answer. `consent` changes the customer's consent in the same transaction;
-    `notice` is said at once, whatever the consent, in the language that the customer writes; `language` is the one that the words
-    themselves tell, for somebody whose language is not known yet. `hand_over` makes a person answer.
-    `unreadable` is said instead to a customer whom SARA answers, at most once since `unreadable_since`.
+    `notice` is sent at once, regardless of consent, in the customer's language; `language` is the one that the keyword
+    implies, for a contact whose language is not known yet. `hand_over` hands the conversation to a person. `unreadable` is
+    sent instead to a customer whom SARA answers, at most once since `unreadable_since`.
     """
 
     skip: str | None = None
@@ -37,13 +37,13 @@ class InboundDecision:
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedMessage:
-    """A message with its verdict and the quiet window it falls under (milliseconds).
+    """A message with the decision about it and its debounce times.
 
-    `language` is the one it is written in, where that can be told. A message that comes longer than `chapter_after` after the last
-    one begins a new chapter: what was said before is no history any more.
+    `language` is the detected one, None where it is unknown. A message that comes longer than `chapter_after` after the last one
+    begins a new session: earlier messages are not history any more.
 
-    `stamp` is the provider's own time where it could not be right and `message.at` is another: a message without an id is recognised
-    by it when it is delivered again. None where it is `message.at`.
+    `stamp` is the provider's own time where it could not be right and `message.at` differs: a message without an id is
+    recognised by it when it is delivered again. None where it is `message.at`.
     """
 
     message: InboundMessage
@@ -57,13 +57,14 @@ class ClassifiedMessage:
 
 @dataclass(frozen=True, slots=True)
 class InboundBatch:
-    """All that one verified request brings into the store, in one transaction. `echoed` holds, by the id of an echo, the hand-over
-    that follows from it; an echo that is not named there is only recorded. `stamps` are the provider's own times of the changes, in
-    their order: a change is recognised by its own when it is delivered again, whatever time it was taken to have happened at.
+    """All contents of one verified request, stored in one transaction.
 
-    `operators` are the people of the business who are told of customers on this account. What they write is `skipped (operator)`, as
-    is a message that quotes what a person was told (`Tell`): no responder gets it. `operator_notice` tells them so, at most once an
-    hour.
+    `echoed` holds, by the id of an echo, the handoff that follows from it; other echoes are only recorded. `stamps` are the
+    provider's own times of the changes, in their order: a change is recognised by its own when it is delivered again, whatever
+    time it was assigned.
+
+    `operators` are the operators notified on this account. Their messages become `skipped (operator)`, as does a message that
+    quotes an `OperatorNotification`: no responder gets it. `operator_notice` tells them so, at most once an hour.
     """
 
     account: str
@@ -79,8 +80,9 @@ class InboundBatch:
 
 @dataclass(frozen=True, slots=True)
 class AcceptResult:
-    """What `Store.accept` did: every conversation with open work that the intake touched, what was new, and how often each
-    kind of thing was met again."""
+    """The effects of `Store.accept`: every conversation with open work in the batch, the new messages and receipts, and the
+    numbers of known messages and unknown receipts.
+    """
 
     work: tuple[OpenWork, ...] = ()
     stored: tuple[StoredMessage, ...] = ()
@@ -91,10 +93,11 @@ class AcceptResult:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """What a start found of the process before it.
+    """The state in which a start found the store.
 
-    `doubtful` sends were cut off. `unclean` counts ends without farewell in the last ten minutes. `suspects` are jobs (kind and
-    conversation) that plugin code was busy with at two or more of them in a row; `quarantined` are conversations set aside now.
+    `doubtful` counts interrupted sends, `unclean` the ends of a process without `mark_clean_shutdown` in the last ten minutes.
+    `suspects` are jobs (kind and conversation) that plugin code was working on at two or more of them in a row; `quarantined`
+    are the conversations quarantined now.
     """
 
     doubtful: int = 0

@@ -1,4 +1,4 @@
-"""Texts from elsewhere as they may be printed, and what was probably meant."""
+"""Print untrusted names, and suggest the known name that was probably meant."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import difflib
 from collections.abc import Iterable
 
 
-def readable(name: str, longest: int = 60) -> str:
-    """A text from elsewhere as it may be printed: on one line, not too long, without control characters."""
+def make_printable(name: str, longest: int = 60) -> str:
+    """Return a text on one line, shortened, without control characters."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
-def readable_key(key: str) -> str:
-    """A key as it may be printed. What follows a colon without a space is left out: it was meant to be a value."""
+def make_key_printable(key: str) -> str:
+    """Return a printable key without the text after a colon, which was meant to be a value."""
     name, colon, _ = key.partition(":")
-    return f"{readable(name)}:…" if colon else readable(key)
+    return f"{make_printable(name)}:…" if colon else make_printable(key)
 
 
 def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """`did you mean access_token?`, or nothing if no known name comes near."""
+    """Return `did you mean access_token?`, or nothing if no known name comes near."""
     near = difflib.get_close_matches(name[:100], sorted(known), 1)
-    return f"did you mean {prefix}{readable(near[0])}?" if near else ""
+    return f"did you mean {prefix}{make_printable(near[0])}?" if near else ""

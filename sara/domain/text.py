@@ -1,4 +1,4 @@
-"""How to split a long text into parts. Pure."""
+"""Measure, clean and split texts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u17b4\u17b5\ufffc")
 
 
 def is_visible(text: str) -> bool:
-    """Whether a reader sees anything of `text`: not of white space, characters of no width, or marks without a letter. What is not
-    assigned yet may be a newer emoji."""
+    """Return whether a reader sees anything of `text`: more than white space, characters of no width, or marks without a letter.
+
+    Unassigned characters count as visible: they may be newer emoji.
+    """
     return any(char not in _BLANK and unicodedata.category(char) not in _UNSEEN for char in text)
 
 
 def utf16_length(text: str) -> int:
-    """The length in UTF-16 code units, the safest reading of a provider's "characters"."""
+    """Return the length in UTF-16 code units, the strictest unit in which providers count characters."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def sanitize_text(text: str) -> str:
-    """`text` without what no database and no log can take: halves of surrogate pairs and NUL characters."""
+    """Return `text` without characters that databases and logs reject: halves of surrogate pairs and NUL."""
     if "\x00" in text:
         text = text.replace("\x00", "")
     try:
@@ -38,9 +40,10 @@ def sanitize_text(text: str) -> str:
 
 
 def split_text(text: str, limit: int) -> list[str]:
-    """Cut `text` into pieces of at most `limit` UTF-16 units, at a paragraph, line, sentence or word where possible.
+    """Split `text` into pieces of at most `limit` UTF-16 units, at a paragraph, line, sentence or word where possible.
 
-    Joined again the pieces hold every word of the text; only white space at the cuts is dropped. Text of which nothing can be seen gives no piece.
+    Together the pieces contain every word of the text; only white space at the cuts is dropped. Text without a visible
+    character gives no piece.
     """
     return [piece for piece in _split(text.strip(), limit) if is_visible(piece)]
 
@@ -55,7 +58,7 @@ def _split(text: str, limit: int) -> Iterator[str]:
 
 
 def _longest_prefix(text: str, limit: int) -> int:
-    """How many characters of `text` fit into `limit` units, without parting a character from its combining marks."""
+    """Return how many characters of `text` fit into `limit` units without parting a character from its combining marks."""
     units = 0
     for index, char in enumerate(text):
         units += 2 if ord(char) > 0xFFFF else 1
@@ -72,8 +75,9 @@ def _grapheme_start(text: str, index: int) -> int:
 
 
 def _joins(text: str, index: int) -> bool:
-    """Whether the characters either side of `index` belong together on the screen: marks, vowel signs, skin tones, flags and
-    whatever a joiner joins."""
+    """Return whether the characters either side of `index` belong together on the screen: marks, vowel signs, skin tones,
+    flags and sequences with a joiner.
+    """
     char, before = text[index], text[index - 1]
     if char in _JOINING or before == "\u200d" or unicodedata.category(char)[0] == "M":
         return True
@@ -87,7 +91,7 @@ _JOINING = "\u200d\ufe0f\u0e33\u0eb3"
 
 
 def _is_regional(char: str) -> bool:
-    """Two such letters make a flag."""
+    """Return whether a character is a regional indicator; two of them make a flag."""
     return "\U0001f1e6" <= char <= "\U0001f1ff"
 
 

@@ -1,27 +1,30 @@
-"""How far a provider's timestamp can be trusted. Pure."""
+"""Correct timestamps of providers that cannot be right."""
 
 from __future__ import annotations
 
 from sara.domain.time import Instant, Milliseconds
 
-SKEW: Milliseconds = 300_000
-"""How far a provider's clock may be ahead of ours. A stamp further ahead is no time at which anything happened."""
+MAX_CLOCK_SKEW: Milliseconds = 300_000
+"""The largest lead of a provider's clock. A timestamp further ahead is wrong."""
 
-OLDEST: Milliseconds = 60 * 86_400_000
-"""No provider delivers a message that is older: its stamp, or our clock, is wrong."""
-
-
-def stamp_of_event(at: Instant, now: Instant) -> Instant:
-    """When something happened that arrives `now` with the stamp `at`."""
-    return now if at > now + SKEW else at
+MAX_MESSAGE_AGE: Milliseconds = 60 * 86_400_000
+"""The largest age of a delivered message: where it is older, its timestamp or this machine's clock is wrong."""
 
 
-def stamp_of_message(at: Instant, now: Instant) -> Instant:
-    """When a message was written that arrives `now` with the stamp `at`. One whose stamp cannot be right was written now: it must
-    neither be taken for an old one and stay unanswered, nor be shown behind everything that follows."""
-    return now if at < now - OLDEST else stamp_of_event(at, now)
+def correct_event_time(at: Instant, now: Instant) -> Instant:
+    """Return when an event happened that arrives `now` with the timestamp `at`."""
+    return now if at > now + MAX_CLOCK_SKEW else at
 
 
-def started_at(at: Instant, now: Instant) -> Instant:
-    """From when on a time counts that begins with an event: never from a moment that is still to come."""
+def correct_message_time(at: Instant, now: Instant) -> Instant:
+    """Return when a message was written that arrives `now` with the timestamp `at`.
+
+    A timestamp that cannot be right is replaced by `now`: the message must neither count as too old and stay unanswered, nor
+    be sorted after all later messages.
+    """
+    return now if at < now - MAX_MESSAGE_AGE else correct_event_time(at, now)
+
+
+def limit_to_now(at: Instant, now: Instant) -> Instant:
+    """Return the start of a period that begins with an event: never a time in the future."""
     return min(at, now)

@@ -1,4 +1,4 @@
-"""What a channel reads from a webhook request."""
+"""The contents of a webhook request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sara.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request at a channel's webhook. Header names are lower-case; `body` is the raw bytes as they came."""
+    """An HTTP request at a channel's webhook. Header names are lower-case; `body` is the raw bytes."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the webhook answers once the store has what came."""
+    """The response to a webhook once its contents are stored."""
 
     status: int = 200
     body: bytes = b""
@@ -37,7 +37,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class IdentityChange:
-    """The provider itself says that `before` is now known as `after`. Told again, it changes nothing."""
+    """The provider's report that `before` is now known as `after`. A repeated one changes nothing."""
 
     account: str
     before: Identity
@@ -47,7 +47,7 @@ class IdentityChange:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceChange:
-    """The customer told the provider whether they want messages of a category, e.g. marketing."""
+    """The customer's choice at the provider whether they want messages of a category, e.g. marketing."""
 
     account: str
     person: Identity
@@ -58,10 +58,10 @@ class PreferenceChange:
 
 @dataclass(frozen=True, slots=True)
 class OperatorEcho:
-    """A person of the business answered the customer outside SARA, e.g. from the phone app.
+    """A message that an operator sent outside SARA, e.g. from the phone app.
 
-    `says` is whether the customer is told something by it: an event such as a reaction, an edit or a deletion is recorded and
-    answers nothing. `corrects` is set where it changes a message that the business sent earlier.
+    `says` is false for an event that tells the customer nothing, such as a reaction, an edit or a deletion. `corrects` is set
+    where it changes a message that the business sent earlier.
     """
 
     account: str
@@ -77,12 +77,12 @@ class OperatorEcho:
 
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
-    """News about the account itself. `serious` ones become a problem for the operator.
+    """An event of the account itself. `serious` ones become a problem for the operator.
 
-    `subject` is what of the account it is about, where there can be several (a template, a number). `ends` are the kinds whose
-    problems about the same subject are over by it, whatever the order in which they arrive: `at` decides. Two events with the same
-    `kind`, `subject` and `raw` are one and the same, told twice. `summary` is shown and logged; `details` are the provider's own
-    words, which may repeat what somebody wrote: they stay in the store.
+    `subject` is the object concerned, where the account has several (a template, a number). `ends` are the kinds whose
+    problems about the same subject it clears, in any order of arrival: `at` decides. Two events with the same `kind`,
+    `subject` and `raw` are the same event. `summary` is shown and logged; `details` are the provider's own words, which may
+    repeat a message: they stay in the store.
     """
 
     account: str
@@ -101,7 +101,7 @@ AccountChange: TypeAlias = IdentityChange | PreferenceChange | OperatorEcho | Ac
 
 @dataclass(frozen=True, slots=True)
 class UnparsedPayload:
-    """Something that was signed but not understood, kept raw. `id` and `at` are the store's: which it is, and when it was kept."""
+    """A signed payload that could not be parsed, stored raw. `id` and `at` are set by the store."""
 
     account: str
     reason: str
@@ -110,7 +110,7 @@ class UnparsedPayload:
     id: str = ""
 
     def shown(self) -> tuple[str, Literal["text", "base64"]]:
-        """The body as text, or in Base64 where it is none."""
+        """Return the body as text, or in Base64 where it is none."""
         try:
             return self.body.decode("utf-8"), "text"
         except UnicodeDecodeError:
@@ -119,8 +119,11 @@ class UnparsedPayload:
 
 @dataclass(frozen=True, slots=True)
 class WebhookResult:
-    """What a channel made of one request. `verified` is true only where the provider's signature was checked and right;
-    nothing of an unverified reception is ever stored."""
+    """The contents of one webhook request.
+
+    `verified` is true only where the provider's signature was checked and correct; nothing of an unverified result is ever
+    stored.
+    """
 
     response: Response = field(default_factory=Response)
     verified: bool = False

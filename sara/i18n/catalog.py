@@ -1,4 +1,4 @@
-"""What SARA says in its own words, in the customer's language, as the business changed it. Pure."""
+"""SARA's own texts in the customer's language, with the business's changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sara.i18n.data import LANGUAGES
 ENGLISH = LANGUAGES["en"].texts
 """The catalogue that says which texts there are, and which {values} each of them takes."""
 
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 """Characters of a text: it must fit into one message of any channel."""
 
 _NONE: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -21,7 +21,7 @@ _CODE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
 
 
 class MessageCatalog:
-    """The catalogues with the business's changes: other words for a known language, or a whole new one."""
+    """The texts of all languages, with the business's changes: other words for a known language, or a new language."""
 
     def __init__(self, changes: Mapping[str, Mapping[str, str]] = _NONE, default: str = "en") -> None:
         self._texts = {code: dict(each.texts) for code, each in LANGUAGES.items()}
@@ -32,18 +32,19 @@ class MessageCatalog:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The codes of all languages that have texts."""
+        """Return the codes of all languages that have texts."""
         return tuple(self._texts)
 
     def render(self, key: str, /, language: str | None = None, **values: object) -> str:
-        """The text under `key` with its values put in, once: braces in a value stay what they are.
+        """Return the text under `key` with its values inserted once: braces in a value stay as they are.
 
-        `pt-BR` is answered in `pt`, a language without that text in the default one. Raises KeyError for a key that no text has.
+        `pt-BR` is answered in `pt`, a language without that text in the default one. Raises KeyError for a key that no text
+        has.
         """
         return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), self._text(key, language))
 
     def render_all(self, key: str, /, **values: object) -> Mapping[str, str]:
-        """The same in every language, by its code, and in the default one under ""."""
+        """Return the text in every language by its code, and in the default one under the empty key."""
         return {"": self.render(key, None, **values)} | {code: self.render(key, code, **values) for code in self._texts}
 
     def _text(self, key: str, language: str | None) -> str:
@@ -54,8 +55,8 @@ class MessageCatalog:
         return ENGLISH[key]
 
 
-def faults(changes: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What is wrong with a business's texts: one sentence each, with the language, the key and what to do."""
+def validate_texts(changes: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return what is wrong with a business's texts: one sentence each, with the language, the key and what to do."""
     return [fault for code, texts in changes.items() for fault in _faults_of_language(code, texts)]
 
 
@@ -64,7 +65,7 @@ def _code(language: str) -> str:
 
 
 def _nearest(language: str) -> tuple[str, str]:
-    """`pt-BR` is looked for as it is, then as Portuguese."""
+    """Return the codes to look up: the language itself, then its base (`pt-BR`, then `pt`)."""
     code = _code(language)
     return code, code.partition("-")[0]
 
@@ -83,8 +84,8 @@ def _faults_of_language(language: str, texts: Mapping[str, str]) -> list[str]:
 def _faults_of_text(name: str, key: str, said: str) -> list[str]:
     if key not in ENGLISH:
         return [f"{name} is none of SARA's texts; {_meant(key, ENGLISH) or 'there are ' + ', '.join(ENGLISH)}"]
-    if len(said) > LONGEST:
-        return [f"{name} is longer than {LONGEST} characters; say it in fewer"]
+    if len(said) > MAX_LENGTH:
+        return [f"{name} is longer than {MAX_LENGTH} characters; say it in fewer"]
     if not said.strip():
         return [f"{name} is empty; write a text, or leave the line out to keep SARA's own"]
     wanted, used = (list(dict.fromkeys(_PLACE.findall(each))) for each in (ENGLISH[key], said))
@@ -98,13 +99,13 @@ def _faults_of_text(name: str, key: str, said: str) -> list[str]:
 
 
 def _meant(name: str, known: Iterable[str], shape: str = "{}") -> str:
-    """`did you mean away?`, or nothing if no known name comes near."""
+    """Return `did you mean away?`, or nothing if no known name comes near."""
     near = difflib.get_close_matches(name.strip()[:100], list(known), 1)
     return f"did you mean {shape.format(near[0])}?" if near else ""
 
 
 def _meant_language(name: str) -> str:
-    """The same for a language that is named instead of its code, in English or nearly so."""
+    """Return the suggestion for a language that is named instead of its code, in English or nearly so."""
     names = {language.name.lower(): code for code, language in LANGUAGES.items()}
     near = difflib.get_close_matches(name[:100], names, 1)
     return f"did you mean {names[near[0]]}?" if near else ""

@@ -1,6 +1,7 @@
-"""Which language a short message is written in, by its everyday words and the look of the others. Pure.
+"""Detect the language of a short message by its everyday words, endings and letters.
 
-A wrong guess is worse than none: whoever is answered in a wrong language notices, and nobody notices a default.
+A wrong guess is worse than none: a customer who is answered in a wrong language notices, and one who is answered in the
+default does not.
 """
 
 from __future__ import annotations
@@ -14,59 +15,59 @@ from functools import cache
 from sara.i18n.data import LANGUAGES, _unsupported
 from sara.i18n.folding import fold_accents
 
-LONGEST = 1_000
-"""How much of a message is looked at."""
+MAX_LENGTH = 1_000
+"""Characters of a message that are examined."""
 
-SURE = 3.0
-"""What the best language has to score: one word of three letters or more that only it has is enough."""
+MIN_SCORE = 3.0
+"""Lowest score of the best language: one word of three letters or more that only it has is enough."""
 
-AHEAD = 1.8
-"""How many times the score of the next one it has to have."""
+MIN_LEAD = 1.8
+"""Lowest ratio of the best score to the second best."""
 
-KNOWN = 0.25
-"""Which part of the words has to be known; else it is a language that nobody here speaks, with a word that looks familiar."""
+MIN_KNOWN_SHARE = 0.25
+"""Lowest share of known words; below it the text is in an unsupported language with a familiar word."""
 
-OTHER = ""
-"""All languages that SARA has no texts in, as one: it competes with the others, and where it wins the answer is None."""
+UNSUPPORTED = ""
+"""All languages without texts, as one: it competes with the others, and where it wins the result is None."""
 
 _WORTH = {1: 3.0, 2: 1.2, 3: 0.5}
-"""What a word is worth to each of the languages that have it, by their number; by more it proves nothing."""
+"""Weight of a word for each language that has it, by the number of these languages; with more it has none."""
 
 _SHORT, _BORROWED, _ENDING, _LETTER = 0.5, 0.25, 0.4, 0.7
-"""What other signs are worth: a word of one or two letters, one that travels, an ending of an unknown word, a letter."""
+"""Weights of other signs: a word of one or two letters, a loan word, an ending of an unknown word, a letter."""
 
 _NO_WORD = re.compile(r"[\d@]|://|^[#/]|^www\.|\.[a-z]{2,3}(?:/|$)")
-"""What marks numbers, codes, links, addresses and tags."""
+"""Marks of numbers, codes, links, addresses and tags."""
 
 _STRANGE = re.compile(r"[^\W\d_\u0000-\u024f\u0300-\u036f\u0600-\u06ff\u0900-\u097f\u1e00-\u1eff]|[پچگژکیہھےںٹڈڑۓۂ]")
-"""Letters that none of the nine is written with, among them those of Persian and Urdu that Arabic lacks."""
+"""Letters that none of the nine languages uses, among them those of Persian and Urdu that Arabic lacks."""
 
 _MARKS = r"\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0962\u0963"
 _WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}])*")
 _ELISIONS = re.compile(r"\b\w{1,8}'(?=\w)"), re.compile(r"(?<=\w)'\w{1,2}\b")
 
 
-def language_of(text: str) -> str | None:
-    """The code of the language, or None where it cannot be told: too short, mixed, only names, numbers, links or emoji."""
-    lowered = unicodedata.normalize("NFC", text[:LONGEST].lower()).replace("’", "'")
+def detect_language(text: str) -> str | None:
+    """Return the code of a text's language; None where the text is too short, mixed, or only names, numbers, links or emoji."""
+    lowered = unicodedata.normalize("NFC", text[:MAX_LENGTH].lower()).replace("’", "'")
     written = " ".join(piece for piece in lowered.split() if not _NO_WORD.search(piece))
-    words = words_of(written)
+    words = split_words(written)
     known = [word for word in words if word in _common()]
-    if len(known) < max(1, KNOWN * len(words)) or _STRANGE.search(written):
+    if len(known) < max(1, MIN_KNOWN_SHARE * len(words)) or _STRANGE.search(written):
         return None
     scores = _scores(written, words)
-    best = max(scores, key=lambda code: scores[code], default=OTHER)
+    best = max(scores, key=lambda code: scores[code], default=UNSUPPORTED)
     rival = max((score for code, score in scores.items() if code != best), default=0.0)
-    return best if best != OTHER and scores[best] >= max(SURE, AHEAD * rival) else None
+    return best if best != UNSUPPORTED and scores[best] >= max(MIN_SCORE, MIN_LEAD * rival) else None
 
 
-def words_of(text: str) -> list[str]:
-    """Each word in its plain spelling, and what an apostrophe joins to one: `l'ordine` is `l`, `ordine` and `l'`."""
+def split_words(text: str) -> list[str]:
+    """Return each word in its plain spelling, and the parts around an apostrophe: `l'ordine` is `l`, `ordine` and `l'`."""
     return [fold_accents(found) for pattern in (_WORD, *_ELISIONS) for found in pattern.findall(text)]
 
 
 def _scores(text: str, words: Iterable[str]) -> Mapping[str, float]:
-    """What speaks for each language."""
+    """Return the score of each language."""
     scores: dict[str, float] = defaultdict(float)
     for word in words:
         if word in _common():
@@ -90,16 +91,16 @@ def _weight(word: str) -> float:
 
 
 def _looks(word: str) -> frozenset[str]:
-    """The languages in which many words end like this one."""
+    """Return the languages in which many words end like this one."""
     found = (code for code, endings in _endings().items() if len(word) > 5 and word.endswith(endings))
     return frozenset(found)
 
 
 @cache
 def _common() -> Mapping[str, frozenset[str]]:
-    """Plain word → the languages that have it."""
+    """Return the languages of each plain word."""
     lists = {code: each.common for code, each in LANGUAGES.items()} | {
-        OTHER: frozenset(" ".join(_unsupported.COMMON.values()).split())
+        UNSUPPORTED: frozenset(" ".join(_unsupported.COMMON.values()).split())
     }
     return _turned({code: map(fold_accents, words) for code, words in lists.items()})
 
@@ -111,8 +112,8 @@ def _borrowed() -> frozenset[str]:
 
 @cache
 def _letters() -> Mapping[str, frozenset[str]]:
-    """Letter → the languages that are written with it."""
-    return _turned({code: each.letters for code, each in LANGUAGES.items()} | {OTHER: _unsupported.LETTERS})
+    """Return the languages that are written with each letter."""
+    return _turned({code: each.letters for code, each in LANGUAGES.items()} | {UNSUPPORTED: _unsupported.LETTERS})
 
 
 @cache
@@ -121,7 +122,7 @@ def _endings() -> Mapping[str, tuple[str, ...]]:
 
 
 def _turned(lists: Mapping[str, Iterable[str]]) -> Mapping[str, frozenset[str]]:
-    """Code → things, as thing → codes."""
+    """Return a mapping from codes to things as one from things to codes."""
     found: dict[str, set[str]] = {}
     for code, things in lists.items():
         for thing in things:

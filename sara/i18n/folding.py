@@ -1,4 +1,4 @@
-"""One spelling for what people write in several ways. Pure."""
+"""Fold different spellings of the same word into one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SAME = str.maketrans({"’": "'", "ʼ": "'", "ى": "ي", "ة": "ه", "ـ": None
 
 
 def fold_accents(text: str) -> str:
-    """Without the accents of Latin letters and the vowel signs of Arabic ones, which people in a hurry leave out."""
+    """Return a text without the accents of Latin letters and the vowel signs of Arabic ones, which are often left out."""
     if text.isascii():
         return text
     kept: list[str] = []

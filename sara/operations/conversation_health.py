@@ -26,7 +26,7 @@ MOST = 1_000
 WORDS: Mapping[str, str] = {
     "unanswered": "has waited too long for an answer",
     "failing": "has messages that could not be answered or sent",
-    "doubtful": "has messages of which nobody knows whether they arrived",
+    "doubtful": "has messages with unknown delivery",
     "waiting_for_person": "waits for a person",
 }
 
@@ -38,8 +38,8 @@ class ConversationHealth:
         self._store = store
         policies = [route.policy for route in routes]
         # One look serves all channels: the most patient of them says when.
-        self._unanswered = max((policy.unhealthy_after for policy in policies), default=600_000)
-        self._person = max((policy.hand_over.late_after for policy in policies), default=1_800_000)
+        self._unanswered = max((policy.alert_after for policy in policies), default=600_000)
+        self._person = max((policy.handoff.late_after for policy in policies), default=1_800_000)
         self._problems = problems
         self._clock = clock
         self.counts: Mapping[str, int] = dict.fromkeys(WORDS, 0)
@@ -51,15 +51,15 @@ class ConversationHealth:
                 self.tell(await self.look())
                 await self.forget_mended()
             except SaraError as error:
-                log.warning("health_unknown", error=type(error).__name__)
+                log.warning("conversation_health_check_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await ended.wait()
 
     async def forget_mended(self) -> None:
         """Clear what was reported of messages that were given up, once none is left: retried, dropped, or taken along."""
-        dead = [problem.key for problem in self._problems if problem.key == "replies:dead"]
-        quarantined = [problem.key for problem in self._problems if problem.key.startswith("quarantine:")]
+        dead = [problem.key for problem in self._problems if problem.key == "replies:failed"]
+        quarantined = [problem.key for problem in self._problems if problem.key.endswith(":quarantined")]
         if not dead and not quarantined:
             return
         counts = await self._store.counts()
@@ -85,7 +85,7 @@ class ConversationHealth:
             self._problems.report(
                 f"conversations:{what}",
                 f"{first.conversation}{others} {words}",
-                "`sara conversations list --unhealthy` names them",
+                "list them with `sara conversations list --unhealthy`",
                 severity="warning",
                 count=counts[what],
             )

@@ -15,7 +15,7 @@ from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.erasure")
@@ -52,7 +52,7 @@ class ErasureService:
         """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
         async with self._one_at_a_time:
             told = await self._store.start_erasure(who, self._clock())
-            log.info("forgetting", contacts=told.contacts, conversations=told.conversations)
+            log.info("erasure_started", contacts=told.contacts, conversations=told.conversations)
             await self._drop_jobs(told)
             if self._end_downloads is not None:
                 await self._end_downloads(told.conversations)
@@ -60,12 +60,12 @@ class ErasureService:
                 await self._finish()
             except (SaraError, OSError) as error:
                 raise SaraError(
-                    f"{who} is known no more, but not all is erased yet: {error}; SARA goes on with it by herself"
+                    f"{who} was anonymised, but the erasure is not complete: {error}; it continues in the background"
                 ) from error
             # What still ran for them may have woken itself meanwhile.
             await self._drop_jobs(told)
-        told = replace(told, copies={**told.copies, **await in_thread(self._files.kept_aside)})
-        log.info("forgotten", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
+        told = replace(told, copies={**told.copies, **await run_in_thread(self._files.kept_aside)})
+        log.info("erasure_completed", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 
     async def run(self, ended: asyncio.Event) -> None:
@@ -74,7 +74,7 @@ class ErasureService:
             try:
                 await self.finish()
             except (SaraError, OSError) as error:
-                log.warning("not_erased_yet", error=type(error).__name__)
+                log.warning("erasure_postponed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TRY_AGAIN):
                     await ended.wait()

@@ -13,7 +13,7 @@ import structlog
 from sara.domain.errors import SaraError
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 
 log = structlog.get_logger("sara.operations.load_shedding")
 
@@ -50,22 +50,22 @@ class IntakeGuard:
     async def look(self) -> None:
         """Look once, and open or close the intake."""
         try:
-            free, where = await in_thread(self._least_free)
+            free, where = await run_in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
         except (OSError, SaraError) as error:
-            log.warning("room_unknown", error=type(error).__name__)
+            log.warning("intake_check_failed", error=type(error).__name__)
             return
         enough_disk = self._judge(
-            "disk:full",
+            "intake:disk:low",
             free >= LEAST_FREE,
-            f"only {free // 1_048_576} MB are free for {where}",
-            "free some space; until then no new messages are taken in, and the provider keeps them",
+            f"only {free // 1_048_576} MB of disk space are free at {where}",
+            "free disk space; until then new messages are rejected, and the provider delivers them again later",
         )
         bearable = self._judge(
-            "backlog",
+            "intake:backlog:too_long",
             waiting <= MOST_WAITING,
-            f"more than {MOST_WAITING} messages wait for an answer",
-            "see why no answers are made; until then no new messages are taken in, and the provider keeps them",
+            f"more than {MOST_WAITING} messages wait for a reply",
+            "check why replies are not produced; until then new messages are rejected, and the provider delivers them again later",
         )
         self.accepting = enough_disk and bearable
 

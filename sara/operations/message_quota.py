@@ -47,16 +47,16 @@ class MessageQuotaMonitor:
         try:
             used = (await self._store.message_counts(route.channel.account, month)).get("counted", 0)
         except SaraError as error:
-            log.warning("budget_unknown", channel=route.name, error=type(error).__name__)
+            log.warning("message_quota_check_failed", channel=route.name, error=type(error).__name__)
             return
-        key = f"budget:{route.name}"
+        key = f"channel:{route.name}:message_quota"
         if used < budget * WARN_AT:
             self._problems.clear(key)
             return
         self._problems.report(
             key,
-            f"{route.name} has sent {used} of {budget} messages planned for {month}",
-            "from here on messages may be charged or refused: look at the provider's billing, then raise monthly_budget",
+            f"{route.name} has sent {used} of the {budget} messages of its monthly_budget for {month}",
+            "further messages may be charged or rejected: check the provider's billing, then raise monthly_budget",
             severity="error" if used >= budget else "warning",
             count=1,
         )

@@ -48,13 +48,13 @@ class OperatorActions:
             change = self._handing.start_silently(route, OPERATOR, sanitize_text(reason), now)
             if for_ is not None:
                 change = Handoff(OPERATOR, change.reason, "human", now + for_)
-        log.info("handed_over", conversation=conversation, mode=change.mode, actor=OPERATOR)
+        log.info("handoff_started", conversation=conversation, mode=change.mode, actor=OPERATOR)
         return await self._store.hand_over(conversation, change, now)
 
     async def hand_back(self, conversation: str, *, quietly: bool = False) -> Sequence[OpenWork]:
         """SARA answers again, and says so unless `quietly`."""
         route = await self._route(conversation)
-        log.info("handed_back", conversation=conversation, actor=OPERATOR)
+        log.info("handoff_ended", conversation=conversation, actor=OPERATOR)
         notice = {} if quietly else wording(self._texts, route.channel, "hand_back")
         return [await self._store.hand_back(conversation, OPERATOR, self._clock(), notice)]
 
@@ -68,7 +68,7 @@ class OperatorActions:
 
     async def _consent(self, conversation: str, opted_out: bool, how: str, key: str) -> Sequence[OpenWork]:
         route = await self._route(conversation)
-        log.info(key, conversation=conversation, actor=OPERATOR)
+        log.info("contact_opted_out" if opted_out else "contact_opted_in", conversation=conversation, actor=OPERATOR)
         notice = wording(self._texts, route.channel, key)
         how = sanitize_text(how) or "noted by hand"
         return [await self._store.consent(conversation, opted_out, OPERATOR, how, self._clock(), notice)]
@@ -85,7 +85,7 @@ class OperatorActions:
         if len(text) > LONGEST:
             raise SaraError(f"the text is longer than {LONGEST} characters")
         drafts = list(route.channel.compose(OutgoingContent(text, markdown=markdown)))
-        log.info("operator_said", conversation=conversation, parts=len(drafts), later=at is not None)
+        log.info("operator_message_queued", conversation=conversation, parts=len(drafts), later=at is not None)
         work = await self._store.enqueue_messages(conversation, drafts, OPERATOR, OPERATOR, now, at)
         view, longer = await self._store.timer_view(conversation, 1), self._handing.start_silently(route, OPERATOR, "", now)
         if view is None or view.mode != "human" or view.mode_until is None or longer.until is None:

@@ -48,7 +48,7 @@ class ProblemRegistry:
             self._until[key] = self._clock() + lasts
         if known is None:
             self._now[key] = Problem(key, shown, remedy, self._clock(), severity, 1 if count is None else count)
-            log.warning("problem", key=key, problem=message, remedy=remedy)
+            log.warning("problem_reported", key=key, problem=message, remedy=remedy)
         else:
             total = known.count + 1 if count is None else count
             self._now[key] = replace(known, message=shown, remedy=remedy, severity=severity, count=total)
@@ -57,7 +57,7 @@ class ProblemRegistry:
         """Say that it is mended."""
         self._until.pop(key, None)
         if self._now.pop(key, None) is not None:
-            log.info("problem_solved", key=key)
+            log.info("problem_cleared", key=key)
 
     def _forget_old(self) -> None:
         now = self._clock()

@@ -39,7 +39,7 @@ class Retention:
             try:
                 await self.expire(ended)
             except (SaraError, OSError) as error:
-                log.warning("not_expired", error=type(error).__name__)
+                log.warning("message_expiry_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await ended.wait()

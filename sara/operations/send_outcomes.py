@@ -10,7 +10,8 @@ import structlog
 
 from sara.domain.jobs import OpenWork
 from sara.domain.messages import StoredMessage
-from sara.domain.problems import Problem
+from sara.domain.problems import Problem, problem_key
+from sara.domain.states import RECEIVED_BY_PROVIDER
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.plugins.context import Clock
@@ -24,7 +25,6 @@ SendState: TypeAlias = Literal["sent", "on_its_way", "scheduled", "waits", "fail
 
 LOOK_EVERY_S = 0.1
 
-_LEFT = frozenset({"accepted", "sent", "delivered", "read"})
 _OPTED_OUT = "the customer asked for no more messages; your own words are sent all the same"
 _NO_DAEMON = "no daemon is running; it is sent once SARA runs"
 _WINDOW = "the customer's last message is too long ago: it waits until they write again"
@@ -80,7 +80,7 @@ class SendOutcomes:
         summary = await self._store.conversation(conversation)
         ids = [part for each in work for part in each.parts]
         parts = [part for id in ids if (part := await self._store.find(id)) is not None]
-        open_part = next((part for part in parts if part.state not in _LEFT), None)
+        open_part = next((part for part in parts if part.state not in RECEIVED_BY_PROVIDER), None)
         note = _OPTED_OUT if summary.opted_out else ""
         if open_part is None:
             return SendOutcome("sent", "accepted by the provider", note=note)
@@ -122,7 +122,7 @@ class SendOutcomes:
 
     def _lane_problem(self, route: ChannelBinding) -> Problem | None:
         """What a person has to mend before anything leaves by a channel."""
-        keys = (f"lane:{route.deliver_lane}", f"paused:{route.deliver_lane}")
+        keys = (problem_key("lane", route.deliver_lane, "blocked"), problem_key("lane", route.deliver_lane, "throttled"))
         return next((each for each in self._problems or () if each.key in keys), None)
 
     async def _late(self, part: StoredMessage, route: ChannelBinding) -> str:

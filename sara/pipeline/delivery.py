@@ -18,11 +18,12 @@ from sara.domain.errors import (
     StoreUnavailable,
 )
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
+from sara.domain.states import AttemptState, OutboundState
 from sara.domain.time import Instant, Milliseconds
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.receipt_effects import tell_limit
-from sara.plugins.call_guard import CallGuard, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
@@ -91,7 +92,7 @@ class DeliveryHandler:
             try:
                 end = await self._step(view, route, job)
             except Conflict as error:
-                log.info("part_moved_on", conversation=job.key, part=view.part.id, reason=str(error))
+                log.info("delivery_conflict", conversation=job.key, part=view.part.id, reason=str(error))
                 continue
             if end is not None:
                 return end
@@ -130,14 +131,14 @@ class DeliveryHandler:
     async def _park(self, view: DeliveryView, route: ChannelBinding, now: Instant) -> JobEnd | None:
         """Too late to write freely: set the part aside until the customer writes, and ask them to, where something is set up."""
         self._problems.report(
-            f"parked:{route.name}",
-            f"{route.name}: the time to answer freely was over; what was to be said waits until the customer writes again",
-            "`sara queue list` names them; a template in the channel's section asks the customer to write",
+            problem_key("channel", route.name, "reply_window_closed"),
+            f"{route.name}: the reply window is closed; replies are parked until the customer writes",
+            "list them with `sara queue list`; configure a template in the channel's section to ask the customer to write",
             severity="warning",
             lasts=DAY,
         )
         instead = route.channel.reopen_template() if view.part.purpose in ("reply", "operator") else None
-        log.info("parked", part=view.part.id, reason="window_closed", instead=instead is not None)
+        log.info("message_parked", part=view.part.id, reason="window_closed", instead=instead is not None)
         work = await self._store.cancel_outbound(view.part.id, "parked", "window_closed", now, instead)
         return await self._tell_replies(work)
 
@@ -149,11 +150,11 @@ class DeliveryHandler:
         if isinstance(ending, in_doubt.WaitForReceipt):
             work = await self._store.reschedule(view.part.conversation, "deliver", ending.until, now)
             return Done() if work.deliver_due is None else Reschedule(min(ending.until, work.deliver_due))
-        log.warning("doubt_ended", part=view.part.id, action=ending.action, blind=ending.blind)
+        log.warning("in_doubt_resolved", part=view.part.id, action=ending.action, blind=ending.blind)
         return await self._tell_replies(await self._store.resolve_in_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
-        if self._strays.blocked(route.called):
+        if self._strays.is_blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
             self._lanes.block(
                 route.deliver_lane,
@@ -176,11 +177,11 @@ class DeliveryHandler:
         if outcome.state in ("accepted", "refused"):
             self._paused.pop(view.part.conversation, None)
         if outcome.state == "accepted":
-            if self._hooks.any("message_sent"):
+            if self._hooks.has_any("message_sent"):
                 message = await self._store.find(view.part.id)
                 self._hooks.call_soon("message_sent", message=message)
         else:
-            log.warning("not_accepted", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
+            log.warning("send_failed", part=view.part.id, attempt=attempt, outcome=outcome.state, error=outcome.error)
         return await self._tell_replies(work)
 
     async def _try(self, view: DeliveryView, route: ChannelBinding, attempt: str, begun: Instant) -> AttemptResult:
@@ -189,7 +190,9 @@ class DeliveryHandler:
             accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, SendResult):
                 raise DeliveryUnknown(f"the channel answered with a {type(accepted).__name__}")
-            return AttemptResult("accepted", "accepted", external_id=accepted.external_id, recipient=accepted.recipient)
+            return AttemptResult(
+                AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=accepted.external_id, recipient=accepted.recipient
+            )
         except NotSent as error:
             return self._not_sent(view, route, error, begun)
         except ReplyWindowClosed as error:
@@ -198,8 +201,8 @@ class DeliveryHandler:
             # If the customer has written since, it is tried again after a pause; else it is parked at the next look.
             wait = self._conversation_pause(view, None)
             return AttemptResult(
-                "not_sent",
-                "queued",
+                AttemptState.NOT_SENT,
+                OutboundState.QUEUED,
                 self._clock() + wait,
                 charged=False,
                 error=str(error),
@@ -210,37 +213,43 @@ class DeliveryHandler:
             return self._refused(route, error)
         except ChannelUnavailable as error:
             self._lanes.block(route.deliver_lane, f"{route.name} cannot send: {error}", error.remedy)
-            return AttemptResult("not_sent", "queued", self._clock(), charged=False, error=str(error), details=error.details)
+            return AttemptResult(
+                AttemptState.NOT_SENT, OutboundState.QUEUED, self._clock(), charged=False, error=str(error), details=error.details
+            )
         except DeliveryUnknown as error:
             self._stumbled(view, route, str(error), begun)
             return mark_in_doubt(route, self._clock(), str(error), error.details)
         except Exception as error:
-            log.exception("channel_broke", channel=route.name, part=view.part.id)
-            told = f"the channel {told_of(error)}"
+            log.exception("channel_exception", channel=route.name, part=view.part.id)
+            told = f"the channel {describe_failure(error)}"
             self._stumbled(view, route, told, begun)
             return mark_in_doubt(route, self._clock(), told)
 
     def _refused(self, route: ChannelBinding, error: Rejected | ReplyWindowClosed) -> AttemptResult:
         self._problems.report(
-            f"refused:{route.name}",
-            f"{route.name} refused a message: {error}",
-            "`sara why` shows it; the conversation goes on",
+            problem_key("channel", route.name, "message_rejected"),
+            f"{route.name} rejected a message: {error}",
+            "see `sara why`; the rest of the conversation is delivered",
             severity="warning",
             lasts=DAY,
         )
-        return AttemptResult("refused", "failed", error=str(error), details=error.details)
+        return AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error=str(error), details=error.details)
 
     def _not_sent(self, view: DeliveryView, route: ChannelBinding, error: NotSent, begun: Instant) -> AttemptResult:
         now = self._clock()
         if error.scope == "channel":
             told = f"{route.name} has to wait: {error}"
             self._lanes.throttle(route.deliver_lane, error.after or LANE_PAUSE, told, error.remedy)
-            return AttemptResult("not_sent", "queued", now, charged=False, error=str(error), details=error.details)
+            return AttemptResult(
+                AttemptState.NOT_SENT, OutboundState.QUEUED, now, charged=False, error=str(error), details=error.details
+            )
         if error.remedy:
             tell_limit(self._problems, route, str(error), error.remedy)
         if error.scope == "conversation":
             wait = self._conversation_pause(view, error.after)
-            return AttemptResult("not_sent", "queued", now + wait, charged=False, error=str(error), details=error.details)
+            return AttemptResult(
+                AttemptState.NOT_SENT, OutboundState.QUEUED, now + wait, charged=False, error=str(error), details=error.details
+            )
         calls, most = view.attempts + 1, None
         failures = calls
         if not error.message_at_fault:
@@ -259,13 +268,15 @@ class DeliveryHandler:
         )
         if isinstance(decision, retry.GiveUpRetrying):
             self._problems.report(
-                f"unsent:{route.name}",
+                problem_key("channel", route.name, "message_unsent"),
                 f"{route.name}: a message could not be sent: {error}",
-                "`sara queue list` names it, `sara queue retry` tries again",
+                "find it with `sara queue list` and send it again with `sara queue retry`",
                 lasts=DAY,
             )
-            return AttemptResult("not_sent", "failed", error=f"{decision.reason}: {error}", details=error.details)
-        return AttemptResult("not_sent", "queued", decision.at, error=str(error), details=error.details)
+            return AttemptResult(
+                AttemptState.NOT_SENT, OutboundState.FAILED, error=f"{decision.reason}: {error}", details=error.details
+            )
+        return AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, decision.at, error=str(error), details=error.details)
 
     def _stumbled(self, view: DeliveryView, route: ChannelBinding, how: str, begun: Instant) -> int:
         is_first = view.attempts == 0 and view.doubts == 0
@@ -289,7 +300,7 @@ class DeliveryHandler:
             except StoreUnavailable:
                 if self.draining:
                     raise
-                log.warning("outcome_not_stored", attempt=attempt)
+                log.warning("attempt_record_retried", attempt=attempt)
                 await sleep(wait)
                 wait = min(wait * 2, SETTLE_LONGEST)
 
@@ -302,4 +313,6 @@ class DeliveryHandler:
 
 def mark_in_doubt(route: ChannelBinding, now: Instant, error: str, details: str = "") -> AttemptResult:
     """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
-    return AttemptResult("in_doubt", "in_doubt", now + route.channel.doubt_timeout, error=error, details=details)
+    return AttemptResult(
+        AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, now + route.channel.doubt_timeout, error=error, details=details
+    )

@@ -37,18 +37,18 @@ class HandoffFactory:
         self, route: ChannelBinding, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False
     ) -> Handoff:
         """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
-        policy = route.policy.hand_over
-        until = None if policy.back_after is None else since + policy.back_after
+        policy = route.policy.handoff
+        until = None if policy.return_after is None else since + policy.return_after
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return Handoff(by, reason, "human", until, notice, self._tell(route, reason, name))
 
     def start_silently(self, route: ChannelBinding, by: str, reason: str, since: Instant) -> Handoff:
         """A person answers already since `since`: nobody has to be told."""
-        policy = route.policy.hand_over
-        return Handoff(by, reason, "human", None if policy.back_after is None else since + policy.back_after)
+        policy = route.policy.handoff
+        return Handoff(by, reason, "human", None if policy.return_after is None else since + policy.return_after)
 
     def _tell(self, route: ChannelBinding, reason: str, name: str | None) -> OperatorNotification | None:
-        notify = route.policy.hand_over.notify
+        notify = route.policy.handoff.notify
         if notify is None or (to := self._routes.named(notify.channel)) is None:
             return None
         # Both come from a customer or a model: on one line each, they cannot pass for SARA's own.
@@ -58,7 +58,7 @@ class HandoffFactory:
 
     def operators(self, route: ChannelBinding) -> tuple[Identity, ...]:
         """The people of the business who are told of customers by this route, whichever channel the customers use."""
-        notified = (each.policy.hand_over.notify for each in self._routes)
+        notified = (each.policy.handoff.notify for each in self._routes)
         return tuple(dict.fromkeys(person_of(each.to) for each in notified if each is not None and each.channel == route.name))
 
 

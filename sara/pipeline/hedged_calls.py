@@ -194,7 +194,7 @@ class _Question(Generic[T]):
             beside.remove(call)
         if len(beside) >= MOST_BESIDE:
             beside.popleft().cancel()
-        log.info("asked_again", responder=self._name, calls=len(self._calls) + 1)
+        log.info("request_hedged", responder=self._name, calls=len(self._calls) + 1)
         beside.append(self._begin())
 
     def _next(self, first: asyncio.Task[T], now: float) -> float | None:

@@ -15,20 +15,20 @@ from sara.domain import timestamps
 from sara.domain.conversations import Handoff
 from sara.domain.errors import SaraError
 from sara.domain.messages import HistoryMessage, InboundMessage
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
 from sara.domain.webhooks import AccountChange, AccountEvent, OperatorEcho, UnparsedPayload, WebhookResult
 from sara.i18n.catalog import MessageCatalog
-from sara.i18n.detection import language_of
+from sara.i18n.detection import detect_language
 from sara.pipeline import receipt_effects
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.handoff import HandoffFactory, wording
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.policy import account_standing
 from sara.policy.keyword_context import is_answer
 from sara.policy.keywords import Keyword, KeywordMatcher
@@ -102,7 +102,7 @@ class InboundHandler:
         now = self._clock()
         said = await self._said_before(route, reception)
         if _is_heavy(reception):
-            intake = await in_thread(self._rules.intake, reception, route, now, said)
+            intake = await run_in_thread(self._rules.intake, reception, route, now, said)
         else:
             intake = self._rules.intake(reception, route, now, said)
         taken = await self._store.accept(intake, now)
@@ -115,7 +115,7 @@ class InboundHandler:
             self._follow(self._tell_account_news(route))
         if self._notice_files is not None and any(message.attachments for message in reception.messages):
             self._notice_files(route.channel.account)
-        if self._hooks.any("message_received", "delivery_changed"):
+        if self._hooks.has_any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
     async def _said_before(self, route: ChannelBinding, reception: WebhookResult) -> Mapping[int, HistoryMessage | None]:
@@ -143,7 +143,7 @@ class InboundHandler:
                     last[item.account] = item
                 after = page[-1].id
         except SaraError as error:
-            log.warning("set_aside_unknown", error=type(error).__name__)
+            log.warning("unparsed_payloads_check_failed", error=type(error).__name__)
             return
         for account, item in last.items():
             route = self._routes.of(account)
@@ -163,12 +163,14 @@ class InboundHandler:
         try:
             await self._notifier.notify(taken.work)
         except Exception as error:
-            log.warning("wake_failed", error=str(error))
+            log.warning("job_schedule_failed", error=str(error))
             self._problems.report(
-                "queue:wake", f"the queue could not be woken: {error}", "the sweep wakes it within 30 s; look at the disk"
+                "queue:jobs:schedule_failed",
+                f"a job could not be scheduled: {error}",
+                "check the disk; the sweep schedules the job within 30 s",
             )
         else:
-            self._problems.clear("queue:wake")
+            self._problems.clear("queue:jobs:schedule_failed")
 
     async def _fire(self, taken: AcceptResult) -> None:
         for message in taken.stored:
@@ -191,11 +193,11 @@ class InboundHandler:
         try:
             events = await self._store.account_events(route.channel.account, now - account_standing.STANDS)
         except SaraError as error:
-            log.warning("account_events_unknown", channel=route.name, error=type(error).__name__)
+            log.warning("account_events_check_failed", channel=route.name, error=type(error).__name__)
             return
         prefix = f"account:{route.name}:"
         if len(events) > FEW_NEWS:
-            found = await in_thread(account_standing.standing, events)
+            found = await run_in_thread(account_standing.standing, events)
         else:
             found = account_standing.standing(events)
         latest = sorted(found.items(), key=lambda entry: entry[1].event.at, reverse=True)[:MOST_NEWS]
@@ -207,16 +209,16 @@ class InboundHandler:
             self._problems.report(
                 key,
                 f"{route.name}: {told.event.summary}",
-                "see the provider's console",
+                "check the account in the provider's console",
                 count=told.count,
-                lasts=timestamps.started_at(told.event.at, now) + account_standing.STANDS - now,
+                lasts=timestamps.limit_to_now(told.event.at, now) + account_standing.STANDS - now,
             )
 
     def _tell_aside(self, name: str, item: UnparsedPayload, lasts: Milliseconds, count: int | None = None) -> None:
         self._problems.report(
-            f"set-aside:{name}",
-            f"{name}: something signed was not understood and is kept aside ({item.reason})",
-            "nothing is lost; `sara export --set-aside` shows it, for the plugin's author to see",
+            problem_key("channel", name, "webhook_unparsed"),
+            f"{name}: a signed webhook could not be parsed and was stored unparsed ({item.reason})",
+            "show it with `sara export --unparsed` and report it to the plugin's author; no message is lost",
             lasts=lasts,
             count=count,
         )
@@ -241,21 +243,21 @@ class InboundRules:
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
         received = [sanitize_message(each) for each in reception.messages]
-        messages = [replace(each, at=timestamps.stamp_of_message(each.at, now)) for each in received]
+        messages = [replace(each, at=timestamps.correct_message_time(each.at, now)) for each in received]
         arrivals = tuple(
             ClassifiedMessage(
                 each,
                 self.judge(each, route, now, said.get(number)),
-                policy.quiet,
-                policy.quiet_longest,
-                language_of(each.text) if each.kind == "text" else None,
-                policy.close_after,
+                policy.debounce,
+                policy.debounce_max,
+                detect_language(each.text) if each.kind == "text" else None,
+                policy.session_timeout,
                 received[number].at,
             )
             for number, each in enumerate(messages)
         )
         changes: tuple[AccountChange, ...] = tuple(
-            replace(each, at=timestamps.stamp_of_event(each.at, now)) for each in reception.changes
+            replace(each, at=timestamps.correct_event_time(each.at, now)) for each in reception.changes
         )
         echoed = {
             each.external_id: over
@@ -282,7 +284,7 @@ class InboundRules:
         if not echo.says:
             return None
         reason = self._texts.render("operator_reason_phone", route.policy.language)
-        return _unless_over(self._handing.start_silently(route, "operator", reason, timestamps.started_at(echo.at, now)), now)
+        return _unless_over(self._handing.start_silently(route, "operator", reason, timestamps.limit_to_now(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
         """Whether a message is a common word that may be an order, or the answer to a question."""
@@ -305,12 +307,12 @@ class InboundRules:
         asked_at = said.at if said is not None and is_quoted else now
         if meaning.word is not None and is_answer(meaning.word, meaning.what, said, asked_at):
             return plain
-        if meaning.what == "hand_over":
-            if not route.policy.hand_over.words:
+        if meaning.what == "handoff":
+            if not route.policy.handoff.words:
                 return plain
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username
-            since = timestamps.started_at(message.at, now)
+            since = timestamps.limit_to_now(message.at, now)
             over = _unless_over(self._handing.start(route, "customer", reason, name, since), now)
             return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")

@@ -24,7 +24,7 @@ from sara.plugins.channel import Channel
 from sara.plugins.context import Clock
 from sara.plugins.private_files import refuse_foreign_link
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 
 if TYPE_CHECKING:
     from sara.policy.settings import MediaSettings
@@ -135,7 +135,7 @@ class MediaStore:
 
     async def refuse(self, attachment: Attachment, reason: str) -> Attachment:
         """Note that a file cannot be had any more."""
-        log.warning("file_refused", attachment=attachment.id)
+        log.warning("file_rejected", attachment=attachment.id)
         await self._store.keep_attachment(attachment.id, None, "", 0, reason, self._clock())
         return replace(attachment, error=reason)
 
@@ -158,7 +158,7 @@ class MediaStore:
             try:
                 await self.expire_all()
             except (SaraError, OSError) as error:
-                log.warning("files_not_expired", error=type(error).__name__)
+                log.warning("file_expiry_failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EXPIRE_EVERY):
                     await ended.wait()
@@ -170,7 +170,7 @@ class MediaStore:
             try:
                 await self.remove_unnamed(age)
             except (SaraError, OSError) as error:
-                log.warning("media_not_cleaned", error=type(error).__name__)
+                log.warning("media_cleanup_failed", error=type(error).__name__)
             else:
                 age = ORPHAN_AGE
             with contextlib.suppress(TimeoutError):
@@ -181,15 +181,15 @@ class MediaStore:
         """Remove the files of SARA's own that no row names and that are at least `age` milliseconds old; how many they were."""
         before = self._clock() - age
         removed = 0
-        for page in await in_thread(_pages, self.folder, before if age else None):
+        for page in await run_in_thread(_pages, self.folder, before if age else None):
             async with self._changing:
                 candidates = [name for name in page if name.removesuffix(PARTIAL) not in self._in_hand]
                 named = await self._store.named_files(candidates)
                 orphans = [name for name in candidates if name not in named]
-                await in_thread(self._remove, orphans)
+                await run_in_thread(self._remove, orphans)
                 removed += len(orphans)
         if removed:
-            log.info("unnamed_files_removed", count=removed)
+            log.info("unreferenced_files_removed", count=removed)
         return removed
 
     async def drop_forgotten(self) -> bool:
@@ -197,7 +197,7 @@ class MediaStore:
         async with self._changing:
             names = await self._store.forgotten_files(PAGE)
             if names:
-                await in_thread(self._remove, names)
+                await run_in_thread(self._remove, names)
                 await self._store.forget_files(names, self._clock())
         return bool(names)
 
@@ -211,7 +211,7 @@ class MediaStore:
             names = await self._store.old_files(self._clock() - self._policy.keep, PAGE)
             if names:
                 # In this order: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
-                await in_thread(self._remove, names)
+                await run_in_thread(self._remove, names)
                 await self._store.forget_files(names, self._clock())
         return len(names)
 
@@ -221,9 +221,9 @@ class MediaStore:
 
     async def _receive(self, channel: Channel, attachment: Attachment, path: Path) -> _Fetched:
         """Take in the bytes, never more than the policy allows. Raises GiveUp for what is too large or not what was promised."""
-        most = self._policy.largest * MEGABYTE
+        most = self._policy.max_size * MEGABYTE
         if attachment.size is not None and attachment.size > most:
-            raise GiveUp(f"larger than {self._policy.largest} MB")
+            raise GiveUp(f"larger than {self._policy.max_size} MB")
         digest, size = hashlib.sha256(), 0
         with self._disk():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -232,7 +232,7 @@ class MediaStore:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > most:
-                        raise GiveUp(f"larger than {self._policy.largest} MB")
+                        raise GiveUp(f"larger than {self._policy.max_size} MB")
                     with self._disk():
                         await _in_thread_to_its_end(_take, handle, digest, chunk)
             with self._disk():
@@ -253,7 +253,7 @@ class MediaStore:
                 else:
                     file = name
                     with self._disk():
-                        await in_thread(_publish, fetched.path, self.folder / file)
+                        await run_in_thread(_publish, fetched.path, self.folder / file)
                 await self._store.keep_attachment(attachment.id, file, fetched.sha256, fetched.size, None, self._clock())
             except CommitUnknown:
                 raise  # it may have been noted: the next start looks
@@ -263,7 +263,7 @@ class MediaStore:
             finally:
                 fetched.path.unlink(missing_ok=True)
                 self._in_hand.discard(name)
-        self._problems.clear("files:write")
+        self._problems.clear("media:folder:write_failed")
         return replace(attachment, path=self.folder / file, sha256=fetched.sha256, size=fetched.size)
 
     def _kept(self, keeping: asyncio.Task[Attachment]) -> None:
@@ -278,9 +278,9 @@ class MediaStore:
             yield
         except OSError as error:
             self._problems.report(
-                "files:write",
-                f"a file could not be kept in {self.folder}: {error.strerror}",
-                "free some space or mend the folder; messages are answered without their files meanwhile",
+                "media:folder:write_failed",
+                f"a file could not be written to {self.folder}: {error.strerror}",
+                "free disk space or repair the folder; until then messages are answered without their files",
             )
             raise DiskError(f"the media folder takes no file: {error.strerror}") from error
 
@@ -321,7 +321,7 @@ def _publish(path: Path, target: Path) -> None:
 
 async def _in_thread_to_its_end(function: Callable[..., object], *args: Any) -> None:
     """Run a function of an open file in a thread. Cancelled, it ends first: the number of a closed file may be another's by then."""
-    work = asyncio.ensure_future(in_thread(function, *args))
+    work = asyncio.ensure_future(run_in_thread(function, *args))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:

@@ -24,7 +24,7 @@ from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.responder import HistoryLimits, Responder
 from sara.plugins.store import Store
-from sara.plugins.threads import in_thread
+from sara.plugins.threads import run_in_thread
 from sara.policy.context_window import as_it_is_now
 from sara.queue.sleep import sleep
 
@@ -148,14 +148,14 @@ class MediaDownloads:
             try:
                 wait = await self._begin_due(route)
             except (SaraError, OSError) as error:
-                log.warning("downloads_not_begun", channel=route.name, error=type(error).__name__)
+                log.warning("downloads_start_failed", channel=route.name, error=type(error).__name__)
                 wait = RECOVER
             await _event_within(arrival, wait)
 
     async def _begin_due(self, route: ChannelBinding) -> Milliseconds:
         """Begin as many downloads as may run; how long to wait before the next look."""
         account = route.channel.account
-        if self._strays.blocked(route.called):
+        if self._strays.is_blocked(route.called):
             return RECOVER
         begun = [each for each in self._running.values() if each.account == account]
         room = AT_ONCE - sum(each.in_background for each in begun)
@@ -177,14 +177,14 @@ class MediaDownloads:
         return LOOK_EVERY
 
     async def _has_room(self, attachment: Attachment) -> bool:
-        free = await in_thread(self._free, self._files.folder)
+        free = await run_in_thread(self._free, self._files.folder)
         if free - (attachment.size or 0) >= LEAST_FREE:
-            self._problems.clear("media:room")
+            self._problems.clear("media:folder:disk_low")
             return True
         self._problems.report(
-            "media:room",
-            f"only {free // 1_048_576} MB are free for {self._files.folder}; customers' files are fetched only where an answer needs them",
-            "free some space, or shorten `media.keep`; what was left out is fetched as long as the provider keeps it",
+            "media:folder:disk_low",
+            f"only {free // 1_048_576} MB of disk space are free at {self._files.folder}; customers' files are downloaded only if a reply needs them",
+            "free disk space, or shorten `media.keep`; omitted files are downloaded later if the provider still has them",
             severity="warning",
             count=1,
         )
@@ -215,7 +215,7 @@ class MediaDownloads:
     ) -> None:
         """Try until the file is settled, and put it among those found."""
         tries = 0
-        while not self._strays.blocked(route.called):
+        while not self._strays.is_blocked(route.called):
             async with limit:
                 running = self._running.get(attachment) or self._begin(route, attachment, conversation, in_background=False)
                 await asyncio.wait([running.task])
@@ -277,7 +277,7 @@ class MediaDownloads:
             now = self._clock()
             due = now + delay_after(found.tries, error.after if isinstance(error, RetryLater) else None)
             log.info(
-                "file_not_fetched", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
+                "file_fetch_failed", channel=route.name, attachment=wanted.id, tries=found.tries + 1, error=type(error).__name__
             )
             reason = str(error) if isinstance(error, SaraError | DiskError) else type(error).__name__
             await self._store.postpone_download(wanted.id, due, reason, now)

@@ -32,7 +32,7 @@ from sara.pipeline.handoff import HandoffFactory, compose_notice
 from sara.pipeline.media_downloads import MediaDownloads, wait_for_files
 from sara.pipeline.responder_pool import ResponderPool
 from sara.pipeline.tool_calls import TurnTools
-from sara.pipeline.turns import drafts_of, readings_of, turn_of
+from sara.pipeline.turns import drafts_of, transcripts_of, turn_of
 from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins import tool_checks
 from sara.plugins.call_guard import CallGuard
@@ -54,12 +54,12 @@ log = structlog.get_logger("sara.pipeline.reply")
 
 _SKIPPED: Mapping[str, tuple[str, str]] = {
     "too_old": (
-        "messages came later than max_age after they were written, and are kept without an answer",
-        "after an outage that is as it should be; otherwise compare this machine's clock with the real time",
+        "messages older than max_age arrived and were left unanswered",
+        "expected after an outage; otherwise check this machine's clock",
     ),
     "over_limit": (
-        "customers write more than `limits` allow; what is above is kept without an answer",
-        "`sara conversations list` shows who writes; raise the limits if that is as it should be",
+        "customers write more than `limits` allow; the messages above the limits are left unanswered",
+        "see who writes with `sara conversations list`; raise `limits` if this traffic is legitimate",
     ),
 }
 """What an operator should know of, by the reason for which messages are not answered."""
@@ -161,7 +161,7 @@ class ReplyHandler:
         return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
     async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
-        log.info("skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
+        log.info("messages_skipped", conversation=view.conversation, reason=skip.reason, messages=len(skip.messages))
         if skip.reason in _SKIPPED:
             what, remedy = _SKIPPED[skip.reason]
             self._problems.report(f"replies:{skip.reason}", what, remedy, severity="warning", lasts=DAY)
@@ -203,27 +203,26 @@ class ReplyHandler:
             drafts = drafts_of(route, reply)
             cost = manners.spending.cost(reply.usage)
             self._tell_unpriced(reply)
-            if route.policy.while_thinking == "think_again" and toolbox.wanted is None:
+            if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
                     view.conversation, attempt, answers, MOST_RETHOUGHT, reply.usage, cost, self._clock()
                 )
                 if again is not None:
-                    log.info("thought_again", conversation=view.conversation)
+                    log.info("reply_restarted", conversation=view.conversation)
                     return _end(again)
             done = self._clock()
-            also = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timers.first_look(route.policy, done))
-            work, *others = await self._store.save_reply(
-                view.conversation, attempt, answers, drafts, reply.usage, done, readings_of(reply), also
-            )
+            timer = timers.first_look(route.policy, done)
+            effects = ReplySideEffects(cost, self._wanted(view, route, toolbox, done), timer, transcripts_of(reply))
+            work, *others = await self._store.save_reply(view.conversation, attempt, answers, drafts, reply.usage, done, effects)
         except (RetryLater, GiveUp) as error:
             return await self._failed(view, route, attempt, answers, error)
         except Conflict as error:
-            log.info("answer_dropped", conversation=view.conversation, reason=str(error))
+            log.info("reply_conflict", conversation=view.conversation, reason=str(error))
             return Reschedule(self._clock())
         except (StoreUnavailable, CommitUnknown):
             raise
         except Exception as error:
-            log.exception("answer_unusable", conversation=view.conversation)
+            log.exception("reply_invalid", conversation=view.conversation)
             return await self._failed(
                 view, route, attempt, answers, ResponderCrashed(f"the answer could not be used: {type(error).__name__}")
             )
@@ -245,23 +244,23 @@ class ReplyHandler:
     ) -> TurnTools:
         names = route.policy.tools
         scope = ToolContext(view.conversation, view.account, view.contact, now)
-        chosen = tool_checks.chosen(names, self._manners.tools)
-        hands_over = tool_checks.HAND_OVER in names
+        chosen = tool_checks.select_tools(names, self._manners.tools)
+        hands_over = tool_checks.HANDOFF_TOOL in names
         return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
         """The hand-over that the model asked for."""
         if toolbox.wanted is None:
             return None
-        log.info("handed_over", conversation=view.conversation, by="assistant")
+        log.info("handoff_started", conversation=view.conversation, by="assistant")
         name = view.contact.name or view.contact.username
         return self._manners.handing.start(route, "assistant", toolbox.wanted, name, now, announced=True)
 
     async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
-            "budget:ai",
-            f"{error}; messages are kept and not answered",
-            "raise the ceiling under `budget`, or wait until the period is over",
+            "ai:budget:limit_reached",
+            f"{error}; messages are stored and not answered",
+            "raise the limit under `budget`, or wait for the next period",
             lasts=DAY,
         )
         say = reply_gates.SendNotice("busy", reply_gates.Allow(), now - reply_gates.HOUR)
@@ -271,9 +270,9 @@ class ReplyHandler:
     def _tell_unpriced(self, reply: Reply) -> None:
         if reply.usage is not None and self._manners.spending.has_no_price(reply.usage):
             self._problems.report(
-                "budget:price",
-                f"there is no price for the model {reply.usage.model or '?'}; what it costs does not count towards the budget",
-                "add it to `prices` under `budget`; the beginning of its name is enough",
+                "ai:budget:price_missing",
+                f"the model {reply.usage.model or '?'} has no price; its cost is not counted towards the budget",
+                "add it to `prices` under `budget`; a prefix of its name is enough",
                 severity="warning",
                 lasts=DAY,
             )
@@ -289,11 +288,11 @@ class ReplyHandler:
                 route.reply_lane, view.conversation, now
             )  # a refusal is an answer too: the other end is there
         if isinstance(decision, retry.GiveUpRetrying):
-            log.error("unanswered", conversation=view.conversation, calls=calls, error=str(error))
+            log.error("reply_failed", conversation=view.conversation, calls=calls, error=str(error))
             self._problems.report(
-                "replies:dead",
+                "replies:failed",
                 f"messages could not be answered: {error}",
-                "`sara queue list` names them, `sara queue retry` asks again",
+                "list them with `sara queue list` and retry them with `sara queue retry`",
                 lasts=DAY,
                 detail=error.detail,
             )
@@ -343,7 +342,7 @@ class ReplyHandler:
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.
-                soon = max(now + self._policy.first, decision.at - (now - self._lanes.begun(lane)))
+                soon = max(now + self._policy.initial_delay, decision.at - (now - self._lanes.begun(lane)))
                 decision = retry.RetryAt(min(decision.at, soon))
             self._lanes.wait(lane, view.conversation, view.waiting[0].at, decision.at)
         return decision

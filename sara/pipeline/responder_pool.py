@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, StoreUnavailable
+from sara.domain.problems import problem_key
 from sara.domain.replies import Reply, Turn
 from sara.domain.text import is_visible, sanitize_text
 from sara.pipeline.hedged_calls import HedgedCalls
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.plugins.call_guard import CallGuard, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.responder import Responder
 from sara.policy import retry
 from sara.policy.ai_budget import counted
@@ -66,8 +67,8 @@ class ResponderPool:
         self, route: ChannelBinding, name: str, responder: Responder, turn: Turn, toolbox: Toolboxes, until: float
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
-        if self._strays.blocked(called):
-            log.warning("responder_not_called", responder=name, conversation=turn.conversation)
+        if self._strays.is_blocked(called):
+            log.warning("responder_skipped", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
             left = int((until - asyncio.get_running_loop().time()) * 1_000)
@@ -79,7 +80,7 @@ class ResponderPool:
                 return await self._strays.call(called, responder.answer(turn, tools), within), tools
 
             reply, tools = await self._hedging.ask(
-                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._strays.counts().get(called)
+                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._strays.count_stuck().get(called)
             )
         except (RetryLater, GiveUp) as error:
             log.warning(
@@ -89,21 +90,23 @@ class ResponderPool:
         except (Conflict, StoreUnavailable, CommitUnknown):
             raise  # of a tool that it called, or of what was changed meanwhile: that is not the responder's fault
         except TimeoutError as error:
-            log.warning("responder_hung", responder=name, conversation=turn.conversation)
+            log.warning("responder_timeout", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} did not answer within {responder.timeout} ms", scope="responder") from error
         except Exception as error:
-            log.exception("responder_broke", responder=name, conversation=turn.conversation)
-            raise self._broke(name, told_of(error)) from error
+            log.exception("responder_exception", responder=name, conversation=turn.conversation)
+            raise self._broke(name, describe_failure(error)) from error
         if not isinstance(reply, Reply):
             raise self._broke(name, f"answered with a {type(reply).__name__}")
         said = tuple(part for part in reply.parts if part.kind != "text" or is_visible(sanitize_text(part.text)))
         if not said:
             raise RetryLater(f"{name} answered nothing")
-        self._problems.clear(f"responder:{name}:error")
+        self._problems.clear(problem_key("responder", name, "exception"))
         return replace(reply, parts=said, usage=counted(reply.usage)), tools
 
     def _broke(self, name: str, how: str) -> ResponderCrashed:
         self._problems.report(
-            f"responder:{name}:error", f"the responder {name} broke: it {how}", "see the log; report it to its author"
+            problem_key("responder", name, "exception"),
+            f"the responder {name} failed: it {how}",
+            "see the log and report it to the plugin's author",
         )
         return ResponderCrashed(f"{name} broke: it {how}")

@@ -11,7 +11,7 @@ from sara.domain.conversations import TimerView
 from sara.domain.errors import CommitUnknown, Conflict, GiveUp, RetryLater, SaraError, StoreUnavailable
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
 from sara.domain.messages import HistoryMessage, OutgoingContent
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY, ProblemReporter, problem_key
 from sara.domain.replies import Summary
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
@@ -75,7 +75,7 @@ class TimerHandler:
             try:
                 later = await self._act(due.act, view, route, now)
             except Conflict as error:
-                log.info("timer_overtaken", conversation=job.key, act=due.act, reason=str(error))
+                log.info("timer_conflict", conversation=job.key, act=due.act, reason=str(error))
                 continue
             if later is not None:
                 # What could not be done now keeps nothing else waiting.
@@ -105,7 +105,7 @@ class TimerHandler:
         silent_since = max(view.customer_at or 0, view.ours_at or 0)
         match act:
             case "hand_back":
-                log.info("handed_back", conversation=view.conversation)
+                log.info("handoff_ended", conversation=view.conversation)
                 notice = wording(self._manners.texts, route.channel, "hand_back") if view.mode == "human" else {}
                 await self._wake(await self._store.hand_back(view.conversation, "sara", now, notice))
             case "release":
@@ -145,11 +145,11 @@ class TimerHandler:
         except (StoreUnavailable, CommitUnknown):
             raise
         except SaraError as error:
-            log.warning("not_summarised", conversation=view.conversation, error=str(error))
+            log.warning("summary_failed", conversation=view.conversation, error=str(error))
             self._problems.report(
-                f"summary:{route.name}",
-                f"{route.name}: a conversation could not be summed up: {error}",
-                "answers are made without it; leave out `history: {summarise: true}` if no responder there can",
+                problem_key("channel", route.name, "summary_failed"),
+                f"{route.name}: a conversation could not be summarised: {error}",
+                "replies are produced without a summary; remove `history: {summarise: true}` if no responder of this channel can summarise",
                 severity="warning",
                 lasts=DAY,
             )
@@ -158,7 +158,7 @@ class TimerHandler:
         await self._store.save_summary(
             view.conversation, sanitize_text(summary.text), lines[-1].id, summary.usage, cost, periods, self._clock()
         )
-        self._problems.clear(f"summary:{route.name}")
+        self._problems.clear(problem_key("channel", route.name, "summary_failed"))
         return None
 
     async def _sum_up(self, route: ChannelBinding, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
@@ -166,7 +166,7 @@ class TimerHandler:
         failed: SaraError = RetryLater("no responder is running")
         for name, responder in route.responders:
             called = f"responder:{name}"
-            if self._strays.blocked(called):
+            if self._strays.is_blocked(called):
                 continue
             within = responder.timeout + min(GRACE, responder.timeout)
             try:
@@ -174,7 +174,7 @@ class TimerHandler:
             except (RetryLater, GiveUp) as error:
                 failed = error
             except Exception as error:
-                log.exception("summary_broke", responder=name)
+                log.exception("summary_exception", responder=name)
                 failed = GiveUp(f"{name} broke: {type(error).__name__}")
             else:
                 if isinstance(summary, Summary) and summary.text.strip():

@@ -14,15 +14,16 @@ from pydantic import Field, ValidationError
 
 from sara.domain.errors import SaraError
 from sara.domain.options import Options
+from sara.domain.problems import problem_key
 from sara.domain.replies import ToolContext, ToolSpec, is_tool_named
 from sara.domain.text import sanitize_text
 from sara.pipeline import argument_repair
-from sara.plugins.call_guard import CallGuard, guarded_call, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure, guarded_call
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HAND_OVER
-from sara.plugins.type_check import wrong
+from sara.plugins.tool_checks import HANDOFF_TOOL
+from sara.plugins.type_check import wrong_type
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
@@ -49,8 +50,8 @@ class HandOverArguments(Options):
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
 
-HAND_OVER_SPEC = ToolSpec(
-    HAND_OVER,
+HANDOFF_SPEC = ToolSpec(
+    HANDOFF_TOOL,
     "Let a person of the business take over this conversation. Use it when the customer asks for a person, is upset, or needs"
     " something that you cannot do. Afterwards tell the customer, in their language, that a colleague will answer here.",
     HandOverArguments.model_json_schema(),
@@ -79,7 +80,7 @@ class TurnTools:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
-        self._names = [HAND_OVER, *self._tools] if hands_over else list(self._tools)
+        self._names = [HANDOFF_TOOL, *self._tools] if hands_over else list(self._tools)
         self._store = store
         self._attempt = attempt
         self._scope = scope
@@ -93,7 +94,7 @@ class TurnTools:
     def specs(self) -> Sequence[ToolSpec]:
         """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
-        return [HAND_OVER_SPEC, *brought] if self._hands_over else brought
+        return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
         """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
@@ -101,7 +102,7 @@ class TurnTools:
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
         name = next((known for known in self._names if is_tool_named(known, name)), name)
-        if name == HAND_OVER and self._hands_over:
+        if name == HANDOFF_TOOL and self._hands_over:
             return self._hand_over(arguments)
         tool = self._tools.get(name)
         if tool is None:
@@ -111,8 +112,8 @@ class TurnTools:
             parsed = guarded_call(_parsed, tool.Arguments, arguments)
             canonical = parsed if isinstance(parsed, str) else guarded_call(parsed.model_dump_json)
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)} when its arguments were checked; nothing was done")
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
+            self._report(tool, f"{describe_failure(error)} when its arguments were checked; nothing was done")
             parsed = canonical = "This cannot be done at the moment; nothing was done."
         if isinstance(parsed, str):
             self._calls[name, ""] += 1
@@ -122,7 +123,7 @@ class TurnTools:
         conversation = self._scope.conversation
         record, new = await self._store.begin_tool(conversation, self._attempt, name, canonical, occurrence, self._clock())
         if not new:
-            log.info("tool_not_repeated", tool=name, conversation=conversation, known=record.result is not None)
+            log.info("tool_repeat_suppressed", tool=name, conversation=conversation, known=record.result is not None)
             return record.result if record.result is not None else UNKNOWN
         result = await self._run(tool, parsed)
         if result is None:
@@ -131,7 +132,7 @@ class TurnTools:
         return result
 
     def _hand_over(self, arguments: str) -> str:
-        self._calls[HAND_OVER, ""] += 1
+        self._calls[HANDOFF_TOOL, ""] += 1
         parsed = _parsed(HandOverArguments, arguments)
         if isinstance(parsed, str):
             return parsed
@@ -141,7 +142,7 @@ class TurnTools:
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
         """The result, a failure's own words included; None where nobody can tell whether it was done."""
         called = f"tool:{tool.name}"
-        if self._strays.blocked(called):
+        if self._strays.is_blocked(called):
             return "This cannot be done at the moment."
         try:
             call = guarded_call(tool.run, arguments, self._scope)
@@ -151,24 +152,26 @@ class TurnTools:
             return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
         except TimeoutError:
             seconds = f"{tool.timeout / 1_000:g} s"
-            log.warning("tool_timed_out", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
+            log.warning("tool_timeout", tool=tool.name, conversation=self._scope.conversation, timeout_ms=tool.timeout)
             self._report(tool, f"did not end within {seconds}; whether it did anything is not known")
             return f"It did not end within {seconds}. {NOT_KNOWN}"
         except Exception as error:
-            log.exception("tool_broke", tool=tool.name, conversation=self._scope.conversation)
-            self._report(tool, f"{told_of(error)}; whether it did anything is not known")
+            log.exception("tool_exception", tool=tool.name, conversation=self._scope.conversation)
+            self._report(tool, f"{describe_failure(error)}; whether it did anything is not known")
             return None
         if not inspect.iscoroutine(call):
             self._report(tool, "is no async function: everything else waited while it ran")
             return sanitize_text(result)[:LONGEST] if isinstance(result, str) else _as_text(result)
         if not isinstance(result, str):
-            self._report(tool, f"{told_of(wrong('its result', result, 'text'))}; it was called all the same")
+            self._report(tool, f"{describe_failure(wrong_type('its result', result, 'text'))}; it was called all the same")
             return _as_text(result)
-        self._problems.clear(called)
+        self._problems.clear(problem_key("tool", tool.name, "failed"))
         return sanitize_text(result)[:LONGEST]
 
     def _report(self, tool: Tool, what: str) -> None:
-        self._problems.report(f"tool:{tool.name}", f"the tool {tool.name} {what}", "see the log; update or remove its plugin")
+        self._problems.report(
+            problem_key("tool", tool.name, "failed"), f"the tool {tool.name} {what}", "see the log; update or remove the plugin"
+        )
 
 
 def _as_text(result: object) -> str:

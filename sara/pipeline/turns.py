@@ -25,7 +25,7 @@ def turn_of(view: ReplyView, route: ChannelBinding, now: Instant) -> Turn:
         now=now,
         channel=route.name,
         summary=view.summary,
-        timezone=route.policy.hours.timezone if route.policy.hours else "",
+        timezone=route.policy.opening_hours.timezone if route.policy.opening_hours else "",
     )
 
 
@@ -37,6 +37,6 @@ def drafts_of(route: ChannelBinding, reply: Reply) -> list[OutgoingContent]:
     return drafts
 
 
-def readings_of(reply: Reply) -> dict[str, str]:
+def transcripts_of(reply: Reply) -> dict[str, str]:
     """The texts that a responder found in what the customer sent, by the line's id."""
     return {str(line): sanitize_text(str(text)) for line, text in reply.transcripts.items()}

@@ -75,12 +75,12 @@ class TypingIndicator:
             await sleep(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: ChannelBinding, call: Coroutine[Any, Any, None]) -> bool:
-        if self._strays.blocked(route.called):
+        if self._strays.is_blocked(route.called):
             call.close()
             return False
         try:
             await self._strays.call(route.called, call, SHOW_WITHIN)
         except Exception as error:
-            log.info("presence_not_shown", channel=route.name, error=type(error).__name__)
+            log.info("typing_indicator_failed", channel=route.name, error=type(error).__name__)
             return False
         return True

@@ -1,4 +1,4 @@
-"""What all plugin classes have in common."""
+"""The base class of plugin objects."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class PluginObject(ABC):  # what each kind must bring is said by its own class
-    """What all four kinds have in common: built from checked options, opened before use, closed after."""
+    """Base of channels, responders, stores and queues: built from checked options, opened before use, closed after."""
 
     Options: ClassVar[type[Options]]
     """The plugin's options; checked before anything starts."""
 
     async def open(self) -> None:  # noqa: B027  # optional
-        """Get ready. Raise to be reported as a problem; the rest of the daemon runs on."""
+        """Prepare for use. An exception is reported as a problem; the rest of the daemon keeps running."""
 
     async def close(self) -> None:  # noqa: B027  # optional
-        """Let go of everything. Called once, also after a failed `open`."""
+        """Release all resources. Called once, also after a failed `open`."""
 
     async def checks(self, fix: bool = False) -> Sequence[CheckResult]:
-        """Live checks for `sara doctor`, on an object that is open; with `fix`, mend what can be mended from here."""
+        """Run live checks for `sara doctor` on an open object; with `fix`, repair what can be repaired from here."""
         return ()
 
 

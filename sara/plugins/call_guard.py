@@ -1,4 +1,7 @@
-"""Calling plugin code so that it can neither hold up its caller nor end the process, nor pile up unseen."""
+"""Run plugin code with a time limit, keep it from ending the process, and track calls that ignore cancellation.
+
+This module knows nothing of what a call returns: `sara.plugins.guarded` checks the values of channels and responders.
+"""
 
 from __future__ import annotations
 
@@ -28,25 +31,26 @@ log = structlog.get_logger("sara.plugins.call_guard")
 T = TypeVar("T")
 
 STUCK_AFTER: Milliseconds = 1_000
-"""A call that has not ended so long after it was given up lingers."""
+"""A call that has not ended this long after its cancellation is stuck."""
 
 MAX_STUCK_CALLS_PER_PLUGIN = 3
-"""With so many lingering calls a plugin is not called any more."""
+"""A plugin with this many stuck calls is not called."""
 
 MAX_STUCK_CALLS = 20
-"""With so many lingering calls altogether the process has to start again."""
+"""With this many stuck calls in all, the process has to restart."""
 
 RESTART_AFTER: Milliseconds = 60_000
-"""What customers wait for is left uncalled for at most this long; then the process has to start again."""
+"""Restart the process if a required plugin stays blocked this long."""
 
 
 class PluginCallAborted(Exception):
     """The called code cancelled itself, tried to end the process, or raised what is no error."""
 
 
-def told_of(error: BaseException) -> str:
-    """What plugin code did, as a sentence goes on after its name. An error of its own is named by its type alone: its text may hold
-    anything."""
+def describe_failure(error: BaseException) -> str:
+    """Return the predicate of a sentence about a plugin whose code raised `error`.
+
+    An exception of the plugin is named by its type alone: its text may contain message text or secrets."""
     if isinstance(error, WrongType):
         return f"handed over a wrong value ({error})"
     if isinstance(error, PluginCallAborted):
@@ -55,8 +59,9 @@ def told_of(error: BaseException) -> str:
 
 
 def guarded_call(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Call plain plugin code. An error of its own passes; anything else that it raises becomes Misbehaved, except that a person who
-    presses Ctrl-C meanwhile still interrupts."""
+    """Call a synchronous plugin function; turn BaseExceptions that are no Exception into PluginCallAborted.
+
+    A real Ctrl-C still interrupts."""
     with _interrupts() as pressed:
         try:
             return function(*args, **kwargs)
@@ -65,13 +70,14 @@ def guarded_call(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and pressed:
                 raise
-            raise _misbehaved(error) from error
+            raise _aborted(error) from error
 
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Tell a real Ctrl-C from a KeyboardInterrupt that code raises by itself. A daemon handles signals on its loop: none is raised
-    there, so that nothing has to be told apart."""
+    """Record a real Ctrl-C, to tell it from a KeyboardInterrupt that the code raises.
+
+    Does nothing in a daemon, which handles signals on its loop: no KeyboardInterrupt is raised there by a signal."""
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread() or _handler_of(signal.SIGINT) is not signal.default_int_handler:
         yield pressed
@@ -88,7 +94,7 @@ def _interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _misbehaved(error: BaseException) -> PluginCallAborted:
+def _aborted(error: BaseException) -> PluginCallAborted:
     if isinstance(error, SystemExit):
         return PluginCallAborted("tried to end the process (SystemExit)")
     if isinstance(error, asyncio.CancelledError):
@@ -97,76 +103,76 @@ def _misbehaved(error: BaseException) -> PluginCallAborted:
 
 
 class CallGuard:
-    """Makes calls in somebody's name and knows the strays among them: calls that were given up and have not ended.
+    """Calls on behalf of a section or plugin with a time limit, and a count of the stuck ones among them.
 
-    A name is a section or a plugin, `responder:assistant`, `channel:whatsapp`, `plugin:tally`. One with too many strays is named
-    as a problem, and is not to be called until they have ended. `start_again` is set once only a new process can help: when too
-    many linger altogether, or when one that customers wait for has been left uncalled for too long.
+    Names are `responder:assistant`, `channel:whatsapp`, `plugin:tally`. A name with `MAX_STUCK_CALLS_PER_PLUGIN` stuck calls is
+    blocked and reported as a problem until calls end. `restart_needed` is set once only a new process can help: with
+    `MAX_STUCK_CALLS` in all, or when a required name was blocked for `RESTART_AFTER`.
     """
 
     def __init__(
-        self, problems: ProblemReporter, *, linger_after: Milliseconds = STUCK_AFTER, patience: Milliseconds = RESTART_AFTER
+        self, problems: ProblemReporter, *, stuck_after: Milliseconds = STUCK_AFTER, restart_after: Milliseconds = RESTART_AFTER
     ) -> None:
         self._problems = problems
-        self._linger_after = linger_after
-        self._patience = patience
-        self._lingering: dict[str, set[asyncio.Future[Any]]] = {}
-        self._waiting: dict[str, asyncio.TimerHandle] = {}
-        self.start_again = asyncio.Event()
+        self._stuck_after_ms = stuck_after
+        self._restart_after_ms = restart_after
+        self._stuck: dict[str, set[asyncio.Future[Any]]] = {}
+        self._restart_timers: dict[str, asyncio.TimerHandle] = {}
+        self.restart_needed = asyncio.Event()
 
     async def call(
         self, name: str, call: Coroutine[Any, Any, T] | asyncio.Future[T], within: Milliseconds, *, needed: bool = True
     ) -> T:
-        """Await `call` for at most `within` milliseconds, in the name of `name`. Raises as `call_with_timeout` does.
+        """Await `call` for at most `within` milliseconds on behalf of `name`. Raises as `call_with_timeout` does.
 
-        `needed` says that customers wait for such calls: then their absence, too, is a reason to start again.
+        With `needed`, customers wait for such calls: a block that lasts requires a restart.
         """
-        return await call_with_timeout(call, within, lambda left: self._given_up(name, left, needed))
+        return await call_with_timeout(call, within, lambda left: self._schedule_check(name, left, needed))
 
-    def blocked(self, name: str) -> bool:
-        """Whether so many calls linger that `name` is not to be called now."""
-        return len(self._lingering.get(name, ())) >= MAX_STUCK_CALLS_PER_PLUGIN
+    def is_blocked(self, name: str) -> bool:
+        """Return whether `name` has so many stuck calls that it must not be called now."""
+        return len(self._stuck.get(name, ())) >= MAX_STUCK_CALLS_PER_PLUGIN
 
-    def counts(self) -> Mapping[str, int]:
-        """How many calls linger now, by name; 0 where all have ended."""
-        return {name: len(calls) for name, calls in sorted(self._lingering.items())}
+    def count_stuck(self) -> Mapping[str, int]:
+        """Return the number of stuck calls by name; 0 where all have ended."""
+        return {name: len(calls) for name, calls in sorted(self._stuck.items())}
 
-    def _given_up(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
-        asyncio.get_running_loop().call_later(self._linger_after / 1_000, self._look, name, call, needed)
+    def _schedule_check(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
+        asyncio.get_running_loop().call_later(self._stuck_after_ms / 1_000, self._check, name, call, needed)
 
-    def _look(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
+    def _check(self, name: str, call: asyncio.Future[Any], needed: bool) -> None:
         if call.done():
             return
-        self._lingering.setdefault(name, set()).add(call)
+        self._stuck.setdefault(name, set()).add(call)
         call.add_done_callback(partial(self._ended, name, needed))
-        log.warning("call_lingers", plugin=name, lingering=len(self._lingering[name]))
-        self._judge(name, needed)
-        if sum(self.counts().values()) >= MAX_STUCK_CALLS:
-            self.start_again.set()
+        log.warning("plugin_call_stuck", plugin=name, lingering=len(self._stuck[name]))
+        self._update_problem(name, needed)
+        if sum(self.count_stuck().values()) >= MAX_STUCK_CALLS:
+            self.restart_needed.set()
 
     def _ended(self, name: str, needed: bool, call: asyncio.Future[Any]) -> None:
-        self._lingering[name].discard(call)
-        log.info("call_ended_late", plugin=name, lingering=len(self._lingering[name]))
-        self._judge(name, needed)
+        self._stuck[name].discard(call)
+        log.info("plugin_call_finished_late", plugin=name, lingering=len(self._stuck[name]))
+        self._update_problem(name, needed)
 
-    def _judge(self, name: str, needed: bool) -> None:
-        key = f"{name}:lingering"
-        if not self.blocked(name):
+    def _update_problem(self, name: str, needed: bool) -> None:
+        key = f"{name}:stuck_calls"
+        if not self.is_blocked(name):
             self._problems.clear(key)
-            if (waiting := self._waiting.pop(name, None)) is not None:
+            if (waiting := self._restart_timers.pop(name, None)) is not None:
                 waiting.cancel()
             return
         kind, _, short = name.partition(":")
-        lingering = len(self._lingering[name])
+        stuck = len(self._stuck[name])
         self._problems.report(
             key,
-            f"{lingering} calls of the {kind} {short} were given up and do not end; it is not called until they have",
-            "restart SARA to end them; mend or replace the plugin, which does not stop when it is told to",
-            count=lingering,
+            f"{stuck} calls of the {kind} {short} are stuck: they ignore their cancellation; it is not called again until they end",
+            "restart SARA to end them; update or replace the plugin, whose calls must end when they are cancelled",
+            count=stuck,
         )
-        if needed and name not in self._waiting:
+        if needed and name not in self._restart_timers:
             loop = asyncio.get_running_loop()
-            self._waiting[name] = loop.call_later(self._patience / 1_000, self.start_again.set)
+            self._restart_timers[name] = loop.call_later(self._restart_after_ms / 1_000, self.restart_needed.set)
 
 
 async def call_with_timeout(
@@ -174,35 +180,33 @@ async def call_with_timeout(
     within: Milliseconds | None,
     given_up: Callable[[asyncio.Future[T]], None] | None = None,
 ) -> T:
-    """Await `call`, a coroutine or what `begin` returned, for at most `within` milliseconds; None for as long as it takes.
+    """Await `call`, a coroutine or the future of `start_call`, for at most `within` milliseconds; None for no limit.
 
-    Unlike a plain time-out this returns on time even if the call swallows its cancellation. `given_up` is told of a call that
-    had not ended. Raises TimeoutError, PluginCallAborted, or what the call raised; CancelledError only if the caller itself was
-    cancelled.
+    Unlike a plain time-out this returns on time even if the call swallows its cancellation; `given_up` is then called with it. Raises TimeoutError, PluginCallAborted, or what the call raised; CancelledError only if the caller was cancelled.
     """
     running = call if isinstance(call, asyncio.Future) else _start_task(call)
     try:
         done, _ = await asyncio.wait({running}, timeout=None if within is None else within / 1_000)
     except asyncio.CancelledError:
-        _give_up(running, given_up)
+        _abandon(running, given_up)
         raise
     if not done:
-        _give_up(running, given_up)
+        _abandon(running, given_up)
         raise TimeoutError(f"no end within {within} ms")
     if running.cancelled():
         raise PluginCallAborted("cancelled itself")
     return running.result()
 
 
-async def bounded_method(method: Callable[..., Any], within: Milliseconds | None, *args: Any) -> Any:
-    """Call a method that should be async and await it, as `call_with_timeout` does. Its result counts also where it is not async."""
+async def call_method(method: Callable[..., Any], within: Milliseconds | None, *args: Any) -> Any:
+    """Call a method that should be async and await it as `call_with_timeout` does; accept the result of a plain one too."""
     call = guarded_call(method, *args)
     return await call_with_timeout(call, within) if inspect.iscoroutine(call) or isinstance(call, asyncio.Future) else call
 
 
 def _start_task(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.ensure_future(_convert_system_exit(call))
-    # One that is cancelled before its first step would leave a call behind that was never awaited.
+    # A task that is cancelled before its first step would leave a coroutine that was never awaited.
     task.add_done_callback(lambda _: call.close())
     return task
 
@@ -215,19 +219,19 @@ async def _convert_system_exit(call: Coroutine[Any, Any, T]) -> T:
     except BaseException as error:
         if isinstance(error, GeneratorExit) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
             raise  # it is this coroutine that is being closed
-        raise _misbehaved(error) from error
+        raise _aborted(error) from error
 
 
-def _give_up(call: asyncio.Future[T], given_up: Callable[[asyncio.Future[T]], None] | None) -> None:
-    # A thread cannot be cancelled: its future stays what tells of its end.
+def _abandon(call: asyncio.Future[T], given_up: Callable[[asyncio.Future[T]], None] | None) -> None:
+    # A thread cannot be cancelled: its future still reports its end.
     if isinstance(call, asyncio.Task):
         call.cancel()
-    call.add_done_callback(_forget)
+    call.add_done_callback(_retrieve_exception)
     if given_up is not None:
         given_up(call)
 
 
-def _forget(call: asyncio.Future[Any]) -> None:
-    """Look at a late call's error, so that the loop does not report it as forgotten."""
+def _retrieve_exception(call: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of a late call, so that the loop does not report it as never retrieved."""
     if not call.cancelled():
         call.exception()

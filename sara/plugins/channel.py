@@ -18,8 +18,8 @@ from sara.domain.webhooks import Request, WebhookResult
 from sara.plugins.base import PluginObject
 
 
-def media_in(state: Path) -> Path:
-    """Where customers' files lie in the state directory."""
+def media_directory(state: Path) -> Path:
+    """Return the folder of customers' files within the state directory."""
     return state / "media"
 
 
@@ -27,10 +27,10 @@ def media_in(state: Path) -> Path:
 
 
 class Channel(PluginObject):
-    """Bytes in, domain out, and back. A channel never sees the store or the queue."""
+    """Translates between a provider's bytes and SARA's values. A channel never sees the store or the queue."""
 
     account: str
-    """Whom the data hang on, e.g. `whatsapp:109000000000555`. The part before the colon names the provider; people are known
+    """The account that stored data belong to, e.g. `whatsapp:109000000000555`. The part before the colon names the provider; people are known
     by their ids within it."""
 
     webhook: str | None = None
@@ -40,7 +40,7 @@ class Channel(PluginObject):
     """The longest text of one part, in UTF-16 code units."""
 
     receipts_carry_attempt: bool = False
-    """Whether receipts bring back the `attempt_id` given to `send`. Where they do not, doubt can only be ended by time."""
+    """True if receipts contain the `attempt_id` given to `send`. Otherwise only time resolves a doubt."""
 
     on_doubt: Literal["resend", "hold"] = "resend"
     doubt_timeout: Milliseconds = 60_000
@@ -49,70 +49,80 @@ class Channel(PluginObject):
     """The kinds of `OutgoingContent` that `compose` and `send` know; any other is turned into text."""
 
     reply_window: Milliseconds | None = None
-    """How long after the customer's last message the provider lets us write freely; None where there is no such limit."""
+    """The time after the customer's last message in which free-form messages may be sent; None for no limit."""
 
     typing_lasts: Milliseconds | None = None
-    """How long `typing` shows; None where it shows nothing. While an answer is being made it is called again in time."""
+    """The time that `typing` is visible; None for no indicator. It is called again in time while a reply is being made."""
 
     media_lifetime_ms: Milliseconds = 7 * 86_400_000
-    """How long after a message the provider keeps its files. Until then a download that fails is tried again."""
+    """The time after a message for which the provider keeps its files. Failed downloads are retried until then."""
 
     monthly_budget: int | None = None
-    """How many messages a month may count (`Receipt.counts`) before the operator is warned; None for no warning."""
+    """The number of counted messages a month (`DeliveryReceipt.counts`) after which the operator is warned; None for no warning."""
 
     def verify(self, request: Request) -> bool:
-        """Tell whether the provider itself sent this request, by its signature; nothing of the body is parsed for it.
+        """Return whether the provider itself sent this request, judged by its signature; parse nothing of the body.
 
-        Asked before `receive`. A verified body is noted while `receive` reads it: one that was being read when the process died,
-        twice, is set aside unread from then on. By default no body is verified, noted or set aside: those of strangers never are.
+        Called before `receive`. A verified body is recorded while `receive` reads it: one that was being read at two crashes
+        of the process is stored unparsed from then on. By default no body is verified, recorded or stored unparsed: those of
+        strangers never are.
         """
         return False
 
     @abstractmethod
     def receive(self, request: Request) -> WebhookResult:
-        """Make sense of a request at the webhook. Verifies before it parses, by `verify` where that is defined; never raises for
-        anything a stranger can send. Pure: may be called in a thread, and again with the same request."""
+        """Parse a request at the webhook. Verify before parsing, by `verify` where that is defined; never raise for anything a
+        stranger can send.
+
+        May be called in a thread, and again with the same request: it must have no side effects.
+        """
 
     @abstractmethod
     async def send(self, part: OutboundMessage, attempt_id: str) -> SendResult:
-        """Send one part, marked with `attempt_id` where the provider can carry it back.
+        """Send one message, marked with `attempt_id` where the provider can return it.
 
         Raises:
-            NotSent: it certainly did not leave and may be tried again.
-            Refused: it will never be accepted.
-            WindowClosed: the provider says that the reply window is closed.
-            Unavailable: nothing can be sent until a person mends the channel.
-            InDoubt: nobody knows; also what any other exception is taken for.
+            NotSent: the message certainly did not leave and may be retried.
+            Rejected: the provider will never accept it.
+            ReplyWindowClosed: the provider says that the reply window is closed.
+            ChannelUnavailable: nothing can be sent until a person repairs the channel.
+            DeliveryUnknown: the outcome is unknown; any other exception counts as this.
         """
 
     def compose(self, draft: OutgoingContent) -> Sequence[OutgoingContent]:
-        """Turn a draft into the parts that this channel can carry. By default a kind that is not among `kinds` becomes text,
-        and text is cut at `text_limit`."""
+        """Turn a content into the messages that this channel can carry.
+
+        By default a kind that is not among `kinds` becomes text, and text is split at `text_limit`.
+        """
         if draft.kind in self.kinds and draft.kind != "text":
             return (draft,)
         pieces = split_text(render_plain_text(draft), self.text_limit)
         return [OutgoingContent(text=piece, reply_to=draft.reply_to if n == 0 else None) for n, piece in enumerate(pieces)]
 
     def is_address(self, person: Identity) -> bool:
-        """Whether a person can be written to under one of these names; not whether they exist. For people whom the file names."""
+        """Return whether one of these names is an address of this channel; it need not exist. Used for people named in
+        sara.yaml.
+        """
         return True
 
     def reopen_template(self) -> OutgoingContent | None:
-        """What may be said once the reply window has closed, to ask the customer to write again; None where nothing was set up.
-        It is said once until they do; what could not be said waits, `parked`."""
+        """Return the template that asks the customer to write again once the reply window has closed; None where none is set up.
+
+        It is sent once until the customer writes; messages that could not be sent wait as `parked`.
+        """
         return None
 
     async def mark_read(self, external_id: str) -> None:
-        """Show the customer that the message `external_id` was read. Called once an answer is being made; may fail."""
+        """Show the customer that the message `external_id` was read. Called when a reply is being made; may fail."""
 
     async def typing(self, external_id: str) -> None:
-        """Show the customer that an answer to the message `external_id` is being written. May fail: nothing depends on it."""
+        """Show the customer that a reply to the message `external_id` is being written. May fail: nothing depends on it."""
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """The bytes of a file that a message brought, in chunks. Whoever reads them bounds the size and the time.
+        """Return the bytes of an attachment in chunks; the caller limits size and time.
 
         Raises (while it is read):
-            TryLater: the same may work later.
-            GiveUp: it cannot be had any more, or must not be.
+            RetryLater: the same call may work later.
+            GiveUp: the file is gone or must not be fetched.
         """
         raise GiveUp("this channel fetches no files")

@@ -8,9 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of `sara doctor`: what was looked at, how it is, and what to do about it.
+    """One line of `sara doctor`: the check, its state, and what to do about it.
 
-    A `note` is nothing that could be good or bad, only to be known. `cached` says that it is what a former run saw.
+    A `note` is information that is neither good nor bad. `cached` marks the result of an earlier run.
     """
 
     check: str

@@ -1,4 +1,4 @@
-"""Why an address could not be reached, or listened on, in words that say what to mend. Pure."""
+"""Explain why an address could not be reached or listened on, and what to do about it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ _CERTIFICATES = {
 
 
 def explain_unreachable(error: BaseException) -> tuple[str, str]:
-    """What kept a request from being answered, and what to do about it, from the exception that an HTTP client raised. The
-    client's own words stay out of it, since they may repeat what was sent."""
+    """Return why a request got no response and what to do about it, from the exception that an HTTP client raised.
+
+    The client's own text is left out, since it may repeat what was sent.
+    """
     causes = list(_causes(error))
     for cause in causes:
         # HTTP clients' own classes may extend ssl's and lack what those tell; the real one lies among the causes then.
@@ -54,7 +56,7 @@ FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
 def explain_not_listening(host: str, port: int, error: OSError) -> str:
-    """What kept a listener from being opened, and what to do about it."""
+    """Return why a listener could not be opened and what to do about it."""
     if isinstance(error, socket.gaierror):
         return f"this machine does not know the name {host}; write an address such as 127.0.0.1"
     if error.errno in FORBIDDEN:
@@ -67,7 +69,7 @@ def explain_not_listening(host: str, port: int, error: OSError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that led to it, each once."""
+    """Yield the exception and all exceptions that led to it, each once."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

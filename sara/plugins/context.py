@@ -1,4 +1,4 @@
-"""What a plugin is given when it is built."""
+"""The context that a plugin object is built with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sara.domain.time import Instant
-from sara.plugins.channel import media_in
+from sara.plugins.channel import media_directory
 
 if TYPE_CHECKING:
     from sara.domain.problems import ProblemReporter
@@ -21,12 +21,12 @@ Clock = Callable[[], Instant]
 
 @dataclass(slots=True)
 class Context:
-    """What the core gives to every plugin object it builds.
+    """Everything that the core gives to a plugin object.
 
     `name` is the section's name in sara.yaml (`store` and `queue` for those). `state` is the state directory. `shared` is one
-    mapping per plugin, so that sections of the same plugin can share an object: see `once`. `read_only` stores are only
-    looked at, possibly while a daemon has them open. `public_url` is where the internet reaches the public listener, if the file
-    says so. `timezone` is that of the opening hours, empty where there are none or where channels differ.
+    mapping per plugin, so that sections of the same plugin can share an object: see `once`. A `read_only` store may be open in
+    a daemon at the same time. `public_url` is the public listener's address on the internet, if sara.yaml names it. `timezone`
+    is that of the opening hours, empty where there are none or where channels differ.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Context:
 
     @property
     def media(self) -> Path:
-        """The folder of customers' files; what a channel sends from this machine must lie there."""
-        return media_in(self.state)
+        """Return the folder of customers' files; files that a channel sends from this machine must be in it."""
+        return media_directory(self.state)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The object that this plugin's sections share under `key`, made by whoever asks first."""
+        """Return the object that this plugin's sections share under `key`, made by the first caller."""
         if key not in self.shared:
             self.shared[key] = make()
         found: T = self.shared[key]

@@ -1,4 +1,4 @@
-"""Who else may write what SARA runs or obeys: the configuration and the plugins beside it."""
+"""Find other users who may write the configuration or the plugins beside it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 """Files of a folder that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Writable:
-    """A file or folder into which others may write, and how that is mended."""
+class WritablePath:
+    """A file or folder that others may write, and the command that changes it."""
 
     path: Path
     who: str
@@ -25,10 +25,10 @@ class Writable:
         return f"{self.path} may be written by {self.who}"
 
 
-def writable_by_others(path: Path, *, root: bool) -> Writable | None:
-    """The first of `path`, what lies in it, and the folders around it, into which somebody else may write; None where there is none.
+def find_writable(path: Path, *, root: bool) -> WritablePath | None:
+    """Return the first of `path`, its contents and the folders above it that others may write; None where there is none.
 
-    A folder like /tmp, where everybody may write but nobody may replace what others own, is no danger to what lies in it.
+    A folder like /tmp, where everybody may write but nobody may replace what others own, is no danger to its contents.
     """
     if not os.path.lexists(path):
         return None
@@ -42,11 +42,11 @@ def writable_by_others(path: Path, *, root: bool) -> Writable | None:
     return None
 
 
-def first_writable(paths: Iterable[Path], *, root: bool) -> Iterator[Writable]:
-    """The same for several, each place once."""
+def find_all_writable(paths: Iterable[Path], *, root: bool) -> Iterator[WritablePath]:
+    """Yield the writable place of each path, every place once."""
     seen: set[Path] = set()
     for path in paths:
-        found = writable_by_others(path, root=root)
+        found = find_writable(path, root=root)
         if found is not None and found.path not in seen:
             seen.add(found.path)
             yield found
@@ -56,30 +56,30 @@ def _within(path: Path) -> Iterator[Path]:
     yield path
     if path.is_dir():
         for number, each in enumerate(path.rglob("*")):
-            if number >= MOST_FILES:
+            if number >= MAX_FILES:
                 return
             yield each
 
 
 def _around(path: Path) -> dict[Path, None]:
-    """Every folder in which an entry could be put in the place of what leads to `path`."""
+    """Return every folder in which an entry could replace a part of the way to `path`."""
     return dict.fromkeys([*path.absolute().parents, *path.resolve().parents])
 
 
-def _fault_of(path: Path, *, root: bool) -> Writable | None:
+def _fault_of(path: Path, *, root: bool) -> WritablePath | None:
     try:
         found = path.stat()
     except OSError:
         return None  # a link into nowhere, or gone meanwhile: nothing is loaded from it
     if found.st_mode & stat.S_IWOTH:
-        return Writable(path, "every user of this machine", f"chmod o-w {path}")
+        return WritablePath(path, "every user of this machine", f"chmod o-w {path}")
     if found.st_mode & stat.S_IWGRP and found.st_gid != 0 and (root or not _is_own_group(found)):
-        return Writable(path, f"the group {_group_name(found.st_gid)}", f"chmod g-w {path}")
+        return WritablePath(path, f"the group {_group_name(found.st_gid)}", f"chmod g-w {path}")
     return None
 
 
 def _is_own_group(found: os.stat_result) -> bool:
-    """Whether a group is this user's alone, as many systems give one to each user."""
+    """Return whether a group has no member but this user, as on systems with one group per user."""
     if found.st_gid != os.getegid():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Call gates of plugins: what they raise or return wrongly becomes a problem and lets the message through."""
+"""Call gates of plugins: a wrong result or an exception becomes a problem and lets the message through."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sara.domain.problems import problem_key
 from sara.domain.replies import ReplyView
 from sara.domain.text import sanitize_text
 from sara.i18n.catalog import ENGLISH
-from sara.plugins.call_guard import guarded_call, told_of
+from sara.plugins.call_guard import describe_failure, guarded_call
 from sara.policy.reply_gates import LATEST, LONGEST_REASON, Allow, Decision, Defer, Gate, GateContext, SendNotice, Skip, _all
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from sara.policy.settings import ConversationSettings
 
 
-def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
-    """A plugin's gate, which lets everybody through where it fails or says what is no decision."""
+def guard_gate(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
+    """Return the gate of a plugin, wrapped to allow every turn where it fails or returns no valid decision."""
 
     def asked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
         try:
@@ -28,9 +29,11 @@ def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
                 return _kept(decision, plugin)
             what = f"answered with {fault}"
         except Exception as error:
-            what = told_of(error)
+            what = describe_failure(error)
         problems.report(
-            f"plugin:{plugin}:gate", f"a gate of the plugin {plugin} {what}; it is passed over", "update or remove the plugin"
+            problem_key("plugin", plugin, "gate"),
+            f"a gate of the plugin {plugin} {what}; the gate is ignored",
+            "update or remove the plugin",
         )
         return Allow()
 
@@ -38,7 +41,10 @@ def guarded(gate: Gate, plugin: str, problems: ProblemReporter) -> Gate:
 
 
 def _fault_of(decision: object, view: ReplyView, facts: GateContext) -> str | None:
-    """What is wrong with a stranger's decision; None for nothing. One that changes nothing would be asked for again at once."""
+    """Return what is wrong with a plugin's decision; None for nothing.
+
+    A decision that changes nothing is a fault: the gate would be called again at once.
+    """
     match decision:
         case Allow():
             return None
@@ -47,20 +53,20 @@ def _fault_of(decision: object, view: ReplyView, facts: GateContext) -> str | No
             return None if known and isinstance(reason, str) else "a Skip of messages that do not wait"
         case Defer(until, _, reason):
             if not isinstance(reason, str):
-                return f"a Wait whose reason is a {type(reason).__name__}"
+                return f"a Defer whose reason is a {type(reason).__name__}"
             later = isinstance(until, int) and facts.now < until < LATEST
-            return None if later else "a Wait for a moment that is over"
+            return None if later else "a Defer for a moment that is over"
         case SendNotice(key, then, since, values):
             if not isinstance(key, str) or key not in ENGLISH or not isinstance(values, Mapping):
-                return "a Say of a text that SARA does not have"
+                return "a SendNotice of a text that SARA does not have"
             if not isinstance(since, int) or since > facts.now:
-                return "a Say since a moment that is to come"
+                return "a SendNotice since a moment that is to come"
             return _fault_of(then, view, facts)
     return f"a {type(decision).__name__}"
 
 
 def _kept(decision: Decision, plugin: str) -> Decision:
-    """The same, with a wait that is written down: it is not the turn's own, and nobody should find it overdue."""
+    """Return the decision with its plugin as the reason, marked as a deferral so that the turn does not look overdue."""
     match decision:
         case SendNotice():
             return replace(decision, then=_kept(decision.then, plugin))

@@ -9,22 +9,25 @@ from typing import Any
 import pluggy
 
 from sara.domain.problems import ProblemReporter
-from sara.plugins.call_guard import CallGuard, told_of
+from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.loader import Plugins, _implementations, log
-from sara.plugins.threads import begin
+from sara.plugins.threads import start_call
 
-HOOK_WITHIN = 10_000
-HOOKS_AT_ONCE = 8
-"""So many hooks of one plugin run at once, the others wait for their turn: a burst of messages for a plugin that hangs leaves no
-more threads behind, and few enough that the process need not start again for it."""
+HOOK_TIMEOUT_MS = 10_000
+MAX_CONCURRENT_HOOKS = 8
+"""Limit of a plugin's concurrent hook calls; further ones wait. It bounds the threads that a burst of messages leaves in a plugin
+that hangs, below the number that requires a restart."""
 
 
 class Hooks:
-    """Calls implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline. One that
-    fails or hangs is named as a problem and hurts nobody else; while too many calls of a plugin linger, it is left out."""
+    """Calls hook implementations one by one: a plain one in a thread, an async one on the loop, each with a deadline.
+
+    One that fails or hangs becomes a problem and affects nothing else; while its plugin is blocked by stuck calls, it is
+    skipped.
+    """
 
     def __init__(
-        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_WITHIN, strays: CallGuard | None = None
+        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_TIMEOUT_MS, strays: CallGuard | None = None
     ) -> None:
         self._plugins = plugins
         self._problems = problems
@@ -33,23 +36,23 @@ class Hooks:
         self._running: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
-    def any(self, *names: str) -> bool:
-        """Whether any of these hooks has an implementation."""
+    def has_any(self, *names: str) -> bool:
+        """Return whether any of these hooks has an implementation."""
         return any(_implementations(self._plugins.manager, name) for name in names)
 
     async def call(self, name: str, **arguments: Any) -> None:
-        """Call every implementation of the hook `name`; returns when all have ended or run out of time."""
+        """Call every implementation of the hook `name`; return when all have ended or timed out."""
         for implementation in _implementations(self._plugins.manager, name):
             wanted = {key: arguments[key] for key in implementation.argnames if key in arguments}
             await self._call(implementation, wanted, name)
 
     def call_soon(self, name: str, **arguments: Any) -> None:
-        """The same, without waiting for it."""
-        if self.any(name):
+        """Call the hook `name` in the background."""
+        if self.has_any(name):
             self._keep(self.call(name, **arguments))
 
     async def wait_idle(self) -> None:
-        """Wait for what `later` started."""
+        """Wait for the calls that `call_soon` started."""
         if self._running:
             await asyncio.wait(self._running, timeout=self._within / 1_000)
 
@@ -66,23 +69,25 @@ class Hooks:
             log.warning("hook_failed", plugin=plugin, hook=name, error=type(error).__name__)
             self._problems.report(
                 f"plugin:{plugin}:{name}",
-                f"the plugin {plugin} {told_of(error)} in its hook {name}",
+                f"the plugin {plugin} {describe_failure(error)} in its hook {name}",
                 "update or remove the plugin",
                 severity="warning",
             )
 
     async def _in_turn(self, implementation: pluggy.HookImpl, arguments: dict[str, Any]) -> None:
-        """Call it when few enough of its plugin's hooks run. Raises TimeoutError also when its turn does not come."""
+        """Call an implementation once few enough of its plugin's hooks run. Raises TimeoutError also where that does not
+        happen.
+        """
         name = f"plugin:{implementation.plugin_name}"
-        if self._strays.blocked(name):
+        if self._strays.is_blocked(name):
             return
-        turns = self._turns.setdefault(name, asyncio.Semaphore(HOOKS_AT_ONCE))
+        turns = self._turns.setdefault(name, asyncio.Semaphore(MAX_CONCURRENT_HOOKS))
         async with asyncio.timeout(self._within / 1_000):
             await turns.acquire()
-        if self._strays.blocked(name):
+        if self._strays.is_blocked(name):
             turns.release()
             return
-        call = begin(implementation.function, **arguments)
+        call = start_call(implementation.function, **arguments)
         # The turn is over when the call has really ended, not when it is given up.
         call.add_done_callback(lambda _: turns.release())
         await self._strays.call(name, call, self._within, needed=False)

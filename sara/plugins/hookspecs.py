@@ -29,37 +29,37 @@ hookimpl = pluggy.HookimplMarker("sara")
 
 @hookspec
 def register_channels() -> Sequence[type[Channel]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """The channel that `plugin:` in a section of `channels` names."""
+    """Register the channel that `plugin:` in a section of `channels` names."""
 
 
 @hookspec
 def register_responders() -> Sequence[type[Responder]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """The responder that `plugin:` in a section of `responders` names."""
+    """Register the responder that `plugin:` in a section of `responders` names."""
 
 
 @hookspec
 def register_stores() -> Sequence[type[Store]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """The store that `plugin:` under `store` names."""
+    """Register the store that `plugin:` under `store` names."""
 
 
 @hookspec
 def register_queues() -> Sequence[type[Queue]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """The queue that `plugin:` under `queue` names."""
+    """Register the queue that `plugin:` under `queue` names."""
 
 
 @hookspec
 def register_gates() -> Sequence[Gate]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Functions that say whether and when a turn is answered, asked after SARA's own."""
+    """Register functions that decide whether and when a turn is answered, called after SARA's own gates."""
 
 
 @hookspec
 def register_tools() -> Sequence[Tool]:  # type: ignore[empty-body]  # a hookspec has no body
-    """What the AI may do for the person it talks to, where `conversation.tools` names it."""
+    """Register tools that the AI may call for the customer, where `conversation.tools` names them."""
 
 
 @hookspec
 def register_simulators() -> Mapping[str, type[Simulator]]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Simulators by the name of the plugin whose provider they play, asked for by `sara demo` and `sara simulate` alone."""
+    """Register simulators by the name of the plugin whose provider they play, for `sara demo` and `sara simulate` alone."""
 
 
 # the daemon's life
@@ -67,12 +67,12 @@ def register_simulators() -> Mapping[str, type[Simulator]]:  # type: ignore[empt
 
 @hookspec
 def started() -> None:
-    """The daemon serves."""
+    """Run when the daemon has started to serve."""
 
 
 @hookspec
 def stopping() -> None:
-    """The daemon has stopped taking in and is about to close."""
+    """Run when the daemon has stopped accepting messages and is about to close."""
 
 
 # moments
@@ -80,24 +80,24 @@ def stopping() -> None:
 
 @hookspec
 def message_received(message: StoredMessage) -> None:
-    """A customer's message was stored for the first time."""
+    """Run when a customer's message was stored for the first time."""
 
 
 @hookspec
 def reply_ready(conversation: str, answers: Sequence[str]) -> None:
-    """The answer to a customer's messages was stored and is about to be sent."""
+    """Run when the reply to a customer's messages was stored and is about to be sent."""
 
 
 @hookspec
 def message_sent(message: StoredMessage) -> None:
-    """A provider accepted something we sent."""
+    """Run when a provider accepted an outbound message."""
 
 
 @hookspec
 def delivery_changed(message: StoredMessage, receipt: DeliveryReceipt) -> None:
-    """A provider told us more about something we sent."""
+    """Run when a provider sent a receipt for an outbound message."""
 
 
 @hookspec
 def job_finished(event: JobEvent) -> None:
-    """A job ended: done, again or failed."""
+    """Run when a job ended: done, again or failed."""

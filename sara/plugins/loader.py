@@ -1,7 +1,7 @@
-"""Finding plugins, loading them, and calling their hooks so that none can hurt the rest.
+"""Find and load plugins, and collect what they register.
 
-`plugin: x` is the module `sara_x`: beside the file in `plugins/` (a folder or a file), else installed with an entry point `x` in
-the group `sara`, else bundled. Only plugins that the file names are loaded.
+`plugin: x` is the module `sara_x`: beside sara.yaml in `plugins/` (a folder or a file), else installed with an entry point `x`
+in the group `sara`, else bundled. Only plugins that sara.yaml names are loaded.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from sara.domain.errors import PluginError, WrongType
 from sara.domain.problems import ProblemReporter
 from sara.plugins import hookspecs
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import PluginCallAborted, guarded_call, told_of
+from sara.plugins.call_guard import PluginCallAborted, describe_failure, guarded_call
 from sara.plugins.channel import Channel
-from sara.plugins.file_permissions import writable_by_others
+from sara.plugins.file_permissions import find_writable
 from sara.plugins.queue import Queue
 from sara.plugins.responder import Responder
 from sara.plugins.simulator import Simulator
 from sara.plugins.store import Store
-from sara.plugins.type_check import wrong
+from sara.plugins.type_check import wrong_type
 
 if TYPE_CHECKING:
     from sara.domain.options import Options
@@ -45,22 +45,22 @@ log = structlog.get_logger("sara.plugins.loader")
 Kind: TypeAlias = Literal["channel", "responder", "store", "queue"]
 Origin: TypeAlias = Literal["folder", "installed", "bundled"]
 
-REGISTERS: Mapping[str, str] = {
+REGISTER_HOOKS: Mapping[str, str] = {
     "channel": "register_channels",
     "responder": "register_responders",
     "store": "register_stores",
     "queue": "register_queues",
 }
 CONTRACTS: Mapping[str, type[PluginObject]] = {"channel": Channel, "responder": Responder, "store": Store, "queue": Queue}
-GROUP = "sara"
+ENTRY_POINT_GROUP = "sara"
 SIMULATORS = "simulators"
 """The bundled plugin that brings the simulators of the bundled channel and responder."""
 DISTRIBUTION = "sara-daemon"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where a plugin is: its short name, whence it comes, and its path or module."""
+class PluginLocation:
+    """The place of a plugin: its short name, its origin, and its path or module."""
 
     name: str
     origin: Origin
@@ -77,14 +77,14 @@ class Plugins:
         self.manager = pluggy.PluginManager("sara")
         self.manager.add_hookspecs(hookspecs)
 
-    def available(self) -> dict[str, list[Found]]:
-        """Every plugin that could be named, with the one that wins first."""
+    def available(self) -> dict[str, list[PluginLocation]]:
+        """Return every plugin that could be named, the one that is used first."""
         return self._found
 
     @functools.cached_property
-    def _found(self) -> dict[str, list[Found]]:
+    def _found(self) -> dict[str, list[PluginLocation]]:
         # Looked for once: to read what all installed packages offer takes longer than the rest of a short command.
-        found: dict[str, list[Found]] = {}
+        found: dict[str, list[PluginLocation]] = {}
         installed = _installed()
         for each in [*self._in_folder(installed), *installed]:
             places = found.setdefault(each.name, [])
@@ -93,7 +93,7 @@ class Plugins:
         return dict(sorted(found.items()))
 
     def load(self, name: str) -> ModuleType:
-        """Import a plugin once and register its hooks. Raises PluginError, the same one each time it is asked for."""
+        """Import a plugin once and register its hooks. Raises PluginError, the same one at each call."""
         if name in self._errors:
             raise self._errors[name]
         if name not in self._loaded:
@@ -105,12 +105,12 @@ class Plugins:
         return self._loaded[name]
 
     def plugin_class(self, kind: Kind, name: str) -> type[PluginObject]:
-        """The class that the plugin `name` brings for a section of `kind`. Raises PluginError."""
+        """Return the class that the plugin `name` registers for a section of `kind`. Raises PluginError."""
         module = self.load(name)
         try:
-            classes = guarded_call(_registered, module, REGISTERS[kind])
+            classes = guarded_call(_registered, module, REGISTER_HOOKS[kind])
         except (PluginCallAborted, WrongType) as error:
-            raise PluginError(f"the plugin {name} {told_of(error)} in `{REGISTERS[kind]}`") from error
+            raise PluginError(f"the plugin {name} {describe_failure(error)} in `{REGISTER_HOOKS[kind]}`") from error
         except Exception as error:
             raise PluginError(f"the plugin {name} could not be set up: {type(error).__name__}: {error}") from error
         if len(classes) != 1:
@@ -119,18 +119,20 @@ class Plugins:
         try:
             fault = guarded_call(_fault_of_class, kind, classes[0])
         except Exception as error:
-            raise PluginError(f"the {kind} of the plugin {name} {told_of(error)} when its class was looked at") from error
+            raise PluginError(
+                f"the {kind} of the plugin {name} {describe_failure(error)} when its class was looked at"
+            ) from error
         if fault:
             raise PluginError(f"the {kind} of the plugin {name} {fault}")
         brought: type[PluginObject] = classes[0]
         return brought
 
     def options_of(self, kind: str, name: str) -> type[Options]:
-        """The options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
+        """Return the options that a section of `kind` with `plugin: name` takes. Raises PluginError."""
         return self.plugin_class(kind, name).Options  # type: ignore[arg-type]  # the loader passes the four kinds
 
-    def brought(self, hook: str, problems: ProblemReporter) -> list[tuple[str, Any]]:
-        """What the loaded plugins bring by a hook that registers things, each with its plugin's name. One that fails is a problem."""
+    def registered(self, hook: str, problems: ProblemReporter) -> list[tuple[str, Any]]:
+        """Return what the loaded plugins register by a hook, each with its plugin's name; report the failing ones as problems."""
         found = []
         for implementation in _implementations(self.manager, hook):
             name = implementation.plugin_name
@@ -138,29 +140,32 @@ class Plugins:
                 register: Any = implementation.function
                 found += [(name, each) for each in guarded_call(_listed, register)]
             except Exception as error:
-                log.error("plugin_failed", plugin=name, hook=hook, told=told_of(error))
+                log.error("plugin_failed", plugin=name, hook=hook, told=describe_failure(error))
                 problems.report(
                     f"plugin:{name}:{hook}",
-                    f"the plugin {name} {told_of(error)} in its hook {hook}",
+                    f"the plugin {name} {describe_failure(error)} in its hook {hook}",
                     "update or remove the plugin",
                 )
         return found
 
     def simulator_class(self, name: str) -> type[Simulator]:
-        """The simulator that plays the provider of the plugin `name`: the plugin's own, otherwise a bundled one. Raises PluginError."""
+        """Return the simulator that plays the provider of the plugin `name`: the plugin's own, otherwise a bundled one.
+
+        Raises PluginError.
+        """
         for source in dict.fromkeys((name, SIMULATORS)):
             register = getattr(self.load(source), "register_simulators", None)
             try:
                 found = {} if register is None else guarded_call(register)
             except Exception as error:
-                raise PluginError(f"the plugin {source} {told_of(error)} in `register_simulators`") from error
+                raise PluginError(f"the plugin {source} {describe_failure(error)} in `register_simulators`") from error
             if name in found:
                 simulator: type[Simulator] = found[name]
                 return simulator
         raise PluginError(f"the plugin {name} has no simulator")
 
     def names(self) -> list[str]:
-        """The plugins loaded so far."""
+        """Return the names of the plugins loaded so far."""
         return sorted(self._loaded)
 
     def _load(self, name: str) -> ModuleType:
@@ -173,11 +178,11 @@ class Plugins:
             known = ", ".join(found) or "none"
             raise PluginError(f"there is no plugin {name}; {f'{near} Those' if near else 'those'} found are: {known}")
         winner = places[0]
-        if winner.origin == "folder" and os.geteuid() == 0 and (other := writable_by_others(Path(winner.where), root=True)):
+        if winner.origin == "folder" and os.geteuid() == 0 and (other := find_writable(Path(winner.where), root=True)):
             raise PluginError(f"the plugin {name} is not loaded: {other}, and this is root; {other.mend}")
         if len(places) > 1:
             log.info(
-                "plugin_shadows",
+                "plugin_shadowed",
                 plugin=name,
                 used=winner.origin,
                 path=winner.where,
@@ -205,7 +210,7 @@ class Plugins:
             ) from error
         return module
 
-    def _in_folder(self, installed: Sequence[Found]) -> list[Found]:
+    def _in_folder(self, installed: Sequence[PluginLocation]) -> list[PluginLocation]:
         if self._folder is None or not self._folder.is_dir():
             return []
         found = []
@@ -218,22 +223,25 @@ class Plugins:
         return found
 
 
-def _folder_or_bundled(name: str, path: Path, installed: Sequence[Found]) -> Found:
-    """The same path found twice is one: in a checkout, `plugins/` beside sara.yaml holds the bundled ones themselves."""
+def _folder_or_bundled(name: str, path: Path, installed: Sequence[PluginLocation]) -> PluginLocation:
+    """Return the location of a plugin in the folder, or the bundled one where both are the same path.
+
+    In a checkout, `plugins/` beside sara.yaml holds the bundled plugins themselves.
+    """
     bundled = next((each for each in installed if each.name == name and each.origin == "bundled"), None)
     if bundled is not None and _origin_of(bundled.where) == path.resolve():
         return bundled
-    return Found(name, "folder", str(path))
+    return PluginLocation(name, "folder", str(path))
 
 
 def _origin_of(module: str) -> Path | None:
-    """The file that an installed module would be imported from, whatever bears its name at present."""
+    """Return the file that an installed module would be imported from, regardless of the module loaded under its name."""
     spec = PathFinder.find_spec(module)
     return Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
 
 
 def _import_installed(name: str) -> ModuleType:
-    """Import an installed module; one of that name from a folder, left from an earlier configuration, gives way."""
+    """Import an installed module, replacing one of that name that an earlier configuration loaded from a folder."""
     known = sys.modules.get(name)
     if known is not None and known.__spec__ is not None and "." not in name:
         origin = known.__spec__.origin
@@ -247,18 +255,18 @@ def _forget(name: str) -> None:
         del sys.modules[each]
 
 
-def _installed() -> list[Found]:
-    """What is installed now. To read what all packages offer takes long; again it is only read where something has changed."""
+def _installed() -> list[PluginLocation]:
+    """Return the installed plugins; read the packages again only where the import path has changed, since that takes long."""
     return list(_installed_at(tuple((place, _changed(place)) for place in sys.path)))
 
 
 @functools.lru_cache(maxsize=4)
-def _installed_at(_places: tuple[tuple[str, int], ...]) -> Sequence[Found]:
-    """`_places` are where packages may be, and when each was changed last: installers add and remove folders there."""
+def _installed_at(_places: tuple[tuple[str, int], ...]) -> Sequence[PluginLocation]:
+    """Return the installed plugins; `_places` are the import path with modification times, which installers change."""
     bundled = _bundled()
     found = [
-        Found(point.name, "bundled" if (point.name, point.value) in bundled else "installed", point.module)
-        for point in entry_points(group=GROUP)
+        PluginLocation(point.name, "bundled" if (point.name, point.value) in bundled else "installed", point.module)
+        for point in entry_points(group=ENTRY_POINT_GROUP)
     ]
     return sorted(found, key=lambda each: each.origin == "bundled")
 
@@ -271,15 +279,17 @@ def _changed(place: str) -> int:
 
 
 def _bundled() -> set[tuple[str, str]]:
-    """The names and values of SARA's own entry points."""
+    """Return the names and values of SARA's own entry points."""
     try:
-        return {(point.name, point.value) for point in distribution(DISTRIBUTION).entry_points if point.group == GROUP}
+        return {
+            (point.name, point.value) for point in distribution(DISTRIBUTION).entry_points if point.group == ENTRY_POINT_GROUP
+        }
     except PackageNotFoundError:
         return set()
 
 
 def _import_path(name: str, path: Path) -> ModuleType:
-    """Import a plugin from its path under the name `sara_<name>`, in place of one of that name from elsewhere."""
+    """Import a plugin from its path under the name `sara_<name>`, replacing one of that name from elsewhere."""
     module_name = f"sara_{name}"
     known = sys.modules.get(module_name)
     if known is not None and known.__spec__ is not None and known.__spec__.origin == str(path):
@@ -307,7 +317,7 @@ def _implementations(manager: pluggy.PluginManager, hook: str | None = None) -> 
 
 
 def _registered(module: ModuleType, hook: str) -> list[Any]:
-    """What a module brings by a hook; nothing where it has none."""
+    """Return what a module registers by a hook; nothing where it has none."""
     register = getattr(module, hook, None)
     return _listed(register) if callable(register) else []
 
@@ -315,12 +325,12 @@ def _registered(module: ModuleType, hook: str) -> list[Any]:
 def _listed(register: Callable[[], Any]) -> list[Any]:
     brought = register()
     if isinstance(brought, str | bytes) or not hasattr(brought, "__iter__"):
-        raise wrong("its result", brought, "a list")
+        raise wrong_type("its result", brought, "a list")
     return list(brought)
 
 
 def _fault_of_class(kind: Kind, brought: Any) -> str:
-    """What keeps a class from being used for a section of `kind`; empty for nothing."""
+    """Return why a class cannot be used for a section of `kind`; empty where it can."""
     contract = CONTRACTS[kind]
     if not isinstance(brought, type):
         return f"is no class but {'None' if brought is None else type(brought).__name__}"

@@ -1,4 +1,4 @@
-"""Files in the state folder: opened without following a link that somebody may have put in their place."""
+"""Files in the state directory, opened without following links that others may have put in their place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_FILE = "it is not a file; remove it"
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file in the state folder, readable and writable by its owner alone where it is made; return its descriptor.
+    """Open a file in the state directory, created with access for its owner alone; return its descriptor.
 
     Raises OSError; the text of its `strerror` says what to do where a link, a pipe or a device is in the way.
     """
@@ -31,13 +31,13 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def read_private(path: Path) -> bytes:
-    """All that a file in the state folder holds. Raises as `open_private` does."""
+    """Read a whole file in the state directory. Raises as `open_private` does."""
     with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Put a file in the state folder in its place, whole or not at all. Raises as `open_private` does."""
+    """Replace a file in the state directory atomically. Raises as `open_private` does."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)  # left by a crash; a link goes, not what it leads to
     with os.fdopen(open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
@@ -46,12 +46,12 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def refuse_foreign_link(path: Path) -> None:
-    """Raise OSError where a link is in the place of a folder that neither root nor this user has put there."""
+    """Raise OSError where a folder is a link that neither root nor this user created."""
     if path.is_symlink() and path.lstat().st_uid not in (0, os.geteuid()):
         raise OSError(errno.ELOOP, LINK, str(path))
 
 
 def refuse_link(path: Path) -> None:
-    """Raise OSError where a link is in the place of a file or folder that somebody else opens by its name."""
+    """Raise OSError where a file or folder that is opened by name elsewhere is a link."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, LINK, str(path))

@@ -18,16 +18,16 @@ JobListener = Callable[[JobEvent], None]
 
 
 class Queue(PluginObject):
-    """Knows who needs attention and when; carries no work.
+    """Holds which jobs are due when; carries no work.
 
-    One pending entry per (kind, key), with the earliest due and the highest priority; at most one job of a (kind, key) runs at
-    a time; a wake while it runs takes effect when it ends, at its own due. Every change is kept before it is acted upon, so a
-    crash loses no wake. A handler that raises is backed off without end.
+    There is one pending entry per (kind, key), with the earliest due and the highest priority, and at most one job of a (kind,
+    key) runs at a time; a wake while it runs takes effect when it ends, at its own due. Every change is stored before it is
+    acted upon, so a crash loses no wake. A handler that raises is retried with back-off without end.
     """
 
     @abstractmethod
     async def wake(self, wakes: Sequence[JobRequest]) -> None:
-        """Ask for attention. Returns once it is kept."""
+        """Schedule jobs. Returns once they are stored."""
 
     @abstractmethod
     async def run(self, handler: JobHandler, listener: JobListener | None = None) -> None:
@@ -35,45 +35,52 @@ class Queue(PluginObject):
 
     @abstractmethod
     async def stop(self, grace: Milliseconds) -> None:
-        """Start no more jobs; wait up to `grace` for those that run, then cancel them. Their entries stay."""
+        """Start no more jobs; wait up to `grace` for running ones, then cancel them. Their entries stay."""
 
     @abstractmethod
     def hold(self, lane: str, until: Instant | None = None, tried: Collection[str] = ()) -> None:
-        """Start no jobs of a lane until `until`, or until `release`. Afterwards the lane starts slowly: one job at a time,
-        doubling with each success reported by `went_well`. The first is one whose key is not among `tried`, if there is any."""
+        """Start no jobs of a lane until `until`, or until `release`.
+
+        Afterwards the lane ramps up: one job at a time, doubling with each `record_success`. The first job is one whose key is
+        not among `tried`, if there is any.
+        """
 
     @abstractmethod
     def release(self, lane: str) -> None:
-        """End a hold now."""
+        """End the hold of a lane now."""
 
     @abstractmethod
     def record_success(self, lane: str) -> None:
-        """The other end of a lane answered: let more run at once."""
+        """Record that the other end of a lane responded, and let more jobs run at once."""
 
     def hangs(self, lane: str, more: int) -> None:
-        """So many more of a lane's running jobs wait for another end that is silent (or fewer, where `more` is below 0): while the
-        lane starts slowly, others may start beside them. A queue that cannot lets them wait."""
+        """Change the number of a lane's running jobs that wait for a silent other end by `more`, which may be negative.
+
+        While the lane ramps up, other jobs may start beside these. A queue may ignore this.
+        """
 
     def hasten(self, jobs: Iterable[tuple[JobKind, str]]) -> None:
-        """What these pending jobs wait for is there: make them due now, in this order, as far as they are held in memory. A queue
-        that cannot lets them wait for their due."""
+        """Make these pending jobs due now, in this order, as far as they are held in memory: what they wait for is available.
+
+        A queue may ignore this.
+        """
 
     @abstractmethod
     def limit(self, lane: str, concurrency: int) -> None:
-        """How many jobs of a lane may run at once."""
+        """Set the number of jobs of a lane that may run at once."""
 
     @abstractmethod
     def held(self, lane: str) -> bool:
-        """Whether a lane is on hold."""
+        """Return whether a lane is on hold."""
 
     @abstractmethod
     async def stats(self) -> Mapping[str, Any]:
-        """Counters since start (`woken started done again failed`) and what is pending now."""
+        """Return counters since the start (`woken started done again failed`) and the pending entries."""
 
     @abstractmethod
     def entries(self, limit: int) -> AsyncIterator[Mapping[str, Any]]:
-        """The pending entries, soonest first."""
+        """Yield the pending entries, soonest first."""
 
     @abstractmethod
     async def drop(self, kind: JobKind, key: str) -> bool:
-        """Forget a pending entry; false if there was none."""
+        """Delete a pending entry; return false if there was none."""

@@ -24,22 +24,27 @@ class Responder(PluginObject):
 
     @abstractmethod
     async def answer(self, turn: Turn, tools: ToolCaller | None = None) -> Reply:
-        """Answer the customer's unanswered messages. `tools` are what a model that can call tools may do for this person; None for
-        nothing.
+        """Return a reply to the customer's unanswered messages.
+
+        `tools` are those that the model may call for this customer; None for no tools.
 
         Raises:
-            TryLater: the same call may work later; its `scope` says whether the failure tells about the whole other side.
+            RetryLater: the same call may work later; its `scope` says whether the failure concerns the whole provider.
             GiveUp: it never will.
         """
 
     def select_attachments(self, turn: Turn) -> Iterable[Attachment]:
-        """Choose the files of a turn that `answer` opens: the answer waits for these, within one bound for the whole turn, and for
-        no others. By default all that the unanswered messages bring."""
+        """Return the attachments of a turn that `answer` opens; the reply waits for these alone, within one limit for the turn.
+
+        By default these are the attachments of the unanswered messages.
+        """
         return [attachment for line in turn.messages for attachment in line.attachments]
 
     async def summarise(self, lines: Sequence[HistoryMessage], former: str, now: Instant) -> Summary:
-        """Say in short what was said in `lines`, going on from the summary `former` of what was said before them (empty for
-        none). Raises as `answer` does; GiveUp where the responder cannot, which is the default."""
+        """Summarise `lines`, continuing the summary `former` of the messages before them (empty for none).
+
+        Raises as `answer` does; GiveUp where the responder writes no summaries, which is the default.
+        """
         raise GiveUp("this responder writes no summaries")
 
 
@@ -48,8 +53,9 @@ class Responder(PluginObject):
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """How much of a conversation is read back: at most so many messages, not before `since`; and the times of the last `counted`
-    messages that came."""
+    """Limits of the history that is read: at most `messages` messages, none before `since`, and the times of the last
+    `counted` inbound messages.
+    """
 
     messages: int = 40
     since: Instant = 0

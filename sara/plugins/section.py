@@ -1,19 +1,19 @@
-"""One plugin's section of the configuration."""
+"""The configuration of one plugin."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sara.domain.options import Options, secrets_in
+from sara.domain.options import Options, find_secrets
 from sara.policy.settings import ConversationSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A channel, a responder, the store or the queue: which plugin, and that plugin's own checked options.
+    """The section of a channel, a responder, the store or the queue: its plugin and that plugin's checked options.
 
-    `conversation` is there for channels: the common policy with this channel's overrides. `looked_up` are the texts in the section
-    that `!secret` and `!env` brought.
+    `conversation` is set for channels: the common settings with this channel's overrides. `looked_up` are the texts in the
+    section that `!secret` and `!env` inserted.
     """
 
     name: str
@@ -24,5 +24,5 @@ class Section:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must not stand in any log, problem or finding."""
-        return self.looked_up | frozenset(secrets_in(self.options))
+        """Return the texts that must not appear in any log, problem or check result."""
+        return self.looked_up | frozenset(find_secrets(self.options))

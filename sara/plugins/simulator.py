@@ -1,4 +1,4 @@
-"""The contract of a simulator: the provider's end of a channel or responder, on this machine."""
+"""The contract of a simulator: a provider of a channel or responder, on this machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 
 class SimulatorSwitch(Protocol):
-    """Something at a simulator's end that people can make go wrong.
+    """A fault of a simulator that people can switch on.
 
-    `state` has the keys `name`, `label`, `hint`, `kind` (`switch`, `number` or `choice`), `choices`, `active`, `value`, `times`,
-    `chance` and `hits`, for a page. Whoever shows it sets `changed`, which is called whenever the state is another.
+    `state` has the keys `name`, `label`, `hint`, `kind` (`switch`, `number` or `choice`), `choices`, `active`, `value`,
+    `times`, `chance` and `hits`, for a page. A page that shows it sets `changed`, which is called at every change of the
+    state.
     """
 
     name: str
@@ -19,20 +20,22 @@ class SimulatorSwitch(Protocol):
 
     @property
     def active(self) -> bool:
-        """Whether it may strike."""
+        """Return whether it may strike."""
 
     def on(self, value: Any = None, *, times: int | None = None, chance: float | None = None) -> None:
-        """Switch on: for the next `times`, or with probability `chance`, or until `off`. Raises ValueError for what makes no sense."""
+        """Switch on: for the next `times`, or with probability `chance`, or until `off`. Raises ValueError for values out of
+        range.
+        """
 
     def off(self) -> None:
         """Switch off."""
 
     def state(self) -> Mapping[str, Any]:
-        """The switch as it is now."""
+        """Return the present state of the switch."""
 
 
 class Simulator(ABC):
-    """A provider's other end on loopback, for tests, the demo and plugin authors. It speaks the provider's real protocol."""
+    """A provider on loopback that speaks the provider's real protocol, for tests, the demo and plugin authors."""
 
     page: str | None = None
     """Address of a page for the browser, once started; None where there is none."""
@@ -43,14 +46,14 @@ class Simulator(ABC):
 
     @abstractmethod
     async def stop(self) -> None:
-        """Close the listener and whatever runs behind it."""
+        """Close the listener and everything that runs behind it."""
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
-        """The keys of a sara.yaml section that make the plugin talk to this simulator, secrets in plain text."""
+        """Return the keys of a sara.yaml section that connect the plugin to this simulator, secrets in plain text."""
 
     def switches(self) -> Sequence[SimulatorSwitch]:
-        """What people can make go wrong here."""
+        """Return the faults that people can switch on here."""
         return ()
 
     def show_switches(self, switches: Sequence[SimulatorSwitch]) -> None:  # noqa: B027  # optional: not every simulator has a page

@@ -1,4 +1,4 @@
-"""Run blocking functions in threads that cannot hold up the process."""
+"""Run blocking functions in threads that do not keep the process from ending."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sara.plugins.call_guard import T, _misbehaved, _start_task, guarded_call
+from sara.plugins.call_guard import T, _aborted, _start_task, guarded_call
 
 
-def begin(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]:
-    """Begin a call: of an async function as a task, of a plain one in a thread. What it returns is done when the call has
-    really ended."""
+def start_call(function: Callable[..., Any], **arguments: Any) -> asyncio.Future[Any]:
+    """Start a call: of an async function as a task, of a plain one in a thread.
+
+    The returned future is done when the call has really ended.
+    """
     if inspect.iscoroutinefunction(function):
         return _start_task(guarded_call(function, **arguments))
     return _threaded(function, **arguments)
 
 
-async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+async def run_in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Run a plain function in a thread of its own.
 
-    Not in the loop's pool: a function that hangs would take a place there for ever, and keep the process from ending.
+    The loop's pool is not used: a function that hangs would occupy one of its threads for ever, and keep the process from
+    ending.
     """
     return await _threaded(function, *args, **kwargs)
 
@@ -38,7 +41,7 @@ def _threaded(function: Callable[..., T], *args: Any, **kwargs: Any) -> asyncio.
         if error is None:
             ended.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
         else:
-            ended.set_exception(error if isinstance(error, Exception) else _misbehaved(error))
+            ended.set_exception(error if isinstance(error, Exception) else _aborted(error))
 
     def run() -> None:
         result: T | None = None

@@ -17,35 +17,42 @@ if TYPE_CHECKING:
 
 
 class ToolCaller(Protocol):
-    """The tools of one turn, as a responder gets them. The core checks, journals and bounds every call."""
+    """The tools of one turn, as a responder gets them. The core checks, journals and limits every call."""
 
     @property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model may be told of."""
+        """Return the tools that the model may call."""
 
     async def call(self, name: str, arguments: str) -> str:
-        """Call the tool `name` with JSON text as the model wrote it; return what the model is to read, which may be that the call
-        was wrong, failed or is not to be repeated. Raises only where the whole answer is of no use any more."""
+        """Call the tool `name` with JSON text as the model wrote it, and return the result for the model.
+
+        The result may be that the call was wrong, failed or is not repeated. Raises only where the whole reply is of no use
+        any more.
+        """
 
 
 class Tool(ABC):
-    """Something that the AI may do for the person it talks to. A plugin brings tools by the hook `register_tools`; which of them
-    may be used says `conversation.tools` in the file."""
+    """An action that the AI may take for the customer.
+
+    A plugin registers tools by the hook `register_tools`; `conversation.tools` in sara.yaml names those in use.
+    """
 
     name: ClassVar[str]
-    """What the model and the file call it: letters, digits and underscores, at most 64."""
+    """Its name for the model and in sara.yaml: letters, digits and underscores, at most 64."""
 
     description: ClassVar[str]
-    """Tells the model what it does, and when to use it."""
+    """An explanation for the model of the tool's effect and use."""
 
     Arguments: ClassVar[type[Options]]
-    """What the model must give: checked before `run` is called. Never a person or a conversation: those are the scope's."""
+    """The arguments from the model, checked before `run` is called. Never a person or a conversation: `scope` has those."""
 
     timeout: ClassVar[Milliseconds] = 10_000
-    """A call that takes longer is given up, its outcome unknown; it is not made again."""
+    """The time limit of a call. A longer one is abandoned with an unknown outcome, and not repeated."""
 
     @abstractmethod
     async def run(self, arguments: Any, scope: ToolContext) -> str:
-        """Do it for the person of `scope`, with an object of `Arguments`; return what the model is to read. Called at most once
-        for the same thing: each call is written down before it is made, and a retry of the turn gets the result that was kept.
-        Raise SaraError with a sentence for the model where it could not be done."""
+        """Act for the customer of `scope` with an object of `Arguments`; return the result for the model.
+
+        Called at most once for the same thing: each call is recorded before it is made, and a retry of the turn gets the
+        stored result. Raise SaraError with a sentence for the model where the action failed.
+        """

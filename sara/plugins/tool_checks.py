@@ -1,4 +1,4 @@
-"""What a tool's definition must satisfy, and which tools a policy uses."""
+"""Check the definition of a tool, and select the tools that a configuration uses."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from sara.plugins.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
-HAND_OVER = "hand_over"
+HANDOFF_TOOL = "handoff"
 
 
-def chosen(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:
-    """The tools of a policy that plugins have brought."""
+def select_tools(names: Sequence[str], brought: Mapping[str, Tool]) -> list[Tool]:
+    """Return those of the named tools that plugins have registered."""
     return [brought[name] for name in names if name in brought]
 
 
-def missing(names: Sequence[str], brought: Mapping[str, Any]) -> list[str]:
-    """The tools of a policy that nobody brings."""
-    return [name for name in names if name != HAND_OVER and name not in brought]
+def find_missing_tools(names: Sequence[str], brought: Mapping[str, Any]) -> list[str]:
+    """Return those of the named tools that no plugin registers."""
+    return [name for name in names if name != HANDOFF_TOOL and name not in brought]
 
 
-def fault_of(tool: object, brought: Mapping[str, Tool]) -> str | None:
-    """What keeps a plugin's tool from being used; None for nothing."""
+def find_tool_fault(tool: object, brought: Mapping[str, Tool]) -> str | None:
+    """Return why a plugin's tool cannot be used; None where it can."""
     if not isinstance(tool, Tool):
         return f"it is a {type(tool).__name__}, not a Tool"
     name = getattr(tool, "name", "")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"its name {name!r} is not letters, digits and underscores"
-    if name == HAND_OVER or name in brought:
+    if name == HANDOFF_TOOL or name in brought:
         return f"the name {name} is taken"
     if not (isinstance(getattr(tool, "Arguments", None), type) and issubclass(tool.Arguments, Options)):
         return f"{name} declares no Arguments"

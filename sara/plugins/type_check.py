@@ -1,4 +1,4 @@
-"""Whether a value is of the type that the contract of plugins promises: what they hand over is checked before anything is done with it."""
+"""Check that a value from a plugin has the type that the contract names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ DEEPEST = 100
 """Levels of lists and mappings in a free value."""
 
 
-def conform(value: Any, kind: Any, name: str) -> Any:
-    """`value` as `kind`, a type as annotations write them. A whole number may come as a float, a tuple as a list, and text loses what
-    no database can take; nothing else is converted. Raises WrongType, which names the place but not the value."""
+def check_type(value: Any, kind: Any, name: str) -> Any:
+    """Return `value` as `kind`, a type as annotations write it.
+
+    A whole number may come as a float, a tuple as a list, and text loses characters that no database stores; nothing else is
+    converted. Raises WrongType, which names the place but not the value.
+    """
     return _check_of(kind)(value, name)
 
 
@@ -48,12 +51,12 @@ def _check_of(kind: Any) -> Check:
 
 
 def _named(kind: type) -> str:
-    """A type with its article."""
+    """Return the name of a type with its article."""
     return f"{'an' if kind.__name__[:1].lower() in 'aeio' else 'a'} {kind.__name__}"
 
 
-def wrong(name: str, value: Any, expected: str) -> WrongType:
-    """The error for a value that is not as `expected`; it names the value's type alone."""
+def wrong_type(name: str, value: Any, expected: str) -> WrongType:
+    """Return the error for a value that is not as `expected`; it names the value's type alone."""
     return WrongType(f"{name} is {'None' if value is None else _named(type(value))}, not {expected}")
 
 
@@ -61,7 +64,7 @@ def _int(value: Any, name: str) -> int:
     if isinstance(value, float) and math.isfinite(value):
         value = round(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wrong(name, value, "a whole number")
+        raise wrong_type(name, value, "a whole number")
     if not -LARGEST <= value < LARGEST:
         raise WrongType(f"{name} is a number that is too large")
     return value
@@ -69,45 +72,45 @@ def _int(value: Any, name: str) -> int:
 
 def _float(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise wrong(name, value, "a number")
+        raise wrong_type(name, value, "a number")
     return value
 
 
 def _str(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise wrong(name, value, "text")
+        raise wrong_type(name, value, "text")
     return sanitize_text(value)
 
 
 def _bytes(value: Any, name: str) -> bytes:
     if not isinstance(value, bytes | bytearray | memoryview):
-        raise wrong(name, value, "bytes")
+        raise wrong_type(name, value, "bytes")
     return value if isinstance(value, bytes) else bytes(value)
 
 
 def _of(kind: type, expected: str) -> Check:
     def check(value: Any, name: str) -> Any:
         if not isinstance(value, kind):
-            raise wrong(name, value, expected)
+            raise wrong_type(name, value, expected)
         return value
 
     return check
 
 
 def _free(value: Any, name: str, depth: int = 0) -> Any:
-    """A value without a type of its own: what JSON can hold."""
+    """Check a value of any type that JSON can hold."""
     if depth > DEEPEST:
         raise WrongType(f"{name} is nested too deeply")
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise wrong(f"a key in {name}", key, "text")
+                raise wrong_type(f"a key in {name}", key, "text")
             _free(inner, f"{name}.{key[:40]}", depth + 1)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             _free(inner, f"{name}[{number}]", depth + 1)
     elif not (value is None or isinstance(value, str | int | float)):
-        raise wrong(name, value, "something that JSON can hold")
+        raise wrong_type(name, value, "something that JSON can hold")
     return value
 
 
@@ -150,14 +153,14 @@ def _union(kinds: tuple[Any, ...]) -> Check:
                 return _check_of(kind)(value, name)
             except WrongType:
                 continue
-        raise wrong(name, value, " or ".join(getattr(kind, "__name__", str(kind)) for kind in (*records, *others)))
+        raise wrong_type(name, value, " or ".join(getattr(kind, "__name__", str(kind)) for kind in (*records, *others)))
 
     return check
 
 
 def _items(value: Any, name: str) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise wrong(name, value, "a tuple or a list")
+        raise wrong_type(name, value, "a tuple or a list")
     return value
 
 
@@ -178,7 +181,7 @@ def _a_set(kind: Any) -> Check:
 
     def check(value: Any, name: str) -> frozenset[Any]:
         if not isinstance(value, Set | list | tuple):
-            raise wrong(name, value, "a set")
+            raise wrong_type(name, value, "a set")
         return frozenset(check_one(each, f"an entry of {name}") for each in value)
 
     return check
@@ -189,7 +192,7 @@ def _mapping(key_kind: Any, kind: Any) -> Check:
 
     def check(value: Any, name: str) -> Mapping[Any, Any]:
         if not isinstance(value, Mapping):
-            raise wrong(name, value, "a mapping")
+            raise wrong_type(name, value, "a mapping")
         return {check_key(key, f"a key in {name}"): check_one(inner, f"{name}.{str(key)[:40]}") for key, inner in value.items()}
 
     return check
@@ -200,7 +203,7 @@ def _record(kind: type[Any]) -> Check:
 
     def check(value: Any, name: str) -> Any:
         if not isinstance(value, kind):
-            raise wrong(name, value, _named(kind))
+            raise wrong_type(name, value, _named(kind))
         if not checks:  # only now: the annotations may name what is defined later
             hints = get_type_hints(kind)
             checks.extend((each.name, _check_of(hints[each.name])) for each in fields(kind))

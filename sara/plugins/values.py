@@ -1,4 +1,4 @@
-"""What plugins hand over, as far as it can be used: each value is checked by itself, and what is not as agreed is named."""
+"""Check values from plugins one by one, keep the usable ones and name the others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sara.domain.messages import OutgoingContent
 from sara.domain.replies import Reply, Usage
 from sara.domain.text import sanitize_text
 from sara.domain.webhooks import Response
-from sara.plugins.type_check import conform, wrong
+from sara.plugins.type_check import check_type, wrong_type
 
-MOST_PARTS = 1_000
+MAX_PARTS = 1_000
 """Messages that an answer may become: a generator that never ends would hold up everything else."""
 
 _POSITIVE = ("text_limit", "doubt_timeout", "reply_window", "typing_lasts", "media_lifetime_ms", "monthly_budget", "timeout")
 
 
-def fault_of_value(name: str, value: Any) -> str:
-    """What is wrong with an attribute of a channel or responder that has the right type; empty for nothing."""
+def find_value_fault(name: str, value: Any) -> str:
+    """Return what is wrong with an attribute of a channel or responder that has the right type; empty for nothing."""
     if name == "account" and not value.strip():
         return "is empty; it must name the account, such as webform:shop"
     if name == "webhook" and value is not None and (not value.startswith("/") or any(char in value for char in "?# \t\r\n")):
@@ -29,16 +29,16 @@ def fault_of_value(name: str, value: Any) -> str:
     return ""
 
 
-def usable_reply(given: Any, faults: list[str]) -> Reply | None:
-    """What of an answer can be sent; None for nothing. What is not as agreed is named in `faults`."""
+def salvage_reply(given: Any, faults: list[str]) -> Reply | None:
+    """Return the usable part of a reply, None for nothing; append what is wrong to `faults`."""
     if isinstance(given, str | OutgoingContent):
-        faults.append(str(wrong("its result", given, "a Reply")))
+        faults.append(str(wrong_type("its result", given, "a Reply")))
         given = Reply((given if isinstance(given, OutgoingContent) else OutgoingContent(given),))
     if not isinstance(given, Reply):
-        faults.append(str(wrong("its result", given, "a Reply")))
+        faults.append(str(wrong_type("its result", given, "a Reply")))
         return None
     try:
-        reply: Reply = conform(given, Reply, "reply")
+        reply: Reply = check_type(given, Reply, "reply")
         return reply
     except WrongType as error:
         faults.append(str(error))
@@ -60,43 +60,43 @@ def _as_drafts(part: Any) -> list[OutgoingContent]:
 
 
 def value_or_none(value: Any, kind: Any) -> Any:
-    """The value if it is of the kind, else None."""
+    """Return the value if it is of the kind, else None."""
     try:
-        return conform(value, kind, "")
+        return check_type(value, kind, "")
     except WrongType:
         return None
 
 
-def list_parts(compose: Callable[[OutgoingContent], Any], draft: OutgoingContent) -> list[OutgoingContent]:
-    """What `compose` made, a generator's values too."""
+def compose_parts(compose: Callable[[OutgoingContent], Any], draft: OutgoingContent) -> list[OutgoingContent]:
+    """Return the messages that `compose` made, also from a generator."""
     made = compose(draft)
     if isinstance(made, OutgoingContent | str) or not hasattr(made, "__iter__"):
-        raise wrong("its result", made, "a list of Drafts")
+        raise wrong_type("its result", made, "a list of OutgoingContent")
     parts = []
     for number, part in enumerate(made, 1):
-        if number > MOST_PARTS:
-            raise WrongType(f"its result has more than {MOST_PARTS} entries")
-        parts.append(conform(part, OutgoingContent, f"entry {number} of its result"))
+        if number > MAX_PARTS:
+            raise WrongType(f"its result has more than {MAX_PARTS} entries")
+        parts.append(check_type(part, OutgoingContent, f"entry {number} of its result"))
     return parts
 
 
-def take_items(items: Any, kind: Any, name: str, faults: list[str]) -> tuple[Any, ...]:
-    """The items that are as agreed; the others are named in `faults`."""
+def check_items(items: Any, kind: Any, name: str, faults: list[str]) -> tuple[Any, ...]:
+    """Return the items of the right type; append what is wrong with the others to `faults`."""
     if not isinstance(items, list | tuple):
-        faults.append(str(wrong(name, items, "a tuple or a list")))
+        faults.append(str(wrong_type(name, items, "a tuple or a list")))
         return ()
     taken = []
     for number, item in enumerate(items):
         try:
-            taken.append(conform(item, kind, f"{name}[{number}]"))
+            taken.append(check_type(item, kind, f"{name}[{number}]"))
         except WrongType as error:
             faults.append(str(error))
     same = isinstance(items, tuple) and len(taken) == len(items) and all(a is b for a, b in zip(taken, items, strict=True))
     return items if same else tuple(taken)  # type: ignore[return-value]  # `same` says that it is a tuple
 
 
-def answerable(response: Response) -> Response:
-    """A response that can be sent as it is."""
+def check_response(response: Response) -> Response:
+    """Return a response that HTTP can carry. Raises WrongType for any other."""
     if not 200 <= response.status <= 599:
         raise WrongType("response.status is none of HTTP's")
     if not response.content_type.isascii() or not response.content_type.isprintable():

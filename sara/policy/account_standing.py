@@ -21,7 +21,7 @@ class Standing:
 
 
 def standing(events: Iterable[AccountEvent]) -> Mapping[str, Standing]:
-    """What is wrong now, by kind and subject. Events may come in any order: when each happened decides."""
+    """Return the current restrictions, by kind and subject. Events may come in any order: the time of each decides."""
     found: dict[tuple[str, str], Standing] = {}
     for event in sorted(events, key=lambda each: each.at):
         for kind in event.ends:

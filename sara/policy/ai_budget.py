@@ -37,16 +37,17 @@ class AIBudget:
 
     @property
     def bounded(self) -> bool:
-        """Whether there is any ceiling."""
+        """Return whether there is any limit."""
         return any(allowed.model_dump(exclude_none=True) for allowed in (self._budget.day, self._budget.month))
 
     def periods(self, now: Instant) -> tuple[str, str]:
-        """The day and the month of a moment, by UTC."""
+        """Return the day and the month of a moment, by UTC."""
         moment = datetime.fromtimestamp(now / 1_000, UTC)
         return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m}"
 
     def reserve(self, lines: Sequence[HistoryMessage], now: Instant) -> UsageReservation:
-        """What a call may cost at most that reads these lines, by the dearest price; it is settled when the answer is there."""
+        """Return the most that a call with these lines may cost, by the dearest price; the real cost replaces it when the answer
+        is there."""
         read = INSTRUCTIONS + sum(estimated_tokens(line.text) for line in lines)
         dearest = [
             max((getattr(price, what) for price in self._budget.prices.values()), default=0.0) for what in ("input", "output")
@@ -56,19 +57,19 @@ class AIBudget:
         return UsageReservation(read + ANSWER, money, (_ceiling(day, self._budget.day), _ceiling(month, self._budget.month)))
 
     def cost(self, usage: Usage | None) -> int:
-        """What a call cost, in millionths; 0 where nobody knows."""
+        """Return the cost of a call, in millionths; 0 where it is unknown."""
         if usage is None or (price := self._price(usage.model)) is None:
             return 0
         # A price is for a million tokens, and a cost in millionths: these cancel out.
         return round(usage.input_tokens * price.input + usage.output_tokens * price.output)
 
     def has_no_price(self, usage: Usage | None) -> bool:
-        """Whether a ceiling of money does not see what a call cost, because the file has no price for its model."""
+        """Return whether a limit of money does not see the cost of a call, because the file has no price for its model."""
         ceiling = self._budget.day.money is not None or self._budget.month.money is not None
         return ceiling and usage is not None and self._price(usage.model) is None
 
     def used_up(self, spent: Sequence[dict[str, int]]) -> bool:
-        """Whether nothing may be spent any more, given what was spent in the day and in the month."""
+        """Return whether a limit is reached, given the use in the day and in the month."""
         for allowed, so_far in zip((self._budget.day, self._budget.month), spent, strict=True):
             ceiling = _ceiling("", allowed)
             for what in ("calls", "tokens", "money"):
@@ -82,7 +83,7 @@ class AIBudget:
 
 
 def price_of(prices: Mapping[str, Price], model: str) -> Price | None:
-    """The price whose name is the longest beginning of the model's; None if there is none."""
+    """Return the price whose name is the longest beginning of the model's; None if there is none."""
     names = [name for name in prices if model.startswith(name)]
     return prices[max(names, key=len)] if names else None
 

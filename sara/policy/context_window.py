@@ -16,12 +16,12 @@ LATE: Milliseconds = 300_000
 
 
 def estimated_tokens(text: str) -> int:
-    """A careful guess without a tokenizer: a token is about four bytes of UTF-8, and every message costs a few more."""
+    """Estimate tokens without a tokenizer: one is about four bytes of UTF-8, and every message costs a few more."""
     return -(-len(text.encode("utf-8", "replace")) // 4) + _PER_LINE
 
 
 def in_order_of_writing(lines: Sequence[HistoryMessage]) -> tuple[HistoryMessage, ...]:
-    """Lines in the order in which they were written, as far as that is not the order in which they are stored.
+    """Sort lines by the time of writing where that differs from the order in which they are stored.
 
     What a customer wrote between two answers is ordered by the provider's timestamp, and by arrival where that is the same; no line
     leaves its turn. Words of a person of the business that were told late stand where they were said.
@@ -40,8 +40,7 @@ def in_order_of_writing(lines: Sequence[HistoryMessage]) -> tuple[HistoryMessage
 
 
 def as_it_is_now(turn: Turn, view: ReplyView | None) -> Turn | None:
-    """The turn with what its authors edited or deleted meanwhile in its history; None where that, or anything else, befell a
-    message that is to be answered."""
+    """Return the turn with later edits and deletions in its history; None where a message that is to be answered was changed."""
     waiting = {} if view is None else {line.id: line for line in view.waiting}
     for line in turn.messages:
         found = waiting.get(line.id)
@@ -59,8 +58,8 @@ def as_it_is_now(turn: Turn, view: ReplyView | None) -> Turn | None:
 def window(
     history: Sequence[HistoryMessage], messages: Sequence[HistoryMessage], budget: int, most: int | None = None
 ) -> tuple[HistoryMessage, ...]:
-    """The newest lines of `history`, at most `most` of them, that fit into `budget` tokens together with `messages`, which
-    are always kept.
+    """Return the newest lines of `history`, at most `most`, that fit into `budget` tokens together with `messages`, which are
+    always kept.
 
     A window holds whole turns: it never starts in the middle of what the customer said before an answer, nor with the answer.
     """

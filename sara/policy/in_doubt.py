@@ -45,14 +45,14 @@ def decide(
     *,
     correlates: bool,
 ) -> Ending:
-    """What to do about a part in doubt.
+    """Decide about a message in doubt.
 
     The clock runs from when the doubt arose, which after a crash is the next start: while nobody listened no receipt could come.
     Where receipts carry our attempt id (`correlates`), waiting longer than `doubt_timeout` helps only if their way may be down.
     Templates and people who want no more messages are never sent again.
 
     Nobody gets more than `policy.attempts` copies that nothing speaks against. Where receipts do come in and none tells of an
-    attempt, that speaks against it: such a part is sent again until `policy.outlast` is over, so that a long outage drains.
+    attempt, that speaks against it: such a part is sent again until `policy.max_duration` is over, so that a long outage drains.
     """
     last = view.last
     # A clock that was set back must not prolong a doubt by the step.
@@ -66,6 +66,6 @@ def decide(
     if blind and now < since + BLIND_AFTER:
         return WaitForReceipt(min(now + LOOK, since + BLIND_AFTER))
     unproven = view.blind + int(blind) if correlates else view.doubts
-    exhausted = unproven >= policy.attempts or (view.first_at is not None and now - view.first_at >= policy.outlast)
+    exhausted = unproven >= policy.attempts or (view.first_at is not None and now - view.first_at >= policy.max_duration)
     hold = on_doubt == "hold" or "template" in (view.part.purpose, view.part.kind) or view.opted_out or exhausted
     return Resolve("hold" if hold else "resend", blind)

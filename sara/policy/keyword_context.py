@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sara.domain.messages import HistoryMessage
 from sara.domain.time import Instant
 from sara.i18n.data import LANGUAGES, Language
-from sara.i18n.detection import language_of
+from sara.i18n.detection import detect_language
 from sara.i18n.folding import fold_accents
 
 STALE_AFTER = 24 * 3_600_000
@@ -36,8 +36,8 @@ def folded(text: str) -> str:
     return " ".join(fold_accents(unicodedata.normalize("NFKC", visible).casefold()).split())
 
 
-def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], said: HistoryMessage | None, now: Instant) -> bool:
-    """Whether the common word `word` plausibly answers `said`, the last thing that the customer was told.
+def is_answer(word: str, command: Literal["opt_out", "opt_in", "handoff"], said: HistoryMessage | None, now: Instant) -> bool:
+    """Return whether the common word `word` plausibly answers `said`, the last message to the customer.
 
     SARA's own notices ask nothing that such a word answers, and nobody answers a question of yesterday with one word.
     """
@@ -48,16 +48,16 @@ def is_answer(word: str, command: Literal["opt_out", "opt_in", "hand_over"], sai
     asking = [sentence for sentence in sentences if _asks(sentence)]
     if command == "opt_in" or _is_about(command, [*map(folded, asking), *options]):
         return False
-    language = language_of(said.text)
+    language = detect_language(said.text)
     # "We have A, B and C. Which one?" names its choices before it asks.
     choices = sentences if any(_asks_with("which", language).search(each.casefold()) for each in asking) else asking
     # `un agente` answers what names an `agente`.
-    noun = folded(word).split()[-1] if command == "hand_over" else folded(word)
+    noun = folded(word).split()[-1] if command == "handoff" else folded(word)
     named = re.compile(rf"(?<!\w){re.escape(noun)}(?!\w)")
     if any(named.search(each) for each in (*options, *map(folded, choices))):
         return True
     # Whoever may have asked to be left alone is left alone: only a choice that names such a word makes it an answer.
-    return command == "hand_over" and any(_asks_for_somebody(sentence, language) for sentence in asking)
+    return command == "handoff" and any(_asks_for_somebody(sentence, language) for sentence in asking)
 
 
 def _asks(sentence: str) -> bool:
@@ -65,18 +65,18 @@ def _asks(sentence: str) -> bool:
 
 
 def _asks_for_somebody(sentence: str, language: str | None) -> bool:
-    """Whether it is asked who somebody is, or what they do: no other question is answered with `agent`."""
+    """Return whether a sentence asks who a person is, or what they do: no other question is answered with `agent`."""
     return bool(_asks_with("who", language).search(sentence.casefold()) or _stems("roles").search(folded(sentence)))
 
 
 def _is_about(command: str, texts: Iterable[str]) -> bool:
-    """Whether the business itself speaks of what the command orders: then the word means that, as an answer too."""
-    stems = _stems("offers_a_person" if command == "hand_over" else "about_messages")
+    """Return whether the business itself speaks of what the command orders: then the word means that, as an answer too."""
+    stems = _stems("offers_a_person" if command == "handoff" else "about_messages")
     return any(stems.search(text) for text in texts)
 
 
 def _options(content: Mapping[str, Any]) -> Iterator[str]:
-    """The labels of the buttons and rows that the customer was shown."""
+    """Return the labels of the buttons and rows that the customer was shown."""
     rows = [row for group in _listed(content.get("sections")) if isinstance(group, Mapping) for row in _listed(group.get("rows"))]
     for row in (*_listed(content.get("buttons")), *rows):
         label = row.get("title") if isinstance(row, Mapping) else row
@@ -90,7 +90,7 @@ def _listed(value: Any) -> Iterable[Any]:
 
 @cache
 def _stems(name: Literal["roles", "requests", "offers_a_person", "about_messages"]) -> re.Pattern[str]:
-    """Beginnings of words of all languages as one pattern."""
+    """Return beginnings of words of all languages as one pattern."""
 
     def pattern(code: str, language: Language) -> str:
         words = "|".join(re.escape(folded(stem)) for stem in getattr(language, name))

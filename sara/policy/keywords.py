@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from sara.i18n.data import LANGUAGES
 from sara.policy.keyword_context import folded
 
-Command: TypeAlias = Literal["opt_out", "opt_in", "hand_over"]
+Command: TypeAlias = Literal["opt_out", "opt_in", "handoff"]
 
 LONGEST = 96
 """A longer message is a sentence, unless somebody set up a longer order."""
@@ -33,13 +33,13 @@ class Keyword:
 class KeywordMatcher:
     """The words of all languages and those that a business adds. Built once, asked for every message."""
 
-    def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), hand_over: Iterable[str] = ()) -> None:
-        known, added = _known(), [_added("hand_over", hand_over), _added("opt_in", opt_in), _added("opt_out", opt_out)]
+    def __init__(self, opt_out: Iterable[str] = (), opt_in: Iterable[str] = (), handoff: Iterable[str] = ()) -> None:
+        known, added = _known(), [_added("handoff", handoff), _added("opt_in", opt_in), _added("opt_out", opt_out)]
         # Later ones win: whoever may have asked to be left alone is left alone, and what means nothing else means it always.
         self._meanings = {
-            **known.common["hand_over"],
+            **known.common["handoff"],
             **added[0],
-            **known.plain["hand_over"],
+            **known.plain["handoff"],
             **added[1],
             **known.plain["opt_in"],
             **known.common["opt_out"],
@@ -52,8 +52,8 @@ class KeywordMatcher:
         self._longest = max(known.longest, 2 * max(map(len, phrases), default=0))
 
     def match(self, text: str) -> Keyword | None:
-        """What a whole message orders, or None. A word within a longer sentence never counts; courtesy and saying it several times do
-        not matter, and a greeting or a wish ("could you …") does not where the order can mean nothing else."""
+        """Return the command of a whole message, or None. A word within a longer sentence never counts; courtesy and repetition
+        do not matter, and a greeting or a wish ("could you …") does not where the command can mean nothing else."""
         if len(text) > self._longest:
             return None
         whole = normalised(text)
@@ -87,7 +87,7 @@ def _trimmed(words: str) -> str:
 
 
 def _said_once(whole: str) -> str:
-    """`whole` without its repetitions, where it says the same several times: `stop stop`, `stop! stop!`."""
+    """Return `whole` without its repetitions, where it says the same several times: `stop stop`, `stop! stop!`."""
     end = next((number for number, char in enumerate(whole) if not _speaks(char)), 0)
     if not end or whole.count(whole[:end]) == 1:
         return whole
@@ -108,7 +108,7 @@ class _Phrases:
         self.words = frozenset(word for phrase in self._known for word in phrase)
 
     def taken_off(self, whole: str) -> str:
-        """`whole` without those that stand at its beginning and its end."""
+        """Return `whole` without those words at its beginning and its end."""
         written = whole.split()
         if not written or (_trimmed(written[0]) not in self._first and _trimmed(written[-1]) not in self._last):
             return whole
@@ -121,7 +121,7 @@ class _Phrases:
         return _trimmed(" ".join(written[start:end]))
 
     def left_out(self, whole: str) -> str:
-        """`whole` without those that stand anywhere in it."""
+        """Return `whole` without those words anywhere in it."""
         spoken = [_trimmed(word) for word in whole.split()]
         if self._first.isdisjoint(spoken):
             return whole
@@ -152,13 +152,13 @@ class _Known:
 
 @functools.cache
 def _known() -> _Known:
-    """The same for every configuration: put together once."""
+    """Return the keywords of all languages: built once, the same for every configuration."""
     common: dict[Command, Mapping[str, Keyword]] = {
-        "hand_over": _meanings("hand_over", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
+        "handoff": _meanings("handoff", {code: each.hand_over_words for code, each in LANGUAGES.items()}, common=True),
         "opt_out": _meanings("opt_out", {code: each.opt_out_words for code, each in LANGUAGES.items()}, common=True),
     }
     plain: dict[Command, Mapping[str, Keyword]] = {
-        "hand_over": _meanings("hand_over", {code: each.hand_over for code, each in LANGUAGES.items()}),
+        "handoff": _meanings("handoff", {code: each.hand_over for code, each in LANGUAGES.items()}),
         "opt_in": _meanings("opt_in", {code: each.opt_in for code, each in LANGUAGES.items()}),
         "opt_out": _meanings("opt_out", {code: each.opt_out for code, each in LANGUAGES.items()}),
     }
@@ -174,12 +174,12 @@ def _words_in(phrases: Iterable[str]) -> frozenset[str]:
 
 
 def _added(what: Command, words: Iterable[str]) -> dict[str, Keyword]:
-    """What a business adds tells no language."""
+    """Return the meanings of words that a business adds; they tell no language."""
     return {word: Keyword(what, None) for word in map(normalised, words) if word}
 
 
 def _meanings(what: Command, known: Mapping[str, Iterable[str]], *, common: bool = False) -> dict[str, Keyword]:
-    """By normalised word. One that several languages have tells no language."""
+    """Return meanings by normalised word. A word that several languages have tells no language."""
     languages: dict[str, set[str]] = {}
     for code, words in known.items():
         for word in words:
@@ -191,5 +191,5 @@ def _meanings(what: Command, known: Mapping[str, Iterable[str]], *, common: bool
 
 
 def _speaks(char: str) -> bool:
-    """Whether a character is part of a word: a letter, a digit, or a mark that belongs to one."""
+    """Return whether a character is part of a word: a letter, a digit, or a mark that belongs to one."""
     return unicodedata.category(char)[0] in "LNM"

@@ -18,18 +18,18 @@ _DAYS = 15
 
 
 def next_opening(hours: OpeningHours, now: Instant) -> Instant | None:
-    """When it is time again; None while it is."""
+    """Return when it opens again; None while it is open."""
     start, _ = next(span for span in _spans(hours, now, -1, _DAYS) if now < span[1])
     return None if start <= now else start
 
 
 def closed_since(hours: OpeningHours, now: Instant) -> Instant:
-    """When the hours ended that came before now."""
+    """Return when the last opening hours before now ended."""
     return max((end for _, end in _spans(hours, now, -_DAYS, 1) if end <= now), default=0)
 
 
 def subtract_open_time(hours: OpeningHours, now: Instant, length: Milliseconds, earliest: Instant) -> Instant:
-    """The moment from which on it was open for `length` until now; `earliest` if that is later."""
+    """Return the moment from which on it was open for `length` until now; `earliest` if that is later."""
     left = length
     for day in range((now - earliest) // _DAY + 3):
         for start, end in reversed(_spans(hours, now, -day, -day)):
@@ -41,15 +41,15 @@ def subtract_open_time(hours: OpeningHours, now: Instant, length: Milliseconds, 
 
 
 def format_opening(hours: OpeningHours, at: Instant, now: Instant) -> str:
-    """A moment as people of the shop's time zone write it, in any language: the time alone where it is today."""
+    """Write a moment in the shop's time zone, in any language: the time alone where it is today."""
     zone = ZoneInfo(hours.timezone)
     local, today = _local(at, zone), _local(now, zone)
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _spans(hours: OpeningHours, now: Instant, first: int, last: int) -> list[tuple[Instant, Instant]]:
-    """The spans of the days around now, in order. Each is put together from the local time, so that a day on which the clocks
-    change has its usual hours; what falls into an hour that they leave out is no span."""
+    """Return the spans of the days around now, in order. Each is built from the local time, so that a day on which the clocks
+    change has its usual hours; an hour that they leave out is no span."""
     zone = ZoneInfo(hours.timezone)
     today = _local(now, zone).date()
     found = []

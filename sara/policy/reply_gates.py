@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sara.domain.messages import HistoryMessage
 from sara.domain.replies import ReplyView
 from sara.domain.time import Instant, Milliseconds
-from sara.policy import opening_hours
+from sara.policy import opening_hours as hours
 
 if TYPE_CHECKING:
     from sara.policy.settings import ConversationSettings, Rate
@@ -85,13 +85,13 @@ Gate: TypeAlias = "Callable[[ReplyView, ConversationSettings, GateContext], Deci
 """Says of a turn whether it is answered now. Pure and quick: it is asked again whenever somebody looks."""
 
 
-def silence(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """A person who opted out gets no answers."""
+def opt_out(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Skip messages of a customer who opted out."""
     return Skip(_all(view), "opted_out") if view.opted_out else Allow()
 
 
-def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Where a person answers SARA does not; where the conversation is paused nobody does until that is over."""
+def handoff(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Skip messages where a person answers; let them wait where the conversation is paused."""
     if view.mode == "bot":
         return Allow()
     if view.mode_until is not None and view.mode_until <= facts.now:
@@ -101,23 +101,23 @@ def person(view: ReplyView, policy: ConversationSettings, facts: GateContext) ->
     return Defer(view.mode_until or facts.now + PAUSED_LOOK, blocked=True)
 
 
-def opening(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Outside the opening hours the customer is told so, once each time it is closed, and answered when it is time again."""
-    if policy.hours is None or (at := opening_hours.next_opening(policy.hours, facts.now)) is None:
+def opening_hours(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Tell the customer once, outside the opening hours, and answer when it opens."""
+    if policy.opening_hours is None or (at := hours.next_opening(policy.opening_hours, facts.now)) is None:
         return Allow()
-    then: Allow | Defer = Allow() if policy.hours.answer else Defer(at, blocked=True)
-    since = opening_hours.closed_since(policy.hours, facts.now)
-    return SendNotice("away", then, since, {"opens": opening_hours.format_opening(policy.hours, at, facts.now)})
+    then: Allow | Defer = Allow() if policy.opening_hours.answer else Defer(at, blocked=True)
+    since = hours.closed_since(policy.opening_hours, facts.now)
+    return SendNotice("away", then, since, {"opens": hours.format_opening(policy.opening_hours, at, facts.now)})
 
 
-def age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """Messages that waited longer than `max_age` are kept, not answered; the time in which it was closed does not count."""
+def max_age(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Skip messages that waited longer than `max_age`; the time in which it was closed does not count."""
     if policy.too_old == "answer":
         return Allow()
     since = {line.id: (line.revived_at or line.at) + put_off(line, view, facts.now) for line in view.waiting}
     oldest = facts.now - policy.max_age
-    if policy.hours is not None and not policy.hours.answer:
-        oldest = opening_hours.subtract_open_time(policy.hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
+    if policy.opening_hours is not None and not policy.opening_hours.answer:
+        oldest = hours.subtract_open_time(policy.opening_hours, facts.now, policy.max_age, min(since.values(), default=facts.now))
     old = tuple(ident for ident, at in since.items() if at < oldest)
     if not old:
         return Allow()
@@ -133,13 +133,13 @@ def put_off(line: HistoryMessage, view: ReplyView, now: Instant) -> Milliseconds
     return line.deferred + max(0, min(now, until) - max(begun, line.revived_at or line.at))
 
 
-def quiet(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """A burst is one turn; a back-off is not cut short."""
+def debounce(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Wait until the customer has finished writing; a back-off is not cut short."""
     return Defer(view.due) if view.due is not None and view.due > facts.now else Allow()
 
 
-def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """What comes above the limits is kept, not answered; the customer is told so at most once an hour."""
+def rate_limit(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Skip messages above the limits; the customer is told at most once an hour."""
     limits = policy.limits
     channel = limits.channel
     if _is_above(view.on_channel.get("minute", 0), channel.minute) or _is_above(view.on_channel.get("day", 0), channel.day):
@@ -152,7 +152,7 @@ def rate(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> D
 
 
 def _above(recent: Sequence[Instant], limit: Rate) -> int:
-    """How many of the newest messages are above a limit, counted back from the newest."""
+    """Return how many of the newest messages are above a limit, counted back from the newest."""
     if not recent:
         return 0
     newest = recent[0]
@@ -164,8 +164,8 @@ def _is_above(count: int, limit: int | None) -> bool:
     return limit is not None and count > limit
 
 
-def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
-    """The AI is not asked for answers that could not leave."""
+def delivery_blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -> Decision:
+    """Wait while answers could not leave: the AI is not asked for nothing."""
     if view.delivery != "clear":
         return Defer(facts.now + BLOCKED_LOOK, blocked=True)
     if facts.lane_held:
@@ -174,7 +174,7 @@ def blocked(view: ReplyView, policy: ConversationSettings, facts: GateContext) -
 
 
 def counted(policy: ConversationSettings) -> int:
-    """How many of the last messages the limits have to see."""
+    """Return how many of the last messages the limits have to see."""
     limits = [limit for limit in (policy.limits.person.minute, policy.limits.person.day) if limit is not None]
     any_channel = policy.limits.channel.minute is not None or policy.limits.channel.day is not None
     return max(limits) + SPARE if limits else int(any_channel)
@@ -184,11 +184,11 @@ SPARE = 200
 """So many messages more than a limit are looked at, so that it is seen how many are above it."""
 
 
-CORE: Sequence[Gate] = (silence, person, opening, age, quiet, rate, blocked)
+CORE: Sequence[Gate] = (opt_out, handoff, opening_hours, max_age, debounce, rate_limit, delivery_blocked)
 
 
 def decide(view: ReplyView, policy: ConversationSettings, facts: GateContext, gates: Sequence[Gate] = CORE) -> Decision:
-    """What the first gate says that does not let the turn proceed. A text that was said already is not said again, and one after
+    """Return the first decision that does not let the turn proceed. A notice that was sent already is not sent again; one after
     which the turn may proceed keeps no further gate from being asked."""
     for number, gate in enumerate(gates):
         decision = gate(view, policy, facts)

@@ -32,7 +32,7 @@ class ResponderCrashed(RetryLater):
 
 
 def combine(errors: Sequence[RetryLater | GiveUp]) -> RetryLater | GiveUp:
-    """What follows where none of several responders answered: GiveUp only if all gave up.
+    """Return the decision where none of several responders answered: GiveUp only if all gave up.
 
     It tells about the other side as a whole only if each failure does; one that a person can mend is worth the wait.
     """
@@ -54,9 +54,9 @@ def combine(errors: Sequence[RetryLater | GiveUp]) -> RetryLater | GiveUp:
 
 
 def back_off(policy: RetryPolicy, attempts: int) -> Milliseconds:
-    """How long to wait after `attempts` calls: first, first × factor, … at most `longest`."""
+    """Return the wait after `attempts` calls: initial_delay, initial_delay × factor, … at most `max_delay`."""
     steps = max(0, attempts - 1)
-    return int(min(policy.first * policy.factor ** min(steps, 60), policy.longest))
+    return int(min(policy.initial_delay * policy.factor ** min(steps, 60), policy.max_delay))
 
 
 def decide(
@@ -72,15 +72,15 @@ def decide(
     most: Milliseconds | None = None,
     until_mended: bool = False,
 ) -> RetryAt | GiveUpRetrying:
-    """When to try again after `attempts` calls, the first of them at `first_at`.
+    """Decide when to try again after `attempts` calls, the first of them at `first_at`.
 
     What is the message's own fault ends when the attempts are used up. What is not (the other side is away) goes on until
-    `outlast` has passed since the first call, what a person has to mend without end. Each wait is twice as long, counted by
+    `max_duration` has passed since the first call, what a person has to mend without end. Each wait is twice as long, counted by
     `failures` where not every call counts for it, and no longer than `most`. `after` is the least wait that the other side asked
     for. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
     """
-    if attempts >= policy.attempts and (message_at_fault or (now - first_at >= policy.outlast and not until_mended)):
-        return GiveUpRetrying("attempts_used_up" if message_at_fault else "outlasted")
+    if attempts >= policy.attempts and (message_at_fault or (now - first_at >= policy.max_duration and not until_mended)):
+        return GiveUpRetrying("attempts_used_up" if message_at_fault else "max_duration")
     wait = back_off(policy, attempts if failures is None else failures)
     if most is not None:
         wait = min(wait, most)

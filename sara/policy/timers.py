@@ -28,7 +28,8 @@ class Due:
 def decide(
     view: TimerView, policy: ConversationSettings, window: Milliseconds | None, now: Instant, but: Act | None = None
 ) -> Due | None:
-    """The next thing that the timers call for, now or later, and that is not `but`; None for nothing until something happens."""
+    """Return the next thing that the timers call for, now or later, and that is not `but`; None for nothing until something
+    happens."""
     found = [
         *_back(view),
         *_scheduled(view),
@@ -40,16 +41,16 @@ def decide(
 
 
 def first_look(policy: ConversationSettings, now: Instant) -> Instant | None:
-    """When to look at the timers after an answer; None where the policy has none."""
+    """Return when to check the timers after an answer; None where the policy has none."""
     looks = [now] if policy.history.summarise else []
     looks += [now + policy.follow_up.after] if policy.follow_up is not None else []
-    looks += [now + policy.close_after] if policy.close_after is not None else []
+    looks += [now + policy.session_timeout] if policy.session_timeout is not None else []
     return min(looks, default=None)
 
 
 def shown(policy: ConversationSettings) -> int:
-    """How many of the newest messages are left out of a summary: half of the history, so that with the next as many again none
-    falls out of sight before it is summed up."""
+    """Return how many of the newest messages a summary leaves out: half of the history, so that none leaves the history before it
+    is summed up."""
     return max(1, policy.history.messages // 2)
 
 
@@ -62,7 +63,7 @@ def _scheduled(view: TimerView) -> list[Due]:
 
 
 def _asking(view: TimerView, policy: ConversationSettings, window: Milliseconds | None, now: Instant) -> list[Due]:
-    """Once more after the customer fell silent, while we may write freely."""
+    """Ask once more after the customer fell silent, while the reply window is open."""
     wanted = policy.follow_up
     if wanted is None or view.mode != "bot" or view.opted_out or view.followed_up or view.closed or view.waiting:
         return []
@@ -77,9 +78,9 @@ def _asking(view: TimerView, policy: ConversationSettings, window: Milliseconds 
 
 def _closing(view: TimerView, policy: ConversationSettings) -> list[Due]:
     last = max(view.ours_at or 0, view.customer_at or 0)
-    if policy.close_after is None or view.closed or view.waiting or view.unsent or not last:
+    if policy.session_timeout is None or view.closed or view.waiting or view.unsent or not last:
         return []
-    return [Due(last + policy.close_after, "close")]
+    return [Due(last + policy.session_timeout, "close")]
 
 
 def _summing(view: TimerView, policy: ConversationSettings, now: Instant) -> list[Due]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sara.domain.problems import ProblemReporter
+from sara.domain.problems import ProblemReporter, problem_key
 from sara.domain.time import Instant, Milliseconds
 from sara.plugins.queue import Queue
 
@@ -100,7 +100,7 @@ class LaneBreaker:
         until = self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST)
         self._refusals[lane] = (refusals + 1, until)
         self._queue.hold(lane, until, self._failed_at.get(lane, ()))
-        self._problems.report(f"lane:{lane}", message, remedy)
+        self._problems.report(problem_key("lane", lane, "blocked"), message, remedy)
         return until
 
     def throttle(self, lane: str, after: Milliseconds, message: str = "", remedy: str = "") -> None:
@@ -109,7 +109,7 @@ class LaneBreaker:
         self._paused[lane] = self._clock() + after
         self._queue.hold(lane, self._paused[lane])
         if remedy:
-            self._problems.report(f"paused:{lane}", message, remedy)
+            self._problems.report(problem_key("lane", lane, "throttled"), message, remedy)
 
     def refused(self, lane: str, message: str, remedy: str, conversation: str) -> int:
         """As `unavailable`, told at this conversation: another one is the next probe. Returns how often it was refused although
@@ -145,9 +145,9 @@ class LaneBreaker:
         if streak.is_breaking and not self._queue.held(lane):
             self._queue.hold(lane, max(streak.at + OPEN_INTERVAL, now + PAUSE), self._failed_at[lane])
             self._problems.report(
-                f"breaker:{lane}",
-                f"{lane} fails again and again: {message}",
-                "nothing is lost; one try is made every 6 s until it works",
+                problem_key("lane", lane, "circuit_open"),
+                f"circuit breaker open for {lane}: {message}",
+                "check the other side; the lane is probed every 6 s, and no message is lost",
             )
         return alone
 
@@ -244,18 +244,18 @@ class LaneBreaker:
             self._failed_at.get(lane, {}).pop(conversation, None)
         streak = self._streaks.pop(lane, None)
         if streak is not None and streak.is_breaking:
-            self._problems.clear(f"breaker:{lane}")
+            self._problems.clear(problem_key("lane", lane, "circuit_open"))
             probed = begun is not None and streak.opened is not None and streak.opened <= begun
             if probed and now >= self._paused.get(lane, now) and lane not in self._refusals:
                 self._queue.release(lane)  # of the tries that hung one more has failed meanwhile
-        self._problems.clear(f"paused:{lane}")
+        self._problems.clear(problem_key("lane", lane, "throttled"))
         if lane in self._unproven:
             # Taken, as the last one was. What waits behind it stays until a receipt tells more, or until the next probe.
             refusals, _ = self._refusals.get(lane, (0, 0))
             self._queue.hold(lane, self._clock() + min(PROBE_FIRST << min(refusals, 8), PROBE_LONGEST))
             return
         if self._refusals.pop(lane, None) is not None:
-            self._problems.clear(f"lane:{lane}")
+            self._problems.clear(problem_key("lane", lane, "blocked"))
         self._queue.record_success(lane)
         if waiting := self._waiting.pop(lane, None):
             self._let_go |= {conversation: until for conversation, (_, until) in waiting.items()}

@@ -347,7 +347,7 @@ class ScheduledQueue(Queue):
         try:
             await self._keep_again(following, claimed)
         except StoreUnavailable:
-            log.warning("queue_not_kept", kind=following.wake.kind, key=following.wake.key)
+            log.warning("queue_write_failed", kind=following.wake.kind, key=following.wake.key)
         return following
 
     def _refill(self, lane: str | None) -> bool:
@@ -365,7 +365,7 @@ class ScheduledQueue(Queue):
         try:
             found = await self._fetch(self._clock() + WINDOW, lane, WINDOW_ENTRIES)
         except StoreUnavailable as error:
-            log.warning("queue_not_read", error=str(error))
+            log.warning("queue_read_failed", error=str(error))
             return
         finally:
             ended, self._ended_meanwhile = self._ended_meanwhile, None

@@ -9,7 +9,7 @@ import structlog
 
 from sara.domain.errors import SaraError, StoreUnavailable
 from sara.domain.jobs import Job, JobEnd, JobEvent, Reschedule
-from sara.domain.problems import ProblemReporter
+from sara.domain.problems import ProblemReporter, problem_key
 from sara.domain.time import Milliseconds
 from sara.plugins.context import Clock
 from sara.plugins.hooks import Hooks
@@ -58,7 +58,7 @@ class Worker:
         self._clock = clock
         self._caution = caution or CrashIsolation((), 0)
         self._stopped = asyncio.Event()
-        self._fires = hooks.any("job_finished")
+        self._fires = hooks.has_any("job_finished")
         self._failing: dict[str, set[str]] = {}
         self.found_by_sweep = 0
 
@@ -94,7 +94,7 @@ class Worker:
                 drift = (self._clock() - wall) - (loop.time() - steady) * 1_000
                 wall, steady = self._clock(), loop.time()
                 if drift < -CLOCK_TOLERANCE:
-                    log.warning("clock_went_back", by_ms=-int(drift))
+                    log.warning("clock_moved_back", by_ms=-int(drift))
                     await self._mend_dues(within=CLOCK_TOLERANCE)
 
     async def _mend_dues(self, within: Milliseconds = LONGEST_WAIT) -> None:
@@ -102,10 +102,10 @@ class Worker:
         try:
             mended = await self._store.reset_future_dues(now + within, now)
         except SaraError as error:
-            log.warning("dues_not_mended", error=str(error))
+            log.warning("due_times_reset_failed", error=str(error))
             return
         if mended:
-            log.warning("dues_mended", conversations=mended)
+            log.warning("due_times_reset", conversations=mended)
             await self._sweep_once(everything=True)
 
     async def _sweep_once(self, *, everything: bool) -> None:
@@ -125,7 +125,7 @@ class Worker:
                 log.warning("sweep_failed", error=str(error))
                 return
             except SaraError as error:
-                self._problems.report("sweep", f"the sweep failed: {error}", "see the log")
+                self._problems.report("queue:sweep:failed", f"the sweep failed: {error}", "see the log")
                 return
             if len(page) < SWEEP_PAGE:
                 return
@@ -134,7 +134,7 @@ class Worker:
     def _count(self, found: int) -> None:
         if found:
             self.found_by_sweep += found
-            log.info("sweep_found", conversations=found)
+            log.info("swept_work_found", conversations=found)
 
     async def _handle(self, job: Job) -> JobEnd:
         handler = self._handlers.get(job.kind)
@@ -151,11 +151,13 @@ class Worker:
         if event.what == "failed":
             failing.add(job.key)
             self._problems.report(
-                f"job:{job.kind}", f"a {job.kind} job failed unexpectedly: {event.error}", "it is tried again; see the log"
+                problem_key("queue", job.kind, "job_failed"),
+                f"a {job.kind} job failed unexpectedly: {event.error}",
+                "see the log; the job is retried",
             )
         elif event.what in ("done", "again") and job.key in failing:
             failing.discard(job.key)
             if not failing:
-                self._problems.clear(f"job:{job.kind}")
+                self._problems.clear(problem_key("queue", job.kind, "job_failed"))
         if self._fires and event.what in ("done", "again", "failed"):
             self._hooks.call_soon("job_finished", event=event)

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from sara.config.loader import WEBHOOK_KEYS
 from sara.domain.errors import ConfigError, PluginError, SaraError, StoreLocked, StoreUnavailable, WrongType
+from sara.domain.problems import problem_key
 from sara.domain.storage import RecoveryReport
 from sara.domain.time import Instant, Milliseconds
 from sara.i18n.catalog import MessageCatalog
@@ -42,11 +43,12 @@ from sara.pipeline.reply import ReplyHandler, ReplyServices
 from sara.pipeline.timers import TimerHandler
 from sara.plugins import gate_guard, tool_checks
 from sara.plugins.base import PluginObject
-from sara.plugins.call_guard import CallGuard, PluginCallAborted, bounded_method, guarded_call, told_of
-from sara.plugins.channel import Channel, media_in
+from sara.plugins.call_guard import CallGuard, PluginCallAborted, call_method, describe_failure, guarded_call
+from sara.plugins.channel import Channel, media_directory
 from sara.plugins.connection_errors import FORBIDDEN, explain_not_listening
 from sara.plugins.context import Context
-from sara.plugins.guarded import build, clean_error
+from sara.plugins.failure_reporter import clean_error
+from sara.plugins.guarded import build_plugin
 from sara.plugins.hooks import Hooks
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.private_files import open_private, read_private, write_private
@@ -107,7 +109,7 @@ def files_of(
     """The media folder of a configuration. No file outlives its message."""
     keep = min(config.media.keep, config.retention or config.media.keep)
     media = config.media.model_copy(update={"keep": keep})
-    return MediaStore(media_in(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
+    return MediaStore(media_directory(config.state), store, media, problems, clock, lambda: secrets.token_hex(16), strays)
 
 
 def new_attempt_id() -> str:
@@ -163,7 +165,7 @@ class Daemon:
     async def stop(self, grace: int = DRAIN) -> None:
         """Take in no more, let running jobs end within `grace` milliseconds, close in reverse order. That the service ends is
         for the caller to say: another daemon may follow in this process."""
-        log.info("stopping")
+        log.info("shutdown_started")
         self._public.draining = True
         self._admin.serving = False
         self._outbox.draining = True
@@ -176,7 +178,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
-        log.info("stopped")
+        log.info("daemon_stopped")
 
     async def _start(self) -> None:
         config = self._config
@@ -199,7 +201,7 @@ class Daemon:
         self._admin.serving = True
         await self.hooks.call("started")
         systemd.notify("READY=1")
-        log.info("serving", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
+        log.info("daemon_started", public=self.public_url, admin=self.admin_url, channels=[route.name for route in routes])
         self._run(self._worker.sweep(), "sweep")
         self._run(self._worker.watch_clock(), "clock-watch")
         self._run(self._reopen_responders(failed), "responders")
@@ -225,7 +227,7 @@ class Daemon:
             self.queue.limit(route.deliver_lane, CONCURRENT_SENDS)
             self.queue.limit(route.reply_lane, CONCURRENT_REPLIES)
         texts = MessageCatalog(config.texts, config.conversation.language)
-        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.hand_over)
+        words = KeywordMatcher(config.words.opt_out, config.words.opt_in, config.words.handoff)
         handing = HandoffFactory(routes, texts)
         self._spending = AIBudget(config.budget)
         manners = ReplyServices(texts, self._spending, handing, self._gates(), self._tools(routes))
@@ -298,7 +300,7 @@ class Daemon:
             _admin_token(config.state),
             clock,
             loopback=config.admin.listen.host in ("127.0.0.1", "localhost", "::1"),
-            lingering=self.strays.counts,
+            lingering=self.strays.count_stuck,
             forget=self._erasing.forget,
             acting=OperatorActions(self.store, routes, texts, clock),
             health=self.health,
@@ -315,36 +317,36 @@ class Daemon:
         """SARA's own gates, and behind them those of plugins: one that fails lets everybody through, and is a problem."""
         return [
             *reply_gates.CORE,
-            *(gate_guard.guarded(gate, name, self.problems) for name, gate in self._brought("register_gates")),
+            *(gate_guard.guard_gate(gate, name, self.problems) for name, gate in self._brought("register_gates")),
         ]
 
     def _tools(self, routes: ChannelBindings) -> dict[str, Tool]:
         brought: dict[str, Tool] = {}
         for name, tool in self._brought("register_tools"):
             try:
-                fault = guarded_call(tool_checks.fault_of, tool, brought)
+                fault = guarded_call(tool_checks.find_tool_fault, tool, brought)
             except Exception as error:
-                fault = f"it {told_of(error)}"
+                fault = f"it {describe_failure(error)}"
             if fault:
                 self.problems.report(
-                    f"plugin:{name}:tool",
-                    f"the plugin {name} brings a tool that cannot be used: {fault}",
+                    problem_key("plugin", name, "tool"),
+                    f"the plugin {name} registers an unusable tool: {fault}",
                     "update or remove the plugin",
                 )
             else:
                 brought[tool.name] = tool
         for route in routes:
-            for missing in tool_checks.missing(route.policy.tools, brought):
+            for missing in tool_checks.find_missing_tools(route.policy.tools, brought):
                 self.problems.report(
-                    f"tool:{route.name}:{missing}",
-                    f"{route.name}: no plugin brings the tool {missing}",
+                    problem_key("channel", route.name, f"missing_tool:{missing}"),
+                    f"{route.name}: no plugin registers the tool {missing}",
                     "correct `tools` in the file, or name its plugin under `plugins:`",
                 )
         return brought
 
     def _brought(self, hook: str) -> list[tuple[str, Any]]:
         """What the loaded plugins register by a hook."""
-        return self._plugins.brought(hook, self.problems)
+        return self._plugins.registered(hook, self.problems)
 
     # ── plugins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -359,18 +361,21 @@ class Daemon:
             public_url=self._config.server.public_url,
             timezone=self._config.timezone,
         )
-        return build(self._plugins, kind, section, context)
+        return build_plugin(self._plugins, kind, section, context)
 
     def _tell_recovered(self, recovered: RecoveryReport) -> None:
         if recovered.doubtful or recovered.unclean:
             log.warning(
-                "recovered", sends_in_doubt=recovered.doubtful, unclean_ends=recovered.unclean, suspects=len(recovered.suspects)
+                "unclean_stop_recovered",
+                sends_in_doubt=recovered.doubtful,
+                unclean_ends=recovered.unclean,
+                suspects=len(recovered.suspects),
             )
         for conversation in recovered.quarantined:
             self.problems.report(
-                f"quarantine:{conversation}",
-                f"{conversation} ended the process again and again; its messages are set aside",
-                f"`sara conversations show {conversation}` shows them; `sara queue retry reply:{conversation}` tries them again",
+                problem_key("conversation", conversation, "quarantined"),
+                f"{conversation} crashed the process repeatedly; its messages are quarantined",
+                f"see `sara conversations show {conversation}`; retry with `sara queue retry reply:{conversation}`",
             )
 
     def _load_helper(self, name: str) -> None:
@@ -378,13 +383,15 @@ class Daemon:
             self._plugins.load(name)
         except PluginError as error:
             log.error("plugin_failed", plugin=name, error=str(error))
-            self.problems.report(f"plugin:{name}", str(error), "mend or remove it under `plugins:` and restart")
+            self.problems.report(
+                problem_key("plugin", name, "not_loaded"), str(error), "correct or remove it under `plugins:` and restart"
+            )
 
     async def _open_engine(self, kind: Kind, section: Section, contract: type[T]) -> T:
         engine: T = self._make(kind, section)
         self._stack.push_async_callback(self._closed, section.name, engine)
         try:
-            await bounded_method(engine.open, None)
+            await call_method(engine.open, None)
         except SaraError as error:
             raise clean_error(error, self._redact) from error.__cause__
         except PluginCallAborted as error:
@@ -409,7 +416,11 @@ class Daemon:
         self._down |= {skipped.webhook or ANY_PATH for skipped in self._loaded.skipped if skipped.kind == "channel"}
         for name, other in clashes([(route.name, self._config.channels[route.name].plugin, route.channel) for route in routes]):
             routes = [route for route in routes if route.name != name]
-            self.problems.report(f"channel:{name}", f"{other}; {name} is left out", "change or remove one of the two")
+            self.problems.report(
+                problem_key("channel", name, "conflict"),
+                f"{other}; {name} is not started",
+                "change or remove one of the two channels and restart",
+            )
         return ChannelBindings(routes)
 
     def _path_of(self, section: Section) -> str:
@@ -427,7 +438,7 @@ class Daemon:
         for section, responder in zip(sections, opened, strict=True):
             if responder is not None:
                 self._responders[section.name] = responder
-                self.problems.clear(f"responder:{section.name}")
+                self.problems.clear(problem_key("responder", section.name, "not_running"))
         return [section for section, responder in zip(sections, opened, strict=True) if responder is None]
 
     async def _open_all(self, kind: Kind, sections: Sequence[Section], contract: type[T]) -> Sequence[T | None]:
@@ -437,7 +448,7 @@ class Daemon:
     async def _opened(self, kind: Kind, section: Section, contract: type[T]) -> T | None:
         called = f"{kind}:{section.name}"
         with self._degraded(kind, section):
-            if self.strays.blocked(called):
+            if self.strays.is_blocked(called):
                 raise PluginError("too many of its calls do not end")
             made: T = self._make(kind, section)
             try:
@@ -467,20 +478,20 @@ class Daemon:
         except Exception as error:
             message = str(error) if isinstance(error, SaraError) else f"{type(error).__name__}: {error}"
             if isinstance(error, PluginCallAborted | WrongType):
-                message = f"it {told_of(error)}"
+                message = f"it {describe_failure(error)}"
             message = self._redact(message)
-            log.error("degraded", kind=kind, section=section.name, plugin=section.plugin, error=message)
+            log.error("plugin_unavailable", kind=kind, section=section.name, plugin=section.plugin, error=message)
             self.problems.report(
-                f"{kind}:{section.name}",
+                problem_key(kind, section.name, "not_running"),
                 f"the {kind} {section.name} is not running: {message}",
-                f"mend or replace the plugin {section.plugin} and restart; its messages are kept",
+                f"update or replace the plugin {section.plugin} and restart; its messages stay stored",
             )
 
     async def _closed(self, name: str, plugin: PluginObject) -> None:
         try:
-            await bounded_method(plugin.close, CLOSE_WITHIN)
+            await call_method(plugin.close, CLOSE_WITHIN)
         except Exception as error:
-            log.warning("close_failed", section=name, error=type(error).__name__)
+            log.warning("plugin_close_failed", section=name, error=type(error).__name__)
 
     async def _close_plugged(self) -> None:
         await asyncio.gather(*(self._closed(name, plugin) for name, plugin in self._plugged))
@@ -490,7 +501,7 @@ class Daemon:
             self.problems.report(
                 f"config:{finding.line}:{finding.column}" if finding.line else f"config:{finding.file}",
                 finding.render().splitlines()[0],
-                "correct the file; `sara check` shows the place",
+                "correct the file; `sara check` shows the line",
                 severity="warning",
             )
 
@@ -498,18 +509,19 @@ class Daemon:
         """Open work of accounts that the file no longer names stays, and is said until it is settled."""
         unsettled = await self.store.unsettled_accounts()
         orphans = {account: count for account, count in unsettled.items() if routes.of(account) is None}
+        standing = {problem_key("conversations", account, "no_channel") for account in orphans}
         for problem in self.problems:
-            if problem.key.startswith("orphans:") and problem.key.removeprefix("orphans:") not in orphans:
+            if problem.key.startswith("conversations:") and problem.key.endswith(":no_channel") and problem.key not in standing:
                 self.problems.clear(problem.key)
         work = await self.store.open_work(None, ORPHANS_LOOKED_AT) if orphans else ()
         for account, conversations in orphans.items():
             jobs = [f"{kind}:{key}" for each in work if each.account == account for kind, key, _ in jobs_of(each)]
             named = f" ({', '.join(jobs[:ORPHANS_NAMED])}{', …' if len(jobs) > ORPHANS_NAMED else ''})" if jobs else ""
             self.problems.report(
-                f"orphans:{account}",
+                problem_key("conversations", account, "no_channel"),
                 f"{conversations} conversation{' of' if conversations == 1 else 's of'} {account}"
-                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel in the file serves it",
-                f"put the channel back to finish them, or give them up with `sara queue drop JOB`; `sara queue list` names the jobs{named}",
+                f" {'has' if conversations == 1 else 'have'} unanswered or unsent messages, but no channel is configured for this account",
+                f"configure the channel again to finish them, or drop them with `sara queue drop JOB`; `sara queue list` shows the jobs{named}",
                 count=conversations,
             )
 
@@ -554,7 +566,7 @@ class Daemon:
         """None of these breaks while the daemon serves."""
         if task.cancelled() or task.exception() is None:
             return
-        log.critical("task_broke", task=task.get_name(), error=repr(task.exception()))
+        log.critical("background_task_failed", task=task.get_name(), error=repr(task.exception()))
         self._end(1)
 
     def _end(self, code: int, grace: int = 0) -> None:
@@ -568,8 +580,8 @@ class Daemon:
         self._end(EXIT_RESTART)
 
     async def _watch_strays(self) -> None:
-        await self.strays.start_again.wait()
-        log.critical("plugin_calls_do_not_end", plugins={name: count for name, count in self.strays.counts().items() if count})
+        await self.strays.restart_needed.wait()
+        log.critical("stuck_calls_restart", plugins={name: count for name, count in self.strays.count_stuck().items() if count})
         self._end(EXIT_RESTART, DRAIN)
 
     async def _feed_watchdog(self, interval: float) -> None:
@@ -590,7 +602,7 @@ async def _within(call: Awaitable[None], seconds: float) -> bool:
     except StoreUnavailable:
         return True
     except (TimeoutError, SaraError) as error:
-        log.warning("watchdog_not_fed", error=type(error).__name__)
+        log.warning("watchdog_feed_failed", error=type(error).__name__)
         return False
     return True
 

@@ -125,7 +125,10 @@ class LibraryHandler(logging.Handler):
         if self._bad:
             self._told_at = self._clock()
             structlog.get_logger("sara.web").warning(
-                "bad_requests", count=self._bad.total(), errors=dict(sorted(self._bad.items())), seconds=int(BAD_REQUESTS_EVERY_S)
+                "bad_requests_rejected",
+                count=self._bad.total(),
+                errors=dict(sorted(self._bad.items())),
+                seconds=int(BAD_REQUESTS_EVERY_S),
             )
             self._bad.clear()
 
@@ -135,7 +138,10 @@ def report_loop_error(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any
     task = context.get("task") or context.get("future")
     name = task.get_name() if isinstance(task, asyncio.Task) else None
     structlog.get_logger("sara.loop").error(
-        "loop_error", message=str(context.get("message", "")).partition("\n")[0], task=name, exc_info=context.get("exception")
+        "loop_callback_failed",
+        message=str(context.get("message", "")).partition("\n")[0],
+        task=name,
+        exc_info=context.get("exception"),
     )
 
 

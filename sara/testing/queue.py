@@ -83,12 +83,12 @@ class Running:
                 await asyncio.wait([asyncio.ensure_future(self.queue.stats())])
 
     def keys(self, kind: str = "reply") -> list[str]:
-        """The keys of the jobs of a kind that were started, in order."""
+        """Return the keys of the jobs of a kind that were started, in order."""
         return [job.key for job in self.seen.jobs if job.kind == kind]
 
 
 def wake(kind: str, key: str, due: Instant, lane: str = "lane", priority: int = 0) -> JobRequest:
-    """A wake, with the lane that most tests use."""
+    """Return a job request, with the lane that most tests use."""
     return JobRequest(kind, key, due, lane, priority)
 
 
@@ -97,12 +97,12 @@ class QueueContract:
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The time, set by hand."""
+        """Provide a manual clock."""
         return ManualClock()
 
     @pytest.fixture
     async def running(self, queue: Queue, clock: ManualClock) -> AsyncIterator[Running]:
-        """The queue at work."""
+        """Provide the running queue."""
         async with Running(queue, clock) as running:
             yield running
 
@@ -413,7 +413,7 @@ class PersistentQueueContract(QueueContract):
     """What a queue promises besides, if its jobs are to outlive the process. Also provide `reopened`."""
 
     async def reopened(self, queue: Queue, clock: ManualClock) -> Queue:
-        """The queue after its process was killed."""
+        """Return the queue after its process was killed."""
         raise NotImplementedError
 
     async def test_a_killed_worker_loses_no_job(self, queue: Queue, clock: ManualClock) -> None:

@@ -65,12 +65,12 @@ class ParseCrashLog:
             os.pwrite(self._handle, digest, slot * WIDTH)
         except OSError as error:
             self._problems.report(
-                "disk:parsing",
+                "state:crash_log:write_failed",
                 f"{self._state} cannot be written: {error.strerror}",
-                "free some space or mend the disk; until then a message that ends the process again and again is not recognised",
+                "free disk space or repair the disk; until then a webhook that crashes the process repeatedly is not recognised",
             )
             return False
-        self._problems.clear("disk:parsing")
+        self._problems.clear("state:crash_log:write_failed")
         return True
 
     def _count_leftovers(self) -> dict[str, int]:

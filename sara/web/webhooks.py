@@ -11,14 +11,15 @@ import structlog
 from aiohttp import web
 
 from sara.domain.errors import CommitUnknown, StoreUnavailable
+from sara.domain.problems import problem_key
 from sara.domain.webhooks import Request, Response, UnparsedPayload, WebhookResult
 from sara.operations.load_shedding import IntakeGuard
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.inbound import InboundHandler
-from sara.plugins.call_guard import guarded_call, told_of
-from sara.plugins.threads import in_thread
-from sara.plugins.type_check import wrong
+from sara.plugins.call_guard import describe_failure, guarded_call
+from sara.plugins.threads import run_in_thread
+from sara.plugins.type_check import wrong_type
 from sara.web.body_limits import BODY_LIMIT, BodyCutOff, BodyReader, MemoryLimitReached, TooLarge, TooSlow
 from sara.web.crash_log import ParseCrashLog
 from sara.web.refusals import is_compressed
@@ -123,22 +124,22 @@ class WebhookApp:
         try:
             verified = await self._call(route.channel.verify, asked)
             if verified and self._parsing.is_blocked(asked.body):
-                log.error("deadly_body", channel=route.name)
+                log.error("payload_blocked", channel=route.name)
                 aside = UnparsedPayload(route.channel.account, "the process died whenever this was read", asked.body)
                 return WebhookResult(verified=True, set_aside=(aside,))
             with self._parsing.track(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
             if not isinstance(reception, WebhookResult):
-                raise wrong("its result", reception, "a Reception")
+                raise wrong_type("its result", reception, "a WebhookResult")
         except Exception as error:
-            log.exception("receive_failed", channel=route.name)
+            log.exception("webhook_receive_failed", channel=route.name)
             self._problems.report(
-                f"receive:{route.name}",
-                f"{route.name} could not read a request: its plugin {told_of(error)}",
-                "report it to the plugin's author; the provider delivers it again",
+                problem_key("channel", route.name, "webhook_unreadable"),
+                f"{route.name}: a webhook could not be read: its plugin {describe_failure(error)}",
+                "report it to the plugin's author; the provider delivers the webhook again",
             )
             return None
-        self._problems.clear(f"receive:{route.name}")
+        self._problems.clear(problem_key("channel", route.name, "webhook_unreadable"))
         if len(reception.set_aside) > MOST_SET_ASIDE:
             reason = f"{len(reception.set_aside)} elements were not understood, the first: {reception.set_aside[0].reason}"
             return replace(reception, set_aside=(UnparsedPayload(route.channel.account, reason, asked.body),))
@@ -146,21 +147,21 @@ class WebhookApp:
 
     async def _call(self, method: Callable[[Request], T], asked: Request) -> T:
         """Call a channel's method, in a thread where the body is large."""
-        return await in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
+        return await run_in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
     async def _keep(self, route: ChannelBinding, reception: WebhookResult) -> bool:
         """Whether all that was received is stored."""
         try:
             await self._inbox.accept(route, reception)
         except (StoreUnavailable, CommitUnknown) as error:
-            log.error("not_stored", channel=route.name, error=str(error))
+            log.error("webhook_store_failed", channel=route.name, error=str(error))
             self._problems.report(
-                "store:write",
+                "store:messages:write_failed",
                 f"messages cannot be stored: {error}",
-                "free disk space or mend the disk; nothing is acknowledged until then",
+                "free disk space or repair the disk; until then no webhook is acknowledged",
             )
             return False
-        self._problems.clear("store:write")
+        self._problems.clear("store:messages:write_failed")
         return True
 
 

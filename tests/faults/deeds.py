@@ -16,7 +16,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Context
-from sara.engines import AttemptResult
+from sara.engines import AttemptResult, AttemptState, OutboundState
 from sara.operations.problem_registry import ProblemRegistry
 from sara.testing.clock import ManualClock
 from sara.testing.store.scenario import KOFI, StoreScenario, message
@@ -51,7 +51,9 @@ async def live(folder: Path, synchronous: str, rounds: range) -> None:
         done("answer", f"in-{number}-0", "answered")
         await shop.begin(conversation, attempt)
         done("attempt", attempt, "sending")
-        await store.record_attempt(attempt, AttemptResult("accepted", "accepted", external_id=sent), clock())
+        await store.record_attempt(
+            attempt, AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=sent), clock()
+        )
         done("attempt", attempt, "accepted")
         await shop.receipt("read", attempt=attempt)
         done("receipt", sent, "read")

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sara_simulators.openai import Call
-from sara_simulators.whatsapp import AcceptedSend, Delivery, WhatsAppSimulator
+from sara_simulators.whatsapp import AcceptedSend, WebhookDelivery, WhatsAppSimulator
 
 from sara.cli.context import OfflineContext, open_store
 from sara.domain.delivery import Attempt
@@ -48,7 +48,7 @@ ENDED = ("skipped", "dead", "quarantined")
 VISIBLE = ("held", "failed", "cancelled", "parked")
 """How a part may end unsent: people see it and its reason."""
 
-OUT_OF_DOUBT = ("doubt_ended", "reconciled")
+OUT_OF_DOUBT = ("in_doubt_resolved", "reconciled")
 """The events after which nothing is in doubt any more."""
 
 PAGE = 1_000
@@ -82,9 +82,9 @@ class Ledger:
         """The receipts in such webhooks, by the provider's id and status."""
         self.answered: set[str] = set()
         """The texts that an accepted answer speaks of."""
-        self.last: Delivery | None = None
+        self.last: WebhookDelivery | None = None
         """The newest webhook."""
-        self._open: list[Delivery] = []
+        self._open: list[WebhookDelivery] = []
         self._unacknowledged: list[Said] = []
         self._seen = 0
         self._numbers: Counter[str] = Counter()
@@ -130,7 +130,7 @@ class Ledger:
         assert self.last is None or len(fresh) < len(phone.deliveries), "webhooks went by unseen"
         self._open += reversed(fresh)
         self.last = fresh[0] if fresh else self.last
-        for each in [each for each in self._open if each.taken]:
+        for each in [each for each in self._open if each.accepted]:
             self._open.remove(each)
             self._take(each)
         for send in phone.accepted[self._seen :]:
@@ -138,7 +138,7 @@ class Ledger:
         self._seen = len(phone.accepted)
         return False
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take(self, delivery: WebhookDelivery) -> None:
         for value in _values(delivery.body):
             self.acknowledged.update(each["id"] for each in value.get("messages", ()))
             self.receipts.update((each["id"], each["status"]) for each in value.get("statuses", ()))
@@ -388,7 +388,7 @@ def _stored(case: _Case) -> Iterator[Violation]:
             yield Violation("I1", f"{each.text!r} is stored {stored[each.external_id]} times")
         if each.external_id in case.said and case.said[each.external_id].text != each.text:
             yield Violation("I1", f"{case.said[each.external_id].text!r} is stored as {each.text!r}")
-    if aside := case.evidence.counts.get("set_aside", 0):
+    if aside := case.evidence.counts.get("unparsed_payloads", 0):
         yield Violation("I1", f"{aside} bodies were set aside, and all of them could be read")
 
 
@@ -453,7 +453,7 @@ def _doubts_held(case: _Case) -> Iterator[Violation]:
         for event in case.evidence.timelines[part.id]:
             if event.what == "sending" and since is not None:
                 yield Violation("I3", f"{part.id} was sent again while it was in doubt")
-            if event.what == "doubt_ended" and since is not None and event.at - since < case.evidence.doubt_timeout:
+            if event.what == "in_doubt_resolved" and since is not None and event.at - since < case.evidence.doubt_timeout:
                 yield Violation("I3", f"{part.id} was in doubt for {event.at - since} ms, not {case.evidence.doubt_timeout}")
             since = event.at if event.what == "attempt_in_doubt" else None if event.what in OUT_OF_DOUBT else since
 

@@ -113,7 +113,7 @@ class Fork:
 
     async def connect(self) -> None:
         """Wait until it serves, and have webhooks delivered to it. Raises Died."""
-        where = json.loads((await self.logged('"serving"'))[-1])
+        where = json.loads((await self.logged('"daemon_started"'))[-1])
         self.public_url, self.admin_url = where["public"], where["admin"]
         await self.alive(self.town.phone.connect(self.public_url + "/webhook/messages"))
 
@@ -272,7 +272,7 @@ async def built(folder: Path) -> AsyncIterator[Town]:
 
 def hurry(town: Town) -> None:
     """Shorter waits. A doubt lasts long enough for what the provider knows to arrive."""
-    town.config["conversation"] = {"quiet": "10ms", "quiet_longest": "100ms"}
+    town.config["conversation"] = {"debounce": "10ms", "debounce_max": "100ms"}
     town.config["channels"]["whatsapp"]["doubt_timeout"] = "1s"
 
 
@@ -313,11 +313,11 @@ def check_wreck(town: Town) -> bool:
     file = wreck / "sara.db"
     if not file.exists() or look(file, "PRAGMA user_version") == [(0,)]:
         assert not town.phone.accepted
-        assert not any(delivery.taken for delivery in town.phone.deliveries)
+        assert not any(delivery.accepted for delivery in town.phone.deliveries)
         return False
     assert look(file, "PRAGMA integrity_check") == [("ok",)]
     stored = {row[0] for row in look(file, "SELECT external_id FROM messages WHERE direction = 'in'")}
-    sends = dict(look(file, "SELECT a.id, m.state FROM attempts a JOIN messages m ON m.id = a.part"))
+    sends = dict(look(file, "SELECT a.id, m.state FROM attempts a JOIN messages m ON m.id = a.message"))
     marks = {send.wamid: send.callback_data for send in town.phone.accepted}
     for customer in town.phone.customers:
         for bubble in town.phone.chat(customer):
@@ -346,5 +346,5 @@ async def check_end(town: Town) -> None:
     assert {message.state for message in stored if message.direction == "out"} == {"read"}
     file = town.folder / "state" / "sara.db"
     assert look(file, "PRAGMA integrity_check") == [("ok",)]
-    assert look(file, "SELECT part FROM attempts WHERE state = 'accepted' GROUP BY part HAVING count(*) > 1") == []
+    assert look(file, "SELECT message FROM attempts WHERE state = 'accepted' GROUP BY message HAVING count(*) > 1") == []
     assert look(file, "SELECT id FROM conversations WHERE reply_due IS NOT NULL OR deliver_due IS NOT NULL") == []

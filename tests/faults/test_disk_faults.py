@@ -99,7 +99,7 @@ async def test_while_the_disk_is_full_nothing_is_acknowledged_or_sent_and_afterw
         await place.phone.say("ana", "while it is full")
         await refused(place, fork, "while it is full", times=3)
         # Either the mark before a send could not be written, or a send was on its way already and its outcome could not.
-        await fork.logged('"kind": "deliver"', "outcome_not_stored")
+        await fork.logged('"kind": "deliver"', "attempt_record_retried")
         await fork.logged('"kind": "reply"')
         assert {send.callback_data for send in place.phone.accepted} <= marks(place)
         assert "being thought about" not in str([send.text for send in place.phone.accepted])
@@ -112,7 +112,7 @@ async def test_the_outcome_of_a_send_is_kept_until_a_full_disk_takes_it(strace: 
     await place.phone.say("ana", "hello")
     await fork.alive(place.phone.wait_for(lambda phone: phone.accepted, DEADLINE))
     async with strace.beside(fork.pid, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC", paths=log_of(place)):
-        await fork.logged("outcome_not_stored", times=2)
+        await fork.logged("attempt_record_retried", times=2)
     await settled_and_ended(place, fork)
     assert look(place.folder / "state" / "sara.db", "SELECT 1 FROM events WHERE what = 'attempt_in_doubt'") == []
 

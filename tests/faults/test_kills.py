@@ -226,7 +226,7 @@ def honest() -> Evidence:
     doubt = [
         TimelineEvent(1, "sending", "am5"),
         TimelineEvent(2, "attempt_in_doubt", "am5: the process ended"),
-        TimelineEvent(1_002, "doubt_ended", "resend, no receipt came"),
+        TimelineEvent(1_002, "in_doubt_resolved", "resend, no receipt came"),
         TimelineEvent(1_003, "sending", "b"),
     ]
     calls = [Call(n, {"messages": [{"role": "user", "content": each.text}]}, {}, 200) for n, each in enumerate(said, 1)]
@@ -243,7 +243,7 @@ def honest() -> Evidence:
         pending=0,
         open_work=0,
         unsound=[],
-        output=['{"event": "serving"}'],
+        output=['{"event": "daemon_started"}'],
         secrets=["s3cret"],
         calls=calls,
     )
@@ -281,13 +281,13 @@ FALSIFIED: list[tuple[str, str, Callable[[Evidence], Evidence]]] = [
     ("a message is not stored", "I1", lambda e: replace(e, messages=e.messages[1:])),
     ("a receipt had no effect", "I1", lambda e: with_message(e, "m4", state="accepted")),
     ("a message is stored twice", "I1", lambda e: replace(e, messages=[e.messages[0], *e.messages])),
-    ("a sound body is set aside", "I1", lambda e: replace(e, counts={**e.counts, "set_aside": 1})),
+    ("a sound body is set aside", "I1", lambda e: replace(e, counts={**e.counts, "unparsed_payloads": 1})),
     ("two replies", "I2", lambda e: with_message(e, "m6", text=f"echo: ana says 1 {CANARY} | ana says 3 {CANARY}")),
     ("a reply to nothing", "I2", lambda e: with_message(e, "m5", text="echo: hm")),
     ("sent to somebody else", "I2", lambda e: replace(e, accepted=[replace(e.accepted[0], customer="kofi"), *e.accepted[1:]])),
     ("sent without a mark", "I3", lambda e: replace(e, accepted=[*e.accepted, send("s7", "zz", "ana", "hi")])),
     ("sent twice without doubt", "I3", lambda e: replace(e, timelines={**e.timelines, "m5": []})),
-    ("sent again while in doubt", "I3", lambda e: replace(e, timelines={**e.timelines, "m5": without(e, "doubt_ended")})),
+    ("sent again while in doubt", "I3", lambda e: replace(e, timelines={**e.timelines, "m5": without(e, "in_doubt_resolved")})),
     ("a doubt cut short", "I3", lambda e: replace(e, doubt_timeout=1_001)),
     ("one attempt, sent twice", "I3", lambda e: replace(e, accepted=[*e.accepted, replace(e.accepted[0], wamid="s8")])),
     ("a double that nobody counted", "I3", lambda e: replace(e, counts={})),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp import ChatMessage
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from sara.cli.context import open_store
 from sara.domain.states import RECEIPT_RANK
@@ -138,7 +138,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
         over.set()
         await writing
         await everybody_answered(here, 60)
-        assert not any(problem.key.startswith("breaker:") for problem in here.town.daemon.problems)  # type: ignore[union-attr]
+        assert not any(problem.key.endswith(":circuit_open") for problem in here.town.daemon.problems)  # type: ignore[union-attr]
         findings = await here.examined()
         assert not findings.violations, findings.report(here.seed)
         assert findings.figures.answered == findings.figures.said
@@ -153,11 +153,11 @@ def written(here: Scene, who: str) -> bytes:
     phone, text = here.town.phone, here.ledger.text(who)
     customer = phone.customers[who]
     content = {"type": "text", "text": {"body": text}}
-    bubble = Bubble(
+    bubble = ChatMessage(
         new_wamid(customer.phone or "0", outbound=False), who, "customer", "text", content, text, phone.settings.clock(), "sent"
     )
     here.ledger.said.append(Said(bubble.id, who, text))
-    return wire(inbound(phone.settings, [(customer, bubble)]))
+    return encode_body(inbound_webhook(phone.settings, [(customer, bubble)]))
 
 
 @asynccontextmanager
@@ -186,7 +186,9 @@ async def at_rest(here: Scene) -> bool:
     """Whether the breaker of the channel is open and no try is under way."""
     daemon = here.town.daemon
     assert daemon is not None
-    is_open = any(problem.key.startswith("breaker:deliver:") for problem in daemon.problems)
+    is_open = any(
+        problem.key.startswith("lane:deliver:") and problem.key.endswith(":circuit_open") for problem in daemon.problems
+    )
     lanes_now = (await daemon.queue.stats())["lanes"]
     return is_open and not any(lane["running"] for name, lane in lanes_now.items() if name.startswith("deliver:"))
 

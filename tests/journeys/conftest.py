@@ -36,8 +36,11 @@ def configuration(phone: WhatsAppSimulator, ai: OpenAISimulator, **changes: Any)
             "whatsapp": {"plugin": "whatsapp", "webhook": "/webhook/messages", "doubt_timeout": "2s", **phone.options()}
         },
         "responders": {"assistant": {"plugin": "openai", "timeout": "5s", **ai.options()}},
-        "conversation": {"quiet": "50ms", "quiet_longest": "500ms"},
-        "retry": {"reply": {"first": "50ms", "longest": "400ms"}, "send": {"first": "50ms", "longest": "400ms"}},
+        "conversation": {"debounce": "50ms", "debounce_max": "500ms"},
+        "retry": {
+            "reply": {"initial_delay": "50ms", "max_delay": "400ms"},
+            "send": {"initial_delay": "50ms", "max_delay": "400ms"},
+        },
         **changes,
     }
 
@@ -196,7 +199,7 @@ class Process:
 
     async def served(self) -> str:
         """The public URL, once it serves."""
-        return str(json.loads((await self.logged('"serving"'))[-1])["public"])
+        return str(json.loads((await self.logged('"daemon_started"'))[-1])["public"])
 
     async def logged(self, words: str, times: int = 1) -> list[str]:
         """Wait until so many lines of the log hold these words."""

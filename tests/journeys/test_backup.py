@@ -161,7 +161,7 @@ async def test_a_damaged_database_is_not_served_until_a_backup_is_restored(town:
 
     await process.launch()
     assert await process.ended() == 75
-    [line] = [line for line in process.output if '"database_damaged"' in line]
+    [line] = [line for line in process.output if '"database_corrupted"' in line]
     assert "sara restore" in line
     await process.launch()
     assert await process.ended() == 1

@@ -58,7 +58,7 @@ async def test_looking_leaves_no_trace_among_the_messages(shop: Town) -> None:
     _, out, _ = await sara(shop, "queue", "stats", "--json")
     figures = json.loads(out)
     assert figures["problems"] == []
-    assert figures["messages"].get("set_aside", 0) == 0
+    assert figures["messages"].get("unparsed_payloads", 0) == 0
     _, out, _ = await sara(shop, "export")
     assert out == ""
 
@@ -96,7 +96,7 @@ async def test_without_a_daemon_it_says_so_and_what_it_can_see_from_here(shop: T
     await process.end()
     code, found = await doctor(shop)
     assert code == 1
-    assert wrong(found) == {"sara.daemon": "warning", "sara.public_url": "bad", "whatsapp.way in": "bad"}
+    assert wrong(found) == {"sara.daemon": "warning", "sara.public_url": "bad", "whatsapp.webhook": "bad"}
     assert found["store"]["store"]["state"] == "good"
     assert found["whatsapp"]["subscription"]["state"] == "good"
 
@@ -104,7 +104,7 @@ async def test_without_a_daemon_it_says_so_and_what_it_can_see_from_here(shop: T
 async def test_what_the_daemon_complains_of_is_among_the_findings(shop: Town, process: Process) -> None:
     shop.phone.faults.token_expired.on()
     await shop.phone.say("ana", "hello")
-    await process.logged("problem")
+    await process.logged("problem_reported")
     code, found = await doctor(shop)
     assert code == 1
     assert found["sara"]["daemon says"]["remedy"]
@@ -115,7 +115,7 @@ async def test_a_token_that_the_daemon_cannot_use_is_bad_whatever_meta_said_a_mo
     assert (await doctor(shop))[0] == 0
     shop.phone.faults.token_expired.on()
     await shop.phone.say("ana", "hello")
-    await process.logged("problem")
+    await process.logged("problem_reported")
     code, found = await doctor(shop)
     assert code == 1
     assert found["sara"]["daemon says"]["state"] == "bad"

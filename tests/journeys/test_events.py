@@ -51,12 +51,12 @@ def deleted(number: int) -> dict[str, Any]:
 
 async def post(town: Town, *messages: dict[str, Any]) -> None:
     delivery = await town.phone.post(body(town, "messages", messages=list(messages)))
-    assert delivery.taken
+    assert delivery.accepted
 
 
 async def post_echo(town: Town, echo: dict[str, Any]) -> None:
     delivery = await town.phone.post(body(town, "smb_message_echoes", message_echoes=[echo]))
-    assert delivery.taken
+    assert delivery.accepted
 
 
 async def test_a_correction_in_the_quiet_window_is_seen_before_the_ai_is_asked(town: Town) -> None:
@@ -183,7 +183,7 @@ async def test_what_is_wrong_with_the_account_stands_until_it_is_over_also_acros
 
     async def quality(word: str, ago: int) -> None:
         news = body(town, "phone_number_quality_update", stamp - ago, event=word, **number)
-        assert (await town.phone.post(news)).taken
+        assert (await town.phone.post(news)).accepted
 
     async def problems(expected: list[str]) -> None:
         async def shown() -> bool:
@@ -244,7 +244,7 @@ async def test_news_of_the_account_is_told_in_codes_and_metas_words_stay_in_the_
     stamp = town.phone.settings.clock() // 1_000 - 600
     await process.start()
     for second, (field, value, _) in enumerate(rows):
-        assert (await town.phone.post(body(town, field, stamp + second, **value))).taken
+        assert (await town.phone.post(body(town, field, stamp + second, **value))).accepted
     told = await process.logged('"problem": "whatsapp: ', len(rows))
     for field, _, codes in rows:
         assert any(all(code in line for code in codes) for line in told), (field, codes, told)
@@ -271,11 +271,11 @@ async def test_a_flood_of_news_does_not_hold_up_the_daemon(town: Town, process: 
     ]
     await process.start()
     for row in rows:
-        assert (await town.phone.post(row)).taken
+        assert (await town.phone.post(row)).accepted
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
     found = json.loads(await problems_of(town))["problems"]
     assert 0 < len([each for each in found if each["key"].startswith("account:")]) <= MOST_NEWS
     assert await process.end() == 0
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
-        assert db.execute("SELECT count(*) FROM set_aside").fetchone() == (len(rows),)
+        assert db.execute("SELECT count(*) FROM unparsed_payloads").fetchone() == (len(rows),)

@@ -187,7 +187,7 @@ async def check_people(town: Town, stored: list[StoredMessage], wanted: dict[str
 
 
 async def test_a_person_who_answers_from_the_phone_app_answers_for_the_business(town: Town) -> None:
-    town.config["conversation"] = {"quiet": "1m", "quiet_longest": "1m"}
+    town.config["conversation"] = {"debounce": "1m", "debounce_max": "1m"}
     await start(town)
     await post(town, ["01_text_basic", "74_smb_message_echo", "03_text_bsuid_only"])
     [asked] = await town.stored(1, direction="in", state="skipped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_simulators.openai import Calls
+from sara_simulators.openai import ToolCalls
 from sara_simulators.openai.protocol import Call
 from sara_simulators.whatsapp import WhatsAppSimulator
 
@@ -56,7 +56,7 @@ async def test_a_customer_who_asks_for_a_person_gets_one_in_their_language_also_
     await town.phone.say("ana", "hello?")
     await town.phone.say("kofi", "hi")
     assert (await town.answers(3))[2] == "echo: hi"
-    await act(town, "c1", "hand-back")
+    await act(town, "c1", "resume")
     assert (await town.answers(4))[3] == TEXTS.render("hand_back", language)
     await town.phone.say("ana", "and now?")
     # What was said while a person answered is read, and not answered any more.
@@ -97,14 +97,11 @@ async def test_a_common_word_is_an_answer_where_the_ai_asked_and_an_order_where_
 
 
 async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(town: Town) -> None:
-    town.config["conversation"] |= {
-        "tools": ["hand_over"],
-        "hand_over": {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}},
-    }
+    town.config["conversation"] |= {"tools": ["handoff"], "handoff": {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}}
 
-    def think(call: Call) -> str | Calls:
+    def think(call: Call) -> str | ToolCalls:
         if call.asked == ("my order never came!",) and not call.results:
-            return Calls([("hand_over", {"reason": "An order that never came"})])
+            return ToolCalls([("handoff", {"reason": "An order that never came"})])
         return "A colleague will look into it." if call.results else "echo: " + " | ".join(call.asked)
 
     town.ai.mode = think
@@ -126,7 +123,7 @@ async def test_the_ai_hands_over_with_a_reason_says_so_and_an_operator_is_told(t
 
 
 async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template_and_then_told(town: Town) -> None:
-    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}
+    town.config["conversation"]["handoff"] = {"notify": {"channel": "whatsapp", "to": "+1 555 000 2222"}}
     town.config["channels"]["whatsapp"]["template"] = {"name": "answer_waiting", "language": "en"}
     await town.start()
     await town.phone.say("ana", "talk to a human")
@@ -140,7 +137,7 @@ async def test_an_operator_to_whom_nothing_may_be_written_is_asked_by_a_template
 
 async def test_an_operator_is_told_whose_number_the_provider_spells_in_another_way(town: Town) -> None:
     """`+55 11 91234-5678` in the file, `551112345678` at Meta: one person, one conversation, one message."""
-    town.config["conversation"]["hand_over"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
+    town.config["conversation"]["handoff"] = {"notify": {"channel": "whatsapp", "to": "+55 11 91234-5678"}}
     await town.start()
     town.phone.add_customer("Bea", phone="551112345678", user_id="BR.77700000000000000777")
     [bea] = [name for name, each in town.phone.customers.items() if each.phone == "551112345678"]
@@ -189,7 +186,7 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await town.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await act(town, "c1", "hand-over", reason="I know her", **{"for": 1_500})
+    await act(town, "c1", "handoff", reason="I know her", **{"for": 1_500})
     await act(town, "c1", "send", text="Hi Ana, *Lena* here.")
     assert (await town.answers(2))[1] == "Hi Ana, *Lena* here."
     await town.phone.say("ana", "Lena!")
@@ -197,7 +194,7 @@ async def test_an_operator_takes_over_writes_and_a_timed_hand_back_follows_by_it
     await act(town, "c1", "send", text="*I* am **back**.", markdown=True)
     assert (await town.answers(3))[2] == "_I_ am *back*."
     # The operator's words have made it theirs for longer; handed over anew for a moment, it comes back by itself.
-    await act(town, "c1", "hand-over", **{"for": 1_000})
+    await act(town, "c1", "handoff", **{"for": 1_000})
     assert (await town.answers(4))[3] == TEXTS.render("hand_back")
     await town.phone.say("ana", "are you the bot again?")
     assert (await town.answers(5))[4] == "echo: are you the bot again?"
@@ -207,7 +204,7 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
     await process.start()
     await town.phone.say("ana", "hello")
     await town.answers(1)
-    await act(town, "c1", "hand-over", pause=True)
+    await act(town, "c1", "handoff", pause=True)
     await town.phone.say("ana", "one more thing")
     await at_rest(town)
     await process.kill()
@@ -215,14 +212,14 @@ async def test_a_paused_conversation_waits_and_is_answered_afterwards(town: Town
     await town.phone.say("kofi", "hi")
     await town.answers(2)
     assert said_to(town.phone, "ana") == ["echo: hello"]
-    await act(town, "c1", "hand-back", quietly=True)
+    await act(town, "c1", "resume", quietly=True)
     await town.answers(3)
     assert said_to(town.phone, "ana") == ["echo: hello", "echo: one more thing"]
 
 
 @pytest.mark.parametrize("words", ["human", "atendente"])
 async def test_a_customer_who_waits_long_for_a_person_is_shown_also_after_a_restart(town: Town, words: str) -> None:
-    town.config["conversation"]["hand_over"] = {"late_after": "1s"}
+    town.config["conversation"]["handoff"] = {"late_after": "1s"}
     await town.start()
     await town.phone.say("ana", words)
     await town.answers(1)

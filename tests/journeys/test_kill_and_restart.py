@@ -39,7 +39,7 @@ async def test_restart_with_work_pending(town: Town, process: Process) -> None:
 
 
 async def test_a_burst_that_a_kill_falls_into_is_still_one_turn(town: Town, process: Process) -> None:
-    town.config["conversation"] = {"quiet": "3s", "quiet_longest": "30s"}
+    town.config["conversation"] = {"debounce": "3s", "debounce_max": "30s"}
     await process.start()
     for text in ("Bom dia", "queria um bolo", "para sábado"):
         await town.phone.say("ana", text)

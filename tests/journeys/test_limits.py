@@ -60,7 +60,7 @@ async def test_a_daily_ceiling_of_calls_holds_across_a_kill_and_is_a_problem(tow
     assert len(town.ai.calls) == 2
     await at_rest(town)
     assert await process.end() == 0
-    assert any("budget:ai" in line for line in process.output)
+    assert any("ai:budget:limit_reached" in line for line in process.output)
 
 
 async def test_what_the_ai_costs_is_counted_by_the_price_table(town: Town) -> None:
@@ -92,12 +92,12 @@ async def test_the_assistant_is_told_the_time_in_the_zone_of_the_opening_hours(t
     always = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "0:00-24:00")
     rows = ((None, None, "(UTC)"), ("Asia/Tokyo", None, "(Asia/Tokyo)"), ("Asia/Tokyo", "America/Lima", "(America/Lima)"))
     for number, (common, own, told) in enumerate(rows, start=1):
-        town.config["conversation"].pop("hours", None)
+        town.config["conversation"].pop("opening_hours", None)
         town.config["channels"]["whatsapp"].pop("conversation", None)
         if common:
-            town.config["conversation"]["hours"] = {"timezone": common, **always}
+            town.config["conversation"]["opening_hours"] = {"timezone": common, **always}
         if own:
-            town.config["channels"]["whatsapp"]["conversation"] = {"hours": {"timezone": own}}
+            town.config["channels"]["whatsapp"]["conversation"] = {"opening_hours": {"timezone": own}}
         await town.start()
         await town.phone.say("ana", f"hello {number}")
         await town.answers(number)
@@ -108,7 +108,7 @@ async def test_the_assistant_is_told_the_time_in_the_zone_of_the_opening_hours(t
 async def test_outside_opening_hours_a_customer_is_told_once_and_answered_when_it_is_time_also_across_a_kill(
     town: Town, process: Process
 ) -> None:
-    town.config["conversation"]["hours"] = closed_until(90)
+    town.config["conversation"]["opening_hours"] = closed_until(90)
     await process.start()
     await town.phone.say("ana", "Bonjour, vous êtes ouverts quand ?")
     [away] = await town.answers(1)
@@ -119,7 +119,7 @@ async def test_outside_opening_hours_a_customer_is_told_once_and_answered_when_i
     await at_rest(town)
     await process.kill()
     # Now it is time.
-    town.config["conversation"]["hours"] = closed_until(-10)
+    town.config["conversation"]["opening_hours"] = closed_until(-10)
     await process.start()
     await town.answers(2)
     assert said_to(town.phone, "ana")[1] == "echo: Bonjour, vous êtes ouverts quand ? | allô ?"
@@ -186,7 +186,7 @@ async def test_the_businesss_own_words_and_texts_count(town: Town) -> None:
 
 
 async def test_a_message_that_comes_while_the_ai_thinks_is_thought_about_too(town: Town) -> None:
-    town.config["conversation"] |= {"while_thinking": "think_again"}
+    town.config["conversation"] |= {"on_new_message": "restart"}
     town.ai.delay_ms = 1_500
     await town.start()
     await town.phone.say("ana", "a cake")

@@ -87,9 +87,9 @@ async def test_a_full_disk_is_answered_503_and_what_comes_again_later_is_answere
     await leave_room_for(0)
     big = b'{"object": "whatsapp_business_account", "entry": 1, "pad": "' + b"x" * 300_000 + b'"}'
     assert await post(town, big) == 503
-    assert "store:write" in problems(town)
+    assert "store:messages:write_failed" in problems(town)
     await leave_room_for(100_000)
     assert await post(town, big) == 200
-    assert "store:write" not in problems(town)
+    assert "store:messages:write_failed" not in problems(town)
     await town.phone.say("ana", "after")
     assert await town.answers(2) == ["echo: before", "echo: after"]

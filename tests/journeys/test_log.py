@@ -59,7 +59,7 @@ async def test_requests_that_are_no_http_are_counted_and_never_quoted(town: Town
     log = process.output[before:]
     assert TOKEN not in "".join(log)
     assert WORDS not in "".join(log)
-    told = [json.loads(line) for line in log if '"bad_requests"' in line]
+    told = [json.loads(line) for line in log if '"bad_requests_rejected"' in line]
     assert told, "nobody hears of them"
     assert len(told) <= 3, "one line a minute, and what is still to be told at the end"
     assert sum(each["count"] for each in told) > 300

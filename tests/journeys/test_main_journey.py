@@ -31,7 +31,7 @@ async def test_the_ai_is_called_once_with_the_history_of_the_conversation(town: 
 
 
 async def test_a_burst_gets_one_answer_that_has_read_all_of_it(town: Town) -> None:
-    town.config["conversation"] = {"quiet": "300ms", "quiet_longest": "3s"}
+    town.config["conversation"] = {"debounce": "300ms", "debounce_max": "3s"}
     await town.start()
     for text in ("one", "two", "three"):
         await town.phone.say("ana", text)

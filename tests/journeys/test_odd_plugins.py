@@ -175,9 +175,9 @@ async def test_what_receive_hands_over_is_checked_before_it_is_stored(town: Town
         assert await post(daemon.public_url + "/odd", mode) == status, mode
         stored, aside = stored + texts, aside + kept
         assert len(await town.messages(direction="in")) == stored, mode
-        assert (await daemon.store.counts())["set_aside"] == aside, mode
+        assert (await daemon.store.counts())["unparsed_payloads"] == aside, mode
         told = problems(daemon)
-        key = "receive:strange" if status == 503 else "set-aside:strange" if kept else None
+        key = "channel:strange:webhook_unreadable" if status == 503 else "channel:strange:webhook_unparsed" if kept else None
         if key is not None:
             assert "odd" in told[key] or "strange" in told[key], mode
             assert "its plugin" in told[key] or "handed over a wrong value" in told[key], mode
@@ -269,7 +269,7 @@ async def test_a_task_of_a_plugin_that_ends_the_process_only_ends_itself(town: T
     )
     town.config["plugins"] = ["restless"]
     await process.start()
-    await process.logged("task_tried_to_end_the_process")
+    await process.logged("task_exit_suppressed")
     assert any('"plugin": "restless"' in line for line in process.output)
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
@@ -373,7 +373,7 @@ UNFIT = (
     ({}, {"plugins": ["waether"]}, "there is no plugin waether"),
     ({"weather": "from sara import hookimpl\n"}, {"plugins": ["waether"]}, "did you mean weather"),
     ({}, {"conversation": {"tools": ["bok_table"]}}, "no plugin brings the tool bok_table"),
-    ({}, {"conversation": {"tools": ["hand_ovr"]}}, "did you mean hand_over"),
+    ({}, {"conversation": {"tools": ["handof"]}}, "did you mean handoff"),
     ({"gates": EXITS["brings"]}, {"plugins": ["gates"]}, "the plugin gates tried to end the process"),
     (
         {"counting": COUNTING.replace("self.asked = 0", "raise SystemExit")},

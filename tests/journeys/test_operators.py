@@ -15,7 +15,7 @@ from .test_window import TEMPLATE
 BOSS = "+1 555 000 2222"
 """The number of the simulator's Kofi."""
 
-NOTIFY = {"hand_over": {"notify": {"channel": "whatsapp", "to": BOSS}}}
+NOTIFY = {"handoff": {"notify": {"channel": "whatsapp", "to": BOSS}}}
 
 
 def said_to(town: Town, customer: str) -> list[str]:
@@ -105,12 +105,12 @@ async def test_send_says_what_becomes_of_a_message(town: Town) -> None:
 async def wrote_long_ago(town: Town, customer: str) -> None:
     """A customer wrote more than a day ago, and it is delivered only now; nobody answers it."""
     phone = town.phone
-    from sara_simulators.whatsapp import Bubble
+    from sara_simulators.whatsapp import ChatMessage
     from sara_simulators.whatsapp.state import new_wamid
-    from sara_simulators.whatsapp.webhooks import inbound, wire
+    from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
     who = phone.customers[customer]
     at = phone.settings.clock() - 2 * 86_400_000
     content = {"type": "text", "text": {"body": "hi"}}
-    bubble = Bubble(new_wamid(who.phone or "0", outbound=False), customer, "customer", "text", content, "hi", at, "sent")
-    assert await phone.post(wire(inbound(phone.settings, [(who, bubble)])))
+    bubble = ChatMessage(new_wamid(who.phone or "0", outbound=False), customer, "customer", "text", content, "hi", at, "sent")
+    assert await phone.post(encode_body(inbound_webhook(phone.settings, [(who, bubble)])))

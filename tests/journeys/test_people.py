@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sara_simulators.whatsapp import Bubble, WhatsAppSimulator
+from sara_simulators.whatsapp import ChatMessage, WhatsAppSimulator
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from sara.domain.messages import StoredMessage
 
@@ -119,8 +119,8 @@ async def test_what_was_parked_for_one_name_of_a_person_comes_when_they_write_un
     hidden, phone = replace(lee, phone=None), town.phone
     content = {"type": "text", "text": {"body": "late, by id"}}
     at = phone.settings.clock() - ALMOST_A_DAY
-    bubble = Bubble(new_wamid("0", outbound=False), "lee", "customer", "text", content, "late, by id", at, "sent")
-    assert await phone.post(wire(inbound(phone.settings, [(hidden, bubble)])))
+    bubble = ChatMessage(new_wamid("0", outbound=False), "lee", "customer", "text", content, "late, by id", at, "sent")
+    assert await phone.post(encode_body(inbound_webhook(phone.settings, [(hidden, bubble)])))
     [parked] = await town.stored(1, state="parked")
 
     async def a_second_later() -> bool:  # the customer's times are whole seconds

@@ -184,7 +184,7 @@ async def test_a_queue_is_swapped_by_naming_another(town: Town) -> None:
 async def test_a_queue_that_keeps_nothing_costs_time_and_no_message(town: Town) -> None:
     lay_beside(town, "memory")
     town.config["queue"] = {"plugin": "memory"}
-    town.config["conversation"] = {"quiet": "2s", "quiet_longest": "5s"}
+    town.config["conversation"] = {"debounce": "2s", "debounce_max": "5s"}
     await town.start()
     await town.phone.say("ana", "hello")
     await town.stored(1, direction="in", state="waiting")
@@ -254,12 +254,12 @@ async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town
     town.config["conversation"] |= {"responder": "responder-0", "fallback": ["assistant"]}
     with capture_logs() as logged:
         daemon = await town.start()
-    told = [entry["event"] for entry in logged if entry["event"] in ("hangs", "degraded")]
-    assert told == (["hangs"] * 3 + ["degraded"] * 3) * 2, "they are waited for one after the other"
+    told = [entry["event"] for entry in logged if entry["event"] in ("hangs", "plugin_unavailable")]
+    assert told == (["hangs"] * 3 + ["plugin_unavailable"] * 3) * 2, "they are waited for one after the other"
     told = problems(daemon)
     for number in range(3):
-        assert "did not open" in told[f"channel:channel-{number}"]
-        assert "did not open" in told[f"responder:responder-{number}"]
+        assert "did not open" in told[f"channel:channel-{number}:not_running"]
+        assert "did not open" in told[f"responder:responder-{number}:not_running"]
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
 
@@ -271,8 +271,8 @@ async def test_plugins_that_hang_at_the_end_are_left_behind(town: Town, process:
     town.config["conversation"]["responder"] = "assistant"
     await process.start()
     assert await process.end() == 0
-    told = [word for line in process.output for word in ("hangs", "close_failed") if f'"{word}"' in line]
-    assert told == ["hangs"] * 3 + ["close_failed"] * 3, "they are waited for one after the other"
+    told = [word for line in process.output for word in ("hangs", "plugin_close_failed") if f'"{word}"' in line]
+    assert told == ["hangs"] * 3 + ["plugin_close_failed"] * 3, "they are waited for one after the other"
 
 
 @pytest.mark.parametrize("name", ["unimportable", "misspelt", "misnamed", "unknown"])
@@ -280,7 +280,7 @@ async def test_a_plugin_of_hooks_that_fails_is_a_problem_and_the_channel_answers
     lay_beside(town, *{name} - {"unknown"})
     town.config["plugins"] = [name]
     daemon = await town.start()
-    assert name in problems(daemon)[f"plugin:{name}"]
+    assert name in problems(daemon)[f"plugin:{name}:not_loaded"]
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
 
@@ -323,7 +323,7 @@ async def test_a_responder_that_faints_is_asked_no_more_often_than_one_that_rais
 
     await town.until(given_up)
     assert fainting.asked == 4
-    assert "responder:assistant:error" in problems(daemon)
+    assert "responder:assistant:exception" in problems(daemon)
 
 
 async def test_a_channel_that_faints_leaves_a_doubt_that_is_settled(town: Town) -> None:
@@ -707,7 +707,7 @@ async def test_the_manuals_channel_keeps_signed_bodies_that_nobody_understands(s
     for body in bodies:
         assert await post_raw(shop, body) == 200
     assert shop.daemon is not None
-    assert (await shop.daemon.store.counts())["set_aside"] == len(bodies)
+    assert (await shop.daemon.store.counts())["unparsed_payloads"] == len(bodies)
     assert await shop.messages() == []
     assert await fill_in(shop, "2", "hello") == 200
     assert await website.answers(1) == ["echo: hello"]

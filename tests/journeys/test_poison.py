@@ -144,17 +144,17 @@ async def test_a_body_that_kills_its_reader_is_kept_unread_at_the_third_delivery
         await town.phone.say("ana", f"hello {life}")
         await town.answers(life + 1)
         delivery = await town.phone.post(deadly, retry=False)
-        assert not delivery.taken
+        assert not delivery.accepted
         assert await process.ended() == 9
     await process.start()
-    assert (await town.phone.post(deadly, retry=False)).taken
+    assert (await town.phone.post(deadly, retry=False)).accepted
     await town.phone.say("kofi", "and me?")
     assert await town.answers(3) == ["echo: hello 0", "echo: hello 1", "echo: and me?"]
     assert await process.end() == 0
     async with open_store(town.file, read_only=True) as house:
-        assert (await house.store.counts())["set_aside"] == 1
+        assert (await house.store.counts())["unparsed_payloads"] == 1
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
-        assert [bytes(row[0]) for row in db.execute("SELECT body FROM set_aside")] == [deadly]
+        assert [bytes(row[0]) for row in db.execute("SELECT body FROM unparsed_payloads")] == [deadly]
 
 
 async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_comes_signed(town: Town, process: Process) -> None:
@@ -175,11 +175,11 @@ async def test_a_strangers_body_that_was_in_hand_at_two_ends_is_read_when_it_com
     town.config["channels"]["whatsapp"]["plugin"] = "whatsapp"
     await process.start()
     assert await post_unsigned(await process.served()) == 401
-    assert (await town.phone.post(body, retry=False)).taken
+    assert (await town.phone.post(body, retry=False)).accepted
     assert await process.end() == 0
     assert [message.text for message in await exported(town) if message.direction == "in"] == ["do not die"]
     async with open_store(town.file, read_only=True) as house:
-        assert (await house.store.counts())["set_aside"] == 0
+        assert (await house.store.counts())["unparsed_payloads"] == 0
 
 
 async def test_a_plugin_that_blocks_the_loop_is_named_and_the_process_ends_to_be_started_again(
@@ -225,7 +225,7 @@ async def blocked(town: Town) -> None:
 
     async def named() -> bool:
         assert town.daemon is not None
-        return "responder:assistant:lingering" in town.daemon.problems
+        return "responder:assistant:stuck_calls" in town.daemon.problems
 
     await town.until(named)
 
@@ -238,7 +238,7 @@ async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answ
             await town.phone.say(name, "stay")
         assert await town.answers(3) == ["echo: stay"] * 3
         await blocked(town)
-        [problem] = [each for each in daemon.problems if each.key == "responder:assistant:lingering"]
+        [problem] = [each for each in daemon.problems if each.key == "responder:assistant:stuck_calls"]
         assert "the responder assistant" in problem.message
         assert problem.remedy
         await town.phone.say("nox", "hello")
@@ -250,7 +250,7 @@ async def test_a_responder_whose_calls_do_not_end_is_named_and_its_fallback_answ
 async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town) -> None:
     stubborn(town, fallback=False)
     # Long enough that nobody is asked for again before it is blocked: so many failures would open the lane's breaker.
-    town.config["retry"]["reply"] = {"first": "1300ms", "longest": "1300ms"}
+    town.config["retry"]["reply"] = {"initial_delay": "1300ms", "max_delay": "1300ms"}
     daemon = await town.start()
     with released() as plugin:
         for name in ("ana", "kofi", "mei"):
@@ -261,7 +261,7 @@ async def test_once_its_calls_have_ended_the_responder_answers_again(town: Town)
         assert "hello" not in plugin.asked
         plugin.release.set()
         assert sorted(await town.answers(4)) == ["ok: hello", "ok: stay", "ok: stay", "ok: stay"]
-        assert "responder:assistant:lingering" not in daemon.problems
+        assert "responder:assistant:stuck_calls" not in daemon.problems
         assert not daemon.ended.is_set()
 
 
@@ -271,7 +271,7 @@ async def test_the_process_starts_again_when_too_many_calls_do_not_end_and_loses
     guests = [town.phone.add_customer(f"Guest {number}") for number in range(30)]
     await town.phone.post_messages([(guest, "stay") for guest in guests])
     assert await process.ended() == 75
-    [line] = [line for line in process.output if "plugin_calls_do_not_end" in line]
+    [line] = [line for line in process.output if "stuck_calls_restart" in line]
     assert '"critical"' in line
     assert "responder:assistant" in line
     stored = await exported(town)
@@ -303,6 +303,6 @@ async def lingering(town: Town) -> int:
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
         session.get(town.daemon.admin_url + "/metrics") as answer,
     ):
-        [line] = [line for line in (await answer.text()).splitlines() if line.startswith("sara_lingering_calls{")]
+        [line] = [line for line in (await answer.text()).splitlines() if line.startswith("sara_stuck_plugin_calls{")]
     assert 'plugin="responder:assistant"' in line
     return int(float(line.rpartition(" ")[2]))

@@ -71,7 +71,7 @@ async def test_a_status_that_a_person_must_mend_holds_the_channel_and_keeps_what
     town.phone.faults.failed_status.on(code)
     await town.start()
     await town.phone.say("ana", "hello")
-    problem = await listed(town, "lane:deliver:whatsapp")
+    problem = await listed(town, "lane:deliver:whatsapp:blocked")
     assert str(code) in problem.message
     assert problem.remedy
     [kept] = await town.stored(1, direction="out", state="queued")
@@ -82,9 +82,9 @@ async def test_a_status_that_a_person_must_mend_holds_the_channel_and_keeps_what
     town.phone.faults.failed_status.off()
     read = await town.stored(2, direction="out", state="read")
     assert {each.text for each in read} == {"echo: hello", "echo: hi"}
-    await solved(town, "lane:deliver:whatsapp")
+    await solved(town, "lane:deliver:whatsapp:blocked")
     assert town.daemon is not None
-    assert [each.what for each in await town.daemon.store.timeline(kept.id)].count("reopened") >= 1
+    assert [each.what for each in await town.daemon.store.timeline(kept.id)].count("requeued") >= 1
 
 
 async def test_each_failed_probe_waits_longer_and_ends_nothing(town: Town) -> None:
@@ -98,7 +98,7 @@ async def test_each_failed_probe_waits_longer_and_ends_nothing(town: Town) -> No
     assert len(attempts) == 4
     assert waits[0] >= 2_000
     assert waits[1] >= 4_000
-    await solved(town, "lane:deliver:whatsapp")
+    await solved(town, "lane:deliver:whatsapp:blocked")
 
 
 @pytest.mark.parametrize("code", [131026, 130497, 131009])
@@ -106,7 +106,7 @@ async def test_a_message_that_was_taken_and_not_delivered_is_shown(town: Town, c
     town.phone.faults.failed_status.on(code, times=1)
     await town.start()
     await town.phone.say("ana", "hello")
-    problem = await listed(town, "failed:whatsapp")
+    problem = await listed(town, "channel:whatsapp:message_undelivered")
     assert problem.severity == "warning"
     assert str(code) in problem.message
     assert problem.remedy
@@ -121,7 +121,7 @@ async def test_a_spam_limit_rests_the_channel_and_says_so(town: Town, how: str) 
     getattr(town.phone.faults, how).on(131048, times=1)
     await town.start()
     await town.phone.say("ana", "hello")
-    problem = await listed(town, "paused:deliver:whatsapp")
+    problem = await listed(town, "lane:deliver:whatsapp:throttled")
     assert "131048" in problem.message
     assert "Account Quality" in problem.remedy
     assert town.daemon is not None
@@ -143,7 +143,7 @@ async def test_a_window_that_is_closed_after_all_parks_the_answer_until_the_cust
     await town.phone.say("ana", "are you open?")
     [parked] = await town.stored(1, state="parked")
     assert parked.reason == "window_closed"
-    assert "parked:whatsapp" in problems(town)
+    assert "channel:whatsapp:reply_window_closed" in problems(town)
     if template:
         await town.phone.wait_for(lambda phone: [send.kind for send in phone.accepted] == ["template"], timeout=patience(20))
     assert town.daemon is not None
@@ -198,13 +198,13 @@ async def test_the_words_of_a_file_that_is_refused_are_said(town: Town, how: str
 
 
 async def test_a_message_that_meta_cannot_handle_again_and_again_ends_and_holds_up_nobody(town: Town) -> None:
-    town.config["retry"]["send"] = {"first": "20ms", "longest": "50ms", "outlast": "1h", "attempts": 3}
+    town.config["retry"]["send"] = {"initial_delay": "20ms", "max_delay": "50ms", "max_duration": "1h", "attempts": 3}
     town.phone.faults.error_code.on(1, times=3)
     await town.start()
     await town.phone.say("ana", "hello")
     [failed] = await town.stored(1, direction="out", state="failed")
     assert town.daemon is not None
     assert len(await town.daemon.store.attempts(failed.id)) == 3
-    assert "breaker:deliver:whatsapp" not in problems(town)
+    assert "lane:deliver:whatsapp:circuit_open" not in problems(town)
     await town.phone.say("kofi", "hi")
     assert await town.answers(1) == ["echo: hi"]

@@ -223,7 +223,7 @@ async def test_a_kill_in_the_middle_of_it_is_made_good_by_the_next_start(town: T
     await asyncio.to_thread(multiply, town.folder / "state" / "sara.db", "saxophone", 3_000)
     await process.start()
     running = asyncio.create_task(sara(town, "forget", "p1", "--yes"))
-    await process.logged('"forgetting"')
+    await process.logged('"erasure_started"')
     await process.kill()
     code, _, err = await running
     assert code == 1

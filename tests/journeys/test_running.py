@@ -134,7 +134,7 @@ async def test_a_channel_taken_out_of_the_file_keeps_its_unsent_work_and_is_name
     section = town.config["channels"].pop("whatsapp")
     town.config["channels"]["other"] = {**section, "phone_number_id": "109000000000556"}
     daemon = await town.start()
-    [problem] = [problem for problem in daemon.problems if problem.key.startswith("orphans:")]
+    [problem] = [problem for problem in daemon.problems if problem.key.endswith(":no_channel")]
     assert "1 conversation " in problem.message
     assert "whatsapp:109000000000555" in problem.message
     assert problem.remedy
@@ -167,7 +167,7 @@ async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_ca
 
     async def orphans() -> list[dict[str, Any]]:
         found = (await as_json(town, "queue", "stats"))["problems"]
-        return [each for each in found if each["key"].startswith("orphans:")]
+        return [each for each in found if each["key"].endswith(":no_channel")]
 
     [job] = await listed()
     assert (job["kind"], job["lane"], job["account"]) == ("reply", None, "whatsapp:109000000000555")
@@ -182,7 +182,7 @@ async def test_work_that_no_channel_serves_is_listed_named_by_its_problem_and_ca
     assert out == f"{name}: 1 message dropped\n"
     assert await orphans() == []
     assert await listed() == []
-    for action, words in (("drop", "there is nothing to drop"), ("retry", "nothing was given up here")):
+    for action, words in (("drop", "there is nothing to drop"), ("retry", "there are no failed messages")):
         assert (await sara(town, "queue", action, name))[:2] == (0, f"{name}: {words}\n")
 
 
@@ -198,11 +198,11 @@ async def test_what_was_given_up_is_a_problem_until_the_last_of_it_is_retried(to
         return [each["key"] for each in (await as_json(town, "queue", "stats"))["problems"]]
 
     await town.until(given_up)
-    assert "replies:dead" in await problems()
+    assert "replies:failed" in await problems()
     code, out, err = await sara(town, "queue", "retry", *await given_up())
     assert (code, err) == (0, "")
     assert out.endswith(": 1 message will be tried again\n")
-    assert "replies:dead" not in await problems()
+    assert "replies:failed" not in await problems()
     apology, answer = await town.answers(2)
     assert "in other words" in apology
     assert answer == "echo: hello"
@@ -226,11 +226,11 @@ async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(tow
     assert process.process is not None
     good = town.file.read_text(encoding="utf-8")
     town.file.write_text("channels: [", encoding="utf-8")
-    await reload(process, '"reload_refused"')
-    assert sum('"serving"' in line for line in process.output) == 1, "a broken file must not interrupt anything"
+    await reload(process, '"reload_rejected"')
+    assert sum('"daemon_started"' in line for line in process.output) == 1, "a broken file must not interrupt anything"
     town.file.write_text(good.replace("/webhook/messages", "/hook"), encoding="utf-8")
-    await reload(process, '"stopped"')
-    await process.logged('"serving"', times=2)
+    await reload(process, '"daemon_stopped"')
+    await process.logged('"daemon_started"', times=2)
     await town.phone.connect(await process.served() + "/hook")
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
@@ -252,7 +252,7 @@ async def test_a_new_file_that_cannot_be_served_leaves_the_former_one_serving(to
         port = taken.getsockname()[1]
         town.file.write_text(good.replace('"listen": "127.0.0.1:0"', f'"listen": "127.0.0.1:{port}"', 1), encoding="utf-8")
         await reload(process, '"reload_failed"')
-    await process.logged('"serving"', times=2)
+    await process.logged('"daemon_started"', times=2)
     await town.phone.connect(await process.served() + "/webhook/messages")
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]
@@ -287,7 +287,7 @@ async def test_systemd_is_not_told_of_an_end_when_the_file_is_read_again(town: T
         await process.start({"NOTIFY_SOCKET": str(town.folder / "notify")})
         assert await told() == ["READY=1"]
         good = town.file.read_text(encoding="utf-8")
-        for text, result in ((good, '"stopped"'), ("channels: [", '"reload_refused"')):
+        for text, result in ((good, '"daemon_stopped"'), ("channels: [", '"reload_rejected"')):
             town.file.write_text(text, encoding="utf-8")
             await reload(process, result)
             reloading, since = await told()
@@ -357,7 +357,7 @@ async def test_the_log_holds_no_secret_and_no_message_text(town: Town, process: 
     await town.ai.wait_for(lambda calls: len(calls) >= 3)
     await process.end()
     log = "".join(process.output)
-    assert "serving" in log
+    assert "daemon_started" in log
     settings = town.phone.settings
     for hidden in (
         "pony",
@@ -476,7 +476,7 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
     code, out, err = await sara(town, "export", "c99")
     assert (code, out) == (1, "")
     assert "there is no conversation c99" in err
-    assert await sara(town, "export", "--set-aside") == (0, "", "")
+    assert await sara(town, "export", "--unparsed") == (0, "", "")
     code, _, err = await sara(town, "why", "nonsense")
     assert code == 1
     assert "nonsense" in err
@@ -492,7 +492,7 @@ async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_au
     await town.start()
     for body in (b"\xff{not json", '["ça"]'.encode()):
         assert await post(town, body) == 200
-    code, out, err = await sara(town, "export", "--set-aside")
+    code, out, err = await sara(town, "export", "--unparsed")
     assert (code, err) == (0, "")
     kept = [json.loads(line) for line in out.splitlines()]
     account = "whatsapp:109000000000555"
@@ -501,7 +501,7 @@ async def test_what_was_signed_but_not_understood_can_be_taken_to_its_plugins_au
         (account, "whatsapp", "text", '["ça"]'),
     ]
     assert all(each["reason"] and each["at"].endswith("Z") for each in kept)
-    code, out, err = await sara(town, "export", "c1", "--set-aside")
+    code, out, err = await sara(town, "export", "c1", "--unparsed")
     assert (code, out) == (2, "")
 
 

@@ -114,7 +114,7 @@ async def test_ai_time_out_is_tried_again_and_the_late_answer_is_dropped(town: T
 
 
 async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
-    town.config["retry"]["reply"] = {"attempts": 2, "first": "20ms", "longest": "50ms", "outlast": "1m"}
+    town.config["retry"]["reply"] = {"attempts": 2, "initial_delay": "20ms", "max_delay": "50ms", "max_duration": "1m"}
     town.ai.fault("status", status=503, times=6)
     await town.start()
     await town.phone.say("ana", "hello")
@@ -124,13 +124,13 @@ async def test_an_ai_that_is_away_is_outlasted(town: Town) -> None:
 
 async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_again_or_is_back(town: Town) -> None:
     """Each row: what the AI's server says, how often, and which problem is shown meanwhile. Nothing may be outlasted here."""
-    town.config["retry"]["reply"] = {"attempts": 1, "first": "50ms", "longest": "100ms", "outlast": "1h"}
+    town.config["retry"]["reply"] = {"attempts": 1, "initial_delay": "50ms", "max_delay": "100ms", "max_duration": "1h"}
     await town.start()
     names = ("ana", "kofi", "mei")
     rows: list[tuple[dict[str, Any], str]] = [
-        ({"kind": "unauthorized"}, "lane:reply:assistant"),
-        ({"kind": "quota"}, "lane:reply:assistant"),
-        ({"kind": "status", "status": 503}, "breaker:reply:assistant"),
+        ({"kind": "unauthorized"}, "lane:reply:assistant:blocked"),
+        ({"kind": "quota"}, "lane:reply:assistant:blocked"),
+        ({"kind": "status", "status": 503}, "lane:reply:assistant:circuit_open"),
     ]
     answered = 0
     for fault, problem in rows:
@@ -146,7 +146,7 @@ async def test_everybody_is_answered_by_themselves_when_the_ai_takes_its_key_aga
             await town.phone.say(name, f"{fault} {name}")
         await town.until(shown)
         tried = len(town.ai.calls)
-        town.ai.heal()
+        town.ai.clear_faults()
         answered += len(names)
         said = await town.answers(answered)
         assert sorted(said[-3:]) == sorted(f"echo: {fault} {name}" for name in names)
@@ -160,8 +160,8 @@ async def test_a_message_that_cannot_be_answered_is_dead_visible_and_answered_wh
     await town.phone.say("ana", "hello")
     [dead] = await town.stored(1, direction="in", state="dead")
     await town.answers(1)
-    town.ai.relent()
-    assert "replies:dead" in problems(town)
+    town.ai.clear_refusals()
+    assert "replies:failed" in problems(town)
     assert town.daemon is not None
     # In an hour: due at once, whatever comes next would have it answered by itself, and a receipt of the apology may come any time.
     later = wall_clock() + 3_600_000
@@ -220,14 +220,14 @@ async def test_a_refused_token_holds_the_channel_and_it_resumes_by_itself(town: 
     await town.phone.say("ana", "hello")
 
     async def held() -> bool:
-        return "lane:deliver:whatsapp" in problems(town)
+        return "lane:deliver:whatsapp:blocked" in problems(town)
 
     await town.until(held)
     town.phone.faults.token_expired.off()
     assert await town.answers(1) == ["echo: hello"]
 
     async def healed() -> bool:
-        return "lane:deliver:whatsapp" not in problems(town)
+        return "lane:deliver:whatsapp:blocked" not in problems(town)
 
     await town.until(healed)
     [said] = await town.stored(1, direction="out", state="read")
@@ -295,7 +295,7 @@ async def test_bad_signature_is_refused_and_nothing_is_stored(town: Town) -> Non
     assert await post(town, b"{not json", wrong) == 401
     assert await town.messages() == []
     assert town.daemon is not None
-    assert (await town.daemon.store.counts())["set_aside"] == 0
+    assert (await town.daemon.store.counts())["unparsed_payloads"] == 0
 
 
 async def test_batch_with_several_people_answers_each_of_them(town: Town) -> None:
@@ -323,18 +323,18 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     assert await post(town, b"\xff{not json") == 200
     assert await post(town, b"\xff{not json") == 200
     assert town.daemon is not None
-    assert (await town.daemon.store.counts())["set_aside"] == 1
-    assert "set-aside:whatsapp" in problems(town)
+    assert (await town.daemon.store.counts())["unparsed_payloads"] == 1
+    assert "channel:whatsapp:webhook_unparsed" in problems(town)
     await town.stop()
     daemon = await town.start()  # what happened is still there to be seen
 
     async def told() -> bool:
-        return "set-aside:whatsapp" in problems(town)
+        return "channel:whatsapp:webhook_unparsed" in problems(town)
 
     await town.until(told)
-    [problem] = [each for each in daemon.problems if each.key == "set-aside:whatsapp"]
+    [problem] = [each for each in daemon.problems if each.key == "channel:whatsapp:webhook_unparsed"]
     assert "not UTF-8" in problem.message
-    assert "sara export --set-aside" in problem.remedy
+    assert "sara export --unparsed" in problem.remedy
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/set-aside") as answer:
@@ -343,7 +343,7 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
 
 
 async def test_every_sample_body_is_stored_once_also_when_all_come_again(town: Town) -> None:
-    town.config["conversation"] = {"quiet": "50ms", "quiet_longest": "500ms", "max_age": "4000d"}
+    town.config["conversation"] = {"debounce": "50ms", "debounce_max": "500ms", "max_age": "4000d"}
     town.config["channels"]["whatsapp"]["phone_number_id"] = "109000000000555"
     await town.start()
     bodies = sorted(BODIES.glob("*.json"))

@@ -96,7 +96,7 @@ async def test_nobody_is_followed_up_outside_the_window_or_after_stop(town: Town
 async def test_a_conversation_that_was_closed_begins_a_new_chapter_and_what_was_said_before_is_still_there(
     town: Town, ahead: Ahead
 ) -> None:
-    town.config["conversation"]["close_after"] = "1d"
+    town.config["conversation"]["session_timeout"] = "1d"
     daemon = await start(town, ahead)
     await town.phone.say("ana", "my name is Ana and I like rye")
     await town.answers(1)
@@ -150,7 +150,7 @@ async def test_older_turns_are_summed_up_and_the_summary_is_read_on(town: Town, 
     await start(town, ahead)
     await town.phone.say("ana", "how many was that?")
     await town.answers(6)
-    asked = [call for call in town.ai.calls if not call.sums_up][-1]
+    asked = [call for call in town.ai.calls if not call.is_summary_request][-1]
     assert "The customer wrote" in asked.system
     assert "I need 1 loaves" not in str(asked.messages[1:])
 
@@ -158,7 +158,7 @@ async def test_older_turns_are_summed_up_and_the_summary_is_read_on(town: Town, 
 @pytest.mark.parametrize("too_old", ["store", "apologise", "answer"])
 async def test_what_waited_too_long_is_kept_apologised_for_or_answered(town: Town, ahead: Ahead, too_old: str) -> None:
     town.config["conversation"] |= {"max_age": "1h", "too_old": too_old}
-    town.config["retry"]["reply"] |= {"outlast": "30d"}
+    town.config["retry"]["reply"] |= {"max_duration": "30d"}
     town.ai.fault("status", status=503, times=None)
     await start(town, ahead)
     await town.phone.say("ana", "Buenos días, ¿abren el domingo?")
@@ -166,7 +166,7 @@ async def test_what_waited_too_long_is_kept_apologised_for_or_answered(town: Tow
     await at_rest(town)
     await town.stop()
     ahead.by += 2 * HOUR
-    town.ai.heal()
+    town.ai.clear_faults()
     await start(town, ahead)
     await town.phone.say("kofi", "hi")
     expected = {"store": [], "apologise": [TEXTS.render("late", "es")], "answer": ["echo: Buenos días, ¿abren el domingo?"]}[

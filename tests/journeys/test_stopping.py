@@ -28,17 +28,17 @@ async def test_once_it_is_told_to_stop_no_further_part_is_sent_until_the_next_st
     first, second = await town.answers(2)
     assert first.startswith("echo: hello")
     assert second.startswith("and so on")
-    assert not any('"recovered"' in line for line in process.output), "the end before was a clean one"
+    assert not any('"unclean_stop_recovered"' in line for line in process.output), "the end before was a clean one"
 
 
 async def test_a_clean_end_is_no_crash(town: Town, process: Process) -> None:
     await process.start()
     assert await process.end() == 0
     await process.start()
-    assert not any('"recovered"' in line for line in process.output)
+    assert not any('"unclean_stop_recovered"' in line for line in process.output)
     await process.kill()
     await process.start()
-    assert any('"recovered"' in line for line in process.output)
+    assert any('"unclean_stop_recovered"' in line for line in process.output)
 
 
 async def thinks_for_long(town: Town, process: Process) -> None:
@@ -54,9 +54,9 @@ async def test_a_second_signal_ends_it_at_once(town: Town, process: Process) -> 
     await thinks_for_long(town, process)
     assert process.process is not None
     process.process.send_signal(signal.SIGTERM)
-    await process.logged('"stopping"')
+    await process.logged('"shutdown_started"')
     assert await process.end() == 130
-    assert not any('"stopped"' in line for line in process.output), "the first signal's way to the end was not cut short"
+    assert not any('"daemon_stopped"' in line for line in process.output), "the first signal's way to the end was not cut short"
 
 
 async def test_it_is_gone_within_thirty_seconds_although_the_ai_and_a_plugin_hang(town: Town, process: Process) -> None:
@@ -69,5 +69,5 @@ async def test_it_is_gone_within_thirty_seconds_although_the_ai_and_a_plugin_han
     town.config["channels"].pop("second")
     town.ai.delay_ms = 0
     await process.start()
-    assert not any('"recovered"' in line for line in process.output), "the end before was a clean one"
+    assert not any('"unclean_stop_recovered"' in line for line in process.output), "the end before was a clean one"
     assert await town.answers(1) == ["echo: hello"]

@@ -124,7 +124,7 @@ POSTED = [
     "/api/v1/queue/retry",
     "/api/v1/queue/drop",
     "/api/v1/forget",
-    *(f"/api/v1/conversations/c1/{action}" for action in ("hand-over", "hand-back", "opt-out", "opt-in", "send", "note")),
+    *(f"/api/v1/conversations/c1/{action}" for action in ("handoff", "resume", "opt-out", "opt-in", "send", "note")),
 ]
 ASKED = [
     "/api/v1/set-aside?after={}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sara_simulators.openai import Calls
+from sara_simulators.openai import ToolCalls
 from sara_simulators.openai.protocol import Call
 
 from .conftest import Process, Town, exported
@@ -58,11 +58,11 @@ def set_up(town: Town) -> Path:
     town.config |= {"plugins": ["tables"]}
     town.config["conversation"] |= {"tools": ["book_table"]}
 
-    def think(call: Call) -> str | Calls:
+    def think(call: Call) -> str | ToolCalls:
         if call.results:
             return f"Done: {call.results[-1]}"
         people = "".join(filter(str.isdigit, call.asked[-1])) or "0"
-        return Calls([("book_table", {"people": int(people)})])
+        return ToolCalls([("book_table", {"people": int(people)})])
 
     town.ai.mode = think
     return folder / "booked.txt"
@@ -87,13 +87,13 @@ async def test_a_call_that_was_made_is_not_made_again_when_the_answer_is_tried_a
     think = town.ai.mode
     failed = []
 
-    def fails_once(call: Call) -> str | Calls:
+    def fails_once(call: Call) -> str | ToolCalls:
         if call.results and not failed:
             failed.append(call)
             return ""
         assert callable(think)
         said = think(call)
-        assert isinstance(said, str | Calls)
+        assert isinstance(said, str | ToolCalls)
         return said
 
     town.ai.mode = fails_once
@@ -128,11 +128,11 @@ async def test_a_call_that_a_kill_cut_off_is_not_made_again_and_the_model_is_tol
 async def test_wrong_arguments_run_nothing_and_are_told_to_the_model(town: Town) -> None:
     booked = set_up(town)
 
-    def think(call: Call) -> str | Calls:
+    def think(call: Call) -> str | ToolCalls:
         if len(call.results) == 2:
             return "Sorry, for how many?"
         wrong = {"people": "many", "customer": "kofi", "at": []} if not call.results else '{"people": '
-        return Calls([("book_table", wrong if isinstance(wrong, str) else json.dumps(wrong))])
+        return ToolCalls([("book_table", wrong if isinstance(wrong, str) else json.dumps(wrong))])
 
     town.ai.mode = think
     await town.start()
@@ -155,8 +155,8 @@ async def test_a_plugins_gate_keeps_messages_from_being_answered_with_its_reason
 
 
 async def test_a_tool_that_nobody_brings_is_a_problem_and_the_rest_runs(town: Town) -> None:
-    town.config["conversation"]["tools"] = ["bok_table", "hand_over"]
+    town.config["conversation"]["tools"] = ["bok_table", "handoff"]
     daemon = await town.start()
-    assert "tool:whatsapp:bok_table" in daemon.problems
+    assert "channel:whatsapp:missing_tool:bok_table" in daemon.problems
     await town.phone.say("ana", "hello")
     assert await town.answers(1) == ["echo: hello"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sara_simulators.whatsapp import Bubble
+from sara_simulators.whatsapp import ChatMessage
 from sara_simulators.whatsapp.state import new_wamid
-from sara_simulators.whatsapp.webhooks import inbound, wire
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook
 
 from tests.patience import patience
 
@@ -24,8 +24,8 @@ async def wrote(town: Town, text: str, ago: int) -> None:
     ana = phone.customers["ana"]
     content = {"type": "text", "text": {"body": text}}
     at = phone.settings.clock() - ago
-    bubble = Bubble(new_wamid(ana.phone or "0", outbound=False), "ana", "customer", "text", content, text, at, "sent")
-    assert await phone.post(wire(inbound(phone.settings, [(ana, bubble)])))
+    bubble = ChatMessage(new_wamid(ana.phone or "0", outbound=False), "ana", "customer", "text", content, text, at, "sent")
+    assert await phone.post(encode_body(inbound_webhook(phone.settings, [(ana, bubble)])))
 
 
 async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_customer_to_write(town: Town) -> None:
@@ -37,7 +37,7 @@ async def test_an_answer_that_comes_after_the_day_waits_and_a_template_asks_the_
     assert asked.kind == "template"
     await town.stored(1, state="parked")
     assert town.daemon is not None
-    assert "parked:whatsapp" in town.daemon.problems
+    assert "channel:whatsapp:reply_window_closed" in town.daemon.problems
     await town.phone.say("ana", "hello again")
     await town.phone.wait_for(lambda phone: len(phone.accepted) == 3, timeout=patience(20))
     assert [send.text for send in town.phone.accepted[1:]] == ["echo: are you open?", "echo: hello again"]
@@ -94,7 +94,7 @@ async def test_the_month_is_counted_across_a_restart_and_its_budget_warned_of(to
     daemon = await town.start()
 
     async def warned() -> bool:
-        return "budget:whatsapp" in daemon.problems
+        return "channel:whatsapp:message_quota" in daemon.problems
 
     await town.until(warned)
 

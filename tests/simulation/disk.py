@@ -31,7 +31,7 @@ CREATE TEMP TRIGGER watch_message AFTER UPDATE OF state ON messages WHEN old.sta
     VALUES (old.direction, new.id, new.conversation, old.state, new.state); END;
 CREATE TEMP TRIGGER watch_mark AFTER INSERT ON attempts BEGIN
     INSERT INTO watched (what, id, conversation, before, after) SELECT 'mark', new.id, conversation, purpose, text
-    FROM messages WHERE id = new.part; END;
+    FROM messages WHERE id = new.message; END;
 CREATE TEMP TRIGGER watch_attempt AFTER UPDATE OF state ON attempts WHEN old.state <> new.state BEGIN
     INSERT INTO watched (what, id, conversation, before, after) VALUES ('attempt', new.id, NULL, old.state, new.state); END;
 """

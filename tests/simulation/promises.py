@@ -71,7 +71,7 @@ def _stored(world: World) -> None:
             world.broken("I7", f"{key} was never acknowledged")
         elif (found := rows_of(world.disk, message)) != 1:
             world.broken("I1", f"{key} is stored {found} times")
-    for row in world.disk.ask("SELECT reason FROM set_aside"):
+    for row in world.disk.ask("SELECT reason FROM unparsed_payloads"):
         world.broken("I1", f"something was set aside: {row['reason']}")
     stored = world.disk.ask("SELECT count(*) AS n FROM messages WHERE direction = 'in'")[0]["n"]
     if stored != len(world.provider.said):
@@ -124,7 +124,7 @@ def _sent_once(world: World) -> None:
     for taken in provider.taken:
         row = rows.get(taken.part)
         attempt = attempts.get(taken.attempt)
-        if row is None or attempt is None or row["text"] != taken.text or f"m{attempt['part']}" != taken.part:
+        if row is None or attempt is None or row["text"] != taken.text or f"m{attempt['message']}" != taken.part:
             world.broken("I3", f"the provider accepted {taken.text} as {taken.part}, which the store does not know so")
             continue
         if taken.to not in people[row["conversation"]]:
@@ -135,14 +135,14 @@ def _sent_once(world: World) -> None:
         of_part = {taken.attempt for taken in provider.taken if taken.part == part}
         if n - 1 > len(of_part & doubted):
             world.broken("I3", f"{part} was accepted {n} times, in doubt {len(of_part & doubted)} times")
-        if rows[part]["blind"] > world.weather.attempts:
-            world.broken("I3", f"{part} was sent again {rows[part]['blind']} times without any sign of life")
+        if rows[part]["unverified"] > world.weather.attempts:
+            world.broken("I3", f"{part} was sent again {rows[part]['unverified']} times without any sign of life")
         if not of_part & doubted and not of_part & provider.failing and rows[part]["state"] not in ARRIVED:
             world.broken("I3", f"{part} was accepted and is {rows[part]['state']}")
     for part, row in rows.items():
         if row["state"] in ARRIVED and row["purpose"] != "operator" and not copies[part]:
             world.broken("I3", f"{part} is {row['state']}, and the provider never accepted it")
-    known = Counter(row["part"] for row in attempts.values() if row["state"] == "accepted")
+    known = Counter(row["message"] for row in attempts.values() if row["state"] == "accepted")
     doubles = sum(n - 1 for n in known.values() if n > 1)
     counted = disk.ask("SELECT coalesce(sum(value), 0) AS n FROM counters WHERE name = 'duplicate_sends'")[0]["n"]
     if doubles != counted:

@@ -198,7 +198,7 @@ class Provider:
         return end  # type: ignore[no-any-return]  # a broken channel returns anything
 
     def _check_mark(self, part: OutboundMessage, attempt: str) -> None:
-        sql = "SELECT a.state, m.state AS part FROM attempts a JOIN messages m ON m.id = a.part WHERE a.id = ?"
+        sql = "SELECT a.state, m.state AS part FROM attempts a JOIN messages m ON m.id = a.message WHERE a.id = ?"
         mark = [tuple(row) for row in self._world.disk.ask(sql, attempt)]
         if mark != [("sending", "sending")]:
             self._world.broken("mark", f"{part.id} leaves as {attempt}, but the disk says {mark}")

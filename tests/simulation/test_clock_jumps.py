@@ -32,7 +32,7 @@ class Jump(Tale):
     """Three customers; the first has trouble when the clock is set."""
 
     def __init__(self, state: Path, by: int, trouble: str, *, at_a_start: bool) -> None:
-        super().__init__(state, type(self).tells, longest=20_000, max_age=10 * YEAR, outlast=10 * YEAR, jump_every=1)
+        super().__init__(state, type(self).tells, max_delay=20_000, max_age=10 * YEAR, max_duration=10 * YEAR, jump_every=1)
         self.by = by
         self.trouble = trouble
         self.at_a_start = at_a_start

@@ -19,7 +19,7 @@ NOTICED_WITHIN = 10
 DOUBTS_END_WITHIN = 1_000
 """Seconds after which what a silent provider has is sent again: the longest doubt, and the time-out of the last try."""
 
-FAIR = {"quiet": 200, "thinks": 0.2, "outlast": 1_800_000, "longest": 300_000}
+FAIR = {"debounce": 200, "thinks": 0.2, "max_duration": 1_800_000, "max_delay": 300_000}
 
 
 class Outage(Tale):
@@ -74,7 +74,7 @@ class Outage(Tale):
         """Those of which a silent provider has no part."""
         if self.what != "graph: hangs":
             return names
-        sent = "SELECT o.id FROM messages i JOIN messages o ON o.reply = i.reply JOIN attempts a ON a.part = o.id WHERE i.external_id = ?"
+        sent = "SELECT o.id FROM messages i JOIN messages o ON o.reply = i.reply JOIN attempts a ON a.message = o.id WHERE i.external_id = ?"
         return [name for name in names if not self.disk.ask(sent, name)]
 
     @property

@@ -20,7 +20,7 @@ from tests.simulation.tale import Tale
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 HOURS, DAYS = chosen(short=(HOUR // 3, 3), full=(2 * HOUR, 7))
 AWAKE = chosen(short=5, full=20) * MINUTE
-LANE = "lane:deliver:sim:0"
+LANE = "lane:deliver:sim:0:blocked"
 PROBES_APART = 8.0
 WARMED_UP = 60.0
 """Seconds after which probes are as rare as they get."""

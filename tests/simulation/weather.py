@@ -18,12 +18,12 @@ class Weather:
     messages: int
     lasts: float
     # the policy
-    quiet: int
-    quiet_longest: int
+    debounce: int
+    debounce_max: int
     max_age: int
     attempts: int
-    longest: int
-    outlast: int
+    max_delay: int
+    max_duration: int
     fallback: bool
     doubt_timeout: int
     on_doubt: str
@@ -68,19 +68,19 @@ class Weather:
         def some(*of: float) -> float:
             return chance.choice(of)
 
-        quiet = chance.choice((0, 500, 1_000, 3_000))
+        debounce = chance.choice((0, 500, 1_000, 3_000))
         return cls(
             shuffled=chance.random() < 0.7,
             channels=chance.choice((1, 1, 2)),
             people=chance.randint(1, 4),
             messages=chance.randint(3, 14),
             lasts=some(1, 3, 6) * MINUTE,
-            quiet=quiet,
-            quiet_longest=quiet + chance.choice((0, 5_000, 15_000)),
+            debounce=debounce,
+            debounce_max=debounce + chance.choice((0, 5_000, 15_000)),
             max_age=chance.choice((43_200_000, 43_200_000, 120_000)),
             attempts=chance.randint(1, 5),
-            longest=chance.choice((5_000, 20_000, 60_000)),
-            outlast=chance.choice((30_000, 120_000, 600_000)),
+            max_delay=chance.choice((5_000, 20_000, 60_000)),
+            max_duration=chance.choice((30_000, 120_000, 600_000)),
             fallback=chance.random() < 0.3,
             doubt_timeout=chance.choice((5_000, 20_000, 60_000)),
             on_doubt="resend" if chance.random() < 0.75 else "hold",

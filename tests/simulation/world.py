@@ -294,11 +294,13 @@ class World:
         policy = ConversationSettings(
             responder="assistant",
             fallback=("fallback",) if weather.fallback else (),
-            quiet=weather.quiet,
-            quiet_longest=weather.quiet_longest,
+            debounce=weather.debounce,
+            debounce_max=weather.debounce_max,
             max_age=weather.max_age,
         )
-        again = RetryPolicy(attempts=weather.attempts, first=1_000, longest=weather.longest, outlast=weather.outlast)
+        again = RetryPolicy(
+            attempts=weather.attempts, initial_delay=1_000, max_delay=weather.max_delay, max_duration=weather.max_duration
+        )
         names = ("assistant", "fallback") if weather.fallback else ("assistant",)
         return Config(
             state=self.state,

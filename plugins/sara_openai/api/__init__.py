@@ -1,1 +1,1 @@
-"""The model's API: requests, results, errors."""
+"""The two model APIs: requests, responses, errors, and the loop of tool calls."""

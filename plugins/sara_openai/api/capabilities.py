@@ -1,4 +1,4 @@
-"""What a responder has learnt of its server from refusals, for a while: servers, models and settings change."""
+"""What refusals have shown about a server, kept for a limited time because servers, models and settings change."""
 
 from __future__ import annotations
 
@@ -10,104 +10,109 @@ from sara import Instant, Milliseconds
 from sara.helpers import Clock
 from sara_openai.prompt.request import ModelRequest
 
-HOUR: Milliseconds = 3_600_000
-DAY: Milliseconds = 24 * HOUR
+HOUR_MS: Milliseconds = 3_600_000
+DAY_MS: Milliseconds = 24 * HOUR_MS
 
-Fact: TypeAlias = Literal["no_tools", "no_pictures", "unsealed", "joined", "folded", "other_word"]
+Limitation: TypeAlias = Literal[
+    "no_tools", "no_pictures", "no_encrypted_reasoning", "merged_roles", "folded_system", "other_limit_name"
+]
 
-LASTS: dict[Fact, Milliseconds] = {
-    "no_tools": HOUR,
-    "no_pictures": HOUR,
-    "unsealed": DAY,
-    "joined": DAY,
-    "folded": DAY,
-    "other_word": DAY,
+LIMITATION_LIFETIMES_MS: dict[Limitation, Milliseconds] = {
+    "no_tools": HOUR_MS,
+    "no_pictures": HOUR_MS,
+    "no_encrypted_reasoning": DAY_MS,
+    "merged_roles": DAY_MS,
+    "folded_system": DAY_MS,
+    "other_limit_name": DAY_MS,
 }
-"""After so long it is tried again: what a customer notices sooner than the mere form of a request."""
+"""How long each limitation is assumed; shorter for those that a customer notices."""
 
-REMEMBERED = 1_000
-"""So many conversations are remembered of which something is left out, the newest."""
+MAX_CONVERSATIONS = 1_000
+"""Maximum number of conversations with omitted messages that are kept, the newest."""
 
-MOST_LINES = 200
-"""So many lines and pictures of one conversation are remembered."""
+MAX_OMITTED_IDS = 200
+"""Maximum number of omitted messages and images per conversation."""
 
-ALIKE = 3
-ALIKE_WITHIN: Milliseconds = 600_000
-"""When so many conversations were refused in the same words in this time, and none was answered, it is no conversation's fault."""
+SAME_REFUSAL_LIMIT = 3
+SAME_REFUSAL_WINDOW_MS: Milliseconds = 600_000
+"""A refusal with the same message in this many conversations within the window, without an answer between, has a setting as its cause."""
 
 
-class Learnt:
-    """Lives as long as its responder; a restart asks again."""
+class ServerCapabilities:
+    """Limitations of one server.
+
+    Kept in memory only: after a restart they are found out again.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._facts: dict[Fact, Instant] = {}
-        self._fits: tuple[int, Instant] | None = None
-        self._unset: dict[str, Instant] = {}
-        self._left_out: dict[str, tuple[frozenset[str], Instant]] = {}
-        self._refused: dict[str, dict[str, Instant]] = {}
+        self._limitations: dict[Limitation, Instant] = {}
+        self._token_limit: tuple[int, Instant] | None = None
+        self._omitted_options: dict[str, Instant] = {}
+        self._omitted_ids: dict[str, tuple[frozenset[str], Instant]] = {}
+        self._refusals: dict[str, dict[str, Instant]] = {}
 
-    def knows(self, fact: Fact) -> bool:
-        """Whether something was learnt, not too long ago."""
-        until = self._facts.get(fact)
+    def has_limitation(self, limitation: Limitation) -> bool:
+        """Return whether a limitation was found and has not expired."""
+        until = self._limitations.get(limitation)
         now = self._clock()
-        # A clock that was set back makes nothing last longer.
-        return until is not None and now < until <= now + LASTS[fact]
+        # The upper bound keeps a clock that was set back from extending a lifetime.
+        return until is not None and now < until <= now + LIMITATION_LIFETIMES_MS[limitation]
 
-    def learn(self, *facts: Fact) -> None:
-        """Remember it from now on."""
-        for fact in facts:
-            self._facts[fact] = self._clock() + LASTS[fact]
+    def add_limitations(self, *limitations: Limitation) -> None:
+        """Store limitations, each for its lifetime."""
+        for limitation in limitations:
+            self._limitations[limitation] = self._clock() + LIMITATION_LIFETIMES_MS[limitation]
 
-    def fits(self, size: int | None) -> None:
-        """No more tokens than so many are taken; None for nobody knows."""
-        self._fits = None if size is None else (size, self._clock() + DAY)
+    def set_token_limit(self, size: int | None) -> None:
+        """Store the size in tokens that requests must not exceed; None removes the limit."""
+        self._token_limit = None if size is None else (size, self._clock() + DAY_MS)
 
-    def unset(self, option: str) -> None:
-        """This option of the file is not sent again."""
-        self._unset[option] = self._clock() + DAY
+    def omit_option(self, option: str) -> None:
+        """Leave an option of sara.yaml out of further requests."""
+        self._omitted_options[option] = self._clock() + DAY_MS
 
-    def leave_out(self, conversation: str, ids: Iterable[str]) -> None:
-        """These pictures or lines of a conversation are not sent again."""
+    def omit_messages(self, conversation: str, ids: Iterable[str]) -> None:
+        """Leave messages or images of a conversation out of further requests."""
         if not conversation:
             return
-        known = self._left_out.pop(conversation, (frozenset(), 0))[0]
-        self._left_out[conversation] = frozenset([*known, *ids][-MOST_LINES:]), self._clock() + DAY
-        while len(self._left_out) > REMEMBERED:
-            del self._left_out[next(iter(self._left_out))]
+        known = self._omitted_ids.pop(conversation, (frozenset(), 0))[0]
+        self._omitted_ids[conversation] = frozenset([*known, *ids][-MAX_OMITTED_IDS:]), self._clock() + DAY_MS
+        while len(self._omitted_ids) > MAX_CONVERSATIONS:
+            del self._omitted_ids[next(iter(self._omitted_ids))]
 
-    def applied(self, question: ModelRequest) -> ModelRequest:
-        """The question without what is known to be refused, and in the form that is known to be taken."""
-        left_out, until = self._left_out.get(question.conversation, (frozenset(), 0))
+    def adapt(self, question: ModelRequest) -> ModelRequest:
+        """Return the request changed to what the server is known to accept."""
+        left_out, until = self._omitted_ids.get(question.conversation, (frozenset(), 0))
         if left_out and self._clock() < until:
             history = [line for line in question.history if line.id not in left_out]
-            question = replace(question, history=history, hidden=question.hidden | left_out)
-        if self.knows("no_pictures"):
-            question = question.without_pictures()
+            question = replace(question, history=history, hidden_image_ids=question.hidden_image_ids | left_out)
+        if self.has_limitation("no_pictures"):
+            question = question.without_images()
         question = replace(
             question,
-            tools=() if self.knows("no_tools") else question.tools,
-            sealed=not self.knows("unsealed"),
-            joined=self.knows("joined"),
-            folded=self.knows("folded"),
-            unset=frozenset(option for option, until in self._unset.items() if self._clock() < until),
-            other_word=self.knows("other_word"),
+            tools=() if self.has_limitation("no_tools") else question.tools,
+            encrypted_reasoning=not self.has_limitation("no_encrypted_reasoning"),
+            merge_roles=self.has_limitation("merged_roles"),
+            fold_system=self.has_limitation("folded_system"),
+            omitted_options=frozenset(option for option, until in self._omitted_options.items() if self._clock() < until),
+            swap_limit_name=self.has_limitation("other_limit_name"),
         )
-        if self._fits is not None and self._clock() < self._fits[1]:
-            question = question.fitted(self._fits[0])
+        if self._token_limit is not None and self._clock() < self._token_limit[1]:
+            question = question.fit(self._token_limit[0])
         return question
 
-    def refused(self, conversation: str, words: str) -> bool:
-        """Remember that a conversation was refused in these words; say whether so many were that it is a setting."""
+    def record_refusal(self, conversation: str, words: str) -> bool:
+        """Count a refused conversation and return whether the same refusal met so many that a setting must be the cause."""
         now = self._clock()
-        some = {each: at for each, at in self._refused.get(words, {}).items() if now - at < ALIKE_WITHIN}
+        some = {each: at for each, at in self._refusals.get(words, {}).items() if now - at < SAME_REFUSAL_WINDOW_MS}
         some[conversation] = now
-        self._refused = {each: others for each, others in self._refused.items() if others and each != words}
-        while len(self._refused) >= MOST_LINES:
-            del self._refused[next(iter(self._refused))]
-        self._refused[words] = some
-        return len(some) >= ALIKE
+        self._refusals = {each: others for each, others in self._refusals.items() if others and each != words}
+        while len(self._refusals) >= MAX_OMITTED_IDS:
+            del self._refusals[next(iter(self._refusals))]
+        self._refusals[words] = some
+        return len(some) >= SAME_REFUSAL_LIMIT
 
-    def answered(self) -> None:
-        """Some conversation was answered: whatever was refused before was its own fault."""
-        self._refused.clear()
+    def record_answer(self) -> None:
+        """Reset the count of refusals: the server answered, so no setting was their cause."""
+        self._refusals.clear()

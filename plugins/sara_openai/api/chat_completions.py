@@ -1,4 +1,4 @@
-"""Chat Completions: the API that every compatible server speaks. Pure."""
+"""Chat Completions, the API that every compatible server offers."""
 
 from __future__ import annotations
 
@@ -6,35 +6,50 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara import RetryLater
-from sara_openai.api.error_body import ErrorBody, error_in, withheld
-from sara_openai.api.message_order import arranged
-from sara_openai.api.result import Answer, ToolCall, echoed, field, shape, text_of, tool_calls, usage_of, was_cut
+from sara_openai.api.error_body import ErrorBody, check_finish_reason, find_error
+from sara_openai.api.message_order import arrange_messages
+from sara_openai.api.result import (
+    Answer,
+    ToolCall,
+    arguments_to_return,
+    describe_shape,
+    get_field,
+    is_length_limit,
+    join_text,
+    parse_tool_calls,
+    read_usage,
+)
 from sara_openai.options import OpenAIOptions
-from sara_openai.prompt.messages import compose, sendable
+from sara_openai.prompt.messages import compose_messages, replace_surrogates_in
 from sara_openai.prompt.request import ModelRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-# Newer models of OpenAI take only the new word for it, many other servers only the old one.
-_NEW_WORD_HOSTS = (".openai.com", ".azure.com")
+# OpenAI's newer models accept only `max_completion_tokens`, many other servers only `max_tokens`.
+_MAX_COMPLETION_TOKENS_HOSTS = (".openai.com", ".azure.com")
 
-# Reasoning models of DeepSeek, Moonshot, OpenRouter and Google refuse to go on after a tool without what they sent beside the call.
-_HANDED_BACK = ("reasoning_content", "reasoning_details")
-_HANDED_BACK_IN_CALLS = ("extra_content",)
+# Reasoning models of DeepSeek, Moonshot, OpenRouter and Google require these fields back after a tool call.
+_RETURNED_FIELDS = ("reasoning_content", "reasoning_details")
+_RETURNED_CALL_FIELDS = ("extra_content",)
 
 
-class Completions:
-    """A question as messages, the answer as the first choice."""
+class ChatCompletionsApi:
+    """Converts a model request into chat messages, and the first choice of a response into an answer."""
 
     async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
-        """`POST /chat/completions`."""
+        """Send `POST /chat/completions`."""
         return await client.chat.completions.create(messages=(), model=request["model"], extra_body=request)
 
-    def request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
-        """Options that were left out are not sent, so that servers which do not know them have nothing to refuse."""
-        messages = arranged(compose(question), joined=question.joined, folded=question.folded)
-        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.since]}
+    def build_request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
+        """Build the request body.
+
+        Options without a value are not sent, because some servers refuse options that they do not know.
+        """
+        messages = arrange_messages(
+            compose_messages(question), merge_roles=question.merge_roles, fold_system=question.fold_system
+        )
+        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.tool_messages]}
         if question.tools:
             request["tools"] = [
                 {
@@ -43,71 +58,76 @@ class Completions:
                 }
                 for tool in question.tools
             ]
-            if question.closing:
+            if question.final_round:
                 request["tool_choice"] = "none"
-        if options.temperature is not None and "temperature" not in question.unset:
+        if options.temperature is not None and "temperature" not in question.omitted_options:
             request["temperature"] = options.temperature
-        if options.max_output_tokens is not None and "max_output_tokens" not in question.unset:
+        if options.max_output_tokens is not None and "max_output_tokens" not in question.omitted_options:
             host = "." + options.host.partition(":")[0]
-            is_new = host.endswith(_NEW_WORD_HOSTS) != question.other_word
+            is_new = host.endswith(_MAX_COMPLETION_TOKENS_HOSTS) != question.swap_limit_name
             request["max_completion_tokens" if is_new else "max_tokens"] = options.max_output_tokens
         return request
 
-    def read(self, answered: object, model: str) -> Answer | ErrorBody:
-        """What the first choice says. The legacy `function_call` was never offered and is not looked at."""
-        choices = field(answered, "choices")
+    def parse_response(self, answered: object, model: str) -> Answer | ErrorBody:
+        """Read the first choice.
+
+        The legacy field `function_call` is ignored: it is never offered.
+        """
+        choices = get_field(answered, "choices")
         if not isinstance(choices, list) or not choices:
-            if (error := error_in(answered)) is not None:
+            if (error := find_error(answered)) is not None:
                 return error
-            raise RetryLater(f"the server answered without a choice ({shape(answered)})")
-        message, finish = field(choices[0], "message"), field(choices[0], "finish_reason")
-        if isinstance(finish, str) and (refused := withheld(finish)) is not None:
-            return error_in(choices[0]) or error_in(answered) or refused
-        text = text_of(field(message, "content"), "text", "output_text")
-        calls, asked = _calls(message)
-        if not text and not calls and (field(choices[0], "error") or field(answered, "error")):
-            return error_in(choices[0]) or error_in(answered) or ErrorBody()
+            raise RetryLater(f"the server answered without a choice ({describe_shape(answered)})")
+        message, finish = get_field(choices[0], "message"), get_field(choices[0], "finish_reason")
+        if isinstance(finish, str) and (refused := check_finish_reason(finish)) is not None:
+            return find_error(choices[0]) or find_error(answered) or refused
+        text = join_text(get_field(message, "content"), "text", "output_text")
+        calls, asked = _read_calls(message)
+        if not text and not calls and (get_field(choices[0], "error") or get_field(answered, "error")):
+            return find_error(choices[0]) or find_error(answered) or ErrorBody()
         return Answer(
             text=text.strip(),
-            refusal=text_of(field(message, "refusal")).strip(),
+            refusal=join_text(get_field(message, "refusal")).strip(),
             calls=calls,
-            echo=(_echo(message, text, asked),) if asked else (),
-            cut=was_cut(finish),
-            usage=usage_of(answered, model, "prompt_tokens", "completion_tokens"),
+            echo=(_format_echo(message, text, asked),) if asked else (),
+            is_truncated=is_length_limit(finish),
+            usage=read_usage(answered, model, "prompt_tokens", "completion_tokens"),
         )
 
-    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
-        """A message of the model with the calls in it."""
-        return ({"role": "assistant", "content": None, "tool_calls": [_call(call) for call in calls]},)
+    def format_calls(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Return an assistant message that contains the calls."""
+        return ({"role": "assistant", "content": None, "tool_calls": [_format_call(call) for call in calls]},)
 
-    def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
-        """A message of the role `tool`."""
-        return {"role": "tool", "tool_call_id": call.id, "content": sendable(text)}
+    def format_result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
+        """Return a message of the role `tool`."""
+        return {"role": "tool", "tool_call_id": call.id, "content": replace_surrogates_in(text)}
 
 
-def _calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]:
-    """The calls that a message asks for, and those same calls as they are sent back."""
-    sent = field(message, "tool_calls")
+def _read_calls(message: object) -> tuple[tuple[ToolCall, ...], list[dict[str, Any]]]:
+    """Return the tool calls of a message, and the same calls in the form in which they are sent back."""
+    sent = get_field(message, "tool_calls")
     given = sent if isinstance(sent, list) else []
-    functions = [field(each, "function") for each in given]
-    read = tool_calls(
-        (field(each, "id"), field(function, "name"), field(function, "arguments"))
+    functions = [get_field(each, "function") for each in given]
+    read = parse_tool_calls(
+        (get_field(each, "id"), get_field(function, "name"), get_field(function, "arguments"))
         for each, function in zip(given, functions, strict=True)
     )
     asked = [
-        {**_call(call), **_kept(each, _HANDED_BACK_IN_CALLS)} for call, each in zip(read, given, strict=True) if call is not None
+        {**_format_call(call), **_pick_fields(each, _RETURNED_CALL_FIELDS)}
+        for call, each in zip(read, given, strict=True)
+        if call is not None
     ]
     return tuple(call for call in read if call is not None), asked
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": echoed(call)}}
+def _format_call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments_to_return(call)}}
 
 
-def _echo(message: object, text: str, asked: list[dict[str, Any]]) -> Mapping[str, Any]:
-    said = {"role": "assistant", "content": sendable(text) or None, "tool_calls": asked}
-    return {**said, **_kept(message, _HANDED_BACK)}
+def _format_echo(message: object, text: str, asked: list[dict[str, Any]]) -> Mapping[str, Any]:
+    said = {"role": "assistant", "content": replace_surrogates_in(text) or None, "tool_calls": asked}
+    return {**said, **_pick_fields(message, _RETURNED_FIELDS)}
 
 
-def _kept(thing: object, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: sendable(value) for name in names if (value := field(thing, name)) is not None}
+def _pick_fields(thing: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: replace_surrogates_in(value) for name in names if (value := get_field(thing, name)) is not None}

@@ -1,4 +1,4 @@
-"""Citation marks that models leave in an answer for a user interface which SARA is not. Pure."""
+"""Removes citation marks, which models write for user interfaces that SARA does not have."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MARKS = re.compile(
     r"|:?contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
     r"|\[oai_citation:\d+[^\]\n]{0,80}\](?:\([^()\n]{0,300}\))?"
 )
-_MAYBE = re.compile("[【\ue200-\ue206]|cite|\\[\\^|\\[span_|citation|</co")
+_HINT = re.compile("[【\ue200-\ue206]|cite|\\[\\^|\\[span_|citation|</co")
 # Cohere and Anthropic put the words themselves between their marks.
-_AROUND = re.compile(r'<(co|cite)(?:: ?[\d,:\[\] ]{1,20}| index="[\d,: -]{1,40}")>([^<>]*)</\1(?:: ?[\d,:\[\] ]{1,20})?>')
+_WRAPPED_WORDS = re.compile(r'<(co|cite)(?:: ?[\d,:\[\] ]{1,20}| index="[\d,: -]{1,40}")>([^<>]*)</\1(?:: ?[\d,:\[\] ]{1,20})?>')
 
 
-def without_citations(text: str) -> str:
-    """`text` without citation marks, and without the blank before a mark that only set it apart."""
-    if not _MAYBE.search(text):
+def strip_citations(text: str) -> str:
+    """Return `text` without citation marks and without the space that separated a mark from the word before it."""
+    if not _HINT.search(text):
         return text
     kept: list[str] = []
     at = 0
@@ -35,9 +35,9 @@ def without_citations(text: str) -> str:
         at = found.end()
         kept.append(before.rstrip(" \t") if _closes(text[at : at + 1]) else before)
     kept.append(text[at:])
-    return _AROUND.sub(r"\2", "".join(kept))
+    return _WRAPPED_WORDS.sub(r"\2", "".join(kept))
 
 
 def _closes(following: str) -> bool:
-    """Whether no blank belongs before the character that follows a mark."""
+    """Return whether the character after a mark takes no space before it."""
     return not following or following.isspace() or following in ".,;:!?)…。，、！？【[\ue200"

@@ -1,8 +1,8 @@
-"""The body of an error, in whichever shape a server writes it. Pure; trusts nothing.
+"""Reads the body of an error, whichever of the known shapes a server uses.
 
-Read are `{"error": {…}}`, the same in a list (Gemini), `error` as text beside a `code` (xAI, LM Studio), `message`, `detail` as text
-or as a list (FastAPI), `errors` as a list (Cloudflare), `msg` (Zhipu), an error quoted as JSON inside another's message (OpenRouter,
-LiteLLM), a page of HTML, and plain text.
+Read are `{"error": {…}}`, the same in a list (Gemini), `error` as text beside a `code` (xAI, LM Studio), `message`, `detail` as
+text or as a list (FastAPI), `errors` as a list (Cloudflare), `msg` (Zhipu), an error quoted as JSON inside another's message
+(OpenRouter, LiteLLM), a page of HTML, and plain text.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-MOST_READ = 200_000
-"""Characters of a body that are parsed; an error that is longer is read as the text that it begins with."""
+MAX_PARSED_CHARS = 200_000
+"""Maximum length of a body that is parsed as JSON; of a longer one the beginning is read as text."""
 
-MOST_SAID = 4_000
-"""Characters of a server's words that are kept."""
+MAX_MESSAGE_CHARS = 4_000
+"""Maximum length of a server's message."""
 
-_DEEPEST = 6
-_MOST_ENTRIES = 50
+_MAX_DEPTH = 6
+_MAX_ENTRIES = 50
 _WORDS = ("message", "error", "detail", "details", "msg", "error_description", "error_message", "title", "raw")
 _CODES = ("code", "type", "status", "error_code", "error_type", "reason", "name")
 _HOLDERS = ("error", "errors", "detail", "details", "metadata", "innererror", "response", "body", "cause")
@@ -31,119 +31,121 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTAL
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """An error as read: the server's words, its codes and types in lower case, the parameter it names, and the status that a body
-    carries which came with a 200 or through another server."""
+    """A parsed error: the server's message, its codes and types in lower case, the parameter that it names, and its status.
 
-    said: str = ""
+    `status` is set where the body states one, as errors do that came with a 200 or through another server.
+    """
+
+    message: str = ""
     codes: frozenset[str] = frozenset()
     param: str = ""
     status: int | None = None
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing of an error was found."""
-        return not self.said and not self.codes
+    def is_empty(self) -> bool:
+        """Return whether the body contained no error."""
+        return not self.message and not self.codes
 
 
-FILTERED = ErrorBody(codes=frozenset({"content_filter"}), status=400)
-"""The provider withheld an answer that it had begun."""
+CONTENT_FILTERED = ErrorBody(codes=frozenset({"content_filter"}), status=400)
+"""The error for an answer that the provider's content filter withheld."""
 
 _WITHHELD = ("content_filter", "safety", "prohibited", "sensitive", "blocklist", "recitation", "spii", "guardrail")
-_BROKE_OFF = ("error", "network_error", "malformed_function_call")
+_INTERRUPTED = ("error", "network_error", "malformed_function_call")
 
 
-def withheld(finish: str) -> ErrorBody | None:
-    """What it means that an answer ended for this reason; None where it is an answer."""
+def check_finish_reason(finish: str) -> ErrorBody | None:
+    """Return the error that a finish reason stands for; None if it ends an answer."""
     reason = finish.strip().lower()
     if reason.startswith(_WITHHELD):
-        return FILTERED
-    return ErrorBody(codes=frozenset({reason})) if reason in _BROKE_OFF else None
+        return CONTENT_FILTERED
+    return ErrorBody(codes=frozenset({reason})) if reason in _INTERRUPTED else None
 
 
-def error_in(answered: object) -> ErrorBody | None:
-    """The error in what came with a 200, decoded or as the client's object; None where there is none."""
+def find_error(answered: object) -> ErrorBody | None:
+    """Return the error in a body that came with status 200, decoded or as the client's object; None if there is none."""
     convert = getattr(answered, "to_dict", None)
     body = convert(exclude_unset=True, warnings=False) if callable(convert) else answered
     if isinstance(body, Mapping) and not any(body.get(key) for key in _HOLDS_ERROR):
         return None
     read = read_error(body) if isinstance(body, Mapping | list) else ErrorBody()
-    return None if read.empty else read
+    return None if read.is_empty else read
 
 
 def read_text(text: str) -> ErrorBody:
-    """The error in the text of a response."""
-    if len(text) <= MOST_READ:
+    """Read the error in the text of a response."""
+    if len(text) <= MAX_PARSED_CHARS:
         try:
             return read_error(json.loads(text))
         except (ValueError, RecursionError):
             pass
     if _PAGE.match(text):
         title = _TITLE.search(text)
-        text = title[1] if title else _TAG.sub(" ", text[:MOST_READ])
-    return ErrorBody(said=_one_line(text))
+        text = title[1] if title else _TAG.sub(" ", text[:MAX_PARSED_CHARS])
+    return ErrorBody(message=_to_one_line(text))
 
 
 def read_error(body: object) -> ErrorBody:
-    """The error in a decoded body; an empty one where there is none."""
+    """Read the error in a decoded body; the result is empty if there is none."""
     if isinstance(body, str):
-        return _quoted(body)
+        return _read_quoted(body)
     words: list[str] = []
     codes: list[str] = []
     params: list[str] = []
     statuses: list[int] = []
-    for key, value in _entries(body, 0):
+    for key, value in _walk_entries(body, 0):
         if key in ("param", "loc"):
             params += [".".join(str(each) for each in value)] if isinstance(value, list) else [str(value)] if value else []
         elif key in _WORDS and isinstance(value, str):
-            inner = _quoted(value)
-            words.append(inner.said)
+            inner = _read_quoted(value)
+            words.append(inner.message)
             codes += inner.codes
             params += [inner.param] if inner.param else []
         elif key in _CODES and isinstance(value, str | int) and not isinstance(value, bool):
             codes.append(str(value).lower())
-            statuses += _status(value)
+            statuses += _find_status(value)
     said = " – ".join(dict.fromkeys(word for word in words if word))
-    return ErrorBody(said[:MOST_SAID], frozenset(codes), next(iter(params), ""), next(iter(statuses), None))
+    return ErrorBody(said[:MAX_MESSAGE_CHARS], frozenset(codes), next(iter(params), ""), next(iter(statuses), None))
 
 
-def _entries(value: object, depth: int) -> Iterator[tuple[str, object]]:
-    """Every key with its value, the outer before the inner; what a server quotes of the request is not looked into."""
-    if depth > _DEEPEST:
+def _walk_entries(value: object, depth: int) -> Iterator[tuple[str, object]]:
+    """Yield every key with its value, outer keys first; quoted parts of the request are skipped."""
+    if depth > _MAX_DEPTH:
         return
     if isinstance(value, list):
-        for each in value[:_MOST_ENTRIES]:
+        for each in value[:_MAX_ENTRIES]:
             if isinstance(each, str):
                 yield "message", each
             else:
-                yield from _entries(each, depth + 1)
+                yield from _walk_entries(each, depth + 1)
     elif isinstance(value, Mapping):
-        known = [(str(key), each) for key, each in list(value.items())[:_MOST_ENTRIES]]
+        known = [(str(key), each) for key, each in list(value.items())[:_MAX_ENTRIES]]
         yield from known
         for key, each in known:
             if key in _HOLDERS and isinstance(each, Mapping | list):
-                yield from _entries(each, depth + 1)
+                yield from _walk_entries(each, depth + 1)
 
 
-def _quoted(text: str) -> ErrorBody:
-    """The error in a message, which may hold another one as JSON, alone or behind some words."""
+def _read_quoted(text: str) -> ErrorBody:
+    """Read the error in a message that may contain another error as JSON."""
     start = min((at for at in (text.find('{"'), text.find("[{"), text.find("{\n")) if at >= 0), default=-1)
-    if start >= 0 and len(text) <= MOST_READ:
+    if start >= 0 and len(text) <= MAX_PARSED_CHARS:
         try:
             inner, end = json.JSONDecoder().raw_decode(text[start:])
         except (ValueError, RecursionError):
             pass
         else:
             read = read_error(inner)
-            if not read.empty:
-                said = " ".join(part for part in (text[:start], read.said, text[start + end :]) if part.strip())
-                return ErrorBody(_one_line(said), read.codes, read.param, read.status)
-    return ErrorBody(said=_one_line(text))
+            if not read.is_empty:
+                said = " ".join(part for part in (text[:start], read.message, text[start + end :]) if part.strip())
+                return ErrorBody(_to_one_line(said), read.codes, read.param, read.status)
+    return ErrorBody(message=_to_one_line(text))
 
 
-def _status(value: str | int) -> list[int]:
+def _find_status(value: str | int) -> list[int]:
     number = int(value) if isinstance(value, int) or (value.isascii() and value.isdigit() and len(value) == 3) else 0
     return [number] if 400 <= number < 600 else []
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text[: MOST_SAID * 2].split())[:MOST_SAID]
+def _to_one_line(text: str) -> str:
+    return " ".join(text[: MAX_MESSAGE_CHARS * 2].split())[:MAX_MESSAGE_CHARS]

@@ -1,7 +1,7 @@
-"""What kind of refusal an error is: a function of its status, its codes and its words. Pure.
+"""Classifies an error by its status, its codes and its message.
 
-The patterns name what errors talk about, not who writes them; `simulator/servers.json` holds what twenty servers really write,
-and docs/ai-servers.md shows what follows from it.
+The patterns match what an error is about and not which server wrote it. `servers.json` of the simulator holds the real errors of
+twenty servers, and docs/ai-servers.md shows how SARA reacts to each.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Literal, TypeAlias
 from sara_openai.api.error_body import ErrorBody
 
 ErrorKind: TypeAlias = Literal[
-    "length",  # the request is too long for the model, or for what the account may ask at once
-    "no_pictures",  # the model takes no pictures
-    "picture",  # one of the pictures cannot be read
-    "tools",  # the model takes no tools, or not these
-    "tool_call",  # this time the model failed to call a tool
-    "roles",  # messages of one role may not follow each other
-    "system",  # the model takes no system message
-    "sealing",  # the model seals no reasoning
-    "filter",  # the provider does not let the content pass
-    "quota",  # the account may spend no more
-    "credentials",  # the key
-    "model",  # there is no such model
-    "parameter",  # an option of the file that was sent, and that the model does not take
-    "address",  # the API is somewhere else
-    "busy",  # the server cannot answer now
-    "unknown",  # the request is refused, and nobody can tell why
+    "length",  # the request is too long for the model or for the account's limit per request
+    "no_pictures",  # the model accepts no images
+    "picture",  # one of the images cannot be read
+    "tools",  # the model accepts no tools, or not these
+    "tool_call",  # the model produced an invalid tool call
+    "roles",  # consecutive messages of one role are refused
+    "system",  # the model accepts no system message
+    "encrypted_reasoning",  # the model returns no encrypted reasoning
+    "filter",  # the provider's content filter refused it
+    "quota",  # the account's credit or spending limit is used up
+    "credentials",  # the API key is refused
+    "model",  # the model does not exist
+    "parameter",  # an option of sara.yaml that the model refuses
+    "address",  # the API is at another address
+    "busy",  # the server cannot answer at the moment
+    "unknown",  # refused for an unknown reason
 ]
 
 _CALL_CODES = frozenset({"tool_use_failed", "malformed_function_call", "invalid_tool_call"})
@@ -60,16 +60,16 @@ _LENGTH = re.compile(
     r"|prompt (?:超长|过长)|(?:输入|上下文)[^。]{0,12}(?:超长|过长|超过|超出)|input length|(?:entity|payload|body) too large",
     re.IGNORECASE,
 )
-_PACE = re.compile(
+_RATE_LIMIT = re.compile(
     r"rate[ _-]?limit|per[ -](?:minute|min|second|day|hour)|\b[rt]p[mds]\b|throttl|too many requests|(?:try|retry)[^.]{0,20} (?:again )?(?:in|after) \d"
     r"|queued|concurren",
     re.IGNORECASE,
 )
-_RATE = re.compile(r"per[ -](?:minute|second)|\b[rt]pm\b", re.IGNORECASE)
+_PER_MINUTE = re.compile(r"per[ -](?:minute|second)|\b[rt]pm\b", re.IGNORECASE)
 _TOO_LARGE_AT_ONCE = re.compile(
     r"(?:request|prompt|input) too large|tokens must be reduced|reduce your message size|prompt tokens limit", re.IGNORECASE
 )
-_PICTURES = re.compile(
+_IMAGES = re.compile(
     r"image|picture|vision|multi-?modal|\bvlm\b|mmproj|input_image|图片|图像|item type in content|content elements? of type"
     r"|content must be a (?:string|str)|content\.type|single `?text`? element|content[^.]{0,30}(?:should be a valid|expected a) string|be a valid string",
     re.IGNORECASE,
@@ -80,7 +80,7 @@ _NO_SUPPORT = re.compile(
     r"|item type in content|invalid content type|expects a single|参数非法|不支持|not met|missing data required",
     re.IGNORECASE,
 )
-_BAD_PICTURE = re.compile(
+_BAD_IMAGE = re.compile(
     r"(?:invalid|corrupt|broken|unreadable|malformed|bad|empty)[^.]{0,20}(?:image|picture|base64)"
     r"|(?:image|picture)[^.]{0,40}(?:invalid|not valid|corrupt|too (?:large|small|big)|exceeds|below the minimum|dimension|size)"
     r"|(?:unable|failed|could not|cannot|can't|fail) (?:to )?(?:process|decode|load|parse|read|open|identify|download)[^.]{0,30}(?:image|picture|multimodal)"
@@ -180,8 +180,8 @@ _MODEL = re.compile(
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(r"jinja|template error|chat template|applying (?:the )?template", re.IGNORECASE)
-_SEALING = re.compile(r"encrypted[ _]content", re.IGNORECASE)
-OWN_PARAMETERS = {
+_ENCRYPTED_REASONING = re.compile(r"encrypted[ _]content", re.IGNORECASE)
+OPTION_OF_PARAMETER = {
     "temperature": "temperature",
     "max_tokens": "max_output_tokens",
     "max_completion_tokens": "max_output_tokens",
@@ -190,9 +190,9 @@ OWN_PARAMETERS = {
     "maxoutputtokens": "max_output_tokens",
     "num_predict": "max_output_tokens",
 }
-"""The names by which servers call the options of the file, in lower case."""
+"""The option of sara.yaml behind each parameter name that servers use, in lower case."""
 
-_OWN_PARAMETER = re.compile(rf"(?<![a-z0-9_])({'|'.join(OWN_PARAMETERS)})(?![a-z0-9_])", re.IGNORECASE)
+_PARAMETER_NAME = re.compile(rf"(?<![a-z0-9_])({'|'.join(OPTION_OF_PARAMETER)})(?![a-z0-9_])", re.IGNORECASE)
 _FAULTY = re.compile(
     r"support|invalid|unknown|unrecogni[sz]ed|unexpected|must|should|too (?:large|high|low|small|big)|exceed|only|range|at (?:most|least)|extra"
     r"|not (?:permitted|allowed|accepted|valid)|greater|less than|maximum|deprecated|cannot|can't|参数|无效|非法",
@@ -206,46 +206,50 @@ _WITH_PROMPT = re.compile(
 _BUSY_STATUSES = frozenset({408, 409, 425, 429, 498, 499})
 
 
-def kind_of(
-    status: int, body: ErrorBody, *, tools: bool = False, pictures: bool = False, options: frozenset[str] = frozenset()
+def classify_error(
+    status: int, body: ErrorBody, *, tools: bool = False, images: bool = False, options: frozenset[str] = frozenset()
 ) -> ErrorKind:
-    """What is refused. `tools` and `pictures` are whether the request held some, `options` the names under which options of the file
-    were sent: only then they can be what is refused."""
-    said, codes = body.said, body.codes
-    if status in (401, 407) and not _spends(codes, said):
+    """Return what the server refused.
+
+    `tools` and `images` tell whether the request contained any, `options` are the parameter names under which options of
+    sara.yaml were sent: only what was sent can have been refused.
+    """
+    said, codes = body.message, body.codes
+    if status in (401, 407) and not _is_quota_error(codes, said):
         return "credentials"
     refused = 400 <= status < 600
     blames = status in (400, 422) or _FAULTY.search(said) is not None
-    if refused and blames and status not in (402, 403, 429) and parameter_of(body, options) is not None:
+    if refused and blames and status not in (402, 403, 429) and find_refused_option(body, options) is not None:
         return "parameter"
-    if refused and _too_long(status, codes, said):
+    if refused and _is_too_long(status, codes, said):
         return "length"
-    if status == 429 and _RATE.search(said):
+    if status == 429 and _PER_MINUTE.search(said):
         return "busy"
-    if status == 429 or (refused and _PACE.search(said) and not codes & (_FILTER_CODES | _QUOTA_CODES)):
-        return "quota" if _spends(codes, said) and not _says_when(said) else "busy"
-    if (part := _part(status, body, tools, pictures)) is not None:
+    if status == 429 or (refused and _RATE_LIMIT.search(said) and not codes & (_FILTER_CODES | _QUOTA_CODES)):
+        return "quota" if _is_quota_error(codes, said) and not _states_wait(said) else "busy"
+    if (part := _classify_part(status, body, tools, images)) is not None:
         return part
     if 400 <= status < 500 and (codes & _FILTER_CODES or _FILTER.search(said)):
         return "filter"
-    return _setting(status, body)
+    return _classify_setting(status, body)
 
 
-def parameter_of(body: ErrorBody, options: frozenset[str]) -> str | None:
-    """The option of the file that an error is about, if it was sent: `options` are the names under which some were.
+def find_refused_option(body: ErrorBody, options: frozenset[str]) -> str | None:
+    """Return the option of sara.yaml that an error is about, if it was sent.
 
-    Where the prompt and the answer are too long together, it is the prompt that is too long.
+    `options` are the parameter names under which options were sent. If prompt and answer together are too long, the prompt is at
+    fault and not the option.
     """
-    if _LENGTH.search(body.said) and _WITH_PROMPT.search(body.said):
+    if _LENGTH.search(body.message) and _WITH_PROMPT.search(body.message):
         return None
-    sent = {OWN_PARAMETERS[name] for name in options}
-    named = [body.param.rpartition(".")[2], *(_OWN_PARAMETER.findall(body.said))]
-    return next((option for name in named if (option := OWN_PARAMETERS.get(name.lower())) in sent), None)
+    sent = {OPTION_OF_PARAMETER[name] for name in options}
+    named = [body.param.rpartition(".")[2], *(_PARAMETER_NAME.findall(body.message))]
+    return next((option for name in named if (option := OPTION_OF_PARAMETER.get(name.lower())) in sent), None)
 
 
-def _part(status: int, body: ErrorBody, tools: bool, pictures: bool) -> ErrorKind | None:
-    """The part of the request that is refused, by its words, in any status: some servers answer 404 or 500 for it."""
-    said, codes, param = body.said, body.codes, body.param
+def _classify_part(status: int, body: ErrorBody, tools: bool, images: bool) -> ErrorKind | None:
+    """Return which part of the request was refused, judged by the message, because some servers answer 404 or 500 for it."""
+    said, codes, param = body.message, body.codes, body.param
     if status in (402, 403):
         return None
     if codes & _CALL_CODES or _CALL.search(said):
@@ -254,25 +258,25 @@ def _part(status: int, body: ErrorBody, tools: bool, pictures: bool) -> ErrorKin
         return "roles"
     if _SYSTEM.search(said):
         return "system"
-    if status < 500 and (param == "include" or _SEALING.search(said)):
-        return "sealing"
+    if status < 500 and (param == "include" or _ENCRYPTED_REASONING.search(said)):
+        return "encrypted_reasoning"
     unreadable = any(re.match(r"image_|invalid_image|invalid_base64", code) for code in codes)
-    if pictures and (unreadable or _PICTURES.search(f"{said} {param}")):
-        if (unreadable or _BAD_PICTURE.search(said)) and not re.search(r"not support|unsupported image input", said, re.I):
+    if images and (unreadable or _IMAGES.search(f"{said} {param}")):
+        if (unreadable or _BAD_IMAGE.search(said)) and not re.search(r"not support|unsupported image input", said, re.I):
             return "picture"
         if status < 500 or _NO_SUPPORT.search(said):
             return "no_pictures" if _NO_SUPPORT.search(said) else "picture"
-    if tools and (_TEMPLATE.search(said) or _tools_refused(status, f"{' '.join(codes)} {param} {said}")):
+    if tools and (_TEMPLATE.search(said) or _are_tools_refused(status, f"{' '.join(codes)} {param} {said}")):
         return "tools"
     if _TEMPLATE.search(said):
-        return "roles"  # a template that cannot make a prompt of it minds the form, whatever it says
+        return "roles"  # a chat template that fails objects to the order of messages, whatever it says
     return None
 
 
-def _setting(status: int, body: ErrorBody) -> ErrorKind:
-    """What a person has to change, or to wait for."""
-    said, codes = body.said, body.codes
-    if status == 402 or (400 <= status < 500 and _spends(codes, said)):
+def _classify_setting(status: int, body: ErrorBody) -> ErrorKind:
+    """Return which setting an operator has to change, or `busy` if waiting helps."""
+    said, codes = body.message, body.codes
+    if status == 402 or (400 <= status < 500 and _is_quota_error(codes, said)):
         return "quota"
     if status == 403 or (400 <= status < 500 and (codes & _KEY_CODES or _KEY.search(said))):
         return "credentials"
@@ -285,26 +289,26 @@ def _setting(status: int, body: ErrorBody) -> ErrorKind:
     return "unknown"
 
 
-def _too_long(status: int, codes: frozenset[str], said: str) -> bool:
+def _is_too_long(status: int, codes: frozenset[str], said: str) -> bool:
     if _TOO_LARGE_AT_ONCE.search(said):
-        return True  # also where it is called a limit of pace: waiting makes no request smaller
+        return True  # also where the server calls it a rate limit: waiting makes no request smaller
     if status == 413:
         return True
-    if status == 429 or _PACE.search(said):
+    if status == 429 or _RATE_LIMIT.search(said):
         return False
     return bool(codes & _LENGTH_CODES or _LENGTH.search(said))
 
 
-def _spends(codes: frozenset[str], said: str) -> bool:
+def _is_quota_error(codes: frozenset[str], said: str) -> bool:
     return bool(codes & _QUOTA_CODES or _QUOTA.search(said))
 
 
-def _says_when(said: str) -> bool:
-    """Whether a limit that is called a quota passes by itself soon, as Gemini's and Groq's do."""
+def _states_wait(said: str) -> bool:
+    """Return whether the message states a wait: what Gemini and Groq call a quota is a rate limit."""
     return re.search(r"(?:try|retry)[^.]{0,20} (?:again )?(?:in|after) \d", said, re.IGNORECASE) is not None
 
 
-def _tools_refused(status: int, told: str) -> bool:
+def _are_tools_refused(status: int, told: str) -> bool:
     if status >= 500:
         return _NO_TOOLS_500.search(told) is not None
     return status in (400, 404, 405, 415, 422, 424, 501) and _TOOLS.search(told) is not None

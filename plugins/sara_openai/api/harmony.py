@@ -1,4 +1,4 @@
-"""OpenAI's harmony format, where a server hands it on unread: channels of an answer, of which one is for the reader. Pure."""
+"""OpenAI's harmony format, for servers that return it unparsed: an answer in channels, of which one is for the reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MESSAGE = "<|message|>"
 _ENDS = re.compile(r"<\|(?:end|return|call|start|channel|endoftext)\|>")
 _CHANNEL = re.compile(r"(?:<\|channel\|>|^)\s*(analysis|commentary|final)\b")
 _RECIPIENT = re.compile(r"\bto=([^\s<]{1,128})")
-# The same where the server has dropped the tokens and left the words between them.
+# The same for servers that drop the tokens and keep the words between them.
 _BARE_FINAL = re.compile(r"assistant\s?final(?=[^a-z])|assistantfinal")
 _BARE_BEGIN = re.compile(r"\s*(?:assistant)?(?:analysis|commentary)(?=[A-Z]|\s+to=)")
 _BARE_CALL = re.compile(r"commentary\s+to=([^\s{]{1,128}?)(?:<\|constrain\|>|\s)*(?:json|code)?\s*(?=\{)")
@@ -17,24 +17,26 @@ _BARE_CALL = re.compile(r"commentary\s+to=([^\s{]{1,128}?)(?:<\|constrain\|>|\s)
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """What a harmony answer holds: the words for the reader, and calls as (recipient, arguments). `unfinished` is whether it ended
-    before there was either."""
+    """The content of a harmony answer: the text for the reader, and calls as (recipient, arguments).
+
+    `is_unfinished` is set if the answer ended before either.
+    """
 
     final: str = ""
     calls: tuple[tuple[str, str], ...] = ()
-    unfinished: bool = False
+    is_unfinished: bool = False
 
 
-def channels(text: str) -> Channels | None:
-    """The channels of `text`; None where it is not in this format."""
+def parse_channels(text: str) -> Channels | None:
+    """Parse the channels of `text`; None if it is not in this format."""
     if _MESSAGE in text:
-        return _tokens(text)
+        return _parse_tokens(text)
     if _BARE_BEGIN.match(text) or text.lstrip().startswith("assistantfinal"):
-        return _bare(text)
+        return _parse_bare(text)
     return None
 
 
-def _tokens(text: str) -> Channels | None:
+def _parse_tokens(text: str) -> Channels | None:
     final: str | None = None
     preamble = ""
     calls: list[tuple[str, str]] = []
@@ -51,21 +53,21 @@ def _tokens(text: str) -> Channels | None:
         elif channel is None or channel[1] == "final":
             final = body if final is None else final
         elif channel[1] == "commentary" and not preamble:
-            preamble = body  # the format means it for the reader: what the model is about to do
+            preamble = body  # meant for the reader: what the model is about to do
         header = "" if end is None else piece[end.start() :]
     if final is None and not calls:
-        return Channels(preamble.strip(), unfinished=not preamble.strip())
+        return Channels(preamble.strip(), is_unfinished=not preamble.strip())
     return Channels((final or "").strip(), tuple(calls))
 
 
 def _is_header(text: str) -> bool:
-    """Whether what stands before the first message is a header, and not words that mention the token."""
+    """Return whether the text before the first message is a header, and not a sentence that mentions the token."""
     return "<|channel|>" in text or "<|start|>" in text or text.strip() in ("", "analysis", "commentary", "final", "assistant")
 
 
-def _bare(text: str) -> Channels:
+def _parse_bare(text: str) -> Channels:
     if found := _BARE_FINAL.search(text):
         return Channels(text[found.end() :].strip())
     if found := _BARE_CALL.search(text):
         return Channels(calls=((found[1], text[found.end() :].strip()),))
-    return Channels(unfinished=True)
+    return Channels(is_unfinished=True)

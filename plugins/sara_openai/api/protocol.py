@@ -1,4 +1,4 @@
-"""What an API has to bring so that the model can be asked through it."""
+"""The interface of a model API."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ if TYPE_CHECKING:
 
 
 class ModelApi(Protocol):
-    """One way to put a question into a request and to find the answer in a response. Holds nothing: all methods are functions."""
+    """Converts model requests into requests of one API, and its responses into answers. Stateless."""
 
     async def send(self, client: AsyncOpenAI, request: dict[str, Any]) -> object:
-        """What the server answers to the request. The client sends it as it is: comparing a long history with its types, field by
-        field, would take it some milliseconds each time."""
+        """Send the request and return the server's response.
 
-    def request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
-        """The request for a question."""
-
-    def read(self, answered: object, model: str) -> Answer | ErrorBody:
-        """The answer in what the server sent, which may be anything, or the error that it sent instead. Empty words are an answer,
-        too: it is not this one's to judge.
-
-        Raises:
-            TryLater: it has no shape that an answer could be in.
+        The request passes the client unchanged: comparing a long history with its types would take some milliseconds each time.
         """
 
-    def echo(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
-        """Calls that the model wrote as text, as the API would have told of them."""
+    def build_request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
+        """Build the request body."""
 
-    def result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
-        """What a call came to, in the form in which the model is told."""
+    def parse_response(self, answered: object, model: str) -> Answer | ErrorBody:
+        """Read the answer in a response of any shape, or the error that came in its place.
+
+        An answer without text is valid here.
+        Raises:
+            RetryLater: the response has no shape that could contain an answer.
+        """
+
+    def format_calls(self, calls: Sequence[ToolCall]) -> tuple[Mapping[str, Any], ...]:
+        """Return calls that the model wrote as text in the API's own form."""
+
+    def format_result(self, call: ToolCall, text: str) -> Mapping[str, Any]:
+        """Return the result of a call in the API's own form."""

@@ -1,1 +1,1 @@
-"""Pictures and voice messages."""
+"""Images and voice messages."""

@@ -1,25 +1,25 @@
-"""Pictures as a model is shown them, told by their first bytes. Pure."""
+"""Images as data URLs, their type detected by the first bytes."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
 
-SMALLEST = 24
-"""Bytes below which no picture is one."""
+MIN_IMAGE_BYTES = 24
+"""Minimum size of an image file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of a message: what it is known by, and its content as a data URL."""
+class EncodedImage:
+    """An image of a message: its id, and its content as a data URL."""
 
     id: str
     url: str
 
 
-def type_of(content: bytes) -> str | None:
-    """The type of a picture, whatever it was said to be; None for what no model takes."""
-    if len(content) < SMALLEST:
+def detect_type(content: bytes) -> str | None:
+    """Return the type of an image by its first bytes; None if models accept no such type."""
+    if len(content) < MIN_IMAGE_BYTES:
         return None
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
@@ -32,7 +32,7 @@ def type_of(content: bytes) -> str | None:
     return None
 
 
-def data_url(content: bytes) -> str | None:
-    """A picture as a data URL; None for what is none."""
-    mime = type_of(content)
+def to_data_url(content: bytes) -> str | None:
+    """Return an image as a data URL; None if the content is no image."""
+    mime = detect_type(content)
     return None if mime is None else f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""Voice messages become words before the model is asked."""
+"""Transcribes voice messages before the model is asked."""
 
 from __future__ import annotations
 
@@ -6,63 +6,67 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sara import Attachment, Context, GiveUp, HistoryMessage
-from sara_openai.api.errors import Failed
-from sara_openai.media.images import audio_attachments, hear
+from sara_openai.api.errors import CallFailure
+from sara_openai.media.images import list_audio_attachments, transcribe
 from sara_openai.options import OpenAIOptions
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-REMEMBERED = 200
-"""So many transcripts are remembered until their answer is kept."""
+MAX_CACHED_TRANSCRIPTS = 200
+"""Maximum number of transcripts that are cached until their answer is stored."""
 
-DAY = 86_400_000
+DAY_MS = 86_400_000
 
 
 class Transcriber:
-    """Has the voice messages of a turn written down, each once: should the call fail afterwards, the next need not listen (and
-    pay) again."""
+    """Transcribes the voice messages of a turn and caches the result.
+
+    If the model's call fails afterwards, the next attempt transcribes (and pays) nothing again.
+    """
 
     def __init__(self, options: OpenAIOptions, context: Context) -> None:
         self._options = options
         self._context = context
-        self._heard: dict[str, str] = {}
+        self._cache: dict[str, str] = {}
 
-    async def listen(self, client: AsyncOpenAI, messages: Sequence[HistoryMessage]) -> dict[str, str]:
-        """What is said in the voice messages, by line: the line's own text and behind it the words. One that cannot be understood
-        is left as it is: the customer is told so by the model, which is better than silence."""
+    async def transcribe_messages(self, client: AsyncOpenAI, messages: Sequence[HistoryMessage]) -> dict[str, str]:
+        """Return the transcripts by message id, each behind the message's own text.
+
+        A voice message that cannot be transcribed is left unchanged, and the model tells the customer.
+        """
         model = self._options.transcribe_with
         if model is None:
             return {}
-        heard: dict[str, str] = {}
-        for line, sound in audio_attachments(messages):
-            if sound.path is None:
+        transcripts: dict[str, str] = {}
+        for line, audio in list_audio_attachments(messages):
+            if audio.path is None:
                 continue
-            words = self._heard.get(sound.id)
-            if words is None:
-                words = await self._hear(client, model, sound)
-            if words:
-                self._heard[sound.id] = words
-                while len(self._heard) > REMEMBERED:
-                    del self._heard[next(iter(self._heard))]
-                heard[line.id] = f"{heard.get(line.id, line.text)} {words}"
-        return heard
+            transcript = self._cache.get(audio.id)
+            if transcript is None:
+                transcript = await self._transcribe_one(client, model, audio)
+            if transcript:
+                self._cache[audio.id] = transcript
+                while len(self._cache) > MAX_CACHED_TRANSCRIPTS:
+                    del self._cache[next(iter(self._cache))]
+                transcripts[line.id] = f"{transcripts.get(line.id, line.text)} {transcript}"
+        return transcripts
 
-    async def _hear(self, client: AsyncOpenAI, model: str, sound: Attachment) -> str | None:
-        """The words of one sound; asked for twice if the first failure may pass."""
+    async def _transcribe_one(self, client: AsyncOpenAI, model: str, audio: Attachment) -> str | None:
+        """Transcribe one voice message, with a second attempt if the first failure may be temporary."""
         key = f"responder:{self._context.name}:hearing"
         for last in (False, True):
-            answered = await hear(client, model, sound, self._options.host, self._context.clock)
-            if not isinstance(answered, Failed):
+            answered = await transcribe(client, model, audio, self._options.host, self._context.clock)
+            if not isinstance(answered, CallFailure):
                 self._context.problems.clear(key)
                 return answered
             if last or isinstance(answered.outcome, GiveUp):
                 self._context.problems.report(
                     key,
-                    f"The responder {self._context.name} cannot listen to voice messages: {answered.outcome}.",
-                    "Check `transcribe_with`, the key and the account; until then they are answered unheard.",
+                    f"The responder {self._context.name} cannot transcribe voice messages: {answered.outcome}.",
+                    "Check `transcribe_with`, the key and the account. Until then voice messages are answered without a transcript.",
                     severity="warning",
-                    lasts=DAY,
+                    lasts=DAY_MS,
                 )
                 return None
         return None

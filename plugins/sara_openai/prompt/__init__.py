@@ -1,1 +1,1 @@
-"""What the model is told."""
+"""The content of a model request: system prompt, messages, context blocks, summaries."""

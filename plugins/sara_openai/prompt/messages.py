@@ -1,4 +1,4 @@
-"""A question → the messages of a Chat Completions request. Pure."""
+"""Converts a model request into the messages of Chat Completions."""
 
 from __future__ import annotations
 
@@ -6,64 +6,69 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from sara import HistoryMessage
-from sara_openai.api.visibility import unavailable
-from sara_openai.prompt.context import block, facts_of, words_of
+from sara_openai.api.visibility import explain_unavailable
+from sara_openai.prompt.context import describe_message, extract_customer_words, format_block
 
 if TYPE_CHECKING:
     from sara_openai.prompt.request import ModelRequest
 
 
 class Message(TypedDict):
-    """One message as Chat Completions takes it: a text, or texts and pictures."""
+    """One message of Chat Completions: a text, or a list of texts and images."""
 
     role: Literal["system", "user", "assistant"]
     content: str | list[dict[str, Any]]
 
 
-def compose(question: ModelRequest, *, told: bool = True) -> list[Message]:
-    """The briefing first (with `told`), then what was said, then each unanswered message on its own, in the customer's own words; before
-    a message, what else is known of it.
+def compose_messages(question: ModelRequest, *, told: bool = True) -> list[Message]:
+    """Return the system prompt (if `told`), the history, and each unanswered message in the customer's own words.
 
-    The role is `system` and not `developer`: OpenAI takes either, most other servers only this one.
+    What else is known about a message stands in a block before it. The role is `system` and not `developer`: OpenAI accepts both,
+    most other servers only this one.
     """
     prompt: list[Message] = []
-    if told and question.briefing.strip():
-        prompt.append({"role": "system", "content": encodable(question.briefing)})
+    if told and question.system_prompt.strip():
+        prompt.append({"role": "system", "content": replace_surrogates(question.system_prompt)})
     lines = [*question.history, *question.messages]
-    unseen = unavailable(lines, question.shown_ids, question.heard, sees=question.sees, hears=question.hears)
+    unseen = explain_unavailable(
+        lines, question.shown_image_ids, question.transcripts, can_see=question.can_see, can_hear=question.can_hear
+    )
     for line in lines:
-        prompt += _messages(question, line, unseen.get(line.id, ()))
+        prompt += _compose_line(question, line, unseen.get(line.id, ()))
     return prompt
 
 
-def encodable(text: str) -> str:
-    """`text` itself, save that lone halves of a surrogate pair, which no UTF-8 can carry, become replacement characters."""
+def replace_surrogates(text: str) -> str:
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def sendable(value: Any) -> Any:
-    """Any JSON value with its texts `encodable`: what a server sent may have to go back to it."""
+def replace_surrogates_in(value: Any) -> Any:
+    """Return a JSON value with lone surrogates replaced in all its texts."""
     if isinstance(value, str):
-        return encodable(value)
+        return replace_surrogates(value)
     if isinstance(value, list):
-        return [sendable(each) for each in value]
+        return [replace_surrogates_in(each) for each in value]
     if isinstance(value, dict):
-        return {encodable(str(key)): sendable(each) for key, each in value.items()}
+        return {replace_surrogates(str(key)): replace_surrogates_in(each) for key, each in value.items()}
     return value
 
 
-def _messages(question: ModelRequest, line: HistoryMessage, unseen: Sequence[str]) -> Iterator[Message]:
-    """What is told of one line. A message without words is told by what is known of it; an earlier one of ours, which some servers
-    refuse, not at all."""
-    text = question.heard.get(line.id, line.text)
-    # Whoever answered for the business (the model, a person, SARA itself) is one voice to the customer.
+def _compose_line(question: ModelRequest, line: HistoryMessage, unseen: Sequence[str]) -> Iterator[Message]:
+    """Yield the messages for one line of the conversation.
+
+    A customer's message without words is represented by its block. An empty message of the business is skipped, because some
+    servers refuse one.
+    """
+    text = question.transcripts.get(line.id, line.text)
+    # The model, an operator and SARA's notices are one voice to the customer.
     if line.role != "customer":
         if text.strip() and not line.withdrawn:
-            yield {"role": "assistant", "content": encodable(text)}
+            yield {"role": "assistant", "content": replace_surrogates(text)}
         return
-    facts, words = facts_of(line, text, unseen), encodable(words_of(line, text))
-    shown = question.shown.get(line.id, ())
-    told = encodable(block(facts, question.code)) if facts else ""
+    facts, words = describe_message(line, text, unseen), replace_surrogates(extract_customer_words(line, text))
+    shown = question.shown_images.get(line.id, ())
+    told = replace_surrogates(format_block(facts, question.code)) if facts else ""
     if told and words.strip():
         yield {"role": "user", "content": told}
     said = words if words.strip() or not told else told

@@ -1,11 +1,11 @@
-"""Chat Completions as the server's end speaks it: what is refused, and the shape of answers. Pure."""
+"""Chat Completions at the server: validation of requests, and the form of responses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sara_simulators.openai.refusals import (
-    Rejected,
+    RequestRejected,
     missing,
     tools_of,
     validate_envelope,
@@ -16,7 +16,7 @@ from sara_simulators.openai.refusals import (
 )
 
 if TYPE_CHECKING:
-    from sara_simulators.openai.protocol import Call, Saying
+    from sara_simulators.openai.protocol import Call, ModelOutput
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -28,12 +28,12 @@ def validate(body: Any, model: str | None) -> None:
     if not isinstance(messages, list):
         raise missing("messages")
     if not messages:
-        raise Rejected(400, "Invalid 'messages': empty array.", code="empty_array", param="messages")
+        raise RequestRejected(400, "Invalid 'messages': empty array.", code="empty_array", param="messages")
     for name in ("max_tokens", "max_completion_tokens"):
         validate_number(request, name, 1, 1_000_000)
     for index, tool in enumerate(tools_of(request)):
         if not isinstance(tool, dict) or tool.get("type") != "function":
-            raise Rejected(400, "Invalid value: expected 'function'.", code="invalid_value", param=f"tools[{index}].type")
+            raise RequestRejected(400, "Invalid value: expected 'function'.", code="invalid_value", param=f"tools[{index}].type")
         validate_function(tool.get("function"), f"tools[{index}].function")
     _validate_messages(messages)
 
@@ -58,14 +58,14 @@ def _answer(open_calls: dict[str, str], message: Any, where: str) -> None:
         raise missing(f"{where}.tool_call_id")
     if open_calls.pop(message["tool_call_id"], None) is None:
         told = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
-        raise Rejected(400, f"Invalid parameter: {told}", param=f"{where}.role")
+        raise RequestRejected(400, f"Invalid parameter: {told}", param=f"{where}.role")
 
 
 def _none_open(open_calls: dict[str, str]) -> None:
     if open_calls:
         told = "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
         unanswered = f"The following tool_call_ids did not have response messages: {', '.join(open_calls)}"
-        raise Rejected(400, told + unanswered, param=next(iter(open_calls.values())))
+        raise RequestRejected(400, told + unanswered, param=next(iter(open_calls.values())))
 
 
 def _validate_call(call: Any, where: str) -> str:
@@ -74,7 +74,7 @@ def _validate_call(call: Any, where: str) -> str:
     if not isinstance(call.get("id"), str) or not call["id"]:
         raise missing(f"{where}.id")
     if call.get("type") != "function":
-        raise Rejected(400, f"Invalid value: '{call.get('type')}'.", code="invalid_value", param=f"{where}.type")
+        raise RequestRejected(400, f"Invalid value: '{call.get('type')}'.", code="invalid_value", param=f"{where}.type")
     function = call.get("function")
     if not isinstance(function, dict):
         raise missing(f"{where}.function")
@@ -91,30 +91,32 @@ def _validate_message(message: Any, where: str) -> None:
     if role is None:
         raise missing(f"{where}.role")
     if role not in _ROLES:
-        raise Rejected(400, f"Invalid value: '{role}'.", code="invalid_value", param=f"{where}.role")
+        raise RequestRejected(400, f"Invalid value: '{role}'.", code="invalid_value", param=f"{where}.role")
     if calls is not None:
         if role != "assistant":
-            raise Rejected(400, "'tool_calls' is only allowed for the role 'assistant'.", param=f"{where}.tool_calls")
+            raise RequestRejected(400, "'tool_calls' is only allowed for the role 'assistant'.", param=f"{where}.tool_calls")
         if not isinstance(calls, list) or not calls:
-            raise Rejected(400, f"Invalid '{where}.tool_calls': empty array.", code="empty_array", param=f"{where}.tool_calls")
+            raise RequestRejected(
+                400, f"Invalid '{where}.tool_calls': empty array.", code="empty_array", param=f"{where}.tool_calls"
+            )
     # Only an assistant may have said nothing, when it called a tool.
     if not isinstance(content, str | list) and not (role == "assistant" and calls):
         raise wrong_type(f"{where}.content", "a string")
 
 
-def answer(call: Call, saying: Saying, now: int, asked: int, said: int) -> dict[str, Any]:
-    """An answer as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
-    message: dict[str, Any] = {"role": "assistant", "content": saying.text, "refusal": saying.refusal}
-    if saying.calls:
+def answer(call: Call, output: ModelOutput, now: int, asked: int, said: int) -> dict[str, Any]:
+    """Return a response as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
+    message: dict[str, Any] = {"role": "assistant", "content": output.text, "refusal": output.refusal}
+    if output.calls:
         message["tool_calls"] = [
             {
                 "id": f"call_simulated_{call.number}_{index}",
                 "type": "function",
                 "function": {"name": name, "arguments": arguments},
             }
-            for index, (name, arguments) in enumerate(saying.calls, start=1)
+            for index, (name, arguments) in enumerate(output.calls, start=1)
         ]
-    finish = "tool_calls" if saying.calls and saying.ended == "stop" else saying.ended
+    finish = "tool_calls" if output.calls and output.ended == "stop" else output.ended
     return {
         "id": f"chatcmpl-simulated-{call.number}",
         "object": "chat.completion",

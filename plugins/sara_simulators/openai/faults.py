@@ -1,4 +1,4 @@
-"""What can go wrong on the provider's side, to be put in front of the next calls."""
+"""Faults of the provider, planned for the next calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FaultKind = Literal[
 ]
 
 PAGE = "<!doctype html><title>Sign in</title><p>Please sign in to use this network.</p>"
-"""What a captive portal answers whatever one asks."""
+"""The page that a captive portal returns for every request."""
 
 _ERRORS: dict[str, tuple[int, str, str | None]] = {
     "rate_limit": (429, "Rate limit reached for requests.", "rate_limit_exceeded"),
@@ -46,7 +46,7 @@ _ERRORS: dict[str, tuple[int, str, str | None]] = {
 
 @dataclass(slots=True)
 class Fault:
-    """A fault and how many calls it still hits; None: all, until it is healed."""
+    """A fault and the number of calls that it still hits; None: all, until the faults are cleared."""
 
     kind: FaultKind
     times: int | None = 1
@@ -65,21 +65,21 @@ class Fault:
 
 
 class Faults:
-    """The faults that are waiting, in order."""
+    """The planned faults, in order."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault behind those that wait."""
+        """Plan a fault after those planned before."""
         self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all planned faults."""
         self._waiting.clear()
 
     def take(self) -> Fault | None:
-        """The fault that the call just arriving meets."""
+        """Return the fault of the present call, and count it down; None for no fault."""
         if not self._waiting:
             return None
         fault = self._waiting[0]
@@ -91,7 +91,7 @@ class Faults:
 
 
 def refusal(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Status, body and headers of a fault that is an error."""
+    """Return status, body and headers of a fault that is an error."""
     status, message, code = _ERRORS.get(fault.kind, (fault.status, fault.text or "Something went wrong.", None))
     headers = dict(fault.headers)
     if fault.retry_after is not None:

@@ -1,4 +1,4 @@
-"""What the simulator was asked, and what it says to it. Pure."""
+"""Requests to the simulator and the outputs of its model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ Api: TypeAlias = Literal["completions", "responses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """Tools to call instead of an answer: the name of each and its arguments, as an object or as the text that a model that errs
-    would write. `text` is said beside them."""
+class ToolCalls:
+    """Tools to call instead of a text: the name of each and its arguments, as an object or as the text that a model would write.
+
+    `text` is said beside them.
+    """
 
     calls: Sequence[tuple[str, Mapping[str, Any] | str]]
     text: str | None = None
 
     def written(self) -> list[tuple[str, str]]:
-        """Each call with its arguments as text."""
+        """Return each call with its arguments as text."""
         return [
             (name, arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False))
             for name, arguments in self.calls
@@ -31,9 +33,12 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """An answer, before it is put into the form of an API. `ended` is why the model stopped; `failed` is the code of the error that
-    it stopped with, which only Responses can say in a 200."""
+class ModelOutput:
+    """An output of the model, before it takes the form of an API.
+
+    `ended` is why the model stopped; `failed` is the code of the error that it stopped with, which only Responses can report
+    in a 200.
+    """
 
     text: str | None = None
     calls: Sequence[tuple[str, str]] = ()
@@ -44,8 +49,7 @@ class Saying:
 
 @dataclass(slots=True)
 class Call:
-    """A request for an answer as it came, and the status it was answered with: None while it waits, 0 where the connection was
-    torn down."""
+    """A request to the model and the status of its response: None while it waits, 0 where the connection was reset."""
 
     number: int
     body: Mapping[str, Any]
@@ -55,20 +59,23 @@ class Call:
 
     @property
     def messages(self) -> list[Mapping[str, Any]]:
-        """The messages of the request, in order; those of Responses as Chat Completions would have them."""
+        """Return the messages of the request, in order; those of Responses as Chat Completions has them."""
         messages = responses.conversation(self.body) if self.api == "responses" else self.body.get("messages")
         return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
 
     @property
     def system(self) -> str:
-        """What the model is told beside the conversation."""
+        """Return the instructions to the model."""
         told = [text_of(message.get("content")) for message in self.messages if message.get("role") in ("system", "developer")]
         return "\n\n".join(told)
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The customer's messages that want an answer: all that come after the last thing said to them. Calls of tools and their
-        results are no part of the conversation, nor are the blocks that describe messages (see `context`)."""
+        """Return the customer's unanswered messages: all that follow the last message of the assistant.
+
+        Tool calls and their results are no part of the conversation, nor are the blocks that describe messages (see
+        `context`).
+        """
         asked: list[str] = []
         for message in reversed([message for message in self.messages if not _about_tools(message)]):
             if message.get("role") != "user":
@@ -80,7 +87,7 @@ class Call:
 
     @property
     def context(self) -> tuple[Mapping[str, Any], ...]:
-        """What the blocks say that describe messages, in order: those only that name the code which the model was told."""
+        """Return the contents of the blocks that describe messages and carry the code given in the instructions, in order."""
         texts = [text_of(message.get("content")) for message in self.messages if message.get("role") == "user"]
         return tuple(json.loads(text.split("\n")[1]) for text in texts if self._is_context(text))
 
@@ -89,20 +96,20 @@ class Call:
         return code is not None and text.startswith(f"{code[0]}\n") and text.endswith(f"</{code[0][1:]}")
 
     @property
-    def first(self) -> bool:
-        """Whether nothing was said to this customer before."""
+    def is_first_contact(self) -> bool:
+        """Return whether the assistant has said nothing to this customer before."""
         return all(message.get("role") != "assistant" or _about_tools(message) for message in self.messages)
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """The data URLs of the pictures that are shown."""
+        """Return the data URLs of the pictures in the request."""
         parts = [part for message in self.messages for part in _parts(message.get("content"))]
         shown = [part.get("image_url") for part in parts if part.get("type") in ("image_url", "input_image")]
         return tuple(str(each.get("url") if isinstance(each, dict) else each) for each in shown)
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The names of the tools that may be called now."""
+        """Return the names of the tools that may be called now."""
         tools = self.body.get("tools")
         if not isinstance(tools, list) or self.body.get("tool_choice") == "none":
             return ()
@@ -111,33 +118,33 @@ class Call:
 
     @property
     def results(self) -> tuple[str, ...]:
-        """What the tools said that were called since the customer's last message."""
+        """Return the results of the tools called since the customer's last message."""
         return tuple(text_of(message.get("content")) for message in self.messages if message.get("role") == "tool")
 
     @property
-    def sums_up(self) -> bool:
-        """Whether this asks for a summary, by the plugin's own instructions."""
+    def is_summary_request(self) -> bool:
+        """Return whether this asks for a summary, by the plugin's own instructions."""
         return self.system.startswith(SUMMARY_BEGINNING)
 
     @property
     def tokens(self) -> int:
-        """About how many tokens came in."""
+        """Return the approximate number of input tokens."""
         return sum(estimated_tokens(text_of(message.get("content"))) for message in self.messages)
 
 
 SUMMARY_BEGINNING = "You keep the memory of a business's conversation with one customer."
-"""How the bundled responder begins its instructions for a summary."""
+"""The beginning of the bundled responder's instructions for a summary."""
 
 _CODE = re.compile(r'<context id="[0-9a-f]+">')
 
 
-def tokens_of(saying: Saying) -> int:
-    """About how many tokens go out."""
-    return estimated_tokens((saying.text or "") + "".join(name + arguments for name, arguments in saying.calls))
+def tokens_of(output: ModelOutput) -> int:
+    """Return the approximate number of output tokens."""
+    return estimated_tokens((output.text or "") + "".join(name + arguments for name, arguments in output.calls))
 
 
 def text_of(content: Any) -> str:
-    """The words of a message's content."""
+    """Return the text of a message's content."""
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""

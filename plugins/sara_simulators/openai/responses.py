@@ -1,4 +1,4 @@
-"""Responses as the server's end speaks it: what is refused, and the shape of answers. Pure.
+"""Responses at the server: validation of requests, and the form of responses.
 
 Nothing is stored here: whatever would have to be looked up by its id is refused, as OpenAI does with `store` off.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sara_simulators.openai.refusals import (
-    Rejected,
+    RequestRejected,
     missing,
     tools_of,
     validate_envelope,
@@ -20,7 +20,7 @@ from sara_simulators.openai.refusals import (
 )
 
 if TYPE_CHECKING:
-    from sara_simulators.openai.protocol import Call, Saying
+    from sara_simulators.openai.protocol import Call, ModelOutput
 
 SEALED = "reasoning.encrypted_content"
 
@@ -37,15 +37,15 @@ def validate(body: Any, model: str | None, reasons: bool) -> None:
     for old, new in _MOVED.items():
         if old in request:
             message = f"Unsupported parameter: '{old}'. In the Responses API, this parameter has moved to '{new}'."
-            raise Rejected(400, message, code="unsupported_parameter", param=old)
+            raise RequestRejected(400, message, code="unsupported_parameter", param=old)
     validate_number(request, "max_output_tokens", 16, 1_000_000)
     if SEALED in (request.get("include") or []) and not reasons:
-        raise Rejected(400, "Encrypted content is not supported with this model.", param="include")
+        raise RequestRejected(400, "Encrypted content is not supported with this model.", param="include")
     if not isinstance(request.get("instructions"), str | None):
         raise wrong_type("instructions", "a string")
     for index, tool in enumerate(tools_of(request)):
         if not isinstance(tool, dict) or tool.get("type") != "function":
-            raise Rejected(400, "Invalid value: expected 'function'.", code="invalid_value", param=f"tools[{index}].type")
+            raise RequestRejected(400, "Invalid value: expected 'function'.", code="invalid_value", param=f"tools[{index}].type")
         validate_function(tool, f"tools[{index}]")
     items = request.get("input")
     if isinstance(items, str) and items:
@@ -75,15 +75,15 @@ def _validate_items(items: list[Any], reasons: bool) -> None:
             case "function_call_output":
                 _answer(open_calls, item, where)
             case kind:
-                raise Rejected(400, f"Invalid value: '{kind}'.", code="invalid_value", param=f"{where}.type")
+                raise RequestRejected(400, f"Invalid value: '{kind}'.", code="invalid_value", param=f"{where}.type")
     for call, where in open_calls.items():
-        raise Rejected(400, f"No tool output found for function call {call}.", param=where)
+        raise RequestRejected(400, f"No tool output found for function call {call}.", param=where)
 
 
 def _validate_message(item: Mapping[str, Any], where: str) -> None:
     role, content = item.get("role"), item.get("content")
     if role not in _ROLES:
-        raise Rejected(400, f"Invalid value: '{role}'.", code="invalid_value", param=f"{where}.role")
+        raise RequestRejected(400, f"Invalid value: '{role}'.", code="invalid_value", param=f"{where}.role")
     if isinstance(content, str):
         return
     if not isinstance(content, list):
@@ -91,13 +91,13 @@ def _validate_message(item: Mapping[str, Any], where: str) -> None:
     for index, part in enumerate(content):
         if not isinstance(part, dict) or part.get("type") not in _PARTS:
             message = f"Invalid value. Supported values are: {', '.join(_PARTS)}."
-            raise Rejected(400, message, code="invalid_value", param=f"{where}.content[{index}]")
+            raise RequestRejected(400, message, code="invalid_value", param=f"{where}.content[{index}]")
 
 
 def _validate_reasoning(item: Mapping[str, Any], where: str) -> None:
     if not isinstance(item.get("encrypted_content"), str):
         told = f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false."
-        raise Rejected(404, told, param=where)
+        raise RequestRejected(404, told, param=where)
     if not isinstance(item.get("summary"), list):
         raise missing(f"{where}.summary")
 
@@ -110,7 +110,7 @@ def _validate_call(item: Mapping[str, Any], where: str, thought: bool) -> str:
         raise wrong_type(f"{where}.arguments", "a string")
     if item.get("id") and not thought:  # an item that was never the server's has no thought that belongs to it
         told = f"Item '{item.get('id')}' of type 'function_call' was provided without its required 'reasoning' item."
-        raise Rejected(400, told, param=where)
+        raise RequestRejected(400, told, param=where)
     return str(item["call_id"])
 
 
@@ -119,7 +119,7 @@ def _answer(open_calls: dict[str, str], item: Mapping[str, Any], where: str) -> 
         raise missing(f"{where}.output")
     if open_calls.pop(str(item.get("call_id")), None) is None:
         told = f"No tool call found for function call output with call_id {item.get('call_id')}."
-        raise Rejected(400, told, param=where)
+        raise RequestRejected(400, told, param=where)
 
 
 def conversation(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -145,18 +145,18 @@ def conversation(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return messages
 
 
-def answer(call: Call, saying: Saying, now: int, asked: int, said: int, reasons: bool) -> dict[str, Any]:
-    """An answer as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
-    status = "failed" if saying.failed else "completed" if saying.ended == "stop" else "incomplete"
+def answer(call: Call, output: ModelOutput, now: int, asked: int, said: int, reasons: bool) -> dict[str, Any]:
+    """Return a response as OpenAI sends it; `asked` and `said` are the tokens of both sides."""
+    status = "failed" if output.failed else "completed" if output.ended == "stop" else "incomplete"
     return {
         "id": f"resp_simulated_{call.number}",
         "object": "response",
         "created_at": now,
         "status": status,
-        "error": {"code": saying.failed, "message": "The model failed."} if saying.failed else None,
-        "incomplete_details": {"reason": _ENDS[saying.ended]} if status == "incomplete" else None,
+        "error": {"code": output.failed, "message": "The model failed."} if output.failed else None,
+        "incomplete_details": {"reason": _ENDS[output.ended]} if status == "incomplete" else None,
         "model": call.body.get("model", ""),
-        "output": [] if saying.failed else _output(call, saying, reasons),
+        "output": [] if output.failed else _output(call, output, reasons),
         "parallel_tool_calls": True,
         "tool_choice": call.body.get("tool_choice", "auto"),
         "tools": call.body.get("tools", []),
@@ -170,20 +170,20 @@ def answer(call: Call, saying: Saying, now: int, asked: int, said: int, reasons:
     }
 
 
-def _output(call: Call, saying: Saying, reasons: bool) -> list[dict[str, Any]]:
-    output: list[dict[str, Any]] = []
-    if saying.calls and reasons:
+def _output(call: Call, output: ModelOutput, reasons: bool) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    if output.calls and reasons:
         sealed = f"sealed-{call.number}" if SEALED in (call.body.get("include") or []) else None
-        output.append({"id": f"rs_simulated_{call.number}", "type": "reasoning", "summary": [], "encrypted_content": sealed})
+        items.append({"id": f"rs_simulated_{call.number}", "type": "reasoning", "summary": [], "encrypted_content": sealed})
     content: list[dict[str, Any]] = []
-    if saying.text is not None:
-        content.append({"type": "output_text", "text": saying.text, "annotations": [], "logprobs": []})
-    if saying.refusal is not None:
-        content.append({"type": "refusal", "refusal": saying.refusal})
-    if content or not saying.calls:
+    if output.text is not None:
+        content.append({"type": "output_text", "text": output.text, "annotations": [], "logprobs": []})
+    if output.refusal is not None:
+        content.append({"type": "refusal", "refusal": output.refusal})
+    if content or not output.calls:
         message = {"id": f"msg_simulated_{call.number}", "type": "message", "role": "assistant", "status": "completed"}
-        output.insert(0, {**message, "content": content})  # before the thought, which has to stand right before the calls
-    return output + [
+        items.insert(0, {**message, "content": content})  # before the thought, which has to stand right before the calls
+    return items + [
         {
             "id": f"fc_simulated_{call.number}_{index}",
             "type": "function_call",
@@ -192,5 +192,5 @@ def _output(call: Call, saying: Saying, reasons: bool) -> list[dict[str, Any]]:
             "name": name,
             "arguments": arguments,
         }
-        for index, (name, arguments) in enumerate(saying.calls, start=1)
+        for index, (name, arguments) in enumerate(output.calls, start=1)
     ]

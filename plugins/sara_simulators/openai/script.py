@@ -1,4 +1,4 @@
-"""The demo shop's answers: no intelligence, only key words, in English, Portuguese and Spanish. Pure."""
+"""The demo shop's answers by key words, in English, Portuguese and Spanish."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from sara_simulators.openai.protocol import Call, Calls, text_of
+from sara_simulators.openai.protocol import Call, ToolCalls, text_of
 
 LANGUAGES = ("en", "pt", "es")
 
@@ -102,18 +102,18 @@ _REASONS = {
 _LONGEST_SUMMARY = 200
 
 
-def act(call: Call) -> str | Calls:
-    """What the shop does: it hands over to a person where it is asked to and may, and then says so; anything else is answered."""
-    if call.sums_up:
-        return sum_up(call)
+def choose_reply(call: Call) -> str | ToolCalls:
+    """Return the shop's reply: a handoff where the customer asks for a person and the tool is offered, otherwise an answer."""
+    if call.is_summary_request:
+        return summarise(call)
     asks_for_a_person = any("human" in topics_of(text) for text in call.asked)
-    if asks_for_a_person and "hand_over" in call.tools and not call.results:
-        return Calls([("hand_over", {"reason": _REASONS[_language(call)]})])
-    return recite(call)
+    if asks_for_a_person and "handoff" in call.tools and not call.results:
+        return ToolCalls([("handoff", {"reason": _REASONS[_language(call)]})])
+    return answer_topics(call)
 
 
-def sum_up(call: Call) -> str:
-    """What the customer said in the conversation that is to be summed up, in short; the same each time."""
+def summarise(call: Call) -> str:
+    """Return a short summary of the customer's messages; the same each time."""
     lines = [json.loads(line) for line in "\n".join(call.asked).splitlines() if line.startswith('{"at"')]
     said = [line["text"] for line in lines if line["from"] == "customer"]
     listed = " / ".join(said)
@@ -121,24 +121,24 @@ def sum_up(call: Call) -> str:
     return f"The customer wrote, in {len(said)} of {len(lines)} lines: {shown}"
 
 
-def recite(call: Call) -> str:
-    """The shop's answer to everything that was asked since it last spoke, each topic once."""
+def answer_topics(call: Call) -> str:
+    """Return the answer to everything that was asked since the shop last spoke, each topic once."""
     says = _SAYS[_language(call)]
     topics = list(dict.fromkeys(topic for text in call.asked for topic in topics_of(text)))
     if len(topics) > 1:  # a greeting beside a question is answered by the answer
         topics = [topic for topic in topics if topic not in ("greeting", "unknown")] or topics[:1]
     said = [says[topic] for topic in topics or ["unknown"]]
-    return "\n\n".join([says["intro"], *said] if call.first else said)
+    return "\n\n".join([says["intro"], *said] if call.is_first_contact else said)
 
 
 def topics_of(text: str) -> list[str]:
-    """What a message is about; `unknown` if nobody can tell."""
+    """Return the topics of a message; `unknown` if none is found."""
     words = _words(text)
     return [topic for topic, pattern in _PATTERNS.items() if pattern.search(words)] or ["unknown"]
 
 
 def language_of(texts: Sequence[str]) -> str:
-    """The language of the newest message that gives one away; English if none does."""
+    """Return the language of the newest message that reveals one; English if none does."""
     for text in reversed(texts):
         words = _words(text)
         hits = {language: len(tell.findall(words)) for language, tell in _TELLS.items()}
@@ -155,5 +155,5 @@ def _language(call: Call) -> str:
 
 
 def _words(text: str) -> str:
-    """Lower case, without accents."""
+    """Return the text in lower case, without accents."""
     return "".join(char for char in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(char))

@@ -1,4 +1,4 @@
-"""How twenty AI servers refuse, and when: what `servers.json` holds, played by the simulator. Pure."""
+"""The refusals of twenty AI servers, from `servers.json`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ ASPECTS: tuple[Aspect, ...] = ("length", "pictures", "tools", "keys", "quota", "
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refusal as a server writes it: a body as JSON, or a text. `expect` is what follows from it where that is not what usually
-    follows; `documented` is whether these words were found, or only such as they may be."""
+    """One refusal as a server writes it: a body as JSON, or a text.
+
+    `expect` is its consequence where that is not the usual one; `documented` is false where the wording is only a guess.
+    """
 
     status: int
     body: Any
@@ -41,7 +43,9 @@ class Server:
 
 @dataclass(slots=True)
 class Condition:
-    """When a refusal is given: `longest` tokens, the word `banned`, or a picture whose data URL holds `picture` (empty: any)."""
+    """The condition of a refusal: `longest` tokens, the word `banned`, or a picture whose data URL contains `picture` (empty:
+    any).
+    """
 
     aspect: Aspect
     refusal: Refusal
@@ -49,8 +53,8 @@ class Condition:
     banned: str = ""
     picture: str = ""
 
-    def met(self, call: Call) -> bool:
-        """Whether a call is refused."""
+    def matches(self, call: Call) -> bool:
+        """Return whether a call is refused."""
         roles = [message.get("role") for message in call.messages]
         match self.aspect:
             case "length":
@@ -73,8 +77,8 @@ class Condition:
 
 
 @cache
-def servers() -> dict[str, Server]:
-    """All that are known, by their keys."""
+def load_servers() -> dict[str, Server]:
+    """Return all known servers by their keys."""
     known = json.loads(Path(__file__).with_name("servers.json").read_text(encoding="utf-8"))
     return {
         key: Server(

@@ -55,7 +55,7 @@ class FaultSwitch:
         self.changed()
 
     def take(self) -> Fault | None:
-        """The fault that a question meets now; counts down."""
+        """Return the fault of the present call, and count it down; None for no fault."""
         if not self.active or (self._chance is not None and self._random.random() >= self._chance):
             return None
         self._hits += 1
@@ -67,7 +67,7 @@ class FaultSwitch:
         return self._fault
 
     def state(self) -> dict[str, Any]:
-        """The switch as a page shows it."""
+        """Return the switch as a page shows it."""
         is_slow = self._fault.kind == "slow"
         return {
             "name": self.name,
@@ -104,5 +104,5 @@ class FaultSwitches:
         return iter(self._switches)
 
     def take(self) -> Fault | None:
-        """The fault that the question just arriving meets."""
+        """Return the fault of the present call; None for no fault."""
         return next((fault for switch in self._switches if (fault := switch.take()) is not None), None)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from sara_simulators.whatsapp.faults import Fault, Faults
 from sara_simulators.whatsapp.media import Media
-from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
+from sara_simulators.whatsapp.records import AcceptedSend, ChatMessage, Customer, GraphRequest, ReadMark
 from sara_simulators.whatsapp.server import WhatsAppSimulator
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.templates import Template
-from sara_simulators.whatsapp.webhook_delivery import Delivery, NotVerified
+from sara_simulators.whatsapp.webhook_delivery import NotVerified, WebhookDelivery
 
 __all__ = [
     "AcceptedSend",
-    "Bubble",
+    "ChatMessage",
     "Customer",
-    "Delivery",
     "Fault",
     "Faults",
     "GraphRequest",
-    "Mark",
     "Media",
     "NotVerified",
+    "ReadMark",
     "Settings",
     "Template",
+    "WebhookDelivery",
     "WhatsAppSimulator",
 ]

@@ -1,4 +1,4 @@
-"""How everything is set up at the provider: the token, the number, the account, and where events go.
+"""The set-up at the provider: the token, the number, the account, and the target of events.
 
 A new simulator is set up well but for the callback address, which `WhatsAppSimulator.connect` or a request of `sara doctor --fix`
 sets. What a test changes here is what a shop owner gets wrong:
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from sara_simulators.whatsapp.errors import GraphError
 from sara_simulators.whatsapp.settings import Settings
-from sara_simulators.whatsapp.webhook_delivery import Postman
+from sara_simulators.whatsapp.webhook_delivery import WebhookSender
 
 FIELDS = (
     "account_alerts",
@@ -43,8 +43,8 @@ FIELDS = (
 """The webhook fields that an app may subscribe to here."""
 
 
-class Setup:
-    """What is set up, to be looked at and changed by tests.
+class AccountSetup:
+    """The set-up of the account, read and changed by tests.
 
     `expires_at` is Unix seconds, 0 for never. `scopes` is what the token lists, `manages` whether it really may look after the
     account. `numbers` are the account's phone numbers by id. `apps` are the subscribed apps' names by id. `callback` and `fields`
@@ -53,9 +53,9 @@ class Setup:
     calls allowed in an hour are used up; 0 is not told.
     """
 
-    def __init__(self, settings: Settings, postman: Postman) -> None:
+    def __init__(self, settings: Settings, webhook_sender: WebhookSender) -> None:
         self._settings = settings
-        self._postman = postman
+        self._webhook_sender = webhook_sender
         self.token_app = settings.app_id
         self.token_type = "SYSTEM_USER"
         self.expires_at = 0
@@ -77,23 +77,23 @@ class Setup:
 
     async def connect(self, webhook: str) -> None:
         """Set everything up so that events go to `webhook`, as who owns the business would. Raises `NotVerified`."""
-        await self._postman.verify(webhook, self._settings.verify_token)
+        await self._webhook_sender.verify(webhook, self._settings.verify_token)
         self.apps.setdefault(self._settings.app_id, "Corner Bakery Assistant")
         self.callback, self.fields = webhook, sorted({*self.fields, *FIELDS})
         self.redirect()
 
     def unsubscribe(self) -> None:
-        """The account's events go to no app any more."""
+        """Stop delivering the account's events to any app."""
         self.apps.clear()
         self.redirect()
 
     def point_elsewhere(self, callback: str | None, fields: Iterable[str] = FIELDS) -> None:
-        """The app has another callback address, or none, or other fields."""
+        """Set another callback address of the app, or none, and its fields."""
         self.callback, self.fields = callback, list(fields)
         self.redirect()
 
     def override(self, url: str | None, *, of_account: bool = False) -> None:
-        """An address stands above the app's; None takes it away."""
+        """Set an address that overrides the app's; None removes it."""
         if of_account:
             self.account_override = url
         else:
@@ -101,13 +101,13 @@ class Setup:
         self.redirect()
 
     def redirect(self) -> None:
-        """Have events delivered where they now go: to the override, else to the app's callback, as far as that is on this machine."""
+        """Deliver events to the override, else to the app's callback, if that is on this machine."""
         there = self.number_override or self.account_override or self.callback
         goes = self._settings.app_id in self.apps and "messages" in self.fields
-        self._postman.aim(there if goes and there and on_this_machine(there) else None)
+        self._webhook_sender.set_target(there if goes and there and is_on_this_machine(there) else None)
 
-    def inspected(self, token: str, now_s: int, *, expired: bool) -> dict[str, Any]:
-        """What `debug_token` says about a token."""
+    def describe_token(self, token: str, now_s: int, *, expired: bool) -> dict[str, Any]:
+        """Return what `debug_token` says about a token."""
         if not hmac.compare_digest(token.encode(), self._settings.access_token.encode()):
             return _bad_token("Invalid OAuth access token - Cannot parse access token")
         ended = expired or (self.expires_at and self.expires_at <= now_s)
@@ -129,7 +129,7 @@ class Setup:
         }
 
     def health(self) -> dict[str, Any]:
-        """Whether the number can send."""
+        """Return whether the number can send."""
         errors = list(self.hurdles)
         if not self.registered:
             errors.append(
@@ -146,17 +146,17 @@ class Setup:
         return {"can_send_message": number["can_send_message"], "entities": entities}
 
     def addresses(self) -> dict[str, str]:
-        """The number's `webhook_configuration`."""
+        """Return the number's `webhook_configuration`."""
         levels = {"phone_number": self.number_override, "whatsapp_business_account": self.account_override}
         return {name: url for name, url in (levels | {"application": self.callback}).items() if url}
 
     def refusal(self) -> GraphError | None:
-        """What a send is refused with, as things stand."""
+        """Return the error that every send gets in the present state; None for no error."""
         return None if self.registered else GraphError(133010)
 
 
-def on_this_machine(url: str) -> bool:
-    """Whether an address is on loopback, which is as far as events are ever delivered by request."""
+def is_on_this_machine(url: str) -> bool:
+    """Return whether an address is on loopback; events are never delivered elsewhere."""
     from sara_simulators.whatsapp.loopback import is_loopback
 
     try:

@@ -1,4 +1,4 @@
-"""The errors of the Graph API: which code comes with which HTTP status, and the form they are written in."""
+"""The errors of the Graph API: the HTTP status of each code, and the form in which they are written."""
 
 from __future__ import annotations
 
@@ -6,66 +6,66 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
-class Known(NamedTuple):
-    """What belongs to an error code."""
+class ErrorCode(NamedTuple):
+    """The status and title of an error code."""
 
     status: int
     title: str
     transient: bool = False
 
 
-KNOWN: Mapping[int, Known] = {
-    0: Known(401, "AuthException"),
-    1: Known(400, "API Unknown"),
-    2: Known(503, "API Service", True),
-    3: Known(500, "API Method"),
-    4: Known(400, "API Too Many Calls", True),
-    10: Known(403, "Permission Denied"),
-    33: Known(400, "Parameter value is not valid"),
-    100: Known(400, "Invalid parameter"),
-    190: Known(401, "Access token has expired"),
-    200: Known(403, "API Permission"),
-    368: Known(403, "Temporarily blocked for policies violations"),
-    80007: Known(400, "Rate limit issues", True),
-    130403: Known(400, "User is blocked"),
-    130429: Known(429, "Rate limit hit", True),
-    130472: Known(400, "User's number is part of an experiment"),
-    130497: Known(403, "Business account is restricted from messaging users in this country."),
-    131000: Known(500, "Something went wrong"),
-    131005: Known(403, "Access denied"),
-    131008: Known(400, "Required parameter is missing"),
-    131009: Known(400, "Parameter value is not valid"),
-    131016: Known(500, "Service unavailable", True),
-    131021: Known(400, "Recipient cannot be sender"),
-    131026: Known(400, "Message undeliverable"),
-    131030: Known(400, "Recipient phone number not in allowed list"),
-    131031: Known(403, "Account has been locked"),
-    131037: Known(400, "Display name approval needed"),
-    131042: Known(400, "Business eligibility payment issue"),
-    131045: Known(500, "Incorrect certificate"),
-    131047: Known(400, "Re-engagement message"),
-    131048: Known(400, "Spam rate limit hit"),
-    131049: Known(400, "This message was not delivered to maintain healthy ecosystem engagement."),
-    131050: Known(400, "User has stopped marketing messages"),
-    131051: Known(400, "Message type unknown"),
-    131052: Known(400, "Media download error"),
-    131053: Known(400, "Media upload error"),
-    131056: Known(400, "(Business Account, Consumer Account) pair rate limit hit"),
-    131057: Known(500, "Business Account is in maintenance mode"),
-    131062: Known(400, "User id not possible for this message"),
-    132000: Known(400, "Number of parameters does not match the expected number of params"),
-    132001: Known(404, "Template name does not exist in the translation"),
-    132015: Known(400, "Template is Paused"),
-    132016: Known(400, "Template is Disabled"),
-    133004: Known(503, "Server Temporarily Unavailable", True),
-    133010: Known(400, "Phone number not registered"),
-    135000: Known(400, "Generic user error"),
-    137000: Known(400, "Identity hash mismatch"),
+ERROR_CODES: Mapping[int, ErrorCode] = {
+    0: ErrorCode(401, "AuthException"),
+    1: ErrorCode(400, "API Unknown"),
+    2: ErrorCode(503, "API Service", True),
+    3: ErrorCode(500, "API Method"),
+    4: ErrorCode(400, "API Too Many Calls", True),
+    10: ErrorCode(403, "Permission Denied"),
+    33: ErrorCode(400, "Parameter value is not valid"),
+    100: ErrorCode(400, "Invalid parameter"),
+    190: ErrorCode(401, "Access token has expired"),
+    200: ErrorCode(403, "API Permission"),
+    368: ErrorCode(403, "Temporarily blocked for policies violations"),
+    80007: ErrorCode(400, "Rate limit issues", True),
+    130403: ErrorCode(400, "User is blocked"),
+    130429: ErrorCode(429, "Rate limit hit", True),
+    130472: ErrorCode(400, "User's number is part of an experiment"),
+    130497: ErrorCode(403, "Business account is restricted from messaging users in this country."),
+    131000: ErrorCode(500, "Something went wrong"),
+    131005: ErrorCode(403, "Access denied"),
+    131008: ErrorCode(400, "Required parameter is missing"),
+    131009: ErrorCode(400, "Parameter value is not valid"),
+    131016: ErrorCode(500, "Service unavailable", True),
+    131021: ErrorCode(400, "Recipient cannot be sender"),
+    131026: ErrorCode(400, "Message undeliverable"),
+    131030: ErrorCode(400, "Recipient phone number not in allowed list"),
+    131031: ErrorCode(403, "Account has been locked"),
+    131037: ErrorCode(400, "Display name approval needed"),
+    131042: ErrorCode(400, "Business eligibility payment issue"),
+    131045: ErrorCode(500, "Incorrect certificate"),
+    131047: ErrorCode(400, "Re-engagement message"),
+    131048: ErrorCode(400, "Spam rate limit hit"),
+    131049: ErrorCode(400, "This message was not delivered to maintain healthy ecosystem engagement."),
+    131050: ErrorCode(400, "User has stopped marketing messages"),
+    131051: ErrorCode(400, "Message type unknown"),
+    131052: ErrorCode(400, "Media download error"),
+    131053: ErrorCode(400, "Media upload error"),
+    131056: ErrorCode(400, "(Business Account, Consumer Account) pair rate limit hit"),
+    131057: ErrorCode(500, "Business Account is in maintenance mode"),
+    131062: ErrorCode(400, "User id not possible for this message"),
+    132000: ErrorCode(400, "Number of parameters does not match the expected number of params"),
+    132001: ErrorCode(404, "Template name does not exist in the translation"),
+    132015: ErrorCode(400, "Template is Paused"),
+    132016: ErrorCode(400, "Template is Disabled"),
+    133004: ErrorCode(503, "Server Temporarily Unavailable", True),
+    133010: ErrorCode(400, "Phone number not registered"),
+    135000: ErrorCode(400, "Generic user error"),
+    137000: ErrorCode(400, "Identity hash mismatch"),
 }
 
 
 class GraphError(Exception):
-    """The Graph API refuses a request. Raised by the rules, answered by the listener."""
+    """A refusal by the Graph API. Raised by the checks, answered by the listener."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class GraphError(Exception):
         kind: str = "OAuthException",
         status: int | None = None,
     ) -> None:
-        known = KNOWN.get(code, Known(400, "Error"))
+        known = ERROR_CODES.get(code, ErrorCode(400, "Error"))
         self.code = code
         self.details = details
         self.subcode = subcode
@@ -88,7 +88,7 @@ class GraphError(Exception):
         super().__init__(self.message)
 
     def body(self, trace: str) -> dict[str, Any]:
-        """The answer's JSON, as Meta writes it."""
+        """Return the response's JSON, as Meta writes it."""
         error: dict[str, Any] = {"message": self.message, "type": self.kind, "code": self.code}
         if self.details:
             error["error_data"] = {"messaging_product": "whatsapp", "details": self.details}
@@ -101,37 +101,37 @@ class GraphError(Exception):
 
 
 def invalid(sentence: str) -> GraphError:
-    """Code 100, whose message names the parameter."""
+    """Return error 100, whose message names the parameter."""
     return GraphError(100, message=f"(#100) {sentence}")
 
 
 def required(parameter: str) -> GraphError:
-    """A parameter that every request must have is not there."""
+    """Return the error for a missing parameter that every request must have."""
     return invalid(f"The parameter {parameter} is required.")
 
 
 def missing(details: str) -> GraphError:
-    """A part of the message is not there."""
+    """Return the error for a missing part of the message."""
     return GraphError(131008, details)
 
 
 def wrong(details: str) -> GraphError:
-    """A part of the message has a value that it cannot have."""
+    """Return the error for a part of the message with an impossible value."""
     return GraphError(131009, details)
 
 
 def wrong_token() -> GraphError:
-    """No bearer token, or not ours."""
+    """Return the error for a missing or foreign bearer token."""
     return GraphError(190, message="Invalid OAuth access token - Cannot parse access token")
 
 
 def expired_token() -> GraphError:
-    """The token was right once."""
+    """Return the error for an expired token."""
     return GraphError(190, message="Error validating access token: Session has expired.", subcode=463)
 
 
 def no_such_object(method: str, name: str) -> GraphError:
-    """An id in the path that the token cannot see."""
+    """Return the error for an id in the path that the token cannot see."""
     return GraphError(
         100,
         message=f"Unsupported {method.lower()} request. Object with ID '{name}' does not exist, cannot be loaded due to missing"
@@ -142,13 +142,13 @@ def no_such_object(method: str, name: str) -> GraphError:
 
 
 def no_such_path(path: str) -> GraphError:
-    """Nothing lives at this address."""
+    """Return the error for an unknown path."""
     return GraphError(2500, message=f"Unknown path components: {path}", status=404)
 
 
 def failure(code: int) -> dict[str, Any]:
-    """An error as it stands in a `failed` status."""
-    title = KNOWN[code].title if code in KNOWN else "Error"
+    """Return an error as it stands in a `failed` status."""
+    title = ERROR_CODES[code].title if code in ERROR_CODES else "Error"
     return {
         "code": code,
         "title": title,

@@ -1,4 +1,4 @@
-"""What can be made to go wrong, switch by switch.
+"""Faults of the simulated provider, one switch each.
 
 simulator.faults.error_code.on(131056, times=2)   # the next two sends
 simulator.faults.server_error.on(chance=0.2)      # every fifth, by the simulator's seed
@@ -19,7 +19,7 @@ Kind = Literal["switch", "number", "choice"]
 
 
 class Fault:
-    """One switch. `value` is what it needs to know besides being on, `hits` how often it struck."""
+    """One switch. `value` is its parameter, `hits` how often it struck."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Fault:
 
     @property
     def active(self) -> bool:
-        """Whether it may strike."""
+        """Return whether it may strike."""
         return self._active
 
     def strikes(self) -> bool:
-        """Whether it hits this time; counts down."""
+        """Return whether it hits this time; count down."""
         if not self._active or (self._chance is not None and self._random.random() >= self._chance):
             return False
         self.hits += 1
@@ -85,7 +85,7 @@ class Fault:
         await self._over.wait()
 
     def state(self) -> dict[str, Any]:
-        """The switch as the page shows it."""
+        """Return the switch as the page shows it."""
         return {
             "name": self.name,
             "label": self.label,
@@ -123,7 +123,9 @@ class Faults:
         self.error_after_accept = fault(
             "error_after_accept", "Server error after accepting", "Accept the message, answer 502 all the same"
         )
-        self.reset_before = fault("reset_before", "Drop before accepting", "Cut the connection; the message is not accepted")
+        self.reset_before = fault(
+            "reset_before", "Drop before accepting", "ConnectionCut the connection; the message is not accepted"
+        )
         self.reset_after_accept = fault(
             "reset_after_accept", "Drop after accepting", "Accept the message, then cut the connection"
         )
@@ -142,7 +144,7 @@ class Faults:
             "upload_refused", "Refuse uploads", "Answer the upload of a file with this Graph error", 131053
         )
         self.media_gone = fault("media_gone", "Files cannot be fetched", "Answer 404 where a file should be; its id still works")
-        self.media_damaged = fault("media_damaged", "Files arrive damaged", "Send other bytes than the hash was made of")
+        self.media_damaged = fault("media_damaged", "Files arrive damaged", "SendRequest other bytes than the hash was made of")
         self.media_silent = fault(
             "media_silent", "Silent media host", "Take the request for a file and say nothing until this is switched off"
         )
@@ -160,8 +162,8 @@ class Faults:
     def __iter__(self) -> Iterator[Fault]:
         return iter(fault for fault in vars(self).values() if isinstance(fault, Fault))
 
-    def shown(self) -> list[SimulatorSwitch]:
-        """What a page shows: the own switches, then those of other simulators."""
+    def all_switches(self) -> list[SimulatorSwitch]:
+        """Return the switches for a page: its own, then those of other simulators."""
         return [*self, *self.others]
 
     def off(self) -> None:

@@ -1,4 +1,4 @@
-"""Ready-made files for customers who send something and do not care what."""
+"""Ready-made files for customers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DOCUMENT = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Typ
 
 @cache
 def voice() -> bytes:
-    """Three seconds of a tune in Ogg Opus, one channel, as the app records it."""
+    """Return three seconds of a tune in Ogg Opus, one channel, as the app records it."""
     return (Path(__file__).parent / "voice.ogg").read_bytes()
 
 
 @cache
 def picture(width: int = 96, height: int = 64) -> bytes:
-    """A PNG with an evening sky."""
+    """Return a PNG with an evening sky."""
     rows = bytearray()
     for y in range(height):
         rows.append(0)

@@ -1,4 +1,4 @@
-"""What all addresses of the Graph API have in common: who may ask, the record of it, and the form of the answers."""
+"""The common part of all Graph API endpoints: authorization, the record of requests, and the form of responses."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ OBJECT = r"/{version:v\d+\.\d+}/{object:\d+}"
 """The path of anything that has an id."""
 
 
-class Cut(Exception):
-    """The connection is to be dropped without an answer."""
+class ConnectionCut(Exception):
+    """The connection is to be dropped without a response."""
 
 
-class Front:
-    """Stands before the addresses of the Graph API. Each part of it has a function `routes(front, …)` that wraps its answers
-    in `recorded`, asks `authorize` first, and raises `GraphError` to refuse."""
+class GraphGateway:
+    """The entry of all Graph API endpoints.
+
+    Each group of endpoints has a function `routes(gateway, …)` that wraps its handlers by `wrap`, calls `authorize` first, and
+    raises `GraphError` to refuse.
+    """
 
     def __init__(self, settings: Settings, faults: Faults, world: World) -> None:
         self.settings = settings
@@ -40,14 +43,16 @@ class Front:
         self.number: dict[str, Callable[[], Any]] = {}
         """The fields of the phone number beyond the plain ones: each name with what tells its value."""
         self.refusal: Callable[[], GraphError | None] = lambda: None
-        """What every send is refused with as things are set up; None where nothing stands against it."""
+        """The error that every send gets in the present set-up; None for no error."""
 
         self.used: Callable[[], int] = lambda: 0
-        """How many percent of the calls that Meta allows in an hour are used up."""
+        """Used percentage of the calls that Meta allows in an hour."""
 
-    def recorded(self, answer: Answer, *, form: bool = False) -> Handler:
-        """An answer as a handler: what is raised becomes an error in Meta's shape, and the request is remembered. With `form`
-        the body is left for the answer to read, and is not remembered."""
+    def wrap(self, answer: Answer, *, form: bool = False) -> Handler:
+        """Return a handler that turns exceptions into errors in Meta's form, and records the request.
+
+        With `form` the body is left for the wrapped function to read, and is not recorded.
+        """
 
         async def handle(request: web.Request) -> web.StreamResponse:
             raw = b"" if form else await request.read()
@@ -58,8 +63,8 @@ class Front:
                 status = response.status
             except GraphError as error:
                 status = error.status
-                response = refusal(error)
-            except Cut:
+                response = error_response(error)
+            except ConnectionCut:
                 _reset(request)
                 response = web.Response()
             finally:
@@ -73,28 +78,29 @@ class Front:
         return handle
 
     def authorize(self, request: web.Request, *, counts: bool = False) -> None:
-        """Refuse whoever has not the access token. `counts` says that the request uses up a fault that is on for a number of
-        sends."""
-        if not hmac.compare_digest(bearer(request).encode(), self.settings.access_token.encode()):
+        """Refuse a request without the access token. With `counts` the request uses up a fault that is on for a number of
+        sends.
+        """
+        if not hmac.compare_digest(bearer_token(request).encode(), self.settings.access_token.encode()):
             raise wrong_token()
         expired = self.faults.token_expired
         if expired.strikes() if counts else expired.active:
             raise expired_token()
 
     def own_number(self, request: web.Request) -> None:
-        """Refuse a path whose object is not our phone number."""
+        """Refuse a path whose object is not the business's phone number."""
         if request.match_info["object"] != self.settings.phone_number_id:
             raise no_such_object(request.method, request.match_info["object"])
 
 
-def bearer(request: web.Request) -> str:
-    """The token that came with a request; empty where there is none."""
+def bearer_token(request: web.Request) -> str:
+    """Return the bearer token of a request; empty where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def parsed(raw: bytes) -> dict[str, Any] | None:
-    """A body as the JSON object it is; None where it is none."""
+def parse_object(raw: bytes) -> dict[str, Any] | None:
+    """Return a body as a JSON object; None where it is none."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -102,15 +108,15 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def told(body: Mapping[str, Any], status: int = 200) -> web.Response:
-    """An answer."""
+def json_response(body: Mapping[str, Any], status: int = 200) -> web.Response:
+    """Return a response with the Graph API's headers."""
     return web.json_response(body, status=status, headers={"facebook-api-version": "v26.0"})
 
 
-def refusal(error: GraphError) -> web.Response:
-    """An error as an answer."""
+def error_response(error: GraphError) -> web.Response:
+    """Return the response for an error."""
     trace = "A" + secrets.token_urlsafe(16)
-    response = told(error.body(trace), error.status)
+    response = json_response(error.body(trace), error.status)
     response.headers["x-fb-trace-id"] = trace
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'OAuth "Facebook Platform" "invalid_token" "{error.message}"'

@@ -1,4 +1,4 @@
-"""The messages that customers write, in the form they stand in a webhook. Pure."""
+"""Messages of customers, in the form of a webhook."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sara_simulators.whatsapp.media import Media
-from sara_simulators.whatsapp.records import Bubble
+from sara_simulators.whatsapp.records import ChatMessage
 
 Message = dict[str, Any]
 
 
 def file(kind: str, media: Media, address: str | None, **more: Any) -> Message:
-    """An image, video, audio, document or sticker; what is None in `more` is left out."""
+    """Return an image, video, audio, document or sticker; None values in `more` are left out."""
     about = {"id": media.id, "mime_type": media.mime, "sha256": media.sha256}
     if address:
         about["url"] = address
@@ -21,25 +21,25 @@ def file(kind: str, media: Media, address: str | None, **more: Any) -> Message:
 
 
 def picked(media: Media) -> Message:
-    """A file as it stands among the answers of a form."""
+    """Return a file as it stands among the answers of a form."""
     return {"id": media.id, "mime_type": media.mime, "sha256": media.sha256, "file_name": media.name}
 
 
 def form(answers: Mapping[str, Any]) -> Message:
-    """A filled-in form; Meta writes its answers as JSON within a text."""
+    """Return a filled-in form; Meta writes its answers as JSON within a text."""
     reply = {"name": "flow", "body": "Sent", "response_json": json.dumps(answers, ensure_ascii=False)}
     return {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": reply}}
 
 
 def location(latitude: float, longitude: float, name: str | None = None, address: str | None = None) -> Message:
-    """A place, in degrees."""
+    """Return a place, in degrees."""
     place: dict[str, Any] = {"latitude": latitude, "longitude": longitude}
     place |= {key: value for key, value in (("name", name), ("address", address)) if value}
     return {"type": "location", "location": place}
 
 
 def card(name: str, phones: Sequence[str]) -> Message:
-    """A contact card, shared by hand. Phones are written as people write them."""
+    """Return a contact card, shared by hand. Phones are written as people write them."""
     first, _, last = name.partition(" ")
     names = {"formatted_name": name, "first_name": first} | ({"last_name": last} if last else {})
     numbers = [{"phone": phone, "wa_id": "".join(filter(str.isdigit, phone)), "type": "CELL"} for phone in phones]
@@ -48,18 +48,18 @@ def card(name: str, phones: Sequence[str]) -> Message:
 
 
 def own_number(phone: str) -> Message:
-    """The customer's own number, which the business had asked for."""
+    """Return the customer's own number, which the business had asked for."""
     number = {"phone": f"+{phone}", "wa_id": phone, "type": "CELL"}
     return {"type": "contacts", "contacts": [{"origin": "contact_request", "phones": [number]}]}
 
 
 def reaction(wamid: str, emoji: str | None) -> Message:
-    """A reaction; None takes it back."""
+    """Return a reaction; None takes it back."""
     return {"type": "reaction", "reaction": {"message_id": wamid} | ({"emoji": emoji} if emoji else {})}
 
 
-def pressed(bubble: Bubble, what: str) -> Message:
-    """A button or list row of a message, by id or title. Raises `KeyError` where the message has none such."""
+def pressed(bubble: ChatMessage, what: str) -> Message:
+    """Return a pressed button or list row, by id or title. Raises `KeyError` where the message has none such."""
     offered = bubble.choices
     found = next((choice for choice in offered if what in (choice["id"], choice["title"])), None)
     if found is None:

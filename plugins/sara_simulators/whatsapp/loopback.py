@@ -1,4 +1,4 @@
-"""Keeps the listener to this machine: what it binds to, and under which names it may be spoken to."""
+"""Keep the listener to this machine: the addresses that it binds to, and the host names that it accepts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address means this machine itself."""
+    """Return whether a name or address means this machine itself."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True

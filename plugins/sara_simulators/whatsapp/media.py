@@ -1,4 +1,4 @@
-"""Files on the provider's side: kept in memory, each under an id, and handed out at addresses that soon run out. Pure."""
+"""Files at the provider: kept in memory by id, and served at URLs that soon expire."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ KINDS: Mapping[str, tuple[int, frozenset[str]]] = {
         ),
     ),
 }
-"""What a business may upload: for each kind of message the largest size in bytes, and the types."""
+"""The largest size in bytes and the media types of each kind of message that a business may upload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file. `mime` is as it was given, parameters included; `uploaded` says that it is the business's own."""
+    """A file. `mime` is as it was given, parameters included; `uploaded` marks a file of the business."""
 
     id: str
     mime: str
@@ -54,28 +54,28 @@ class Media:
 
     @property
     def type(self) -> str:
-        """The type without its parameters, in small letters."""
+        """Return the media type without its parameters, in small letters."""
         return self.mime.partition(";")[0].strip().lower()
 
     @property
     def sha256(self) -> str:
-        """The hash in the form of webhooks: base64."""
+        """Return the hash in the form of webhooks: base64."""
         return b64encode(hashlib.sha256(self.data).digest()).decode()
 
     @property
     def sha256_hex(self) -> str:
-        """The hash in the form of the media endpoint."""
+        """Return the hash in the form of the media endpoint."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 def kind_of(mime: str) -> str | None:
-    """The kind of message that a type is meant for; None where a business cannot send it."""
+    """Return the kind of message for a media type; None where a business cannot send it."""
     bare = mime.partition(";")[0].strip().lower()
     return next((kind for kind, (_, types) in KINDS.items() if bare in types), None)
 
 
-class Shelf:
-    """The files of both sides. `origin` is the listener's own address, set when it stands."""
+class MediaStore:
+    """The files of both sides. `origin` is the listener's own address, set once it listens."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.origin = ""
@@ -83,34 +83,34 @@ class Shelf:
         self._items: dict[str, Media] = {}
         self._key = secrets.token_bytes(16)
 
-    def keep(self, data: bytes, mime: str, name: str | None = None, *, uploaded: bool = False) -> Media:
-        """Put a file there under a new id."""
+    def add(self, data: bytes, mime: str, name: str | None = None, *, uploaded: bool = False) -> Media:
+        """Store a file under a new id."""
         media = Media(str(10**15 + secrets.randbelow(9 * 10**15)), mime, data, name, self._clock(), uploaded)
         self._items[media.id] = media
         return media
 
     def get(self, id: str) -> Media | None:
-        """A file that is still there: 30 days after it was uploaded, 7 days after a customer sent it."""
+        """Return a file that has not expired: 30 days after its upload, 7 days after a customer sent it."""
         media = self._items.get(id)
         if media is None or self._clock() - media.at > (UPLOADED_LASTS if media.uploaded else RECEIVED_LASTS):
             return None
         return media
 
-    def drop(self, id: str) -> bool:
-        """Take a file away; whether it was there."""
+    def remove(self, id: str) -> bool:
+        """Remove a file; return whether it existed."""
         return self._items.pop(id, None) is not None
 
     def __iter__(self) -> Iterator[Media]:
         return iter(list(self._items.values()))
 
-    def address(self, media: Media, source: str = "getMedia") -> str:
-        """Where the file can be fetched for five minutes, with the bearer token."""
+    def create_url(self, media: Media, source: str = "getMedia") -> str:
+        """Return a URL of the file, valid for five minutes with the bearer token."""
         until = str((self._clock() + ADDRESS_LASTS) // 1000)
         query = {"mid": media.id, "source": source, "ext": until, "hash": self._hash(media.id, until)}
         return f"{self.origin}{PATH}?{urlencode(query)}"
 
-    def found(self, query: Mapping[str, str]) -> Media | None:
-        """The file that the query of an address leads to; None where it ran out, or was made up."""
+    def find_by_url(self, query: Mapping[str, str]) -> Media | None:
+        """Return the file of a URL's query; None where it has expired or is forged."""
         id, until = query.get("mid", ""), query.get("ext", "")
         right = hmac.compare_digest(query.get("hash", "").encode(), self._hash(id, until).encode())
         return self.get(id) if right and self._clock() <= int(until) * 1000 else None

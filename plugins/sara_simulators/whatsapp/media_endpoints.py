@@ -1,34 +1,34 @@
-"""The addresses of files: upload, look up, fetch, delete."""
+"""Endpoints of media: upload, look up, fetch, delete."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from sara_simulators.whatsapp.errors import GraphError, invalid, no_such_object, required
-from sara_simulators.whatsapp.graph_requests import OBJECT, Front, told
-from sara_simulators.whatsapp.media import KINDS, MB, PATH, Media, Shelf, kind_of
+from sara_simulators.whatsapp.graph_requests import OBJECT, GraphGateway, json_response
+from sara_simulators.whatsapp.media import KINDS, MB, PATH, Media, MediaStore, kind_of
 
 _TYPES = sorted(mime for _, types in KINDS.values() for mime in types)
 
 
-def routes(front: Front, shelf: Shelf) -> list[web.RouteDef]:
-    """What can be asked about files. A GET of a file's id is answered by `look`, behind the same path as the phone number."""
-    library = _Library(front, shelf)
+def routes(gateway: GraphGateway, media_store: MediaStore) -> list[web.RouteDef]:
+    """Return the routes. A GET of a file's id is answered by `media_response`, as its path is that of the phone number."""
+    endpoints = _MediaEndpoints(gateway, media_store)
     return [
-        web.post(f"{OBJECT}/media", front.recorded(library.upload, form=True)),
-        web.get(PATH, front.recorded(library.fetch)),
-        web.delete(OBJECT, front.recorded(library.delete)),
+        web.post(f"{OBJECT}/media", gateway.wrap(endpoints.upload, form=True)),
+        web.get(PATH, gateway.wrap(endpoints.fetch)),
+        web.delete(OBJECT, gateway.wrap(endpoints.delete)),
     ]
 
 
-def look(front: Front, shelf: Shelf, request: web.Request) -> web.Response | None:
-    """Where a file can be fetched; None where the id in the path is not a file's."""
-    media = _media(front, shelf, request)
+def media_response(gateway: GraphGateway, media_store: MediaStore, request: web.Request) -> web.Response | None:
+    """Return the response with a file's URL; None where the id in the path is not a file's."""
+    media = _media(gateway, media_store, request)
     if media is None:
         return None
-    return told(
+    return json_response(
         {
-            "url": shelf.address(media),
+            "url": media_store.create_url(media),
             "mime_type": media.mime,
             "sha256": media.sha256_hex,
             "file_size": str(len(media.data)),
@@ -38,19 +38,19 @@ def look(front: Front, shelf: Shelf, request: web.Request) -> web.Response | Non
     )
 
 
-def _media(front: Front, shelf: Shelf, request: web.Request) -> Media | None:
-    asked = request.query.get("phone_number_id", front.settings.phone_number_id)
-    return shelf.get(request.match_info["object"]) if asked == front.settings.phone_number_id else None
+def _media(gateway: GraphGateway, media_store: MediaStore, request: web.Request) -> Media | None:
+    asked = request.query.get("phone_number_id", gateway.settings.phone_number_id)
+    return media_store.get(request.match_info["object"]) if asked == gateway.settings.phone_number_id else None
 
 
-class _Library:
-    def __init__(self, front: Front, shelf: Shelf) -> None:
-        self._front = front
-        self._shelf = shelf
+class _MediaEndpoints:
+    def __init__(self, gateway: GraphGateway, media_store: MediaStore) -> None:
+        self._gateway = gateway
+        self._media_store = media_store
 
     async def upload(self, request: web.Request, raw: bytes) -> web.Response:
-        self._front.authorize(request)
-        self._front.own_number(request)
+        self._gateway.authorize(request)
+        self._gateway.own_number(request)
         if request.content_type != "multipart/form-data":
             raise required("file")
         form = await request.post()
@@ -72,31 +72,31 @@ class _Library:
             raise invalid(
                 f"Param file must be a file with one of the following types: {', '.join(_TYPES)}. Received file of type '{mime}'."
             )
-        if self._front.faults.upload_refused.strikes():
-            raise GraphError(self._front.faults.upload_refused.value, "Switched on in the simulator.")
+        if self._gateway.faults.upload_refused.strikes():
+            raise GraphError(self._gateway.faults.upload_refused.value, "Switched on in the simulator.")
         data = file.file.read()
         most = KINDS[kind][0]
         if len(data) > most:
             raise GraphError(100, f"File too large: {len(data) / MB:.1f} MB; at most {most / MB:g} MB for {kind}.")
         if not data:
             raise invalid("Param file must not be empty.")
-        return told({"id": self._shelf.keep(data, mime, file.filename, uploaded=True).id})
+        return json_response({"id": self._media_store.add(data, mime, file.filename, uploaded=True).id})
 
     async def fetch(self, request: web.Request, raw: bytes) -> web.Response:
-        self._front.authorize(request)
-        if self._front.faults.media_silent.strikes():
-            await self._front.faults.media_silent.over()
-        media = self._shelf.found(request.query)
-        if media is None or self._front.faults.media_gone.strikes():
+        self._gateway.authorize(request)
+        if self._gateway.faults.media_silent.strikes():
+            await self._gateway.faults.media_silent.over()
+        media = self._media_store.find_by_url(request.query)
+        if media is None or self._gateway.faults.media_gone.strikes():
             return web.Response(status=404, text="Not found", content_type="text/plain")
         data = media.data
-        if self._front.faults.media_damaged.strikes():
+        if self._gateway.faults.media_damaged.strikes():
             data = data[::-1] + b"!"
         return web.Response(body=data, headers={"Content-Type": media.mime})
 
     async def delete(self, request: web.Request, raw: bytes) -> web.Response:
-        self._front.authorize(request)
-        if _media(self._front, self._shelf, request) is None:
+        self._gateway.authorize(request)
+        if _media(self._gateway, self._media_store, request) is None:
             raise no_such_object(request.method, request.match_info["object"])
-        self._shelf.drop(request.match_info["object"])
-        return told({"success": True})
+        self._media_store.remove(request.match_info["object"])
+        return json_response({"success": True})

@@ -1,4 +1,4 @@
-"""The phone page's side of the listener: the static files, the files of the chats, and the live line."""
+"""The server of the phone page: static files, the files of the chats, and the WebSocket."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from sara_simulators.whatsapp.customer_actions import Saying
+from sara_simulators.whatsapp.customer_actions import CustomerActions
 from sara_simulators.whatsapp.faults import Faults
-from sara_simulators.whatsapp.media import Shelf
-from sara_simulators.whatsapp.page_actions import Hands, same_origin
+from sara_simulators.whatsapp.media import MediaStore
+from sara_simulators.whatsapp.page_actions import PageActions, same_origin
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
-from sara_simulators.whatsapp.status_events import Reports
-from sara_simulators.whatsapp.webhook_delivery import Postman
+from sara_simulators.whatsapp.status_events import StatusEvents
+from sara_simulators.whatsapp.webhook_delivery import WebhookSender
 
 _HERE = Path(__file__).parent
 _SCRIPT = "text/javascript"
@@ -38,34 +38,41 @@ _HEADERS = {
 
 
 class Page:
-    """Shows the simulated world in browsers and takes what people do there."""
+    """Shows the simulated world in browsers and accepts the actions of their users."""
 
     def __init__(
-        self, settings: Settings, faults: Faults, world: World, reports: Reports, postman: Postman, shelf: Shelf, saying: Saying
+        self,
+        settings: Settings,
+        faults: Faults,
+        world: World,
+        status_events: StatusEvents,
+        webhook_sender: WebhookSender,
+        media_store: MediaStore,
+        customer_actions: CustomerActions,
     ) -> None:
         self._settings = settings
         self._faults = faults
         self._world = world
-        self._reports = reports
-        self._postman = postman
-        self._shelf = shelf
-        self._hands = Hands(faults, world, saying)
+        self._status_events = status_events
+        self._webhook_sender = webhook_sender
+        self._media_store = media_store
+        self._actions = PageActions(faults, world, customer_actions)
         self._lines: dict[web.WebSocketResponse, asyncio.Queue[dict[str, Any] | None]] = {}
         world.listeners.append(self._tell)
 
     def routes(self) -> list[web.RouteDef]:
-        """The addresses of the page."""
+        """Return the routes of the page."""
         return [
             web.get("/", self._index),
             web.get("/phone/live", self._live),
             web.get("/phone/state", self._state),
             web.get("/phone/{file}", self._file),
             web.get("/phone/media/{id}", self._media),
-            *self._hands.routes(),
+            *self._actions.routes(),
         ]
 
     async def close(self) -> None:
-        """Let the browsers go."""
+        """Close the WebSockets."""
         await asyncio.gather(*(line.close(code=WSCloseCode.GOING_AWAY) for line in list(self._lines)), return_exceptions=True)
 
     # ── looking ──
@@ -80,7 +87,7 @@ class Page:
         return web.Response(body=(_HERE / name).read_bytes(), content_type=_FILES[name], charset="utf-8", headers=_HEADERS)
 
     async def _media(self, request: web.Request) -> web.Response:
-        media = self._shelf.get(request.match_info["id"])
+        media = self._media_store.get(request.match_info["id"])
         if media is None:
             raise web.HTTPNotFound
         # whatever a browser could take for a page of this origin is only ever saved
@@ -96,11 +103,11 @@ class Page:
     def _snapshot(self) -> dict[str, Any]:
         return {
             "kind": "snapshot",
-            "connected": self._postman.webhook is not None,
+            "connected": self._webhook_sender.webhook is not None,
             "business": {"name": self._settings.verified_name, "number": self._settings.display_number},
             "customers": [self._world.customer_view(customer) for customer in self._world.customers.values()],
             "bubbles": [bubble.view() for chat in self._world.chats.values() for bubble in chat[-_HISTORY:]],
-            "faults": [fault.state() for fault in self._faults.shown()],
+            "faults": [fault.state() for fault in self._faults.all_switches()],
         }
 
     async def _live(self, request: web.Request) -> web.WebSocketResponse:
@@ -111,25 +118,25 @@ class Page:
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         queue.put_nowait(self._snapshot())
         self._lines[line] = queue
-        self._reports.look(line, None)
+        self._status_events.open_chat(line, None)
         talk = asyncio.create_task(_talk(line, queue))
         try:
             async for message in line:
                 if message.type is WSMsgType.TEXT:
-                    self._looked(line, message.data)
+                    self._open_chat(line, message.data)
         finally:
             del self._lines[line]
-            self._reports.leave(line)
+            self._status_events.close_page(line)
             talk.cancel()
             await asyncio.gather(talk, return_exceptions=True)
         return line
 
-    def _looked(self, line: web.WebSocketResponse, data: str) -> None:
+    def _open_chat(self, line: web.WebSocketResponse, data: str) -> None:
         try:
             shown = json.loads(data)["open"]
         except (ValueError, KeyError, TypeError):
             return
-        self._reports.look(line, shown if isinstance(shown, str) and shown in self._world.customers else None)
+        self._status_events.open_chat(line, shown if isinstance(shown, str) and shown in self._world.customers else None)
 
     def _tell(self, event: dict[str, Any]) -> None:
         for queue in self._lines.values():

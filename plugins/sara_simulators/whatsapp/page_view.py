@@ -1,4 +1,4 @@
-"""What the phone page is told of a message beyond its text. Pure."""
+"""The view of a message on the phone page beyond its text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from sara_simulators.whatsapp.contents import names
+from sara_simulators.whatsapp.message_contents import contact_name
 
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
-def shown(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The parts that have a look of their own: `file`, `place`, `cards`, `header`, `footer`, `list`, `link`, `ask`. `body` is the
-    text in the bubble, where it is not the text that stands for the whole message."""
+def describe_content(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the parts with a view of their own: `file`, `place`, `cards`, `header`, `footer`, `list`, `link`, `ask`.
+
+    `body` is the text in the bubble, where it differs from the text of the whole message.
+    """
     if rendered:
         return {"body": rendered["body"], "footer": rendered["footer"], "template": content["name"]}
     if kind in _FILES and isinstance(content, Mapping):
@@ -22,7 +24,7 @@ def shown(kind: str, content: Any, rendered: Mapping[str, Any] | None = None) ->
         return {"place": {key: content.get(key) for key in ("latitude", "longitude", "name", "address")}, "body": ""}
     if kind == "contacts" and isinstance(content, list):
         cards = [
-            {"name": names(contact), "phones": [str(phone.get("phone", "")) for phone in contact.get("phones") or ()]}
+            {"name": contact_name(contact), "phones": [str(phone.get("phone", "")) for phone in contact.get("phones") or ()]}
             for contact in content
         ]
         return {"cards": cards, "body": ""}

@@ -1,4 +1,4 @@
-"""What messages cost. Pure."""
+"""Prices of messages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 Price = dict[str, str | bool]
 
 
-class Till:
-    """Prices each message once: so many service messages a month are free, what comes after them and every template is billed."""
+class MessagePricing:
+    """Prices each message once: a number of service messages a month is free, further ones and every template are billed."""
 
     def __init__(self, free: int) -> None:
         self._free = free
@@ -17,7 +17,7 @@ class Till:
         self._prices: dict[str, Price] = {}
 
     def price(self, wamid: str, category: str, at: int) -> Price:
-        """The `pricing` of a message's statuses; the same whenever it is asked."""
+        """Return the `pricing` of a message's statuses; the same at every call."""
         if wamid not in self._prices:
             day = datetime.fromtimestamp(at / 1000, UTC)
             free = category == "service" and self._used[day.year, day.month] < self._free

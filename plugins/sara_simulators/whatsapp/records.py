@@ -1,4 +1,4 @@
-"""Who and what there is in the simulated world: customers, messages, and what was asked of the Graph API. Pure."""
+"""Records of the simulated world: customers, messages, and requests to the Graph API."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara_simulators.whatsapp.contents import choices
-from sara_simulators.whatsapp.page_view import shown
+from sara_simulators.whatsapp.message_contents import choices
+from sara_simulators.whatsapp.page_view import describe_content
 
 Side = Literal["customer", "business"]
 RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
@@ -15,8 +15,10 @@ RANK: Mapping[str, int] = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Somebody who writes to the business. Without `phone` the number is hidden from it; without `user_id` the account is an
-    old one that has none yet."""
+    """A person who writes to the business.
+
+    Without `phone` the number is hidden from it; without `user_id` the account is an old one that has none yet.
+    """
 
     id: str
     name: str
@@ -25,7 +27,7 @@ class Customer:
     username: str | None = None
 
 
-PRESET = (
+PRESET_CUSTOMERS = (
     Customer("ana", "Ana Duarte", "15550001111", "US.10000000000000000111"),
     Customer("kofi", "Kofi Mensah", "15550002222", "GH.20000000000000000222"),
     Customer("mei", "Mei Tan", "15550003333", "SG.30000000000000000333", "mei.tan"),
@@ -34,10 +36,13 @@ PRESET = (
 
 
 @dataclass(slots=True)
-class Bubble:
-    """One message in a chat. A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the
-    business marked it or answered. A business's is `accepted`, then whatever was reported back about it. `reaction` is the
-    business's to it, `own_reaction` the customer's. `rendered` is what a template looks like."""
+class ChatMessage:
+    """One message in a chat.
+
+    A customer's is `sent` when written, `delivered` when the webhook answered 200, `read` when the business marked it or
+    answered. A business's is `accepted`, then in the state last reported. `reaction` is the business's to it, `own_reaction`
+    the customer's. `rendered` is the view of a template.
+    """
 
     id: str
     customer: str
@@ -56,13 +61,13 @@ class Bubble:
 
     @property
     def choices(self) -> list[dict[str, str]]:
-        """What can be pressed: each with id and title, rows of a list perhaps with a description."""
+        """Return the buttons and rows: each with id and title, rows of a list perhaps with a description."""
         if self.side == "customer":
             return []
         return self.rendered["buttons"] if self.rendered else choices(self.content.get("interactive") or {})
 
     def view(self) -> dict[str, Any]:
-        """The bubble as the page shows it."""
+        """Return the message as the page shows it."""
         return {
             "id": self.id,
             "customer": self.customer,
@@ -77,14 +82,16 @@ class Bubble:
             "forwarded": self.forwarded,
             "seen": self.seen,
             "choices": self.choices,
-            "shown": shown(self.kind, self.content.get(self.kind), self.rendered),
+            "shown": describe_content(self.kind, self.content.get(self.kind), self.rendered),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSend:
-    """A send that the Graph API took. `to` and `recipient` are as they were given. `category` is what it is priced as; `fails` is
-    the code with which it will be reported as failed, 0 for none."""
+    """A send that the Graph API accepted. `to` and `recipient` are as they were given.
+
+    `category` is what it is priced as; `fails` is the code with which it will be reported as failed, 0 for none.
+    """
 
     wamid: str
     at: int
@@ -102,7 +109,7 @@ class AcceptedSend:
 
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
-    """A request to the Graph API and how it was answered; `status` 0 is a connection that was cut."""
+    """A request to the Graph API and its response; `status` 0 is a connection that was cut."""
 
     at: int
     method: str
@@ -112,8 +119,8 @@ class GraphRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The business marked a message as read, or showed that it is typing an answer to it."""
+class ReadMark:
+    """A read mark or typing indicator of the business for a message."""
 
     message_id: str
     at: int

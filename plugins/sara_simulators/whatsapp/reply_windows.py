@@ -1,32 +1,34 @@
-"""Until when a business may write freely to each customer. Pure."""
+"""The reply window of each customer."""
 
 from __future__ import annotations
 
 
-class Windows:
-    """A window opens with each message of the customer and closes `lasts` milliseconds later; 0 never closes it. Somebody who
-    never wrote here may be written to where `first_contact` says so."""
+class ReplyWindows:
+    """Windows that open with each message of the customer and close `lasts` milliseconds later; 0 never closes them.
+
+    A customer who never wrote may be written to where `first_contact` is set.
+    """
 
     def __init__(self, lasts: int, first_contact: bool) -> None:
         self._lasts = lasts
         self._first_contact = first_contact
         self._wrote: dict[str, int | None] = {}
 
-    def opened(self, customer: str, at: int) -> None:
-        """The customer wrote; an older message never shortens the time."""
+    def open(self, customer: str, at: int) -> None:
+        """Open the window for a message of the customer; an older message never shortens the time."""
         self._wrote[customer] = max(at, self._wrote.get(customer) or 0)
 
     def close(self, customer: str) -> None:
-        """As if the time were over, until the customer writes again."""
+        """Close the window until the customer writes again."""
         self._wrote[customer] = None
 
     def is_open(self, customer: str, now: int) -> bool:
-        """Whether anything but a template may be sent."""
-        until = self.until(customer)
+        """Return whether anything but a template may be sent."""
+        until = self.closes_at(customer)
         return until is None or now < until
 
-    def until(self, customer: str) -> int | None:
-        """When the window closes, 0 where it is closed for good; None where it never does."""
+    def closes_at(self, customer: str) -> int | None:
+        """Return when the window closes, 0 where it is closed for good; None where it never does."""
         if customer not in self._wrote:
             return None if self._first_contact else 0
         wrote = self._wrote[customer]

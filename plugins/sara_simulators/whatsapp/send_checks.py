@@ -1,4 +1,4 @@
-"""Whether a well-formed message may be sent just now: the window, the limits, the template, the file."""
+"""Checks of a well-formed send against the present state: window, limits, template, file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from sara_simulators.whatsapp.errors import GraphError, wrong
 from sara_simulators.whatsapp.faults import Faults
-from sara_simulators.whatsapp.limits import Limits
-from sara_simulators.whatsapp.media import DAY, KINDS, Shelf
-from sara_simulators.whatsapp.rules import Send
+from sara_simulators.whatsapp.media import DAY, KINDS, MediaStore
+from sara_simulators.whatsapp.rate_limits import RateLimits
+from sara_simulators.whatsapp.send_requests import SendRequest
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
 from sara_simulators.whatsapp.templates import Templates
@@ -19,19 +19,19 @@ _STILL_STICKER = 100 * 1024
 _REACTABLE = 30 * DAY
 
 
-class Judge:
-    """Knows all that a send depends on besides its own form."""
+class SendChecks:
+    """All checks of a send beyond its own form."""
 
-    def __init__(self, settings: Settings, faults: Faults, world: World, shelf: Shelf, templates: Templates) -> None:
+    def __init__(self, settings: Settings, faults: Faults, world: World, media_store: MediaStore, templates: Templates) -> None:
         self._settings = settings
         self._faults = faults
         self._world = world
-        self._shelf = shelf
+        self._media_store = media_store
         self._templates = templates
-        self._limits = Limits()
+        self._limits = RateLimits()
 
-    def judge(self, send: Send) -> Send:
-        """The send, with what became clear about it. Raises `GraphError` where it is refused."""
+    def check(self, send: SendRequest) -> SendRequest:
+        """Return the send completed by the checks. Raises `GraphError` where it is refused."""
         if send.phone == self._settings.display_number:
             raise GraphError(131021, "Recipient phone number is the sender's own.")
         now = self._world.clock()
@@ -49,7 +49,7 @@ class Judge:
         self._limits.count(send.input.lstrip("+"), now)
         return send
 
-    def _hurry(self, send: Send, now: int) -> None:
+    def _hurry(self, send: SendRequest, now: int) -> None:
         pair, number = self._faults.pair_limit, self._faults.throughput
         if number.active and not self._limits.number_allows(number.value, now) and number.strikes():
             raise GraphError(130429, "Message failed to send because there were too many messages sent from this phone number.")
@@ -57,28 +57,28 @@ class Judge:
             raise GraphError(131056, "Too many messages sent from this phone number to the same customer.")
 
     def _reaction(self, wamid: str, now: int) -> None:
-        target = self._world.bubbles.get(wamid)
+        target = self._world.messages.get(wamid)
         if not self._world.knows(wamid) or (target and now - target.at > _REACTABLE):
             raise wrong("The message to react to is not known, or older than 30 days.")
 
-    def _template(self, send: Send) -> Send:
+    def _template(self, send: SendRequest) -> SendRequest:
         wanted = send.content["template"]
         template = self._templates.check(wanted)
         if template.category == "authentication" and send.user_id:
             raise GraphError(131062, "Authentication templates go to phone numbers only.")
-        rendered = self._templates.rendered(template, wanted)
+        rendered = self._templates.render(template, wanted)
         return replace(send, text=rendered["body"], rendered=rendered, category=template.category)
 
-    def _closed(self, send: Send, now: int) -> bool:
+    def _closed(self, send: SendRequest, now: int) -> bool:
         customer = self._world.known(send)
         name = customer.id if customer else send.input
         if not send.lost and not self._world.windows.is_open(name, now):
             return True
         return self._faults.window_closed.strikes()
 
-    def _files(self, send: Send) -> Send:
+    def _files(self, send: SendRequest) -> SendRequest:
         for kind, file in _named(send):
-            media = self._shelf.get(str(file["id"]))
+            media = self._media_store.get(str(file["id"]))
             if media is None or not media.uploaded:
                 raise wrong(f"{kind}['id'] is not the id of a file that this number uploaded.")
             largest, types = KINDS[kind]
@@ -89,8 +89,8 @@ class Judge:
         return send
 
 
-def _named(send: Send) -> list[tuple[str, Mapping[str, Any]]]:
-    """The files that a message names by id, each with what it is to be."""
+def _named(send: SendRequest) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the files that a message names by id, each with its kind."""
     content = send.content[send.kind]
     if send.kind == "interactive":
         header = content.get("header") or {}

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from sara import Simulator, SimulatorSwitch
-from sara_simulators.whatsapp.account_setup import Setup
-from sara_simulators.whatsapp.customer_actions import Saying
+from sara_simulators.whatsapp.account_setup import AccountSetup
+from sara_simulators.whatsapp.customer_actions import CustomerActions
 from sara_simulators.whatsapp.faults import Fault, Faults
-from sara_simulators.whatsapp.media import Media, Shelf
-from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer, GraphRequest, Mark
-from sara_simulators.whatsapp.reply_windows import Windows
-from sara_simulators.whatsapp.send_checks import Judge
+from sara_simulators.whatsapp.media import Media, MediaStore
+from sara_simulators.whatsapp.records import AcceptedSend, ChatMessage, Customer, GraphRequest, ReadMark
+from sara_simulators.whatsapp.reply_windows import ReplyWindows
+from sara_simulators.whatsapp.send_checks import SendChecks
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
-from sara_simulators.whatsapp.status_events import Reports
+from sara_simulators.whatsapp.status_events import StatusEvents
 from sara_simulators.whatsapp.templates import Template, Templates
-from sara_simulators.whatsapp.webhook_delivery import Delivery, Postman
-from sara_simulators.whatsapp.webhooks import inbound, template_status, wire
+from sara_simulators.whatsapp.webhook_delivery import WebhookDelivery, WebhookSender
+from sara_simulators.whatsapp.webhooks import encode_body, inbound_webhook, template_webhook
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,25 +32,25 @@ T = TypeVar("T")
 _BODY_LIMIT = 101 * 1024 * 1024  # the largest document and what goes with it
 
 
-class WhatsAppSimulator(Saying, Simulator):
+class WhatsAppSimulator(CustomerActions, Simulator):
     """A Graph API on loopback, with customers who write, receive and read, and a phone page to be one of them.
 
     Takes the fields of `Settings` as keywords. Start it, give `options()` to the channel, `connect` it to the webhook, then
-    `say` something (`Saying` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
+    `say` something (`CustomerActions` has a method for each kind of message), or open `page`. Everything happens on the event loop that started it.
     """
 
     patience_s = 30.0
-    """How long `wait_for` waits, in seconds, where its caller does not say."""
+    """Default time limit of `wait_for`, in seconds."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.faults = Faults(random.Random(self.settings.seed), self._faults_changed)
-        self._world = World(self.settings.clock, Windows(self.settings.window, self.settings.first_contact))
-        self._shelf = Shelf(self.settings.clock)
+        self._world = World(self.settings.clock, ReplyWindows(self.settings.window, self.settings.first_contact))
+        self._media_store = MediaStore(self.settings.clock)
         self._templates = Templates()
-        self._postman = Postman(self.settings, self.faults, self._world.changed)
-        self.setup = Setup(self.settings, self._postman)
-        self._reports = Reports(self.settings, self.faults, self._world, self._postman)
+        self._webhook_sender = WebhookSender(self.settings, self.faults, self._world.changed)
+        self.setup = AccountSetup(self.settings, self._webhook_sender)
+        self._status_events = StatusEvents(self.settings, self.faults, self._world, self._webhook_sender)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._host = ""
@@ -62,8 +62,8 @@ class WhatsAppSimulator(Saying, Simulator):
         """Listen on `host`, which must be this machine itself, and `port`; return the base URL."""
         from aiohttp import web
 
-        from sara_simulators.whatsapp import graph, media_endpoints, setup, template_endpoints
-        from sara_simulators.whatsapp.graph_requests import Front
+        from sara_simulators.whatsapp import media_endpoints, message_endpoints, setup_endpoints, template_endpoints
+        from sara_simulators.whatsapp.graph_requests import GraphGateway
         from sara_simulators.whatsapp.loopback import is_loopback, loopback_only
         from sara_simulators.whatsapp.page import Page
 
@@ -71,16 +71,16 @@ class WhatsAppSimulator(Saying, Simulator):
             raise RuntimeError("the simulator is already running")
         if not is_loopback(host):
             raise ValueError(f"the simulator listens on loopback only, not on {host}")
-        page = Page(self.settings, self.faults, self._world, self._reports, self._postman, self._shelf, self)
-        front = Front(self.settings, self.faults, self._world)
-        judge = Judge(self.settings, self.faults, self._world, self._shelf, self._templates)
+        page = Page(self.settings, self.faults, self._world, self._status_events, self._webhook_sender, self._media_store, self)
+        gateway = GraphGateway(self.settings, self.faults, self._world)
+        send_checks = SendChecks(self.settings, self.faults, self._world, self._media_store, self._templates)
         sections = [
             page.routes(),
-            media_endpoints.routes(front, self._shelf),
-            template_endpoints.routes(front, self._templates),
-            setup.routes(front, self.setup, self._postman),
-            graph.routes(front, self._shelf, judge, self._reports.start),
-            graph.elsewhere(front),
+            media_endpoints.routes(gateway, self._media_store),
+            template_endpoints.routes(gateway, self._templates),
+            setup_endpoints.routes(gateway, self.setup, self._webhook_sender),
+            message_endpoints.routes(gateway, self._media_store, send_checks, self._status_events.report),
+            message_endpoints.fallback_routes(gateway),
         ]
         app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[loopback_only])
         app.add_routes([route for section in sections for route in section])
@@ -94,7 +94,7 @@ class WhatsAppSimulator(Saying, Simulator):
             await self.stop()
             raise
         self.page = f"{self.url}/"
-        self._shelf.origin = self.url
+        self._media_store.origin = self.url
         return self.url
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
@@ -106,9 +106,9 @@ class WhatsAppSimulator(Saying, Simulator):
         self.url = f"http://[{self._host}]:{bound}" if ":" in self._host else f"http://{self._host}:{bound}"
 
     async def stop(self) -> None:
-        """Close the listener, and stop whatever is still to be delivered."""
+        """Close the listener, and cancel all pending deliveries."""
         runner, self._runner, self._site, self.page = self._runner, None, None, None
-        await self._postman.close()
+        await self._webhook_sender.close()
         self._world.listeners.clear()
         if runner:
             await runner.cleanup()
@@ -122,7 +122,7 @@ class WhatsAppSimulator(Saying, Simulator):
 
     @asynccontextmanager
     async def unreachable(self) -> AsyncIterator[None]:
-        """While it lasts nobody listens: open connections are cut and new ones refused."""
+        """Refuse connections while the context is open: open connections are cut and new ones refused."""
         runner, site = self._runner, self._site
         if not runner or not site:
             raise RuntimeError("the simulator is not running")
@@ -135,24 +135,24 @@ class WhatsAppSimulator(Saying, Simulator):
             await self._listen(runner, urlsplit(self.url).port or 0)
 
     def options(self) -> dict[str, Any]:
-        """What a `whatsapp` section needs to talk to this simulator."""
+        """Return the options of a `whatsapp` section that talks to this simulator."""
         if not self.url:
             raise RuntimeError("start the simulator first: its address is one of the options")
         names = ("phone_number_id", "business_account_id", "app_id", "app_secret", "access_token", "verify_token")
         return {name: getattr(self.settings, name) for name in names} | {"graph_url": self.url}
 
     def switches(self) -> Sequence[Fault]:
-        """Meta's faults."""
+        """Return Meta's faults."""
         return tuple(self.faults)
 
     def show_switches(self, switches: Sequence[SimulatorSwitch]) -> None:
-        """Show the switches of the AI's simulator, say, on the phone page, behind the own ones."""
+        """Show the switches of another simulator on the phone page, after its own."""
         for switch in switches:
             switch.changed = self._faults_changed
         self.faults.others += switches
 
     async def connect(self, webhook: str) -> None:
-        """Verify `webhook` and deliver there from now on, also what was said before. Raises `NotVerified`."""
+        """Verify `webhook` and deliver there from now on, earlier messages too. Raises `NotVerified`."""
         await self.setup.connect(webhook)
         self._world.changed(kind="connected", connected=True)
 
@@ -166,8 +166,11 @@ class WhatsAppSimulator(Saying, Simulator):
         *,
         forwarded: bool | str = False,
     ) -> str:
-        """A customer writes a text, or a whole message such as `{"type": "image", "image": {...}}`. `forwarded` marks it as
-        forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered in the background."""
+        """Send a text, or a whole message such as `{"type": "image", "image": {...}}`.
+
+        `forwarded` marks it as forwarded, `"often"` as forwarded many times. Returns its id at once; the webhook is delivered
+        in the background.
+        """
         return (await self.post_messages([(customer, content)], reply_to, forwarded=forwarded))[0]
 
     async def post_messages(
@@ -177,48 +180,49 @@ class WhatsAppSimulator(Saying, Simulator):
         *,
         forwarded: bool | str = False,
     ) -> list[str]:
-        """Several messages, of one customer or of many, in one webhook. Returns their ids at once."""
+        """Send several messages, of one customer or of many, in one webhook. Returns their ids at once."""
         people = [self._world.find(customer) for customer, _ in messages]
         bubbles = [
             self._world.write(who, content, reply_to, forwarded) for who, (_, content) in zip(people, messages, strict=True)
         ]
-        body = wire(inbound(self.settings, zip(people, bubbles, strict=True), self._world.bubbles))
-        self._postman.spawn(self._bring(body, bubbles))
+        body = encode_body(inbound_webhook(self.settings, zip(people, bubbles, strict=True), self._world.messages))
+        self._webhook_sender.spawn(self._bring(body, bubbles))
         return [bubble.id for bubble in bubbles]
 
-    async def _bring(self, body: bytes, bubbles: Sequence[Bubble]) -> None:
+    async def _bring(self, body: bytes, bubbles: Sequence[ChatMessage]) -> None:
         def move(state: str) -> None:
             for bubble in bubbles:
-                self._world.move(bubble.id, state)
+                self._world.advance(bubble.id, state)
 
-        await self._postman.deliver(body, on_taken=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
+        await self._webhook_sender.deliver(body, on_accepted=lambda: move("delivered"), on_abandoned=lambda: move("failed"))
 
-    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> Delivery:
+    async def post(self, body: Mapping[str, Any] | bytes, *, secret: str | None = None, retry: bool = True) -> WebhookDelivery:
         """Post any body, signed (with another `secret`, if given); a mapping is written as Meta would. Returns after the first
-        try."""
-        if not self._postman.webhook:
+        try.
+        """
+        if not self._webhook_sender.webhook:
             raise RuntimeError("connect the simulator to a webhook first")
         if not isinstance(body, bytes):
-            self._world.learn(body)
-            body = wire(body)
-        return await self._postman.deliver(body, secret=secret, retry=retry)
+            self._world.record_posted(body)
+            body = encode_body(body)
+        return await self._webhook_sender.deliver(body, secret=secret, retry=retry)
 
     @property
     def media(self) -> Sequence[Media]:
-        """Every file that is there, of both sides, oldest first."""
-        return tuple(self._shelf)
+        """Return every file that exists, of both sides, oldest first."""
+        return tuple(self._media_store)
 
     def add_customer(
         self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None
     ) -> Customer:
-        """Somebody new; without `phone` the number is hidden, without `user_id` one is made up."""
+        """Add a customer; without `phone` the number is hidden, without `user_id` one is made up."""
         return self._world.invent(name, phone, user_id, username)
 
     # ── templates ──
 
     @property
     def templates(self) -> Sequence[Template]:
-        """The business's templates, whatever their status."""
+        """Return the business's templates of any status."""
         return tuple(self._templates)
 
     def approve(
@@ -231,8 +235,10 @@ class WhatsAppSimulator(Saying, Simulator):
         buttons: Sequence[str] = (),
         footer: str = "",
     ) -> Template:
-        """Let there be an approved template. `{{1}}` or `{{name}}` in `body` are places for parameters; without a body one that
-        exists is approved as it is."""
+        """Add an approved template, or approve an existing one where there is no body.
+
+        `{{1}}` or `{{name}}` in `body` are places for parameters.
+        """
         known = self._templates.get(name, language)
         if body is None and known:
             return self._decide(known, "APPROVED")
@@ -240,7 +246,7 @@ class WhatsAppSimulator(Saying, Simulator):
         return self._decide(Template(name, language, text, category, tuple(buttons), footer), "APPROVED")
 
     def reject(self, name: str, language: str = "en", status: str = "REJECTED") -> Template:
-        """A template may not be sent any more: REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
+        """Change a template's status to REJECTED, PAUSED or DISABLED. Raises `KeyError` where there is none such."""
         known = self._templates.get(name, language)
         if known is None:
             raise KeyError(f"no template {name!r} in {language!r}")
@@ -248,51 +254,53 @@ class WhatsAppSimulator(Saying, Simulator):
 
     def _decide(self, template: Template, status: str) -> Template:
         decided = self._templates.put(replace(template, status=status))
-        if self._postman.webhook:
-            body = wire(template_status(self.settings, decided, status, self.settings.clock()))
-            self._postman.spawn(self._bring(body, ()))
+        if self._webhook_sender.webhook:
+            body = encode_body(template_webhook(self.settings, decided, status, self.settings.clock()))
+            self._webhook_sender.spawn(self._bring(body, ()))
         return decided
 
     # ── the record ──
 
     @property
     def customers(self) -> Mapping[str, Customer]:
-        """The customers by id."""
+        """Return the customers by id."""
         return self._world.customers
 
     @property
     def accepted(self) -> list[AcceptedSend]:
-        """Every send that was accepted, in order."""
+        """Return every accepted send, in order."""
         return self._world.accepted
 
     @property
     def requests(self) -> Sequence[GraphRequest]:
-        """The latest ten thousand requests to the Graph API, oldest first."""
+        """Return the latest ten thousand requests to the Graph API, oldest first."""
         return self._world.requests
 
     @property
-    def reads(self) -> list[Mark]:
-        """What the business marked as read, typing indicators included."""
+    def reads(self) -> list[ReadMark]:
+        """Return the read marks of the business, typing indicators included."""
         return self._world.reads
 
     @property
-    def typings(self) -> list[Mark]:
-        """The messages for which the business showed that it is typing."""
+    def typings(self) -> list[ReadMark]:
+        """Return the messages for which the business showed the typing indicator."""
         return self._world.typings
 
     @property
-    def deliveries(self) -> Sequence[Delivery]:
-        """The latest thousand webhooks, oldest first."""
-        return self._postman.deliveries
+    def deliveries(self) -> Sequence[WebhookDelivery]:
+        """Return the latest thousand webhooks, oldest first."""
+        return self._webhook_sender.deliveries
 
     @property
     def under_way(self) -> int:
-        """How many webhooks and reports are not settled yet."""
-        return self._postman.under_way
+        """Return the number of webhooks and status events that are not settled yet."""
+        return self._webhook_sender.under_way
 
     async def wait_for(self, condition: Callable[[WhatsAppSimulator], T], timeout: float | None = None) -> T:
-        """Wait until `condition(simulator)` is true and return what it gave. Looked at after every change, never in between.
-        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`; it says how things stood."""
+        """Wait until `condition(simulator)` is true and return its value; evaluate it after every change.
+
+        Raises `TimeoutError` after `timeout` seconds, by default `patience_s`, with a description of the state.
+        """
         timeout = self.patience_s if timeout is None else timeout
         try:
             async with asyncio.timeout(timeout):
@@ -307,4 +315,4 @@ class WhatsAppSimulator(Saying, Simulator):
             ) from None
 
     def _faults_changed(self) -> None:
-        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.shown()])
+        self._world.changed(kind="faults", faults=[fault.state() for fault in self.faults.all_switches()])

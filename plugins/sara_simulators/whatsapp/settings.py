@@ -1,4 +1,4 @@
-"""What a simulator can be told when it is built."""
+"""Settings of a simulator."""
 
 from __future__ import annotations
 

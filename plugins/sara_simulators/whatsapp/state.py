@@ -1,4 +1,4 @@
-"""The simulated world: customers, their chats, and a record of all that was asked of the Graph API. No I/O."""
+"""The simulated world: customers, their chats, and the record of requests to the Graph API."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sara_simulators.whatsapp.contents import summary
-from sara_simulators.whatsapp.records import PRESET, RANK, AcceptedSend, Bubble, Customer, GraphRequest, Mark
-from sara_simulators.whatsapp.reply_windows import Windows
-from sara_simulators.whatsapp.rules import Send
+from sara_simulators.whatsapp.message_contents import summary
+from sara_simulators.whatsapp.records import PRESET_CUSTOMERS, RANK, AcceptedSend, ChatMessage, Customer, GraphRequest, ReadMark
+from sara_simulators.whatsapp.reply_windows import ReplyWindows
+from sara_simulators.whatsapp.send_requests import SendRequest
 
 TYPING_LASTS = 25_000
 
 
 def new_wamid(address: str, outbound: bool) -> str:
-    """A message id in Meta's form. Never the same twice, whatever the seed: ids are what messages are told apart by."""
+    """Return a message id in Meta's form, never the same twice, whatever the seed: messages are identified by it."""
     who = address.encode("ascii", "replace")[:60]
     tail = secrets.token_hex(9).upper() if outbound else secrets.token_hex(10).upper()
     raw = b"\x1c\x18" + bytes([len(who)]) + who + b"\x15\x02\x00" + (b"\x11" if outbound else b"\x12")
@@ -30,18 +30,18 @@ def new_wamid(address: str, outbound: bool) -> str:
 
 @dataclass(slots=True)
 class World:
-    """All that the simulator knows. `listeners` are told of every change that a page shows; `wait` wakes at any change."""
+    """The state of the simulator. `listeners` are called with every change that a page shows; `wait` returns at any change."""
 
     clock: Callable[[], int]
-    windows: Windows
-    customers: dict[str, Customer] = field(default_factory=lambda: {customer.id: customer for customer in PRESET})
-    chats: dict[str, list[Bubble]] = field(default_factory=dict)
-    bubbles: dict[str, Bubble] = field(default_factory=dict)
+    windows: ReplyWindows
+    customers: dict[str, Customer] = field(default_factory=lambda: {customer.id: customer for customer in PRESET_CUSTOMERS})
+    chats: dict[str, list[ChatMessage]] = field(default_factory=dict)
+    messages: dict[str, ChatMessage] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     accepted: list[AcceptedSend] = field(default_factory=list)
     requests: deque[GraphRequest] = field(default_factory=lambda: deque(maxlen=10_000))
-    reads: list[Mark] = field(default_factory=list)
-    typings: list[Mark] = field(default_factory=list)
+    reads: list[ReadMark] = field(default_factory=list)
+    typings: list[ReadMark] = field(default_factory=list)
     typing_until: dict[str, int] = field(default_factory=dict)
     listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +49,7 @@ class World:
     # ── change ──
 
     def changed(self, **event: Any) -> None:
-        """Wake whoever waits; with an event, tell the listeners too."""
+        """Wake all waiters; with an event, call the listeners too."""
         self._change.set()
         self._change = asyncio.Event()
         if event:
@@ -63,7 +63,7 @@ class World:
     # ── customers ──
 
     def find(self, key: str | Customer) -> Customer:
-        """A customer by id, phone, business-scoped id or name."""
+        """Return a customer by id, phone, business-scoped id or name."""
         if isinstance(key, Customer):
             if self.customers.get(key.id) != key:
                 self.add(key)
@@ -77,19 +77,19 @@ class World:
         raise KeyError(f"no customer {key!r}; there are {', '.join(self.customers)}")
 
     def add(self, customer: Customer) -> Customer:
-        """Let somebody new exist, or change who somebody is."""
+        """Add a customer, or replace the one with this id."""
         self.customers[customer.id] = customer
         self.changed(kind="customer", customer=self.customer_view(customer))
         return customer
 
     def invent(self, name: str, phone: str | None = None, user_id: str | None = None, username: str | None = None) -> Customer:
-        """A new customer with an id made from the name, and a business-scoped id if none is given."""
+        """Add a customer with an id made from the name, and a business-scoped id if none is given."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "customer"
         key = next(k for k in itertools.chain([slug], (f"{slug}-{n}" for n in itertools.count(2))) if k not in self.customers)
         return self.add(Customer(key, name, phone, user_id or f"US.{secrets.randbelow(10**20):020d}", username))
 
     def customer_view(self, customer: Customer) -> dict[str, Any]:
-        """A customer as the page shows them."""
+        """Return a customer as the page shows them."""
         return {
             "id": customer.id,
             "name": customer.name,
@@ -97,21 +97,21 @@ class World:
             "user_id": customer.user_id,
             "username": customer.username,
             "typing_until": self.typing_until.get(customer.id, 0),
-            "window_until": self.windows.until(customer.id),
+            "window_until": self.windows.closes_at(customer.id),
         }
 
     def hidden_number(self, customer: Customer) -> str:
-        """The number of a customer who does not show it."""
+        """Return the number of a customer who does not show it."""
         return f"1555{int.from_bytes(customer.id.encode(), 'big') % 10**7:07d}"
 
-    def addressee(self, send: Send) -> Customer | None:
-        """Whom a send goes to. Whoever is written to exists; nobody where the send is one that gets lost."""
+    def addressee(self, send: SendRequest) -> Customer | None:
+        """Return the recipient of a send, added if unknown; None where the send is one that gets lost."""
         if send.lost:
             return None
         return self.known(send) or self.invent(send.user_id or f"+{send.phone}", send.phone, send.user_id)
 
-    def known(self, send: Send) -> Customer | None:
-        """Whom a send goes to, where there is somebody like that."""
+    def known(self, send: SendRequest) -> Customer | None:
+        """Return the recipient of a send, if it is known."""
         try:
             return None if send.lost else self.find(send.user_id or send.phone or "")
         except KeyError:
@@ -121,11 +121,11 @@ class World:
 
     def write(
         self, customer: Customer, content: str | Mapping[str, Any], reply_to: str | None = None, forwarded: bool | str = False
-    ) -> Bubble:
-        """A customer writes, or reacts."""
+    ) -> ChatMessage:
+        """Add a message or reaction of a customer."""
         body = {"type": "text", "text": {"body": content}} if isinstance(content, str) else content
         kind = str(body.get("type", "text"))
-        bubble = Bubble(
+        bubble = ChatMessage(
             new_wamid(customer.phone or "00000000000", outbound=False),
             customer.id,
             "customer",
@@ -139,18 +139,18 @@ class World:
             forwarded=forwarded,
         )
         if kind == "reaction":
-            self.bubbles[bubble.id] = bubble
+            self.messages[bubble.id] = bubble
             self._react(body, "own_reaction")
             self.changed()
             return bubble
         if kind != "system":
-            self.windows.opened(customer.id, bubble.at)
+            self.windows.open(customer.id, bubble.at)
             self.changed(kind="customer", customer=self.customer_view(customer))
         self._put(bubble)
         return bubble
 
-    def accept(self, send: Send, body: Mapping[str, Any]) -> AcceptedSend:
-        """Take a message of the business. It answers the customer, so all they wrote before counts as read."""
+    def accept(self, send: SendRequest, body: Mapping[str, Any]) -> AcceptedSend:
+        """Accept a message of the business. It answers the customer, so all earlier messages count as read."""
         customer = self.addressee(send)
         wamid = new_wamid(send.phone or "00000000000", outbound=True)
         taken = AcceptedSend(
@@ -175,7 +175,7 @@ class World:
                 self._react(send.content, "reaction")
             else:
                 self._put(
-                    Bubble(
+                    ChatMessage(
                         wamid,
                         customer.id,
                         "business",
@@ -192,51 +192,51 @@ class World:
         self.changed()
         return taken
 
-    def _put(self, bubble: Bubble) -> None:
+    def _put(self, bubble: ChatMessage) -> None:
         self.chats.setdefault(bubble.customer, []).append(bubble)
-        self.bubbles[bubble.id] = bubble
+        self.messages[bubble.id] = bubble
         self.show(bubble)
 
     def _react(self, content: Mapping[str, Any], whose: Literal["reaction", "own_reaction"]) -> None:
-        target = self.bubbles.get(content["reaction"]["message_id"])
+        target = self.messages.get(content["reaction"]["message_id"])
         if target:
             setattr(target, whose, content["reaction"].get("emoji") or None)
             self.show(target)
 
-    def show(self, bubble: Bubble) -> None:
-        """A bubble is new or has changed. A reaction is none: it stands on another."""
+    def show(self, bubble: ChatMessage) -> None:
+        """Publish a new or changed message. A reaction is part of another."""
         if bubble.kind == "reaction":
             self.changed()
         else:
             self.changed(kind="bubble", bubble=bubble.view())
 
-    def move(self, wamid: str, state: str) -> None:
-        """A message got further; it never goes back."""
-        bubble = self.bubbles.get(wamid)
+    def advance(self, wamid: str, state: str) -> None:
+        """Advance a message to a later state; it never goes back."""
+        bubble = self.messages.get(wamid)
         if bubble and RANK[state] > RANK[bubble.state]:
             bubble.state = state
             self.show(bubble)
 
-    def look(self, wamid: str) -> None:
-        """The customer looked at a message."""
-        bubble = self.bubbles.get(wamid)
+    def mark_seen(self, wamid: str) -> None:
+        """Mark a message as seen by the customer."""
+        bubble = self.messages.get(wamid)
         if bubble and not bubble.seen:
             bubble.seen = True
             self.show(bubble)
 
     def knows(self, wamid: str) -> bool:
-        """Whether a message id is one that the business can mark or react to."""
-        return wamid in self.bubbles or wamid in self.foreign
+        """Return whether a message id is one that the business can mark or react to."""
+        return wamid in self.messages or wamid in self.foreign
 
     def mark_read(self, wamid: str, typing: bool) -> None:
-        """The business read a message and all before it; perhaps it is typing."""
+        """Mark a message and all before it as read by the business; with `typing`, show the typing indicator."""
         now = self.clock()
-        self.reads.append(Mark(wamid, now))
-        bubble = self.bubbles.get(wamid)
+        self.reads.append(ReadMark(wamid, now))
+        bubble = self.messages.get(wamid)
         if bubble and bubble.side == "customer":
             self._read_by_business(bubble.customer, wamid)
         if typing:
-            self.typings.append(Mark(wamid, now))
+            self.typings.append(ReadMark(wamid, now))
             if bubble:
                 self.typing_until[bubble.customer] = now + TYPING_LASTS
                 self.changed(kind="customer", customer=self.customer_view(self.customers[bubble.customer]))
@@ -249,11 +249,10 @@ class World:
             if reached and bubble.side == "customer":
                 if bubble.state == "read":
                     break
-                self.move(bubble.id, "read")
+                self.advance(bubble.id, "read")
 
-    def learn(self, body: Any) -> None:
-        """Remember the message ids in a body that was posted as it is, so that they can be marked as read, and that those who are
-        said to have written did."""
+    def record_posted(self, body: Any) -> None:
+        """Record the message ids and authors of a body that was posted as it is, so that messages can be marked as read."""
         try:
             values = [change["value"] for entry in body["entry"] for change in entry["changes"]]
             messages = [message for value in values for message in value.get("messages", ())]
@@ -263,4 +262,4 @@ class World:
             return
         for customer in self.customers.values():
             if customer.user_id in writers or customer.phone in writers:
-                self.windows.opened(customer.id, self.clock())
+                self.windows.open(customer.id, self.clock())

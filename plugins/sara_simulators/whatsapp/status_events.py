@@ -1,4 +1,4 @@
-"""What becomes of an accepted message on the customer's side, and what of it is reported back."""
+"""The states of an accepted message on the customer's side, and their status events."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import asyncio
 from collections import defaultdict
 
 from sara_simulators.whatsapp.faults import Faults
-from sara_simulators.whatsapp.pricing import Till
+from sara_simulators.whatsapp.pricing import MessagePricing
 from sara_simulators.whatsapp.records import AcceptedSend, Customer
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.state import World
-from sara_simulators.whatsapp.webhook_delivery import Postman
-from sara_simulators.whatsapp.webhooks import status, wire
+from sara_simulators.whatsapp.webhook_delivery import WebhookSender
+from sara_simulators.whatsapp.webhooks import encode_body, status_webhook
 
 
-class Reports:
-    """Carries messages from accepted to read, and knows which chats are being looked at."""
+class StatusEvents:
+    """Advances messages from accepted to read, and tracks the chats that are open on pages."""
 
-    def __init__(self, settings: Settings, faults: Faults, world: World, postman: Postman) -> None:
+    def __init__(self, settings: Settings, faults: Faults, world: World, webhook_sender: WebhookSender) -> None:
         self.pages: dict[object, str | None] = {}
         """The pages that are open, each with the customer whose chat it shows."""
         self._settings = settings
         self._faults = faults
         self._world = world
-        self._postman = postman
-        self._till = Till(settings.free_messages)
+        self._webhook_sender = webhook_sender
+        self._pricing = MessagePricing(settings.free_messages)
         self._unread: defaultdict[str, list[AcceptedSend]] = defaultdict(list)
 
-    def start(self, send: AcceptedSend) -> None:
-        """An accepted message sets out."""
+    def report(self, send: AcceptedSend) -> None:
+        """Start the delivery of an accepted message."""
         if send.customer and not self._faults.stay_silent.strikes():
-            self._postman.spawn(self._carry(send, self._world.customers[send.customer]))
+            self._webhook_sender.spawn(self._carry(send, self._world.customers[send.customer]))
 
-    def look(self, page: object, customer: str | None) -> None:
-        """A page shows the chat of a customer, or none; what was delivered there is now read."""
+    def open_chat(self, page: object, customer: str | None) -> None:
+        """Record that a page shows a customer's chat, or none; delivered messages there become read."""
         self.pages[page] = customer
         for send in self._unread.pop(customer, []) if customer else []:
-            self._world.look(send.wamid)
-            self._postman.spawn(self._report(send, self._world.customers[send.customer or ""], "read"))
+            self._world.mark_seen(send.wamid)
+            self._webhook_sender.spawn(self._report(send, self._world.customers[send.customer or ""], "read"))
 
-    def leave(self, page: object) -> None:
-        """A page was closed."""
+    def close_page(self, page: object) -> None:
+        """Record that a page was closed."""
         self.pages.pop(page, None)
 
     def _reading(self, customer: Customer) -> bool:
@@ -57,7 +57,7 @@ class Reports:
             return
         if self._faults.reverse_statuses.strikes():
             await asyncio.sleep((pause.delivered_delay + pause.read_delay) / 1000)
-            self._world.look(send.wamid)
+            self._world.mark_seen(send.wamid)
             for state in ("read", "delivered", "sent"):
                 await self._report(send, customer, state)
             return
@@ -68,7 +68,7 @@ class Reports:
         await self._report(send, customer, "delivered")
         await asyncio.sleep(pause.read_delay / 1000)
         if self._reading(customer):
-            self._world.look(send.wamid)
+            self._world.mark_seen(send.wamid)
             await self._report(send, customer, "read")
         else:
             self._unread[customer.id].append(send)
@@ -77,6 +77,6 @@ class Reports:
         if self._faults.lose_statuses.strikes():
             return
         now = self._world.clock()
-        price = self._till.price(send.wamid, send.category, now) if state in ("sent", "delivered") else None
-        told = status(self._settings, customer, send, state, now, price=price, code=code)
-        await self._postman.deliver(wire(told), on_taken=lambda: self._world.move(send.wamid, state))
+        price = self._pricing.price(send.wamid, send.category, now) if state in ("sent", "delivered") else None
+        told = status_webhook(self._settings, customer, send, state, now, price=price, code=code)
+        await self._webhook_sender.deliver(encode_body(told), on_accepted=lambda: self._world.advance(send.wamid, state))

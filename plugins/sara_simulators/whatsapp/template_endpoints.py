@@ -1,4 +1,4 @@
-"""The addresses of message templates: which there are, and handing one in."""
+"""Endpoints of message templates: list and submit."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Any
 from aiohttp import web
 
 from sara_simulators.whatsapp.errors import invalid, no_such_object, required
-from sara_simulators.whatsapp.graph_requests import OBJECT, Front, parsed, told
+from sara_simulators.whatsapp.graph_requests import OBJECT, GraphGateway, json_response, parse_object
 from sara_simulators.whatsapp.templates import Template, Templates
 
 
-def routes(front: Front, templates: Templates) -> list[web.RouteDef]:
-    """What can be asked about templates. One that is handed in waits until a test or the page approves it."""
+def routes(gateway: GraphGateway, templates: Templates) -> list[web.RouteDef]:
+    """Return the routes. A submitted template waits until a test or the page approves it."""
 
     def own_account(request: web.Request) -> None:
-        if request.match_info["object"] != front.settings.business_account_id:
+        if request.match_info["object"] != gateway.settings.business_account_id:
             raise no_such_object(request.method, request.match_info["object"])
 
     async def listing(request: web.Request, raw: bytes) -> web.Response:
-        front.authorize(request)
+        gateway.authorize(request)
         own_account(request)
         wanted = {key: request.query[key] for key in ("name", "language", "status") if key in request.query}
         nodes = [_node(template) for template in templates]
         found = [node for node in nodes if all(str(node[key]).lower() == value.lower() for key, value in wanted.items())]
-        return told({"data": found, "paging": {}})
+        return json_response({"data": found, "paging": {}})
 
     async def hand_in(request: web.Request, raw: bytes) -> web.Response:
-        front.authorize(request)
+        gateway.authorize(request)
         own_account(request)
-        template = _handed_in(parsed(raw) or {})
+        template = _handed_in(parse_object(raw) or {})
         if templates.get(template.name, template.language):
             raise invalid("There is already a template of that name in that language.")
         kept = templates.put(template)
-        front.world.changed(kind="templates")
-        return told({"id": kept.id, "status": kept.status, "category": kept.category.upper()})
+        gateway.world.changed(kind="templates")
+        return json_response({"id": kept.id, "status": kept.status, "category": kept.category.upper()})
 
     path = f"{OBJECT}/message_templates"
-    return [web.get(path, front.recorded(listing)), web.post(path, front.recorded(hand_in))]
+    return [web.get(path, gateway.wrap(listing)), web.post(path, gateway.wrap(hand_in))]
 
 
 def _handed_in(body: dict[str, Any]) -> Template:

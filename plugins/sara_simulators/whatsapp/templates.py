@@ -1,4 +1,4 @@
-"""The business's message templates: which there are, whether they may be sent, and what a customer reads. Pure."""
+"""The business's message templates: their status and rendering."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ _REFUSED = {"PAUSED": 132015, "DISABLED": 132016}
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text that was agreed on beforehand; `{{1}}` or `{{name}}` in it are places for parameters. `buttons` are quick replies.
-    `status` is Meta's word: APPROVED, PENDING, REJECTED, PAUSED, DISABLED."""
+    """A text that was approved beforehand; `{{1}}` or `{{name}}` in it are places for parameters. `buttons` are quick replies.
+
+    `status` is Meta's word: APPROVED, PENDING, REJECTED, PAUSED, DISABLED.
+    """
 
     name: str
     language: str = "en"
@@ -30,11 +32,11 @@ class Template:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The parameters of the body in the order of their first appearance."""
+        """Return the parameters of the body in the order of their first appearance."""
         return tuple(dict.fromkeys(_PLACE.findall(self.body)))
 
 
-PRESET = (
+PRESET_TEMPLATES = (
     Template("hello_world", "en_US", "Hello World", footer="WhatsApp Business Platform sample message"),
     Template("answer_waiting", "en", "We have an answer to your question. May we send it to you?", buttons=("Yes, please", "No")),
     Template("order_ready", "en", "Hello {{1}}, your order {{2}} is ready to be picked up."),
@@ -49,25 +51,27 @@ class Templates:
     _ids: Iterator[int] = field(default_factory=lambda: count(880_000_000_000_001))
 
     def __post_init__(self) -> None:
-        for template in PRESET:
+        for template in PRESET_TEMPLATES:
             self.put(template)
 
     def __iter__(self) -> Iterator[Template]:
         return iter(list(self._known.values()))
 
     def put(self, template: Template) -> Template:
-        """Add a template, or take its place where there is one of that name and language."""
+        """Add a template, or replace the one of that name and language."""
         known = self._known.get((template.name, template.language))
         kept = replace(template, id=known.id if known else str(next(self._ids)))
         self._known[template.name, template.language] = kept
         return kept
 
     def get(self, name: str, language: str) -> Template | None:
-        """A template, whatever its status."""
+        """Return a template of any status."""
         return self._known.get((name, language))
 
     def check(self, wanted: Mapping[str, Any]) -> Template:
-        """The template that the `template` object of a message means. Raises `GraphError` where it may not be sent like that."""
+        """Return the template that a message's `template` object names. Raises `GraphError` where it may not be sent like
+        that.
+        """
         name, language = wanted["name"], wanted["language"]["code"]
         template = self.get(name, language)
         if template is None or template.status not in ("APPROVED", *_REFUSED):
@@ -89,8 +93,8 @@ class Templates:
             raise GraphError(132012, "body: there is no parameter of that name")
         return template
 
-    def rendered(self, template: Template, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """What the customer sees: body, footer, and buttons with the payload that each brings back."""
+    def render(self, template: Template, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the customer's view: body, footer, and buttons with the payload that each returns."""
         values = {
             str(parameter.get("parameter_name") or place): _words(parameter)
             for place, parameter in zip(template.places, _given(wanted), strict=True)

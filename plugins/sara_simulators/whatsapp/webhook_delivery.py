@@ -1,4 +1,4 @@
-"""Brings webhooks to the daemon as Meta does: signed, at least once, again and again until they are answered 200."""
+"""Deliver webhooks as Meta does: signed, at least once, repeated until they are answered 200."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from typing import TYPE_CHECKING, Any
 from sara import SaraError
 from sara_simulators.whatsapp.faults import Faults
 from sara_simulators.whatsapp.settings import Settings
-from sara_simulators.whatsapp.webhooks import signature
+from sara_simulators.whatsapp.webhooks import sign_body
 
 if TYPE_CHECKING:
     import aiohttp
 
 AT_ONCE = 50
-"""So many webhooks are under way at the same time."""
+"""Limit of concurrent webhook requests."""
 
 
 class NotVerified(SaraError):
-    """The webhook did not give the challenge back."""
+    """The webhook did not return the challenge."""
 
 
 @dataclass(slots=True)
-class Delivery:
-    """A webhook on its way. `statuses` are the answers so far, 0 where there was none. It is `taken` once one was 200, and
-    `abandoned` when nothing more will be tried."""
+class WebhookDelivery:
+    """A webhook on its way. `statuses` are the responses so far, 0 where there was none.
+
+    It is `accepted` once one was 200, and `abandoned` when nothing more will be tried.
+    """
 
     body: bytes
     signature: str
-    on_taken: Callable[[], None] = lambda: None
+    on_accepted: Callable[[], None] = lambda: None
     on_abandoned: Callable[[], None] = lambda: None
     statuses: list[int] = field(default_factory=list)
-    taken: bool = False
+    accepted: bool = False
     abandoned: bool = False
 
 
-class Postman:
-    """Knows the address, posts, and posts again."""
+class WebhookSender:
+    """Posts webhooks to the daemon, and repeats them."""
 
     def __init__(self, settings: Settings, faults: Faults, changed: Callable[[], None]) -> None:
         self.webhook: str | None = None
-        self.deliveries: deque[Delivery] = deque(maxlen=1_000)
+        self.deliveries: deque[WebhookDelivery] = deque(maxlen=1_000)
         self._settings = settings
         self._faults = faults
         self._changed = changed
@@ -56,7 +58,7 @@ class Postman:
     # ── life ──
 
     async def verify(self, webhook: str, verify_token: str) -> None:
-        """Make sure that the other end knows the verify token. Raises `NotVerified`."""
+        """Check that the other end knows the verify token. Raises `NotVerified`."""
         import aiohttp
 
         challenge = str(secrets.randbelow(10**10))
@@ -71,8 +73,8 @@ class Postman:
         if text != challenge:
             raise NotVerified(f"{webhook} could not be verified: it answered {text[:80]!r} instead of the challenge {challenge}")
 
-    def aim(self, webhook: str | None) -> None:
-        """Deliver there from now on, also what has waited; None lets everything wait."""
+    def set_target(self, webhook: str | None) -> None:
+        """Deliver there from now on, waiting webhooks too; None makes everything wait."""
         self.webhook = webhook
         if webhook is None:
             self._connected.clear()
@@ -80,7 +82,7 @@ class Postman:
             self._connected.set()
 
     async def close(self) -> None:
-        """Stop whatever is under way; nothing is delivered any more."""
+        """Cancel all deliveries; nothing is delivered any more."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -92,7 +94,7 @@ class Postman:
         self.webhook = None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something that ends with the simulator at the latest."""
+        """Run a task that ends with the simulator at the latest."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -103,7 +105,7 @@ class Postman:
 
     @property
     def under_way(self) -> int:
-        """How many webhooks and reports are not settled yet."""
+        """Return the number of webhooks and status events that are not settled yet."""
         return len(self._tasks)
 
     # ── delivery ──
@@ -112,47 +114,47 @@ class Postman:
         self,
         body: bytes,
         *,
-        on_taken: Callable[[], None] = lambda: None,
+        on_accepted: Callable[[], None] = lambda: None,
         on_abandoned: Callable[[], None] = lambda: None,
         secret: str | None = None,
         retry: bool = True,
-    ) -> Delivery:
-        """Post a webhook, once there is somewhere to post it; return after the first try. Further ones happen on their own."""
+    ) -> WebhookDelivery:
+        """Post a webhook, once a target is set; return after the first try. Further ones run in the background."""
         await self._connected.wait()
-        delivery = Delivery(body, signature(body, secret or self._settings.app_secret), on_taken, on_abandoned)
+        delivery = WebhookDelivery(body, sign_body(body, secret or self._settings.app_secret), on_accepted, on_abandoned)
         self.deliveries.append(delivery)
         await self._try(delivery)
-        if not delivery.taken:
+        if not delivery.accepted:
             if retry:
                 self.spawn(self._try_again(delivery))
             else:
                 self._abandon(delivery)
         return delivery
 
-    async def _try_again(self, delivery: Delivery) -> None:
+    async def _try_again(self, delivery: WebhookDelivery) -> None:
         for gap in self._settings.retry_gaps:
             await asyncio.sleep(gap / 1000)
             await self._try(delivery)
-            if delivery.taken:
+            if delivery.accepted:
                 return
         self._abandon(delivery)
 
-    def _abandon(self, delivery: Delivery) -> None:
+    def _abandon(self, delivery: WebhookDelivery) -> None:
         delivery.abandoned = True
         delivery.on_abandoned()
         self._changed()
 
-    async def _try(self, delivery: Delivery) -> None:
+    async def _try(self, delivery: WebhookDelivery) -> None:
         copies = self._faults.redeliver.value if self._faults.redeliver.strikes() else 1
         for _ in range(max(1, copies)):
             status = await self._post(delivery)
             delivery.statuses.append(status)
-            if status == 200 and not delivery.taken:
-                delivery.taken = True
-                delivery.on_taken()
+            if status == 200 and not delivery.accepted:
+                delivery.accepted = True
+                delivery.on_accepted()
             self._changed()
 
-    async def _post(self, delivery: Delivery) -> int:
+    async def _post(self, delivery: WebhookDelivery) -> int:
         import aiohttp
 
         headers = {

@@ -1,4 +1,4 @@
-"""The bodies of webhooks as Meta writes and signs them. Pure."""
+"""Webhook bodies as Meta writes and signs them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sara_simulators.whatsapp.errors import failure
-from sara_simulators.whatsapp.records import AcceptedSend, Bubble, Customer
+from sara_simulators.whatsapp.records import AcceptedSend, ChatMessage, Customer
 from sara_simulators.whatsapp.settings import Settings
 from sara_simulators.whatsapp.templates import Template
 
 
-def wire(body: Mapping[str, Any]) -> bytes:
-    """The bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """Return the bytes that are sent and signed: compact, with everything beyond ASCII and every slash escaped."""
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
 
 
-def signature(body: bytes, secret: str) -> str:
-    """The value of the X-Hub-Signature-256 header."""
+def sign_body(body: bytes, secret: str) -> str:
+    """Return the value of the X-Hub-Signature-256 header."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 def envelope(settings: Settings, **value: Any) -> dict[str, Any]:
-    """One change of the `messages` field around what it holds."""
+    """Return a body with one change of the `messages` field that has this value."""
     metadata = {"display_phone_number": settings.display_number, "phone_number_id": settings.phone_number_id}
     change = {"value": {"messaging_product": "whatsapp", "metadata": metadata, **value}, "field": "messages"}
     return {"object": "whatsapp_business_account", "entry": [{"id": settings.business_account_id, "changes": [change]}]}
@@ -43,7 +43,7 @@ def _contact(customer: Customer, username: bool = True) -> dict[str, Any]:
     return contact
 
 
-def _message(settings: Settings, customer: Customer, bubble: Bubble, author: str) -> dict[str, Any]:
+def _message(settings: Settings, customer: Customer, bubble: ChatMessage, author: str) -> dict[str, Any]:
     message: dict[str, Any] = {}
     if customer.phone:
         message["from"] = customer.phone
@@ -57,11 +57,13 @@ def _message(settings: Settings, customer: Customer, bubble: Bubble, author: str
     return {**message, **bubble.content}
 
 
-def inbound(
-    settings: Settings, written: Iterable[tuple[Customer, Bubble]], quoted: Mapping[str, Bubble] | None = None
+def inbound_webhook(
+    settings: Settings, written: Iterable[tuple[Customer, ChatMessage]], quoted: Mapping[str, ChatMessage] | None = None
 ) -> dict[str, Any]:
-    """A webhook with messages of customers; each customer stands once among the contacts, and whose number changed does not.
-    `quoted` are the messages that may be quoted, by id."""
+    """Return a webhook with messages of customers, each customer once among the contacts, except for a change of number.
+
+    `quoted` are the messages that may be quoted, by id.
+    """
     pairs = list(written)
     contacts = {customer.id: _contact(customer) for customer, bubble in pairs if bubble.kind != "system"}
     messages = [
@@ -70,14 +72,14 @@ def inbound(
     return envelope(settings, **({"contacts": list(contacts.values())} if contacts else {}), messages=messages)
 
 
-def _author(settings: Settings, customer: Customer, bubble: Bubble, quoted: Mapping[str, Bubble]) -> str:
-    """The number of whoever wrote the message that this one quotes; empty where it is hidden."""
+def _author(settings: Settings, customer: Customer, bubble: ChatMessage, quoted: Mapping[str, ChatMessage]) -> str:
+    """Return the number of the author of the quoted message; empty where it is hidden."""
     original = quoted.get(bubble.reply_to or "")
     own = original is not None and original.side == "customer"
     return (customer.phone or "") if own else settings.display_number
 
 
-def status(
+def status_webhook(
     settings: Settings,
     customer: Customer,
     send: AcceptedSend,
@@ -87,7 +89,7 @@ def status(
     price: Mapping[str, Any] | None = None,
     code: int = 0,
 ) -> dict[str, Any]:
-    """A webhook with one status. `price` is what the message cost; `code` is why it failed."""
+    """Return a webhook with one status. `price` is the price of the message; `code` is the reason of a failure."""
     told: dict[str, Any] = {"id": send.wamid, "status": state, "timestamp": str(at // 1000)}
     if customer.phone:
         told["recipient_id"] = customer.phone
@@ -102,8 +104,8 @@ def status(
     return envelope(settings, contacts=[_contact(customer, username=state != "sent")], statuses=[told])
 
 
-def template_status(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
-    """A webhook that tells what became of a template: APPROVED, REJECTED, PAUSED …"""
+def template_webhook(settings: Settings, template: Template, event: str, at: int) -> dict[str, Any]:
+    """Return a webhook that reports the new status of a template: APPROVED, REJECTED, PAUSED …"""
     value = {
         "event": event,
         "message_template_id": int(template.id),

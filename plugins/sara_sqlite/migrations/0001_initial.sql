@@ -63,23 +63,23 @@ CREATE TABLE conversations (
     -- since that it is closed; and the template that was queued since, to ask them to write again.
     customer_at      INTEGER,
     window_closed    INTEGER NOT NULL DEFAULT 0,
-    invitation       INTEGER,
-    -- Who answers, and when SARA does again by herself; since when the customer waits for a person.
+    reopen_message   INTEGER,
+    -- Who answers, and when SARA does again by itself; since when the customer waits for a person.
     mode             TEXT NOT NULL DEFAULT 'bot' CHECK (mode IN ('bot', 'human', 'paused')),
     mode_until       INTEGER,
     -- When somebody of the business last had SARA answer again: words of a person from before that do not end it.
-    handed_back_at   INTEGER,
+    resumed_at       INTEGER,
     person_since     INTEGER,
     -- When the timers are to be looked at. Whether we asked once more since the customer wrote, and when it was closed for silence.
     timer_due        INTEGER,
     followed_up      INTEGER NOT NULL DEFAULT 0,
     closed_at        INTEGER,
-    -- The first message that is still history, and what was said in this chapter up to a message, in short.
-    chapter          INTEGER NOT NULL DEFAULT 0,
+    -- The first message that is still history, and what was said in this session up to a message, in short.
+    session_start    INTEGER NOT NULL DEFAULT 0,
     summary          TEXT NOT NULL DEFAULT '',
     summary_to       INTEGER NOT NULL DEFAULT 0,
-    -- Answers to the waiting messages that were dropped because more was written; what was set aside for the call under way.
-    rethought        INTEGER NOT NULL DEFAULT 0,
+    -- Replies to the waiting messages that were discarded because the customer wrote more.
+    discarded_replies INTEGER NOT NULL DEFAULT 0,
     -- Since and until when a gate of a plugin puts the waiting messages off.
     deferred_at      INTEGER,
     deferred_until   INTEGER,
@@ -134,15 +134,15 @@ CREATE TABLE messages (
     at            INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
     -- Inbound: when an operator gave it another chance. Outbound: when it may be looked at, the attempts charged to it, how many
-    -- of its doubts ended without proof that receipts come in, and how often it was put back after the provider had failed it.
-    revived_at    INTEGER,
+    -- of its doubts ended without proof that receipts come in, and how often it was requeued after the provider had failed it.
+    retried_at    INTEGER,
     -- Inbound: for how long gates of plugins have put it off.
     deferred_ms   INTEGER NOT NULL DEFAULT 0,
     not_before    INTEGER NOT NULL DEFAULT 0,
     attempts      INTEGER NOT NULL DEFAULT 0,
     attempts_first INTEGER,
-    blind         INTEGER NOT NULL DEFAULT 0,
-    reopened      INTEGER NOT NULL DEFAULT 0,
+    unverified    INTEGER NOT NULL DEFAULT 0,
+    requeued      INTEGER NOT NULL DEFAULT 0,
     error         TEXT,
     -- Outbound: whose conversation it tells somebody of the business about.
     about         INTEGER REFERENCES conversations (id)
@@ -192,7 +192,7 @@ CREATE INDEX attachments_age ON attachments (at, id) WHERE file IS NOT NULL;
 
 CREATE TABLE attempts (
     id          TEXT PRIMARY KEY,
-    part        INTEGER NOT NULL REFERENCES messages (id),
+    message     INTEGER NOT NULL REFERENCES messages (id),
     owner       TEXT NOT NULL,
     state       TEXT NOT NULL CHECK (state IN ('sending', 'in_doubt', 'not_sent', 'refused', 'accepted')),
     started_at  INTEGER NOT NULL,
@@ -202,14 +202,14 @@ CREATE TABLE attempts (
     status      TEXT CHECK (status IN ('sent', 'delivered', 'read', 'failed')),
     error       TEXT,
     -- Whether its failure, told later, put its part back to be sent again; its price, and whether it was counted for the budget.
-    reopened    INTEGER NOT NULL DEFAULT 0,
+    requeued    INTEGER NOT NULL DEFAULT 0,
     price       TEXT,
     counted     INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX attempts_part ON attempts (part, started_at);
+CREATE INDEX attempts_message ON attempts (message, started_at);
 CREATE INDEX attempts_external ON attempts (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX attempts_sending ON attempts (owner) WHERE state = 'sending';
-CREATE INDEX attempts_in_doubt ON attempts (part) WHERE state = 'in_doubt';
+CREATE INDEX attempts_in_doubt ON attempts (message) WHERE state = 'in_doubt';
 
 -- Receipts that came before the answer to the request they belong to.
 CREATE TABLE early_receipts (
@@ -220,7 +220,7 @@ CREATE TABLE early_receipts (
     at          INTEGER NOT NULL,
     code        TEXT,
     reason      TEXT,
-    follows     TEXT NOT NULL DEFAULT 'end',
+    follows     TEXT NOT NULL DEFAULT 'fail',
     after       INTEGER,
     pricing     TEXT,
     counts      INTEGER NOT NULL DEFAULT 0,
@@ -231,7 +231,7 @@ CREATE TABLE early_receipts (
 CREATE INDEX early_receipts_age ON early_receipts (kept_at);
 
 -- Messages of a month (UTC, `2026-11`) by price, and under `counted` those that count for the budget.
-CREATE TABLE billing (
+CREATE TABLE message_counts (
     account TEXT NOT NULL,
     month   TEXT NOT NULL,
     what    TEXT NOT NULL,
@@ -239,8 +239,8 @@ CREATE TABLE billing (
     PRIMARY KEY (account, month, what)
 ) STRICT, WITHOUT ROWID;
 
--- When each of SARA's own texts was last said.
-CREATE TABLE said (
+-- When each of SARA's own notices was last sent.
+CREATE TABLE notices_sent (
     conversation INTEGER NOT NULL REFERENCES conversations (id),
     key          TEXT NOT NULL,
     at           INTEGER NOT NULL,
@@ -248,21 +248,21 @@ CREATE TABLE said (
 ) STRICT, WITHOUT ROWID;
 
 -- How many messages came to an account in a minute (Unix time) or a day (`d` before it).
-CREATE TABLE tallies (
+CREATE TABLE rate_counts (
     account TEXT NOT NULL,
     period  TEXT NOT NULL,
     n       INTEGER NOT NULL,
     at      INTEGER NOT NULL,
     PRIMARY KEY (account, period)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tallies_age ON tallies (at);
+CREATE INDEX rate_counts_age ON rate_counts (at);
 
--- What the AI has cost in a day or a month, with what is set aside for calls under way: calls, tokens, money (millionths).
-CREATE TABLE spending (
+-- AI usage of a day or a month, with the reservations of running calls.
+CREATE TABLE ai_usage (
     period TEXT PRIMARY KEY,
     calls  INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
-    money  INTEGER NOT NULL
+    cost_micros INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Calls of tools, written down before they are made. `turn` is the oldest message that waited for the answer.
@@ -280,14 +280,14 @@ CREATE TABLE tool_calls (
 ) STRICT;
 
 -- Changes told by the provider that were applied: told again, they change nothing.
-CREATE TABLE changes (
+CREATE TABLE applied_changes (
     digest  TEXT PRIMARY KEY,
     at      INTEGER NOT NULL,
     -- Whom it was about.
     contact INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX changes_contact ON changes (contact) WHERE contact IS NOT NULL;
-CREATE INDEX changes_age ON changes (at);
+CREATE INDEX applied_changes_contact ON applied_changes (contact) WHERE contact IS NOT NULL;
+CREATE INDEX applied_changes_age ON applied_changes (at);
 
 -- What the provider told of the account itself: what of it still stands is to be seen also after a restart.
 CREATE TABLE account_events (
@@ -314,7 +314,7 @@ CREATE TABLE events (
 CREATE INDEX events_message ON events (message, id) WHERE message IS NOT NULL;
 CREATE INDEX events_conversation ON events (conversation, id) WHERE conversation IS NOT NULL;
 
-CREATE TABLE set_aside (
+CREATE TABLE unparsed_payloads (
     id      INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
     reason  TEXT NOT NULL,
@@ -324,14 +324,14 @@ CREATE TABLE set_aside (
     UNIQUE (account, digest)
 ) STRICT;
 
--- Each start of the daemon; one that has no end ended uncleanly.
-CREATE TABLE boots (
+-- Each run of the daemon; one without an end was not shut down cleanly.
+CREATE TABLE processes (
     owner      TEXT PRIMARY KEY,
     started_at INTEGER NOT NULL,
     ended_at   INTEGER,
     unclean    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX boots_started ON boots (started_at);
+CREATE INDEX processes_started ON processes (started_at);
 
 CREATE TABLE accounts (
     account    TEXT PRIMARY KEY,
@@ -360,7 +360,7 @@ CREATE INDEX jobs_due ON jobs (due);
 
 CREATE INDEX messages_about ON messages (about) WHERE about IS NOT NULL;
 CREATE INDEX messages_age ON messages (created_at);
-CREATE INDEX set_aside_age ON set_aside (at);
+CREATE INDEX unparsed_payloads_age ON unparsed_payloads (at);
 CREATE INDEX events_of_nobody ON events (at) WHERE conversation IS NULL AND message IS NULL;
 
 -- Every word of every message. The rows are those of `messages`: whoever writes there writes here.
@@ -378,8 +378,8 @@ CREATE TRIGGER messages_text_update AFTER UPDATE OF text ON messages BEGIN
     INSERT INTO messages_text (rowid, text) VALUES (new.id, new.text);
 END;
 
--- Contacts that are being erased: first their rows, then (`rows_gone`) what the file still holds of them.
-CREATE TABLE erasing (
+-- Contacts that are being erased: first their rows, then (`rows_gone`) the bytes that the file still holds.
+CREATE TABLE erasures (
     contact   INTEGER PRIMARY KEY,
     began_at  INTEGER NOT NULL,
     rows_gone INTEGER NOT NULL DEFAULT 0
@@ -387,11 +387,11 @@ CREATE TABLE erasing (
 
 -- What has to be recognised although it was erased, as keyed hashes: until `until` messages and changes that the provider may deliver
 -- again, for ever the ids of a `person` who wanted silence since `at`.
-CREATE TABLE forgotten (
+CREATE TABLE tombstones (
     digest BLOB PRIMARY KEY,
     at     INTEGER NOT NULL,
     until  INTEGER,
     person INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX forgotten_until ON forgotten (until) WHERE until IS NOT NULL;
-CREATE INDEX forgotten_person ON forgotten (person) WHERE person IS NOT NULL;
+CREATE INDEX tombstones_until ON tombstones (until) WHERE until IS NOT NULL;
+CREATE INDEX tombstones_person ON tombstones (person) WHERE person IS NOT NULL;

@@ -1,1 +1,1 @@
-"""Meta's Graph API."""
+"""Meta's Graph API: client, error codes, rate limits, upload and download of media."""

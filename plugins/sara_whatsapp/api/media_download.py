@@ -1,4 +1,4 @@
-"""Fetching the files that customers send: two steps, and the access token is shown to nobody but Meta."""
+"""Downloads the files that customers send, in two steps; the access token is shown to Meta's hosts only."""
 
 from __future__ import annotations
 
@@ -13,47 +13,49 @@ import aiohttp
 from yarl import URL
 
 from sara import Attachment, ChannelUnavailable, DeliveryUnknown, GiveUp, NotSent, RetryLater, SaraError, Secret
-from sara_whatsapp.api.client import CONNECT_S, GraphClient, retry_after
-from sara_whatsapp.webhook.safe_json import mapping, words
+from sara_whatsapp.api.client import CONNECT_TIMEOUT_S, GraphClient, read_retry_after
+from sara_whatsapp.webhook.safe_json import to_dict, to_text
 
-LARGEST = 100_000_000
-"""WhatsApp takes no larger files, in bytes."""
+MAX_FILE_BYTES = 100_000_000
+"""Maximum size of a WhatsApp file."""
 
 HOSTS = (".fbsbx.com", ".fbcdn.net", ".whatsapp.net")
-"""Meta's own domains; its files lie at `lookaside.fbsbx.com` and others below these."""
+"""Meta's domains; files are at `lookaside.fbsbx.com` and other hosts below them."""
 
-_CHUNK = 1 << 16
-_TOTAL_S, _SILENT_S = 300.0, 30.0  # an address lives for five minutes
-_CONNECTIONS = 16
-_HOPS = 3
+_CHUNK_BYTES = 1 << 16
+_TOTAL_TIMEOUT_S, _READ_TIMEOUT_S = 300.0, 30.0  # an address is valid for five minutes
+_MAX_CONNECTIONS = 16
+_MAX_HOPS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
-_PAGE = "text/html"
-_MISSING = 100  # the code for an object that is not there
+_HTML = "text/html"
+_MISSING_OBJECT_CODE = 100  # Meta's code for an object that does not exist
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _HOST = re.compile(r"[a-z0-9.-]+")
 _PLAIN = re.compile(r"[!-~]{1,4096}")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-class Downloads:
-    """Fetches files from Meta's hosts; where `graph_url` is `loopback`, from that simulator and from nowhere else."""
+class MediaDownloader:
+    """Downloads files from Meta's hosts, or from the simulator only if the Graph API is one (`is_loopback`)."""
 
-    def __init__(self, graph: GraphClient, graph_url: str, phone_number_id: str, token: Secret, *, loopback: bool) -> None:
+    def __init__(self, graph: GraphClient, graph_url: str, phone_number_id: str, token: Secret, *, is_loopback: bool) -> None:
         self._graph = graph
         self._number = phone_number_id
         self._token = token
-        self._own = URL(graph_url).origin() if loopback else None
+        self._simulator_origin = URL(graph_url).origin() if is_loopback else None
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the session. No connection is opened yet."""
+        """Create the session, without connecting yet."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, socket_factory=_guard(self._own)),
+            connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, socket_factory=_make_socket_factory(self._simulator_origin)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=_TOTAL_S, connect=None, sock_connect=CONNECT_S, sock_read=_SILENT_S),
+            timeout=aiohttp.ClientTimeout(
+                total=_TOTAL_TIMEOUT_S, connect=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S
+            ),
             headers={"User-Agent": "SARA", "Accept-Encoding": "identity"},
-            auto_decompress=False,  # the bytes as they are: what unfolds to more than was announced is no file of a customer
+            auto_decompress=False,  # the bytes as sent: a file that decompresses to more than its announced size is refused
         )
 
     async def close(self) -> None:
@@ -63,84 +65,87 @@ class Downloads:
             await session.close()
 
     async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file. Raises what `Channel.fetch` promises."""
-        response = await self._opened(attachment)
+        """Yield the bytes of a file. Raises what `Channel.fetch` promises."""
+        response = await self._open(attachment)
         outcome: SaraError
         try:
             size = 0
-            async for chunk in response.content.iter_chunked(_CHUNK):
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 size += len(chunk)
-                if size > LARGEST:
+                if size > MAX_FILE_BYTES:
                     raise GiveUp(_TOO_LARGE)
                 yield chunk
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            outcome = RetryLater(f"A file broke off: {type(error).__name__}")
+            outcome = RetryLater(f"The download of a file was interrupted: {type(error).__name__}")
         finally:
             response.close()
         raise outcome
 
-    async def _opened(self, attachment: Attachment) -> aiohttp.ClientResponse:
-        """The answer whose body is the file. An address that has grown old is replaced once; whatever is wrong with the one that
-        came with the message, the id leads to the file."""
+    async def _open(self, attachment: Attachment) -> aiohttp.ClientResponse:
+        """Return the response whose body is the file.
+
+        The address that came with the message is tried first; if it fails, the address is looked up by media id, twice if it has
+        expired meanwhile.
+        """
         hint = self._allowed(attachment.url) if attachment.url else None
-        if hint is not None and (response := await self._hinted(hint, attachment.mime)) is not None:
+        if hint is not None and (response := await self._try_hint(hint, attachment.mime)) is not None:
             return response
         status = 0
         for _ in range(2 if hint is None else 1):
-            response = await self._get(await self._look_up(attachment.reference))
-            if response.status == 200 and (response.content_length or 0) <= LARGEST:
+            response = await self._get(await self._look_up_url(attachment.reference))
+            if response.status == 200 and (response.content_length or 0) <= MAX_FILE_BYTES:
                 return response
             response.close()
             status = response.status
             if status == 200:
                 raise GiveUp(_TOO_LARGE)
         if status in _GONE:
-            raise GiveUp("The file is not there any more.")
+            raise GiveUp("The file no longer exists at Meta.")
         raise RetryLater(f"Meta's file host answered {status}.")
 
-    async def _hinted(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
-        """The answer at the address that came with the message, if the file is there."""
+    async def _try_hint(self, hint: URL, mime: str) -> aiohttp.ClientResponse | None:
+        """Return the response at the address that came with the message; None if the file is not there."""
         try:
             response = await self._get(hint)
         except SaraError:
             return None
-        page = response.content_type == _PAGE and mime != _PAGE  # somebody asks for a login, say
-        if response.status == 200 and (response.content_length or 0) <= LARGEST and not page:
+        page = response.content_type == _HTML and mime != _HTML  # e.g. a login page
+        if response.status == 200 and (response.content_length or 0) <= MAX_FILE_BYTES and not page:
             return response
         response.close()
         return None
 
-    async def _look_up(self, reference: str) -> URL:
-        """Where the file lies just now, by its media id."""
+    async def _look_up_url(self, reference: str) -> URL:
+        """Return the current address of a file, looked up by media id."""
         if not _REFERENCE.fullmatch(reference):
-            raise GiveUp("What names the file is no media id.")
+            raise GiveUp("The file's reference is not a media id.")
         outcome: SaraError
         try:
-            answer = await self._graph.node(reference, {"phone_number_id": self._number})
+            answer = await self._graph.get_node(reference, {"phone_number_id": self._number})
         except (NotSent, DeliveryUnknown) as error:
             outcome = RetryLater(str(error))
         else:
             if answer.status == 200 and not answer.error:
-                return self._located(mapping(answer.value))
-            gone = (answer.error or {}).get("code") == _MISSING
-            outcome = GiveUp("Meta has no such file any more.") if gone else _read(answer.failure())
+                return self._read_location(to_dict(answer.value))
+            gone = (answer.error or {}).get("code") == _MISSING_OBJECT_CODE
+            outcome = GiveUp("Meta no longer has this file.") if gone else _to_fetch_error(answer.to_error())
         raise outcome
 
-    def _located(self, node: dict[str, Any]) -> URL:
-        size, url = words(node.get("file_size")), node.get("url")  # as a number or as its digits
-        if size.isdecimal() and int(size[:20]) > LARGEST:
+    def _read_location(self, node: dict[str, Any]) -> URL:
+        size, url = to_text(node.get("file_size")), node.get("url")  # as a number or as its digits
+        if size.isdecimal() and int(size[:20]) > MAX_FILE_BYTES:
             raise GiveUp(_TOO_LARGE)
         if not isinstance(url, str) or not url:
-            raise RetryLater("Meta did not say where the file is.")
+            raise RetryLater("Meta returned no address of the file.")
         if (allowed := self._allowed(url)) is None:
-            raise GiveUp("The file's address is not one of Meta's own.")
+            raise GiveUp("The file's address is not on a host of Meta.")
         return allowed
 
     async def _get(self, url: URL) -> aiohttp.ClientResponse:
-        """Ask for `url`, following redirects between Meta's own hosts. The token stays with the host that was named first."""
+        """Request `url` and follow redirects between Meta's hosts; the token is sent to the first host only."""
         origin = url.origin()
-        for _ in range(_HOPS):
+        for _ in range(_MAX_HOPS):
             headers = {"Authorization": f"Bearer {self._token.reveal()}"} if url.origin() == origin else {}
             response = await self._ask(url, headers)
             if response.status not in _REDIRECTS:
@@ -148,13 +153,13 @@ class Downloads:
             response.close()
             following = self._allowed(response.headers.get("Location", ""), url)
             if following is None:
-                raise GiveUp("The file's address leads away from Meta's hosts.")
+                raise GiveUp("The file's address redirects to a host that is not Meta's.")
             url = following
         else:
-            raise RetryLater("The file's address leads in circles.")
+            raise RetryLater("The file's address redirects too often.")
         if response.status in (408, 429) or response.status >= 500:
             response.close()
-            after = retry_after(response.headers)
+            after = read_retry_after(response.headers)
             raise RetryLater(f"Meta's file host answered {response.status}.", after=after)
         return response
 
@@ -168,21 +173,21 @@ class Downloads:
             outcome = RetryLater(f"No connection to Meta's file host: {error.os_error.strerror or type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             outcome = RetryLater(f"No answer from Meta's file host: {type(error).__name__}")
-        # Raised out here: aiohttp's own exceptions hold the request's headers, and the token with them.
+        # Raised outside the handler: aiohttp's exceptions hold the request's headers with the token.
         raise outcome
 
     def _allowed(self, text: str, base: URL | None = None) -> URL | None:
-        """`text` as an address that may be asked for and shown the token, as it stands; None for any other."""
+        """Return `text` as an address that may receive the token; None for any other address."""
         if not _PLAIN.fullmatch(text):
             return None
         try:
-            # Taken as it is: quoting anew could spoil a signature that Meta put into it.
+            # Unchanged: quoting it again could invalidate Meta's signature in it.
             url = URL(text, encoded=True)
             url = base.join(url) if base else url
             if not url.raw_host or url.raw_user is not None or url.raw_password is not None:
                 return None
-            if self._own is not None:
-                return url if url.origin() == self._own else None
+            if self._simulator_origin is not None:
+                return url if url.origin() == self._simulator_origin else None
         except ValueError:
             return None
         host = url.raw_host.lower()
@@ -191,12 +196,14 @@ class Downloads:
         return None
 
 
-_TOO_LARGE = f"The file is larger than {LARGEST // 1_000_000} MB."
+_TOO_LARGE = f"The file is larger than {MAX_FILE_BYTES // 1_000_000} MB."
 
 
-def _read(failure: SaraError) -> SaraError:
-    """What a failed question about a file means to whoever wants to read it. A token that is no good is found out by the
-    sending of messages; here it is a reason to wait."""
+def _to_fetch_error(failure: SaraError) -> SaraError:
+    """Return the exception of `fetch` for a failed lookup.
+
+    An invalid token is a reason to wait here: the sending of messages reports it.
+    """
     if isinstance(failure, NotSent):
         return RetryLater(str(failure), after=failure.after)
     if isinstance(failure, ChannelUnavailable | DeliveryUnknown):
@@ -204,22 +211,24 @@ def _read(failure: SaraError) -> SaraError:
     return GiveUp(str(failure))
 
 
-def _guard(simulator: URL | None) -> Callable[[tuple[Any, ...]], socket.socket]:
-    """Makes sockets, but none to an address that is not public, or not the simulator's: a name is no proof of where it leads.
-    Checked here, at the address that is dialled, since a name asked for twice may lead to two places."""
+def _make_socket_factory(simulator: URL | None) -> Callable[[tuple[Any, ...]], socket.socket]:
+    """Return a socket factory that refuses addresses that are not public, or not the simulator's.
+
+    The check is made on the address that is dialled, because a host name may resolve to another address each time.
+    """
 
     def make(dialled: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, (host, port, *_) = dialled
         address = ip_address(str(host).partition("%")[0])
-        if not public(address) if simulator is None else not (address.is_loopback and port == simulator.port):
+        if not is_public(address) if simulator is None else not (address.is_loopback and port == simulator.port):
             raise PermissionError(errno.EACCES, "the host's address is not a public one")
         return socket.socket(family, kind, proto)
 
     return make
 
 
-def public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address belongs to one host on the internet; also judged by the address that is wrapped in it."""
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address is a public unicast address, judged also by an IPv4 address that it contains."""
     if isinstance(address, IPv6Address):
         wrapped = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped or address.sixtofour
         if wrapped is not None:

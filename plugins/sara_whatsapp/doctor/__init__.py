@@ -1,4 +1,4 @@
-"""The live checks of `sara doctor` for a WhatsApp number, and what `--fix` mends."""
+"""The checks of `sara doctor` for a WhatsApp number, and the repairs of `--fix`."""
 
 from __future__ import annotations
 
@@ -7,78 +7,96 @@ from dataclasses import replace
 
 from sara import CheckResult, Context
 from sara_whatsapp.doctor import account_checks, repair, subscription_checks, template_checks, webhook_probe
-from sara_whatsapp.doctor.graph_queries import Meta, Said
+from sara_whatsapp.doctor.graph_queries import GraphAnswer, GraphQueries
 from sara_whatsapp.options import WhatsAppOptions
 
 _TERMS = CheckResult(
     "terms",
     "note",
-    "Meta lets a business answer its own customers with an AI, and forbids offering a general assistant; see Terms in docs/whatsapp.md.",
+    "Meta allows a business to answer its own customers with an AI, and forbids general-purpose assistants; see Terms in docs/whatsapp.md.",
 )
 
 
-async def examine(options: WhatsAppOptions, context: Context, fix: bool) -> list[CheckResult]:
-    """Ask Meta about the token, the number, the account and where events go, and try the public address ourselves."""
+async def run_checks(options: WhatsAppOptions, context: Context, fix: bool) -> list[CheckResult]:
+    """Check the token, the number, the account and the webhook settings at Meta, and request the public address."""
     address = None if context.public_url is None else context.public_url + options.webhook
-    async with Meta(options, context.state, context.clock) as meta:
-        heard = await meta.ask(anew=fix or _is_in_trouble(context))
-        done = await _mended(meta, options, context, heard, address) if fix else []
-        if done:
-            heard |= await meta.ask(repair.CHANGED, anew=True)
-    silence = _silence(heard)
-    told = [silence] if silence else list(_judged(options, context, heard, address))
-    return [*told, *await _way_in(options, address), *done, _TERMS]
+    async with GraphQueries(options, context.state, context.clock) as graph:
+        answers = await graph.ask(fresh=fix or _is_in_trouble(context))
+        repaired = await _repair(graph, options, context, answers, address) if fix else []
+        if repaired:
+            answers |= await graph.ask(repair.CHANGED_QUERIES, fresh=True)
+    unreachable = _check_graph_api(answers)
+    findings = [unreachable] if unreachable else list(_check_account(options, context, answers, address))
+    return [*findings, *await _check_webhook(options, address), *repaired, _TERMS]
 
 
 def _is_in_trouble(context: Context) -> bool:
-    """Whether the daemon has met something that keeps this channel from working: then no former answer of Meta's counts."""
+    """Return whether the channel has an error at the moment, so that cached answers of Meta must not be used."""
     return any(problem.severity == "error" and context.name in problem.key.split(":") for problem in context.problems)
 
 
-async def _mended(
-    meta: Meta, options: WhatsAppOptions, context: Context, heard: Mapping[str, Said], address: str | None
+async def _repair(
+    graph: GraphQueries, options: WhatsAppOptions, context: Context, answers: Mapping[str, GraphAnswer], address: str | None
 ) -> list[CheckResult]:
-    """What was mended. An app has one callback: of two channels that want two addresses for it the first gets its own."""
+    """Repair the settings at Meta and return the results.
+
+    An app has one callback address: of two channels with different addresses the first one's is set.
+    """
     first = context.once(("callback", options.app_id), lambda: address)
-    done = await repair.mend(meta, options, heard, address if first == address else None)
+    repaired = await repair.apply_repairs(graph, options, answers, address if first == address else None)
     if first != address:
-        message = f"Another channel of the same app has its callback at {first}; an app can have one only."
-        done.append(
-            CheckResult("fix", "bad", message, "Give all channels of one app the same `webhook`: each takes what is its own.")
+        message = f"Another channel of the same app uses the callback address {first}; an app can have only one."
+        repaired.append(
+            CheckResult(
+                "fix",
+                "bad",
+                message,
+                "Set the same `webhook` for all channels of one app: each reads the events of its own number.",
+            )
         )
-    return done
+    return repaired
 
 
-def _judged(options: WhatsAppOptions, context: Context, heard: Mapping[str, Said], address: str | None) -> Iterable[CheckResult]:
-    yield from _as_old_as(heard, ("token", "number"), account_checks.token(options, heard, context.clock()))
-    yield from _as_old_as(heard, ("number", "platform_type", "status", "account_mode"), account_checks.number(options, heard))
-    yield from _as_old_as(heard, ("health_status",), account_checks.sending(heard))
-    yield from _as_old_as(heard, ("template",), template_checks.template(options, heard))
-    yield from _as_old_as(heard, ("numbers",), [subscription_checks.account(options, heard)])
-    if (subscription := subscription_checks.subscription(options, heard)) is not None:
-        yield from _as_old_as(heard, ("subscribed",), [subscription])
-    yield from _as_old_as(
-        heard, ("subscriptions", "webhook_configuration"), subscription_checks.callback(options, heard, address)
+def _check_account(
+    options: WhatsAppOptions, context: Context, answers: Mapping[str, GraphAnswer], address: str | None
+) -> Iterable[CheckResult]:
+    yield from _mark_cached(answers, ("token", "number"), account_checks.check_token(options, answers, context.clock()))
+    yield from _mark_cached(
+        answers, ("number", "platform_type", "status", "account_mode"), account_checks.check_number(options, answers)
     )
-    yield from _as_old_as(heard, ("webhook_configuration", "subscribed"), subscription_checks.overrides(heard, address))
+    yield from _mark_cached(answers, ("health_status",), account_checks.check_sending(answers))
+    yield from _mark_cached(answers, ("template",), template_checks.check_template(options, answers))
+    yield from _mark_cached(answers, ("numbers",), [subscription_checks.check_account(options, answers)])
+    if (subscription := subscription_checks.check_subscription(options, answers)) is not None:
+        yield from _mark_cached(answers, ("subscribed",), [subscription])
+    yield from _mark_cached(
+        answers, ("subscriptions", "webhook_configuration"), subscription_checks.check_callback(options, answers, address)
+    )
+    yield from _mark_cached(
+        answers, ("webhook_configuration", "subscribed"), subscription_checks.check_overrides(answers, address)
+    )
 
 
-def _as_old_as(heard: Mapping[str, Said], names: Iterable[str], findings: Iterable[CheckResult]) -> Iterable[CheckResult]:
-    """Mark findings that rest upon what a former run heard."""
-    cached = any(heard[name].cached for name in names if name in heard)
+def _mark_cached(
+    answers: Mapping[str, GraphAnswer], names: Iterable[str], findings: Iterable[CheckResult]
+) -> Iterable[CheckResult]:
+    """Mark results that rest on answers of an earlier run."""
+    cached = any(answers[name].cached for name in names if name in answers)
     return [replace(finding, cached=True) for finding in findings] if cached else findings
 
 
-def _silence(heard: Mapping[str, Said]) -> CheckResult | None:
-    """One finding instead of many where Meta answered nothing at all."""
-    if any(said.status for said in heard.values()):
+def _check_graph_api(answers: Mapping[str, GraphAnswer]) -> CheckResult | None:
+    """Return a single result if Meta answered no query at all, else None."""
+    if any(answer.status for answer in answers.values()):
         return None
-    said = next(iter(heard.values()))
-    return CheckResult("meta", "bad", f"Meta's Graph API cannot be asked. {said.trouble}", said.remedy or account_checks.REACH)
+    answer = next(iter(answers.values()))
+    return CheckResult(
+        "meta", "bad", f"Meta's Graph API cannot be queried. {answer.problem}", answer.remedy or account_checks.REACH_REMEDY
+    )
 
 
-async def _way_in(options: WhatsAppOptions, address: str | None) -> list[CheckResult]:
+async def _check_webhook(options: WhatsAppOptions, address: str | None) -> list[CheckResult]:
     if address is not None:
-        return await webhook_probe.look(options, address)
-    message = "Without `public_url` the way from the internet to SARA cannot be tried."
-    return [CheckResult("way in", "warning", message, "Set server.public_url in sara.yaml, e.g. https://bot.example.org.")]
+        return await webhook_probe.probe_webhook(options, address)
+    message = "Without `public_url` the way of webhooks to SARA cannot be checked."
+    return [CheckResult("webhook", "warning", message, "Set server.public_url in sara.yaml, e.g. https://bot.example.org.")]

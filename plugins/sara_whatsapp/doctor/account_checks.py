@@ -1,4 +1,4 @@
-"""What Meta says about the token and the number, as findings. Pure."""
+"""Checks of the access token and the number."""
 
 from __future__ import annotations
 
@@ -7,202 +7,222 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sara import CheckResult, Instant
-from sara_whatsapp.api.error_codes import CODES, look_up
-from sara_whatsapp.doctor.graph_queries import Said
+from sara_whatsapp.api.error_codes import CODES, find_code
+from sara_whatsapp.doctor.graph_queries import GraphAnswer
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.webhook.safe_json import listed, mapping, words
+from sara_whatsapp.webhook.safe_json import to_dict, to_list, to_text
 
 State = Literal["good", "note", "warning", "bad"]
 
-SEND = "whatsapp_business_messaging"
-MANAGE = "whatsapp_business_management"
+SEND_PERMISSION = "whatsapp_business_messaging"
+MANAGE_PERMISSION = "whatsapp_business_management"
 MANUAL = "docs/whatsapp.md"
 
 _DAY_S = 86_400
-_SOON = 7
-_GONE = frozenset({33, 100, 803})
-_NEW_TOKEN = CODES[190].remedy
-REACH = "Check that this machine reaches graph.facebook.com, and `graph_url`; else wait and run this again."
-_APP = "Compare app_id and app_secret with App settings > Basic; after a reset the secret is another."
-_SPEED: Mapping[str, int] = {"STANDARD": 80, "HIGH": 1_000}
+_EXPIRY_WARNING_DAYS = 7
+_NOT_FOUND_CODES = frozenset({33, 100, 803})
+_TOKEN_REMEDY = CODES[190].remedy
+REACH_REMEDY = "Check that this machine reaches graph.facebook.com, and check `graph_url`; otherwise wait and run this again."
+_APP_REMEDY = "Compare app_id and app_secret with App settings > Basic; a reset changes the secret."
+_THROUGHPUT_BY_LEVEL: Mapping[str, int] = {"STANDARD": 80, "HIGH": 1_000}
 
-_LIVE = frozenset({"CONNECTED", "LINKED"})
-_UNREGISTERED = frozenset({"PENDING", "UNVERIFIED", "DISCONNECTED", "UNLINKED", "MIGRATED", "DELETED"})
-_PUNISHED = frozenset({"BANNED", "RESTRICTED"})
+_REGISTERED_STATUSES = frozenset({"CONNECTED", "LINKED"})
+_UNREGISTERED_STATUSES = frozenset({"PENDING", "UNVERIFIED", "DISCONNECTED", "UNLINKED", "MIGRATED", "DELETED"})
+_BANNED_STATUSES = frozenset({"BANNED", "RESTRICTED"})
 
 
-def unanswered(check: str, said: Said, what: str, gone: str) -> CheckResult:
-    """The finding for a question that got no good answer. `what` it was about; `gone` is the remedy where Meta does not know it."""
-    if said.status == 0:
-        return CheckResult(check, "bad", f"Meta could not be asked about {what}: {said.trouble}", said.remedy or REACH)
-    if said.token_refused:
+def report_failed_query(check: str, answer: GraphAnswer, subject: str, not_found_remedy: str) -> CheckResult:
+    """Return the result for a query without a usable answer.
+
+    `subject` is what was asked about, `not_found_remedy` the remedy if Meta does not know it.
+    """
+    if answer.status == 0:
         return CheckResult(
-            check, "warning", f"Meta tells nothing about {what} as long as it refuses the access token.", _NEW_TOKEN
+            check, "bad", f"Meta could not be queried about {subject}: {answer.problem}", answer.remedy or REACH_REMEDY
         )
-    if said.code in _GONE:
-        return CheckResult(check, "bad", f"Meta knows no such {what}, or this token may not see it ({said.code}).", gone)
-    return CheckResult(check, "bad", f"Meta tells nothing about {what}. {said.reason()}", said.row.remedy if said.row else REACH)
-
-
-def unchecked(check: str, option: str, what: str) -> CheckResult:
-    """The finding for what cannot be looked at, because the file does not say enough."""
+    if answer.is_token_rejected:
+        return CheckResult(
+            check, "warning", f"Meta answers no query about {subject} while it rejects the access token.", _TOKEN_REMEDY
+        )
+    if answer.code in _NOT_FOUND_CODES:
+        return CheckResult(
+            check, "bad", f"Meta does not know {subject}, or this token has no access to it ({answer.code}).", not_found_remedy
+        )
     return CheckResult(
-        check, "warning", f"Without `{option}` it cannot be checked {what}.", f"Add {option} to this channel in sara.yaml."
+        check,
+        "bad",
+        f"Meta gave no information about {subject}. {answer.reason()}",
+        answer.error_code.remedy if answer.error_code else REACH_REMEDY,
+    )
+
+
+def report_missing_option(check: str, option: str, subject: str) -> CheckResult:
+    """Return the result for a check that needs an option that is not set."""
+    return CheckResult(
+        check, "warning", f"Without `{option}` it cannot be checked {subject}.", f"Add {option} to this channel in sara.yaml."
     )
 
 
 # ── the token ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def token(options: WhatsAppOptions, heard: Mapping[str, Said], now: Instant) -> list[CheckResult]:
-    """Whether the token works, whose it is, for how long, and for what."""
-    refused = any(said.token_refused for name, said in heard.items() if name not in ("token", "subscriptions"))
-    if (said := heard.get("token")) is None:
-        missing = unchecked("token", "app_id", "whose the access token is, how long it lasts and what it may do")
-        return [_refused_token() if refused else missing]
-    if not said.good:
-        return [_no_inspection(said), *([_refused_token()] if refused else [])]
-    data = mapping(said.value.get("data"))
+def check_token(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], now: Instant) -> list[CheckResult]:
+    """Check the token's validity, owner, expiry and permissions."""
+    refused = any(answer.is_token_rejected for name, answer in answers.items() if name not in ("token", "subscriptions"))
+    if (answer := answers.get("token")) is None:
+        missing = report_missing_option("token", "app_id", "the owner, the expiry and the permissions of the access token")
+        return [_report_refused_token() if refused else missing]
+    if not answer.is_ok:
+        return [_report_failed_inspection(answer), *([_report_refused_token()] if refused else [])]
+    data = to_dict(answer.value.get("data"))
     if data.get("is_valid") is not True:
-        return [_invalid(data)]
-    found = [_owner(options, data), _lifetime(data, now), *_permissions(options, data)]
-    return [_refused_token(), *found] if refused else found
+        return [_report_invalid_token(data)]
+    found = [_check_owner(options, data), _check_expiry(data, now), *_check_permissions(options, data)]
+    return [_report_refused_token(), *found] if refused else found
 
 
-def _refused_token() -> CheckResult:
+def _report_refused_token() -> CheckResult:
     return CheckResult(
-        "token", "bad", "Meta refuses the access token: it has expired, was revoked or was copied in part.", _NEW_TOKEN
+        "token", "bad", "Meta rejects the access token: it has expired, was revoked, or was copied incompletely.", _TOKEN_REMEDY
     )
 
 
-def _no_inspection(said: Said) -> CheckResult:
-    if said.status == 0:
-        return CheckResult("app", "bad", f"Meta could not be asked: {said.trouble}", said.remedy or REACH)
-    if said.token_refused or said.code in _GONE or said.code == 101:
+def _report_failed_inspection(answer: GraphAnswer) -> CheckResult:
+    if answer.status == 0:
+        return CheckResult("app", "bad", f"Meta could not be queried: {answer.problem}", answer.remedy or REACH_REMEDY)
+    if answer.is_token_rejected or answer.code in _NOT_FOUND_CODES or answer.code == 101:
         return CheckResult(
-            "app", "bad", "Meta does not accept app_id and app_secret together, so no event of this app can be verified.", _APP
+            "app", "bad", "Meta rejects app_id and app_secret together, so no event of this app can be verified.", _APP_REMEDY
         )
-    return CheckResult("app", "bad", f"Meta does not tell about the app. {said.reason()}", said.row.remedy if said.row else _APP)
+    return CheckResult(
+        "app",
+        "bad",
+        f"Meta gave no information about the app. {answer.reason()}",
+        answer.error_code.remedy if answer.error_code else _APP_REMEDY,
+    )
 
 
-def _invalid(data: Mapping[str, Any]) -> CheckResult:
-    error = mapping(data.get("error"))
-    row = look_up(error["code"]) if isinstance(error.get("code"), int) else None
-    why = row.meaning if row else "Meta says that it is not valid."
-    expired = _time(data.get("expires_at"))
-    when = f" It ended on {_date(expired)}." if expired else ""
-    return CheckResult("token", "bad", f"The access token does not work. {why}{when}", _NEW_TOKEN)
+def _report_invalid_token(data: Mapping[str, Any]) -> CheckResult:
+    error = to_dict(data.get("error"))
+    row = find_code(error["code"]) if isinstance(error.get("code"), int) else None
+    why = row.meaning if row else "Meta reports it as invalid."
+    expired = _read_time(data.get("expires_at"))
+    when = f" It expired on {_format_date(expired)}." if expired else ""
+    return CheckResult("token", "bad", f"The access token is invalid. {why}{when}", _TOKEN_REMEDY)
 
 
-def _owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> CheckResult:
-    app, kind = words(data.get("app_id")), words(data.get("type"))
+def _check_owner(options: WhatsAppOptions, data: Mapping[str, Any]) -> CheckResult:
+    app, kind = to_text(data.get("app_id")), to_text(data.get("type"))
     if app != options.app_id:
         return CheckResult(
             "token",
             "bad",
-            f"The access token belongs to the app {app or 'nobody'}, not to {options.app_id}.",
-            "Make the token for the app that app_id names, or name the token's app and its secret.",
+            f"The access token belongs to the app {app or 'unknown'}, not to {options.app_id}.",
+            "Create the token for the app in app_id, or set app_id and app_secret to the token's app.",
         )
     if kind != "SYSTEM_USER":
         return CheckResult(
             "token",
             "warning",
-            f"The access token is of the type {kind or 'unknown'}, not of a system user; such tokens end, the dashboard's within a day.",
-            f"Make one of a system user in Business settings > Users > System users; {MANUAL} shows how.",
+            f"The access token has the type {kind or 'unknown'} and not SYSTEM_USER; such tokens expire, the dashboard's within a day.",
+            f"Create a system user token in Business settings > Users > System users; {MANUAL} describes how.",
         )
-    return CheckResult("token", "good", "The access token works and is a system user's; app_id and app_secret belong together.")
+    return CheckResult("token", "good", "The access token is valid and belongs to a system user; app_id and app_secret match.")
 
 
-def _lifetime(data: Mapping[str, Any], now: Instant) -> CheckResult:
-    ends = _time(data.get("expires_at"))
+def _check_expiry(data: Mapping[str, Any], now: Instant) -> CheckResult:
+    ends = _read_time(data.get("expires_at"))
     if not ends:
         return CheckResult("expiry", "good", "The access token does not expire.")
     left = (ends - now // 1_000) / _DAY_S
     if left <= 0:
-        return CheckResult("expiry", "bad", f"The access token ended on {_date(ends)}.", _NEW_TOKEN)
-    if left < _SOON:
+        return CheckResult("expiry", "bad", f"The access token expired on {_format_date(ends)}.", _TOKEN_REMEDY)
+    if left < _EXPIRY_WARNING_DAYS:
         return CheckResult(
-            "expiry", "warning", f"The access token ends on {_date(ends)}, in less than {int(left) + 1} days.", _NEW_TOKEN
+            "expiry",
+            "warning",
+            f"The access token expires on {_format_date(ends)}, in less than {int(left) + 1} days.",
+            _TOKEN_REMEDY,
         )
-    return CheckResult("expiry", "good", f"The access token lasts until {_date(ends)}.")
+    return CheckResult("expiry", "good", f"The access token is valid until {_format_date(ends)}.")
 
 
-def _permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[CheckResult]:
-    scopes = {words(scope) for scope in listed(data.get("scopes"))}
-    if missing := [scope for scope in (SEND, MANAGE) if scope not in scopes]:
+def _check_permissions(options: WhatsAppOptions, data: Mapping[str, Any]) -> Iterator[CheckResult]:
+    scopes = {to_text(scope) for scope in to_list(data.get("scopes"))}
+    if missing := [scope for scope in (SEND_PERMISSION, MANAGE_PERMISSION) if scope not in scopes]:
         yield CheckResult(
             "permissions",
             "warning",
-            f"The access token does not list {' and '.join(missing)}. Sometimes Meta lists less than works.",
-            "Make the token anew with both permissions, if sending or the checks below fail.",
+            f"The access token does not list {' and '.join(missing)}. Meta sometimes lists fewer than it grants.",
+            "Create a new token with both permissions if sending or the checks below fail.",
         )
         return
-    for each in listed(data.get("granular_scopes")):
-        targets = {words(target) for target in listed(mapping(each).get("target_ids"))}
-        scope = words(mapping(each).get("scope"))
-        if scope in (SEND, MANAGE) and targets and options.business_account_id not in {None, *targets}:
+    for each in to_list(data.get("granular_scopes")):
+        targets = {to_text(target) for target in to_list(to_dict(each).get("target_ids"))}
+        scope = to_text(to_dict(each).get("scope"))
+        if scope in (SEND_PERMISSION, MANAGE_PERMISSION) and targets and options.business_account_id not in {None, *targets}:
             yield CheckResult(
                 "permissions",
                 "warning",
                 f"The access token has {scope} for other accounts than {options.business_account_id}.",
-                "Assign this WhatsApp account to the system user with full control, and make the token anew.",
+                "Assign this WhatsApp account to the system user with full control, and create a new token.",
             )
             return
-    yield CheckResult("permissions", "good", "The access token may send messages and look after the account.")
+    yield CheckResult("permissions", "good", "The access token may send messages and manage the account.")
 
 
 # ── the number ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def number(options: WhatsAppOptions, heard: Mapping[str, Said]) -> list[CheckResult]:
-    """Whether there is such a number, and how it stands with Meta."""
-    said = heard["number"]
-    if not said.good:
-        gone = "Compare phone_number_id with WhatsApp > API Setup: it is an id, not the phone number. Assign the account to the system user."
-        return [unanswered("number", said, f"phone number id {options.phone_number_id}", gone)]
-    node = said.value
-    name = f"{words(node.get('display_phone_number'))} “{words(node.get('verified_name'))}”"
+def check_number(options: WhatsAppOptions, answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
+    """Check that the number exists, and its state at Meta."""
+    answer = answers["number"]
+    if not answer.is_ok:
+        not_found_remedy = "Compare phone_number_id with WhatsApp > API Setup: it is an id, not the phone number. Assign the account to the system user."
+        return [report_failed_query("number", answer, f"the phone number id {options.phone_number_id}", not_found_remedy)]
+    node = answer.value
+    name = f"{to_text(node.get('display_phone_number'))} “{to_text(node.get('verified_name'))}”"
     return [
-        CheckResult("number", "good", f"{name} is the number."),
-        *_standing(node),
-        *_speed(options, node),
-        *_mode(heard.get("account_mode")),
-        _registered(heard),
+        CheckResult("number", "good", f"The number is {name}."),
+        *_check_standing(node),
+        *_check_throughput(options, node),
+        *_check_mode(answers.get("account_mode")),
+        _check_registration(answers),
     ]
 
 
-def _standing(node: Mapping[str, Any]) -> Iterator[CheckResult]:
-    quality, verified = words(node.get("quality_rating")), words(node.get("code_verification_status"))
-    name = words(node.get("name_status"))
+def _check_standing(node: Mapping[str, Any]) -> Iterator[CheckResult]:
+    quality, verified = to_text(node.get("quality_rating")), to_text(node.get("code_verification_status"))
+    name = to_text(node.get("name_status"))
     if quality in ("YELLOW", "RED"):
         yield CheckResult(
             "quality",
             "warning",
-            f"Customers' feedback makes Meta rate this number {quality.lower()}.",
-            "See WhatsApp Manager > Insights; fewer unasked messages and an easy way out help.",
+            f"Meta rates the quality of this number {quality.lower()} because of customers' feedback.",
+            "See WhatsApp Manager > Insights; send fewer unsolicited messages and offer an easy opt-out.",
         )
     else:
-        rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few have written"
-        yield CheckResult("quality", "good", f"Meta rates the number {rated}.")
+        rated = quality.lower() if quality not in ("", "NA", "UNKNOWN") else "not yet: too few customers have written"
+        yield CheckResult("quality", "good", f"Meta rates the quality of the number {rated}.")
     if verified and verified != "VERIFIED":
         yield CheckResult(
             "verification",
             "warning",
-            f"The number's verification is {verified.lower().replace('_', ' ')}; a number that is registered works all the same.",
-            "Should it have to be registered again, verify it first, by SMS or call, in WhatsApp Manager > Phone numbers.",
+            f"The number's verification status is {verified.lower().replace('_', ' ')}; a registered number works nevertheless.",
+            "Before a new registration, verify the number by SMS or call in WhatsApp Manager > Phone numbers.",
         )
     if name and name not in ("APPROVED", "AVAILABLE_WITHOUT_REVIEW"):
         yield CheckResult(
             "display name",
             "warning",
-            f"The display name is {name.lower().replace('_', ' ')}; customers may see the bare number, and some numbers may not send.",
-            "Have a name approved in WhatsApp Manager > Phone numbers: your business's own name, as on your website.",
+            f"The display name is {name.lower().replace('_', ' ')}; customers may see the number only, and Meta may block sending.",
+            "Request approval in WhatsApp Manager > Phone numbers for your business's own name, as on your website.",
         )
 
 
-def _speed(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[CheckResult]:
-    level = words(mapping(node.get("throughput")).get("level"))
-    granted = _SPEED.get(level)
+def _check_throughput(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[CheckResult]:
+    level = to_text(to_dict(node.get("throughput")).get("level"))
+    granted = _THROUGHPUT_BY_LEVEL.get(level)
     if granted is not None and options.throughput > granted:
         yield CheckResult(
             "throughput",
@@ -212,8 +232,8 @@ def _speed(options: WhatsAppOptions, node: Mapping[str, Any]) -> Iterator[CheckR
         )
 
 
-def _mode(said: Said | None) -> Iterator[CheckResult]:
-    if said is not None and said.good and words(said.value.get("account_mode")) == "SANDBOX":
+def _check_mode(answer: GraphAnswer | None) -> Iterator[CheckResult]:
+    if answer is not None and answer.is_ok and to_text(answer.value.get("account_mode")) == "SANDBOX":
         yield CheckResult(
             "mode",
             "warning",
@@ -222,78 +242,84 @@ def _mode(said: Said | None) -> Iterator[CheckResult]:
         )
 
 
-def _registered(heard: Mapping[str, Said]) -> CheckResult:
-    platform = words(_field(heard, "platform_type"))
-    status = words(_field(heard, "status"))
-    if status in _PUNISHED:
-        return CheckResult("registered", "bad", f"Meta has the number {status.lower()}.", CODES[131031].remedy)
-    if status in _UNREGISTERED or platform == "NOT_APPLICABLE":
+def _check_registration(answers: Mapping[str, GraphAnswer]) -> CheckResult:
+    platform = to_text(_find_field(answers, "platform_type"))
+    status = to_text(_find_field(answers, "status"))
+    if status in _BANNED_STATUSES:
+        return CheckResult("registered", "bad", f"Meta has set the number to {status.lower()}.", CODES[131031].remedy)
+    if status in _UNREGISTERED_STATUSES or platform == "NOT_APPLICABLE":
         return CheckResult(
             "registered",
             "bad",
             f"The number is not registered for the Cloud API ({status.lower() or 'no platform'}); sending fails with 133010.",
             CODES[133010].remedy,
         )
-    if platform == "CLOUD_API" or status in _LIVE:
+    if platform == "CLOUD_API" or status in _REGISTERED_STATUSES:
         return CheckResult("registered", "good", "The number is registered for the Cloud API.")
     return CheckResult(
         "registered",
         "warning",
-        "Meta does not say whether the number is registered; if it is not, the first message fails with 133010.",
+        "The registration of the number is unknown; if it is not registered, the first message fails with 133010.",
         CODES[133010].remedy,
     )
 
 
-def _field(heard: Mapping[str, Said], name: str) -> Any:
-    said = heard.get(name)
-    return said.value.get(name) if said is not None and said.good else None
+def _find_field(answers: Mapping[str, GraphAnswer], name: str) -> Any:
+    answer = answers.get(name)
+    return answer.value.get(name) if answer is not None and answer.is_ok else None
 
 
 # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sending(heard: Mapping[str, Said]) -> list[CheckResult]:
-    """Whether Meta would let a message out, and what is in its way."""
-    said = heard.get("health_status")
-    if said is None or not heard["number"].good:
+def check_sending(answers: Mapping[str, GraphAnswer]) -> list[CheckResult]:
+    """Check whether Meta allows sending, and list the obstacles."""
+    answer = answers.get("health_status")
+    if answer is None or not answers["number"].is_ok:
         return []
-    if not said.good:
-        remedy = said.remedy or "Nothing needs to be done; a message to a phone of your own tells."
-        return [CheckResult("sending", "warning", f"Meta does not say whether the number can send. {said.reason()}", remedy)]
-    health = mapping(said.value.get("health_status"))
-    able = words(health.get("can_send_message"))
+    if not answer.is_ok:
+        remedy = answer.remedy or "No action is needed; send a message to your own phone to check it."
+        return [
+            CheckResult(
+                "sending", "warning", f"Meta gave no information on whether the number can send. {answer.reason()}", remedy
+            )
+        ]
+    health = to_dict(answer.value.get("health_status"))
+    able = to_text(health.get("can_send_message"))
     if able == "AVAILABLE":
         return [CheckResult("sending", "good", "Number, account, business and app can send.")]
     state: State = "bad" if able == "BLOCKED" else "warning"
-    told = "may not send" if able == "BLOCKED" else "can send only in part"
-    hurdles = list(_hurdles(listed(health.get("entities"))))
-    if not hurdles:
-        return [CheckResult("sending", state, f"Meta says that this number {told}, but not why.", CODES[131031].remedy)]
-    return [CheckResult("sending", state, f"The number {told}. {message}", remedy) for message, remedy in hurdles]
+    limitation = "cannot send" if able == "BLOCKED" else "can send with limits"
+    obstacles = list(_list_obstacles(to_list(health.get("entities"))))
+    if not obstacles:
+        return [
+            CheckResult("sending", state, f"Meta reports that this number {limitation}, without a reason.", CODES[131031].remedy)
+        ]
+    return [CheckResult("sending", state, f"The number {limitation}. {message}", remedy) for message, remedy in obstacles]
 
 
-def _hurdles(entities: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    for entity in map(mapping, entities):
-        if words(entity.get("can_send_message")) == "AVAILABLE":
+def _list_obstacles(entities: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    for entity in map(to_dict, entities):
+        if to_text(entity.get("can_send_message")) == "AVAILABLE":
             continue
-        what = words(entity.get("entity_type")).lower().replace("_", " ")
-        for error in map(mapping, listed(entity.get("errors"))):
+        subject = to_text(entity.get("entity_type")).lower().replace("_", " ")
+        for error in map(to_dict, to_list(entity.get("errors"))):
             code = error.get("error_code")
-            row = look_up(code) if isinstance(code, int) else None
-            why = _line(error.get("error_description")) or (row.meaning if row else "")
-            yield f"The {what}: {code}: {why}", _line(error.get("possible_solution")) or (row.remedy if row else "")
-        for told in listed(entity.get("additional_info")):
-            yield f"The {what}: {_line(told)}", "See WhatsApp Manager and Business settings."
+            row = find_code(code) if isinstance(code, int) else None
+            why = _to_one_line(error.get("error_description")) or (row.meaning if row else "")
+            yield f"The {subject}: {code}: {why}", _to_one_line(error.get("possible_solution")) or (row.remedy if row else "")
+        for limitation in to_list(entity.get("additional_info")):
+            yield f"The {subject}: {_to_one_line(limitation)}", "See WhatsApp Manager and Business settings."
 
 
-def _line(value: Any) -> str:
-    return " ".join(words(value).split())[:300]
+def _to_one_line(value: Any) -> str:
+    return " ".join(to_text(value).split())[:300]
 
 
-def _time(value: Any) -> int:
-    """Unix seconds; 0 where there are none."""
+def _read_time(value: Any) -> int:
+    """Return Unix seconds; 0 if the value is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**11 else 0
 
 
-def _date(seconds: int) -> str:
+def _format_date(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

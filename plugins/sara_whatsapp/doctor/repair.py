@@ -1,66 +1,89 @@
-"""What `sara doctor --fix` changes at Meta: that the account's events go to the app, and the app's to us."""
+"""The repairs of `sara doctor --fix`: the account's subscription and the app's callback address."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from sara import CheckResult
-from sara_whatsapp.doctor.graph_queries import Meta, Said
-from sara_whatsapp.doctor.subscription_checks import ACCOUNT, ALL, ECHOES, ESSENTIAL, same, subscribed, subscribed_callback
+from sara_whatsapp.doctor.graph_queries import GraphAnswer, GraphQueries
+from sara_whatsapp.doctor.subscription_checks import (
+    ACCOUNT_OBJECT,
+    ALL_FIELDS,
+    ECHO_FIELD,
+    ESSENTIAL_FIELDS,
+    find_callback,
+    is_same_url,
+    is_subscribed,
+)
 from sara_whatsapp.options import WhatsAppOptions
 
-NOT_VERIFIED = 2200
-"""Meta's code where a callback address does not pass its handshake."""
+CALLBACK_NOT_VERIFIED = 2200
+"""Meta's code for a callback address that fails the handshake."""
 
-CHANGED = ("subscribed", "subscriptions", "webhook_configuration")
-"""The questions whose answers a change makes stale."""
+CHANGED_QUERIES = ("subscribed", "subscriptions", "webhook_configuration")
+"""The queries whose answers a repair changes."""
 
 
-async def mend(meta: Meta, options: WhatsAppOptions, heard: Mapping[str, Said], address: str | None) -> list[CheckResult]:
-    """Change what is wrong and nothing else; what was done, and what could not be."""
+async def apply_repairs(
+    graph: GraphQueries, options: WhatsAppOptions, answers: Mapping[str, GraphAnswer], address: str | None
+) -> list[CheckResult]:
+    """Correct wrong settings, leave all others unchanged, and return what was done and what failed."""
     found = []
-    if (listing := heard.get("subscribed")) is not None and subscribed(options, listing) is False:
-        found.append(await _subscribe(meta, options))
-    settings = heard.get("subscriptions")
-    if settings is not None and settings.good and address is not None:
-        there = subscribed_callback(settings)
-        if there is None or not same(there[0], address) or not {*ESSENTIAL, ECHOES} <= there[1]:
-            found.append(await _set_callback(meta, options, address, there))
+    if (listing := answers.get("subscribed")) is not None and is_subscribed(options, listing) is False:
+        found.append(await _subscribe(graph, options))
+    settings = answers.get("subscriptions")
+    if settings is not None and settings.is_ok and address is not None:
+        current = find_callback(settings)
+        if current is None or not is_same_url(current[0], address) or not {*ESSENTIAL_FIELDS, ECHO_FIELD} <= current[1]:
+            found.append(await _set_callback(graph, options, address, current))
     return found
 
 
-async def _subscribe(meta: Meta, options: WhatsAppOptions) -> CheckResult:
-    said = await meta.change(f"{options.business_account_id}/subscribed_apps")
-    if _done(said):
+async def _subscribe(graph: GraphQueries, options: WhatsAppOptions) -> CheckResult:
+    answer = await graph.post_setting(f"{options.business_account_id}/subscribed_apps")
+    if _is_done(answer):
         return CheckResult("fix", "good", "Subscribed the app to the business account.")
-    remedy = said.row.remedy if said.row else "Run this again; or subscribe by hand, as docs/whatsapp.md shows."
-    return CheckResult("fix", "bad", f"The app could not be subscribed to the business account. {said.reason()}", remedy)
+    remedy = (
+        answer.error_code.remedy
+        if answer.error_code
+        else "Run this again, or subscribe the app manually as docs/whatsapp.md describes."
+    )
+    return CheckResult("fix", "bad", f"The app could not be subscribed to the business account. {answer.reason()}", remedy)
 
 
-async def _set_callback(meta: Meta, options: WhatsAppOptions, address: str, there: tuple[str, set[str]] | None) -> CheckResult:
-    former, held = there or ("", set())
-    # A field that this app may not have makes Meta refuse them all.
-    for wanted in (ALL, ALL[:-1], (*ESSENTIAL, ECHOES), ESSENTIAL, ("messages",)):
-        said = await _post(meta, options, address, [*wanted, *sorted(held - set(wanted))])
-        if _done(said) or said.code != 100:
+async def _set_callback(
+    graph: GraphQueries, options: WhatsAppOptions, address: str, current: tuple[str, set[str]] | None
+) -> CheckResult:
+    former, held = current or ("", set())
+    # Meta refuses all fields if one is not available to the app.
+    for wanted in (ALL_FIELDS, ALL_FIELDS[:-1], (*ESSENTIAL_FIELDS, ECHO_FIELD), ESSENTIAL_FIELDS, ("messages",)):
+        answer = await _post(graph, options, address, [*wanted, *sorted(held - set(wanted))])
+        if _is_done(answer) or answer.code != 100:
             break
-    if _done(said):
-        was = f" (it was {former})" if former and not same(former, address) else ""
-        return CheckResult("fix", "good", f"Set the app's callback to {address}{was}, and its fields.")
-    if said.code == NOT_VERIFIED:
-        message = f"Meta tried {address} and did not get its challenge back."
-        remedy = (
-            "Mend what is said of the verify token and the way in, then run this again. Meta must reach the address from outside."
-        )
+    if _is_done(answer):
+        was = f" (it was {former})" if former and not is_same_url(former, address) else ""
+        return CheckResult("fix", "good", f"Set the app's callback address to {address}{was}, and its fields.")
+    if answer.code == CALLBACK_NOT_VERIFIED:
+        message = f"Meta requested {address} and did not receive its challenge."
+        remedy = "Correct what the checks verify token and webhook report, then run this again. Meta must reach the address from the internet."
         return CheckResult("fix", "bad", message, remedy)
-    remedy = said.row.remedy if said.row else "Set it by hand in WhatsApp > Configuration, as docs/whatsapp.md shows."
-    return CheckResult("fix", "bad", f"The app's callback could not be set. {said.reason()}", remedy)
+    remedy = (
+        answer.error_code.remedy
+        if answer.error_code
+        else "Set it manually in WhatsApp > Configuration, as docs/whatsapp.md describes."
+    )
+    return CheckResult("fix", "bad", f"The app's callback address could not be set. {answer.reason()}", remedy)
 
 
-async def _post(meta: Meta, options: WhatsAppOptions, address: str, fields: Sequence[str]) -> Said:
-    body = {"object": ACCOUNT, "callback_url": address, "verify_token": options.verify_token.reveal(), "fields": ",".join(fields)}
-    return await meta.change(f"{options.app_id}/subscriptions", body, as_app=True)
+async def _post(graph: GraphQueries, options: WhatsAppOptions, address: str, fields: Sequence[str]) -> GraphAnswer:
+    body = {
+        "object": ACCOUNT_OBJECT,
+        "callback_url": address,
+        "verify_token": options.verify_token.reveal(),
+        "fields": ",".join(fields),
+    }
+    return await graph.post_setting(f"{options.app_id}/subscriptions", body, as_app=True)
 
 
-def _done(said: Said) -> bool:
-    return said.good and said.value.get("success") is not False
+def _is_done(answer: GraphAnswer) -> bool:
+    return answer.is_ok and answer.value.get("success") is not False

@@ -1,35 +1,35 @@
-"""From Markdown, as language models write it, to WhatsApp's own few marks; and the cut into parts. Pure.
+"""Converts Markdown, as language models write it, into WhatsApp's marks, and splits long texts.
 
-WhatsApp knows bold, italic, strike, code, lists and quotes, and has no way to escape a mark. What it cannot show becomes
-words, and a mark that it would not recognise is never written.
+WhatsApp knows bold, italic, strike, code, lists and quotes, and has no way to escape a mark. What it cannot show becomes words,
+and a mark that it would not recognise is never written.
 """
 
 from __future__ import annotations
 
 import re
 
-from sara_whatsapp.formatting.blocks import Page
-from sara_whatsapp.formatting.inline import words
+from sara_whatsapp.formatting.blocks import BlockWriter
+from sara_whatsapp.formatting.inline import write_plain
 from sara_whatsapp.formatting.parser import parse, parse_line
-from sara_whatsapp.formatting.split import split, split_end
+from sara_whatsapp.formatting.split import split, split_off_end
 
-__all__ = ["split", "split_end", "to_plain", "to_whatsapp"]
+__all__ = ["split", "split_off_end", "to_plain", "to_whatsapp"]
 
 
 def to_whatsapp(markdown: str) -> str:
-    """`markdown` as WhatsApp shows it best. Ordinary text comes out as it went in; blank text comes out empty."""
+    """Return `markdown` with WhatsApp's marks; plain text stays unchanged, blank text becomes empty."""
     source = re.sub(r"\r\n?", "\n", markdown)
     try:
-        return Page(source.split("\n")).blocks(parse(source)).strip()
+        return BlockWriter(source.split("\n")).blocks(parse(source)).strip()
     except RecursionError:
-        # Brackets nested by the hundred are no Markdown that anybody meant.
+        # Hundreds of nested brackets are no Markdown.
         return source.strip()
 
 
 def to_plain(markdown: str) -> str:
-    """`markdown` on one line and without any mark, for places where WhatsApp shows none: titles, headers, footers."""
+    """Return `markdown` on one line without marks, for places where WhatsApp shows none: titles, headers, footers."""
     source = " ".join(markdown.split())
     try:
-        return " ".join(words(parse_line(source)).split())
+        return " ".join(write_plain(parse_line(source)).split())
     except RecursionError:
         return source

@@ -1,4 +1,4 @@
-"""What stands below one another: paragraphs, headings, lists, quotes and code. Pure."""
+"""Writes block elements: paragraphs, headings, lists, quotes and code."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.inline import words, written
-from sara_whatsapp.formatting.markup import BOLD, FENCE, PARTED, UNBROKEN, code
-from sara_whatsapp.formatting.tables import columns, items
+from sara_whatsapp.formatting.inline import write_marked, write_plain
+from sara_whatsapp.formatting.markup import BOLD, FENCE, PARTED, UNBROKEN, as_code
+from sara_whatsapp.formatting.tables import write_columns, write_list
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -18,51 +18,51 @@ _LANGUAGE = re.compile(r"[\w+#.:/-]*(?:\s*\{.*\}|(?:\s+[\w-]+=\S+)*)")
 _TASK = re.compile(r"\[([ xX])\](?=\s|$)")
 
 
-class Page:
-    """Writes block after block. `depth` counts the lists around a block."""
+class BlockWriter:
+    """Writes one block after the other; `depth` counts the lists around a block."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
 
     def blocks(self, tokens: Sequence[Token], depth: int = 0, *, quoted: bool = False) -> str:
-        """The text of a run of blocks, with free lines where the writer left them. `quoted` blocks stand behind a quote's mark."""
+        """Return the text of a sequence of blocks, with the source's blank lines. `quoted` blocks stand in a quote."""
         page, apart = "", False
-        for token, inner in _nested(tokens):
-            apart = apart or token.type == "hr" or self._after_blank(token)
+        for token, inner in _group_tokens(tokens):
+            apart = apart or token.type == "hr" or self._is_after_blank_line(token)
             if text := self._block(token, inner, depth, quoted):
                 page += ("\n\n" if apart else "\n") + text if page else text
                 apart = False
         return page
 
-    def _after_blank(self, token: Token) -> bool:
-        """Whether the writer left a line free before this. A chat keeps line breaks as they were typed."""
+    def _is_after_blank_line(self, token: Token) -> bool:
+        """Return whether a blank line precedes the token, because a chat keeps line breaks as they were typed."""
         return bool(token.map and token.map[0] and not self._lines[token.map[0] - 1].strip("> \t"))
 
     def _block(self, token: Token, inner: Sequence[Token], depth: int, quoted: bool) -> str:
         indent = "  " * max(0, depth - 1)
         match token.type:
             case "paragraph_open":
-                return _indented(written(inner[0].children), indent)
+                return _indent(write_marked(inner[0].children), indent)
             case "heading_open":
-                return _indented(written(inner[0].children, BOLD), indent)
+                return _indent(write_marked(inner[0].children, BOLD), indent)
             case "bullet_list_open" | "ordered_list_open":
-                return self._list(inner, depth, quoted)
+                return self._write_list(inner, depth, quoted)
             case "blockquote_open":
                 lines = self.blocks(inner, quoted=True).split("\n")
                 return "\n".join(f"> {line}" for line in lines if line.strip())
             case "fence":
-                return _fence(token, quoted)
+                return _write_fence(token, quoted)
             case "table_open":
-                return self._table(token, inner, quoted)
+                return self._write_table(token, inner, quoted)
         return ""
 
-    def _list(self, tokens: Sequence[Token], depth: int, quoted: bool) -> str:
-        entries = list(_nested(tokens))
+    def _write_list(self, tokens: Sequence[Token], depth: int, quoted: bool) -> str:
+        entries = list(_group_tokens(tokens))
         counted = len(entries) > 1 and len({item.info for item, _ in entries}) == 1
         page = ""
         for index, (item, inner) in enumerate(entries):
             number = str(int(item.info) + index) if item.info and counted else item.info
-            _tick(inner)
+            _replace_task_box(inner)
             body = self.blocks(inner, depth + 1, quoted=quoted).lstrip(" ")
             if item.info:
                 marker = number + item.markup
@@ -77,10 +77,10 @@ class Page:
                 body = f"-{body[1:]}"  # "5. - 7. May" is a list only to a parser
             gap = "\n" if first in {"fence", "table_open"} else " "
             line = "  " * depth + f"{marker}{gap}{body}".rstrip()
-            page += ("\n\n" if self._after_blank(item) else "\n") + line if page else line
+            page += ("\n\n" if self._is_after_blank_line(item) else "\n") + line if page else line
         return page
 
-    def _table(self, token: Token, inner: Sequence[Token], quoted: bool) -> str:
+    def _write_table(self, token: Token, inner: Sequence[Token], quoted: bool) -> str:
         rows: list[list[list[Token]]] = []
         aligned: list[str] = []
         for cell in inner:
@@ -94,14 +94,14 @@ class Page:
         source = [line.strip("> \t") for line in self._lines[start:end]]
         if any(len(re.findall(r"(?<!\\)\|", line.strip("|"))) >= len(aligned) for line in source):
             return "\n".join(source)  # some row has more cells than there are columns, and a parser drops them
-        texts = [[words(cell) for cell in row] for row in rows]
-        if not quoted and len(rows) > 1 and (grid := columns(texts, aligned)):
+        texts = [[write_plain(cell) for cell in row] for row in rows]
+        if not quoted and len(rows) > 1 and (grid := write_columns(texts, aligned)):
             return f"{FENCE}\n{grid}\n{FENCE}"
-        return items(rows)
+        return write_list(rows)
 
 
-def _nested(tokens: Sequence[Token]) -> Iterator[tuple[Token, Sequence[Token]]]:
-    """Each token of the outermost level with the tokens inside it."""
+def _group_tokens(tokens: Sequence[Token]) -> Iterator[tuple[Token, Sequence[Token]]]:
+    """Yield each token of the outermost level with the tokens inside it."""
     start = 0
     while start < len(tokens):
         token, end = tokens[start], start
@@ -111,11 +111,11 @@ def _nested(tokens: Sequence[Token]) -> Iterator[tuple[Token, Sequence[Token]]]:
         start = end + 1
 
 
-def _indented(text: str, indent: str) -> str:
+def _indent(text: str, indent: str) -> str:
     return "\n".join(indent + line for line in text.split("\n")) if text else ""
 
 
-def _fence(token: Token, quoted: bool) -> str:
+def _write_fence(token: Token, quoted: bool) -> str:
     body = token.content.rstrip().removeprefix("\n")
     if not _LANGUAGE.fullmatch(token.info.strip()) or not body.strip():
         body = f"{token.info.strip()}\n{body}".rstrip()  # words, in the place where Markdown has the language
@@ -123,12 +123,12 @@ def _fence(token: Token, quoted: bool) -> str:
         return ""
     if quoted:
         # A block runs over lines and would end the quote.
-        return "\n".join(code(line) for line in body.split("\n"))
+        return "\n".join(as_code(line) for line in body.split("\n"))
     return f"{FENCE}\n{UNBROKEN.sub(PARTED, body)}\n{FENCE}"
 
 
-def _tick(item: Sequence[Token]) -> None:
-    """Make the `[ ]` or `[x]` of a task a box."""
+def _replace_task_box(item: Sequence[Token]) -> None:
+    """Replace the `[ ]` or `[x]` of a task by a box character."""
     children = item[1].children if len(item) > 1 and item[0].type == "paragraph_open" else None
     if children and children[0].type == "text":
         content = children[0].content

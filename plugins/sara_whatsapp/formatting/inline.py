@@ -1,4 +1,4 @@
-"""What stands on a line: words, links, pictures and tags. Pure."""
+"""Writes inline elements: words, links, images and tags."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sara_whatsapp.formatting.emphasis import settled
-from sara_whatsapp.formatting.markup import CODE, PARTED, STYLES, UNBROKEN, Run, marked
-from sara_whatsapp.formatting.urls import addresses
+from sara_whatsapp.formatting.emphasis import resolve_emphasis
+from sara_whatsapp.formatting.markup import CODE, PARTED, STYLES, UNBROKEN, Run, apply_marks
+from sara_whatsapp.formatting.urls import find_addresses
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -31,39 +31,39 @@ _WORD_TAGS = re.compile(
 )
 
 
-def written(tokens: Sequence[Token] | None, *marks: str) -> str:
-    """The text with its marks, all of it within `marks`. It may have several lines, none of them empty."""
+def write_marked(tokens: Sequence[Token] | None, *marks: str) -> str:
+    """Return the text with its marks, all of it within `marks`. It may have several lines, none of them empty."""
     lines: list[list[Run]] = [[]]
-    for text, worn in _runs(tokens or (), frozenset(marks)):
+    for text, active in _list_runs(tokens or (), frozenset(marks)):
         first, *more = text.split("\n")
-        lines[-1].append(Run(first, worn))
-        lines += [[Run(line, worn)] for line in more]
-    text = "\n".join(marked([run for run in line if run.text]).strip() for line in lines)
+        lines[-1].append(Run(first, active))
+        lines += [[Run(line, active)] for line in more]
+    text = "\n".join(apply_marks([run for run in line if run.text]).strip() for line in lines)
     return UNBROKEN.sub(PARTED, re.sub(r"\n{2,}", "\n", text)).strip()
 
 
-def words(tokens: Sequence[Token]) -> str:
-    """The text without marks, on one line."""
-    return flat("".join(run.text for run in _runs(tokens)))
+def write_plain(tokens: Sequence[Token]) -> str:
+    """Return the text without marks, on one line."""
+    return join_lines("".join(run.text for run in _list_runs(tokens)))
 
 
-def flat(text: str) -> str:
-    """Several lines as one."""
+def join_lines(text: str) -> str:
+    """Return several lines as one."""
     return " ".join(text.split("\n")).strip()
 
 
-def _runs(tokens: Sequence[Token], marks: frozenset[str] = frozenset()) -> list[Run]:
+def _list_runs(tokens: Sequence[Token], marks: frozenset[str] = frozenset()) -> list[Run]:
     runs: list[Run] = []
-    worn = [*marks]
+    active = [*marks]
     links: list[tuple[int, str]] = []
-    for token in settled(tokens):
+    for token in resolve_emphasis(tokens):
         kind = token.type
         if kind == "text":
-            runs += _dressed(token.content, frozenset(worn))
+            runs += _mark_text(token.content, frozenset(active))
         elif kind.removesuffix("_open") in STYLES:
-            worn.append(STYLES[token.tag])
+            active.append(STYLES[token.tag])
         elif kind.removesuffix("_close") in STYLES:
-            worn.remove(STYLES[token.tag])
+            active.remove(STYLES[token.tag])
         elif kind == "code_inline":
             runs.append(Run(token.content.strip(), frozenset({CODE})))
         elif kind == "link_open":
@@ -72,50 +72,50 @@ def _runs(tokens: Sequence[Token], marks: frozenset[str] = frozenset()) -> list[
             links.append((len(runs), unescape(found[1] or found[2] or found[3] or "")))
         elif kind == "link_close" or token.content.lower() == "</a>":
             start, href = links.pop() if links else (len(runs), "")
-            runs[start:] = _linked(runs[start:], href)
+            runs[start:] = _write_link(runs[start:], href)
         elif kind == "image":
-            runs.append(Run(_joined(words(token.children or ()), str(token.attrGet("src") or ""), "{}: {}")))
+            runs.append(Run(_join_label(write_plain(token.children or ()), str(token.attrGet("src") or ""), "{}: {}")))
         elif kind == "html_inline":
-            runs.append(Run(_unhtml(token.content)))
+            runs.append(Run(_drop_tag(token.content)))
         else:
             runs.append(Run("\n"))
     return runs
 
 
-def _dressed(text: str, marks: frozenset[str]) -> Iterator[Run]:
-    """Addresses wear nothing: a mark that touches one is easily taken for a part of it."""
+def _mark_text(text: str, marks: frozenset[str]) -> Iterator[Run]:
+    """Yield runs of the text, with addresses unmarked, because a mark that touches an address is taken for a part of it."""
     start = 0
-    for begin, end in addresses(text) if marks else ():
+    for begin, end in find_addresses(text) if marks else ():
         yield Run(text[start:begin], marks)
         yield Run(text[begin:end])
         start = end
     yield Run(text[start:], marks)
 
 
-def _linked(label: list[Run], href: str) -> list[Run]:
+def _write_link(label: list[Run], href: str) -> list[Run]:
     text = "".join(run.text for run in label).strip()
     url = re.sub(r"^(?:mailto|tel):", "", href, flags=re.IGNORECASE)
     if not url or url.startswith("#"):
         return [Run(run.text) for run in label]
-    joined = _joined(text, url, "{} ({})")
+    joined = _join_label(text, url, "{} ({})")
     return [*label, Run(f" ({url})")] if text and len(joined) > len(text) and joined != url else [Run(joined)]
 
 
-def _joined(text: str, url: str, form: str) -> str:
+def _join_label(text: str, url: str, form: str) -> str:
     if not text or not url:
         return text or url
-    if _bare(text) != _bare(url):
+    if _normalise_address(text) != _normalise_address(url):
         return form.format(text, url)
     return text if "://" in text or "://" not in url else url
 
 
-def _bare(address: str) -> str:
-    """What two ways to write an address have in common."""
+def _normalise_address(address: str) -> str:
+    """Return an address in a form in which different spellings are equal."""
     address = re.sub(r"^(?:https?://|mailto:|tel:)?(?:www\.)?", "", unquote(address.strip()).casefold()).rstrip("/")
     return re.sub(r"[\s()/.-]", "", address) if re.fullmatch(r"\+?[\d\s()/.-]+", address) else address
 
 
-def _unhtml(tag: str) -> str:
+def _drop_tag(tag: str) -> str:
     if tag.startswith("<!--"):
         return ""
     found = _TAG.fullmatch(tag)

@@ -1,4 +1,4 @@
-"""WhatsApp's marks, written only where WhatsApp recognises them. Pure."""
+"""Writes WhatsApp's marks, only where WhatsApp recognises them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ UNBROKEN, PARTED = re.compile(r"``(?=`)"), "``\u200b"
 
 
 class Run(NamedTuple):
-    """A stretch of text in one dress: WhatsApp's marks that it is to wear."""
+    """A piece of text with the marks that apply to it."""
 
     text: str
     marks: frozenset[str] = frozenset()
 
 
-def marked(runs: Sequence[Run], before: str = "", after: str = "") -> str:
-    """One line with its marks, the longest stretch outside. `before` and `after` are what stands around it."""
+def apply_marks(runs: Sequence[Run], before: str = "", after: str = "") -> str:
+    """Return one line with its marks, the longest run outermost. `before` and `after` are the text around it."""
     line, start = "", 0
     while start < len(runs):
         text, marks = runs[start]
@@ -29,25 +29,25 @@ def marked(runs: Sequence[Run], before: str = "", after: str = "") -> str:
         if not marks:
             line += text
         elif CODE in marks:
-            line += code(text)
+            line += as_code(text)
         else:
-            mark, end = max(((mark, _extent(runs, start, mark)) for mark in sorted(marks)), key=lambda found: found[1])
+            mark, end = max(((mark, _find_extent(runs, start, mark)) for mark in sorted(marks)), key=lambda found: found[1])
             inner = [Run(run.text, run.marks - {mark}) for run in runs[start:end]]
             following = runs[end].text if end < len(runs) else after
-            line += _wrapped(inner, mark, line[-1:] or before, following[:1])
+            line += _wrap(inner, mark, line[-1:] or before, following[:1])
         start = end
     return line
 
 
-def _extent(runs: Sequence[Run], start: int, mark: str) -> int:
+def _find_extent(runs: Sequence[Run], start: int, mark: str) -> int:
     return next((index for index in range(start, len(runs)) if mark not in runs[index].marks), len(runs))
 
 
-def _wrapped(runs: Sequence[Run], mark: str, before: str, after: str) -> str:
+def _wrap(runs: Sequence[Run], mark: str, before: str, after: str) -> str:
     text = "".join(run.text for run in runs)
     if (is_word(before) and not text[:1].isspace()) or (is_word(after) and not text[-1:].isspace()):
-        return marked(runs, before, after)
-    inner = marked(runs)
+        return apply_marks(runs, before, after)
+    inner = apply_marks(runs)
     core = inner.strip()
     # WhatsApp would end the mark at the first one that stands behind a word.
     ends_early = core.startswith(mark) or re.search(rf"(?<=\S){re.escape(mark)}(?!\w)", core)
@@ -57,11 +57,11 @@ def _wrapped(runs: Sequence[Run], mark: str, before: str, after: str) -> str:
     return f"{lead}{mark}{core}{mark}{inner[len(lead) + len(core) :]}"
 
 
-def code(text: str) -> str:
-    """`text` as code, unless it holds the mark itself."""
+def as_code(text: str) -> str:
+    """Return `text` as code, unless it contains the code mark itself."""
     return text if CODE in text or not text.strip() else f"{CODE}{text}{CODE}"
 
 
 def is_word(char: str) -> bool:
-    """Whether `char` is a letter, a sign upon one, or a digit."""
+    """Return whether `char` is a letter, a combining mark or a digit."""
     return bool(char) and unicodedata.category(char)[0] in "LNM"

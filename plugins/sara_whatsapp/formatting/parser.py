@@ -1,4 +1,4 @@
-"""The Markdown parser, less whatever swallows ordinary text. Pure."""
+"""The Markdown parser, without the rules that would alter ordinary text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.urls import addresses
+from sara_whatsapp.formatting.urls import find_addresses
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -14,44 +14,44 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_DEEPEST = 12
+_MAX_DEPTH = 12
 # Bold that a parser overlooks, since a mark between a sign and a letter counts as closing nothing, or as opening nothing:
 # "**Note:**text", and where words are written without spaces. WhatsApp would not see it either.
-_OVERLOOKED = re.compile(
+_UNSEEN_BOLD = re.compile(
     r"(?<![\w*])\*\*(?=\S)[^*\n]{0,500}[^\w\s*]\*\*(?=\w)"
     r"|(?<=[^\W\x00-\x7f])\*\*(?=[^\w\s*])[^*\n]{0,500}[^\s*]\*\*"
 )
 
 
 def parse(source: str) -> list[Token]:
-    """The blocks of a text. Raises RecursionError where brackets are nested by the hundred."""
-    return _parser().parse(source, {})
+    """Parse a text into block tokens. Raises RecursionError for hundreds of nested brackets."""
+    return _make_parser().parse(source, {})
 
 
 def parse_line(source: str) -> list[Token]:
-    """What stands on a line, with no thought of blocks. Raises RecursionError as `parse` does."""
-    return _parser().parseInline(source, {})[0].children or []
+    """Parse a line into inline tokens, without block rules. Raises RecursionError as `parse` does."""
+    return _make_parser().parseInline(source, {})[0].children or []
 
 
 @cache
-def _parser() -> MarkdownIt:
-    """Markdown with tables and strikethrough, less whatever swallows ordinary text. Imported late: it is slow to import."""
+def _make_parser() -> MarkdownIt:
+    """Return the parser, with tables and strikethrough. Imported late, because the import is slow."""
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import blockquote, lheading, list_block
 
     def quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         return (
-            state.level < _DEEPEST
-            and bool(re.match(r">+(?:\s|$)", _line(state, start)))
+            state.level < _MAX_DEPTH
+            and bool(re.match(r">+(?:\s|$)", _get_line(state, start)))
             and blockquote(state, start, end, silent)
         )
 
     def listing(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-        return state.level < _DEEPEST and list_block(state, start, end, silent)
+        return state.level < _MAX_DEPTH and list_block(state, start, end, silent)
 
     def underlined(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         # Three hyphens are a rule, even right below a line.
-        line = _line(state, start + 1) if start + 1 < end else ""
+        line = _get_line(state, start + 1) if start + 1 < end else ""
         return bool(re.fullmatch(r"(?:={3,}|-{4,})\s*", line)) and lheading(state, start, end, silent)
 
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -60,23 +60,23 @@ def _parser() -> MarkdownIt:
     parser.block.ruler.at("blockquote", quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     parser.block.ruler.at("list", listing, {"alt": ["paragraph", "reference", "blockquote"]})
     parser.block.ruler.at("lheading", underlined)
-    parser.inline.ruler.before("escape", "literal", _literal)
-    parser.inline.ruler.before("literal", "overlooked", _overlooked)
+    parser.inline.ruler.before("escape", "literal", _keep_literal)
+    parser.inline.ruler.before("literal", "overlooked", _drop_unseen_bold)
     parser.normalizeLink = lambda url: url.replace(" ", "%20")  # type: ignore[method-assign]  # people are to read it
     return parser
 
 
-def _line(state: StateBlock, number: int) -> str:
+def _get_line(state: StateBlock, number: int) -> str:
     return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]]
 
 
-def _literal(state: StateInline, silent: bool) -> bool:
-    """Marks inside an address are part of it, and the shrug keeps its arm."""
+def _keep_literal(state: StateInline, silent: bool) -> bool:
+    """Keep marks inside an address, and the arm of the shrug emoticon, as text."""
     start = end = state.pos
     char = state.src[start]
     if char in "*_~":
         if state.src not in state.env:
-            state.env[state.src] = addresses(state.src)
+            state.env[state.src] = find_addresses(state.src)
         if last := next((last for first, last in state.env[state.src] if first <= start < last), 0):
             end = last - len(state.src[start:last].lstrip(char))
     elif char == "\\" and state.src[start - 1 : start] == "¯":
@@ -87,13 +87,13 @@ def _literal(state: StateInline, silent: bool) -> bool:
     return end > start
 
 
-def _overlooked(state: StateInline, silent: bool) -> bool:
-    """Leave out the marks of bold that goes unseen."""
+def _drop_unseen_bold(state: StateInline, silent: bool) -> bool:
+    """Skip the marks of bold that neither the parser nor WhatsApp would recognise."""
     if not state.src.startswith("**", state.pos):
         return False
     key = f"overlooked in {state.src}"
     if key not in state.env:
-        found = [match.span() for match in _OVERLOOKED.finditer(state.src)]
+        found = [match.span() for match in _UNSEEN_BOLD.finditer(state.src)]
         state.env[key] = {start for start, _ in found} | {end - 2 for _, end in found}
     if state.pos not in state.env[key]:
         return False

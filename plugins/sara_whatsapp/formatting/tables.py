@@ -1,4 +1,4 @@
-"""Tables, which WhatsApp does not know: columns in code where they are narrow, else a list. Pure."""
+"""Writes tables, which WhatsApp does not know, as columns in code if they are narrow, else as a list."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sara_whatsapp.formatting.inline import flat, written
+from sara_whatsapp.formatting.inline import join_lines, write_marked
 from sara_whatsapp.formatting.markup import BOLD, PARTED, UNBROKEN
 from sara_whatsapp.formatting.urls import ADDRESS
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_NARROW = 30
+_MAX_WIDTH = 30
 
 
-def columns(rows: Sequence[Sequence[str]], aligned: Sequence[str]) -> str:
-    """The table in columns; empty if it is too wide, or holds an address, which could not be tapped in code."""
-    widths = [max(1, *(_width(cell) for cell in column)) for column in zip(*rows, strict=True)]
-    if sum(widths) + 2 * (len(widths) - 1) > _NARROW or any(ADDRESS.search(cell) for row in rows for cell in row):
+def write_columns(rows: Sequence[Sequence[str]], aligned: Sequence[str]) -> str:
+    """Return the table in columns; empty if it is too wide or contains an address, which cannot be tapped in code."""
+    widths = [max(1, *(_measure(cell) for cell in column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > _MAX_WIDTH or any(ADDRESS.search(cell) for row in rows for cell in row):
         return ""
     head, *body = rows
     lines = [head, ["-" * width for width in widths], *body] if any(head) else body
     padded = (
         "  ".join(
-            " " * (width - _width(cell)) + cell if "right" in style else cell + " " * (width - _width(cell))
+            " " * (width - _measure(cell)) + cell if "right" in style else cell + " " * (width - _measure(cell))
             for cell, width, style in zip(line, widths, aligned, strict=True)
         ).rstrip()
         for line in lines
@@ -33,19 +33,19 @@ def columns(rows: Sequence[Sequence[str]], aligned: Sequence[str]) -> str:
     return UNBROKEN.sub(PARTED, "\n".join(padded))
 
 
-def _width(text: str) -> int:
-    """The columns that `text` takes in type of one width."""
+def _measure(text: str) -> int:
+    """Return the number of monospace columns that `text` takes."""
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def items(rows: Sequence[Sequence[list[Token]]]) -> str:
-    """The table as a list: every cell behind the name of its column."""
-    names = [flat(written(cell, BOLD)) for cell in rows[0]]
+def write_list(rows: Sequence[Sequence[list[Token]]]) -> str:
+    """Return the table as a list, each cell behind the name of its column."""
+    names = [join_lines(write_marked(cell, BOLD)) for cell in rows[0]]
     if len(rows) == 1:
         return f"- {'; '.join(filter(None, names))}" if any(names) else ""
     lines = []
     for row in rows[1:]:
-        cells = [flat(written(cell)) for cell in row]
+        cells = [join_lines(write_marked(cell)) for cell in row]
         named = [f"{name}: {cell or '–'}" if name else cell for name, cell in zip(names, cells, strict=True)]
         if any(cells):
             lines.append(f"- {'; '.join(filter(None, named))}")

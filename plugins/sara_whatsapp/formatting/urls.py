@@ -1,11 +1,11 @@
-"""Web and mail addresses in a text: marks in them belong to them, and nobody can tap half of one. Pure."""
+"""Finds web and mail addresses: marks inside them belong to them, and they must not be cut."""
 
 from __future__ import annotations
 
 import re
 
 _URL_CHARS = r"[!#-&*-;=?-Z\\^_a-z{}~]"
-# Addresses that people can tap. Bounded throughout, so that no text makes the search slow.
+# Addresses that can be tapped. All repetitions are bounded, so that no text makes the search slow.
 ADDRESS = re.compile(
     rf"(?:https?://|ftp://|www\.){_URL_CHARS}+"
     rf"|(?<![\w@.-])(?:[a-z0-9-]{{1,63}}\.){{1,6}}[a-z]{{2,24}}/{_URL_CHARS}*"
@@ -14,7 +14,7 @@ ADDRESS = re.compile(
 )
 
 
-def addresses(text: str) -> list[tuple[int, int]]:
-    """Where addresses begin and end. Marks and stops at the end of one belong to the sentence."""
+def find_addresses(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each address; marks and punctuation at its end belong to the sentence."""
     found = ((match.start(), match[0].rstrip(".,:;!?*_~\\")) for match in ADDRESS.finditer(text))
     return [(start, start + len(address)) for start, address in found]

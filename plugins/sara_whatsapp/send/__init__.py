@@ -1,1 +1,1 @@
-"""Outgoing messages: composing within WhatsApp's limits, and payloads."""
+"""Outgoing messages: composed within WhatsApp's limits, and their payloads."""

@@ -1,1 +1,1 @@
-"""Incoming webhooks."""
+"""Incoming webhooks: parsing of messages, receipts and account events."""

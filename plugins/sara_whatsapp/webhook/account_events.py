@@ -1,4 +1,4 @@
-"""Meta's news about the account itself: which of them a person must hear of, and in which words. Pure.
+"""Reads events about the account itself, and decides which of them the operator must see.
 
 Fields and event words are those of Meta's webhook reference.
 """
@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sara import AccountEvent, Instant
-from sara_whatsapp.api.error_codes import explain
-from sara_whatsapp.webhook.safe_json import encode, mapping, words
+from sara_whatsapp.api.error_codes import explain_failure
+from sara_whatsapp.webhook.safe_json import encode, to_dict, to_text
 
-_LONGEST = 300
+_MAX_SUMMARY_CHARS = 300
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 """Meta's constants, such as FLAGGED or TIER_1K. Other values are words, which may quote a message."""
 
-_DAY = 86_400_000
+_DAY_MS = 86_400_000
 
-SERIOUS: Mapping[str, frozenset[str]] = {
+SERIOUS_EVENTS: Mapping[str, frozenset[str]] = {
     "account_alerts": frozenset({"CRITICAL", "WARNING"}),
     "account_review_update": frozenset({"REJECTED"}),
     "account_settings_update": frozenset(),
@@ -44,12 +44,12 @@ SERIOUS: Mapping[str, frozenset[str]] = {
     "security": frozenset(),
     "template_category_update": frozenset(),
 }
-"""Every field that tells about the account, with the words that make its news a problem for the operator."""
+"""Every field about the account, with the event words that are a problem for the operator."""
 
 
-_TEMPLATE_TROUBLE = frozenset({"DISABLED", "LOCKED", "PAUSED"})
+_TEMPLATE_PROBLEMS = frozenset({"DISABLED", "LOCKED", "PAUSED"})
 
-ENDS: Mapping[str, Mapping[str, frozenset[str]]] = {
+CLEARING_EVENTS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "account_review_update": {"APPROVED": frozenset({"REJECTED"})},
     "account_update": {
         "ACCOUNT_RECONNECTED": frozenset({"ACCOUNT_OFFBOARDED"}),
@@ -57,88 +57,95 @@ ENDS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "REINSTATE": frozenset({"DISABLED_UPDATE"}),
     },
     "message_template_status_update": {
-        "APPROVED": _TEMPLATE_TROUBLE,
-        "REINSTATED": _TEMPLATE_TROUBLE,
+        "APPROVED": _TEMPLATE_PROBLEMS,
+        "REINSTATED": _TEMPLATE_PROBLEMS,
         "UNPAUSED": frozenset({"PAUSED"}),
         "UNLOCKED": frozenset({"LOCKED"}),
         "DISABLED": frozenset({"PAUSED"}),
-        # Nobody has to mend what is no longer there.
-        "ARCHIVED": _TEMPLATE_TROUBLE,
-        "DELETED": _TEMPLATE_TROUBLE,
+        # A deleted template needs no action.
+        "ARCHIVED": _TEMPLATE_PROBLEMS,
+        "DELETED": _TEMPLATE_PROBLEMS,
     },
     "phone_number_quality_update": {"UNFLAGGED": frozenset({"FLAGGED"}), "UPGRADE": frozenset({"DOWNGRADE"})},
 }
-"""By field and word, the words whose problems are over then. An alert ends the other severities of the same alert."""
+"""By field and event word, the event words whose problems it clears. An alert clears the other severities of the same alert."""
 
 _RESOLVED = frozenset({"CLOSED", "ENDED", "RESOLVED"})
 
 
-def account_event(account: str, field: str, change: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
-    """News from one of the fields in `SERIOUS`. `stamp` is Meta's own time, which tells an event from the same one later on."""
-    value = mapping(change.get("value"))
-    alert = mapping(value.get("alert_info"))
-    word = words(value.get("event")) or words(value.get("decision")) or words(alert.get("alert_severity"))
-    # The same event says that an account is disabled and that it is not any more, or that an alert is over.
-    is_relief = words(mapping(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
-    is_relief = is_relief or words(alert.get("alert_status")) in _RESOLVED
-    leaves = list(_leaves(value))
-    subject = _subject(value, alert)
+def read_account_event(account: str, field: str, change: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """Return the event in one of the fields in `SERIOUS_EVENTS`.
+
+    `stamp` is Meta's own time, which tells an event from a later repetition.
+    """
+    value = to_dict(change.get("value"))
+    alert = to_dict(value.get("alert_info"))
+    word = to_text(value.get("event")) or to_text(value.get("decision")) or to_text(alert.get("alert_severity"))
+    # The same event reports that an account is disabled or reinstated, or that an alert has ended.
+    is_relief = to_text(to_dict(value.get("ban_info")).get("waba_ban_state")) == "REINSTATE"
+    is_relief = is_relief or to_text(alert.get("alert_status")) in _RESOLVED
+    leaves = list(_walk_leaves(value))
+    subject = _read_subject(value, alert)
     codes = ", ".join([f"{key} {text}" for key, text in leaves if _CODE.fullmatch(text)] + ([subject] if subject else []))
-    is_serious = word in SERIOUS[field] and not is_relief
+    is_serious = word in SERIOUS_EVENTS[field] and not is_relief
     return AccountEvent(
         account=account,
         kind=f"{field}.{word[:64]}" if word else field,
-        summary=f"{field.replace('_', ' ')}: {codes}"[:_LONGEST] if codes else field.replace("_", " "),
+        summary=f"{field.replace('_', ' ')}: {codes}"[:_MAX_SUMMARY_CHARS] if codes else field.replace("_", " "),
         at=at,
         serious=is_serious,
         raw=encode({"time": stamp, **change}),
         subject=subject,
-        ends=tuple(f"{field}.{ended}" for ended in sorted(_ended(field, word, is_relief=is_relief, is_serious=is_serious))),
-        details=", ".join(f"{key} {text}" for key, text in leaves)[:_LONGEST],
+        ends=tuple(
+            f"{field}.{ended}" for ended in sorted(_find_cleared_events(field, word, is_relief=is_relief, is_serious=is_serious))
+        ),
+        details=", ".join(f"{key} {text}" for key, text in leaves)[:_MAX_SUMMARY_CHARS],
     )
 
 
-def _subject(value: Mapping[str, Any], alert: Mapping[str, Any]) -> str:
-    """What of the account it is about: a template in one language, a number, an alert of one type; empty for the account itself."""
-    template = words(value.get("message_template_id")) or words(value.get("message_template_name"))
+def _read_subject(value: Mapping[str, Any], alert: Mapping[str, Any]) -> str:
+    """Return what the event is about: a template in one language, a number, an alert type; empty for the account itself."""
+    template = to_text(value.get("message_template_id")) or to_text(value.get("message_template_name"))
     named = (
         template,
-        words(value.get("message_template_language")) if template else "",
-        words(value.get("display_phone_number")),
-        words(value.get("entity_id")) if alert else "",
-        words(alert.get("alert_type")),
+        to_text(value.get("message_template_language")) if template else "",
+        to_text(value.get("display_phone_number")),
+        to_text(value.get("entity_id")) if alert else "",
+        to_text(alert.get("alert_type")),
     )
-    return " ".join(filter(None, named))[:_LONGEST]
+    return " ".join(filter(None, named))[:_MAX_SUMMARY_CHARS]
 
 
-def _ended(field: str, word: str, *, is_relief: bool, is_serious: bool) -> frozenset[str]:
+def _find_cleared_events(field: str, word: str, *, is_relief: bool, is_serious: bool) -> frozenset[str]:
     if field == "account_alerts":
-        return SERIOUS[field] - ({word} if is_serious else frozenset())
-    ended = ENDS.get(field, {})
+        return SERIOUS_EVENTS[field] - ({word} if is_serious else frozenset())
+    ended = CLEARING_EVENTS.get(field, {})
     return ended.get("REINSTATE" if is_relief else word, frozenset())
 
 
-def trouble(account: str, error: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
-    """An error that Meta reports about the number or app, not about one message. Where Meta gives no time, the same error on another
-    day is another one."""
-    failure = explain(error)
+def read_account_error(account: str, error: dict[str, Any], at: Instant, stamp: str | None) -> AccountEvent:
+    """Return an error about the number or the app as an event.
+
+    If Meta gives no time, the same error on another day is another event.
+    """
+    failure = explain_failure(error)
     return AccountEvent(
         account=account,
         kind=f"error.{failure.code}",
-        summary=f"{failure.code}: {failure.reason}"[:_LONGEST],
+        summary=f"{failure.code}: {failure.reason}"[:_MAX_SUMMARY_CHARS],
         at=at,
         serious=True,
-        raw=encode({"time": stamp or f"day {at // _DAY}", **error}),
-        details=failure.details[:_LONGEST],
+        raw=encode({"time": stamp or f"day {at // _DAY_MS}", **error}),
+        details=failure.details[:_MAX_SUMMARY_CHARS],
     )
 
 
-def _leaves(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _walk_leaves(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, item in value.items():
         if isinstance(item, dict):
-            yield from _leaves(item)
+            yield from _walk_leaves(item)
         elif isinstance(item, list):
             for each in item:
-                yield from _leaves(each) if isinstance(each, dict) else [(key, words(each))]
-        elif text := words(item):
+                yield from _walk_leaves(each) if isinstance(each, dict) else [(key, to_text(each))]
+        elif text := to_text(item):
             yield key, text

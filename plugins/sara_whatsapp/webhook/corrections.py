@@ -1,4 +1,4 @@
-"""Edits and deletions of earlier messages, as Meta tells them. Pure."""
+"""Reads edits and deletions of earlier messages."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from sara import Correction
-from sara_whatsapp.webhook.message_types import kind_of, type_of
-from sara_whatsapp.webhook.placeholders import note_on, stand_in
-from sara_whatsapp.webhook.safe_json import mapping, name_of
+from sara_whatsapp.webhook.message_types import find_type, read_type
+from sara_whatsapp.webhook.placeholders import context_note, placeholder_text
+from sara_whatsapp.webhook.safe_json import read_id, to_dict
 
-DELETED = "[deleted message]"
-"""What stands in the place of a message that its author deleted."""
+DELETED_TEXT = "[deleted message]"
+"""The text of a message that its author deleted."""
 
 
-def correction_of(kind: str, event: Mapping[str, Any]) -> Correction | None:
-    """What an event of `kind` makes of an earlier message; None for any other event, and for an edit that does not say how."""
-    own = mapping(event.get(kind))
-    target = name_of(own.get("original_message_id"))
+def read_correction(kind: str, event: Mapping[str, Any]) -> Correction | None:
+    """Return the correction in an event of `kind`; None for other events and for an edit without its new content."""
+    own = to_dict(event.get(kind))
+    target = read_id(own.get("original_message_id"))
     if target is None:
         return None
     if kind == "revoke":
-        return Correction(target, DELETED, withdrawn=True)
-    edited = mapping(own.get("message"))
-    sort = type_of(edited)
-    if kind != "edit" or kind_of(sort, edited).treatment != "answered":
+        return Correction(target, DELETED_TEXT, withdrawn=True)
+    edited = to_dict(own.get("message"))
+    sort = read_type(edited)
+    if kind != "edit" or find_type(sort, edited).treatment != "answered":
         return None
     content = {sort: edited.get(sort)}
-    if note := note_on(edited):
+    if note := context_note(edited):
         content["note"] = note
-    return Correction(target, stand_in(sort, edited), sort, content)
+    return Correction(target, placeholder_text(sort, edited), sort, content)

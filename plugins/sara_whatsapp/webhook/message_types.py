@@ -1,7 +1,7 @@
-"""Which of Meta's events call for an answer, which are only kept, and which only change something. Pure.
+"""The tables of message types and webhook fields: what is answered, what is recorded, and what changes an identity.
 
-Kinds are Meta's own words. An answer is owed to what a customer says to the business alone; whatever is unknown is kept and
-not answered, since answering too much costs money and bothers people.
+Types are Meta's own words. Only what a customer says to the business is answered; an unknown type is recorded and not answered,
+because unwanted answers cost money and annoy people.
 """
 
 from __future__ import annotations
@@ -10,37 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sara_whatsapp.webhook.account_events import SERIOUS
-from sara_whatsapp.webhook.safe_json import listed, mapping, name_of, words
+from sara_whatsapp.webhook.account_events import SERIOUS_EVENTS
+from sara_whatsapp.webhook.safe_json import read_id, to_dict, to_list, to_text
 
 MEDIA = frozenset({"image", "video", "audio", "document", "sticker"})
-"""Kinds that bring a file."""
+"""Types that bring a file."""
 
-LOST: Mapping[str, str] = {"131052": "file", "131060": "message"}
-"""Meta's codes for what a customer sent and it does not hand on."""
+LOST_CODES: Mapping[str, str] = {"131052": "file", "131060": "message"}
+"""Meta's codes for content that it could not pass on."""
 
 _UNSUPPORTED_CODE = "131051"
-"""Meta's code for a message of a type that its API does not hand on."""
+"""Meta's code for a message type that its API does not support."""
 
 _GROUP = "in a group"
 _LOST = "not received"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What becomes of a message: it is `answered`; it is `unreadable`, and the customer is told so; it is only `recorded`; or it
-    `changes` who the customer is (and is recorded). `opens_window` is whether Meta lets us write freely for a day after it."""
+class MessageType:
+    """The treatment of a message type.
+
+    `answered` messages get a reply; for `unreadable` ones the customer is told so; `recorded` ones are stored only; `changes` are
+    recorded and change the customer's identity. `opens_window` tells whether Meta opens the 24-hour window.
+    """
 
     treatment: Literal["answered", "unreadable", "recorded", "changes"]
     opens_window: bool = False
 
 
-_ANSWERED = Kind("answered", opens_window=True)
-_UNREADABLE = Kind("unreadable", opens_window=True)
-_RECORDED = Kind("recorded")
-_CHANGES = Kind("changes")
+_ANSWERED = MessageType("answered", opens_window=True)
+_UNREADABLE = MessageType("unreadable", opens_window=True)
+_RECORDED = MessageType("recorded")
+_CHANGES = MessageType("changes")
 
-KINDS: Mapping[str, Kind] = {
+MESSAGE_TYPES: Mapping[str, MessageType] = {
     "text": _ANSWERED,
     "image": _ANSWERED,
     "video": _ANSWERED,
@@ -52,15 +55,15 @@ KINDS: Mapping[str, Kind] = {
     "interactive": _ANSWERED,
     "button": _ANSWERED,
     "order": _ANSWERED,
-    # The chat was opened for the first time; nothing was said yet, but from here on we may speak.
-    "request_welcome": Kind("recorded", opens_window=True),
-    # Whether these open the window is not documented, so they are not taken to.
+    # The chat was opened for the first time: no message yet, but the window is open.
+    "request_welcome": MessageType("recorded", opens_window=True),
+    # Not documented to open the window, so they do not.
     "reaction": _RECORDED,
     "edit": _RECORDED,
     "revoke": _RECORDED,
-    # A poll, a message to be viewed once, an invitation: the customer said something, and Meta does not say what.
+    # A poll, a view-once message, an invitation: Meta does not pass the content on.
     "unsupported": _UNREADABLE,
-    # Of these nothing was said.
+    # These contain no message.
     "unsupported.edit": _RECORDED,
     "unsupported.revoke": _RECORDED,
     "unsupported.reaction": _RECORDED,
@@ -74,24 +77,23 @@ KINDS: Mapping[str, Kind] = {
     "system.customer_changed_number": _CHANGES,  # its name in older versions of the API
     "system.user_changed_user_id": _CHANGES,
     "unknown": _RECORDED,
-    # Else the customer waits for an answer to something that never came.
+    # Answered, because the customer waits for a reply to it.
     _LOST: _ANSWERED,
-    # Whatever the kind.
+    # Messages in groups, of any type.
     _GROUP: _RECORDED,
 }
-"""Every kind of message. `interactive.call_permission_reply` and its like are one sort of their kind; a kind that is not here is
-treated as `unknown`."""
+"""Every message type. A row such as `interactive.call_permission_reply` applies to one subtype; a type without a row is `unknown`."""
 
 FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]] = {
     "messages": "messages",
     "user_preferences": "wishes",
-    # A person answered from the phone app: said by us, and what waited is answered.
+    # An operator answered from the phone app.
     "smb_message_echoes": "echoes",
-    **dict.fromkeys(SERIOUS, "news"),
-    # What was said before SARA was there.
+    **dict.fromkeys(SERIOUS_EVENTS, "news"),
+    # Messages from before SARA's installation.
     "history": "left_out",
     "calls": "left_out",
-    # Conversations that Meta's own agent has.
+    # Conversations of Meta's own agent.
     "standby": "left_out",
     "messaging_handovers": "left_out",
     # May repeat what SARA itself has sent.
@@ -106,53 +108,53 @@ FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]
     "group_status_update": "left_out",
     "partner_solutions": "left_out",
 }
-"""Every field of a webhook and how it is read. A field that is not here is left out."""
+"""Every webhook field and how it is read. Other fields are ignored."""
 
 
-_CONTENTS = frozenset(kind for kind in KINDS if kind.isidentifier()) - {"request_welcome", "unknown"}
-"""Kinds whose own part stands under the key of their name."""
+_CONTENTS = frozenset(kind for kind in MESSAGE_TYPES if kind.isidentifier()) - {"request_welcome", "unknown"}
+"""Types whose content is under the key of their name."""
 
 _SENT_BY_BUSINESS = frozenset({"template", "product", "product_list", "catalog_message", "list", "poll_creation"})
-"""Further kinds by which a business says something."""
+"""Further types of messages from the business."""
 
 
-def type_of(message: Mapping[str, Any]) -> str:
-    """Meta's word for the type of a message. One without a type is of the type whose content it holds, if that is a single one."""
-    if named := name_of(message.get("type")):
+def read_type(message: Mapping[str, Any]) -> str:
+    """Return Meta's type of a message; without one, the type of its content if there is only one."""
+    if named := read_id(message.get("type")):
         return named
     found = [key for key, own in message.items() if key in _CONTENTS and isinstance(own, dict | list)]
     return found[0] if len(found) == 1 else "unknown"
 
 
-def row_of(kind: str, message: Mapping[str, Any]) -> str:
-    """The row of `KINDS` that a message of `kind` falls under."""
+def find_row(kind: str, message: Mapping[str, Any]) -> str:
+    """Return the row of `MESSAGE_TYPES` that applies to a message of `kind`."""
     if message.get("group_id"):
         return _GROUP
-    unknown = kind not in KINDS or kind == "unknown"
-    if lost(message) and (unknown or kind == "unsupported"):
+    unknown = kind not in MESSAGE_TYPES or kind == "unknown"
+    if find_lost(message) and (unknown or kind == "unsupported"):
         return _LOST
-    if unknown and _UNSUPPORTED_CODE in _codes(message):
+    if unknown and _UNSUPPORTED_CODE in _read_codes(message):
         return "unsupported"
-    sort = f"{kind}.{words(mapping(message.get(kind)).get('type'))}"
-    if sort in KINDS:
+    sort = f"{kind}.{to_text(to_dict(message.get(kind)).get('type'))}"
+    if sort in MESSAGE_TYPES:
         return sort
-    return kind if kind in KINDS else "unknown"
+    return kind if kind in MESSAGE_TYPES else "unknown"
 
 
-def kind_of(kind: str, message: Mapping[str, Any]) -> Kind:
-    """What becomes of a message of `kind`."""
-    return KINDS[row_of(kind, message)]
+def find_type(kind: str, message: Mapping[str, Any]) -> MessageType:
+    """Return the treatment of a message of `kind`."""
+    return MESSAGE_TYPES[find_row(kind, message)]
 
 
-def is_said(kind: str, echo: Mapping[str, Any]) -> bool:
-    """Whether an echo of `kind` says something to the customer; a reaction, an edit, a deletion or an unknown event does not."""
-    return kind in _SENT_BY_BUSINESS or kind_of(kind, echo).treatment in ("answered", "unreadable")
+def is_business_message(kind: str, echo: Mapping[str, Any]) -> bool:
+    """Return whether an echo of `kind` says something to the customer, as reactions, edits and deletions do not."""
+    return kind in _SENT_BY_BUSINESS or find_type(kind, echo).treatment in ("answered", "unreadable")
 
 
-def lost(message: Mapping[str, Any]) -> str:
-    """What the customer sent that Meta could not hand on, one of `LOST`; empty where it is all there."""
-    return next((LOST[code] for code in _codes(message) if code in LOST), "")
+def find_lost(message: Mapping[str, Any]) -> str:
+    """Return what the customer sent that Meta could not pass on, a value of `LOST_CODES`; empty if it is complete."""
+    return next((LOST_CODES[code] for code in _read_codes(message) if code in LOST_CODES), "")
 
 
-def _codes(message: Mapping[str, Any]) -> list[str]:
-    return [words(mapping(error).get("code")) for error in listed(message.get("errors"))]
+def _read_codes(message: Mapping[str, Any]) -> list[str]:
+    return [to_text(to_dict(error).get("code")) for error in to_list(message.get("errors"))]

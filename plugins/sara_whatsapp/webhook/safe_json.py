@@ -1,7 +1,7 @@
-"""From bytes to values that nothing behind can stumble over. Pure.
+"""Decodes JSON into values that every later step can handle.
 
-What `json.loads` lets through and a database, a log or an encoder then refuses (lone surrogates, NUL, whole numbers beyond
-64 bit, endless nesting) is made harmless here, once, for everything that Meta sends.
+`json.loads` accepts values that a database, a log or an encoder refuses: lone surrogates, NUL, integers beyond 64 bit, extreme
+nesting. They are made harmless here, once, for everything that Meta sends.
 """
 
 from __future__ import annotations
@@ -11,121 +11,126 @@ import math
 import re
 from typing import Any
 
-DEEPEST = 50
-"""Levels of nesting that are kept. Meta's own events need about a dozen; what lies deeper is replaced by `TOO_DEEP`."""
+MAX_DEPTH = 50
+"""Maximum depth of nesting. Meta's own events need about a dozen levels; deeper values are replaced by `TOO_DEEP`."""
 TOO_DEEP = "[…]"
 
-MOST_CONTAINERS = 100_000
-MOST_VALUES = 500_000
-"""Objects and lists, and commas, that a body may hold. The fullest that Meta sends (3 MB of messages or statuses) hold about half
-as many; a body of little else would keep the process busy for seconds."""
+MAX_CONTAINERS = 100_000
+MAX_VALUES = 500_000
+"""Maximum number of objects and lists, and of commas, in a body. The fullest bodies that Meta sends (3 MB of messages or statuses)
+hold about half as many; a body of little else would block the process for seconds."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-"""A JSON text, also one that never ends: customers write braces and commas, too."""
+"""A JSON string, also an unterminated one: customers write braces and commas, too."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_LARGEST = 2**63
+_INT64_LIMIT = 2**63
 
 
-class Unreadable(ValueError):
+class InvalidJson(ValueError):
     """These bytes are not JSON."""
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON. Raises `Unreadable`, and nothing else, whatever the bytes are."""
-    if _holds_too_many(body):
-        raise Unreadable("too many elements")
+    """Decode JSON. Raises `InvalidJson` and nothing else."""
+    if _has_too_many_elements(body):
+        raise InvalidJson("too many elements")
     try:
         # Strict UTF-8 first: json.loads would guess UTF-16 and UTF-32 from the bytes.
         text = body.decode("utf-8")
-        document = json.loads(text, parse_int=_whole, parse_float=_fraction, parse_constant=_no_constant, object_hook=_as_it_is)
-        return _clean(document, DEEPEST)
+        document = json.loads(
+            text, parse_int=_parse_whole, parse_float=_parse_fraction, parse_constant=_reject_constant, object_hook=_return_object
+        )
+        return _sanitize(document, MAX_DEPTH)
     except UnicodeDecodeError as error:
-        raise Unreadable("not UTF-8") from error
+        raise InvalidJson("not UTF-8") from error
     except RecursionError as error:
-        raise Unreadable("nested too deeply") from error
+        raise InvalidJson("nested too deeply") from error
     except ValueError as error:
-        raise Unreadable("not JSON") from error
+        raise InvalidJson("not JSON") from error
 
 
-def _as_it_is(value: dict[str, Any]) -> dict[str, Any]:
-    """Leave an object as it is. That Python code is called between two objects gives other threads their turns: of a large body
-    none would have one for some 20 ms a megabyte."""
+def _return_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object unchanged.
+
+    Calling Python code between two objects lets other threads run; otherwise a large body would block them for some 20 ms per
+    megabyte.
+    """
     return value
 
 
-def _holds_too_many(body: bytes) -> bool:
-    containers, values = _counts(body)
-    if containers <= MOST_CONTAINERS and values <= MOST_VALUES:
+def _has_too_many_elements(body: bytes) -> bool:
+    containers, values = _count_marks(body)
+    if containers <= MAX_CONTAINERS and values <= MAX_VALUES:
         return False
-    if body.count(b'"') > 2 * MOST_VALUES:
+    if body.count(b'"') > 2 * MAX_VALUES:
         return True
-    # One by one, so that other threads have their turns in between.
+    # One string at a time, so that other threads can run.
     for text in _STRING.finditer(body):
-        within = _counts(text[0])
+        within = _count_marks(text[0])
         containers, values = containers - within[0], values - within[1]
-    return containers > MOST_CONTAINERS or values > MOST_VALUES
+    return containers > MAX_CONTAINERS or values > MAX_VALUES
 
 
-def _counts(body: bytes) -> tuple[int, int]:
+def _count_marks(body: bytes) -> tuple[int, int]:
     return body.count(b"{") + body.count(b"["), body.count(b",")
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text of something that `decode` gave."""
+    """Return a value that `decode` returned as compact JSON text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def scrub(text: str) -> str:
-    """`text` with whatever cannot be stored or encoded replaced by U+FFFD; anything else stays as it is."""
+    """Replace characters that cannot be stored or encoded by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    """`value` if it is an object, else an empty one."""
+def to_dict(value: Any) -> dict[str, Any]:
+    """Return `value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def listed(value: Any) -> list[Any]:
-    """`value` if it is a list, else an empty one."""
+def to_list(value: Any) -> list[Any]:
+    """Return `value` if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
-def words(value: Any) -> str:
-    """Text or a number as text; empty for anything else."""
+def to_text(value: Any) -> str:
+    """Return a text, or a number as text; empty for anything else."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def name_of(value: Any, longest: int = 512) -> str | None:
-    """An id: text or a whole number, not blank and not longer than `longest`; None for anything else."""
-    text = words(value).strip()
-    return text if 0 < len(text) <= longest else None
+def read_id(value: Any, max_chars: int = 512) -> str | None:
+    """Return an id, a text or a whole number of at most `max_chars` characters; None for anything else."""
+    text = to_text(value).strip()
+    return text if 0 < len(text) <= max_chars else None
 
 
-def _whole(digits: str) -> int | str:
-    # Beyond 64 bit a number stays the text it was; int() itself refuses thousands of digits.
+def _parse_whole(digits: str) -> int | str:
+    # An integer beyond 64 bit stays text; int() refuses thousands of digits.
     if len(digits) > 20:
         return digits
     number = int(digits)
-    return number if -_LARGEST <= number < _LARGEST else digits
+    return number if -_INT64_LIMIT <= number < _INT64_LIMIT else digits
 
 
-def _fraction(digits: str) -> float | str:
+def _parse_fraction(digits: str) -> float | str:
     number = float(digits)
     return number if math.isfinite(number) else digits
 
 
-def _no_constant(word: str) -> Any:
+def _reject_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-def _clean(value: Any, levels: int) -> Any:
+def _sanitize(value: Any, levels: int) -> Any:
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, dict):
-        return {scrub(key): _clean(item, levels - 1) for key, item in value.items()} if levels else TOO_DEEP
+        return {scrub(key): _sanitize(item, levels - 1) for key, item in value.items()} if levels else TOO_DEEP
     if isinstance(value, list):
-        return [_clean(item, levels - 1) for item in value] if levels else TOO_DEEP
+        return [_sanitize(item, levels - 1) for item in value] if levels else TOO_DEEP
     return value

@@ -1,17 +1,17 @@
-"""A webhook of our own making, with which `sara doctor` tries the whole way in. Pure.
+"""The webhook with which `sara doctor` tests the way to SARA.
 
-It speaks of a phone number id that nobody has, so that nothing follows from it: it is not stored, and does not count as a sign
-that Meta reaches us, upon which a message in doubt would be sent again.
+It names a phone number id that does not exist, so that it has no effect: it is not stored and does not count as a sign that Meta
+reaches SARA, after which a message of unknown delivery would be sent again.
 """
 
 from __future__ import annotations
 
-from sara_whatsapp.webhook.parser import Note, Parsed
+from sara_whatsapp.webhook.parser import IgnoredItem, ParsedWebhook
 
-NOBODY = "0"
+UNUSED_NUMBER_ID = "0"
 
-_ONLY_US = Parsed(notes=(Note("foreign_number", NOBODY, 1),))
-# Escaped and spaced as no encoder would write it: whatever reads the body and writes it anew on the way breaks the signature.
+_PROBE_RESULT = ParsedWebhook(notes=(IgnoredItem("foreign_number", UNUSED_NUMBER_ID, 1),))
+# Escaped and spaced as no encoder writes it, so that a proxy that rewrites the body breaks the signature.
 _BODY = (
     r'{"object":"whatsapp_business_account", "entry":[{"id":"0","changes":[{"value":{"messaging_product":"whatsapp",'
     r'"metadata":{"display_phone_number":"0","phone_number_id":"%s"},"note":"gr\u00fc\u00dfe \/ \ud83d\udc4b"},'
@@ -19,11 +19,11 @@ _BODY = (
 )
 
 
-def probe(size: int = 0) -> bytes:
-    """The body to post, at least `size` bytes long."""
-    return (_BODY % NOBODY).encode().ljust(size)
+def build_probe(size: int = 0) -> bytes:
+    """Return the body to post, at least `size` bytes long."""
+    return (_BODY % UNUSED_NUMBER_ID).encode().ljust(size)
 
 
-def is_probe(parsed: Parsed) -> bool:
-    """Whether a body held nothing but a probe."""
-    return parsed == _ONLY_US
+def is_probe(parsed: ParsedWebhook) -> bool:
+    """Return whether a body held nothing but a probe."""
+    return parsed == _PROBE_RESULT

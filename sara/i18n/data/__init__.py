@@ -1,4 +1,4 @@
-"""What SARA knows of each language: its own texts, the words that are orders, and the words that betray the language.
+"""The data of each language: SARA's texts, keywords, and the words by which the language is detected.
 
 Each module holds the data of one language and nothing else. To add a language to SARA, copy one, translate it, and name it below.
 `OPT_OUT`, `OPT_IN` and `HAND_OVER` are whole messages that mean nothing else, whatever was said before. `OPT_OUT_WORDS` and
@@ -49,7 +49,7 @@ class Language:
 
 
 class _Data(Protocol):
-    """What each module of this package names."""
+    """The names that each module of this package defines."""
 
     NAME: str
     TEXTS: Mapping[str, str]

@@ -25,12 +25,12 @@ MINUTE = 60_000
 
 
 def reserve(**most: int) -> UsageReservation:
-    """What a call may cost, under a ceiling for the day and none for the month."""
+    """Return a reservation under a limit for the day and none for the month."""
     return UsageReservation(100, 1_000, (UsageLimit(DAY, **most), UsageLimit(MONTH)))
 
 
 async def spent(shop: StoreScenario, period: str = DAY) -> tuple[int, int, int]:
-    """Calls, tokens and money of a period."""
+    """Return calls, tokens and money of a period."""
     found = await shop.store.ai_usage(period)
     return found["calls"], found["tokens"], found["money"]
 
@@ -59,7 +59,7 @@ class SpendingExam:
     async def save(self, shop: StoreScenario, conversation: str, usage: Usage | None, money: int) -> None:
         """One more call that is answered."""
         attempt, ids = await shop.call(conversation, reserve())
-        await shop.store.save_reply(conversation, attempt, ids, [], usage, shop.clock(), also=ReplySideEffects(money))
+        await shop.store.save_reply(conversation, attempt, ids, [], usage, shop.clock(), effects=ReplySideEffects(money))
 
     async def test_where_nobody_says_what_it_cost_all_that_was_set_aside_is_spent(self, shop: StoreScenario) -> None:
         await self.save(shop, await shop.asked(), None, 0)
@@ -139,7 +139,7 @@ class SpendingExam:
         assert (work.reply_due, await spent(shop)) == (shop.clock() + QUIET, (1, 42, 420))
         view = await shop.reading(conversation)
         assert (len(view.waiting), view.attempts, view.first_at, view.rethought) == (2, 0, None, 1)
-        assert "thought_again" in await shop.told(ids[0])
+        assert "reply_restarted" in await shop.told(ids[0])
         with pytest.raises(Conflict):
             await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("too early")], None, shop.clock())
 

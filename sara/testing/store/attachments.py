@@ -8,7 +8,7 @@ from pathlib import PurePath
 import pytest
 
 from sara import Attachment, HistoryMessage, Identity, InboundMessage, OutgoingContent
-from sara.engines import Conflict, InboundDecision
+from sara.engines import InboundDecision, NotFound, ReplySideEffects
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, STOP, WISH, StoreScenario, message
 
 PHOTO = Attachment("image", "image/jpeg", "ref-1", "holiday.jpg", url="https://files.example/1", sha256="AA" * 32, size=7)
@@ -17,12 +17,12 @@ DAY = 86_400_000
 
 
 def with_files(external_id: str, *files: Attachment, person: Identity = ANA, at: int = 0) -> InboundMessage:
-    """A message that brings files."""
+    """Return a message that brings files."""
     return replace(message(external_id, person, at=at), kind="image", attachments=files)
 
 
 def quoting(external_id: str, quoted: str, person: Identity = ANA) -> InboundMessage:
-    """A message that quotes another by the provider's id."""
+    """Return a message that quotes another by the provider's id."""
     return replace(message(external_id, person, text="this one"), reply_to=quoted)
 
 
@@ -32,7 +32,7 @@ class FilesExam:
     # files
 
     async def waiting(self, shop: StoreScenario, conversation: str, n: int = 0) -> HistoryMessage:
-        """A message that waits for its answer."""
+        """Return a message that waits for its answer."""
         return (await shop.reading(conversation)).waiting[n]
 
     async def test_a_message_is_kept_with_its_files_in_their_order(self, shop: StoreScenario) -> None:
@@ -78,7 +78,7 @@ class FilesExam:
         assert "not_fetched" in await shop.told(stored.id)
 
     async def test_nothing_is_kept_of_a_file_that_nobody_sent(self, shop: StoreScenario) -> None:
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.keep_attachment("a999", "x", "cc" * 32, 1, None, shop.clock())
 
     async def test_old_files_expire_in_steps_and_one_that_is_still_used_stays(self, shop: StoreScenario) -> None:
@@ -100,7 +100,7 @@ class FilesExam:
     # downloads
 
     async def due(self, shop: StoreScenario, limit: int = 10) -> list[str]:
-        """The references of what is still to be fetched, the soonest due first."""
+        """Return the references of what is still to be fetched, the soonest due first."""
         return [each.attachment.reference for each in await shop.store.downloads(ACCOUNT, limit)]
 
     async def test_every_file_is_due_from_its_arrival_whoever_answers(self, shop: StoreScenario) -> None:
@@ -156,7 +156,7 @@ class FilesExam:
             assert await self.due(shop) == ["ref-2"]
             assert await shop.store.download(photo.id) is None
             await shop.store.postpone_download(photo.id, shop.clock(), "busy", shop.clock())
-            with pytest.raises(Conflict):
+            with pytest.raises(NotFound):
                 await shop.store.keep_attachment(photo.id, "x7", "bb" * 32, 12, None, shop.clock())
             while not erased and await shop.store.continue_erasure(10):
                 pass
@@ -219,7 +219,15 @@ class FilesExam:
         line = await self.waiting(shop, conversation)
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
         readings = {line.id: "two tickets, please", foreign: "stolen", "nonsense": "?"}
-        await shop.store.save_reply(conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), readings)
+        await shop.store.save_reply(
+            conversation,
+            attempt,
+            [line.id],
+            [OutgoingContent("sure")],
+            None,
+            shop.clock(),
+            ReplySideEffects(transcripts=readings),
+        )
         assert (await shop.found("in-1")).text == "two tickets, please"
         assert (await shop.found("in-9")).text == "mine"
         assert await shop.told(line.id) == ["received", "asked", "answered", "reading"]
@@ -231,5 +239,7 @@ class FilesExam:
         await shop.take(message("in-2"))
         line = await self.waiting(shop, conversation)
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.save_reply(conversation, attempt, [line.id], [], None, shop.clock(), {part: "something else"})
+        await shop.store.save_reply(
+            conversation, attempt, [line.id], [], None, shop.clock(), ReplySideEffects(transcripts={part: "something else"})
+        )
         assert (await shop.found(part)).text == "one"

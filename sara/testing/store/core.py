@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from sara import Identity, IdentityChange, OperatorEcho, OutgoingContent, SaraError, UnparsedPayload
-from sara.engines import AttemptResult, Conflict, HistoryLimits, InboundBatch, InboundDecision, OpenWork, RecoveryReport, Store
+from sara.engines import (
+    AttemptResult,
+    AttemptState,
+    Conflict,
+    HistoryLimits,
+    InboundBatch,
+    InboundDecision,
+    NotFound,
+    OpenWork,
+    OutboundState,
+    RecoveryReport,
+    Store,
+)
 from sara.testing.clock import ManualClock
 from sara.testing.store.account_events import EventsExam
 from sara.testing.store.ai_usage import SpendingExam
@@ -51,12 +63,12 @@ class StoreContract(
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The time, set by hand."""
+        """Provide a manual clock."""
         return ManualClock()
 
     @pytest.fixture
     def shop(self, store: Store, clock: ManualClock) -> StoreScenario:
-        """The store with its most common steps."""
+        """Provide the store with its most common steps."""
         return StoreScenario(store, clock)
 
     # taking in
@@ -123,7 +135,7 @@ class StoreContract(
             await shop.store.accept(
                 InboundBatch(ACCOUNT, set_aside=(UnparsedPayload(ACCOUNT, "not JSON", b"\xff"),)), shop.clock()
             )
-        assert (await shop.store.counts())["set_aside"] == 1
+        assert (await shop.store.counts())["unparsed_payloads"] == 1
 
     async def test_what_was_not_understood_can_be_looked_at_page_by_page(self, shop: StoreScenario) -> None:
         for body in (b"one", b"\xfftwo", b"three"):
@@ -143,7 +155,7 @@ class StoreContract(
     async def test_a_message_that_cannot_be_stored_is_set_aside_and_the_rest_is_kept(self, shop: StoreScenario) -> None:
         taken = await shop.take(message("in-1"), message("in-2", text="half \ud800 a pair"), message("in-3"))
         assert [each.external_id for each in taken.stored] == ["in-1", "in-3"]
-        assert (await shop.store.counts())["set_aside"] == 1
+        assert (await shop.store.counts())["unparsed_payloads"] == 1
 
     # people
 
@@ -457,7 +469,7 @@ class StoreContract(
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
         work = await shop.store.record_attempt(
-            "a1", AttemptResult("not_sent", "queued", shop.clock() + 2_000, error="busy"), shop.clock()
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock() + 2_000, error="busy"), shop.clock()
         )
         assert work.deliver_due == shop.clock() + 2_000
         view = await shop.store.delivery_view(conversation)
@@ -467,7 +479,9 @@ class StoreContract(
     async def test_an_attempt_that_is_nobodys_fault_is_not_charged(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock(), charged=False), shop.clock()
+        )
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.attempts == 0
@@ -475,14 +489,20 @@ class StoreContract(
     async def test_what_is_nobodys_fault_does_not_use_up_the_time_of_a_part(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock(), charged=False), shop.clock()
+        )
         shop.clock.forward(7 * 86_400_000)
         await shop.begin(conversation, "a2")
         charged = shop.clock()
-        await shop.store.record_attempt("a2", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock()), shop.clock()
+        )
         shop.clock.forward(1_000)
         await shop.begin(conversation, "a3")
-        await shop.store.record_attempt("a3", AttemptResult("not_sent", "queued", shop.clock(), charged=False), shop.clock())
+        await shop.store.record_attempt(
+            "a3", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock(), charged=False), shop.clock()
+        )
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert (view.attempts, view.first_at) == (1, charged)
@@ -490,7 +510,9 @@ class StoreContract(
     async def test_a_refused_part_cancels_the_rest_of_its_reply_and_the_conversation_goes_on(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two", "three")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error="131026: undeliverable"), shop.clock()
+        )
         assert await shop.states(conversation) == ["answered", "failed", "cancelled", "cancelled"]
         await shop.asked(ANA, "in-2")
         await shop.answer(conversation, "again")
@@ -501,13 +523,13 @@ class StoreContract(
     async def test_a_retried_answer_is_whole(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="no"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error="no"), shop.clock())
         await shop.store.retry_failed(conversation, "deliver", shop.clock())
         assert await shop.states(conversation) == ["answered", "queued", "queued"]
 
     async def test_settling_an_unknown_attempt_is_stale(self, shop: StoreScenario) -> None:
-        with pytest.raises(Conflict):
-            await shop.store.record_attempt("nobody", AttemptResult("accepted", "accepted"), shop.clock())
+        with pytest.raises(NotFound):
+            await shop.store.record_attempt("nobody", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED), shop.clock())
 
     # receipts
 
@@ -532,7 +554,9 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sent"
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         assert await shop.state(part) == "sent"
         assert (await shop.found("out-1")).id == part
 
@@ -541,14 +565,16 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         taken = await shop.receipt("delivered", external_id="out-1")
         assert taken.unknown_receipts == 1
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         assert await shop.state(part) == "delivered"
 
     async def test_a_receipt_ends_a_doubt(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.store.record_attempt(
-            "a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000, error="reset"), shop.clock()
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000, error="reset"), shop.clock()
         )
         assert await shop.state(part) == "in_doubt"
         taken = await shop.receipt("sent", attempt="a1", external_id="out-1")
@@ -558,7 +584,9 @@ class StoreContract(
     async def test_a_receipt_for_a_part_about_to_be_sent_again_stops_that(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         assert await shop.state(part) == "queued"
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
@@ -568,12 +596,16 @@ class StoreContract(
     async def test_an_earlier_attempts_failure_does_not_fail_a_later_one(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await shop.receipt("failed", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sending"
-        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-2"), shop.clock()
+        )
         await shop.receipt("delivered", attempt="a2", external_id="out-2")
         assert await shop.state(part) == "delivered"
         assert await shop.states(conversation) == ["answered", "delivered", "queued"]
@@ -581,11 +613,15 @@ class StoreContract(
     async def test_a_later_attempts_failure_ends_the_part_though_an_earlier_one_is_in_doubt(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
         await shop.receipt("failed", attempt="a2", external_id="out-2")
-        await shop.store.record_attempt("a2", AttemptResult("accepted", "accepted", external_id="out-2"), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-2"), shop.clock()
+        )
         assert await shop.state(part) == "failed"
         assert await shop.due(conversation) == (None, None)
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
@@ -595,9 +631,13 @@ class StoreContract(
         conversation = await shop.answered("one")
         for n in range(3):
             await shop.begin(conversation, f"a{n}")
-            await shop.store.record_attempt(f"a{n}", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+            await shop.store.record_attempt(
+                f"a{n}", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock()), shop.clock()
+            )
         await shop.begin(conversation, "a3")
-        await shop.store.record_attempt("a3", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a3", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert (view.attempts, view.doubts, view.blind) == (4, 1, 0)
@@ -606,7 +646,9 @@ class StoreContract(
     async def test_doubts_that_ended_blindly_are_counted(self, shop: StoreScenario, blind: bool) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", blind, shop.clock())
         view = await shop.store.delivery_view(conversation)
         assert view is not None
@@ -635,24 +677,30 @@ class StoreContract(
         part = await shop.begin(conversation, "a1")
         shop.clock.forward(10)
         await shop.take(message("in-3"), verdict=replace(STOP, notice={"": OutgoingContent("Bye.")}))
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock() + 6_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock() + 6_000), shop.clock()
+        )
         assert (await shop.found(part)).reason == "opted_out"
         assert (await shop.next(conversation)).part.text == "Bye."
 
     async def test_an_arrival_outdoes_a_later_attempts_refusal(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.begin(conversation, "a2")
-        await shop.store.record_attempt("a2", AttemptResult("refused", "failed", error="no"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error="no"), shop.clock())
         await shop.receipt("delivered", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "delivered"
 
     async def test_two_accepted_attempts_of_one_part_are_counted(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "resend", False, shop.clock())
         await shop.send(conversation, "a2", "out-2")
         assert (await shop.store.counts()).get("duplicate_sends", 0) == 0
@@ -663,20 +711,24 @@ class StoreContract(
     async def test_a_held_doubt_lets_the_conversation_go_on(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+        )
         await shop.store.resolve_in_doubt(part, "hold", True, shop.clock())
         assert await shop.state(part) == "held"
         view = await shop.store.delivery_view(conversation)
         assert view is not None
         assert view.part.text == "two"
-        assert (await shop.store.counts())["blind"] == 1
+        assert (await shop.store.counts())["unverified_resolutions"] == 1
         await shop.receipt("sent", attempt="a1", external_id="out-1")
         assert await shop.state(part) == "sent"
 
     async def test_a_doubt_wakes_an_answer_that_waited_for_it(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         await shop.asked(ANA, "in-2")
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
@@ -706,7 +758,9 @@ class StoreContract(
     async def test_a_look_at_a_doubt_that_has_ended_puts_nothing_off(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         await shop.receipt("sent", attempt="a1", external_id="out-1")
         work = await shop.store.reschedule(conversation, "deliver", shop.clock() + 60_000, shop.clock())
         assert work.deliver_due == shop.clock()
@@ -727,7 +781,9 @@ class StoreContract(
     async def test_a_doubt_from_before_a_restart_is_given_its_time_anew(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         shop.clock.forward(600_000)
         await shop.store.recover("the next life", shop.clock())
         view = await shop.store.delivery_view(conversation)
@@ -736,7 +792,7 @@ class StoreContract(
         assert view.last.settled_at == shop.clock()
 
     async def crash_while_asking(self, shop: StoreScenario, life: int, *conversations: str) -> RecoveryReport:
-        """A life that ends uncleanly while responders work on these conversations; what the next one finds."""
+        """End a run uncleanly while responders work on these conversations; return what the next run finds."""
         for conversation in conversations:
             view = await shop.store.reply_view(conversation, HistoryLimits())
             assert view is not None
@@ -817,7 +873,7 @@ class StoreContract(
 
     async def test_a_later_message_takes_along_what_nobody_could_answer(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ["m1"], "dead", "max_duration: away", shop.clock())
         await shop.take(message("in-2"))
         assert await shop.states(conversation) == ["waiting", "waiting"]
 
@@ -841,7 +897,7 @@ class StoreContract(
 
     async def test_one_is_sorry_once_until_an_answer_was_made(self, shop: StoreScenario) -> None:
         conversation = await shop.asked()
-        await shop.store.close_turn(conversation, ["m1"], "dead", "outlasted: away", shop.clock(), [OutgoingContent("Sorry.")])
+        await shop.store.close_turn(conversation, ["m1"], "dead", "max_duration: away", shop.clock(), [OutgoingContent("Sorry.")])
         await shop.take(message("in-2"))
         view = await shop.store.reply_view(conversation, HistoryLimits())
         assert view is not None
@@ -873,7 +929,9 @@ class StoreContract(
     async def test_nothing_waits_for_a_clock_that_went_back(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock() + 60_000), shop.clock()
+        )
         waiting = await shop.asked(KOFI, "in-2")
         shop.clock.now -= 3_600_000
         assert await shop.store.reset_future_dues(shop.clock() + 300_000, shop.clock()) == 2

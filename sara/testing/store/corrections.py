@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Correction, Identity, InboundMessage, Instant, OperatorEcho, OutgoingContent, Usage
-from sara.engines import AttemptResult, Conflict, InboundDecision
+from sara.engines import AttemptResult, AttemptState, Conflict, InboundDecision, OutboundState, ReplySideEffects
 from sara.testing.store.attachments import PHOTO, with_files
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, QUIET, StoreScenario, message
 
@@ -18,29 +18,29 @@ HOUR = 3_600_000
 
 
 def edit(external_id: str, target: str, text: str, at: Instant, person: Identity = ANA) -> InboundMessage:
-    """An edit of an earlier message."""
+    """Return an edit of an earlier message."""
     now = Correction(target, text, "text", {"text": {"body": text}})
     return InboundMessage(ACCOUNT, external_id, person, "edit", f"[edited:] {text}", at, False, raw=f'"{text}"', corrects=now)
 
 
 def deletion(external_id: str, target: str, at: Instant, person: Identity = ANA) -> InboundMessage:
-    """A deletion of an earlier message."""
+    """Return a deletion of an earlier message."""
     gone = Correction(target, PLACEHOLDER, withdrawn=True)
     return InboundMessage(ACCOUNT, external_id, person, "revoke", "[deleted]", at, False, raw="{}", corrects=gone)
 
 
 def secret(external_id: str, at: Instant) -> InboundMessage:
-    """A message that its author will want back."""
+    """Return a message that its author will want back."""
     return replace(message(external_id, text=SECRET, at=at), content={"text": {"body": SECRET}}, raw=f'"{SECRET}"')
 
 
 async def corrected(shop: StoreScenario, event: InboundMessage) -> None:
-    """A correction arrives."""
+    """Store a correction."""
     await shop.take(event, verdict=RECORDED)
 
 
 async def texts(shop: StoreScenario, conversation: str) -> tuple[list[str], list[str]]:
-    """What waits for an answer, and what is shown as history."""
+    """Return what waits for an answer, and what is shown as history."""
     view = await shop.reading(conversation)
     return [line.text for line in view.waiting], [line.text for line in view.history]
 
@@ -193,7 +193,9 @@ class CorrectionsExam:
         assert [each.withdrawn for each in (await shop.reading(conversation)).history[:2]] == [True, False]
         # What a model heard in it comes too late.
         attempt, ids = await shop.call(conversation)
-        await shop.store.save_reply(conversation, attempt, ids, [OutgoingContent("x")], None, shop.clock(), {"m1": SECRET})
+        await shop.store.save_reply(
+            conversation, attempt, ids, [OutgoingContent("x")], None, shop.clock(), ReplySideEffects(transcripts={"m1": SECRET})
+        )
         assert SECRET not in await everything(shop, conversation)
 
     async def test_a_file_of_a_deleted_message_is_not_kept_when_its_download_ends(self, shop: StoreScenario) -> None:
@@ -304,6 +306,8 @@ class CorrectionsExam:
         await shop.answer(conversation, "one", "two")
         part = await shop.begin(conversation, "a1")
         await corrected(shop, deletion("d-1", "in-1", shop.clock()))
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         assert await shop.state(part) == "accepted"
         assert await shop.states(conversation) == ["answered", "accepted", "queued", "skipped"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sara import OutgoingContent
-from sara.engines import AttemptResult, Conflict, Handoff, InboundDecision
+from sara.engines import AttemptResult, AttemptState, Conflict, Handoff, InboundDecision, OutboundState
 from sara.testing.store.handoff import BACK, HOUR, OPERATOR, PAUSE, person_has
 from sara.testing.store.scenario import ANA, STOP, WISH, StoreScenario, later, message
 
@@ -146,7 +146,9 @@ class BackExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock()), shop.clock()
+        )
         assert (await shop.next(conversation)).mode == "paused"
         await shop.store.cancel_outbound(part, "parked", "paused", shop.clock())
         await shop.store.hand_back(conversation, "operator", shop.clock())
@@ -156,7 +158,9 @@ class BackExam:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
         await shop.store.hand_over(conversation, PAUSE, shop.clock())
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", shop.clock()), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock()), shop.clock()
+        )
         await shop.store.hand_back(conversation, "operator", shop.clock())
         with pytest.raises(Conflict):
             await shop.store.cancel_outbound(part, "parked", "paused", shop.clock())

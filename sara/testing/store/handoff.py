@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 
 from sara import Identity, OperatorEcho, OutgoingContent, Usage
-from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch, OperatorNotification, ReplySideEffects
+from sara.engines import (
+    AttemptResult,
+    AttemptState,
+    Conflict,
+    Handoff,
+    InboundBatch,
+    NotFound,
+    OperatorNotification,
+    OutboundState,
+    ReplySideEffects,
+)
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, START, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -19,7 +29,7 @@ BACK = {"": OutgoingContent("I am back."), "de": OutgoingContent("Ich bin wieder
 
 
 async def person_has(shop: StoreScenario, change: Handoff = OPERATOR) -> str:
-    """A conversation with one answered message, which a person of the business has taken over."""
+    """Return a conversation with one answered message, which an operator has taken over."""
     conversation = await shop.answered("one")
     await shop.send(conversation, "a1", "out-1")
     await shop.store.hand_over(conversation, change, shop.clock())
@@ -132,14 +142,18 @@ class ModesExam:
         )
         for conversation, attempt in ((sending, "a1"), (doubtful, "a2")):
             await shop.begin(conversation, attempt)
-        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock())
+        await shop.store.record_attempt(
+            "a2", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
+        )
         for conversation in (sending, doubtful):
             [work] = await shop.store.hand_over(conversation, OPERATOR, shop.clock())
             assert work.deliver_due is not None
         assert await shop.states(sending) == ["answered", "sending", "cancelled"]
         assert await shop.states(doubtful) == ["answered", "in_doubt", "cancelled"]
         assert (await shop.next(doubtful)).mode == "human"
-        await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+        )
         assert await shop.states(sending) == ["answered", "accepted", "cancelled"]
 
     async def test_what_the_operator_and_sara_herself_have_still_to_say_is_said(self, shop: StoreScenario) -> None:
@@ -182,9 +196,9 @@ class ModesExam:
         assert not (await shop.reading(conversation)).apologised
 
     async def test_an_unknown_conversation_cannot_be_handed_over_or_back(self, shop: StoreScenario) -> None:
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.hand_over("c999999", OPERATOR, shop.clock())
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.hand_back("c999999", "operator", shop.clock())
 
     # who is told
@@ -255,7 +269,7 @@ class ModesExam:
             [OutgoingContent("A colleague"), OutgoingContent("will help.")],
             Usage(1, 1, "t"),
             shop.clock(),
-            also=also,
+            effects=also,
         )
         assert await shop.states(conversation) == ["answered", "cancelled", "answered", "skipped", "queued", "queued"]
         assert (mine.reply_due, mine.deliver_due, mine.timer_due) == (None, shop.clock(), shop.clock() + 60_000)
@@ -267,7 +281,7 @@ class ModesExam:
     # by an echo
 
     async def echo(self, shop: StoreScenario, name: str = "echo-1", until: int | None = None) -> None:
-        """A person of the business answers from the phone app."""
+        """Store what an operator answers from the phone app."""
         echo = OperatorEcho(ACCOUNT, name, ANA, "text", "I called you", shop.clock())
         await shop.store.accept(
             InboundBatch(ACCOUNT, changes=(echo,), echoed={name: Handoff("operator", until=until)}), shop.clock()

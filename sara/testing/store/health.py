@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from sara import Identity, Milliseconds, OperatorEcho, OutgoingContent
-from sara.engines import AttemptResult, Conflict, Handoff, InboundBatch
+from sara.engines import AttemptResult, AttemptState, Conflict, Handoff, InboundBatch, OutboundState
 from sara.testing.store.scenario import ACCOUNT, ANA, KOFI, START, STOP, WISH, StoreScenario, message
 
 MINUTE = 60_000
@@ -19,7 +19,7 @@ BYE = {"": OutgoingContent("Bye."), "de": OutgoingContent("Tschüss.")}
 async def ill(
     shop: StoreScenario, unanswered: Milliseconds = 10 * MINUTE, person: Milliseconds = 30 * MINUTE, limit: int = 10
 ) -> Sequence[tuple[str, str]]:
-    """The conversations that somebody should look at, and why."""
+    """Return the unhealthy conversations, and why."""
     found = await shop.store.unhealthy(shop.clock(), unanswered, person, limit)
     return [(each.conversation, each.reason) for each in found]
 
@@ -69,7 +69,9 @@ class HealthExam:
         shop.clock.forward(1)
         failed = await shop.answered("one", person=KOFI, external_id="in-2")
         await shop.begin(failed, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("refused", "failed", error="131026: undeliverable"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error="131026: undeliverable"), shop.clock()
+        )
         found = await shop.store.unhealthy(shop.clock(), HOUR, HOUR, 10)
         assert [(each.conversation, each.reason, each.detail) for each in found] == [
             (dead, "failing", "given_up: no"),
@@ -89,7 +91,9 @@ class HealthExam:
     async def test_a_doubt_until_it_ends(self, shop: StoreScenario) -> None:
         conversation = await shop.answered("one")
         part = await shop.begin(conversation, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt", shop.clock(), error="reset"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock(), error="reset"), shop.clock()
+        )
         assert await ill(shop) == [(conversation, "doubtful")]
         await shop.store.resolve_in_doubt(part, "hold", True, shop.clock())
         assert await ill(shop) == [(conversation, "doubtful")]

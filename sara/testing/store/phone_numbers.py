@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sara import Identity, OperatorEcho, OutgoingContent
-from sara.engines import AttemptResult, Handoff, OperatorNotification
+from sara.engines import AttemptResult, AttemptState, Handoff, OperatorNotification, OutboundState
 from sara.testing.store.scenario import ACCOUNT, StoreScenario, message
 
 # Each as somebody writes it, and as the provider knows it.
@@ -80,7 +80,9 @@ class NumbersExam:
         asked = await shop.asked()
         [_, told] = [each.conversation for each in await shop.store.hand_over(asked, call("99912345678"), shop.clock())]
         await shop.begin(told, "a1")
-        outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="9992345678"))
+        outcome = AttemptResult(
+            AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1", recipient=Identity(phone="9992345678")
+        )
         await shop.store.record_attempt("a1", outcome, shop.clock())
         [wrote] = (await shop.take(message("op-1", Identity(user_id="XX.1", phone="9992345678")))).stored
         assert wrote.conversation == told
@@ -93,7 +95,9 @@ class NumbersExam:
         [_, told] = [each.conversation for each in await shop.store.hand_over(asked, call("99912345678"), shop.clock())]
         assert told != wrote.conversation
         await shop.begin(told, "a1")
-        outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="9992345678"))
+        outcome = AttemptResult(
+            AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1", recipient=Identity(phone="9992345678")
+        )
         await shop.store.record_attempt("a1", outcome, shop.clock())
         found = await shop.store.subject_data("99912345678")
         assert found is not None
@@ -104,7 +108,9 @@ class NumbersExam:
         conversation = await shop.answered("one", person=ana)
         kofi = await shop.asked(Identity(user_id="GH.2", phone="15550002222"), "in-9")
         await shop.begin(conversation, "a1")
-        outcome = AttemptResult("accepted", "accepted", external_id="out-1", recipient=Identity(phone="15550002222"))
+        outcome = AttemptResult(
+            AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1", recipient=Identity(phone="15550002222")
+        )
         await shop.store.record_attempt("a1", outcome, shop.clock())
         assert (await shop.store.conversation(conversation)).address == "15550001111"
         found = await shop.store.subject_data("15550002222")

@@ -9,12 +9,16 @@ import pytest
 from sara import Identity, OperatorEcho, OutgoingContent, PreferenceChange, SaraError
 from sara.engines import (
     AttemptResult,
+    AttemptState,
     Conflict,
     Handoff,
     HistoryLimits,
     InboundBatch,
     InboundDecision,
+    NotFound,
     OperatorNotification,
+    OutboundState,
+    ReplySideEffects,
     Store,
 )
 from sara.testing.store.attachments import DAY, PHOTO, with_files
@@ -43,7 +47,7 @@ class RightsExam:
     # finding
 
     async def hits(self, shop: StoreScenario, words: str, limit: int = 10) -> list[str]:
-        """What a search finds, as ids."""
+        """Return the ids that a search finds."""
         return [hit.message for hit in await shop.store.search(words, limit)]
 
     async def test_a_search_finds_words_of_both_directions_newest_first(self, shop: StoreScenario) -> None:
@@ -77,9 +81,8 @@ class RightsExam:
         conversation = await shop.asked(ANA, "in-1", "(a voice message)")
         [line] = (await shop.reading(conversation)).waiting
         attempt = await shop.store.begin_reply(conversation, [line.id], shop.clock())
-        await shop.store.save_reply(
-            conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), {line.id: "two tickets, please"}
-        )
+        effects = ReplySideEffects(transcripts={line.id: "two tickets, please"})
+        await shop.store.save_reply(conversation, attempt, [line.id], [OutgoingContent("sure")], None, shop.clock(), effects)
         assert await self.hits(shop, "tickets") == [line.id]
         assert await self.hits(shop, "voice") == []
 
@@ -164,7 +167,7 @@ class RightsExam:
     async def test_nobody_is_forgotten_twice_or_by_mistake(self, shop: StoreScenario) -> None:
         await shop.asked()
         for nobody in ("Ana", "p99", ""):
-            with pytest.raises(Conflict):
+            with pytest.raises(NotFound):
                 await shop.store.start_erasure(nobody, shop.clock())
         told = await shop.store.start_erasure("US.1", shop.clock())
         for who in ("US.1", *told.contacts):
@@ -246,8 +249,10 @@ class RightsExam:
                 await shop.store.begin_attempt(part, "a2", "me", shop.clock())
             assert await shop.store.delivery_view(conversation) is None
             assert await shop.store.open_work(None, 10) == []
-        with pytest.raises(Conflict):
-            await shop.store.record_attempt("a1", AttemptResult("accepted", "accepted", external_id="out-1"), shop.clock())
+        with pytest.raises(NotFound):
+            await shop.store.record_attempt(
+                "a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-1"), shop.clock()
+            )
         with pytest.raises(Conflict):
             await shop.store.close_turn(conversation, [line.id], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         assert await shop.store.messages(None, None, 10) == []
@@ -256,7 +261,9 @@ class RightsExam:
         conversation = await shop.answered("one", "two")
         await shop.begin(conversation, "a1")
         await shop.store.start_erasure("US.1", shop.clock())
-        await shop.store.record_attempt("a1", AttemptResult("not_sent", "queued", error="try again"), shop.clock())
+        await shop.store.record_attempt(
+            "a1", AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, error="try again"), shop.clock()
+        )
         assert await shop.store.delivery_view(conversation) is None
         await shop.store.close_turn(conversation, [], "dead", "late", shop.clock(), [OutgoingContent("sorry")])
         await erase(shop.store)

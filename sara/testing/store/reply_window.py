@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from sara import Identity, Instant, OperatorEcho
-from sara.engines import AttemptResult, InboundDecision
+from sara.engines import AttemptResult, AttemptState, InboundDecision, OutboundState
 from sara.testing.store.scenario import ACCOUNT, ANA, INVITATION, STOP, StoreScenario, later, message
 
 DAY = 86_400_000
 
 
 async def customer_at(shop: StoreScenario, conversation: str) -> Instant | None:
-    """When the customer last opened the window, as a deliver job sees it."""
+    """Return when the customer last opened the window, as a deliver job sees it."""
     return (await shop.next(conversation)).customer_at
 
 
@@ -24,7 +24,7 @@ class WindowExam:
     # the reply window
 
     async def parked(self, shop: StoreScenario, *texts: str) -> str:
-        """A conversation whose answer came too late."""
+        """Return a conversation whose reply came too late."""
         conversation = await shop.answered(*texts)
         shop.clock.forward(2 * DAY)
         for _ in texts:
@@ -106,7 +106,7 @@ class WindowExam:
         await shop.send(conversation, "a1", "out-1")
         await shop.send(conversation, "a2", "out-2")
         shop.clock.forward(1_000)
-        await shop.receipt("failed", attempt="a1", then="window")
+        await shop.receipt("failed", attempt="a1", then="park")
         if looked:
             await shop.park(conversation)
             await shop.park(conversation)
@@ -168,7 +168,9 @@ class WindowExam:
         shop.clock.forward(1_000)
         if wrote:
             await shop.take(later(shop, "in-2"))
-        outcome = AttemptResult("not_sent", "queued", shop.clock() + 6_000, charged=False, error="131047", closes_window=True)
+        outcome = AttemptResult(
+            AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock() + 6_000, charged=False, error="131047", closes_window=True
+        )
         work = await shop.store.record_attempt("a1", outcome, shop.clock())
         view = await shop.next(conversation)
         assert (view.part.id, view.state, view.attempts) == (part, "queued", 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sara import Identity
-from sara.engines import AttemptResult
+from sara.engines import AttemptResult, AttemptState, OutboundState
 from sara.testing.store.attachments import DAY, PHOTO, with_files
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, message
 
@@ -41,10 +41,10 @@ class ExpiryExam:
         queued = await shop.answered("one", "two", person=KOFI, external_id="in-2")
         doubtful = await shop.answered("one", person=Identity(user_id="X.1"), external_id="in-3")
         part = await shop.begin(doubtful, "a1")
-        await shop.store.record_attempt("a1", AttemptResult("in_doubt", "in_doubt"), shop.clock())
+        await shop.store.record_attempt("a1", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT), shop.clock())
         held = await shop.answered("one", person=Identity(user_id="X.2"), external_id="in-4")
         await shop.begin(held, "a2")
-        await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt"), shop.clock())
+        await shop.store.record_attempt("a2", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT), shop.clock())
         await shop.store.resolve_in_doubt((await shop.next(held)).part.id, "hold", False, shop.clock())
         parked = await shop.answered("one", person=Identity(user_id="X.3"), external_id="in-5")
         await shop.park(parked, None)

@@ -21,6 +21,7 @@ from sara.engines import (
     AcceptResult,
     AccountChange,
     AttemptResult,
+    AttemptState,
     ClassifiedMessage,
     DeliveryView,
     Handoff,
@@ -29,6 +30,7 @@ from sara.engines import (
     InboundDecision,
     LocalizedContent,
     OpenWork,
+    OutboundState,
     ReplyView,
     Store,
     TimerView,
@@ -49,17 +51,17 @@ WISH = InboundDecision(skip="handed_over", hand_over=Handoff("customer", "asked 
 
 
 def message(external_id: str | None, person: Identity = ANA, text: str = "hello", at: Instant = 0) -> InboundMessage:
-    """A text message."""
+    """Return a text message."""
     return InboundMessage(ACCOUNT, external_id, person, "text", text, at, raw="{}")
 
 
 def arrival(inbound: InboundMessage, verdict: InboundDecision | None = None) -> ClassifiedMessage:
-    """A message with its verdict, by default one that calls for an answer."""
+    """Return a message with its decision, by default one that calls for an answer."""
     return ClassifiedMessage(inbound, verdict or InboundDecision(), QUIET, LONGEST)
 
 
 def later(shop: StoreScenario, external_id: str, ago: Milliseconds = 0) -> InboundMessage:
-    """A message that the customer wrote so many milliseconds ago."""
+    """Return a message that the customer wrote `ago` milliseconds ago."""
     return message(external_id, at=shop.clock() - ago)
 
 
@@ -87,13 +89,13 @@ class StoreScenario:
         *,
         attempt: str | None = None,
         external_id: str | None = None,
-        then: Literal["end", "later", "window", "plain", "channel"] = "end",
+        then: Literal["fail", "retry", "park", "send_as_text", "block_channel"] = "fail",
         after: Milliseconds | None = None,
         pricing: Mapping[str, Any] | None = None,
         counts: bool = False,
         at: Instant | None = None,
     ) -> AcceptResult:
-        """A receipt arrives."""
+        """Store a receipt."""
         failure = DeliveryFailure("131026", "undeliverable", then, after) if status == "failed" else None
         receipt = DeliveryReceipt(
             ACCOUNT, status, self.clock() if at is None else at, external_id, attempt, failure, pricing, counts
@@ -101,16 +103,16 @@ class StoreScenario:
         return await self.store.accept(InboundBatch(ACCOUNT, receipts=(receipt,)), self.clock())
 
     async def change(self, *changes: AccountChange) -> AcceptResult:
-        """The provider tells of changes."""
+        """Store changes that the provider reports."""
         return await self.store.accept(InboundBatch(ACCOUNT, changes=changes), self.clock())
 
     async def asked(self, person: Identity = ANA, external_id: str = "in-1", text: str = "hello") -> str:
-        """A message that waits; its conversation."""
+        """Store a message that waits; return its conversation."""
         [stored] = (await self.take(message(external_id, person, text, self.clock()))).stored
         return stored.conversation
 
     async def answered(self, *texts: str, person: Identity = ANA, external_id: str = "in-1") -> str:
-        """A message that was answered with parts that are not sent yet; its conversation."""
+        """Store a message answered with parts that are not sent yet; return its conversation."""
         conversation = await self.asked(person, external_id)
         await self.answer(conversation, *texts)
         return conversation
@@ -133,7 +135,7 @@ class StoreScenario:
         )
         return work
 
-    async def lose(self, conversation: str, reason: str = "outlasted: away") -> None:
+    async def lose(self, conversation: str, reason: str = "max_duration: away") -> None:
         """Give up what waits in a conversation."""
         ids = [line.id for line in (await self.reading(conversation)).waiting]
         await self.store.close_turn(conversation, ids, "dead", reason, self.clock())
@@ -148,15 +150,17 @@ class StoreScenario:
     async def send(self, conversation: str, attempt: str, external_id: str) -> str:
         """Send the first unsettled part and have it accepted; its id."""
         part = await self.begin(conversation, attempt)
-        await self.store.record_attempt(attempt, AttemptResult("accepted", "accepted", external_id=external_id), self.clock())
+        await self.store.record_attempt(
+            attempt, AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=external_id), self.clock()
+        )
         return part
 
     async def state(self, ident: str) -> str:
-        """The state of a message."""
+        """Return the state of a message."""
         return (await self.found(ident)).state
 
     async def found(self, ident: str) -> StoredMessage:
-        """A message that must be there."""
+        """Return a message that must be there."""
         found = await self.store.find(ident)
         assert found is not None
         return found
@@ -166,40 +170,40 @@ class StoreScenario:
         return (await self.found(external_id)).id
 
     async def states(self, conversation: str) -> Sequence[str]:
-        """The states of a conversation's messages, in store order."""
+        """Return the states of a conversation's messages, in store order."""
         return [each.state for each in await self.store.messages(conversation, None, 100)]
 
     async def due(self, conversation: str) -> tuple[Instant | None, Instant | None]:
-        """When reply and deliver are due."""
+        """Return when reply and deliver are due."""
         for work in await self.store.open_work(None, 100):
             if work.conversation == conversation:
                 return work.reply_due, work.deliver_due
         return None, None
 
     async def reading(self, conversation: str) -> ReplyView:
-        """What a reply job sees of a conversation."""
+        """Return what a reply job sees of a conversation."""
         view = await self.store.reply_view(conversation, HistoryLimits())
         assert view is not None
         return view
 
     async def next(self, conversation: str) -> DeliveryView:
-        """What a deliver job sees of a conversation that has something unsent."""
+        """Return what a deliver job sees of a conversation that has something unsent."""
         view = await self.store.delivery_view(conversation)
         assert view is not None
         return view
 
     async def tending(self, conversation: str, shown: int = 2) -> TimerView:
-        """What a timer job sees of a conversation, if so many messages are shown as history."""
+        """Return what a timer job sees of a conversation, if so many messages are shown as history."""
         view = await self.store.timer_view(conversation, shown)
         assert view is not None
         return view
 
     async def lines(self, conversation: str) -> Sequence[tuple[str, str]]:
-        """The texts of a conversation's messages with their states, in store order."""
+        """Return the texts of a conversation's messages with their states, in store order."""
         return [(each.text, each.state) for each in await self.store.messages(conversation, None, 1_000)]
 
     async def told(self, ident: str) -> Sequence[str]:
-        """What happened to a message."""
+        """Return the events of a message."""
         return [each.what for each in await self.store.timeline(ident)]
 
     async def park(self, conversation: str, instead: OutgoingContent | None = INVITATION) -> str:

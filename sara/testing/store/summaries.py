@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sara import Usage
-from sara.engines import Conflict
+from sara.engines import NotFound
 from sara.testing.store.scenario import ANA, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -18,7 +18,7 @@ class MemoryExam:
     """Part of `StoreContract`."""
 
     async def talk(self, shop: StoreScenario, turns: int, first: int = 1) -> str:
-        """So many questions and answers; the conversation."""
+        """Store `turns` questions and answers; return the conversation."""
         for n in range(first, first + turns):
             conversation = await shop.asked(ANA, f"in-{n}", f"question {n}")
             await shop.answer(conversation, f"answer {n}")
@@ -26,7 +26,7 @@ class MemoryExam:
         return conversation
 
     async def keep(self, shop: StoreScenario, conversation: str, upto: str, text: str = "so far") -> None:
-        """A summary of everything up to a message."""
+        """Return a summary of everything up to a message."""
         await shop.store.save_summary(conversation, text, upto, Usage(3, 2, "t"), 9, PERIODS, shop.clock())
 
     # chapters
@@ -57,7 +57,7 @@ class MemoryExam:
         assert (work.reply_due, work.deliver_due) == (None, None)
         await shop.take(message("in-1"))
         assert (await shop.tending(conversation)).closed, "a message met again opens nothing"
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.close_conversation("c999999", shop.clock(), shop.clock())
 
     @pytest.mark.parametrize(

@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 
 from sara import Milliseconds, OperatorEcho, OutgoingContent
-from sara.engines import AttemptResult, Conflict, Handoff, OperatorNotification, Purpose, ReplySideEffects
+from sara.engines import (
+    AttemptResult,
+    AttemptState,
+    Conflict,
+    Handoff,
+    NotFound,
+    OperatorNotification,
+    OutboundState,
+    Purpose,
+    ReplySideEffects,
+)
 from sara.testing.store.scenario import ACCOUNT, ANA, COLLEAGUE, KOFI, STOP, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -16,7 +26,7 @@ QUESTION = OutgoingContent("Are you still there?")
 
 
 async def silent(shop: StoreScenario) -> str:
-    """A conversation in which the customer has had the last word of ours for an hour."""
+    """Return a conversation whose last message was sent an hour ago."""
     conversation = await shop.answered("one")
     shop.clock.forward(1_000)
     await shop.send(conversation, "a1", "out-1")
@@ -82,7 +92,7 @@ class TimingExam:
         for n, (asked, kept) in enumerate(((2 * HOUR, 2 * HOUR), (3 * HOUR, 2 * HOUR), (HOUR, HOUR)), 2):
             attempt, ids = await shop.call(conversation)
             also = ReplySideEffects(timer=start + asked)
-            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), also=also)
+            [work] = await shop.store.save_reply(conversation, attempt, ids, [], None, shop.clock(), effects=also)
             assert work.timer_due == start + kept
             await shop.asked(ANA, f"in-{n}")
 
@@ -96,7 +106,7 @@ class TimingExam:
 
     async def test_an_unknown_conversation_has_no_timers(self, shop: StoreScenario) -> None:
         assert await shop.store.timer_view("c999999", 2) is None
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await shop.store.set_timer("c999999", 1, shop.clock())
 
     async def test_a_silence_begins_with_the_last_words_that_reached_the_customer(self, shop: StoreScenario) -> None:
@@ -174,7 +184,9 @@ class TimingExam:
             part = (await shop.next(conversation)).part.id
             if how == "held":
                 await shop.begin(conversation, "a2")
-                await shop.store.record_attempt("a2", AttemptResult("in_doubt", "in_doubt", shop.clock()), shop.clock())
+                await shop.store.record_attempt(
+                    "a2", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock()), shop.clock()
+                )
                 await shop.store.resolve_in_doubt(part, "hold", False, shop.clock())
             else:
                 await shop.store.cancel_outbound(part, how, "test", shop.clock())  # type: ignore[arg-type]  # the words of the table
@@ -254,7 +266,7 @@ class TimingExam:
         await shop.take(later(shop, "in-2"))
         assert await shop.state(part) == "queued", "the customer opened the window, and it is new"
         await shop.send(conversation, "a2", "out-2")
-        await shop.receipt("failed", attempt="a2", then="later")
+        await shop.receipt("failed", attempt="a2", then="retry")
         assert await shop.state(part) == "queued"
 
     async def test_a_hand_over_leaves_an_operators_later_words_alone(self, shop: StoreScenario) -> None:

@@ -19,7 +19,7 @@ class ToolsExam:
         return record.id, new
 
     async def again(self, shop: StoreScenario, conversation: str, attempt: int) -> int:
-        """The call to the responder failed, and another one is made."""
+        """Fail the call to the responder, and begin another one."""
         await shop.store.fail_reply_attempt(conversation, attempt, shop.clock(), "busy", shop.clock())
         return (await shop.call(conversation))[0]
 
@@ -75,7 +75,7 @@ class ToolsExam:
         conversation = await shop.asked()
         attempt, ids = await shop.call(conversation)
         await self.use(shop, conversation, attempt)
-        await shop.store.close_turn(conversation, ids, "dead", "outlasted: away", shop.clock())
+        await shop.store.close_turn(conversation, ids, "dead", "max_duration: away", shop.clock())
         await shop.asked(ANA, "in-2")
         attempt, _ = await shop.call(conversation)
         assert not (await self.use(shop, conversation, attempt))[1]

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sara.domain.contacts import ErasureReport
-from sara.domain.errors import Conflict, SaraError
+from sara.domain.errors import Conflict, NotFound, SaraError
 from sara.domain.jobs import OpenWork
 from sara.domain.webhooks import UnparsedPayload
 from sara.operations.conversation_health import ConversationHealth
@@ -131,8 +131,10 @@ class AdminApp:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.reason}, status=error.status)
-        except Conflict as error:
+        except NotFound as error:
             return web.json_response({"error": str(error)}, status=404)
+        except Conflict as error:
+            return web.json_response({"error": str(error)}, status=409)
         except SaraError as error:
             return web.json_response({"error": str(error)}, status=503)
         except Exception:
@@ -147,7 +149,7 @@ class AdminApp:
         return web.json_response({"status": "serving" if self.serving else "not serving"}, status=200 if self.serving else 503)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self.serving and "store:write" not in self._problems
+        ready = self.serving and "store:messages:write_failed" not in self._problems
         return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
 
     async def _list_problems(self, _: web.Request) -> web.Response:
@@ -181,7 +183,7 @@ class AdminApp:
         kind, key = await self._job_of(request)
         work = await self._store.retry_failed(key, kind, self._clock())
         await self._notifier.notify([work])
-        log.info("retried", kind=kind, key=key, actor="operator", messages=work.changed)
+        log.info("job_retried", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._after(work)
 
     async def _drop(self, request: web.Request) -> web.Response:
@@ -189,7 +191,7 @@ class AdminApp:
         work = await self._store.drop(key, kind, self._clock())
         await self._queue.drop(kind, key)
         await self._notifier.notify([work])
-        log.info("dropped", kind=kind, key=key, actor="operator", messages=work.changed)
+        log.info("job_dropped", kind=kind, key=key, actor="operator", messages=work.changed)
         return await self._after(work)
 
     async def _after(self, work: OpenWork) -> web.Response:

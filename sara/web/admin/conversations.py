@@ -36,8 +36,8 @@ class ActionRoutes:
     def routes(self) -> list[web.RouteDef]:
         """For the admin application."""
         actions: Mapping[str, Act] = {
-            "hand-over": self._hand_over,
-            "hand-back": self._hand_back,
+            "handoff": self._hand_over,
+            "resume": self._hand_back,
             "opt-out": self._opt_out,
             "opt-in": self._opt_in,
             "send": self._send,

@@ -43,7 +43,7 @@ class PrivacyRoutes:
         if not isinstance(contact, str) or not contact:
             raise web.HTTPBadRequest(reason=_ASKED)
         if self._erase is None:
-            raise SaraError("nobody can be erased here")
+            raise SaraError("erasure is not available")
         return web.json_response(asdict(await self._erase(contact)))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_openai.api.visibility import MOST_PICTURES
+from sara_openai.api.visibility import MAX_IMAGES
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
 
@@ -285,12 +285,12 @@ async def test_older_and_refused_pictures_are_named(
     picture = Attachment("image", "image/png", "r", path=here)
     history = tuple(
         HistoryMessage(f"h{n}", "customer", f"[image] number {n}", 0, kind="image", attachments=(replace(picture),))
-        for n in range(MOST_PICTURES + 2)
+        for n in range(MAX_IMAGES + 2)
     )
     responder = responder_with(images=True)
     await responder.answer(replace(turn("hello"), history=history))
     files = [facts["files"][0].get("not_available_to_you") for facts in simulator.calls[-1].context]
-    assert files == ["not shown again: only the newest 4 pictures of a conversation are"] * 2 + [None] * MOST_PICTURES
+    assert files == ["not shown again: only the newest 4 pictures of a conversation are"] * 2 + [None] * MAX_IMAGES
     simulator.fault("status", status=400, text="image input is not supported")
     await responder.answer(replace(turn("hello"), history=history[-1:]))
     [facts] = simulator.calls[-1].context
@@ -333,6 +333,6 @@ async def test_a_transcript_is_told_to_be_one(
     earlier = replace(spoken, text=reply.transcripts["m0"], attachments=(replace(spoken.attachments[0], path=None),))
     await responder_with().answer(replace(turn("And now?"), history=(earlier,)))
     assert simulator.calls[-1].context == (facts,)
-    simulator.deaf = True
+    simulator.transcription_fails = True
     await responder_with(transcribe_with="whisper-1").answer(replace(turn("x"), messages=(spoken,)))
     assert simulator.calls[-1].context[0]["files"][0]["not_available_to_you"] == "what is said in it could not be understood"

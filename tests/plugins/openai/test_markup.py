@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sara_openai.api.result import LONGEST, Answer, RanOut, interpreted, was_cut, words
+from sara_openai.api.result import MAX_ANSWER_CHARS, Answer, OutputTokensExhausted, answer_text, extract_calls, is_length_limit
 from sara_openai.responder import OpenAIResponder
-from sara_simulators.openai import Calls, OpenAISimulator
+from sara_simulators.openai import OpenAISimulator, ToolCalls
 
 from sara import RetryLater, ToolSpec, Turn
 from tests.effort import chosen
 
 Turns = Callable[..., Turn]
 HAND_OVER = ToolSpec(
-    "hand_over",
+    "handoff",
     "Let a person go on.",
     {"type": "object", "properties": {"reason": {"type": "string"}, "urgent": {"type": "boolean"}}, "required": ["reason"]},
 )
@@ -24,7 +24,7 @@ LOOK_UP = ToolSpec("look_up", "Find an order.", {"type": "object", "properties":
 
 
 def said(text: str, **more: Any) -> str:
-    return words(interpreted(Answer(text, **more), ()))
+    return answer_text(extract_calls(Answer(text, **more), ()))
 
 
 REASONING = [
@@ -107,8 +107,8 @@ UNTOUCHED = [
     "Analysis of the soil: final result.",
     "He recited a poem 【new】.",
     "The analysis <reasoning> tag is no tag here.",
-    "The name is hand_over, as in `hand_over(reason)`.",
-    'The JSON `{"name": "hand_over", "arguments": {}}` is an example.',
+    "The name is handoff, as in `handoff(reason)`.",
+    'The JSON `{"name": "handoff", "arguments": {}}` is an example.',
     "functools[0] is Python.",
     "Some models write <tool_call> in the end.",
 ]
@@ -122,7 +122,7 @@ def test_markup_is_not_said() -> None:
 def test_what_is_quoted_or_only_looks_like_markup_stays() -> None:
     for answer in UNTOUCHED:
         assert said(answer) == answer
-        read = interpreted(Answer(answer), [HAND_OVER, LOOK_UP])
+        read = extract_calls(Answer(answer), [HAND_OVER, LOOK_UP])
         assert (read.text, read.calls) == (answer, ()), answer
 
 
@@ -156,8 +156,8 @@ def test_an_answer_in_which_nothing_can_be_read_is_none() -> None:
     for answer in NOTHING:
         with pytest.raises(RetryLater):
             pytest.fail(f"{answer[:40]!r}: {said(answer)[:40]!r}")
-        with pytest.raises(RanOut):
-            said(answer, cut=True)
+        with pytest.raises(OutputTokensExhausted):
+            said(answer, is_truncated=True)
 
 
 def test_a_half_answer_is_said_up_to_its_last_whole_sentence() -> None:
@@ -167,9 +167,9 @@ def test_a_half_answer_is_said_up_to_its_last_whole_sentence() -> None:
         ("We open on Tuesday at eight and close at", "We open on Tuesday at eight and close…"),
     ]
     for answer, expected in rows:
-        assert said(answer, cut=True) == expected
-    with pytest.raises(RanOut):
-        said("We are op", cut=True)
+        assert said(answer, is_truncated=True) == expected
+    with pytest.raises(OutputTokensExhausted):
+        said("We are op", is_truncated=True)
     assert said("We are open. See you soon" + "!" * 5_000) == "We are open."
     assert said("We are open. " + "ha" * 50_000) == "We are open."
     assert said("We are open.\n" + "-" * 300) == "We are open.\n" + "-" * 300, "a line is no endless repetition"
@@ -186,9 +186,9 @@ def test_a_limit_is_known_in_every_servers_words() -> None:
         "FinishReason.MAX_TOKENS",
         "max_output_tokens",
     ):
-        assert was_cut(word), word
+        assert is_length_limit(word), word
     for word in ("stop", "STOP", "tool_calls", "", None, 5, ["length"], "content_filter"):
-        assert not was_cut(word), word
+        assert not is_length_limit(word), word
 
 
 @pytest.mark.parametrize("api", ["completions"])
@@ -222,7 +222,7 @@ def test_floods_are_read_in_linear_time_and_cut() -> None:
     for flood in floods:
         text = "Hello! It is so. " + flood * (chosen(short=400_000, full=3_000_000) // len(flood)) + " the end"
         try:
-            assert len(said(text)) <= LONGEST + 1, flood
+            assert len(said(text)) <= MAX_ANSWER_CHARS + 1, flood
         except RetryLater:
             continue
 
@@ -231,82 +231,82 @@ def test_floods_are_read_in_linear_time_and_cut() -> None:
 
 REASON = {"reason": "They want Ana."}
 WRITTEN = [
-    '<tool_call>\n{"name": "hand_over", "arguments": {"reason": "They want Ana."}}\n</tool_call>',
-    'Of course.\n<tool_call>{"name": "hand_over", "arguments": {"reason": "They want Ana."}}</tool_call>',
-    '<think>hm</think><tool_call>{"name": "hand_over", "arguments": "{\\"reason\\": \\"They want Ana.\\"}"}',
-    '<tool_call> [{"name":"hand_over","arguments":{"reason":"They want Ana."}}]',
-    "<tool_call>\n<function=hand_over>\n<parameter=reason>\nThey want Ana.\n</parameter>\n</function>\n</tool_call>",
-    "<tool_call>hand_over\n<arg_key>reason</arg_key>\n<arg_value>They want Ana.</arg_value>\n</tool_call>",
-    '<function=hand_over>{"reason": "They want Ana."}</function>',
-    '<function name="hand_over"><param name="reason">"They want Ana."</param></function>',
-    '<function_calls>\n<invoke name="hand_over">\n<parameter name="reason">They want Ana.</parameter>\n</invoke>\n</function_calls>',
-    '<minimax:tool_call><invoke name="hand_over"><parameter name="reason">They want Ana.</parameter></invoke></minimax:tool_call>',
-    '<function_calls>\nhand_over(reason="They want Ana.")\n</function_calls>',
-    '[TOOL_CALLS][{"name": "hand_over", "arguments": {"reason": "They want Ana."}}]',
-    '[TOOL_CALLS]hand_over[ARGS]{"reason": "They want Ana."}',
-    '[TOOL_CALLS]hand_over[CALL_ID]abc123XYZ[ARGS]{"reason": "They want Ana."}</s>',
-    '<|python_tag|>{"name": "hand_over", "parameters": {"reason": "They want Ana."}}<|eom_id|>',
-    '<|python_tag|>hand_over(reason="They want Ana.")',
-    '<|tool_call|>[{"name": "hand_over", "arguments": {"reason": "They want Ana."}}]<|/tool_call|>',
-    '<TOOLCALL>[{"name": "hand_over", "arguments": {"reason": "They want Ana."}}]</TOOLCALL>',
-    'functools[{"name": "hand_over", "arguments": {"reason": "They want Ana."}}]',
-    '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "hand_over", "parameters": {"reason": "They want Ana."}}]<|END_ACTION|>',
-    '<|tool_calls_section_begin|><|tool_call_begin|>functions.hand_over:0<|tool_call_argument_begin|>{"reason": "They want Ana."}'
+    '<tool_call>\n{"name": "handoff", "arguments": {"reason": "They want Ana."}}\n</tool_call>',
+    'Of course.\n<tool_call>{"name": "handoff", "arguments": {"reason": "They want Ana."}}</tool_call>',
+    '<think>hm</think><tool_call>{"name": "handoff", "arguments": "{\\"reason\\": \\"They want Ana.\\"}"}',
+    '<tool_call> [{"name":"handoff","arguments":{"reason":"They want Ana."}}]',
+    "<tool_call>\n<function=handoff>\n<parameter=reason>\nThey want Ana.\n</parameter>\n</function>\n</tool_call>",
+    "<tool_call>handoff\n<arg_key>reason</arg_key>\n<arg_value>They want Ana.</arg_value>\n</tool_call>",
+    '<function=handoff>{"reason": "They want Ana."}</function>',
+    '<function name="handoff"><param name="reason">"They want Ana."</param></function>',
+    '<function_calls>\n<invoke name="handoff">\n<parameter name="reason">They want Ana.</parameter>\n</invoke>\n</function_calls>',
+    '<minimax:tool_call><invoke name="handoff"><parameter name="reason">They want Ana.</parameter></invoke></minimax:tool_call>',
+    '<function_calls>\nhandoff(reason="They want Ana.")\n</function_calls>',
+    '[TOOL_CALLS][{"name": "handoff", "arguments": {"reason": "They want Ana."}}]',
+    '[TOOL_CALLS]handoff[ARGS]{"reason": "They want Ana."}',
+    '[TOOL_CALLS]handoff[CALL_ID]abc123XYZ[ARGS]{"reason": "They want Ana."}</s>',
+    '<|python_tag|>{"name": "handoff", "parameters": {"reason": "They want Ana."}}<|eom_id|>',
+    '<|python_tag|>handoff(reason="They want Ana.")',
+    '<|tool_call|>[{"name": "handoff", "arguments": {"reason": "They want Ana."}}]<|/tool_call|>',
+    '<TOOLCALL>[{"name": "handoff", "arguments": {"reason": "They want Ana."}}]</TOOLCALL>',
+    'functools[{"name": "handoff", "arguments": {"reason": "They want Ana."}}]',
+    '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "handoff", "parameters": {"reason": "They want Ana."}}]<|END_ACTION|>',
+    '<|tool_calls_section_begin|><|tool_call_begin|>functions.handoff:0<|tool_call_argument_begin|>{"reason": "They want Ana."}'
     "<|tool_call_end|><|tool_calls_section_end|>",
-    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>hand_over\n```json\n"
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>handoff\n```json\n"
     '{"reason": "They want Ana."}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜><｜end▁of▁sentence｜>',
-    '<｜｜tool▁calls▁begin｜><｜｜tool▁call▁begin｜>hand_over<｜｜tool▁sep｜>{"reason": "They want Ana."}<｜｜tool▁call▁end｜>',
-    '<｜DSML｜function_calls>\n<｜DSML｜invoke name="hand_over">\n<｜DSML｜parameter name="reason" string="true">They want Ana.'
+    '<｜｜tool▁calls▁begin｜><｜｜tool▁call▁begin｜>handoff<｜｜tool▁sep｜>{"reason": "They want Ana."}<｜｜tool▁call▁end｜>',
+    '<｜DSML｜function_calls>\n<｜DSML｜invoke name="handoff">\n<｜DSML｜parameter name="reason" string="true">They want Ana.'
     "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
-    "<start_function_call>call:hand_over{reason:<escape>They want Ana.<escape>}<end_function_call>",
-    '<|tool_call>call:hand_over{reason:<|"|>They want Ana.<|"|>}<tool_call|>',
-    '<|tool_call_start|>[hand_over(reason="They want Ana.")]<|tool_call_end|>',
-    '<|tools_prefix|>[{"hand_over": {"reason": "They want Ana."}}]<|tools_suffix|>',
-    "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary to=functions.hand_over <|constrain|>json<|message|>"
+    "<start_function_call>call:handoff{reason:<escape>They want Ana.<escape>}<end_function_call>",
+    '<|tool_call>call:handoff{reason:<|"|>They want Ana.<|"|>}<tool_call|>',
+    '<|tool_call_start|>[handoff(reason="They want Ana.")]<|tool_call_end|>',
+    '<|tools_prefix|>[{"handoff": {"reason": "They want Ana."}}]<|tools_suffix|>',
+    "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary to=functions.handoff <|constrain|>json<|message|>"
     '{"reason": "They want Ana."}<|call|>',
-    'analysisThey want Ana.assistantcommentary to=functions.hand_over json{"reason": "They want Ana."}',
-    '```json\n{"name": "hand_over", "arguments": {"reason": "They want Ana."}}\n```',
-    'Of course.\n\n```json\n{"name": "hand_over", "parameters": {"reason": "They want Ana."}}\n```',
-    'Of course.\n{"name": "hand_over", "arguments": {"reason": "They want Ana."}}',
-    '{"name": "functions.hand_over", "arguments": {"reason": "They want Ana."}}',
-    '{"type": "function", "name": "Hand-Over", "parameters": {"reason": "They want Ana."}}',
-    '{"tool": "hand_over", "tool_input": {"reason": "They want Ana."}}',
-    '{"action": "hand_over", "action_input": {"reason": "They want Ana."}}',
-    '{"function_call": {"name": "hand_over", "arguments": "{\\"reason\\": \\"They want Ana.\\"}"}}',
-    '{"tool_calls": [{"id": "1", "type": "function", "function": {"name": "hand_over", "arguments": {"reason": "They want Ana."}}}]}',
-    '{"tool_uses": [{"recipient_name": "functions.hand_over", "parameters": {"reason": "They want Ana."}}]}',
-    '{"hand_over": {"reason": "They want Ana."}}',
-    '[hand_over(reason="They want Ana.")]',
-    'functions.hand_over({"reason": "They want Ana."})',
-    'functions.hand_over({reason: "They want Ana."})',
-    'hand_over("They want Ana.")',
-    '```tool_code\nprint(default_api.hand_over(reason="They want Ana."))\n```',
-    '```xml\n<tool_call>{"name": "hand_over", "arguments": {"reason": "They want Ana."}}</tool_call>\n```',
-    'Thought: They want Ana.\nAction: hand_over\nAction Input: {"reason": "They want Ana."}',
-    'to=functions.hand_over json {"reason": "They want Ana."}',
+    'analysisThey want Ana.assistantcommentary to=functions.handoff json{"reason": "They want Ana."}',
+    '```json\n{"name": "handoff", "arguments": {"reason": "They want Ana."}}\n```',
+    'Of course.\n\n```json\n{"name": "handoff", "parameters": {"reason": "They want Ana."}}\n```',
+    'Of course.\n{"name": "handoff", "arguments": {"reason": "They want Ana."}}',
+    '{"name": "functions.handoff", "arguments": {"reason": "They want Ana."}}',
+    '{"type": "function", "name": "HandOff", "parameters": {"reason": "They want Ana."}}',
+    '{"tool": "handoff", "tool_input": {"reason": "They want Ana."}}',
+    '{"action": "handoff", "action_input": {"reason": "They want Ana."}}',
+    '{"function_call": {"name": "handoff", "arguments": "{\\"reason\\": \\"They want Ana.\\"}"}}',
+    '{"tool_calls": [{"id": "1", "type": "function", "function": {"name": "handoff", "arguments": {"reason": "They want Ana."}}}]}',
+    '{"tool_uses": [{"recipient_name": "functions.handoff", "parameters": {"reason": "They want Ana."}}]}',
+    '{"handoff": {"reason": "They want Ana."}}',
+    '[handoff(reason="They want Ana.")]',
+    'functions.handoff({"reason": "They want Ana."})',
+    'functions.handoff({reason: "They want Ana."})',
+    'handoff("They want Ana.")',
+    '```tool_code\nprint(default_api.handoff(reason="They want Ana."))\n```',
+    '```xml\n<tool_call>{"name": "handoff", "arguments": {"reason": "They want Ana."}}</tool_call>\n```',
+    'Thought: They want Ana.\nAction: handoff\nAction Input: {"reason": "They want Ana."}',
+    'to=functions.handoff json {"reason": "They want Ana."}',
 ]
 
 
 def test_a_call_in_any_templates_form_is_read() -> None:
     for text in WRITTEN:
-        read = interpreted(Answer(text), [HAND_OVER, LOOK_UP])
-        assert [(call.name.lower(), json.loads(call.arguments), call.fault) for call in read.calls] in (
-            [("hand_over", REASON, "")],
+        read = extract_calls(Answer(text), [HAND_OVER, LOOK_UP])
+        assert [(call.name.lower(), json.loads(call.arguments), call.error) for call in read.calls] in (
+            [("handoff", REASON, "")],
         ), text
 
 
 def test_several_calls_are_read_in_their_order() -> None:
     texts = [
         '<tool_call>{"name": "look_up", "arguments": {"number": 7}}</tool_call>\n'
-        '<tool_call>{"name": "hand_over", "arguments": {"reason": "They want Ana."}}</tool_call>',
+        '<tool_call>{"name": "handoff", "arguments": {"reason": "They want Ana."}}</tool_call>',
         "<tool_call><function=look_up><parameter=number>7</parameter></function></tool_call>"
-        "<tool_call><function=hand_over><parameter=reason>They want Ana.</parameter></function></tool_call>",
-        '[look_up(number=7), hand_over(reason="They want Ana.")]',
-        '[{"name": "look_up", "arguments": {"number": 7}}, {"name": "hand_over", "arguments": {"reason": "They want Ana."}}]',
+        "<tool_call><function=handoff><parameter=reason>They want Ana.</parameter></function></tool_call>",
+        '[look_up(number=7), handoff(reason="They want Ana.")]',
+        '[{"name": "look_up", "arguments": {"number": 7}}, {"name": "handoff", "arguments": {"reason": "They want Ana."}}]',
     ]
     for text in texts:
-        calls = interpreted(Answer(text), [HAND_OVER, LOOK_UP]).calls
-        assert [call.name for call in calls] == ["look_up", "hand_over"], text
+        calls = extract_calls(Answer(text), [HAND_OVER, LOOK_UP]).calls
+        assert [call.name for call in calls] == ["look_up", "handoff"], text
         assert str(json.loads(calls[0].arguments)["number"]) == "7"
 
 
@@ -331,7 +331,7 @@ async def test_a_written_call_is_carried_out_and_never_said(
         simulator.mode = lambda call, text=text: "Ana will be with you." if call.results else text
         [part] = (await responder.answer(turn("Can I talk to Ana?"), box)).parts
         assert part.text == "Ana will be with you.", text
-        assert [(name.lower(), given) for name, given in box.calls] == [("hand_over", REASON)], text
+        assert [(name.lower(), given) for name, given in box.calls] == [("handoff", REASON)], text
         assert simulator.calls[-1].results == ("Done.",)
 
 
@@ -341,23 +341,23 @@ async def test_a_call_that_cannot_be_read_is_told_to_the_model_which_may_try_aga
 ) -> None:
     unreadable: list[Any] = [
         "<tool_call>\nhand over, please\n</tool_call>",
-        '<tool_call>{"name": "hand_over", "arguments": {"reason": "They',
-        Calls([("??", {})]),
+        '<tool_call>{"name": "handoff", "arguments": {"reason": "They',
+        ToolCalls([("??", {})]),
     ]
     for first in unreadable:
         box = Box()
         simulator.mode = lambda call, first=first: (
-            first if not call.results else Calls([("hand_over", REASON)]) if len(call.results) == 1 else "Ana comes."
+            first if not call.results else ToolCalls([("handoff", REASON)]) if len(call.results) == 1 else "Ana comes."
         )
         [part] = (await responder.answer(turn("Ana?"), box)).parts
         assert part.text == "Ana comes."
         assert simulator.calls[-1].results[0].startswith("This call could not be read, and nothing was done")
-        assert box.calls == [("hand_over", REASON)]
+        assert box.calls == [("handoff", REASON)]
 
 
 async def test_where_no_tools_are_offered_a_written_call_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns
 ) -> None:
     simulator.mode = [WRITTEN[0]]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(turn())

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
-from sara_openai.responder import OpenAIResponder, _trust
+from sara_openai.responder import OpenAIResponder, _choose_tls
 from sara_simulators.openai import Call, OpenAISimulator
-from sara_simulators.openai.refusals import Rejected
+from sara_simulators.openai.refusals import RequestRejected
 
 from sara import Contact, ContentRefused, GiveUp, Reply, RetryLater, SaraError, Turn
 from sara.helpers import ProblemRegistry
@@ -37,7 +37,7 @@ def refuse_all_but_the_probe(simulator: OpenAISimulator) -> Callable[[Call], str
 
     def reply(call: Call) -> str:
         if "odd" in call.asked[-1]:
-            raise Rejected(422, "computer says no")
+            raise RequestRejected(422, "computer says no")
         return f"echo: {call.asked[-1]}"
 
     return reply
@@ -246,7 +246,7 @@ async def test_a_broken_connection_is_told_as_such(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, kind: Any
 ) -> None:
     simulator.fault(kind)
-    assert "broke off" in str(await refused_with(responder, turn()))
+    assert "closed the connection" in str(await refused_with(responder, turn()))
     assert said(await responder.answer(turn("hi"))) == "echo: hi"
 
 
@@ -260,7 +260,7 @@ async def test_a_refused_connection_is_told_as_such(responder_with: Responders, 
 
 async def test_a_name_that_does_not_exist_is_told_as_such(responder_with: Responders, turn: Turns) -> None:
     error = await refused_with(responder_with(base_url="http://no-such-host.invalid/v1"), turn())
-    assert "could not be found" in str(error)
+    assert "could not be resolved" in str(error)
 
 
 async def test_bytes_that_are_no_http_are_asked_for_again(responder_with: Responders, turn: Turns) -> None:
@@ -341,7 +341,7 @@ async def test_a_request_that_is_refused_whoever_asks_is_a_setting(
     (problem,) = problems
     assert problem.key == "responder:assistant:settings"
     assert "who knows" in problem.message
-    simulator.heal()
+    simulator.clear_faults()
     assert said(await responder.answer(turn("Hello"))) == "echo: Hello"
     assert not len(problems)
 
@@ -535,7 +535,7 @@ def test_certificates_are_read_only_where_they_are_asked_for(url: str, proxies: 
                 patch.delenv(spelling, raising=False)
         for name, proxy in proxies.items():
             patch.setenv(name, proxy)
-        trusted = _trust(url)
+        trusted = _choose_tls(url)
     if reads:
         assert trusted is True, "as the client does by itself"
     else:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.api.error_body import FILTERED, ErrorBody
-from sara_openai.api.responses import Responses
+from sara_openai.api.error_body import CONTENT_FILTERED, ErrorBody
+from sara_openai.api.responses import ResponsesApi
 from sara_openai.api.result import Answer, ToolCall
-from sara_openai.media.image_files import Picture
+from sara_openai.media.image_files import EncodedImage
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt.request import ModelRequest
 from sara_openai.responder import OpenAIResponder
@@ -25,7 +25,7 @@ from tests.rows import each_row
 Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 OPTIONS = OpenAIOptions(base_url="http://127.0.0.1/v1", api="responses")
-SPEC = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
+SPEC = ToolSpec("handoff", "Let a person go on.", {"type": "object", "properties": {}})
 
 JSON = st.recursive(
     st.none()
@@ -65,7 +65,7 @@ def text(words: Any) -> dict[str, Any]:
 
 
 def read(answered: object) -> Answer:
-    answer = Responses().read(answered, "asked")
+    answer = ResponsesApi().parse_response(answered, "asked")
     assert isinstance(answer, Answer)
     return answer
 
@@ -103,9 +103,9 @@ async def test_options_that_are_left_out_are_not_sent(
 
 def test_a_picture_is_shown_beside_the_words() -> None:
     question = ModelRequest(
-        "", [HistoryMessage("m", "customer", "What is this?", 0)], pictures={"m": [Picture("p", "data:image/png;base64,x")]}
+        "", [HistoryMessage("m", "customer", "What is this?", 0)], images={"m": [EncodedImage("p", "data:image/png;base64,x")]}
     )
-    (item,) = Responses().request(question, OPTIONS)["input"]
+    (item,) = ResponsesApi().build_request(question, OPTIONS)["input"]
     assert item["content"] == [
         {"type": "input_text", "text": "What is this?"},
         {"type": "input_image", "image_url": "data:image/png;base64,x", "detail": "auto"},
@@ -114,11 +114,11 @@ def test_a_picture_is_shown_beside_the_words() -> None:
 
 def test_a_model_is_told_of_tools_and_its_reasoning_is_sealed_to_be_handed_back() -> None:
     question = ModelRequest("", [HistoryMessage("m", "customer", "hi", 0)], tools=[SPEC])
-    request = Responses().request(question, OPTIONS)
+    request = ResponsesApi().build_request(question, OPTIONS)
     assert request["tools"] == [
         {
             "type": "function",
-            "name": "hand_over",
+            "name": "handoff",
             "description": "Let a person go on.",
             "parameters": {"type": "object", "properties": {}},
             "strict": False,
@@ -126,9 +126,11 @@ def test_a_model_is_told_of_tools_and_its_reasoning_is_sealed_to_be_handed_back(
     ]
     assert request["include"] == ["reasoning.encrypted_content"]
     assert "tool_choice" not in request
-    closing = ModelRequest("", [HistoryMessage("m", "customer", "hi", 0)], tools=[SPEC], closing=True, sealed=False)
-    assert Responses().request(closing, OPTIONS)["tool_choice"] == "none"
-    assert "include" not in Responses().request(closing, OPTIONS)
+    closing = ModelRequest(
+        "", [HistoryMessage("m", "customer", "hi", 0)], tools=[SPEC], final_round=True, encrypted_reasoning=False
+    )
+    assert ResponsesApi().build_request(closing, OPTIONS)["tool_choice"] == "none"
+    assert "include" not in ResponsesApi().build_request(closing, OPTIONS)
 
 
 async def test_a_picture_that_the_model_cannot_read_is_left_out(
@@ -191,12 +193,12 @@ def test_items_without_words_say_nothing(item: object) -> None:
 
 def test_an_answer_cut_by_its_length_says_so() -> None:
     answered = response(message(text("We cl")), status="incomplete", incomplete_details={"reason": "max_output_tokens"})
-    assert read(answered) == Answer("We cl", cut=True)
+    assert read(answered) == Answer("We cl", is_truncated=True)
 
 
 def test_an_answer_withheld_by_the_content_filter_is_given_up_even_if_part_of_it_came() -> None:
     answered = response(message(text("Half of")), status="incomplete", incomplete_details={"reason": "content_filter"})
-    assert Responses().read(answered, "asked") is FILTERED
+    assert ResponsesApi().parse_response(answered, "asked") is CONTENT_FILTERED
 
 
 def test_a_model_that_failed_is_asked_again_unless_it_would_fail_again() -> None:
@@ -209,7 +211,7 @@ def test_a_model_that_failed_is_asked_again_unless_it_would_fail_again() -> None
         ({"code": "image_parse_error"}, 400),
         ({"code": "bio_policy"}, 400),
     ):
-        failed = Responses().read(response(status="failed", error=error), "asked")
+        failed = ResponsesApi().parse_response(response(status="failed", error=error), "asked")
         assert isinstance(failed, ErrorBody)
         assert failed.status == status, error
 
@@ -229,7 +231,7 @@ async def test_a_failure_told_in_an_answer_is_one(responder: OpenAIResponder, si
 @given(JSON, JSON)
 def test_an_output_of_any_shape_is_read_without_a_crash(item: object, other: object) -> None:
     with suppress(RetryLater, GiveUp):
-        answer = Responses().read(
+        answer = ResponsesApi().parse_response(
             {"output": [item], "status": other, "error": item, "incomplete_details": item, "usage": item}, "m"
         )
         assert isinstance(answer, ErrorBody) or bool(answer.calls) == bool(answer.echo)
@@ -239,14 +241,14 @@ def test_an_output_of_any_shape_is_read_without_a_crash(item: object, other: obj
 
 
 def function_call(**fields: Any) -> dict[str, Any]:
-    return {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "hand_over", "arguments": "{}", **fields}
+    return {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "handoff", "arguments": "{}", **fields}
 
 
 def test_calls_are_read_and_all_items_go_back_as_they_came() -> None:
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed\ud800", "status": None}
     beside = {**message(text("One moment.")), "phase": "commentary"}
     answer = read(response(thought, beside, function_call(status="completed")))
-    assert answer.calls == (ToolCall("c1", "hand_over", "{}"),)
+    assert answer.calls == (ToolCall("c1", "handoff", "{}"),)
     assert answer.text == "One moment."
     assert answer.echo == (
         {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed\ufffd"},

@@ -14,7 +14,7 @@ from typing import Any
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import Call, OpenAISimulator
-from sara_simulators.openai.servers import ASPECTS, Aspect, Refusal, Server, servers
+from sara_simulators.openai.servers import ASPECTS, Aspect, Refusal, Server, load_servers
 
 from sara import Attachment, Contact, ContentRefused, Context, HistoryMessage, Reply, RetryLater, SaraError, ToolSpec, Turn
 from sara.helpers import ProblemRegistry
@@ -77,7 +77,7 @@ class House:
     def forget(self) -> None:
         """Let so much time pass that nothing of what was learnt holds any more."""
         self.now[0] += 2 * DAY
-        self.simulator.relent()
+        self.simulator.clear_refusals()
         self.simulator.calls.clear()
         assert not len(self.problems), [problem.key for problem in self.problems]
 
@@ -134,7 +134,7 @@ async def without_pictures(at: House, refuse: Callable[..., Refusal]) -> None:
         assert said(await at.ask(at.turn("[image] What is this?", files=(at.picture(number),)))) == "echo: What is this?"
     assert [bool(call.pictures) for call in at.simulator.calls] == [True, False, False], "a model that cannot see is asked once"
     assert "responder:assistant:pictures" in at.problems
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     at.now[0] += DAY
     await at.ask(at.turn("[image] And this?", files=(at.picture(3),)))
     assert at.simulator.calls[-1].pictures, "after a while it is tried again"
@@ -162,7 +162,7 @@ async def without_tools(at: House, refuse: Callable[..., Refusal]) -> None:
         said(await at.ask(at.turn("Hello")))
     assert ["tools" in call.body for call in at.simulator.calls] == [True, False, False]
     assert "responder:assistant:tools" in at.problems
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     at.now[0] += DAY
     said(await at.ask(at.turn("Hello")))
     assert "tools" in at.simulator.calls[-1].body, "after a while they are tried again"
@@ -172,7 +172,7 @@ async def without_tools(at: House, refuse: Callable[..., Refusal]) -> None:
 async def without_tools_this_once(at: House, refuse: Callable[..., Refusal]) -> None:
     refuse()
     said(await at.ask(at.turn("Hello")))
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     said(await at.ask(at.turn("Hello")))
     assert ["tools" in call.body for call in at.simulator.calls] == [True, False, True]
     assert not len(at.problems)
@@ -184,7 +184,7 @@ async def held(at: House, refuse: Callable[..., Refusal], key: str) -> None:
     assert isinstance(error, RetryLater), f"{error!r}"
     assert error.until_mended, f"{error!r}"
     assert [problem.key for problem in at.problems] == [f"responder:assistant:{key}"]
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     assert said(await at.ask(at.turn("Hello"))) == "echo: Hello"
     assert not len(at.problems)
 
@@ -198,7 +198,7 @@ async def waits(at: House, refuse: Callable[..., Refusal]) -> None:
         assert error.after
         assert error.after >= 26_000
     assert not len(at.problems)
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     assert said(await at.ask(at.turn("Hello"))) == "echo: Hello"
 
 
@@ -233,7 +233,7 @@ async def joined(at: House, refuse: Callable[..., Refusal]) -> None:
     assert [message["role"] for message in at.simulator.calls[-1].messages] == ["system", "user", *["assistant", "user"] * 2][:7]
     assert text_at(at.simulator.calls[-1], 2) == "Ana here, welcome.\n\nWe answer again."
     at.now[0] += DAY
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     assert said(await at.ask(at.turn("One", "Two"))) == "echo: One | Two", "after a day it is tried again"
 
 
@@ -254,7 +254,7 @@ async def without_the_option(at: House, refuse: Callable[..., Refusal]) -> None:
     assert all(other in call.body and "tools" in call.body for call in at.simulator.calls), "nothing else is left out"
     key = f"responder:assistant:{'max_output_tokens' if named == 'max_tokens' else named}"
     assert [problem.key for problem in at.problems] == [key]
-    at.simulator.relent()
+    at.simulator.clear_refusals()
     at.now[0] += DAY
     said(await at.ask(at.turn("Hello")))
     assert named in at.simulator.calls[-1].body, "after a day it is tried again"
@@ -308,7 +308,7 @@ async def follows(at: House, refuse: Callable[..., Refusal], expected: str) -> N
 async def test_no_refusal_of_any_server_ends_a_conversation(tmp_path: Path) -> None:
     rows = [
         (server, aspect, variant, refusal)
-        for server in servers().values()
+        for server in load_servers().values()
         for aspect in ASPECTS
         for variant, refusal in enumerate(server.refusals[aspect])
     ]
@@ -465,12 +465,13 @@ def test_the_manual_shows_the_recorded_refusals() -> None:
     manual = MANUAL.read_text(encoding="utf-8")
     aspects: tuple[Aspect, ...] = ("length", "pictures", "tools", "keys", "quota", "filters")
     rows = [
-        f"| {server.name} | " + " | ".join(cell(server, aspect) for aspect in aspects) + " |" for server in servers().values()
+        f"| {server.name} | " + " | ".join(cell(server, aspect) for aspect in aspects) + " |"
+        for server in load_servers().values()
     ]
-    rows += [f"| {server.name} | {cell(server, 'options')} |" for server in servers().values() if server.refusals["options"]]
+    rows += [f"| {server.name} | {cell(server, 'options')} |" for server in load_servers().values() if server.refusals["options"]]
     strict = [
         f"| {server.name} | {cell(server, 'roles')} | {cell(server, 'system')} |"
-        for server in servers().values()
+        for server in load_servers().values()
         if server.refusals["roles"] or server.refusals["system"]
     ]
     assert [row for row in (*rows, *strict) if row not in manual] == []

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS
-from sara_simulators.openai import Call, Calls, OpenAISimulator
-from sara_simulators.openai.script import language_of, recite, topics_of
+from sara_simulators.openai import Call, OpenAISimulator, ToolCalls
+from sara_simulators.openai.script import answer_topics, language_of, topics_of
 
 from tests.rows import each_row
 
@@ -196,7 +196,7 @@ async def test_responses_answers_as_openai_does(session: aiohttp.ClientSession, 
 
 
 async def test_calls_are_asked_for_as_openai_does(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
-    simulator.mode = [Calls([("look_up", {"name": "Zoë"}), ("look_up", "{broken")], text="One moment.")]
+    simulator.mode = [ToolCalls([("look_up", {"name": "Zoë"}), ("look_up", "{broken")], text="One moment.")]
     _, body = await post(session, simulator, GOOD)
     choice = body["choices"][0]
     assert (choice["finish_reason"], choice["message"]["content"]) == ("tool_calls", "One moment.")
@@ -221,11 +221,11 @@ async def test_what_was_asked_is_the_same_with_tools_in_between(
         body = {**GOOD, "messages": [system, *before, called("a"), result("a")]}
     await post(session, simulator, body, to)
     (call,) = simulator.calls
-    assert (call.asked, call.results, call.system, call.first) == (("one", "hi"), ("Found.",), "Be brief.", False)
+    assert (call.asked, call.results, call.system, call.is_first_contact) == (("one", "hi"), ("Found.",), "Be brief.", False)
 
 
 async def test_a_server_without_tools_takes_none(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
-    simulator.toolless = True
+    simulator.rejects_tools = True
     status, body = await post(session, simulator, {**GOOD, "tools": [TOOL]})
     assert status == 400
     assert "does not support tools" in body["error"]["message"]
@@ -285,7 +285,7 @@ async def test_a_fault_hits_as_often_as_it_should_and_the_next_follows(
 async def test_a_lasting_fault_ends_when_it_is_healed(session: aiohttp.ClientSession, simulator: OpenAISimulator) -> None:
     simulator.fault("quota", times=None)
     assert [(await post(session, simulator, GOOD))[0] for _ in range(3)] == [429] * 3
-    simulator.heal()
+    simulator.clear_faults()
     assert (await post(session, simulator, GOOD))[0] == 200
 
 
@@ -349,9 +349,9 @@ def call(*asked: str, earlier: tuple[str, ...] = ()) -> Call:
 
 
 def test_the_script_says_at_first_that_it_is_one() -> None:
-    assert "not an AI" in recite(call("Hi"))
-    assert "not an AI" not in recite(call("What does bread cost?", earlier=("Hi", "Hello")))
-    assert "a script" in recite(call("Are you a bot?", earlier=("Hi", "Hello")))
+    assert "not an AI" in answer_topics(call("Hi"))
+    assert "not an AI" not in answer_topics(call("What does bread cost?", earlier=("Hi", "Hello")))
+    assert "a script" in answer_topics(call("Are you a bot?", earlier=("Hi", "Hello")))
 
 
 @each_row(
@@ -393,13 +393,13 @@ def test_the_script_answers_in_the_customers_language(texts: list[str], language
 
 
 def test_a_burst_is_answered_topic_by_topic_in_one_go() -> None:
-    answer = recite(call("Hello", "Are you open on Sunday?", "And what do buns cost?", earlier=("a", "b")))
+    answer = answer_topics(call("Hello", "Are you open on Sunday?", "And what do buns cost?", earlier=("a", "b")))
     assert [("Saturday" in part, "€2.90" in part) for part in answer.split("\n\n")] == [(True, False), (False, True)]
 
 
 def test_the_script_always_says_the_same() -> None:
-    assert recite(call("Hi", "xyz")) == recite(call("Hi", "xyz"))
+    assert answer_topics(call("Hi", "xyz")) == answer_topics(call("Hi", "xyz"))
 
 
 def test_the_script_has_an_answer_to_everything() -> None:
-    assert all(recite(asked) for asked in (call(), call(""), call("🙂"), call("\ud800")))
+    assert all(answer_topics(asked) for asked in (call(), call(""), call("🙂"), call("\ud800")))

@@ -21,7 +21,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, Context, Identity, SaraError
-from sara.engines import AttemptResult, HistoryLimits, StoreLocked, StoreUnavailable
+from sara.engines import AttemptResult, AttemptState, HistoryLimits, OutboundState, StoreLocked, StoreUnavailable
 from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import ANA, KOFI, StoreScenario, later, message
@@ -347,10 +347,12 @@ async def everything_open(shop: StoreScenario) -> dict[str, str]:
             found[name] = await shop.begin(conversation, f"a-{name}")
         if name == "in_doubt":
             await shop.store.record_attempt(
-                "a-in_doubt", AttemptResult("in_doubt", "in_doubt", shop.clock() + 60_000), shop.clock()
+                "a-in_doubt", AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, shop.clock() + 60_000), shop.clock()
             )
         if name == "sent":
-            await shop.store.record_attempt("a-sent", AttemptResult("accepted", "accepted", external_id="out-sent"), shop.clock())
+            await shop.store.record_attempt(
+                "a-sent", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="out-sent"), shop.clock()
+            )
     return found
 
 
@@ -426,7 +428,7 @@ async def test_a_failure_told_after_a_restore_sends_nothing_again(store: SqliteS
     part = await shop.send(conversation, "a1", "out-1")
     await store.backup(target)
     await put_back(store, shop, target)
-    await shop.receipt("failed", attempt="a1", then="later")
+    await shop.receipt("failed", attempt="a1", then="retry")
     assert await shop.state(part) == "failed"
 
 
@@ -551,7 +553,7 @@ def foreign(target: Path) -> None:
 
 
 def dangling(target: Path) -> None:
-    _run(target, "INSERT INTO attempts (id, part, owner, state, started_at) VALUES ('x', 999, 'me', 'sending', 1)")
+    _run(target, "INSERT INTO attempts (id, message, owner, state, started_at) VALUES ('x', 999, 'me', 'sending', 1)")
 
 
 def gone(target: Path) -> None:

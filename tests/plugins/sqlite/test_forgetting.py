@@ -17,7 +17,7 @@ from sara_sqlite.options import SqliteOptions
 from sara_sqlite.store import SqliteStore
 
 from sara import Attachment, Context, DeliveryReceipt, Identity, IdentityChange, OutgoingContent, UnparsedPayload
-from sara.engines import AcceptResult, AttemptResult, HistoryLimits, InboundBatch, StoreUnavailable
+from sara.engines import AcceptResult, AttemptResult, AttemptState, HistoryLimits, InboundBatch, OutboundState, StoreUnavailable
 from sara.helpers import ProblemRegistry
 from sara.testing import ManualClock
 from sara.testing.store.scenario import ACCOUNT, KOFI, STOP, StoreScenario, message
@@ -52,7 +52,9 @@ async def talk(shop: StoreScenario, person: Identity, n: int, said: str, name: s
     await shop.store.save_reply(stored.conversation, attempt, ids, [OutgoingContent(f"re: {said}")], None, shop.clock())
     part = (await shop.next(stored.conversation)).part.id
     await shop.store.begin_attempt(part, f"attempt-{name}-{n}", "me", shop.clock())
-    outcome = AttemptResult("accepted", "accepted", external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50))
+    outcome = AttemptResult(
+        AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=f"wamid.{name}.out.{n}", error="e" * (n % 50)
+    )
     await shop.store.record_attempt(f"attempt-{name}-{n}", outcome, shop.clock())
     for status in ("sent", "delivered", "read")[: n % 4]:
         await shop.receipt(status, attempt=f"attempt-{name}-{n}")  # type: ignore[arg-type]  # these are receipts' words
@@ -212,7 +214,9 @@ async def test_who_was_erased_is_known_by_hashes_alone_and_their_key_lies_beside
     assert (await store.start_erasure(ZOE.phone or "", shop.clock())).opt_out_retained
     await erase(store)
     assert key.stat().st_mode & 0o777 == 0o600
-    kept = await store.database.read(lambda db: [tuple(row) for row in db.execute("SELECT digest, until, person FROM forgotten")])
+    kept = await store.database.read(
+        lambda db: [tuple(row) for row in db.execute("SELECT digest, until, person FROM tombstones")]
+    )
     assert len(kept) == 4
     assert all(len(digest) == 32 for digest, _, _ in kept)
     await store.backup(tmp_path / "copy.db")
@@ -259,21 +263,21 @@ def test_only_pages_of_trees_have_unused_space() -> None:
 
 
 KEPT: Iterable[str] = {
-    "contacts", "aliases", "conversations", "replies", "messages", "attachments", "attempts", "early_receipts", "changes", "events",
-    "set_aside", "jobs", "erasing",
+    "contacts", "aliases", "conversations", "replies", "messages", "attachments", "attempts", "early_receipts", "applied_changes", "events",
+    "unparsed_payloads", "jobs", "erasures",
     "messages_text", "messages_text_data", "messages_text_idx", "messages_text_docsize",
 }  # fmt: skip
 OF_NOBODY: Iterable[str] = {
-    "billing",
-    "boots",
+    "message_counts",
+    "processes",
     "accounts",
     "account_events",
     "counters",
-    "forgotten",
+    "tombstones",
     "messages_text_config",
     "sqlite_sequence",
-    "tallies",
-    "spending",
+    "rate_counts",
+    "ai_usage",
 }
 
 
@@ -306,7 +310,7 @@ async def test_what_is_told_again_of_somebody_who_was_erased_stores_nothing(stor
     await erase(store)
 
     async def count() -> list[int]:
-        tables = ("messages", "contacts", "early_receipts", "attachments", "changes", "events")
+        tables = ("messages", "contacts", "early_receipts", "attachments", "applied_changes", "events")
         return await store.database.read(lambda db: [db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables])  # noqa: S608
 
     before = await count()

@@ -13,12 +13,14 @@ from sara_sqlite.store import SqliteStore
 from sara import Correction, Identity, OperatorEcho, OutgoingContent, Usage
 from sara.engines import (
     AttemptResult,
+    AttemptState,
     Conflict,
     Handoff,
     InboundBatch,
     InboundDecision,
     OneTimeNotice,
     OperatorNotification,
+    OutboundState,
     OverBudget,
     ReplySideEffects,
     UsageLimit,
@@ -44,7 +46,7 @@ BROKEN = {
     "SARA answers until a time, or a customer waits for a person who is not there": "SELECT 1 FROM conversations"
     " WHERE mode = 'bot' AND (mode_until IS NOT NULL OR person_since IS NOT NULL)",
     "a message waits where a person answers": "SELECT 1 FROM messages m JOIN conversations c ON c.id = m.conversation"
-    " WHERE m.state = 'waiting' AND c.mode = 'human' AND m.revived_at IS NULL"
+    " WHERE m.state = 'waiting' AND c.mode = 'human' AND m.retried_at IS NULL"
     " AND (c.mode_until IS NULL OR m.created_at < c.mode_until)",
     "an answer is on its way where a person answers": "SELECT 1 FROM messages m JOIN conversations c"
     " ON c.id = m.conversation WHERE m.state = 'queued' AND m.purpose = 'reply' AND m.attempts_first IS NULL AND c.mode = 'human'"
@@ -57,13 +59,13 @@ BROKEN = {
     " AND h.opted_out AND m.purpose <> 'operator' AND m.attempts_first IS NULL AND m.text <> 'bye' AND m.created_at > h.opted_out_at",
     "one person is of two minds": "SELECT 1 FROM contacts p JOIN contacts h ON h.id = p.linked WHERE p.opted_out <> h.opted_out",
     "a call is open and nothing waits": "SELECT 1 FROM conversations WHERE attempt_open AND reply_due IS NULL",
-    "more was given back than was set aside": "SELECT 1 FROM spending WHERE calls < 0 OR tokens < 0 OR money < 0",
+    "more was given back than was set aside": "SELECT 1 FROM ai_usage WHERE calls < 0 OR tokens < 0 OR cost_micros < 0",
     "what was withdrawn waits, or is still there": "SELECT 1 FROM messages WHERE withdrawn_at IS NOT NULL"
     " AND (state IN ('waiting', 'dead', 'quarantined') OR text <> '[gone]' OR content <> '{}' OR raw <> '')",
     "what was withdrawn or edited away stands in an event about it": "SELECT 1 FROM messages e JOIN messages m"
     " ON m.account = e.account AND m.external_id = e.corrects AND m.conversation = e.conversation"
     " WHERE m.withdrawn_at IS NOT NULL AND json_extract(e.correction, '$.withdrawn') = 0",
-    "a summary holds what is no history": "SELECT 1 FROM conversations WHERE summary_to > 0 AND summary_to < chapter",
+    "a summary holds what is no history": "SELECT 1 FROM conversations WHERE summary_to > 0 AND summary_to < session_start",
 }
 
 
@@ -122,14 +124,14 @@ class Life:
             case 0:
                 await store.fail_reply_attempt(conversation, attempt, now + 1_000, "busy", now)
             case 1:
-                await store.close_turn(conversation, ids, "dead", "outlasted: x", now, [OutgoingContent("sorry")])
+                await store.close_turn(conversation, ids, "dead", "max_duration: x", now, [OutgoingContent("sorry")])
             case 2:
                 await store.discard_reply(conversation, attempt, ids, 2, Usage(1, 1), 1, now)
             case _:
                 over = Handoff("assistant", until=self.until(), tell=BOSS) if self.chance() else None
                 also = ReplySideEffects(1, over, now + HOUR)
                 await store.save_reply(
-                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, also=also
+                    conversation, attempt, ids, [OutgoingContent("a"), OutgoingContent("b")], Usage(1, 1), now, effects=also
                 )
 
     async def do_deliver(self, conversation: str) -> None:
@@ -145,10 +147,10 @@ class Life:
         elif view.last is not None:
             outcome = self.random.choice(
                 (
-                    AttemptResult("accepted", "accepted", external_id=f"out-{self.count}"),
-                    AttemptResult("not_sent", "queued", now + 1_000),
-                    AttemptResult("refused", "failed"),
-                    AttemptResult("in_doubt", "in_doubt", now + 1_000),
+                    AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id=f"out-{self.count}"),
+                    AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, now + 1_000),
+                    AttemptResult(AttemptState.REFUSED, OutboundState.FAILED),
+                    AttemptResult(AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, now + 1_000),
                 )
             )
             await self.shop.store.record_attempt(view.last.id, outcome, now)

@@ -11,7 +11,17 @@ from sara_sqlite.replying import CALLS_TOLD
 from sara_sqlite.store import SqliteStore
 
 from sara import Identity, OutgoingContent, Usage
-from sara.engines import AttemptResult, Handoff, HistoryLimits, OneTimeNotice, ReplySideEffects, UsageLimit, UsageReservation
+from sara.engines import (
+    AttemptResult,
+    AttemptState,
+    Handoff,
+    HistoryLimits,
+    OneTimeNotice,
+    OutboundState,
+    ReplySideEffects,
+    UsageLimit,
+    UsageReservation,
+)
 from sara.testing.store.scenario import ANA, STOP, WISH, StoreScenario, later, message
 
 HOUR = 3_600_000
@@ -89,8 +99,8 @@ async def test_counts_of_messages_are_kept_for_two_days(store: SqliteStore, shop
     for n in range(5):
         await shop.asked(ANA, f"in-{n}")
         shop.clock.forward(DAY)
-    assert await rows(store, "SELECT n FROM tallies WHERE period LIKE 'd%'") == [(1,)] * 3
-    assert await rows(store, "SELECT n FROM tallies WHERE period NOT LIKE 'd%'") == [(1,)] * 3
+    assert await rows(store, "SELECT n FROM rate_counts WHERE period LIKE 'd%'") == [(1,)] * 3
+    assert await rows(store, "SELECT n FROM rate_counts WHERE period NOT LIKE 'd%'") == [(1,)] * 3
 
 
 async def test_a_clock_that_runs_back_loses_no_count(store: SqliteStore, shop: StoreScenario) -> None:
@@ -130,7 +140,7 @@ async def test_who_answers_what_was_noted_and_what_was_spent_come_back(
     assert (view.contact.notes, view.contact.language) == ("likes tea", "de")
     assert (await shop.tending(conversation)).due == until
     assert await store.ai_usage("2027-01") == {"calls": 1, "tokens": 2, "money": 3}
-    assert await rows(store, "SELECT count(*) FROM tallies") != [(0,)]
+    assert await rows(store, "SELECT count(*) FROM rate_counts") != [(0,)]
 
 
 async def test_what_was_to_be_said_later_is_not_said_again_by_itself(
@@ -154,7 +164,7 @@ async def test_one_who_may_have_been_asked_once_more_is_not_asked_again(
     conversation = await shop.asked()
     attempt, ids = await shop.call(conversation)
     also = ReplySideEffects(timer=shop.clock() + HOUR)
-    await store.save_reply(conversation, attempt, ids, [OutgoingContent("one")], None, shop.clock(), also=also)
+    await store.save_reply(conversation, attempt, ids, [OutgoingContent("one")], None, shop.clock(), effects=also)
     await shop.send(conversation, "a1", "out-1")
     await restored(store, shop, target, 2 * HOUR)
     assert (await shop.tending(conversation)).followed_up
@@ -230,7 +240,7 @@ async def test_a_refusal_of_a_week_is_told_where_it_begins_and_where_it_ends(sto
         for n, error in enumerate(errors):
             shop.clock.forward(1_000)
             part = await shop.begin(conversation, f"{number}-{n}")
-            outcome = AttemptResult("not_sent", "queued", shop.clock(), charged=charged, error=error)
+            outcome = AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, shop.clock(), charged=charged, error=error)
             await store.record_attempt(f"{number}-{n}", outcome, shop.clock())
         assert [each.id for each in await store.attempts(part)] == [f"{number}-{n}" for n in kept]
         told = [each.detail for each in await store.timeline(part) if each.what in ("sending", "attempt_not_sent")]

@@ -63,7 +63,7 @@ async def test_a_foreign_reader_that_lets_the_log_grow_is_a_problem_until_it_has
         await write_much(database)
         await monitor.look()
         [problem] = problems
-        assert problem.key == "store:log"
+        assert problem.key == "store:wal:too_large"
         assert "has grown to" in problem.message
         assert str(database.path) in problem.remedy
         await monitor.look()

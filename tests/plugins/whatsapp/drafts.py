@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from sara_whatsapp.send.composer import KINDS
-from sara_whatsapp.send.payloads import message_body
+from sara_whatsapp.send.payloads import build_message
 
 from sara import Identity, OutboundMessage, OutgoingContent
 
@@ -32,7 +32,7 @@ def body_of(part: OutgoingContent) -> dict[str, Any]:
     sent = OutboundMessage(
         "p1", "c1", "whatsapp:1", Identity(phone="15550001111"), part.kind, part.text, "reply", part.content, part.reply_to
     )
-    body: dict[str, Any] = json.loads(json.dumps(message_body(sent, "a1", "77" if part.content.get("path") else None)))
+    body: dict[str, Any] = json.loads(json.dumps(build_message(sent, "a1", "77" if part.content.get("path") else None)))
     return body
 
 

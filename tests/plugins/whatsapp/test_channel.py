@@ -113,7 +113,7 @@ def test_refused_signatures_are_told_once_a_minute_and_without_the_body(
     with capture_logs() as logs:
         for _ in range(100):
             channel.receive(sign(b"secret words", "wrong"))
-    assert [line["event"] for line in logs] == ["webhook_signature_wrong"]
+    assert [line["event"] for line in logs] == ["webhook_signature_rejected"]
     assert "secret words" not in str(logs)
 
 
@@ -311,7 +311,7 @@ async def test_a_file_that_meta_lost_is_uploaded_anew_when_the_message_is_tried_
     (tmp_path / "media" / "a1").write_bytes(PNG)
     channel = await open_channel()
     await channel.send(part(1, "image", "", path="a1"), "p1.1")
-    simulator._shelf.drop(simulator.media[0].id)
+    simulator._media_store.remove(simulator.media[0].id)
     with pytest.raises(Rejected):
         await channel.send(part(2, "image", "", path="a1"), "p2.1")
     await channel.send(part(2, "image", "", path="a1"), "p2.2")
@@ -389,7 +389,7 @@ async def test_a_template_that_is_taken_and_held_back_is_told(
     simulator.faults.held_back.on(standing)
     assert (await channel.send(part(2, "template", "", **asking), "p2.1")).external_id
     [problem] = channel._context.problems
-    assert (problem.key, problem.severity) == ("template:whatsapp", "warning")
+    assert (problem.key, problem.severity) == ("channel:whatsapp:template_paused", "warning")
     assert "answer_waiting" in problem.message
     assert told in problem.message
     assert problem.remedy
@@ -430,7 +430,7 @@ async def test_a_sign_that_fails_tells_no_secret(simulator: WhatsAppSimulator, o
     channel = await open_channel(typing=False)
     with capture_logs() as logs, pytest.raises(SaraError):
         await channel.mark_read("wamid.unknown")
-    assert [line["event"] for line in logs] == ["sign_not_shown"]
+    assert [line["event"] for line in logs] == ["typing_indicator_failed"]
     assert simulator.settings.access_token not in str(logs)
 
 

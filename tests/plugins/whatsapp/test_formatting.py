@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.formatting import split, split_end, to_plain, to_whatsapp
+from sara_whatsapp.formatting import split, split_off_end, to_plain, to_whatsapp
 
 from sara import OutgoingContent, utf16_length
 from tests.rows import each_row
@@ -314,7 +314,7 @@ def test_what_is_no_emphasis_is_not_closed(text: str) -> None:
 
 
 def test_the_end_that_is_parted_off_keeps_its_emphasis_and_its_quote() -> None:
-    head, end = split_end(f"> *{LONG}end*", 60)
+    head, end = split_off_end(f"> *{LONG}end*", 60)
     assert head.endswith("word*")
     assert end.startswith("> *word")
     assert end.endswith("end*")
@@ -371,11 +371,11 @@ def test_a_title_is_always_one_line(markdown: str) -> None:
     ],
 )
 def test_the_end_of_a_text_is_parted_off_at_the_best_place(text: str, end: str) -> None:
-    assert split_end(text, 11) == (text.removesuffix(end).strip(), end)
+    assert split_off_end(text, 11) == (text.removesuffix(end).strip(), end)
 
 
 @given(st.one_of(st.text(), st.lists(CHUNKS).map("".join)), st.integers(1, 60))
 def test_only_white_space_is_lost_where_the_end_is_parted_off(text: str, limit: int) -> None:
-    head, end = split_end(text, limit)
+    head, end = split_off_end(text, limit)
     assert utf16_length(end) <= limit
     assert re.sub(r"[\s`*_~>]", "", head + end) == re.sub(r"[\s`*_~>]", "", text)

@@ -382,7 +382,7 @@ async def test_several_messages_can_come_in_one_webhook(simulator: WhatsAppSimul
 
 async def test_any_body_can_be_posted_signed(simulator: WhatsAppSimulator, client: Client, hook: Receiver) -> None:
     delivery = await simulator.post(b"not json")
-    assert (delivery.taken, hook.raw[0][0]) == (True, b"not json")
+    assert (delivery.accepted, hook.raw[0][0]) == (True, b"not json")
     foreign = json.loads((SAMPLES / "01_text_basic.json").read_text())
     await simulator.post(foreign)
     wamid = foreign["entry"][0]["changes"][0]["value"]["messages"][0]["id"]

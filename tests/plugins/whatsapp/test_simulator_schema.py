@@ -1,7 +1,7 @@
 """The simulated provider's answers and webhooks, held against Meta's own description of its API.
 
 The description has one schema of a message for both directions, the one for sending, so messages of customers are held against
-Meta's sample bodies instead (`test_simulator_saying.py`); what stands around them is held against the schemas here.
+Meta's sample bodies instead (`test_simulator_customer_actions.py`); what stands around them is held against the schemas here.
 """
 
 from __future__ import annotations

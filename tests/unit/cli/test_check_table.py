@@ -43,9 +43,9 @@ responders:
     instructions: !include instructions.md
     timeout: 60s
 conversation:
-  quiet: 1s
-  tools: [hand_over]
-  hand_over:
+  debounce: 1s
+  tools: [handoff]
+  handoff:
     notify: {channel: shop, to: "+49 170 9941372"}
   follow_up: {after: 20h}
 budget:
@@ -75,7 +75,7 @@ class Row:
 
 E, W = True, False
 ROWS = (
-    Row("nothing is wrong", "quiet: 1s", "quiet: 2s"),
+    Row("nothing is wrong", "debounce: 1s", "debounce: 2s"),
     # examples that were left
     Row("the example's address", "bot.lindenbaum-bakery.de", "bot.example.org", "sara.yaml:3:15: server.public_url is the example"),
     Row("another example's address", "bot.lindenbaum-bakery.de", "www.example.com", "sara.yaml:3:15: server.public_url is an example"),
@@ -85,7 +85,7 @@ ROWS = (
     Row("its app id", "109000000000553", "109000000000003", "sara.yaml:11:13: channels.shop.app_id is the example"),
     Row("an id that manuals write", "109000000000553", "123456789012345", "sara.yaml:11:13: channels.shop.app_id is an example"),
     Row("an id of one digit", "109000000000553", "000000000000000", "sara.yaml:11:13: channels.shop.app_id is an example"),
-    Row("the example's operator", "+49 170 9941372", "+49 171 5550000", "sara.yaml:28:33: conversation.hand_over.notify.to is the example"),
+    Row("the example's operator", "+49 170 9941372", "+49 171 5550000", "sara.yaml:28:33: conversation.handoff.notify.to is the example"),
     Row("a model to be named", "model: gpt-5-mini", "model: <your model>", "sara.yaml:20:12: responders.assistant.model is an example"),
     Row("a secret to be named", '"0f1e2d3c4b5a"', '"YOUR APP SECRET"', "secrets.yaml:1:13: the secret app_secret is an example", file="secrets.yaml"),
     Row("a manual's token", '"EAAGm0PX4ZCps"', '"EAA..."', "secrets.yaml:2:15: the secret access_token is an example", file="secrets.yaml"),
@@ -110,7 +110,7 @@ ROWS = (
     Row("no https", "https://bot", "http://bot", "sara.yaml:3:15: server.public_url is not an https address", W),
     Row("an address of the network", "bot.lindenbaum-bakery.de", "192.168.1.20", "sara.yaml:3:15: server.public_url is an address of this machine", W),
     Row("a name of the network", "bot.lindenbaum-bakery.de", "shop.local", "sara.yaml:3:15: server.public_url is an address of this machine", W),
-    Row("no version", "timeout: 60s", "base_url: http://127.0.0.1:11434", "sara.yaml:23:15: responders.assistant.base_url has no path, and most servers answer below /v1; write http://127.0.0.1:11434/v1", W),
+    Row("no version", "timeout: 60s", "base_url: http://127.0.0.1:11434", "sara.yaml:23:15: responders.assistant.base_url has no path, but most servers answer below /v1; write http://127.0.0.1:11434/v1", W),
     Row("no version, with a slash", "timeout: 60s", "base_url: https://llm.lindenbaum-bakery.de/", "sara.yaml:23:15: responders.assistant.base_url has no path", W),
     Row("a version", "timeout: 60s", "base_url: http://127.0.0.1:11434/v1/"),
     Row("a server that needs none", "timeout: 60s", "base_url: https://api.deepseek.com"),
@@ -125,17 +125,17 @@ ROWS = (
     Row("no price for the model", "{gpt-5:", "{gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: the ceiling"),
     Row("no price and no ceiling", "month: {money: 20}\n  prices: {gpt-5:", "month: {calls: 9}\n  prices: {gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: its use counts as free", W),
     # names of what is not there
-    Row("a tool that nobody brings", "[hand_over]", "[hand_over, order_bread]", "sara.yaml:26:22: conversation.tools: no plugin brings the tool order_bread; there is hand_over"),
-    Row("a tool with a slip", "[hand_over]", "[handover]", "sara.yaml:26:11: conversation.tools: no plugin brings the tool handover; did you mean hand_over?"),
+    Row("a tool that nobody brings", "[handoff]", "[handoff, order_bread]", "sara.yaml:26:20: conversation.tools: no plugin brings the tool order_bread; there is handoff"),
+    Row("a tool with a slip", "[handoff]", "[handover]", "sara.yaml:26:11: conversation.tools: no plugin brings the tool handover; did you mean handoff?"),
     Row("a channel's own tool", "throughput: 80", "conversation: {tools: [fly]}", "sara.yaml:16:28: channels.shop.conversation.tools: no plugin brings the tool fly"),
     Row("a helper that is not there", "state: ./state", "plugins: [ledger]", "sara.yaml:4:11: plugins: there is no plugin ledger"),
     Row("a plugin with a slip", "plugin: openai", "plugin: opnai", "sara.yaml:19:13: responders.assistant: there is no plugin opnai; did you mean openai?"),
     # people
-    Row("a name for a number", '"+49 170 9941372"', '"Lena"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id that shop can write to"),
-    Row("an address of mail", '"+49 170 9941372"', '"lena@bakery.de"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id"),
-    Row("a number that is too short", '"+49 170 9941372"', '"4917"', "sara.yaml:28:33: conversation.hand_over.notify.to is no number or id"),
+    Row("a name for a number", '"+49 170 9941372"', '"Lena"', "sara.yaml:28:33: conversation.handoff.notify.to is no number or id that shop can write to"),
+    Row("an address of mail", '"+49 170 9941372"', '"lena@bakery.de"', "sara.yaml:28:33: conversation.handoff.notify.to is no number or id"),
+    Row("a number that is too short", '"+49 170 9941372"', '"4917"', "sara.yaml:28:33: conversation.handoff.notify.to is no number or id"),
     Row("an id of WhatsApp's", '"+49 170 9941372"', '"DE.9f3k2LmQ"'),
-    Row("a number for an id", "109000000000551", "4930123456", "sara.yaml:9:22: channels.shop.phone_number_id looks like a telephone number", W),
+    Row("a number for an id", "109000000000551", "4930123456", "sara.yaml:9:22: channels.shop.phone_number_id looks like a phone number", W),
     Row("one id for two", "109000000000553", "109000000000551", "sara.yaml:11:13: channels.shop.app_id is the same as phone_number_id"),
     # this machine
     Row("a file for the state", "state: ./state", "state: ./secrets.yaml", "sara.yaml:4:8: state: {folder}/secrets.yaml is not a folder"),
@@ -165,11 +165,11 @@ SHOWN = (
     ("throughput: 80", "troughput: 80", "troughput: 80", ""),
     ("listen: 127.0.0.1:8080", "lissen: 127.0.0.1:8080", "lissen: 127.0.0.1:8080", ""),
     ("model: gpt-5-mini", "modell: gpt-5-mini", "modell: gpt-5-mini", ""),
-    ("quiet: 1s", "queit: 1s", "queit: 1s", ""),
-    ("tools: [hand_over]", "bogus: true", "bogus: true", ""),
-    ("tools: [hand_over]", "history: 40", "history: 40", ""),
+    ("debounce: 1s", "queit: 1s", "queit: 1s", ""),
+    ("tools: [handoff]", "bogus: true", "bogus: true", ""),
+    ("tools: [handoff]", "history: 40", "history: 40", ""),
     ("{gpt-5:", "{gpt-4o:", "prices: {gpt-4o: {input: 0.25, output: 2}}", ""),
-    ("tools: [hand_over]", "tools: [hand_over   # what it may do", "hand_over:", ""),
+    ("tools: [handoff]", "tools: [handoff   # what it may do", "handoff:", ""),
     ('"109000000000551"', '"109000000000551', 'phone_number_id: "109000000000551', ""),
     ("!secret access_token", "[EAAGsecret]", "access_token: [***]", "EAAGsecret"),
     ("access_token: !secret access_token", "acces_token: EAAGsecret", "acces_token: ***", "EAAGsecret"),

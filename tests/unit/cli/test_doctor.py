@@ -104,7 +104,7 @@ def test_an_unknown_channel_is_named_with_those_there_are(file: Path, capsys: py
     ("ails", "state", "message"),
     [
         ("", "good", "None True False"),
-        ("nothing", "note", "no checks of its own"),
+        ("nothing", "note", "no further checks"),
         ("raises", "bad", "broke: it raised RuntimeError"),
         ("rubbish", "bad", "no finding"),
         ("talks", "bad", "… is wrong."),
@@ -219,7 +219,7 @@ def test_an_operator_who_has_never_written_is_a_warning_whatever_the_spelling(
         ("+49 170 1234567", [], "warning"),
     ]
     for to, wrote, state in rows:
-        write(file, conversation={"hand_over": {"notify": {"channel": "shop", "to": to}}})
+        write(file, conversation={"handoff": {"notify": {"channel": "shop", "to": to}}})
         stored(file.parent / "state", capsys, *wrote)
         _, found = run(capsys, file)
         told = found["operators"]["operators"]
@@ -233,9 +233,9 @@ def test_operators_are_looked_at_only_where_somebody_is_told_and_the_channel_nee
 ) -> None:
     write(file)
     assert "operators" not in run(capsys, file)[1]
-    write(file, conversation={"hand_over": {"notify": {"channel": "shop", "to": "+49 170 1234567"}}})
+    write(file, conversation={"handoff": {"notify": {"channel": "shop", "to": "+49 170 1234567"}}})
     assert "operators" not in run(capsys, file)[1], "nothing is stored yet"
-    write(file, channels=PIGEON, conversation={"hand_over": {"notify": {"channel": "loft", "to": "rita"}}})
+    write(file, channels=PIGEON, conversation={"handoff": {"notify": {"channel": "loft", "to": "rita"}}})
     stored(file.parent / "state", capsys)
     assert "operators" not in run(capsys, file)[1], "whoever keeps pigeons may be written to at any time"
 

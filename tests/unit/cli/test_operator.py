@@ -1,4 +1,4 @@
-"""`sara hand-over`, `hand-back`, `opt-out`, `opt-in`, `send`, `conversations note`: with a daemon and without one."""
+"""`sara handoff`, `resume`, `opt-out`, `opt-in`, `send`, `conversations note`: with a daemon and without one."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ HOUR = 3_600_000
 LOFT = {"plugin": "pigeon", "loft": "roof", "port": 9, "token": "an invented token"}
 
 ACTIONS = {
-    "hand-over": (["hand-over"], [], "a person answers from now on"),
-    "pause": (["hand-over"], ["--pause"], "paused; nobody answers"),
-    "hand-back": (["hand-back"], [], "SARA answers again"),
+    "handoff": (["handoff"], [], "a person answers from now on"),
+    "pause": (["handoff"], ["--pause"], "paused; messages wait"),
+    "resume": (["resume"], [], "SARA answers again"),
     "opt-out": (["opt-out"], [], "gets no more messages"),
     "opt-in": (["opt-in"], [], "gets messages again"),
     "send": (["send"], ["Hello Ana!"], "not sent yet: no daemon is running; it is sent once SARA runs"),
@@ -177,7 +177,7 @@ def test_without_a_daemon_a_command_writes_to_the_store(shop: Shop, action: str)
     assert told.startswith(f"c1: {ACTIONS[action][2]}\n")
     summary, messages = shop.look()
     said = [(message.purpose, message.text, message.state) for message in messages if message.direction == "out"]
-    assert summary.mode == {"hand-over": "human", "pause": "paused"}.get(action, "bot")
+    assert summary.mode == {"handoff": "human", "pause": "paused"}.get(action, "bot")
     assert summary.opted_out is (action == "opt-out")
     if action == "send":
         assert said == [("operator", "Hello Ana!", "queued")]
@@ -193,19 +193,19 @@ def test_programs_get_json(shop: Shop, action: str) -> None:
     command, needed, _ = ACTIONS[action]
     answer = json.loads(done(shop.sara(*command, "c1", *needed, "--json"), WAITS if action == "send" else 0))
     assert answer["conversation"] == "c1"
-    assert answer["action"] == (action if action != "pause" else "hand-over")
+    assert answer["action"] == (action if action != "pause" else "handoff")
     assert all(work["conversation"] == "c1" for work in answer["work"])
 
 
 def test_what_is_said_of_it_is_kept(shop: Shop) -> None:
-    done(shop.sara("hand-over", "c1", "--reason", "I know her", "--for", "2h"))
-    assert done(shop.sara("hand-back", "c1", "--quietly")) == "c1: SARA answers again\n"
+    done(shop.sara("handoff", "c1", "--reason", "I know her", "--for", "2h"))
+    assert done(shop.sara("resume", "c1", "--quietly")) == "c1: SARA answers again\n"
     assert [message for message in shop.look()[1] if message.direction == "out"] == []
 
 
 def test_a_conversation_that_is_handed_back_is_told_so(shop: Shop) -> None:
-    done(shop.act("hand-over"))
-    done(shop.act("hand-back"))
+    done(shop.act("handoff"))
+    done(shop.act("resume"))
     [told] = [message for message in shop.look()[1] if message.direction == "out"]
     assert told.purpose == "notice"
 
@@ -243,17 +243,17 @@ def test_an_unknown_conversation_is_said_to_be_one(shop: Shop) -> None:
 
 def test_what_makes_no_sense_is_said_in_one_line_and_nothing_is_done(shop: Shop) -> None:
     rows: list[tuple[list[str], str]] = [
-        (["hand-over", "c1", "--for", "soon"], "--for soon: a duration is a number with a unit"),
-        (["hand-over", "c1", "--for", "2"], "--for 2: a duration is a number with a unit"),
-        (["hand-over", "c1", "--for", "-2h"], "--for -2h: a duration is a number with a unit"),
-        (["hand-over", "c1", "--for", "99999d"], "--for 99999d: a duration is at most 36500d"),
+        (["handoff", "c1", "--for", "soon"], "--for soon: a duration is a number with a unit"),
+        (["handoff", "c1", "--for", "2"], "--for 2: a duration is a number with a unit"),
+        (["handoff", "c1", "--for", "-2h"], "--for -2h: a duration is a number with a unit"),
+        (["handoff", "c1", "--for", "99999d"], "--for 99999d: a duration is at most 36500d"),
         (["send", "c1", "x", "--after", "soon"], "--after soon: a duration is a number with a unit"),
         (["send", "c1", "x", "--after", ""], "--after : a duration is a number with a unit"),
         (["send", "c1", "x", "--at", "tomorrow"], "--at tomorrow: a moment is written 2026-12-24T09:00"),
         (["send", "c1", "x", "--at", ""], "--at : a moment is written"),
         (["send", "c1", "x", "--at", "0001-01-01T00:00"], "--at 0001-01-01T00:00: a moment is written"),
-        (["send", "c1", "x", "--at", "2020-01-01T00:00"], "--at 2020-01-01T00:00 is over already"),
-        (["send", "c1", "x", "--at", "2099-01-01T00:00", "--after", "2h"], "say --at or --after, not both"),
+        (["send", "c1", "x", "--at", "2020-01-01T00:00"], "--at 2020-01-01T00:00 is in the past"),
+        (["send", "c1", "x", "--at", "2099-01-01T00:00", "--after", "2h"], "give --at or --after, not both"),
         (["send", "c1", "  "], "there is nothing to say; give a text"),
         (["send", "c1", "x" * 20_001], "the text is longer than 20000 characters"),
     ]
@@ -276,7 +276,7 @@ def test_a_file_that_cannot_be_used_is_said_so(shop: Shop) -> None:
 
 
 def test_without_a_conversation_the_usage_is_shown(shop: Shop) -> None:
-    result = shop.sara("hand-over")
+    result = shop.sara("handoff")
     assert result.exit_code == 2
     assert "Missing argument" in result.stderr
 
@@ -309,12 +309,12 @@ async def test_beside_a_daemon_the_same_is_refused_in_the_same_words(tmp_path: P
 
 
 REFUSED = [
-    ["hand-over", "c99"],
-    ["hand-over", "../queue/retry"],
+    ["handoff", "c99"],
+    ["handoff", "../queue/retry"],
     ["send", "c1?x=1", "hello"],
     ["send", "c1", "  "],
     ["send", "c1", "x" * 20_001],
     ["send", "c1", "x", "--at", "tomorrow"],
-    ["hand-over", "c1", "--for", "soon"],
+    ["handoff", "c1", "--for", "soon"],
     ["conversations", "note", "c99", "x"],
 ]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from sara.config.diagnostics import Diagnostic
-from sara.domain.suggestions import readable, suggest
+from sara.domain.suggestions import make_printable, suggest
 
 FILE = Path("sara.yaml")
 
@@ -41,11 +41,11 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
 
 def test_nothing_from_the_file_can_steer_the_terminal() -> None:
     assert "\x1b" not in Diagnostic("value", "m", FILE, 1, 1, source="a: \x1b[31m\u202e", caret=1).render()
-    assert readable("\x1b[31mred\n") == "�[31mred�"
+    assert make_printable("\x1b[31mred\n") == "�[31mred�"
 
 
 def test_long_names_are_cut() -> None:
-    assert len(readable("x" * 1_000)) == 60
+    assert len(make_printable("x" * 1_000)) == 60
 
 
 def test_a_suggestion_is_made_only_where_a_name_comes_near() -> None:

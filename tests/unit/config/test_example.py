@@ -85,7 +85,7 @@ def test_it_loads_once_the_secrets_are_there(folder: Path) -> None:
     assert loaded.findings == ()
     assert loaded.config is not None
     assert loaded.config.state == folder / "state"
-    assert loaded.config.retry.send.outlast == 86_400_000
+    assert loaded.config.retry.send.max_duration == 86_400_000
 
 
 def test_the_example_of_secrets_names_exactly_those_that_are_used(folder: Path) -> None:

@@ -152,7 +152,7 @@ def test_the_least_file_is_a_channel_and_a_responder(read: Read, tmp_path: Path)
     assert config.admin.listen == Listen("127.0.0.1", 8081)
     assert list(config.channels) == ["chat"]
     assert list(config.responders) == ["ai"]
-    assert config.retry.send.outlast == 86_400_000
+    assert config.retry.send.max_duration == 86_400_000
 
 
 def test_everything_in_the_file_arrives(read: Read) -> None:
@@ -164,8 +164,8 @@ plugins: [metrics]
 server: {listen: "[::1]:0", public_url: https://bot.example.org/}
 admin: {listen: 0.0.0.0:9000}
 store: {plugin: sqlite, path: x.db}
-conversation: {responder: ai, quiet: 2s, quiet_longest: 1m, max_age: 1d, history: {messages: 3}}
-retry: {reply: {attempts: 2, factor: 1.5}, send: {longest: 10m}}
+conversation: {responder: ai, debounce: 2s, debounce_max: 1m, max_age: 1d, history: {messages: 3}}
+retry: {reply: {attempts: 2, factor: 1.5}, send: {max_delay: 10m}}
 """
     )
     config = loaded.config
@@ -176,10 +176,10 @@ retry: {reply: {attempts: 2, factor: 1.5}, send: {longest: 10m}}
     assert config.server.public_url == "https://bot.example.org"
     assert config.store.options == Db(path="x.db")
     policy = config.conversation
-    assert (policy.quiet, policy.quiet_longest, policy.max_age) == (2_000, 60_000, 86_400_000)
+    assert (policy.debounce, policy.debounce_max, policy.max_age) == (2_000, 60_000, 86_400_000)
     assert (policy.history.messages, policy.history.tokens) == (3, 8_000)
     assert config.retry.reply == RetryPolicy(attempts=2, factor=1.5)
-    assert config.retry.send == RetryPolicy(longest=600_000, outlast=86_400_000)
+    assert config.retry.send == RetryPolicy(max_delay=600_000, max_duration=86_400_000)
 
 
 def test_loading_the_same_file_twice_gives_equal_configurations(read: Read) -> None:
@@ -258,7 +258,7 @@ def test_a_channel_overrides_single_keys_of_the_conversation(read: Read) -> None
     config = read(
         TWO
         + """
-conversation: {responder: one, fallback: [two], quiet: 3s, history: {messages: 7, tokens: 70}}
+conversation: {responder: one, fallback: [two], debounce: 3s, history: {messages: 7, tokens: 70}}
 channels:
   plain: {plugin: chat, number: a, token: t}
   other:
@@ -272,7 +272,7 @@ channels:
     plain, other = config.channels["plain"].conversation, config.channels["other"].conversation
     assert plain == config.conversation
     assert other is not None
-    assert (other.responder, other.quiet, other.max_age) == ("two", 3_000, 3_600_000)
+    assert (other.responder, other.debounce, other.max_age) == ("two", 3_000, 3_600_000)
     assert (other.history.messages, other.history.tokens) == (9, 70)
     assert other.fallback == ()  # nobody stands in for himself
 
@@ -292,16 +292,16 @@ def test_a_responder_that_does_not_exist_is_told_with_the_nearest_name(read: Rea
 
 
 def test_a_fault_in_the_common_conversation_is_told_once_though_channels_override_it(read: Read, tmp_path: Path) -> None:
-    text = AI + "conversation: {quiet: 1x, bogus: 1}\n" + CHAT.replace("token: t", "token: t, conversation: {max_age: 1h}")
+    text = AI + "conversation: {debounce: 1x, bogus: 1}\n" + CHAT.replace("token: t", "token: t, conversation: {max_age: 1h}")
     subjects = [line.split(": ")[1].split(" ")[0] for line in lines(read(text), tmp_path)]
-    assert subjects == ["conversation.quiet", "conversation.bogus"]
+    assert subjects == ["conversation.debounce", "conversation.bogus"]
 
 
 def test_a_fault_in_an_override_is_told_at_the_channel(read: Read, tmp_path: Path) -> None:
-    text = chat(conversation="{quiet: 20s, histroy: {}}")
+    text = chat(conversation="{debounce: 20s, histroy: {}}")
     assert lines(read(text), tmp_path) == [
-        "sara.yaml:8:5: channels.chat.conversation: quiet_longest (15s) must not be shorter than quiet (20s)",
-        "sara.yaml:8:32: channels.chat.conversation.histroy is not an option; did you mean history?",
+        "sara.yaml:8:5: channels.chat.conversation: debounce_max (15s) must not be shorter than debounce (20s)",
+        "sara.yaml:8:35: channels.chat.conversation.histroy is not an option; did you mean history?",
     ]
 
 

@@ -66,15 +66,15 @@ def test_code_gives_durations_in_milliseconds_and_the_file_never_does() -> None:
 
 def test_the_defaults_are_those_of_the_manual() -> None:
     conversation, retry = ConversationSettings(), RetrySettings()
-    assert (conversation.quiet, conversation.quiet_longest, conversation.max_age) == (1_000, 15_000, 43_200_000)
+    assert (conversation.debounce, conversation.debounce_max, conversation.max_age) == (1_000, 15_000, 43_200_000)
     assert (conversation.history.messages, conversation.history.tokens) == (40, 8_000)
-    assert retry.reply == RetryPolicy(attempts=4, first=1_000, factor=2, longest=300_000, outlast=1_800_000)
-    assert retry.send == RetryPolicy(attempts=4, first=1_000, factor=2, longest=300_000, outlast=86_400_000)
+    assert retry.reply == RetryPolicy(attempts=4, initial_delay=1_000, factor=2, max_delay=300_000, max_duration=1_800_000)
+    assert retry.send == RetryPolicy(attempts=4, initial_delay=1_000, factor=2, max_delay=300_000, max_duration=86_400_000)
 
 
 def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> None:
-    assert RetrySettings.model_validate({"send": {"attempts": 6}}).send.outlast == 86_400_000
-    assert RetrySettings.model_validate({"send": {"outlast": "2h"}}).send.outlast == 7_200_000
+    assert RetrySettings.model_validate({"send": {"attempts": 6}}).send.max_duration == 86_400_000
+    assert RetrySettings.model_validate({"send": {"max_duration": "2h"}}).send.max_duration == 7_200_000
     assert RetrySettings(send=RetryPolicy(attempts=1)).send.attempts == 1
 
 
@@ -84,9 +84,9 @@ def test_sending_outlasts_a_day_also_when_something_else_about_it_is_set() -> No
         {"attempts": 0},
         {"factor": 0.9},
         {"factor": float("inf")},
-        {"first": 0},
-        {"first": 2_000, "longest": 1_000},
-        {"outlast": -1},
+        {"initial_delay": 0},
+        {"initial_delay": 2_000, "max_delay": 1_000},
+        {"max_duration": -1},
     ],
 )
 def test_a_retry_policy_that_makes_no_sense_is_refused(policy: dict[str, Any]) -> None:
@@ -95,8 +95,8 @@ def test_a_retry_policy_that_makes_no_sense_is_refused(policy: dict[str, Any]) -
 
 
 def test_the_longest_quiet_window_is_not_shorter_than_the_shortest() -> None:
-    with pytest.raises(ValidationError, match=r"quiet_longest \(2s\) must not be shorter than quiet \(3s\)"):
-        ConversationSettings(quiet=3_000, quiet_longest=2_000)
+    with pytest.raises(ValidationError, match=r"debounce_max \(2s\) must not be shorter than debounce \(3s\)"):
+        ConversationSettings(debounce=3_000, debounce_max=2_000)
 
 
 @each_row("url", ["bot.example.org", "ftp://a", "https://", "https://a?b=c", "https://a:b"])

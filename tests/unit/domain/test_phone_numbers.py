@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.domain.phone_numbers import fault_of, number_spellings, read_number
+from sara.domain.phone_numbers import find_number_fault, number_spellings, read_number
 from tests.fakes import steady
 
 
@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_number_is_said_and_an_id_is_left_alone() -> None:
         "12345",
         "+39 06 1234 5678",
     ):
-        assert fault_of(written) is None, written
+        assert find_number_fault(written) is None, written
     rows = {
         "0170 1234567": "lacks the country code",
         "(011) 91234-5678": "lacks the country code",
@@ -78,8 +78,8 @@ def test_what_is_wrong_with_a_number_is_said_and_an_id_is_left_alone() -> None:
         "++49 170 1234567": "is no telephone number",
     }
     for written, said in rows.items():
-        assert said in (fault_of(written) or ""), written
-        assert "write it as +" in (fault_of(written) or ""), written
+        assert said in (find_number_fault(written) or ""), written
+        assert "write it as +" in (find_number_fault(written) or ""), written
 
 
 def test_the_spellings_of_a_number_in_each_country_that_has_several() -> None:
@@ -118,7 +118,7 @@ def test_whatever_is_written_is_read_without_an_error_and_digits_stay_digits(wri
     digits = read_number(written)
     assert digits is None or (digits.isascii() and digits.isdecimal())
     assert digits is None or read_number(f"+{digits}") == digits or digits.startswith("00")
-    assert fault_of(written) is None or digits is None or "write it as" in (fault_of(written) or "")
+    assert find_number_fault(written) is None or digits is None or "write it as" in (find_number_fault(written) or "")
 
 
 @steady

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara.domain.timestamps import OLDEST, SKEW, stamp_of_event, stamp_of_message, started_at
+from sara.domain.timestamps import MAX_CLOCK_SKEW, MAX_MESSAGE_AGE, correct_event_time, correct_message_time, limit_to_now
 
 NOW = 1_795_400_000_000
 HOUR = 3_600_000
@@ -13,18 +13,18 @@ def test_a_stamp_that_cannot_be_right_becomes_the_time_of_arrival() -> None:
         # the stamp; of an event, of a message, and from when a time counts that begins with it
         (NOW, NOW, NOW, NOW),
         (NOW - 3 * 24 * HOUR, NOW - 3 * 24 * HOUR, NOW - 3 * 24 * HOUR, NOW - 3 * 24 * HOUR),
-        (NOW - OLDEST, NOW - OLDEST, NOW - OLDEST, NOW - OLDEST),
+        (NOW - MAX_MESSAGE_AGE, NOW - MAX_MESSAGE_AGE, NOW - MAX_MESSAGE_AGE, NOW - MAX_MESSAGE_AGE),
         # Older than any provider delivers: an event is over, a message was written now.
-        (NOW - OLDEST - 1, NOW - OLDEST - 1, NOW, NOW - OLDEST - 1),
+        (NOW - MAX_MESSAGE_AGE - 1, NOW - MAX_MESSAGE_AGE - 1, NOW, NOW - MAX_MESSAGE_AGE - 1),
         (1_795_400_000, 1_795_400_000, NOW, 1_795_400_000),
         (0, 0, NOW, 0),
         (-5, -5, NOW, -5),
         # A clock that is a little ahead keeps the order of what it stamps.
         (NOW + 1_000, NOW + 1_000, NOW + 1_000, NOW),
-        (NOW + SKEW, NOW + SKEW, NOW + SKEW, NOW),
-        (NOW + SKEW + 1, NOW, NOW, NOW),
+        (NOW + MAX_CLOCK_SKEW, NOW + MAX_CLOCK_SKEW, NOW + MAX_CLOCK_SKEW, NOW),
+        (NOW + MAX_CLOCK_SKEW + 1, NOW, NOW, NOW),
         (NOW * 1_000, NOW, NOW, NOW),
     ]
     for at, event, message, start in rows:
-        assert (stamp_of_event(at, NOW), stamp_of_message(at, NOW)) == (event, message), at
-        assert started_at(at, NOW) == start, at
+        assert (correct_event_time(at, NOW), correct_message_time(at, NOW)) == (event, message), at
+        assert limit_to_now(at, NOW) == start, at

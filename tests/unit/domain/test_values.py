@@ -13,12 +13,12 @@ from tests.rows import each_row
 
 @pytest.mark.parametrize("person", [Identity(user_id="US.1"), Identity(parent_id="US.0"), Identity(phone="15550001111")])
 def test_a_person_is_nameable_by_an_id_or_a_number(person: Identity) -> None:
-    assert person.nameable
+    assert person.is_identifiable
 
 
 @each_row("person", [Identity(), Identity(name="Ana"), Identity(username="ana"), Identity(user_id="", phone="")])
 def test_names_and_usernames_are_claims_that_name_nobody(person: Identity) -> None:
-    assert not person.nameable
+    assert not person.is_identifiable
 
 
 def test_a_receipt_further_along_ranks_higher() -> None:

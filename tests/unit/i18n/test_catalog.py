@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sara.i18n.catalog import ENGLISH, MessageCatalog, faults
+from sara.i18n.catalog import ENGLISH, MessageCatalog, validate_texts
 from sara.i18n.data import LANGUAGES
 from sara.policy.keywords import KeywordMatcher
 from tests.fakes import steady
@@ -93,7 +93,7 @@ def test_whatever_is_put_in_something_is_said(
 ) -> None:
     values.pop("self", None)
     assert MessageCatalog(changes).render(key, language, **values) is not None
-    assert isinstance(faults(changes), list)
+    assert isinstance(validate_texts(changes), list)
 
 
 # ── a business's own texts ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,12 +110,12 @@ def test_a_business_adds_a_language() -> None:
     texts = MessageCatalog({"nl": DUTCH}, default="nl")
     assert "nl" in texts.languages
     assert texts.render("apology") == texts.render("apology", "nl") == DUTCH["apology"]
-    assert faults({"nl": DUTCH}) == []
+    assert validate_texts({"nl": DUTCH}) == []
 
 
 def test_a_business_says_some_things_differently_in_one_country() -> None:
     changes = {"pt-PT": {"limit": "Foram muitas mensagens. Aguarde um momento."}}
-    assert faults(changes) == []
+    assert validate_texts(changes) == []
     assert MessageCatalog(changes).render("limit", "pt-pt") == changes["pt-PT"]["limit"]
     assert MessageCatalog(changes).render("limit", "pt") == LANGUAGES["pt"].texts["limit"]
     assert MessageCatalog(changes).render("apology", "pt-PT") == LANGUAGES["pt"].texts["apology"]
@@ -126,8 +126,8 @@ def test_an_empty_text_never_silences_sara() -> None:
 
 
 def test_sara_s_own_texts_have_no_faults() -> None:
-    assert faults({code: language.texts for code, language in LANGUAGES.items()}) == []
-    assert faults({}) == faults({"pt": {}}) == []
+    assert validate_texts({code: language.texts for code, language in LANGUAGES.items()}) == []
+    assert validate_texts({}) == validate_texts({"pt": {}}) == []
 
 
 @each_row(
@@ -144,21 +144,23 @@ def test_sara_s_own_texts_have_no_faults() -> None:
     ],
 )
 def test_a_fault_is_told_with_its_place_and_what_to_do(changes: dict[str, dict[str, str]], sentence: str) -> None:
-    assert faults(changes) == [sentence]
+    assert validate_texts(changes) == [sentence]
 
 
 def test_a_misspelt_place_is_told_with_the_right_spelling() -> None:
-    assert faults({"es": {"away": "Volvemos {open}"}}) == ["es.away has {open}, which is never filled in; did you mean {opens}?"]
-    assert faults({"es": {"away": "Volvemos { opens }"}}) == [
+    assert validate_texts({"es": {"away": "Volvemos {open}"}}) == [
+        "es.away has {open}, which is never filled in; did you mean {opens}?"
+    ]
+    assert validate_texts({"es": {"away": "Volvemos { opens }"}}) == [
         "es.away has { opens }, which is never filled in; did you mean {opens}?"
     ]
 
 
 def test_a_text_that_resembles_none_is_told_with_all_that_there_are() -> None:
-    [sentence] = faults({"es": {"qqqqqq": "x"}})
+    [sentence] = validate_texts({"es": {"qqqqqq": "x"}})
     assert all(key in sentence for key in ENGLISH)
 
 
 def test_a_new_language_needs_every_text() -> None:
-    [sentence] = faults({"nl": {key: said for key, said in DUTCH.items() if key not in ("away", "busy")}})
+    [sentence] = validate_texts({"nl": {key: said for key, said in DUTCH.items() if key not in ("away", "busy")}})
     assert sentence.startswith("nl.busy, nl.away: missing; ")

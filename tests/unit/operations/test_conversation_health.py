@@ -39,8 +39,8 @@ def health_of(house: House, store: FakeStore | None = None, *policies: Conversat
 async def test_the_longest_are_looked_for_by_the_most_patient_channel() -> None:
     house, ward = House(), Ward()
     ward.ill = [ill("c1"), ill("c2")]
-    hasty = ConversationSettings(unhealthy_after=MINUTE, hand_over=HandoffSettings(late_after=9 * MINUTE))
-    patient = ConversationSettings(unhealthy_after=5 * MINUTE, hand_over=HandoffSettings(late_after=2 * MINUTE))
+    hasty = ConversationSettings(alert_after=MINUTE, handoff=HandoffSettings(late_after=9 * MINUTE))
+    patient = ConversationSettings(alert_after=5 * MINUTE, handoff=HandoffSettings(late_after=2 * MINUTE))
     health = health_of(house, ward, hasty, patient)
     assert await health.look() == [ill("c1"), ill("c2")]
     assert await health.look(1) == [ill("c1")]

@@ -22,9 +22,9 @@ def watch_of(house: House, free: list[int]) -> IntakeGuard:
     ("free", "waiting", "room", "problem"),
     [
         (LEAST_FREE, 0, True, None),
-        (LEAST_FREE - 1, 0, False, "disk:full"),
+        (LEAST_FREE - 1, 0, False, "intake:disk:low"),
         (LEAST_FREE, MOST_WAITING, True, None),
-        (LEAST_FREE, MOST_WAITING + 1, False, "backlog"),
+        (LEAST_FREE, MOST_WAITING + 1, False, "intake:backlog:too_long"),
     ],
 )
 async def test_there_is_room_with_enough_disk_and_a_bearable_backlog(

@@ -52,7 +52,7 @@ async def test_a_new_month_begins_anew() -> None:
     place.ledger.counted["2026-01"] = 900
     place.clock.now = month_end = JANUARY + 31 * 86_400_000 - 1
     await place.budget.look(place.route)
-    assert "budget:support" in place.problems
+    assert "channel:support:message_quota" in place.problems
     place.clock.now = month_end + 1
     await place.budget.look(place.route)
     assert place.listed() == {}

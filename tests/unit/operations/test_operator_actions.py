@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sara import Contact, OutgoingContent, SaraError
-from sara.engines import Conflict, Handoff, TimerView
+from sara.engines import Handoff, NotFound, TimerView
 from sara.operations.operator_actions import LONGEST, OperatorActions
 from sara.pipeline.bindings import ChannelBindings
 from sara.policy.settings import ConversationSettings, HandoffSettings
@@ -22,7 +22,7 @@ BOT = TimerView(
 
 @pytest.fixture
 def house() -> House:
-    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=HOUR)))
+    house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(return_after=HOUR)))
     house.store.timing = BOT
     return house
 
@@ -58,7 +58,7 @@ async def test_a_person_takes_a_conversation_or_pauses_it(house: House, argument
 
 
 async def test_a_hand_over_without_an_end_in_the_file_has_none() -> None:
-    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=None)))
+    house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(return_after=None)))
     await acting(house).hand_over(CONVERSATION)
     assert handed(house).until is None
 
@@ -181,7 +181,7 @@ async def test_who_goes_on_answering_keeps_the_conversation_for_longer_and_never
 
 
 async def test_where_only_a_hand_gives_it_back_own_words_change_nothing_about_that() -> None:
-    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=None)))
+    house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(return_after=None)))
     house.store.timing = replace(BOT, mode="human", mode_until=NOW + 5)
     await acting(house).send(CONVERSATION, "I am still here.")
     assert house.store.called("hand_over") == []
@@ -193,10 +193,10 @@ ACTS = [("hand_over", ()), ("hand_back", ()), ("opt_out", ()), ("opt_in", ()), (
 
 
 @pytest.mark.parametrize(("act", "arguments"), ACTS, ids=[act for act, _ in ACTS])
-async def test_an_unknown_conversation_is_stale_and_nothing_is_written(
+async def test_an_unknown_conversation_is_not_found_and_nothing_is_written(
     house: House, act: str, arguments: tuple[Any, ...]
 ) -> None:
-    with pytest.raises(Conflict, match="there is nothing by that id"):
+    with pytest.raises(NotFound, match="there is nothing by that id"):
         await getattr(acting(house), act)("c99", *arguments)
     assert house.store.wrote() == ["conversation"]
 

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 from sara import ChannelUnavailable, DeliveryUnknown, Instant, NotSent, OutgoingContent, Rejected, ReplyWindowClosed, SendResult
-from sara.engines import Attempt, AttemptResult, Conflict, Done, Job, JobEnd, JobRequest, Reschedule, StoreUnavailable
+from sara.engines import (
+    Attempt,
+    AttemptResult,
+    AttemptState,
+    Conflict,
+    Done,
+    Job,
+    JobEnd,
+    JobRequest,
+    OutboundState,
+    Reschedule,
+    StoreUnavailable,
+)
 from sara.pipeline.delivery import DeliveryHandler
 from sara.policy.settings import RetryPolicy
 from sara.queue.circuit_breaker import PROBE_LONGEST
@@ -21,7 +33,7 @@ from tests.rows import each_row
 JOB: Job = job()
 HOUR = 3_600_000
 DAY = 24 * HOUR
-POLICY = RetryPolicy(outlast=DAY)
+POLICY = RetryPolicy(max_duration=DAY)
 HOLD = 60_000
 LONGEST = 300_000
 MINUTE = 60_000
@@ -83,7 +95,9 @@ async def test_a_part_is_marked_then_sent_then_settled() -> None:
     assert marked == [1]
     assert house.channel.sent == [("out-1", "a1")]
     assert house.store.called("begin_attempt") == [("out-1", "a1", "me", NOW)]
-    assert house.store.called("record_attempt") == [("a1", AttemptResult("accepted", "accepted", external_id="provider-a1"), NOW)]
+    assert house.store.called("record_attempt") == [
+        ("a1", AttemptResult(AttemptState.ACCEPTED, OutboundState.ACCEPTED, external_id="provider-a1"), NOW)
+    ]
     assert house.listed() == {}
 
 
@@ -205,14 +219,16 @@ async def test_the_confirmation_and_an_operators_own_words_pass(purpose: str) ->
 @pytest.mark.parametrize(("after", "wait"), [(None, 1_000), (300, 1_000), (9_000, 9_000)])
 async def test_a_message_that_did_not_leave_is_charged_and_tried_again(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("connection refused", after=after))
-    assert outcome == AttemptResult("not_sent", "queued", NOW + wait, charged=True, error="connection refused")
+    assert outcome == AttemptResult(
+        AttemptState.NOT_SENT, OutboundState.QUEUED, NOW + wait, charged=True, error="connection refused"
+    )
     assert not house.lanes.held("deliver:support")
 
 
 @pytest.mark.parametrize(("after", "wait"), [(None, 6_000), (4_000, 4_000)])
 async def test_a_limit_of_the_conversation_makes_that_conversation_wait_and_costs_nothing(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("pair limit", after=after, scope="conversation"))
-    assert outcome == AttemptResult("not_sent", "queued", NOW + wait, charged=False, error="pair limit")
+    assert outcome == AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, NOW + wait, charged=False, error="pair limit")
     assert not house.lanes.held("deliver:support")
     assert house.listed() == {}
 
@@ -233,13 +249,13 @@ async def test_each_further_limit_makes_a_conversation_wait_twice_as_long_until_
 @pytest.mark.parametrize(("after", "wait"), [(None, 5_000), (20_000, 20_000)])
 async def test_a_limit_of_the_channel_makes_the_whole_lane_wait_and_costs_nothing(after: int | None, wait: int) -> None:
     outcome, house = await outcome_of(NotSent("rate limit", after=after, scope="channel"))
-    assert outcome == AttemptResult("not_sent", "queued", NOW, charged=False, error="rate limit")
+    assert outcome == AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, NOW, charged=False, error="rate limit")
     assert held_until(house) == NOW + wait
     assert house.listed() == {}
 
 
 async def test_a_limit_that_a_person_can_mend_is_told() -> None:
-    for scope, key in (("channel", "paused:deliver:support"), ("conversation", "limited:support")):
+    for scope, key in (("channel", "lane:deliver:support:throttled"), ("conversation", "channel:support:messages_delayed")):
         outcome, house = await outcome_of(NotSent("131048 spam", after=HOUR, scope=scope, remedy="look at the quality"))  # type: ignore[arg-type]  # both are scopes
         assert (outcome.part, outcome.charged) == ("queued", False)
         assert house.listed() == {key: 1}
@@ -254,7 +270,7 @@ async def test_what_may_be_the_messages_own_fault_ends_with_its_attempts_and_ope
     assert len(house.channel.sent) == POLICY.attempts
     outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.part, outcome.error) == ("failed", "attempts_used_up: 1: malformed, or trouble")
-    assert house.listed() == {"unsent:support": 1}
+    assert house.listed() == {"channel:support:message_unsent": 1}
 
 
 async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_the_customer() -> None:
@@ -262,9 +278,11 @@ async def test_a_window_that_the_provider_calls_closed_parks_the_part_and_asks_t
     house.channel.reply_window = DAY
     assert await outbox_of(house)(JOB) == Done()
     [(_, outcome, _)] = house.store.called("record_attempt")
-    assert outcome == AttemptResult("not_sent", "queued", NOW + 6_000, charged=False, error="131047 too late", closes_window=True)
+    assert outcome == AttemptResult(
+        AttemptState.NOT_SENT, OutboundState.QUEUED, NOW + 6_000, charged=False, error="131047 too late", closes_window=True
+    )
     assert house.store.called("cancel_outbound") == [("out-1", "parked", "window_closed", NOW)]
-    assert house.listed() == {"parked:support": 1}
+    assert house.listed() == {"channel:support:reply_window_closed": 1}
     assert not house.lanes.held("deliver:support")
 
 
@@ -275,7 +293,7 @@ async def test_a_closed_window_where_none_matters_is_a_refusal(window: int | Non
     await outbox_of(house)(JOB)
     [(_, outcome, _)] = house.store.called("record_attempt")
     assert (outcome.state, outcome.part) == ("refused", "failed")
-    assert house.listed() == {"refused:support": 1}
+    assert house.listed() == {"channel:support:message_rejected": 1}
 
 
 async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> None:
@@ -283,14 +301,14 @@ async def test_a_refused_message_has_failed_and_the_conversation_goes_on() -> No
     house.store.delivering.append(delivery_view("out-2"))
     assert await outbox_of(house)(JOB) == Done()
     outcomes = [outcome for _, outcome, _ in house.store.called("record_attempt")]
-    assert outcomes[0] == AttemptResult("refused", "failed", error="131026 undeliverable")
+    assert outcomes[0] == AttemptResult(AttemptState.REFUSED, OutboundState.FAILED, error="131026 undeliverable")
     assert outcomes[1].state == "accepted"
-    assert house.listed() == {"refused:support": 1}
+    assert house.listed() == {"channel:support:message_rejected": 1}
 
 
 async def test_a_refused_token_holds_the_lane_and_burns_no_attempt() -> None:
     outcome, house = await outcome_of(ChannelUnavailable("190 expired", remedy="make a new token"))
-    assert outcome == AttemptResult("not_sent", "queued", NOW, charged=False, error="190 expired")
+    assert outcome == AttemptResult(AttemptState.NOT_SENT, OutboundState.QUEUED, NOW, charged=False, error="190 expired")
     assert held_until(house) == NOW + 2_000
     [problem] = house.problems
     assert problem.remedy == "make a new token"
@@ -385,7 +403,7 @@ async def _run(outbox: DeliveryHandler) -> JobEnd:
 
 async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_then_every_eight() -> None:
     house = house_of(*[NotSent("connection refused") for _ in range(HOUR // PROBE_LONGEST + 9)])
-    outbox = outbox_of(house, policy=RetryPolicy(outlast=HOUR))
+    outbox = outbox_of(house, policy=RetryPolicy(max_duration=HOUR))
     waits: list[Instant] = []
     while isinstance(end := await outbox(JOB), Reschedule):
         waits.append(end.at - house.clock())
@@ -396,8 +414,8 @@ async def test_a_provider_that_is_away_is_tried_after_one_two_and_four_seconds_t
     assert not house.queue.held("deliver:support"), "one conversation alone keeps nobody else waiting"
     outcome = house.store.called("record_attempt")[-1][1]
     assert (outcome.state, outcome.part) == ("not_sent", "failed")
-    assert outcome.error.startswith("outlasted")
-    assert house.listed()["unsent:support"] == 1
+    assert outcome.error.startswith("max_duration")
+    assert house.listed()["channel:support:message_unsent"] == 1
 
 
 async def test_limits_never_use_up_the_attempts() -> None:
@@ -558,7 +576,7 @@ async def test_what_comes_after_the_reply_window_is_parked_unless_it_is_a_templa
     assert await outbox_of(house)(JOB) == Done()
     assert house.channel.sent == ([("out-1", "a1")] if sent else [])
     assert house.store.called("cancel_outbound") == ([] if sent else [("out-1", "parked", "window_closed", NOW)])
-    assert house.listed() == ({} if sent else {"parked:support": 1})
+    assert house.listed() == ({} if sent else {"channel:support:reply_window_closed": 1})
     assert house.store.called("begin_attempt") == ([("out-1", "a1", "me", NOW)] if sent else [])
 
 
@@ -598,7 +616,7 @@ def test_a_channel_that_hangs_or_breaks_again_and_again_is_given_rest(hangs: boo
 
     house = without_waiting(story())
     assert house.queue.held("deliver:support")
-    assert "breaker:deliver:support" in house.problems
+    assert "lane:deliver:support:circuit_open" in house.problems
 
 
 # ── who answers, and advertisements ───────────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ TEXTS = MessageCatalog()
 
 def route(name: str = "support", account: str = ACCOUNT, language: str = "en", **policy: Any) -> ChannelBinding:
     return ChannelBinding(
-        name, FakeChannel(account), ConversationSettings(language=language, hand_over=HandoffSettings(**policy)), {}
+        name, FakeChannel(account), ConversationSettings(language=language, handoff=HandoffSettings(**policy)), {}
     )
 
 
@@ -35,7 +35,7 @@ def handing(*routes: ChannelBinding) -> HandoffFactory:
 
 
 @pytest.mark.parametrize(
-    ("policy", "until"), [({}, NOW + 12 * HOUR), ({"back_after": HOUR}, NOW + HOUR), ({"back_after": None}, None)]
+    ("policy", "until"), [({}, NOW + 12 * HOUR), ({"return_after": HOUR}, NOW + HOUR), ({"return_after": None}, None)]
 )
 def test_a_person_has_the_conversation_as_long_as_the_file_says(policy: dict[str, Any], until: int | None) -> None:
     here = route(**policy)

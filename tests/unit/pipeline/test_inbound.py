@@ -44,7 +44,7 @@ def message(words: str = "hello", **changes: Any) -> InboundMessage:
 
 @pytest.fixture
 def house() -> House:
-    house = House(policy=ConversationSettings(responder="assistant", quiet=700, quiet_longest=9_000))
+    house = House(policy=ConversationSettings(responder="assistant", debounce=700, debounce_max=9_000))
     house.store.taken = AcceptResult(work=(OpenWork(CONVERSATION, ACCOUNT, NOW + 700, None),), stored=(stored(),))
     return house
 
@@ -120,7 +120,7 @@ class TestLargeReceptions:
         last = [max(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
         assert all(before < after for before, after in zip(last, first[1:], strict=False)), "one kind after the other"
         assert len(house.queue.woken) == len(intakes), "who was stored first is answered meanwhile"
-        assert house.listed() == {"set-aside:support": 3}
+        assert house.listed() == {"channel:support:webhook_unparsed": 3}
 
     async def test_nothing_is_acknowledged_until_all_of_them_are_stored(self, house: House, inbox: InboundHandler) -> None:
         accept, calls = house.store.accept, 0
@@ -204,7 +204,7 @@ async def test_a_failed_wake_is_the_operators_problem_until_one_works(
     house.queue.fails = error
     await inbox.accept(house.route, WebhookResult(verified=True, messages=(message(),)))
     await inbox.close()
-    assert house.listed() == {"queue:wake": 1}
+    assert house.listed() == {"queue:jobs:schedule_failed": 1}
     house.queue.fails = None
     await inbox.accept(house.route, WebhookResult(verified=True, messages=(message(),)))
     await inbox.close()
@@ -217,7 +217,7 @@ async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House,
         WebhookResult(verified=True, set_aside=(UnparsedPayload(ACCOUNT, "odd", b"1"), UnparsedPayload(ACCOUNT, "odd", b"2"))),
     )
     await inbox.close()
-    assert house.listed() == {"set-aside:support": 2}
+    assert house.listed() == {"channel:support:webhook_unparsed": 2}
 
 
 async def told(house: House, inbox: InboundHandler, *events: AccountEvent) -> dict[str, int]:
@@ -352,7 +352,7 @@ def test_a_word_for_a_person_hands_over_tells_the_customer_and_is_not_answered(w
 
 def test_somebody_of_the_business_is_told_who_asks_for_a_person() -> None:
     notify = Notify(channel="support", to="+49 171 5550000")
-    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(notify=notify, back_after=None)))
+    house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(notify=notify, return_after=None)))
     over = judge(message("human"), house).hand_over
     assert over is not None
     assert over.until is None
@@ -365,7 +365,7 @@ def test_somebody_of_the_business_is_told_who_asks_for_a_person() -> None:
 
 
 def test_words_for_a_person_mean_nothing_where_nobody_is_to_take_over() -> None:
-    house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(words=False)))
+    house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(words=False)))
     assert judge(message("human"), house) == InboundDecision()
 
 
@@ -403,7 +403,7 @@ def test_words_for_operators_come_along_where_one_of_them_may_have_written(house
         "what is quoted may be what an operator was told, before notify was taken out"
     )
     policy = ConversationSettings(
-        responder="assistant", hand_over=HandoffSettings(notify=Notify(channel="support", to="+49 170 1"))
+        responder="assistant", handoff=HandoffSettings(notify=Notify(channel="support", to="+49 170 1"))
     )
     told = House(policy=policy)
     assert taken_in(told, plain).operators
@@ -413,7 +413,7 @@ def test_words_for_operators_come_along_where_one_of_them_may_have_written(house
 
 def test_a_hand_over_counts_from_the_event_and_not_from_its_arrival() -> None:
     rows: list[tuple[int | None, int, int | None]] = [
-        # back_after, how long ago; until when from now, None for no hand-over at all
+        # return_after, how long ago; until when from now, None for no hand-over at all
         (12 * HOUR, 0, 12 * HOUR),
         (12 * HOUR, HOUR, 11 * HOUR),
         (12 * HOUR, 12 * HOUR - 1, 1),
@@ -424,18 +424,21 @@ def test_a_hand_over_counts_from_the_event_and_not_from_its_arrival() -> None:
         (12 * HOUR, -9 * DAY, 12 * HOUR),
         (5 * DAY, 3 * DAY, 2 * DAY),
     ]
-    for back_after, ago, until in rows:
-        house = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=back_after)))
+    for return_after, ago, until in rows:
+        house = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(return_after=return_after)))
         echo = OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "I am on it", NOW - ago)
         intake = taken_in(house, changes=(echo, replace(echo, external_id="echo-2", kind="revoke", says=False)))
         expected = {} if until is None else {"echo-1": NOW + until}
-        assert {name: over.until for name, over in intake.echoed.items()} == expected, (back_after, ago)
+        assert {name: over.until for name, over in intake.echoed.items()} == expected, (return_after, ago)
         assert len(intake.changes) == 2
         if ago < 60 * DAY:
             verdict = judge(replace(message("human"), at=NOW - ago), house)
-            assert (verdict.hand_over and verdict.hand_over.until) == (None if until is None else NOW + until), (back_after, ago)
+            assert (verdict.hand_over and verdict.hand_over.until) == (None if until is None else NOW + until), (
+                return_after,
+                ago,
+            )
             assert verdict.skip == (None if until is None else "handed_over")
-    by_hand = House(policy=ConversationSettings(responder="assistant", hand_over=HandoffSettings(back_after=None)))
+    by_hand = House(policy=ConversationSettings(responder="assistant", handoff=HandoffSettings(return_after=None)))
     assert (
         taken_in(by_hand, changes=(OperatorEcho(ACCOUNT, "echo-1", ANA, "text", "x", NOW - 3 * DAY),)).echoed["echo-1"].until
         is None

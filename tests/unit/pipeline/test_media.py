@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from sara import Attachment, GiveUp, RetryLater
-from sara.engines import CommitUnknown, Conflict, StoreUnavailable
+from sara.engines import CommitUnknown, NotFound, StoreUnavailable
 from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
 from sara.policy.settings import MediaSettings
 from tests.fakes import NOW, FakeChannel, FakeStore, House
@@ -146,7 +146,7 @@ async def test_what_can_never_be_had_is_noted_with_its_reason(tmp_path: Path) ->
 async def test_a_file_that_is_too_large_is_given_up_before_it_fills_the_disk(tmp_path: Path) -> None:
     for announced, closed in ((None, 1), (2 * MEGABYTE, 0)):
         source = Source(*[b"x" * 300_000] * 20)
-        found = await Place(tmp_path, source, MediaSettings(largest=1)).fetched(picture(size=announced))
+        found = await Place(tmp_path, source, MediaSettings(max_size=1)).fetched(picture(size=announced))
         assert found.error == "larger than 1 MB"
         assert names(tmp_path) == []
         assert source.closed == closed, "the rest was not asked for"
@@ -164,7 +164,7 @@ async def test_nothing_of_a_file_stays_where_it_could_not_be_kept(tmp_path: Path
     """A row per fault: what goes wrong, with what it ends, and the problem that names it."""
     await Place(tmp_path).fetched(picture("at0"))
     for fault, error, listed in (
-        (Conflict("erased"), Conflict, {}),
+        (NotFound("erased"), NotFound, {}),
         (StoreUnavailable("the database is busy"), StoreUnavailable, {}),
         (RuntimeError("a bug"), RuntimeError, {}),
     ):
@@ -213,7 +213,7 @@ async def test_a_folder_that_takes_nothing_is_a_problem_and_no_other_failure_is(
     (tmp_path / "media").rmdir()
     with pytest.raises(DiskError, match="No such file"):
         await place.fetched(picture())
-    assert place.listed() == {"files:write": 1}
+    assert place.listed() == {"media:folder:write_failed": 1}
     place.files.open()
     assert (await place.fetched(picture())).path is not None
     assert place.listed() == {}

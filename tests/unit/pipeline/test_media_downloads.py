@@ -296,7 +296,7 @@ async def test_what_a_full_disk_leaves_is_for_messages(place: Place) -> None:
     async with place.running():
         conversation = await place.say("in-1", file("large", size=1_000), file("wanted", "audio"))
         await place.until(lambda: [each.key for each in place.problems])
-        assert [each.key for each in place.problems] == ["media:room"]
+        assert [each.key for each in place.problems] == ["media:folder:disk_low"]
         assert place.provider.asked == []
         assert (await place.prepared(conversation, Reader("audio"), 60_000))["wanted"].state == "fetched"
         place.free += 1

@@ -51,7 +51,7 @@ from sara.pipeline.bindings import ChannelBindings
 from sara.pipeline.reply import MOST_RETHOUGHT, ReplyHandler
 from sara.pipeline.responder_pool import GRACE
 from sara.pipeline.turns import turn_of
-from sara.plugins.gate_guard import guarded
+from sara.plugins.gate_guard import guard_gate
 from sara.policy.ai_budget import AIBudget
 from sara.policy.reply_gates import BLOCKED_LOOK, CORE, LANE_LOOK, SPARE, TIMER_LOOK, Allow, Defer, GateContext, SendNotice, Skip
 from sara.policy.settings import (
@@ -347,7 +347,7 @@ async def test_what_all_give_up_is_dead_at_once() -> None:
     [(_, answers, state, reason, _)] = house.store.called("close_turn")
     assert (answers, state) == (("in-1", "in-2"), "dead")
     assert "too long" in reason
-    assert house.listed()["replies:dead"] == 1
+    assert house.listed()["replies:failed"] == 1
 
 
 @each_row(
@@ -383,7 +383,7 @@ async def test_what_the_other_side_said_is_kept_and_shown_and_not_logged() -> No
         wrote = house.store.called("fail_reply_attempt") or house.store.called("close_turn")
         assert kept in str(wrote), error
         assert said not in str(logged), error
-        shown = [problem.message for problem in house.problems if problem.key == "replies:dead"]
+        shown = [problem.message for problem in house.problems if problem.key == "replies:failed"]
         assert all(said in message for message in shown)
         assert bool(shown) == isinstance(error, GiveUp)
 
@@ -431,8 +431,8 @@ async def test_what_fails_is_asked_again_ever_later_and_a_responder_that_is_away
         assert set(waits[len(first) :]) == {longest}, row
         assert 30 * MINUTE <= house.clock() - NOW < 30 * MINUTE + longest, row
         [(_, _, state, reason, _)] = house.store.called("close_turn")
-        assert (state, reason) == ("dead", f"outlasted: {error}"), row
-        assert house.listed() == {"replies:dead": 1}, row
+        assert (state, reason) == ("dead", f"max_duration: {error}"), row
+        assert house.listed() == {"replies:failed": 1}, row
 
 
 async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_it_and_counts_against_nothing() -> None:
@@ -450,13 +450,13 @@ async def test_what_a_person_has_to_mend_is_waited_for_as_long_as_max_age_lets_i
     assert 2 * HOUR <= house.clock() - NOW <= 2 * HOUR + PROBE_LONGEST
     [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert (state, reason) == ("skipped", "too_old")
-    assert house.listed()["lane:reply:assistant"] == len(probes)
+    assert house.listed()["lane:reply:assistant:blocked"] == len(probes)
 
 
 async def test_an_outage_after_what_a_person_had_to_mend_is_given_its_whole_time() -> None:
     key, away = RetryLater("the key is refused", until_mended=True), RetryLater("refused", scope="responder")
     house = house_of(FakeResponder(key, away, away, away, away, away, "Here I am."))
-    replies = replies_of(house, RetryPolicy(attempts=2, outlast=MINUTE))
+    replies = replies_of(house, RetryPolicy(attempts=2, max_duration=MINUTE))
     await replies(JOB)
     house.clock.forward(5 * HOUR)
     while isinstance(end := await replies(JOB), Reschedule):
@@ -501,7 +501,7 @@ async def test_a_responder_that_is_broken_is_asked_as_often_as_the_attempts_say(
     [(_, _, state, reason, _)] = house.store.called("close_turn")
     assert state == "dead"
     assert reason.startswith("attempts_used_up")
-    assert house.listed() == {"responder:assistant:error": 4, "replies:dead": 1}
+    assert house.listed() == {"responder:assistant:exception": 4, "replies:failed": 1}
 
 
 async def test_one_that_is_only_away_gives_those_that_are_broken_more_time() -> None:
@@ -586,17 +586,17 @@ async def test_a_responder_that_hands_back_rubbish_is_broken() -> None:
         house.clock.now = ends[-1].at
         ends.append(await replies(JOB))
     assert len(ends) == 4
-    assert "responder:assistant:error" in house.problems
+    assert "responder:assistant:exception" in house.problems
 
 
 async def test_a_responder_that_works_again_is_no_problem_any_more() -> None:
     house = house_of(FakeResponder(RuntimeError("a bug"), "Hi!"))
     replies = replies_of(house)
     await replies(JOB)
-    assert "responder:assistant:error" in house.problems
+    assert "responder:assistant:exception" in house.problems
     house.clock.forward(1_000)
     assert await replies(JOB) == Done()
-    assert "responder:assistant:error" not in house.problems
+    assert "responder:assistant:exception" not in house.problems
 
 
 @pytest.mark.parametrize("method", ["begin_reply", "save_reply", "reply_view"])
@@ -821,7 +821,7 @@ FRIDAY = OpeningHours(fri=((9 * 60, 17 * 60),))
 
 async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_until_it_opens() -> None:
     responder = FakeResponder()
-    house = house_of(responder, hours=FRIDAY)
+    house = house_of(responder, opening_hours=FRIDAY)
     assert await run(house) == Reschedule(NOW + HOUR)
     [(_, answers, state, reason, _, said)] = house.store.called("close_turn")
     assert (answers, state, reason, said.key) == ((), "skipped", "", "away")
@@ -831,27 +831,27 @@ async def test_outside_the_hours_the_customer_is_told_and_the_answer_put_off_unt
 
 
 async def test_outside_the_hours_the_customer_is_told_once() -> None:
-    house = house_of(FakeResponder(), view=reply_view(*LINES, said={"away": NOW - 1}), hours=FRIDAY)
+    house = house_of(FakeResponder(), view=reply_view(*LINES, said={"away": NOW - 1}), opening_hours=FRIDAY)
     assert await run(house) == Reschedule(NOW + HOUR)
     assert house.store.wrote() == ["reschedule"]
 
 
 async def test_an_assistant_that_answers_all_the_same_does_so_after_the_away_text() -> None:
-    house = house_of(FakeResponder(), hours=OpeningHours(fri=FRIDAY.fri, answer=True))
+    house = house_of(FakeResponder(), opening_hours=OpeningHours(fri=FRIDAY.fri, answer=True))
     assert await run(house) == Done()
     assert house.store.wrote() == ["close_turn", "begin_reply", "save_reply"]
 
 
 async def test_what_is_said_is_said_before_the_answer_waits_for_its_quiet_window() -> None:
     responder = FakeResponder()
-    house = house_of(responder, view=reply_view(*LINES, due=NOW + 700), hours=OpeningHours(fri=FRIDAY.fri, answer=True))
+    house = house_of(responder, view=reply_view(*LINES, due=NOW + 700), opening_hours=OpeningHours(fri=FRIDAY.fri, answer=True))
     assert await run(house) == Reschedule(NOW + 700)
     assert [key for key, _ in said_of(house)] == ["away"]
     assert responder.turns == []
 
 
 async def test_two_things_to_say_are_both_said() -> None:
-    house = house_of(FakeResponder(), view=TOO_MUCH, hours=OpeningHours(fri=FRIDAY.fri, answer=True), limits=ONE_A_MINUTE)
+    house = house_of(FakeResponder(), view=TOO_MUCH, opening_hours=OpeningHours(fri=FRIDAY.fri, answer=True), limits=ONE_A_MINUTE)
     await run(house)
     assert [key for key, _ in said_of(house)] == ["away", "limit"]
 
@@ -900,7 +900,7 @@ async def gated(decision: Any) -> tuple[House, JobEnd]:
         return decision
 
     house = house_of(FakeResponder())
-    house.manners = replace(house.manners, gates=(*CORE, guarded(gate, "vip", house.problems)))
+    house.manners = replace(house.manners, gates=(*CORE, guard_gate(gate, "vip", house.problems)))
     return house, await run(house)
 
 
@@ -937,7 +937,7 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
     assert said == OneTimeNotice("busy", (OutgoingContent(TEXTS["busy"]),), NOW - HOUR)
     assert responder.turns == []
     [problem] = house.problems
-    assert problem.key == "budget:ai"
+    assert problem.key == "ai:budget:limit_reached"
     assert "the AI's calls for 2027-01-15 are used up" in problem.message
 
 
@@ -965,7 +965,7 @@ async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -
     house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(prices=prices, day=UsageLimitSettings(money=1))))
     assert await run(house) == Done()
     [problem] = house.problems
-    assert (problem.key, problem.severity) == ("budget:price", "warning")
+    assert (problem.key, problem.severity) == ("ai:budget:price_missing", "warning")
     assert "gpt-4" in problem.message
 
 
@@ -980,7 +980,7 @@ MORE = OpenWork(CONVERSATION, ACCOUNT, NOW + 700, None)
 
 
 async def test_an_answer_that_was_overtaken_is_dropped_and_thought_about_again() -> None:
-    house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(10, 5, "m"))), while_thinking="think_again")
+    house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(10, 5, "m"))), on_new_message="restart")
     house.store.rethinks = [MORE]
     assert await run(house) == Reschedule(NOW + 700)
     answers = ("in-1", "in-2")
@@ -991,7 +991,7 @@ async def test_an_answer_that_was_overtaken_is_dropped_and_thought_about_again()
 
 async def test_it_is_thought_about_again_at_most_twice() -> None:
     assert MOST_RETHOUGHT == 2
-    house = house_of(FakeResponder(), while_thinking="think_again")
+    house = house_of(FakeResponder(), on_new_message="restart")
     house.store.rethinks = [MORE, MORE]
     ends = [await run(house) for _ in range(3)]
     assert ends == [Reschedule(NOW + 700)] * 2 + [Done()]
@@ -1006,7 +1006,7 @@ async def test_by_default_an_answer_in_the_making_is_sent_whatever_came_meanwhil
 
 
 async def test_a_second_thought_that_was_overtaken_is_dropped() -> None:
-    house = house_of(FakeResponder(), while_thinking="think_again")
+    house = house_of(FakeResponder(), on_new_message="restart")
     house.store.fails["discard_reply"] = [Conflict()]
     assert await run(house) == Reschedule(NOW)
     assert house.store.called("save_reply") == []
@@ -1048,17 +1048,17 @@ class Using(FakeResponder):
 
 
 BOOK_SIX = ("book", '{"hour": 18}')
-WANTS_A_PERSON = ("hand_over", '{"reason": "wants a refund"}')
+WANTS_A_PERSON = ("handoff", '{"reason": "wants a refund"}')
 
 
-def with_tools(*responders: FakeResponder, tools: tuple[str, ...] = ("hand_over", "book"), **policy: Any) -> tuple[House, Book]:
+def with_tools(*responders: FakeResponder, tools: tuple[str, ...] = ("handoff", "book"), **policy: Any) -> tuple[House, Book]:
     house, book = house_of(*responders, tools=tools, **policy), Book()
     house.manners = replace(house.manners, tools={"book": book})
     return house, book
 
 
 async def test_the_tools_of_the_policy_are_passed_on_and_no_others() -> None:
-    for names, expected in (((), []), (("hand_over",), ["hand_over"]), (("book", "weather"), ["book"])):
+    for names, expected in (((), []), (("handoff",), ["handoff"]), (("book", "weather"), ["book"])):
         responder = FakeResponder()
         house, _ = with_tools(responder, tools=names)
         await run(house)
@@ -1096,7 +1096,7 @@ async def test_what_a_tool_did_for_one_responder_is_not_done_again_for_the_next(
 
 async def test_what_a_tool_did_is_not_done_again_when_it_is_thought_about_again() -> None:
     responder = Using([BOOK_SIX], "See you at six.")
-    house, book = with_tools(responder, while_thinking="think_again")
+    house, book = with_tools(responder, on_new_message="restart")
     house.store.rethinks = [MORE]
     await run(house)
     await run(house)
@@ -1126,7 +1126,7 @@ async def test_a_store_that_is_away_while_a_tool_is_wanted_is_not_the_responders
 
 async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> None:
     notify = Notify(channel="support", to="+49 170 1234567")
-    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), hand_over=HandoffSettings(notify=notify))
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), handoff=HandoffSettings(notify=notify))
     house.store.replying = replace(reply_view(*LINES), contact=replace(reply_view().contact, name="Ana {reason}"))
     assert await run(house) == Done()
     assert house.store.also is not None
@@ -1141,7 +1141,7 @@ async def test_a_hand_over_that_the_model_wants_is_kept_with_its_answer() -> Non
 
 
 async def test_an_answer_that_hands_over_is_not_thought_about_again() -> None:
-    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), while_thinking="think_again")
+    house, _ = with_tools(Using([WANTS_A_PERSON], "A colleague will help."), on_new_message="restart")
     house.store.rethinks = [MORE]
     assert await run(house) == Done()
     assert house.store.called("discard_reply") == []
@@ -1186,7 +1186,11 @@ async def test_a_responder_is_told_the_channel_the_summary_and_what_is_known_of_
 
 @pytest.mark.parametrize(
     ("policy", "timer"),
-    [({}, None), ({"close_after": HOUR}, NOW + HOUR), ({"follow_up": FollowUp(after=MINUTE), "close_after": HOUR}, NOW + MINUTE)],
+    [
+        ({}, None),
+        ({"session_timeout": HOUR}, NOW + HOUR),
+        ({"follow_up": FollowUp(after=MINUTE), "session_timeout": HOUR}, NOW + MINUTE),
+    ],
 )
 async def test_an_answer_sets_the_timers_of_the_policy(policy: dict[str, Any], timer: int | None) -> None:
     house = house_of(FakeResponder(), **policy)

@@ -102,7 +102,7 @@ def timers_of(house: House) -> list[Instant | None]:
 
 
 FOLLOW_UP = ConversationSettings(follow_up=FollowUp(after=30 * MINUTE))
-CLOSE = ConversationSettings(close_after=30 * MINUTE)
+CLOSE = ConversationSettings(session_timeout=30 * MINUTE)
 SUMMARISE = ConversationSettings(history=History(messages=4, summarise=True))
 
 
@@ -257,7 +257,7 @@ async def test_where_none_can_it_is_a_problem_and_tried_again_later(sums: Any) -
     assert await run(house) == Reschedule(NOW + NOT_NOW)
     assert timers_of(house) == [NOW + NOT_NOW]
     [problem] = house.problems
-    assert (problem.key, problem.severity) == ("summary:support", "warning")
+    assert (problem.key, problem.severity) == ("channel:support:summary_failed", "warning")
     assert "summarise" in problem.remedy
     assert "4929" not in problem.message
 
@@ -265,7 +265,7 @@ async def test_where_none_can_it_is_a_problem_and_tried_again_later(sums: Any) -
 async def test_a_summary_that_works_again_is_no_problem_any_more() -> None:
     house = house_of(Scribe(RetryLater("busy"), "They spoke about bread."), policy=SUMMARISE, older=2)
     await run(house)
-    assert "summary:support" in house.problems
+    assert "channel:support:summary_failed" in house.problems
     house.clock.forward(NOT_NOW)
     await run(house)
     assert house.listed() == {}

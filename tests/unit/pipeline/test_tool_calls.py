@@ -16,7 +16,7 @@ from sara import Contact, Options, SaraError, Tool, ToolContext
 from sara.engines import Conflict, StoreUnavailable, ToolRecord
 from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN
-from sara.plugins.tool_checks import HAND_OVER, chosen, fault_of, missing
+from sara.plugins.tool_checks import HANDOFF_TOOL, find_missing_tools, find_tool_fault, select_tools
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
 from tests.rows import each_row
 
@@ -78,7 +78,7 @@ def test_the_model_is_told_of_each_tool_with_a_schema_of_its_arguments() -> None
     assert spec.parameters["additionalProperties"] is False
 
 
-@pytest.mark.parametrize(("hands_over", "names"), [(True, ["hand_over", "order_state"]), (False, ["order_state"])])
+@pytest.mark.parametrize(("hands_over", "names"), [(True, ["handoff", "order_state"]), (False, ["order_state"])])
 def test_handing_over_is_a_tool_where_the_file_says_so(hands_over: bool, names: list[str]) -> None:
     assert [spec.name for spec in toolbox(OrderState(), hands_over=hands_over).specs] == names
 
@@ -242,9 +242,7 @@ async def test_texts_are_cut_and_converted_as_the_schema_wants() -> None:
 async def test_a_reason_for_handing_over_may_be_long_and_need_not_be_a_text() -> None:
     for reason, wanted in (("x" * 5_000, "x" * 500), (7, "7"), (["wants Ana", "is upset"], "wants Ana, is upset")):
         box = toolbox(hands_over=True)
-        assert (await box.call("functions.Hand-Over", json.dumps({"reason": reason, "urgency": "high"}))).startswith(
-            "A colleague"
-        )
+        assert (await box.call("functions.Hand-Off", json.dumps({"reason": reason, "urgency": "high"}))).startswith("A colleague")
         assert box.wanted == wanted
 
 
@@ -253,7 +251,7 @@ async def test_what_is_wrong_is_told_without_repeating_what_the_model_wrote() ->
     assert "4929" not in told
 
 
-@each_row(("hands_over", "there"), [(True, "There are: hand_over, order_state."), (False, "There are: order_state.")])
+@each_row(("hands_over", "there"), [(True, "There are: handoff, order_state."), (False, "There are: order_state.")])
 @each_row("name", ["order_stat", "", "order_state_2", "orders.state_of", "../order", "run", "__class__", "<order_state>"])
 async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, hands_over: bool, there: str) -> None:
     house, tool = House(), OrderState()
@@ -264,7 +262,7 @@ async def test_of_an_unknown_tool_the_model_is_told_which_there_are(name: str, h
 
 async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> None:
     box = toolbox()
-    assert await box.call(HAND_OVER, '{"reason": "x"}') == "There is no tool of that name. There are: none."
+    assert await box.call(HANDOFF_TOOL, '{"reason": "x"}') == "There is no tool of that name. There are: none."
     assert box.wanted is None
 
 
@@ -275,8 +273,8 @@ async def test_handing_over_is_unknown_where_the_file_does_not_allow_it() -> Non
         [("order_state", '{"number": 7}')] * 30,
         [("nothing", "{}")] * 30,
         [("order_state", "{}")] * 30,
-        [(HAND_OVER, "{}")] * 30,
-        [(HAND_OVER, '{"reason": "x"}')] * 30,
+        [(HANDOFF_TOOL, "{}")] * 30,
+        [(HANDOFF_TOOL, '{"reason": "x"}')] * 30,
     ],
 )
 async def test_a_model_that_goes_on_calling_is_told_to_stop(calls: list[tuple[str, str]]) -> None:
@@ -318,7 +316,7 @@ async def test_a_tool_that_breaks_is_a_problem_and_what_it_did_is_not_known(erro
     assert house.store.called("end_tool") == []
     assert await toolbox(tool, house=house, attempt=2).call("order_state", '{"number": 7}') == UNKNOWN
     assert len(tool.ran) == 1
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
     assert "4929" not in next(iter(house.problems)).message
 
 
@@ -326,7 +324,7 @@ async def test_a_tool_that_works_again_is_no_problem_any_more() -> None:
     house, tool = House(), OrderState(RuntimeError(), "fine")
     box = toolbox(tool, house=house)
     await box.call("order_state", '{"number": 7}')
-    assert "tool:order_state" in house.problems
+    assert "tool:order_state:failed" in house.problems
     assert await box.call("order_state", '{"number": 8}') == "fine"
     assert house.listed() == {}
 
@@ -344,7 +342,7 @@ def test_a_tool_that_takes_too_long_is_given_up_and_not_called_again() -> None:
         told = [await toolbox(Slow(), house=house, attempt=n).call("order_state", '{"number": 7}') for n in (1, 2)]
         return told, len(began), house.listed()
 
-    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state": 1})
+    assert without_waiting(main()) == ([TIMED_OUT, TIMED_OUT], 1, {"tool:order_state:failed": 1})
 
 
 def test_a_tool_whose_calls_do_not_end_is_left_uncalled() -> None:
@@ -388,7 +386,7 @@ async def test_a_tool_that_cannot_even_check_its_arguments_is_a_problem_and_the_
     assert await toolbox(tool, house=house).call("order_state", '{"number": 7}') == (
         "This cannot be done at the moment; nothing was done."
     )
-    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state": 1})
+    assert (tool.ran, house.store.calls, house.listed()) == ([], [], {"tool:order_state:failed": 1})
 
 
 async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
@@ -398,7 +396,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
 
     house = House()
     assert await toolbox(Plain(), house=house).call("order_state", '{"number": 7}') == "done"
-    assert house.listed() == {"tool:order_state": 1}
+    assert house.listed() == {"tool:order_state:failed": 1}
 
 
 # ── handing over ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -407,7 +405,7 @@ async def test_a_plain_function_for_a_tool_is_a_problem_and_no_crash() -> None:
 async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
     house = House()
     box = toolbox(house=house, hands_over=True)
-    told = await box.call(HAND_OVER, '{"reason": "wants a refund\\u0000"}')
+    told = await box.call(HANDOFF_TOOL, '{"reason": "wants a refund\\u0000"}')
     assert told.startswith("A colleague takes over")
     assert box.wanted == "wants a refund"
     assert house.store.calls == []
@@ -416,14 +414,14 @@ async def test_handing_over_notes_the_reason_and_does_nothing_yet() -> None:
 @each_row("arguments", ["{}", '{"reason": ""}', '{"reason": {}}', '{"reason": null}', '{"reasons": "x"}', "later"])
 async def test_without_a_reason_nothing_is_handed_over(arguments: str) -> None:
     box = toolbox(hands_over=True)
-    assert "nothing was done" in await box.call(HAND_OVER, arguments)
+    assert "nothing was done" in await box.call(HANDOFF_TOOL, arguments)
     assert box.wanted is None
 
 
 async def test_the_last_reason_counts() -> None:
     box = toolbox(hands_over=True)
     for reason in ("first", "second"):
-        await box.call(HAND_OVER, json.dumps({"reason": reason}))
+        await box.call(HANDOFF_TOOL, json.dumps({"reason": reason}))
     assert box.wanted == "second"
 
 
@@ -432,9 +430,9 @@ async def test_the_last_reason_counts() -> None:
 
 def test_a_policy_has_the_tools_that_it_names_and_that_somebody_brings() -> None:
     brought = {"order_state": OrderState(), "move_order": MoveOrder()}
-    names = ("hand_over", "move_order", "weather")
-    assert chosen(names, brought) == [brought["move_order"]]
-    assert missing(names, brought) == ["weather"]
+    names = ("handoff", "move_order", "weather")
+    assert select_tools(names, brought) == [brought["move_order"]]
+    assert find_missing_tools(names, brought) == ["weather"]
 
 
 def named(name: object) -> Tool:
@@ -469,7 +467,7 @@ class Odd(Options):
         (named("x" * 65), "is not letters"),
         (named("a\n"), "is not letters"),
         (named(7), "is not letters"),
-        (named("hand_over"), "the name hand_over is taken"),
+        (named("handoff"), "the name handoff is taken"),
         (named("weather"), "the name weather is taken"),
         (changed(Arguments=None), "declares no Arguments"),
         (changed(Arguments=Plain), "declares no Arguments"),
@@ -483,14 +481,14 @@ class Odd(Options):
     ],
 )
 def test_what_keeps_a_tool_from_being_used_is_said_before_it_is(tool: object, fault: str) -> None:
-    said = fault_of(tool, {"weather": OrderState()})
+    said = find_tool_fault(tool, {"weather": OrderState()})
     assert said is not None
     assert fault in said
 
 
 def test_a_sound_tool_has_no_fault() -> None:
-    assert fault_of(OrderState(), {}) is None
-    assert fault_of(named("A_1"), {"a_1": OrderState()}) is None
+    assert find_tool_fault(OrderState(), {}) is None
+    assert find_tool_fault(named("A_1"), {"a_1": OrderState()}) is None
 
 
 # ── customers who want more than is theirs ────────────────────────────────────────────────────────────────────────────────
@@ -505,7 +503,7 @@ def fooled(injection: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Every call that a model may make of a text: the one that was meant, its words as arguments, and in place of each of them."""
     text, name, arguments = injection["text"], injection["name"], injection["arguments"]
     yield name, arguments
-    for tool in ("order_state", "move_order", HAND_OVER, "refund"):
+    for tool in ("order_state", "move_order", HANDOFF_TOOL, "refund"):
         yield tool, arguments
         yield tool, text
         yield tool, json.dumps(text)
@@ -521,7 +519,7 @@ def fooled(injection: dict[str, str]) -> Iterator[tuple[str, str]]:
     for other in OTHERS:
         yield "order_state", json.dumps({"number": 7, other: text})
         yield "move_order", json.dumps({"address": {"street": "a", other: text}})
-        yield HAND_OVER, json.dumps({"reason": text, other: text})
+        yield HANDOFF_TOOL, json.dumps({"reason": text, other: text})
 
 
 def test_the_corpus_is_large_and_speaks_many_languages() -> None:
@@ -535,7 +533,7 @@ async def test_whatever_a_customer_writes_no_tool_runs_for_another_person_or_out
 ) -> None:
     house, order, move, refund = House(), OrderState(), MoveOrder(), named("refund")
     brought = {tool.name: tool for tool in (order, move, refund)}
-    allowed = chosen(("hand_over", "order_state", "move_order"), brought)
+    allowed = select_tools(("handoff", "order_state", "move_order"), brought)
     for name, arguments in fooled(injection):
         box = toolbox(*allowed, house=house, hands_over=True)
         told = await box.call(name, arguments)

@@ -24,7 +24,7 @@ from sara.plugins.call_guard import (
     PluginCallAborted,
     call_with_timeout,
 )
-from sara.plugins.threads import begin, in_thread
+from sara.plugins.threads import run_in_thread, start_call
 from sara.policy.settings import ConversationSettings, RetryPolicy
 from sara.testing import ManualClock
 from tests.fakes import DEADLINE, FakeResponder, House, delivery_view, job, line, reply_view, without_waiting
@@ -151,7 +151,7 @@ async def test_a_plain_function_runs_beside_the_loop_and_gives_its_result() -> N
     def where(one: int, *, two: int) -> tuple[bool, int]:
         return threading.current_thread() is threading.main_thread(), one + two
 
-    assert await in_thread(where, 1, two=2) == (False, 3)
+    assert await run_in_thread(where, 1, two=2) == (False, 3)
 
 
 async def test_a_plain_function_raises_its_own_error() -> None:
@@ -159,7 +159,7 @@ async def test_a_plain_function_raises_its_own_error() -> None:
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        await in_thread(broken)
+        await run_in_thread(broken)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
@@ -168,7 +168,7 @@ async def test_a_plain_function_that_ends_the_process_only_misbehaves(error: Bas
         raise error
 
     with pytest.raises(PluginCallAborted):
-        await in_thread(leaves)
+        await run_in_thread(leaves)
 
 
 async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None:
@@ -176,9 +176,9 @@ async def test_many_plain_functions_that_hang_keep_nobody_from_running() -> None
     try:
         for _ in range(40):
             with pytest.raises(TimeoutError):
-                await call_with_timeout(in_thread(release.wait), 1)
+                await call_with_timeout(run_in_thread(release.wait), 1)
         async with asyncio.timeout(DEADLINE):
-            assert await in_thread(lambda: "done") == "done"
+            assert await run_in_thread(lambda: "done") == "done"
     finally:
         release.set()
 
@@ -187,9 +187,9 @@ def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> 
     program = (
         "import asyncio, threading\n"
         "from sara.plugins.call_guard import call_with_timeout\n"
-        "from sara.plugins.threads import in_thread\n"
+        "from sara.plugins.threads import run_in_thread\n"
         "try:\n"
-        "    asyncio.run(call_with_timeout(in_thread(threading.Event().wait), 1))\n"
+        "    asyncio.run(call_with_timeout(run_in_thread(threading.Event().wait), 1))\n"
         "except TimeoutError:\n"
         "    print('on time')\n"
     )
@@ -260,8 +260,8 @@ def test_a_call_that_ends_when_it_is_given_up_is_no_stray() -> None:
             with pytest.raises(TimeoutError):
                 await strays.call("responder:assistant", asyncio.Event().wait(), 1_000)
         await pass_time(5)
-        assert strays.counts() == {}
-        assert not strays.blocked("responder:assistant")
+        assert strays.count_stuck() == {}
+        assert not strays.is_blocked("responder:assistant")
         assert len(problems) == 0
 
     without_waiting(main())
@@ -280,7 +280,7 @@ def test_a_call_may_take_a_second_to_end() -> None:
         with pytest.raises(TimeoutError):
             await strays.call("responder:assistant", tidies_up(), 1_000)
         await pass_time(5)
-        assert strays.counts() == {}
+        assert strays.count_stuck() == {}
 
     without_waiting(main())
 
@@ -290,21 +290,21 @@ def test_three_calls_that_do_not_end_block_their_own_name_until_they_end() -> No
         strays, problems = strays_and_problems()
         async with stubborn(strays) as calls:
             await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN - 1)
-            assert not strays.blocked("responder:assistant")
+            assert not strays.is_blocked("responder:assistant")
             assert len(problems) == 0
             await calls.leave("responder:assistant", 1)
-            assert strays.blocked("responder:assistant")
-            assert not strays.blocked("responder:second")
-            assert strays.counts() == {"responder:assistant": 3}
+            assert strays.is_blocked("responder:assistant")
+            assert not strays.is_blocked("responder:second")
+            assert strays.count_stuck() == {"responder:assistant": 3}
             [problem] = problems
-            assert problem.key == "responder:assistant:lingering"
+            assert problem.key == "responder:assistant:stuck_calls"
             assert "the responder assistant" in problem.message
             assert "plugin" in problem.remedy
             await calls.end()
-            assert not strays.blocked("responder:assistant")
-            assert strays.counts() == {"responder:assistant": 0}
+            assert not strays.is_blocked("responder:assistant")
+            assert strays.count_stuck() == {"responder:assistant": 0}
             assert len(problems) == 0
-            assert not strays.start_again.is_set()
+            assert not strays.restart_needed.is_set()
 
     without_waiting(main())
 
@@ -319,7 +319,7 @@ def test_a_call_whose_caller_was_cancelled_is_counted_too() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await caller
             await pass_time(1.5)
-            assert strays.counts() == {"channel:support": 1}
+            assert strays.count_stuck() == {"channel:support": 1}
 
     without_waiting(main())
 
@@ -330,9 +330,9 @@ def test_twenty_altogether_are_a_reason_to_start_again() -> None:
         async with stubborn(strays) as calls:
             for number in range(MAX_STUCK_CALLS - 1):
                 await calls.leave(f"plugin:{number}", 1, needed=False)
-            assert not strays.start_again.is_set()
+            assert not strays.restart_needed.is_set()
             await calls.leave("plugin:last", 1, needed=False)
-            assert strays.start_again.is_set()
+            assert strays.restart_needed.is_set()
 
     without_waiting(main())
 
@@ -344,32 +344,32 @@ def test_who_is_needed_and_blocked_for_a_minute_is_a_reason_to_start_again(neede
         async with stubborn(strays) as calls:
             await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN, needed=needed)
             await pass_time(RESTART_AFTER / 1_000 - 10)
-            assert not strays.start_again.is_set()
+            assert not strays.restart_needed.is_set()
             if ends:
                 await calls.end()
             await pass_time(20)
-            assert strays.start_again.is_set() is again
+            assert strays.restart_needed.is_set() is again
 
     without_waiting(main())
 
 
 async def test_a_thread_that_does_not_end_is_counted_until_it_does() -> None:
-    strays = CallGuard(ProblemRegistry(ManualClock()), linger_after=1)
+    strays = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
     release = threading.Event()
     try:
         for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
             with pytest.raises(TimeoutError):
-                await strays.call("plugin:stuck", begin(release.wait), 1)
-        await until(lambda: strays.blocked("plugin:stuck"))
+                await strays.call("plugin:stuck", start_call(release.wait), 1)
+        await until(lambda: strays.is_blocked("plugin:stuck"))
     finally:
         release.set()
-    await until(lambda: strays.counts() == {"plugin:stuck": 0})
+    await until(lambda: strays.count_stuck() == {"plugin:stuck": 0})
 
 
 async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    strays = CallGuard(ProblemRegistry(ManualClock()), linger_after=1)
+    strays = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
     release = threading.Event()
 
     def late() -> None:
@@ -378,11 +378,11 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 
     try:
         with pytest.raises(TimeoutError):
-            await strays.call("plugin:stuck", begin(late), 1)
-        await until(lambda: strays.counts() == {"plugin:stuck": 1})
+            await strays.call("plugin:stuck", start_call(late), 1)
+        await until(lambda: strays.count_stuck() == {"plugin:stuck": 1})
     finally:
         release.set()
-    await until(lambda: strays.counts() == {"plugin:stuck": 0})
+    await until(lambda: strays.count_stuck() == {"plugin:stuck": 0})
     gc.collect()
     assert complaints == []
 
@@ -416,7 +416,7 @@ def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone(
                 assert await replies_of(house)(job("reply")) == Done()
                 await pass_time(1.5)
             assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN, MAX_STUCK_CALLS_PER_PLUGIN + 2)
-            assert set(house.listed()) == {"responder:assistant:lingering"}
+            assert set(house.listed()) == {"responder:assistant:stuck_calls"}
             await calls.end()
             assert await replies_of(house)(job("reply")) == Done()
             assert (len(first.turns), len(second.turns)) == (MAX_STUCK_CALLS_PER_PLUGIN + 1, MAX_STUCK_CALLS_PER_PLUGIN + 2)
@@ -454,7 +454,7 @@ def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() 
             assert house.store.wrote() == []
             assert house.channel.sent == []
             assert house.queue.held("deliver:support")
-            assert set(house.listed()) == {"channel:support:lingering", "lane:deliver:support"}
+            assert set(house.listed()) == {"channel:support:stuck_calls", "lane:deliver:support:blocked"}
             await calls.end()
             house.queue.release("deliver:support")
             assert await outbox_of(house)(job()) == Done()
@@ -474,7 +474,7 @@ def test_a_channels_own_calls_are_counted() -> None:
             [(_, outcome, _)] = house.store.called("record_attempt")
             assert outcome.state == "in_doubt"
             await pass_time(1.5)
-            assert house.strays.counts() == {"channel:support": 1}
+            assert house.strays.count_stuck() == {"channel:support": 1}
 
     without_waiting(main())
 
@@ -483,7 +483,7 @@ async def test_a_call_that_is_given_up_before_its_first_step_leaves_nothing_behi
     async def never() -> None:
         await asyncio.Event().wait()
 
-    running = begin(never)
+    running = start_call(never)
     running.cancel()
     await asyncio.wait([running])
     del running

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sara.plugins.file_permissions import writable_by_others
+from sara.plugins.file_permissions import find_writable
 
 ANYBODYS = 4711
 """A group that is nobody's own here."""
@@ -59,7 +59,7 @@ def test_what_others_may_write_is_named_with_what_mends_it(tmp_path: Path) -> No
             os.chown(place, -1, group)
         place.chmod(mode)
         for root, expected in ((True, for_root), (False, for_others)):
-            found = writable_by_others(home / looked_at, root=root)
+            found = find_writable(home / looked_at, root=root)
             assert (found is not None) == expected, (changed, oct(mode), looked_at, root)
             if found is not None:
                 assert str(place) in str(found)
@@ -72,9 +72,9 @@ def test_a_link_is_judged_by_where_it_stands_and_by_where_it_leads(tmp_path: Pat
     elsewhere.mkdir()
     link = elsewhere / "sara.yaml"
     link.symlink_to(home / "sara.yaml")
-    assert writable_by_others(link, root=True) is None
+    assert find_writable(link, root=True) is None
     elsewhere.chmod(0o777)
-    assert writable_by_others(link, root=True) is not None
+    assert find_writable(link, root=True) is not None
     elsewhere.chmod(0o755)
     home.chmod(0o777)
-    assert writable_by_others(link, root=True) is not None
+    assert find_writable(link, root=True) is not None

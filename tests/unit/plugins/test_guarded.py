@@ -7,7 +7,8 @@ from typing import Any
 from sara import Channel, ChannelUnavailable, NotSent, Responder, RetryLater, SaraError
 from sara.domain.redaction import Redactor
 from sara.helpers import ProblemRegistry
-from sara.plugins.guarded import Caller, GuardedChannel, GuardedResponder, clean_error
+from sara.plugins.failure_reporter import FailureReporter, clean_error
+from sara.plugins.guarded import GuardedChannel, GuardedResponder
 
 
 def test_every_method_and_value_of_the_contract_is_the_plugins_own() -> None:
@@ -33,7 +34,7 @@ def test_every_method_and_value_of_the_contract_is_the_plugins_own() -> None:
             }.get(name, 4711)  # fmt: skip
             assert value != default
             setattr(Odd, name, value)
-        wrapped = guarded(Odd(), Caller("channel", "odd", "odd", ProblemRegistry(lambda: 0)))
+        wrapped = guarded(Odd(), FailureReporter("channel", "odd", "odd", ProblemRegistry(lambda: 0)))
         assert {name: getattr(wrapped, name) for name in named - methods} == {
             name: getattr(Odd, name) for name in named - methods
         }

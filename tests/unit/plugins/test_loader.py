@@ -19,8 +19,8 @@ from sara.cli.context import read
 from sara.engines import Queue
 from sara.helpers import ProblemRegistry
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN, CallGuard
-from sara.plugins.hooks import HOOKS_AT_ONCE, Hooks
-from sara.plugins.loader import Found, Plugins
+from sara.plugins.hooks import MAX_CONCURRENT_HOOKS, Hooks
+from sara.plugins.loader import PluginLocation, Plugins
 from sara.runtime.daemon import Daemon
 from sara.testing import ManualClock, QueueContract
 from tests.patience import patience
@@ -103,8 +103,8 @@ def test_a_file_and_a_folder_beside_the_configuration_are_plugins(folder: Path) 
     file.write_text(responder("One"), encoding="utf-8")
     inner = package(folder, "sara_two", responder("Two"))
     found = Plugins(folder).available()
-    assert found["one"] == [Found("one", "folder", str(file))]
-    assert found["two"] == [Found("two", "folder", str(inner))]
+    assert found["one"] == [PluginLocation("one", "folder", str(file))]
+    assert found["two"] == [PluginLocation("two", "folder", str(inner))]
 
 
 def test_what_is_no_module_is_no_plugin(folder: Path) -> None:
@@ -192,7 +192,7 @@ def test_shadowing_is_logged_once(folder: Path) -> None:
         plugins.load("openai")
         plugins.plugin_class("responder", "openai")
         plugins.load("openai")
-    [line] = [line for line in logged if line["event"] == "plugin_shadows"]
+    [line] = [line for line in logged if line["event"] == "plugin_shadowed"]
     assert (line["plugin"], line["used"], line["path"]) == ("openai", "folder", str(folder / "sara_openai.py"))
     assert line["instead_of"] == ["bundled"]
 
@@ -249,7 +249,7 @@ def test_a_plugin_that_cannot_be_loaded_says_so_under_its_name_each_time(folder:
         plugins.load("one")
     assert second.value is first.value
     assert plugins.names() == []
-    assert not Hooks(plugins, ProblemRegistry(ManualClock())).any("message_received")
+    assert not Hooks(plugins, ProblemRegistry(ManualClock())).has_any("message_received")
 
 
 def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_hook_may_be_implemented_under_another_name(folder: Path) -> None:
         folder, "from sara import hookimpl\n@hookimpl(specname='message_received')\ndef write_it_down(message): ...\n"
     )
     plugins.load("one")
-    assert Hooks(plugins, ProblemRegistry(ManualClock())).any("message_received")
+    assert Hooks(plugins, ProblemRegistry(ManualClock())).has_any("message_received")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ class Bench:
     def __init__(self, within: int) -> None:
         self.plugins = Plugins(None)
         self.problems = ProblemRegistry(ManualClock())
-        self.strays = CallGuard(self.problems, linger_after=1)
+        self.strays = CallGuard(self.problems, stuck_after=1)
         self.hooks = Hooks(self.plugins, self.problems, within, self.strays)
 
     def add(self, plugin: str, function: Any) -> None:
@@ -423,15 +423,15 @@ async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench
     bench.add("clumsy_too", stopping)
     for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
         await bench.hooks.call("started")
-    await until(lambda: bench.strays.blocked("plugin:clumsy"))
-    assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:lingering"}
-    assert "the plugin clumsy" in bench.told["plugin:clumsy:lingering"]
+    await until(lambda: bench.strays.is_blocked("plugin:clumsy"))
+    assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:stuck_calls"}
+    assert "the plugin clumsy" in bench.told["plugin:clumsy:stuck_calls"]
     await bench.hooks.call("started")
     await bench.hooks.call("stopping")
     assert calls == ["started"] * MAX_STUCK_CALLS_PER_PLUGIN + ["stopping"]
     release.set()
-    await until(lambda: not bench.strays.blocked("plugin:clumsy"))
-    assert "plugin:clumsy:lingering" not in bench.told
+    await until(lambda: not bench.strays.is_blocked("plugin:clumsy"))
+    assert "plugin:clumsy:stuck_calls" not in bench.told
     await bench.hooks.call("started")
     assert calls.count("started") == MAX_STUCK_CALLS_PER_PLUGIN + 1
 
@@ -461,10 +461,10 @@ async def test_a_burst_for_a_hook_that_hangs_leaves_few_threads_and_no_reason_to
     bench.add("stuck", started)
     for _ in range(100):
         bench.hooks.call_soon("started")
-    await until(lambda: bench.strays.counts().get("plugin:stuck", 0) == HOOKS_AT_ONCE)
+    await until(lambda: bench.strays.count_stuck().get("plugin:stuck", 0) == MAX_CONCURRENT_HOOKS)
     await bench.hooks.wait_idle()
-    assert len(calls) == HOOKS_AT_ONCE
-    assert not bench.strays.start_again.is_set()
+    assert len(calls) == MAX_CONCURRENT_HOOKS
+    assert not bench.strays.restart_needed.is_set()
 
 
 async def test_every_call_of_a_burst_has_its_turn() -> None:
@@ -476,10 +476,10 @@ async def test_every_call_of_a_burst_has_its_turn() -> None:
         calls.append("started")
 
     bench.add("quick", started)
-    for _ in range(HOOKS_AT_ONCE * 5):
+    for _ in range(MAX_CONCURRENT_HOOKS * 5):
         bench.hooks.call_soon("started")
     await bench.hooks.wait_idle()
-    assert len(calls) == HOOKS_AT_ONCE * 5
+    assert len(calls) == MAX_CONCURRENT_HOOKS * 5
     assert bench.told == {}
 
 
@@ -508,10 +508,10 @@ async def test_later_does_not_wait_and_settle_does(bench: Bench) -> None:
 
 
 def test_nobody_listens_where_nobody_implements_it(bench: Bench) -> None:
-    assert not bench.hooks.any("started", "stopping")
+    assert not bench.hooks.has_any("started", "stopping")
     bench.add("one", lambda_of(print))
-    assert bench.hooks.any("started", "stopping")
-    assert not bench.hooks.any("stopping")
+    assert bench.hooks.has_any("started", "stopping")
+    assert not bench.hooks.has_any("stopping")
 
 
 # ── a queue of a third party sits the exam ────────────────────────────────────────────────────────────────────────────────
@@ -547,7 +547,7 @@ def brings(folder: Path, hook: str, *sources: str) -> tuple[list[tuple[str, str]
     plugins, problems = Plugins(folder), ProblemRegistry(ManualClock())
     for name in ("one", "two", "three")[: len(sources)]:
         plugins.load(name)
-    found = plugins.brought(hook, problems)
+    found = plugins.registered(hook, problems)
     return sorted((name, type(each).__name__) for name, each in found), {each.key: each.message for each in problems}
 
 
@@ -624,14 +624,14 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
     [
         ("Weather()", ["weather"], {}),
         ("Weather()", [], {}),
-        ("Weather()", ["hand_over", "weather"], {}),
-        ("Weather()", ["wether"], {"tool:loft:wether": "loft: no plugin brings the tool wether"}),
+        ("Weather()", ["handoff", "weather"], {}),
+        ("Weather()", ["wether"], {"channel:loft:missing_tool:wether": "loft: no plugin brings the tool wether"}),
         (
             "Weather",
             ["weather"],
             {
                 "plugin:one:tool": "the plugin one brings a tool that cannot be used: it is a ABCMeta, not a Tool",
-                "tool:loft:weather": "loft: no plugin brings the tool weather",
+                "channel:loft:missing_tool:weather": "loft: no plugin brings the tool weather",
             },
         ),
         (
@@ -639,13 +639,13 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
             ["weather"],
             {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name weather is taken"},
         ),
-        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name hand_over is taken"}),
+        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name handoff is taken"}),
     ],
 )
 async def test_a_tool_that_cannot_be_used_or_had_is_a_problem_and_the_daemon_runs(
     tmp_path: Path, brought: str, tools: list[str], told: dict[str, str]
 ) -> None:
-    named = "class Named(Weather):\n    name = 'hand_over'\n"
+    named = "class Named(Weather):\n    name = 'handoff'\n"
     daemon, problems = await daemon_with(tmp_path, TOOL + named + REGISTER.format(brought), tools=tools)
     await daemon.stop(100)
     assert problems == told

@@ -22,7 +22,7 @@ from sara import (
     WebhookResult,
 )
 from sara.domain.errors import WrongType
-from sara.plugins.type_check import conform
+from sara.plugins.type_check import check_type
 
 ANA = Identity(user_id="ana")
 
@@ -69,18 +69,18 @@ WRONG = (
     (OutgoingContent(None), OutgoingContent, "it.text is None, not text"),  # type: ignore[arg-type]
     (Reply(parts=("hi",)), Reply, "it.parts[0] is a str, not an OutgoingContent"),  # type: ignore[arg-type]
     (Reply(parts=(OutgoingContent("hi"),), usage={}), Reply, "it.usage is a dict, not a Usage"),  # type: ignore[arg-type]
-    (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.readings.in-1 is an int, not text"),  # type: ignore[dict-item]
+    (Reply(parts=(OutgoingContent("hi"),), transcripts={"in-1": 7}), Reply, "it.transcripts.in-1 is an int, not text"),  # type: ignore[dict-item]
     ("x", int | None, "it is a str, not a whole number"),
     (7, str | None, "it is an int, not text"),
     ({"text", 7}, frozenset[str], "an entry of it is an int, not text"),
-    (7, Identity | OutgoingContent, "it is an int, not Person or Draft"),
+    (7, Identity | OutgoingContent, "it is an int, not Identity or OutgoingContent"),
 )  # fmt: skip
 
 
 def test_a_value_of_another_type_is_named_by_its_place_and_its_type() -> None:
     for value, kind, told in WRONG:
         with pytest.raises(WrongType) as error:
-            conform(value, kind, "it")
+            check_type(value, kind, "it")
         assert told in str(error.value), (value, kind)
 
 
@@ -91,7 +91,7 @@ def test_what_is_right_stays_the_very_object() -> None:
         WebhookResult(verified=True, messages=(message(),), receipts=(DeliveryReceipt("test:1", "read", 1),)),
         Reply(parts=(OutgoingContent("hi", content={"a": 1}),), usage=Usage(1, 2, "m"), transcripts={"in-1": "x"}),
     ):  # fmt: skip
-        assert conform(right, type(right), "it") is right
+        assert check_type(right, type(right), "it") is right
 
 
 def test_what_can_be_taken_is_taken_as_the_core_wants_it() -> None:
@@ -106,4 +106,4 @@ def test_what_can_be_taken_is_taken_as_the_core_wants_it() -> None:
         ({"a": "b"}, Mapping[str, str], {"a": "b"}),
     )
     for given, kind, taken in rows:
-        assert conform(given, kind, "it") == taken
+        assert check_type(given, kind, "it") == taken

@@ -16,7 +16,7 @@ HOLD = 60_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-POLICY = RetryPolicy(attempts=4, outlast=DAY)
+POLICY = RetryPolicy(attempts=4, max_duration=DAY)
 
 
 def ending(

@@ -25,8 +25,8 @@ LISTED: list[tuple[str, Command, str, bool]] = [
         ("opt_out", language.opt_out, False),
         ("opt_out", language.opt_out_words, True),
         ("opt_in", language.opt_in, False),
-        ("hand_over", language.hand_over, False),
-        ("hand_over", language.hand_over_words, True),
+        ("handoff", language.hand_over, False),
+        ("handoff", language.hand_over_words, True),
     )
     for word in words
 ]
@@ -60,7 +60,7 @@ def test_orders_are_understood_in_many_languages_and_ways_of_writing() -> None:
         "darme de baja|STOPP|Abmelden|Arrêt|ARRETER|arrêter|Désabonner|désinscrire|annulla iscrizione|berhenti|stop berlangganan|"
         "रोकें|बंद करें|बन्द करें|توقف|إيقاف|ايقاف|الغاء الإشتراك|Don't contact me|Don’t contact me|Keine Nachrichten mehr!",
         "opt_in": "START|start|Subscribe|opt in|Começar|VOLTAR|alta|Iniciar|Anmelden|Démarrer|inizia|Mulai|शुरू|ابدأ|ابدا",
-        "hand_over": "human|Talk to a human!|Can I speak to someone?|Atendente|quero falar com um atendente|AGENTE|"
+        "handoff": "human|Talk to a human!|Can I speak to someone?|Atendente|quero falar com um atendente|AGENTE|"
         "Quiero hablar con una persona|Mensch|mit einem Mitarbeiter sprechen|Conseiller|parler à quelqu’un|Operatore|"
         "posso parlare con un operatore?|manusia|bicara dengan petugas|इंसान|किसी से बात करनी है|موظف|اريد التحدث مع موظف",
     }
@@ -180,15 +180,15 @@ def test_courtesy_around_an_order_does_not_matter_in_any_language() -> None:
         "tolong hentikan pesan": "opt_out",
         "stop ya kak": "opt_out",
         "start please": "opt_in",
-        "agent please": "hand_over",
-        "Ein Mensch, bitte": "hand_over",
-        "un conseiller svp": "hand_over",
-        "humano por favor": "hand_over",
-        "operatore, per cortesia": "hand_over",
-        "minta admin dong": "hand_over",
-        "Hola, quiero hablar con una persona": "hand_over",
-        "Bonjour ! Je voudrais parler à un conseiller, merci": "hand_over",
-        "Guten Tag, kann ich mit jemandem sprechen?": "hand_over",
+        "agent please": "handoff",
+        "Ein Mensch, bitte": "handoff",
+        "un conseiller svp": "handoff",
+        "humano por favor": "handoff",
+        "operatore, per cortesia": "handoff",
+        "minta admin dong": "handoff",
+        "Hola, quiero hablar con una persona": "handoff",
+        "Bonjour ! Je voudrais parler à un conseiller, merci": "handoff",
+        "Guten Tag, kann ich mit jemandem sprechen?": "handoff",
         "hello, stop": "opt_out",
         "could you please stop texting me?": "opt_out",
         "Can you stop": "opt_out",
@@ -197,13 +197,13 @@ def test_courtesy_around_an_order_does_not_matter_in_any_language() -> None:
         "Quiero darme de baja por favor": "opt_out",
         "Schickt mir bitte keine Nachrichten mehr": "opt_out",
         "Bitte stoppen!": "opt_out",
-        "Vorrei per favore parlare con qualcuno": "hand_over",
-        "can I please talk to a human": "hand_over",
-        "I'd like to speak to a person, please": "hand_over",
-        "Ich möchte bitte mit einem Menschen sprechen": "hand_over",
-        "Me gustaría hablar con alguien": "hand_over",
-        "eu quero, por favor, falar com um atendente": "hand_over",
-        "saya ingin bicara dengan manusia": "hand_over",
+        "Vorrei per favore parlare con qualcuno": "handoff",
+        "can I please talk to a human": "handoff",
+        "I'd like to speak to a person, please": "handoff",
+        "Ich möchte bitte mit einem Menschen sprechen": "handoff",
+        "Me gustaría hablar con alguien": "handoff",
+        "eu quero, por favor, falar com um atendente": "handoff",
+        "saya ingin bicara dengan manusia": "handoff",
     }
     for text, what in rows.items():
         assert order_of(text) == what, text
@@ -321,49 +321,49 @@ def test_a_common_word_is_no_order_where_it_was_offered_as_a_choice() -> None:
 
 def test_a_common_word_is_an_order_where_it_answers_nothing() -> None:
     rows: list[tuple[str, str, Command]] = [
-        ("How can I help you today?", "Agent", "hand_over"),
-        ("What is your order number?", "human", "hand_over"),
-        ("Please tell me your order number.", "agent please", "hand_over"),
-        ("I am no human. What would you like to know?", "human", "hand_over"),
-        ("¿Qué desea?", "agente", "hand_over"),
-        ("O que você precisa?", "atendente", "hand_over"),
-        ("Was möchten Sie wissen?", "Mitarbeiter", "hand_over"),
-        ("Cosa desidera?", "operatore", "hand_over"),
-        ("ماذا تريد؟", "موظف", "hand_over"),
-        ("Apa yang Anda butuhkan?", "admin", "hand_over"),
-        ("Your table is booked. Is there anything else I can do for you?", "human", "hand_over"),
-        ("Let me know if you need anything else!", "human", "hand_over"),
-        ("Would you like to talk to a colleague?", "human", "hand_over"),
-        ("I am sorry about that.", "agent", "hand_over"),
-        ("Would you like breakfast with it?", "human", "hand_over"),
-        ("Was the food good, did you like it?", "agent", "hand_over"),
-        ("Haben Sie am Sonntag offen?", "Mitarbeiter bitte", "hand_over"),
-        ("Vocês abrem no domingo?", "atendente", "hand_over"),
-        ("¿Quiere que le reserve una mesa?", "agente", "hand_over"),
-        ("¿En qué puedo ayudarle?", "Agente", "hand_over"),
-        ("¿Desea hablar con un agente o seguir aquí?", "agente", "hand_over"),
+        ("How can I help you today?", "Agent", "handoff"),
+        ("What is your order number?", "human", "handoff"),
+        ("Please tell me your order number.", "agent please", "handoff"),
+        ("I am no human. What would you like to know?", "human", "handoff"),
+        ("¿Qué desea?", "agente", "handoff"),
+        ("O que você precisa?", "atendente", "handoff"),
+        ("Was möchten Sie wissen?", "Mitarbeiter", "handoff"),
+        ("Cosa desidera?", "operatore", "handoff"),
+        ("ماذا تريد؟", "موظف", "handoff"),
+        ("Apa yang Anda butuhkan?", "admin", "handoff"),
+        ("Your table is booked. Is there anything else I can do for you?", "human", "handoff"),
+        ("Let me know if you need anything else!", "human", "handoff"),
+        ("Would you like to talk to a colleague?", "human", "handoff"),
+        ("I am sorry about that.", "agent", "handoff"),
+        ("Would you like breakfast with it?", "human", "handoff"),
+        ("Was the food good, did you like it?", "agent", "handoff"),
+        ("Haben Sie am Sonntag offen?", "Mitarbeiter bitte", "handoff"),
+        ("Vocês abrem no domingo?", "atendente", "handoff"),
+        ("¿Quiere que le reserve una mesa?", "agente", "handoff"),
+        ("¿En qué puedo ayudarle?", "Agente", "handoff"),
+        ("¿Desea hablar con un agente o seguir aquí?", "agente", "handoff"),
         ("¿Algo más?", "BAJA", "opt_out"),
         ("¿Para cuántas personas?", "BAJA", "opt_out"),
         ("Envíe BAJA para no recibir más mensajes. ¿Qué desea?", "baja", "opt_out"),
         ("¿Quiere recibir mensajes de promociones o parar?", "parar", "opt_out"),
-        ("Posso ajudar em mais alguma coisa?", "atendente", "hand_over"),
+        ("Posso ajudar em mais alguma coisa?", "atendente", "handoff"),
         ("Que horas você quer?", "SAIR", "opt_out"),
-        ("Puis-je vous aider ?", "conseiller", "hand_over"),
-        ("Kann ich Ihnen sonst noch helfen?", "Mitarbeiter", "hand_over"),
-        ("Soll ich Sie mit jemandem verbinden, Mitarbeiter oder Chef?", "Mitarbeiter", "hand_over"),
-        ("Posso aiutarla con altro?", "operatore", "hand_over"),
-        ("क्या मैं और कुछ मदद कर सकता हूँ?", "एजेंट", "hand_over"),
-        ("كيف يمكنني مساعدتك؟", "موظف", "hand_over"),
-        ("Ada yang bisa kami bantu?", "admin", "hand_over"),
-        ("", "admin", "hand_over"),
+        ("Puis-je vous aider ?", "conseiller", "handoff"),
+        ("Kann ich Ihnen sonst noch helfen?", "Mitarbeiter", "handoff"),
+        ("Soll ich Sie mit jemandem verbinden, Mitarbeiter oder Chef?", "Mitarbeiter", "handoff"),
+        ("Posso aiutarla con altro?", "operatore", "handoff"),
+        ("क्या मैं और कुछ मदद कर सकता हूँ?", "एजेंट", "handoff"),
+        ("كيف يمكنني مساعدتك؟", "موظف", "handoff"),
+        ("Ada yang bisa kami bantu?", "admin", "handoff"),
+        ("", "admin", "handoff"),
     ]
     for asked, text, what in rows:
         assert ordered(text, told(asked)) == what, (asked, text)
     question = "Are you the owner or an agent?"
-    assert ordered("agent", None) == "hand_over"
-    assert ordered("agent", told(question, "notice")) == "hand_over", "SARA's own notices ask nothing of the kind"
-    assert ordered("agent", told(question, ago=DAY + 1)) == "hand_over", "nobody answers yesterday's question with a word"
-    assert ordered("agent", told("Bye.", buttons="odd", sections=[1, {"rows": 2}, {"rows": [{"title": 3}]}])) == "hand_over"
+    assert ordered("agent", None) == "handoff"
+    assert ordered("agent", told(question, "notice")) == "handoff", "SARA's own notices ask nothing of the kind"
+    assert ordered("agent", told(question, ago=DAY + 1)) == "handoff", "nobody answers yesterday's question with a word"
+    assert ordered("agent", told("Bye.", buttons="odd", sections=[1, {"rows": 2}, {"rows": [{"title": 3}]}])) == "handoff"
 
 
 def test_what_means_nothing_else_is_an_order_whatever_was_asked() -> None:
@@ -373,8 +373,8 @@ def test_what_means_nothing_else_is_an_order_whatever_was_asked() -> None:
         ("Unsubscribe", "opt_out"),
         ("darme de baja", "opt_out"),
         ("Stop promotions", "opt_out"),
-        ("talk to a human", "hand_over"),
-        ("quiero hablar con una persona", "hand_over"),
+        ("talk to a human", "handoff"),
+        ("quiero hablar con una persona", "handoff"),
         ("START", "opt_in"),
         ("alta", "opt_in"),
     ):
@@ -410,11 +410,11 @@ def test_a_word_tells_its_language_unless_several_share_it() -> None:
 
 
 def test_a_business_adds_words_of_its_own_and_means_them_whatever_was_asked() -> None:
-    words = KeywordMatcher(opt_out=["Chega!", "sair"], opt_in=["Quero sim"], hand_over=["Chamar o gerente", "persona", "🙂", ""])
+    words = KeywordMatcher(opt_out=["Chega!", "sair"], opt_in=["Quero sim"], handoff=["Chamar o gerente", "persona", "🙂", ""])
     assert words.match("CHEGA") == Keyword("opt_out", None)
     assert words.match("quero sim.") == Keyword("opt_in", None)
-    assert words.match("chamar o gerente, por favor") == Keyword("hand_over", None)
-    assert words.match("persona") == Keyword("hand_over", None)
+    assert words.match("chamar o gerente, por favor") == Keyword("handoff", None)
+    assert words.match("persona") == Keyword("handoff", None)
     assert words.match("sair") == Keyword("opt_out", None)
     assert words.match("🙂") is words.match("") is None
     assert KeywordMatcher().match("chega") is None
@@ -422,11 +422,11 @@ def test_a_business_adds_words_of_its_own_and_means_them_whatever_was_asked() ->
 
 def test_a_business_may_add_a_long_phrase() -> None:
     phrase = "eu gostaria muito de falar com alguma pessoa que trabalhe na loja de vocês aqui no centro, perto da praça"
-    assert KeywordMatcher(hand_over=[phrase]).match(f" {phrase.upper()}! ") == Keyword("hand_over", None)
+    assert KeywordMatcher(handoff=[phrase]).match(f" {phrase.upper()}! ") == Keyword("handoff", None)
 
 
 def test_whoever_may_have_asked_to_be_left_alone_is_left_alone() -> None:
-    words = KeywordMatcher(opt_out=["start", "agent", "genug"], opt_in=["stop", "genug"], hand_over=["stop", "genug", "alta"])
+    words = KeywordMatcher(opt_out=["start", "agent", "genug"], opt_in=["stop", "genug"], handoff=["stop", "genug", "alta"])
     for text in ("stop", "start", "agent", "genug"):
         meaning = words.match(text)
         assert meaning is not None
@@ -462,8 +462,8 @@ def test_whatever_was_said_before_a_common_word_is_judged(said: str, word: str) 
 
 @steady
 @given(st.lists(st.text(max_size=20)), st.lists(st.text(max_size=20)), st.text(max_size=20))
-def test_whatever_words_a_business_adds_its_messages_are_judged(opt_out: list[str], hand_over: list[str], text: str) -> None:
-    words = KeywordMatcher(opt_out, (), hand_over)
+def test_whatever_words_a_business_adds_its_messages_are_judged(opt_out: list[str], handoff: list[str], text: str) -> None:
+    words = KeywordMatcher(opt_out, (), handoff)
     assert words.match(text) is None or words.match(text) == words.match(normalised(text))
     for word in filter(normalised, opt_out):
         meaning = words.match(word)

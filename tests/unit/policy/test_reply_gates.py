@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sara import Instant
 from sara.engines import ReplyView
 from sara.helpers import ProblemRegistry
-from sara.plugins.gate_guard import guarded
+from sara.plugins.gate_guard import guard_gate
 from sara.policy.reply_gates import (
     BLOCKED_LOOK,
     CORE,
@@ -148,7 +148,7 @@ WEEK: dict[str, Any] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), (NINE_
 def shop(**changes: Any) -> ConversationSettings:
     """Open on weekdays from nine to five."""
     answer = changes.pop("answer", False)
-    return ConversationSettings(hours=OpeningHours(**WEEK, answer=answer), **changes)
+    return ConversationSettings(opening_hours=OpeningHours(**WEEK, answer=answer), **changes)
 
 
 @each_row(
@@ -269,7 +269,7 @@ def test_where_the_assistant_always_answers_closed_hours_make_a_message_old_too(
 
 def test_where_it_never_closes_midnight_makes_nothing_younger() -> None:
     always: dict[str, Any] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ((0, 1440),))
-    policy = ConversationSettings(hours=OpeningHours(**always), max_age=HOUR)
+    policy = ConversationSettings(opening_hours=OpeningHours(**always), max_age=HOUR)
     assert decide(reply_view(line("m", at=at(5, 22))), policy, GateContext(at(6, 0, 30))) == Skip(("m",), "too_old")
 
 
@@ -401,7 +401,7 @@ def asked(says: Any) -> tuple[Decision, dict[str, str]]:
         return says
 
     problems = ProblemRegistry(ManualClock(NOW))
-    decision = decide(reply_view(FRESH), POLICY, FACTS, (guarded(gate, "vip", problems),))
+    decision = decide(reply_view(FRESH), POLICY, FACTS, (guard_gate(gate, "vip", problems),))
     return decision, {problem.key: problem.message for problem in problems}
 
 
@@ -437,19 +437,19 @@ def test_a_wait_that_a_plugin_wants_is_written_down_so_that_nobody_finds_it_over
         (Skip(("fresh", "m99"), "another's"), "a Skip of messages that do not wait"),
         (Skip(["fresh"], "a list"), "a Skip of messages that do not wait"),  # type: ignore[arg-type]  # nobody checks a stranger's types
         (Skip(("fresh",), None), "a Skip of messages that do not wait"),  # type: ignore[arg-type]  # the same
-        (Defer(NOW + 1, reason=None), "a Wait whose reason is a NoneType"),  # type: ignore[arg-type]  # the same
+        (Defer(NOW + 1, reason=None), "a Defer whose reason is a NoneType"),  # type: ignore[arg-type]  # the same
         (SystemExit(3), "tried to end the process"),
         (KeyboardInterrupt(), "raised KeyboardInterrupt, which is no error"),
         (GeneratorExit(), "raised GeneratorExit, which is no error"),
-        (Defer(NOW), "a Wait for a moment that is over"),
-        (Defer(0), "a Wait for a moment that is over"),
-        (Defer(NOW + 0.5), "a Wait for a moment that is over"),  # type: ignore[arg-type]  # the same
-        (Defer(None), "a Wait for a moment that is over"),  # type: ignore[arg-type]  # the same
-        (SendNotice("greeting", Allow()), "a Say of a text that SARA does not have"),
-        (SendNotice("busy", Allow(), values=("x",)), "a Say of a text that SARA does not have"),  # type: ignore[arg-type]  # the same
-        (SendNotice("busy", Allow(), NOW + 1), "a Say since a moment that is to come"),
+        (Defer(NOW), "a Defer for a moment that is over"),
+        (Defer(0), "a Defer for a moment that is over"),
+        (Defer(NOW + 0.5), "a Defer for a moment that is over"),  # type: ignore[arg-type]  # the same
+        (Defer(None), "a Defer for a moment that is over"),  # type: ignore[arg-type]  # the same
+        (SendNotice("greeting", Allow()), "a SendNotice of a text that SARA does not have"),
+        (SendNotice("busy", Allow(), values=("x",)), "a SendNotice of a text that SARA does not have"),  # type: ignore[arg-type]  # the same
+        (SendNotice("busy", Allow(), NOW + 1), "a SendNotice since a moment that is to come"),
         (SendNotice("busy", None), "a NoneType"),  # type: ignore[arg-type]  # the same
-        (SendNotice("busy", Defer(NOW - 1)), "a Wait for a moment that is over"),
+        (SendNotice("busy", Defer(NOW - 1)), "a Defer for a moment that is over"),
         (SendNotice("busy", Skip((), "none")), "a Skip of messages that do not wait"),
     ],
 )
@@ -464,7 +464,7 @@ def test_one_that_fails_or_answers_nonsense_is_passed_over_and_named(says: Any, 
 @pytest.mark.parametrize("gate", [None, 7, "a gate"])
 def test_what_cannot_be_asked_is_passed_over_too(gate: Any) -> None:
     problems = ProblemRegistry(ManualClock(NOW))
-    assert decide(reply_view(FRESH), POLICY, FACTS, (guarded(gate, "vip", problems),)) == Allow()
+    assert decide(reply_view(FRESH), POLICY, FACTS, (guard_gate(gate, "vip", problems),)) == Allow()
     assert "plugin:vip:gate" in problems
 
 

@@ -18,10 +18,10 @@ DEFAULT = RetryPolicy()
 POLICIES = st.builds(
     RetryPolicy,
     attempts=st.integers(1, 100),
-    first=st.integers(1, 10_000),
+    initial_delay=st.integers(1, 10_000),
     factor=st.floats(1, 10),
-    longest=st.integers(10_000, 10_000_000),
-    outlast=st.integers(0, 100_000_000),
+    max_delay=st.integers(10_000, 10_000_000),
+    max_duration=st.integers(0, 100_000_000),
 )
 
 
@@ -85,7 +85,7 @@ def test_what_follows_where_none_of_several_answered() -> None:
 
 @pytest.mark.parametrize("passed", [30 * MINUTE, 2 * HOUR])
 def test_what_outlasts_the_patience_is_dead(passed: int) -> None:
-    assert decide(DEFAULT, 9, START, START + passed, message_at_fault=False) == GiveUpRetrying("outlasted")
+    assert decide(DEFAULT, 9, START, START + passed, message_at_fault=False) == GiveUpRetrying("max_duration")
 
 
 def test_a_slow_other_side_gets_all_its_attempts() -> None:
@@ -132,7 +132,9 @@ def test_chance_keeps_long_waits_from_ending_together() -> None:
 @steady
 @given(POLICIES, st.integers(1, 10_000))
 def test_a_wait_never_shrinks_and_never_exceeds_the_longest(policy: RetryPolicy, calls: int) -> None:
-    assert min(policy.first, policy.longest) <= back_off(policy, calls) <= back_off(policy, calls + 1) <= policy.longest
+    assert (
+        min(policy.initial_delay, policy.max_delay) <= back_off(policy, calls) <= back_off(policy, calls + 1) <= policy.max_delay
+    )
 
 
 @steady

@@ -40,7 +40,7 @@ QUIET = TimerView(
 """The customer asked two hours ago, and we answered an hour later."""
 
 FOLLOW_UP = ConversationSettings(follow_up=FollowUp(after=2 * HOUR))
-CLOSE = ConversationSettings(close_after=5 * HOUR)
+CLOSE = ConversationSettings(session_timeout=5 * HOUR)
 SUMMARISE = ConversationSettings(history=History(messages=10, summarise=True))
 
 
@@ -168,7 +168,9 @@ def test_nothing_falls_out_of_sight_before_it_is_summed_up(messages: int) -> Non
 
 # ── several at once ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ALL = ConversationSettings(follow_up=FollowUp(after=2 * HOUR), close_after=5 * HOUR, history=History(messages=10, summarise=True))
+ALL = ConversationSettings(
+    follow_up=FollowUp(after=2 * HOUR), session_timeout=5 * HOUR, history=History(messages=10, summarise=True)
+)
 
 
 @each_row(
@@ -207,7 +209,7 @@ def test_what_cannot_be_done_now_can_be_left_out() -> None:
         (CLOSE, NOW + 5 * HOUR),
         (SUMMARISE, NOW),
         (ALL, NOW),
-        (ConversationSettings(follow_up=FollowUp(after=7 * HOUR), close_after=5 * HOUR), NOW + 5 * HOUR),
+        (ConversationSettings(follow_up=FollowUp(after=7 * HOUR), session_timeout=5 * HOUR), NOW + 5 * HOUR),
     ],
 )
 def test_after_an_answer_the_timers_are_looked_at_in_time(policy: ConversationSettings, expected: Instant | None) -> None:

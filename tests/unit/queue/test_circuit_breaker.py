@@ -47,7 +47,7 @@ def test_a_lane_that_nothing_can_go_through_is_held_and_listed(house: House) -> 
     assert house.lanes.held(LANE)
     assert house.queue.held(LANE)
     [problem] = house.problems
-    assert (problem.key, problem.message, problem.remedy) == (f"lane:{LANE}", "the token has expired", "make a new one")
+    assert (problem.key, problem.message, problem.remedy) == (f"lane:{LANE}:blocked", "the token has expired", "make a new one")
 
 
 def test_what_goes_through_ends_the_problem_and_the_next_refusal_starts_anew(house: House) -> None:
@@ -80,7 +80,7 @@ def test_one_lane_says_nothing_about_another(house: House) -> None:
     assert not house.lanes.held("deliver:sales")
     house.lanes.record_success("deliver:sales")
     assert house.lanes.held(LANE)
-    assert f"lane:{LANE}" in house.problems
+    assert f"lane:{LANE}:blocked" in house.problems
 
 
 def test_a_busy_other_end_is_given_its_pause_and_is_no_problem(house: House) -> None:
@@ -92,7 +92,7 @@ def test_a_busy_other_end_is_given_its_pause_and_is_no_problem(house: House) -> 
 def test_a_probe_that_is_refused_again_is_counted_not_listed_twice(house: House) -> None:
     for _ in range(3):
         house.clock.forward(fail(house))
-    assert house.listed() == {f"lane:{LANE}": 3}
+    assert house.listed() == {f"lane:{LANE}:blocked": 3}
 
 
 async def test_a_shorter_pause_does_not_cut_a_longer_one_short(house: House) -> None:
@@ -128,7 +128,7 @@ def test_five_failures_in_a_row_open_the_breaker_which_tries_every_six_seconds(h
         assert not house.queue.held(LANE)
         stumble(house)
     assert house.queue.held(LANE)
-    assert f"breaker:{LANE}" in house.problems
+    assert f"lane:{LANE}:circuit_open" in house.problems
     for _ in range(3):
         house.queue.release(LANE)  # the six seconds are over, and the one try that was let in fails
         stumble(house)
@@ -242,7 +242,7 @@ def test_what_is_taken_proves_nothing_until_a_receipt_says_that_it_got_through(h
     house.lanes.track(LANE, "a1")
     house.lanes.record_success(LANE)
     assert house.queue.held(LANE), "what waits behind the probe stays"
-    assert house.listed() == {f"lane:{LANE}": 1}
+    assert house.listed() == {f"lane:{LANE}:blocked": 1}
     house.lanes.confirm_delivery(LANE, "of something older")
     assert house.queue.held(LANE)
     house.lanes.confirm_delivery(LANE, "out-1", "a1")
@@ -275,7 +275,7 @@ def test_a_receipt_may_be_there_before_the_answer_to_its_request(house: House) -
 def test_a_long_pause_is_told_with_its_remedy_until_something_goes_through(house: House) -> None:
     house.lanes.throttle(LANE, 3_600_000, "too many complaints", "look at the quality")
     [problem] = house.problems
-    assert (problem.key, problem.remedy) == (f"paused:{LANE}", "look at the quality")
+    assert (problem.key, problem.remedy) == (f"lane:{LANE}:throttled", "look at the quality")
     house.queue.release(LANE)
     house.lanes.record_success(LANE)
     assert house.listed() == {}

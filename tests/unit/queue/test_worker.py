@@ -57,7 +57,7 @@ async def test_a_job_of_an_unknown_kind_fails_stays_and_is_a_problem() -> None:
     house.problems.report = _telling(house, failed)  # type: ignore[method-assign]  # the same, and it sets the event
     await house.queue.wake([JobRequest("dance", "c1", NOW, "d")])
     await run_until(worker_of(house), failed)
-    assert house.listed() == {"job:dance": 1}
+    assert house.listed() == {"queue:dance:job_failed": 1}
     assert ("dance", "c1") in house.queue.kept
 
 
@@ -74,7 +74,7 @@ async def test_a_job_that_fails_unexpectedly_is_a_problem_and_hurts_no_other() -
 
     await house.queue.wake([JobRequest("reply", "bad", NOW, "r"), JobRequest("reply", "good", NOW, "r")])
     await run_until(worker_of(house, {"reply": handle}), other)
-    assert house.listed() == {"job:reply": 1}
+    assert house.listed() == {"queue:reply:job_failed": 1}
     assert list(house.queue.kept) == [("reply", "bad")]
 
 
@@ -112,7 +112,7 @@ async def test_a_job_that_works_again_is_no_problem_any_more() -> None:
         await worked.wait()
         await worker.stop()
         await running
-    assert "job:reply" not in house.problems
+    assert "queue:reply:job_failed" not in house.problems
 
 
 async def test_while_another_still_fails_the_problem_stays() -> None:
@@ -144,7 +144,7 @@ async def test_while_another_still_fails_the_problem_stays() -> None:
         await worked.wait()
         await worker.stop(grace=0)
         await running
-    assert "job:reply" in house.problems
+    assert "queue:reply:job_failed" in house.problems
 
 
 @pytest.mark.parametrize(("end", "what"), [(Done(), "done"), (Reschedule(NOW + 10**9), "again")])
@@ -312,7 +312,7 @@ def test_work_of_a_channel_that_is_gone_is_not_woken() -> None:
     assert house.queue.woken == []
 
 
-@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"sweep": 1})])
+@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"queue:sweep:failed": 1})])
 def test_a_sweep_that_fails_is_followed_by_the_next(error: Exception, problems: dict[str, int]) -> None:
     house = House()
     house.store.fails["open_work"] = [error]

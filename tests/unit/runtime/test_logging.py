@@ -138,9 +138,9 @@ def test_what_is_no_request_is_counted_once_a_minute(capsys: pytest.CaptureFixtu
     told = records(capsys)
     assert not any("secret" in json.dumps(record) for record in told)
     assert [(record["event"], record.get("errors")) for record in told] == [
-        ("bad_requests", {"BadStatusLine": 1}),
+        ("bad_requests_rejected", {"BadStatusLine": 1}),
         ("library_message", None),
-        ("bad_requests", {"BadStatusLine": 2, "InvalidHeader": 1, "ValueError": 2}),
+        ("bad_requests_rejected", {"BadStatusLine": 2, "InvalidHeader": 1, "ValueError": 2}),
     ]
 
 
@@ -161,6 +161,6 @@ def test_what_the_loop_complains_of_is_logged_without_its_values(capsys: pytest.
 
     asyncio.run(main())
     [record] = records(capsys)
-    assert (record["event"], record["task"]) == ("loop_error", "of a plugin")
+    assert (record["event"], record["task"]) == ("loop_callback_failed", "of a plugin")
     assert record["exception"].endswith("builtins.ValueError")
     assert "customer" not in json.dumps(record)

@@ -83,7 +83,7 @@ def test_a_disk_that_takes_nothing_costs_the_note_alone_and_no_slot(tmp_path: Pa
                 understood.append(number)
     assert understood == list(range(SLOTS + 1))
     [problem] = problems
-    assert problem.key == "disk:parsing"
+    assert problem.key == "state:crash_log:write_failed"
     assert "No space" in problem.message
     with log.track(BODY):
         assert os.pread(log._handle, SLOTS * WIDTH, 0).strip(b"\0"), "it is noted again"

@@ -111,7 +111,7 @@ async def test_the_200_waits_for_the_store_and_not_for_the_wake(front: Front) ->
     front.house.queue.fails = StoreUnavailable("disk full")
     assert await front.post() == (200, "taken")
     await front.inbox.close()
-    assert "queue:wake" in front.house.problems
+    assert "queue:jobs:schedule_failed" in front.house.problems
 
 
 async def test_everything_else_is_not_found(front: Front) -> None:
@@ -292,7 +292,7 @@ async def test_what_is_not_stored_is_never_acknowledged(front: Front, error: Exc
     async with front.client.post(WEBHOOK) as response:
         assert response.status == 503
         assert "Retry-After" in response.headers
-    assert front.house.listed() == {"store:write": 1}
+    assert front.house.listed() == {"store:messages:write_failed": 1}
     assert await front.post() == (200, "taken")
     assert front.house.listed() == {}
 
@@ -304,17 +304,17 @@ def breaking(_: Request) -> WebhookResult:
 async def test_a_channel_that_breaks_has_the_provider_deliver_again(front: Front) -> None:
     front.channel.understands = breaking
     assert (await front.post())[0] == 503
-    assert front.house.listed() == {"receive:support": 1}
+    assert front.house.listed() == {"channel:support:webhook_unreadable": 1}
     assert front.stored() == []
 
 
 async def test_a_channel_that_reads_requests_again_is_no_problem_any_more(front: Front) -> None:
     front.channel.understands = breaking
     await front.post()
-    assert "receive:support" in front.house.problems
+    assert "channel:support:webhook_unreadable" in front.house.problems
     front.channel.understands = lambda _: GENUINE
     await front.post()
-    assert "receive:support" not in front.house.problems
+    assert "channel:support:webhook_unreadable" not in front.house.problems
 
 
 async def test_what_is_forged_is_answered_by_the_channel_and_not_stored(front: Front) -> None:

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
 from sara import OutgoingContent
-from sara.engines import Conflict, Handoff, JobRequest, StoreUnavailable, UnhealthyConversation
+from sara.engines import Conflict, Handoff, JobRequest, NotFound, StoreUnavailable, UnhealthyConversation
 from sara.operations.conversation_health import ConversationHealth
 from sara.operations.operator_actions import OperatorActions
 from sara.web.admin import app
@@ -212,7 +212,7 @@ async def test_while_starting_or_draining_it_is_not_healthy(desk: Desk) -> None:
 
 
 async def test_who_cannot_store_is_alive_but_not_ready(desk: Desk) -> None:
-    desk.house.problems.report("store:write", "the disk is full")
+    desk.house.problems.report("store:messages:write_failed", "the disk is full")
     assert (await desk.ask("GET", "/healthz", {}))[0] == 200
     assert (await desk.ask("GET", "/readyz", {}))[0] == 503
 
@@ -308,7 +308,12 @@ async def test_a_request_that_names_no_job_is_a_bad_one(desk: Desk, path: str, b
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(Conflict("there is no such conversation"), 404), (StoreUnavailable("disk full"), 503)]
+    ("error", "status"),
+    [
+        (NotFound("there is no such conversation"), 404),
+        (Conflict("the turn has moved on"), 409),
+        (StoreUnavailable("disk full"), 503),
+    ],
 )
 async def test_a_store_that_refuses_is_an_answer_not_a_crash(desk: Desk, error: Exception, status: int) -> None:
     desk.house.store.fails["retry_failed"] = [error]
@@ -336,8 +341,8 @@ async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
 # ── acting on a conversation ──────────────────────────────────────────────────────────────────────────────────────────────
 
 ACTIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "hand-over": ({}, "hand_over"),
-    "hand-back": ({}, "hand_back"),
+    "handoff": ({}, "hand_over"),
+    "resume": ({}, "hand_back"),
     "opt-out": ({}, "consent"),
     "opt-in": ({}, "consent"),
     "send": ({"text": "Hello!"}, "enqueue_messages"),
@@ -380,7 +385,7 @@ async def test_a_page_in_the_operators_browser_does_not_act(desk: Desk, action: 
     assert desk.house.store.calls == []
 
 
-@each_row("action", ["hand-over", "hand-back", "opt-out", "opt-in"])
+@each_row("action", ["handoff", "resume", "opt-out", "opt-in"])
 async def test_what_needs_nothing_takes_nothing(desk: Desk, action: str) -> None:
     assert (await desk.ask("POST", path_of(action)))[0] == 200
 
@@ -396,16 +401,16 @@ async def test_a_body_that_is_no_object_is_a_bad_request(desk: Desk, action: str
 @each_row(
     ("action", "body", "said"),
     [
-        ("hand-over", {"reason": 7}, "reason is a text"),
-        ("hand-over", {"reason": None}, "reason is a text"),
-        ("hand-over", {"for": "2h"}, "for is a whole number of milliseconds"),
-        ("hand-over", {"for": -1}, "for is a whole number of milliseconds"),
-        ("hand-over", {"for": 1.5}, "for is a whole number of milliseconds"),
-        ("hand-over", {"for": True}, "for is a whole number of milliseconds"),
-        ("hand-over", {"for": 1 << 60}, "for is a whole number of milliseconds"),
-        ("hand-over", {"pause": "yes"}, "pause is true or false"),
-        ("hand-over", {"pause": 1}, "pause is true or false"),
-        ("hand-back", {"quietly": "no"}, "quietly is true or false"),
+        ("handoff", {"reason": 7}, "reason is a text"),
+        ("handoff", {"reason": None}, "reason is a text"),
+        ("handoff", {"for": "2h"}, "for is a whole number of milliseconds"),
+        ("handoff", {"for": -1}, "for is a whole number of milliseconds"),
+        ("handoff", {"for": 1.5}, "for is a whole number of milliseconds"),
+        ("handoff", {"for": True}, "for is a whole number of milliseconds"),
+        ("handoff", {"for": 1 << 60}, "for is a whole number of milliseconds"),
+        ("handoff", {"pause": "yes"}, "pause is true or false"),
+        ("handoff", {"pause": 1}, "pause is true or false"),
+        ("resume", {"quietly": "no"}, "quietly is true or false"),
         ("opt-out", {"how": ["by phone"]}, "how is a text"),
         ("opt-in", {"how": {}}, "how is a text"),
         ("send", {"text": ["Hello!"]}, "text is a text"),
@@ -465,7 +470,7 @@ async def test_a_store_that_is_away_is_said_and_nobody_woken(desk: Desk, action:
 
 
 async def test_what_the_actions_are_given_reaches_the_store(desk: Desk) -> None:
-    await desk.ask("POST", path_of("hand-over"), json={"reason": "I know her", "for": 5, "pause": True})
+    await desk.ask("POST", path_of("handoff"), json={"reason": "I know her", "for": 5, "pause": True})
     await desk.ask("POST", path_of("opt-out"), json={"how": "by phone"})
     await desk.ask("POST", path_of("send"), json={"text": "Later.", "at": NOW + 7})
     await desk.ask("POST", path_of("note"), json={"text": "", "replace": True})
@@ -503,6 +508,6 @@ async def test_unhealthy_conversations_and_what_the_ai_cost_are_in_the_metrics(d
     desk.health.tell([UnhealthyConversation(CONVERSATION, "test:1", "p1", "Ana", "failing", NOW)])
     async with desk.client.get("/metrics", headers=BEARER) as response:
         read = (await response.text()).splitlines()
-    assert 'sara_unhealthy_conversations{what="failing"} 1.0' in read
-    assert 'sara_unhealthy_conversations{what="unanswered"} 0.0' in read
-    assert 'sara_ai_spent{period="day",what="money"} 450.0' in read
+    assert 'sara_unhealthy_conversations{reason="failing"} 1.0' in read
+    assert 'sara_unhealthy_conversations{reason="unanswered"} 0.0' in read
+    assert 'sara_ai_cost{period="day"} 0.00045' in read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sara.engines import Conflict, ErasureReport
+from sara.engines import ErasureReport, NotFound
 from tests.fakes import CONVERSATION, NOW
 from tests.rows import each_row
 from tests.unit.web.admin.test_app import Desk, desk
@@ -47,7 +47,7 @@ async def test_events_come_in_pages(desk: Desk) -> None:
 async def test_somebody_is_erased_and_it_is_said_what_may_still_hold_them(desk: Desk) -> None:
     async def forget(who: str) -> ErasureReport:
         if who != "+15550001111":
-            raise Conflict("there is nobody known as that")
+            raise NotFound("no contact matches that")
         return ErasureReport(("p1",), (CONVERSATION,), 3, 1, True, {"/backups/a.db": NOW})
 
     desk.app._rights._erase = forget

@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_whatsapp.webhook.parser import Number, parse
+from sara_whatsapp.webhook.parser import BusinessNumber, parse
 
 from sara import Attachment, Identity, IdentityChange, InboundMessage, OperatorEcho
 from tests.fakes import steady
 
-OURS = Number("whatsapp:109000000000555", "109000000000555")
+OURS = BusinessNumber("whatsapp:109000000000555", "109000000000555")
 KEY = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Z")), min_size=1, max_size=8)
 LEAF = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20),

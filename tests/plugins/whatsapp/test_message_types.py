@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from sara_whatsapp.webhook.account_events import SERIOUS
-from sara_whatsapp.webhook.message_types import FIELDS, KINDS, row_of
-from sara_whatsapp.webhook.parser import Number, Parsed, parse
+from sara_whatsapp.webhook.account_events import SERIOUS_EVENTS
+from sara_whatsapp.webhook.message_types import FIELDS, MESSAGE_TYPES, find_row
+from sara_whatsapp.webhook.parser import BusinessNumber, ParsedWebhook, parse
 
 from sara import AccountEvent, IdentityChange, OperatorEcho, PreferenceChange
 from tests.rows import each_row
 
-OURS = Number("whatsapp:109000000000555", "109000000000555")
+OURS = BusinessNumber("whatsapp:109000000000555", "109000000000555")
 TOO_LARGE = {"code": 131052, "title": "Media file size too big"}
 UNAVAILABLE = {"code": 131060, "title": "This message is currently unavailable."}
 MOVED = {"previous_user_id": "US.1", "user_id": "US.2"}
@@ -67,7 +67,7 @@ ROWS: dict[str, tuple[dict[str, Any], bool, bool]] = {
 }
 
 
-def read(field: str, **value: Any) -> Parsed:
+def read(field: str, **value: Any) -> ParsedWebhook:
     change = {"field": field, "value": {"metadata": {"phone_number_id": "109000000000555"}, **value}}
     return parse(json.dumps({"entry": [{"changes": [change]}]}).encode(), OURS, 1_795_400_000_000)
 
@@ -77,20 +77,22 @@ def message_of(row: str) -> dict[str, Any]:
 
 
 def test_every_row_is_tried() -> None:
-    assert ROWS.keys() == KINDS.keys()
+    assert ROWS.keys() == MESSAGE_TYPES.keys()
 
 
 @each_row("row", ROWS)
 def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     _, answered, opens = ROWS[row]
     sent = message_of(row)
-    assert row_of(sent["type"], sent) == row
+    assert find_row(sent["type"], sent) == row
     parsed = read("messages", messages=[sent])
     (message,) = parsed.messages
     assert (message.kind, message.answer, message.opens_window) == (sent["type"], answered, opens)
     assert message.unreadable is (row == "unsupported")
     expected: list[type] = [PreferenceChange] if row == "system.user_preference_changed" else []
-    assert [type(change) for change in parsed.changes] == ([IdentityChange] if KINDS[row].treatment == "changes" else expected)
+    assert [type(change) for change in parsed.changes] == (
+        [IdentityChange] if MESSAGE_TYPES[row].treatment == "changes" else expected
+    )
     assert parsed.set_aside == ()
 
 
@@ -102,7 +104,7 @@ def test_nothing_said_in_a_group_is_answered_or_moves_anybody(row: str) -> None:
 
 
 def test_whatever_is_answered_also_opens_the_window() -> None:
-    assert all(kind.opens_window for kind in KINDS.values() if kind.treatment == "answered")
+    assert all(kind.opens_window for kind in MESSAGE_TYPES.values() if kind.treatment == "answered")
 
 
 @each_row("kind", ["image", "video", "audio", "document", "sticker", "unsupported", "hologram", "unknown"])
@@ -158,7 +160,7 @@ def test_a_field_is_read_as_its_row_says_and_for_nothing_else(field: str) -> Non
 
 
 def test_all_news_of_the_account_are_among_the_fields() -> None:
-    assert {field for field, reading in FIELDS.items() if reading == "news"} == SERIOUS.keys()
+    assert {field for field, reading in FIELDS.items() if reading == "news"} == SERIOUS_EVENTS.keys()
 
 
 @each_row("field", ["calls", "history", "smb_message_echoes", "standby", "message_echoes"])

@@ -1,4 +1,4 @@
-"""What each type of message may hold: limits of length and number, and what a reader sees of it. Pure."""
+"""The contents of each message type: limits of length and number, and the text that represents them."""
 
 from __future__ import annotations
 
@@ -198,9 +198,9 @@ _LABELS = {"image": "📷 Photo", "video": "🎬 Video", "audio": "🎵 Audio", 
 
 
 def summary(kind: str, content: Any) -> str:
-    """The text of a message, or a line that stands for what is not text."""
+    """Return the text of a message, or a line that describes other content."""
     if kind == "contacts":
-        return "👤 " + ", ".join(names(item) for item in content)
+        return "👤 " + ", ".join(contact_name(item) for item in content)
     if kind == "text":
         return str(content.get("body", ""))
     if kind == "audio" and content.get("voice"):
@@ -224,16 +224,15 @@ def summary(kind: str, content: Any) -> str:
     return f"[{kind}]"
 
 
-def names(contact: Content) -> str:
-    """Whose contact card it is; for a bare number, that."""
+def contact_name(contact: Content) -> str:
+    """Return the name on a contact card, or its number where it has no name."""
     name = contact.get("name") or {}
     phones = contact.get("phones") or [{}]
     return str(name.get("formatted_name") or phones[0].get("phone") or "?")
 
 
 def choices(interactive: Content) -> list[dict[str, str]]:
-    """What a customer can press in an interactive message: buttons or list rows, each with id and title, rows perhaps with a
-    description."""
+    """Return the buttons or list rows of an interactive message, each with id and title, rows perhaps with a description."""
     action = interactive.get("action") or {}
     if interactive.get("type") == "button":
         return [{"id": button["reply"]["id"], "title": button["reply"]["title"]} for button in action["buttons"]]

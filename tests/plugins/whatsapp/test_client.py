@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from sara_whatsapp.api.client import Answer, GraphClient, usage
-from sara_whatsapp.api.error_codes import FileRefused
+from sara_whatsapp.api.client import GraphClient, GraphResponse, read_usage
+from sara_whatsapp.api.error_codes import FileRejected
 from sara_whatsapp.channel import WhatsAppChannel
 
 from sara import (
@@ -394,7 +394,7 @@ async def test_whoever_was_told_to_wait_takes_nobodys_turn(
 
 async def test_a_read_mark_is_posted_where_messages_are(graph: Graph, client: GraphClient) -> None:
     graph.answers(200, {"success": True})
-    await client.tell({"status": "read"})
+    await client.send_signal({"status": "read"})
     assert [(path, body) for path, _, body in graph.calls] == [("/v26.0/109000000000555/messages", {"status": "read"})]
 
 
@@ -402,7 +402,7 @@ async def test_a_read_mark_is_posted_where_messages_are(graph: Graph, client: Gr
 async def test_a_refused_read_mark_is_told_without_the_token(status: int, graph: Graph, client: GraphClient) -> None:
     graph.answers(status, {"error": {"code": 131009, "message": f"no such message, {TOKEN}"}})
     with pytest.raises(SaraError) as caught:
-        await client.tell({})
+        await client.send_signal({})
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
@@ -410,13 +410,13 @@ async def test_signs_are_no_messages_for_the_pace(graph: Graph, make_client: Cal
     client = await make_client(graph.url, per_second=0.2)
     graph.answers(200, {"success": True})
     for _ in range(5):
-        await client.tell({})
+        await client.send_signal({})
     assert len(graph.calls) == 5
 
 
 async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) -> None:
     graph.answers(200, {"id": "5", "echo": f"of {TOKEN}"})
-    assert await client.node("5", {"fields": "id,echo"}) == Answer(200, {"id": "5", "echo": "of …"})
+    assert await client.get_node("5", {"fields": "id,echo"}) == GraphResponse(200, {"id": "5", "echo": "of …"})
     ((path, headers, _),) = graph.calls
     assert (path, headers["Authorization"]) == ("/v26.0/5?fields=id,echo", f"Bearer {TOKEN}")
 
@@ -439,7 +439,7 @@ async def test_a_node_is_read_with_its_query(graph: Graph, client: GraphClient) 
     ],
 )
 def test_what_is_left_of_metas_limit_is_read_from_the_headers(headers: dict[str, str], expected: tuple[int, int]) -> None:
-    assert usage(headers) == expected
+    assert read_usage(headers) == expected
 
 
 # uploads
@@ -466,7 +466,7 @@ async def test_a_file_is_uploaded_with_its_type(graph: Graph, client: GraphClien
     [
         (200, {}, NotSent),
         (200, b"<html>", NotSent),
-        (200, {"error": {"code": 131053}}, FileRefused),
+        (200, {"error": {"code": 131053}}, FileRejected),
         (400, {"error": {"code": 100}}, Rejected),
         (401, {"error": {"code": 190}}, ChannelUnavailable),
         (400, {"error": {"code": 80007}}, NotSent),

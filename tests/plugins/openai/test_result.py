@@ -4,37 +4,46 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sara_openai.api.result import Answer, RanOut, ToolCall, added, tool_calls, usage_of, whole_sentences, words
+from sara_openai.api.result import (
+    Answer,
+    OutputTokensExhausted,
+    ToolCall,
+    add_usage,
+    answer_text,
+    cut_to_sentence,
+    parse_tool_calls,
+    read_usage,
+)
 
 from sara import RetryLater, Usage
 from tests.rows import each_row
 
 
 def test_the_words_are_the_text() -> None:
-    assert words(Answer("Yes.\n\nUntil six.")) == "Yes.\n\nUntil six."
+    assert answer_text(Answer("Yes.\n\nUntil six.")) == "Yes.\n\nUntil six."
 
 
 def test_a_refusal_is_said_to_the_customer_where_there_is_nothing_else() -> None:
-    assert words(Answer(refusal="I can't help with that.")) == "I can't help with that."
-    assert words(Answer("Yes.", refusal="No.")) == "Yes."
+    assert answer_text(Answer(refusal="I can't help with that.")) == "I can't help with that."
+    assert answer_text(Answer("Yes.", refusal="No.")) == "Yes."
 
 
 def test_an_empty_answer_is_asked_for_again() -> None:
-    with pytest.raises(RetryLater, match="nothing"):
-        words(Answer())
+    with pytest.raises(RetryLater, match="empty answer"):
+        answer_text(Answer())
 
 
 def test_an_answer_that_used_all_its_tokens_to_think_is_told_apart() -> None:
-    with pytest.raises(RanOut):
-        words(Answer(cut=True))
+    with pytest.raises(OutputTokensExhausted):
+        answer_text(Answer(is_truncated=True))
 
 
 def test_an_answer_cut_by_its_length_ends_with_a_sentence() -> None:
-    assert words(Answer("We are open. We close at fi", cut=True)) == "We are open."
+    assert answer_text(Answer("We are open. We close at fi", is_truncated=True)) == "We are open."
 
 
 def test_characters_that_no_database_takes_are_replaced() -> None:
-    assert words(Answer("a\ud800b\x00c")) == "a\ufffdbc"
+    assert answer_text(Answer("a\ud800b\x00c")) == "a\ufffdbc"
 
 
 @each_row(
@@ -51,20 +60,20 @@ def test_characters_that_no_database_takes_are_replaced() -> None:
     ],
 )
 def test_a_cut_text_ends_with_its_last_sentence_or_with_an_ellipsis(cut: str, whole: str) -> None:
-    assert whole_sentences(cut) == whole
+    assert cut_to_sentence(cut) == whole
 
 
 # tools
 
 
 def test_calls_are_read_in_the_order_given() -> None:
-    asked = [("one", "hand_over", '{"reason": "x"}'), ("two", "look_up", "{}")]
-    assert tool_calls(asked) == (ToolCall("one", "hand_over", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
+    asked = [("one", "handoff", '{"reason": "x"}'), ("two", "look_up", "{}")]
+    assert parse_tool_calls(asked) == (ToolCall("one", "handoff", '{"reason": "x"}'), ToolCall("two", "look_up", "{}"))
 
 
-@each_row("name", [None, "", 5, ["hand_over"]])
+@each_row("name", [None, "", 5, ["handoff"]])
 def test_what_names_no_tool_is_no_call(name: object) -> None:
-    assert tool_calls([("one", name, "{}")]) == (None,)
+    assert parse_tool_calls([("one", name, "{}")]) == (None,)
 
 
 @each_row(
@@ -72,12 +81,12 @@ def test_what_names_no_tool_is_no_call(name: object) -> None:
     [(None, "{}"), ("", "{}"), ({"reason": "x"}, '{"reason": "x"}'), ("{broken", "{broken"), ("\ud800", "\ufffd")],
 )
 def test_arguments_become_the_text_that_the_tool_is_to_judge(arguments: object, text: str) -> None:
-    assert tool_calls([("one", "hand_over", arguments)]) == (ToolCall("one", "hand_over", text),)
+    assert parse_tool_calls([("one", "handoff", arguments)]) == (ToolCall("one", "handoff", text),)
 
 
 @each_row("identities", [[None, None], ["", ""], [5, {}], ["same", "same"], [None, "call_sara_1"]])
 def test_each_call_has_an_id_of_its_own(identities: list[object]) -> None:
-    calls = tool_calls([(each, "look_up", "{}") for each in identities])
+    calls = parse_tool_calls([(each, "look_up", "{}") for each in identities])
     assert len({call.id for call in calls if call is not None and call.id}) == 2
 
 
@@ -85,7 +94,7 @@ def test_each_call_has_an_id_of_its_own(identities: list[object]) -> None:
 
 
 def usage(counts: Any, model: Any = "served") -> Usage | None:
-    return usage_of(SimpleNamespace(usage=counts, model=model), "asked", "prompt_tokens", "completion_tokens")
+    return read_usage(SimpleNamespace(usage=counts, model=model), "asked", "prompt_tokens", "completion_tokens")
 
 
 def test_the_usage_names_the_model_that_served() -> None:
@@ -100,7 +109,7 @@ def test_usage_that_is_odd_does_no_harm(counts: object) -> None:
 
 def test_usage_that_is_missing_is_none() -> None:
     assert usage(None) is None
-    assert usage_of("<html>", "asked", "a", "b") is None
+    assert read_usage("<html>", "asked", "a", "b") is None
 
 
 @each_row(
@@ -113,4 +122,4 @@ def test_usage_that_is_missing_is_none() -> None:
     ],
 )
 def test_the_usage_of_several_requests_is_their_sum(first: Usage | None, second: Usage | None, total: Usage | None) -> None:
-    assert added(first, second) == total
+    assert add_usage(first, second) == total

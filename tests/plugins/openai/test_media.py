@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sara_openai.api.visibility import MOST_PICTURES
+from sara_openai.api.visibility import MAX_IMAGES
 from sara_openai.options import OpenAIOptions
 from sara_openai.responder import OpenAIResponder
 from sara_simulators.openai import OpenAISimulator
@@ -87,10 +87,10 @@ async def test_only_the_newest_pictures_are_shown(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, cat: Path
 ) -> None:
     picture = Attachment("image", "image/png", "media-1", path=cat)
-    history = tuple(HistoryMessage(f"h{n}", "customer", "[image]", 0, attachments=(picture,)) for n in range(MOST_PICTURES + 2))
+    history = tuple(HistoryMessage(f"h{n}", "customer", "[image]", 0, attachments=(picture,)) for n in range(MAX_IMAGES + 2))
     await responder_with(images=True).answer(replace(turn("hello"), history=history))
     shown = [isinstance(message["content"], list) for message in simulator.calls[-1].messages if message["role"] != "system"]
-    assert shown == [False, False, *[True] * MOST_PICTURES, False]
+    assert shown == [False, False, *[True] * MAX_IMAGES, False]
 
 
 async def test_files_that_are_no_pictures_are_not_sent_and_hide_no_other(
@@ -136,7 +136,7 @@ async def test_a_voice_message_is_read_to_the_model_and_kept_for_later(
     reply = await responder_with(transcribe_with="whisper-1").answer(
         with_file(turn("hello", "voice"), voice, "audio", "audio/ogg; codecs=opus")
     )
-    assert simulator.heard == [("voice.ogg", VOICE)]
+    assert simulator.transcribed == [("voice.ogg", VOICE)]
     assert simulator.calls[-1].asked == ("hello", "When do you open?")
     assert reply.transcripts == {"m1": "[voice message] When do you open?"}
 
@@ -145,7 +145,7 @@ async def test_without_a_model_for_it_nobody_listens(
     responder: OpenAIResponder, simulator: OpenAISimulator, turn: Turns, voice: Path
 ) -> None:
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
-    assert (simulator.heard, reply.transcripts) == ([], {})
+    assert (simulator.transcribed, reply.transcripts) == ([], {})
     assert simulator.calls[-1].asked == ()
 
 
@@ -153,13 +153,13 @@ async def test_what_cannot_be_heard_is_answered_all_the_same_and_said_to_the_ope
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path, problems: ProblemRegistry
 ) -> None:
     responder = responder_with(transcribe_with="whisper-1")
-    simulator.deaf = True
+    simulator.transcription_fails = True
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert reply.parts[0].text == "echo:"
     assert reply.transcripts == {}
-    assert len(simulator.heard) == 2, "what may pass is tried twice"
+    assert len(simulator.transcribed) == 2, "what may pass is tried twice"
     assert [problem.key for problem in problems] == ["responder:assistant:hearing"]
-    simulator.deaf = False
+    simulator.transcription_fails = False
     reply = await responder.answer(with_file(turn("hello"), voice, "audio", "audio/ogg"))
     assert reply.transcripts
     assert list(problems) == []
@@ -175,14 +175,14 @@ async def test_nobody_listens_twice_because_the_answer_failed(
         await responder.answer(spoken)
     reply = await responder.answer(spoken)
     assert reply.transcripts
-    assert len(simulator.heard) == 1
+    assert len(simulator.transcribed) == 1
 
 
 async def test_a_format_that_the_endpoint_does_not_take_is_not_sent(
     responder_with: Responders, simulator: OpenAISimulator, turn: Turns, voice: Path
 ) -> None:
     await responder_with(transcribe_with="whisper-1").answer(with_file(turn("hello"), voice, "audio", "audio/amr"))
-    assert simulator.heard == []
+    assert simulator.transcribed == []
 
 
 # which files the answer waits for
@@ -214,10 +214,10 @@ async def test_an_answer_waits_for_the_files_that_the_model_is_given_and_for_no_
 
 
 async def test_pictures_that_are_not_shown_are_not_waited_for(responder_with: Responders, turn: Turns) -> None:
-    many = tuple(Attachment("image", "image/png", f"media-{n}", id=f"a{n}") for n in range(MOST_PICTURES + 2))
+    many = tuple(Attachment("image", "image/png", f"media-{n}", id=f"a{n}") for n in range(MAX_IMAGES + 2))
     asked, before = turn("hello"), replace(turn("earlier").messages[0], id="h1", attachments=many[:1])
     asked = replace(asked, messages=(replace(asked.messages[0], attachments=many),), history=(before,))
     chosen = [each.id for each in responder_with(images=True).select_attachments(asked)]
-    assert chosen == [f"a{n}" for n in range(2, MOST_PICTURES + 2)]
+    assert chosen == [f"a{n}" for n in range(2, MAX_IMAGES + 2)]
     asked = replace(asked, messages=(replace(asked.messages[0], attachments=()),))
     assert list(responder_with(images=True).select_attachments(asked)) == [], "one of the history is shown if it is here"

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from sara_simulators.whatsapp import WhatsAppSimulator
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.doctor.graph_queries import KEPT, NEARLY, OLDEST, REFUSAL_KEPT
-from sara_whatsapp.doctor.subscription_checks import ALL, ECHOES, ESSENTIAL
+from sara_whatsapp.doctor.graph_queries import CACHE_MS, ERROR_CACHE_MS, MAX_CACHE_AGE_MS, NEAR_LIMIT_PERCENT
+from sara_whatsapp.doctor.subscription_checks import ALL_FIELDS, ECHO_FIELD, ESSENTIAL_FIELDS
 from sara_whatsapp.options import WhatsAppOptions
-from sara_whatsapp.webhook.self_test import is_probe, probe
+from sara_whatsapp.webhook.self_test import build_probe, is_probe
 
 from sara import CheckResult, Context, Request
 from sara.helpers import ProblemRegistry
@@ -163,10 +163,10 @@ DAY = 86_400
 EXPIRED = {"error_code": 141006, "error_description": "No payment method.", "possible_solution": "Add a credit card."}
 
 DEFECTS: dict[str, tuple[Break, str, str, str, str]] = {
-    "token ended": (set_up(expires_at=NOW // 1_000 - DAY), "token", "bad", "does not work", "Make a new system user token"),
-    "token refused": (lambda shop: shop.simulator.faults.token_expired.on(), "token", "bad", "", "Make a new system user token"),
-    "token ends soon": (set_up(expires_at=NOW // 1_000 + 3 * DAY + 60), "expiry", "warning", "less than 4 days", "Make a new"),
-    "token of another app": (set_up(token_app="101000000000999"), "token", "bad", "101000000000999", "the app that app_id names"),
+    "token ended": (set_up(expires_at=NOW // 1_000 - DAY), "token", "bad", "The access token is invalid", "Create a new system user token"),
+    "token refused": (lambda shop: shop.simulator.faults.token_expired.on(), "token", "bad", "", "Create a new system user token"),
+    "token ends soon": (set_up(expires_at=NOW // 1_000 + 3 * DAY + 60), "expiry", "warning", "less than 4 days", "Create a new"),
+    "token of another app": (set_up(token_app="101000000000999"), "token", "bad", "101000000000999", "the app in app_id"),
     "token of a person": (set_up(token_type="USER"), "token", "warning", "within a day", "System users"),
     "permission missing": (
         set_up(scopes=["whatsapp_business_messaging"]), "permissions", "warning", "whatsapp_business_management", "both permissions",
@@ -223,7 +223,7 @@ async def test_each_defect_is_found_and_comes_with_its_remedy(shop: Shop, defect
 async def test_a_number_that_was_not_rated_yet_is_said_to_be_so(shop: Shop, quality: str, told: str) -> None:
     shop.simulator.setup.quality = quality
     [rating] = [finding for finding in await shop.look() if finding.check == "quality"]
-    assert f"rates the number {told}" in rating.message
+    assert f"rates the quality of the number {told}" in rating.message
 
 
 async def test_everything_that_is_wrong_says_what_to_do(shop: Shop) -> None:
@@ -263,7 +263,7 @@ async def test_a_field_that_this_version_does_not_know_leaves_the_other_answers_
 async def test_without_a_public_address_the_way_in_is_said_to_be_untried(shop: Shop) -> None:
     shop.public_url = None
     wrong = await shop.wrong()
-    assert set(wrong) == {"callback", "way in"}
+    assert set(wrong) == {"callback", "webhook"}
     assert all("public_url" in finding.remedy for finding in wrong.values())
     assert shop.street.seen == []
 
@@ -275,7 +275,7 @@ async def test_a_provider_that_cannot_be_reached_is_said_once(shop: Shop) -> Non
     assert "graph.facebook.com" in wrong["meta"].remedy
 
 
-# ── the way in ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the webhook ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def always(status: int, **more: Any) -> Callable[[web.Request], Awaitable[web.Response | None]]:
@@ -288,13 +288,13 @@ def always(status: int, **more: Any) -> Callable[[web.Request], Awaitable[web.Re
 @pytest.mark.parametrize(
     ("status", "message", "remedy"),
     [
-        (200, "does not give the challenge back", "webhook"),
+        (200, "answers without the challenge", "webhook"),
         (301, "redirect to https://elsewhere", "final address"),
-        (404, "nobody listens at this path", "the same path"),
-        (401, "turns us away", "Let everybody in"),
-        (502, "nobody behind it", "sara run"),
+        (404, "no server handles this path", "the same path"),
+        (401, "a proxy rejects the request", "Allow all requests"),
+        (502, "does not reach SARA", "sara run"),
         (503, "cannot store", "sara queue stats"),
-        (500, "which SARA never does", "webhook"),
+        (500, "which is never SARA's response", "webhook"),
     ],
 )
 async def test_what_answers_in_saras_place_is_recognised(shop: Shop, status: int, message: str, remedy: str) -> None:
@@ -348,7 +348,7 @@ async def test_a_web_server_that_refuses_large_bodies_is_a_warning_with_its_sett
 async def test_an_address_where_nobody_listens_says_why(shop: Shop, unused_tcp_port: int) -> None:
     shop.public_url = f"http://127.0.0.1:{unused_tcp_port}"
     wrong = await shop.wrong()
-    assert "refused" in wrong["way in"].message
+    assert "refused" in wrong["webhook"].message
 
 
 async def test_an_address_without_tls_is_named_where_meta_is_real(shop: Shop) -> None:
@@ -359,22 +359,22 @@ async def test_an_address_without_tls_is_named_where_meta_is_real(shop: Shop) ->
 @pytest.mark.parametrize("size", [0, 3_000_000])
 def test_our_own_event_is_taken_and_counts_for_nothing(shop: Shop, sign: Callable[..., Request], size: int) -> None:
     """A webhook that is verified is a sign that receipts reach us, and a message in doubt is sent again upon it."""
-    reception = shop.channel().receive(sign(probe(size), shop.simulator.settings.app_secret))
+    reception = shop.channel().receive(sign(build_probe(size), shop.simulator.settings.app_secret))
     assert reception.response.status == 200
     assert not reception.verified
 
 
 def test_a_real_event_for_another_number_is_no_probe(shop: Shop, sign: Callable[..., Request]) -> None:
-    body = probe().replace(b'"phone_number_id":"0"', b'"phone_number_id":"123456123"')
-    assert body != probe()
+    body = build_probe().replace(b'"phone_number_id":"0"', b'"phone_number_id":"123456123"')
+    assert body != build_probe()
     assert shop.channel().receive(sign(body, shop.simulator.settings.app_secret)).verified
 
 
 def test_a_probe_beside_something_else_is_no_probe(shop: Shop) -> None:
-    from sara_whatsapp.webhook.parser import Number, parse
+    from sara_whatsapp.webhook.parser import BusinessNumber, parse
 
-    body = probe().rstrip()[:-2] + b',{"id":"1","changes":[{"field":"nonsense","value":{}}]}]}'
-    assert not is_probe(parse(body, Number("whatsapp:1", "1"), NOW))
+    body = build_probe().rstrip()[:-2] + b',{"id":"1","changes":[{"field":"nonsense","value":{}}]}]}'
+    assert not is_probe(parse(body, BusinessNumber("whatsapp:1", "1"), NOW))
 
 
 # ── asked once, remembered for a minute ───────────────────────────────────────────────────────────────────────────────────
@@ -393,7 +393,7 @@ async def test_a_second_look_within_minutes_asks_nothing_and_says_so(shop: Shop)
     await shop.look()
     shop.simulator.setup.unsubscribe()
     before = len(shop.simulator.requests)
-    shop.now += KEPT - 1
+    shop.now += CACHE_MS - 1
     again = await shop.look()
     assert len(shop.simulator.requests) == before
     assert {finding.check for finding in again if not finding.cached} == {"verify token", "events", "large events", "terms"}
@@ -406,7 +406,7 @@ async def test_what_was_refused_is_asked_again_after_a_minute(shop: Shop) -> Non
     assert {"account", "subscription"} == set(await shop.wrong())
     asked = len(shop.simulator.requests)
     shop.simulator.setup.manages = True
-    shop.now += REFUSAL_KEPT - 1
+    shop.now += ERROR_CACHE_MS - 1
     assert all(finding.cached for finding in (await shop.wrong()).values())
     assert len(shop.simulator.requests) == asked
     shop.now += 1
@@ -423,12 +423,12 @@ async def test_who_looks_once_a_minute_stays_within_what_meta_allows_a_new_accou
 
 
 async def test_near_metas_limit_what_was_heard_before_has_to_do(shop: Shop) -> None:
-    shop.simulator.setup.used = NEARLY
+    shop.simulator.setup.used = NEAR_LIMIT_PERCENT
     await shop.look()
     asked = len(shop.simulator.requests)
     shop.simulator.setup.used = 0
     shop.simulator.setup.unsubscribe()
-    shop.now += KEPT - 1
+    shop.now += CACHE_MS - 1
     assert await shop.wrong() == {}
     assert len(shop.simulator.requests) == asked
     shop.now += 1
@@ -437,25 +437,25 @@ async def test_near_metas_limit_what_was_heard_before_has_to_do(shop: Shop) -> N
 
 async def test_near_metas_limit_what_was_never_heard_is_said_to_be_unasked(shop: Shop) -> None:
     shop.changes = {"app_id": None, "business_account_id": None}
-    shop.simulator.setup.used = NEARLY
+    shop.simulator.setup.used = NEAR_LIMIT_PERCENT
     await shop.look()
     [file] = shop.state.iterdir()
     file.write_text(file.read_text(encoding="utf-8").replace('"health_status"', '"another"', 1), encoding="utf-8")
     asked = len(shop.simulator.requests)
     found = (await shop.wrong())["sending"]
-    assert "nearly used up" in found.message
+    assert "nearly reached" in found.message
     assert "in 5 minutes" in found.remedy
     assert len(shop.simulator.requests) == asked
 
 
 async def test_nothing_older_than_a_day_is_used_however_near_the_limit_is(shop: Shop) -> None:
     await shop.look()
-    shop.now += OLDEST - 60_000
-    shop.simulator.setup.used = NEARLY
+    shop.now += MAX_CACHE_AGE_MS - 60_000
+    shop.simulator.setup.used = NEAR_LIMIT_PERCENT
     await shop.look()
     [file] = shop.state.iterdir()
     file.write_text(file.read_text(encoding="utf-8").replace('"rested": ', '"rested": 9', 1), encoding="utf-8")
-    shop.now += OLDEST
+    shop.now += MAX_CACHE_AGE_MS
     assert (await shop.wrong())["meta"].remedy.startswith("Run this again in")
 
 
@@ -507,7 +507,7 @@ async def test_fixing_subscribes_the_app_and_sets_the_callback_and_messages_arri
     assert ELSEWHERE in done[1]
     shop.street.seen.clear()
     await shop.simulator.say("ana", "hello")
-    await shop.simulator.wait_for(lambda phone: phone.deliveries and phone.deliveries[-1].taken)
+    await shop.simulator.wait_for(lambda phone: phone.deliveries and phone.deliveries[-1].accepted)
     assert shop.street.seen == ["POST"]
 
 
@@ -527,14 +527,14 @@ async def test_fixing_an_address_alone_keeps_the_overrides_of_the_account(shop: 
 async def test_fixing_keeps_the_fields_that_were_subscribed_before(shop: Shop) -> None:
     shop.simulator.setup.point_elsewhere(ELSEWHERE, ["calls"])
     await shop.look(fix=True)
-    assert set(shop.simulator.setup.fields) == {*ALL, "calls"}
+    assert set(shop.simulator.setup.fields) == {*ALL_FIELDS, "calls"}
 
 
 async def test_a_field_that_the_app_may_not_have_does_not_keep_it_from_the_others(shop: Shop) -> None:
     shop.simulator.setup.refused_fields = {"security"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE, [])
     assert await shop.wrong(fix=True) == {}
-    assert set(shop.simulator.setup.fields) == {*ESSENTIAL, ECHOES}
+    assert set(shop.simulator.setup.fields) == {*ESSENTIAL_FIELDS, ECHO_FIELD}
     shop.simulator.setup.refused_fields = {"account_alerts"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE, [])
     assert list(await shop.wrong(fix=True)) == ["fields"]
@@ -543,22 +543,22 @@ async def test_a_field_that_the_app_may_not_have_does_not_keep_it_from_the_other
 
 @pytest.mark.parametrize("refused", [False, True])
 async def test_what_is_answered_from_the_phone_app_is_asked_for_where_the_app_may_have_it(shop: Shop, refused: bool) -> None:
-    before = [field for field in ALL if field != ECHOES]
-    shop.simulator.setup.refused_fields = {ECHOES} if refused else set()
+    before = [field for field in ALL_FIELDS if field != ECHO_FIELD]
+    shop.simulator.setup.refused_fields = {ECHO_FIELD} if refused else set()
     shop.simulator.setup.point_elsewhere(shop.street.url + HOOK, before)
     [noted] = [finding for finding in await shop.look() if finding.check == "fields"]
     assert noted.state == "note"
-    assert ECHOES in noted.message
+    assert ECHO_FIELD in noted.message
     assert "--fix" in noted.remedy
     assert await shop.wrong(fix=True) == {}
-    assert set(shop.simulator.setup.fields) == {*before, *(() if refused else (ECHOES,))}
+    assert set(shop.simulator.setup.fields) == {*before, *(() if refused else (ECHO_FIELD,))}
 
 
 async def test_a_callback_that_does_not_pass_the_handshake_stays_as_it_was_and_says_why(shop: Shop) -> None:
     shop.changes = {"verify_token": "another"}
     shop.simulator.setup.point_elsewhere(ELSEWHERE)
     wrong = await shop.wrong(fix=True)
-    assert "did not get its challenge back" in wrong["fix"].message
+    assert "did not receive its challenge" in wrong["fix"].message
     assert shop.simulator.setup.callback == ELSEWHERE
 
 
@@ -597,12 +597,12 @@ async def test_a_configured_template_is_looked_up_at_meta(shop: Shop) -> None:
     rows: list[tuple[dict[str, Any], str, str]] = [
         ({"name": "answer_waiting", "language": "en"}, "good", "is approved"),
         ({"name": "no_such_thing", "language": "en"}, "bad", "has no template no_such_thing"),
-        ({"name": "answer_waiting", "language": "en_GB"}, "bad", "not there in en_GB, only in en"),
+        ({"name": "answer_waiting", "language": "en_GB"}, "bad", "does not exist in en_GB, only in en"),
         ({"name": "paused", "language": "en"}, "bad", "it is paused"),
         ({"name": "rejected", "language": "de"}, "bad", "it is rejected"),
         ({"name": "pending", "language": "en"}, "warning", "not approved yet"),
-        ({"name": "order_ready", "language": "en"}, "bad", "has 2 places, and the file fills 0"),
-        ({"name": "named", "language": "en"}, "bad", "places with names (name)"),
+        ({"name": "order_ready", "language": "en"}, "bad", "has 2 placeholders, but sara.yaml sets 0 parameters"),
+        ({"name": "named", "language": "en"}, "bad", "named placeholders (name)"),
         ({"name": "offer", "language": "en"}, "warning", "approved the template as marketing"),
         ({"name": "offer", "language": "en", "category": "marketing"}, "good", "is approved"),
     ]
@@ -624,9 +624,9 @@ async def test_what_the_daemon_has_met_counts_more_than_what_meta_said_before(sh
     shop.simulator.faults.token_expired.on()
     assert (await shop.wrong()) == {}, "the answers of a moment ago are used again"
     for key, severity, seen in (
-        ("lane:deliver:other", "error", False),
-        ("parked:whatsapp", "warning", False),
-        ("lane:deliver:whatsapp", "error", True),
+        ("lane:deliver:other:blocked", "error", False),
+        ("channel:whatsapp:reply_window_closed", "warning", False),
+        ("lane:deliver:whatsapp:blocked", "error", True),
     ):
         shop.reported = [(key, severity)]
         assert ("token" in await shop.wrong()) is seen, key

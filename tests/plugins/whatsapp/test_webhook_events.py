@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sara_whatsapp.api.error_codes import explain
+from sara_whatsapp.api.error_codes import explain_failure
 from sara_whatsapp.channel import WhatsAppChannel
-from sara_whatsapp.webhook.parser import Number, Parsed, parse
+from sara_whatsapp.webhook.parser import BusinessNumber, ParsedWebhook, parse
 
 from sara import AccountEvent, Correction, OperatorEcho, PreferenceChange
 from tests.plugins.whatsapp.conftest import signed
 
-OURS = Number("whatsapp:109000000000555", "109000000000555", "104000000000777")
+OURS = BusinessNumber("whatsapp:109000000000555", "109000000000555", "104000000000777")
 NOW = 1_795_400_000_000
 T0 = 1_795_308_000
 """A moment in Unix seconds."""
@@ -20,7 +20,7 @@ T0 = 1_795_308_000
 TARGET = "wamid.target"
 
 
-def read(field: str, *, time: int | None = None, **value: Any) -> Parsed:
+def read(field: str, *, time: int | None = None, **value: Any) -> ParsedWebhook:
     inner = {"metadata": {"phone_number_id": "109000000000555"}, **value}
     entry: dict[str, Any] = {"id": "104000000000777", "changes": [{"field": field, "value": inner}]}
     if time is not None:
@@ -195,7 +195,7 @@ def test_the_operator_hears_of_a_type_that_this_version_cannot_read(channel: Wha
         value = {"metadata": {"phone_number_id": "109000000000555"}, "messages": [message]}
         body = json.dumps({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
         assert channel.receive(signed(body)).response.status == 200
-        assert [problem.key for problem in problems] == ["channel:whatsapp:unknown_kind"] * expected
+        assert [problem.key for problem in problems] == ["channel:whatsapp:unknown_message_type"] * expected
     assert "hologram" in next(iter(problems)).message
 
 
@@ -322,6 +322,6 @@ class TestAccountNews:
 
 
 def test_the_allow_list_of_a_test_number_names_the_trap_of_argentina_and_mexico() -> None:
-    failure = explain({"code": 131030, "title": "Recipient phone number not in allowed list"})
+    failure = explain_failure({"code": 131030, "title": "Recipient phone number not in allowed list"})
     for word in ("Argentina", "Mexico", "+54 9", "+52 1"):
         assert word in failure.remedy

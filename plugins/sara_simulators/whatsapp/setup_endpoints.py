@@ -1,4 +1,4 @@
-"""The addresses at which the set-up is asked and changed: the token, the number's own fields, the account, the callback."""
+"""Endpoints of the account set-up: the token, the number's own fields, the account, the callback."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from aiohttp import web
 
-from sara_simulators.whatsapp.account_setup import FIELDS, Setup, on_this_machine
+from sara_simulators.whatsapp.account_setup import FIELDS, AccountSetup, is_on_this_machine
 from sara_simulators.whatsapp.errors import GraphError, invalid, no_such_object, required
-from sara_simulators.whatsapp.graph_requests import OBJECT, Front, bearer, parsed, told
-from sara_simulators.whatsapp.webhook_delivery import NotVerified, Postman
+from sara_simulators.whatsapp.graph_requests import OBJECT, GraphGateway, bearer_token, json_response, parse_object
+from sara_simulators.whatsapp.webhook_delivery import NotVerified, WebhookSender
 
 _OBJECT = "whatsapp_business_account"
 _NOT_VERIFIED = 2200
 
 
-def routes(front: Front, setup: Setup, postman: Postman) -> list[web.RouteDef]:
-    """The addresses answered here; the phone number's own fields are given to the front."""
-    front.number |= {
+def routes(gateway: GraphGateway, setup: AccountSetup, webhook_sender: WebhookSender) -> list[web.RouteDef]:
+    """Return the routes, and give the phone number's own fields to the gateway."""
+    gateway.number |= {
         "quality_rating": lambda: setup.quality,
         "name_status": lambda: setup.name_status,
         "platform_type": lambda: "CLOUD_API" if setup.registered else "NOT_APPLICABLE",
@@ -27,32 +27,32 @@ def routes(front: Front, setup: Setup, postman: Postman) -> list[web.RouteDef]:
         "health_status": setup.health,
         "webhook_configuration": setup.addresses,
     }
-    front.refusal = setup.refusal
-    front.used = lambda: setup.used
-    desk = _Desk(front, setup, postman)
+    gateway.refusal = setup.refusal
+    gateway.used = lambda: setup.used
+    endpoints = _SetupEndpoints(gateway, setup, webhook_sender)
     answers = [
-        ("GET", r"/{version:v\d+\.\d+}/debug_token", desk.inspect),
-        ("GET", f"{OBJECT}/phone_numbers", desk.numbers),
-        ("GET", f"{OBJECT}/subscribed_apps", desk.apps),
-        ("POST", f"{OBJECT}/subscribed_apps", desk.subscribe),
-        ("GET", f"{OBJECT}/subscriptions", desk.subscriptions),
-        ("POST", f"{OBJECT}/subscriptions", desk.set_callback),
+        ("GET", r"/{version:v\d+\.\d+}/debug_token", endpoints.inspect),
+        ("GET", f"{OBJECT}/phone_numbers", endpoints.numbers),
+        ("GET", f"{OBJECT}/subscribed_apps", endpoints.apps),
+        ("POST", f"{OBJECT}/subscribed_apps", endpoints.subscribe),
+        ("GET", f"{OBJECT}/subscriptions", endpoints.subscriptions),
+        ("POST", f"{OBJECT}/subscriptions", endpoints.set_callback),
     ]
-    return [web.route(method, path, front.recorded(answer)) for method, path, answer in answers]
+    return [web.route(method, path, gateway.wrap(answer)) for method, path, answer in answers]
 
 
-class _Desk:
-    def __init__(self, front: Front, setup: Setup, postman: Postman) -> None:
-        self._front = front
-        self._settings = front.settings
+class _SetupEndpoints:
+    def __init__(self, gateway: GraphGateway, setup: AccountSetup, webhook_sender: WebhookSender) -> None:
+        self._gateway = gateway
+        self._settings = gateway.settings
         self._setup = setup
-        self._postman = postman
+        self._webhook_sender = webhook_sender
 
     # ── the app ──
 
     def _as_app(self, request: web.Request) -> None:
         right = f"{self._settings.app_id}|{self._settings.app_secret}"
-        if not hmac.compare_digest(bearer(request).encode(), right.encode()):
+        if not hmac.compare_digest(bearer_token(request).encode(), right.encode()):
             raise GraphError(190, message="Invalid OAuth access token signature.")
 
     def _own_app(self, request: web.Request) -> None:
@@ -66,20 +66,22 @@ class _Desk:
         if not token:
             raise required("input_token")
         now_s = self._settings.clock() // 1_000
-        return told({"data": self._setup.inspected(token, now_s, expired=self._front.faults.token_expired.active)})
+        return json_response(
+            {"data": self._setup.describe_token(token, now_s, expired=self._gateway.faults.token_expired.active)}
+        )
 
     async def subscriptions(self, request: web.Request, raw: bytes) -> web.Response:
         self._own_app(request)
         setup = self._setup
         if setup.callback is None:
-            return told({"data": []})
+            return json_response({"data": []})
         fields = [{"name": name, "version": request.match_info["version"]} for name in setup.fields]
-        return told({"data": [{"object": _OBJECT, "callback_url": setup.callback, "active": True, "fields": fields}]})
+        return json_response({"data": [{"object": _OBJECT, "callback_url": setup.callback, "active": True, "fields": fields}]})
 
     async def set_callback(self, request: web.Request, raw: bytes) -> web.Response:
-        """Verifies the address as Meta does, then delivers there."""
+        """Verify the address as Meta does, then deliver there."""
         self._own_app(request)
-        body = parsed(raw) or {}
+        body = parse_object(raw) or {}
         for key in ("object", "callback_url", "verify_token", "fields"):
             if not isinstance(body.get(key), str) or not body[key]:
                 raise required(key)
@@ -89,20 +91,20 @@ class _Desk:
         for name in fields:
             if name not in FIELDS or name in self._setup.refused_fields:
                 raise invalid(f'Param fields[0] must be one of {{{", ".join(FIELDS)}}} - got "{name}".')
-        if not on_this_machine(body["callback_url"]):
+        if not is_on_this_machine(body["callback_url"]):
             raise GraphError(_NOT_VERIFIED, message=_unverified("the simulator delivers on this machine only"))
         try:
-            await self._postman.verify(body["callback_url"], body["verify_token"])
+            await self._webhook_sender.verify(body["callback_url"], body["verify_token"])
         except NotVerified as error:
             raise GraphError(_NOT_VERIFIED, message=_unverified(str(error))) from error
         self._setup.point_elsewhere(body["callback_url"], fields)
-        self._front.world.changed(kind="connected", connected=self._postman.webhook is not None)
-        return told({"success": True})
+        self._gateway.world.changed(kind="connected", connected=self._webhook_sender.webhook is not None)
+        return json_response({"success": True})
 
     # ── the account ──
 
     def _own_account(self, request: web.Request) -> None:
-        self._front.authorize(request)
+        self._gateway.authorize(request)
         if request.match_info["object"] != self._settings.business_account_id:
             raise no_such_object(request.method, request.match_info["object"])
         if not self._setup.manages:
@@ -114,7 +116,7 @@ class _Desk:
         nodes = [{"id": id, "display_phone_number": number, **common} for id, number in self._setup.numbers.items()]
         wanted = [field for field in request.query.get("fields", "").split(",") if field]
         data = [{key: node[key] for key in ("id", *wanted) if key in node} for node in nodes] if wanted else nodes
-        return told({"data": data, "paging": {"cursors": {"before": "QVFI", "after": "QVFJ"}}})
+        return json_response({"data": data, "paging": {"cursors": {"before": "QVFI", "after": "QVFJ"}}})
 
     async def apps(self, request: web.Request, raw: bytes) -> web.Response:
         self._own_account(request)
@@ -125,14 +127,14 @@ class _Desk:
             if self._setup.account_override:
                 node["override_callback_uri"] = self._setup.account_override
             data.append(node)
-        return told({"data": data})
+        return json_response({"data": data})
 
     async def subscribe(self, request: web.Request, raw: bytes) -> web.Response:
         """Without a body, as here, an override of the account goes away."""
         self._own_account(request)
         self._setup.apps[self._settings.app_id] = "Corner Bakery Assistant"
         self._setup.override(None, of_account=True)
-        return told({"success": True})
+        return json_response({"success": True})
 
 
 def _unverified(why: str) -> str:

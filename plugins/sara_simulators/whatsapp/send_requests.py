@@ -1,4 +1,4 @@
-"""What the Graph API accepts as a body. Pure: a body goes in; a `Send`, a `MarkRead` or a `GraphError` comes out."""
+"""Parse the body of a send: the result is a `SendRequest`, a `ReadRequest` or a `GraphError`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sara_simulators.whatsapp.contents import CHECKS, summary
 from sara_simulators.whatsapp.errors import GraphError, invalid, missing, required, wrong
+from sara_simulators.whatsapp.message_contents import CHECKS, summary
 
 BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}")
@@ -18,12 +18,12 @@ RECEIVED_ONLY = ("button", "edit", "order", "request_welcome", "revoke", "system
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """A message to a customer that may be accepted.
+class SendRequest:
+    """A well-formed message to a customer.
 
-    `phone` is the bare digits it goes to, `user_id` the business-scoped id; one of them is set. `lost` is a message whose `to`
-    holds a business-scoped id: it is answered like any other and never arrives. `category` is what it is priced as, `rendered`
-    what a template looks like, `fails` the code with which it will be reported as failed, 0 for none.
+    `phone` is the bare digits it goes to, `user_id` the business-scoped id; one of them is set. `lost` marks a message whose
+    `to` holds a business-scoped id: it is answered like any other and never arrives. `category` is what it is priced as,
+    `rendered` the view of a template, `fails` the code with which it will be reported as failed, 0 for none.
     """
 
     kind: str
@@ -41,15 +41,15 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkRead:
-    """Marks a customer's message, and all before it, as read; `typing` also shows that an answer is being written."""
+class ReadRequest:
+    """A request to mark a customer's message, and all before it, as read; `typing` also shows the typing indicator."""
 
     message_id: str
     typing: bool
 
 
-def check(body: Mapping[str, Any]) -> Send | MarkRead:
-    """Judge a request body the way Meta does. Raises `GraphError` with the code Meta would answer."""
+def parse_send_body(body: Mapping[str, Any]) -> SendRequest | ReadRequest:
+    """Parse a request body the way Meta does. Raises `GraphError` with the code that Meta would answer."""
     product = body.get("messaging_product")
     if product is None:
         raise required("messaging_product")
@@ -60,7 +60,7 @@ def check(body: Mapping[str, Any]) -> Send | MarkRead:
     return _send(body)
 
 
-def _mark_read(body: Mapping[str, Any]) -> MarkRead:
+def _mark_read(body: Mapping[str, Any]) -> ReadRequest:
     if body["status"] != "read":
         raise invalid("Param status must be one of {READ}")
     message_id = body.get("message_id")
@@ -71,10 +71,10 @@ def _mark_read(body: Mapping[str, Any]) -> MarkRead:
     typing = body.get("typing_indicator")
     if typing is not None and typing != {"type": "text"}:
         raise invalid("Param typing_indicator['type'] must be one of {TEXT}")
-    return MarkRead(message_id, typing is not None)
+    return ReadRequest(message_id, typing is not None)
 
 
-def _send(body: Mapping[str, Any]) -> Send:
+def _send(body: Mapping[str, Any]) -> SendRequest:
     if body.get("recipient_type", "individual") != "individual":
         raise invalid("Param recipient_type must be one of {INDIVIDUAL}: this number has no groups")
     kind = body.get("type", "text")
@@ -89,7 +89,7 @@ def _send(body: Mapping[str, Any]) -> Send:
     context = body.get("context")
     if context is not None and kind == "reaction":
         raise wrong("A reaction cannot be sent as a contextual reply.")
-    return Send(
+    return SendRequest(
         kind=kind,
         content={kind: content},
         text=summary(kind, content),

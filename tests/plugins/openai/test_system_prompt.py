@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.prompt.system import LONGEST_NOTES, LONGEST_VALUE, PLACEHOLDERS, SAME_LANGUAGE, brief, moment, one_line, preface
+from sara_openai.prompt.system import (
+    MAX_NOTES_CHARS,
+    MAX_VALUE_CHARS,
+    PLACEHOLDERS,
+    SAME_LANGUAGE,
+    compose_system_prompt,
+    fill_instructions,
+    format_moment,
+    to_one_line,
+)
 
 from sara import Contact, HistoryMessage, Turn
 from tests.rows import each_row
@@ -26,7 +35,7 @@ ZOE = Contact("p1", name="Zoe", language="pt", notes="Allergic to nuts.")
 
 def claims(instructions: str, contact: Contact, *, facts: bool = False, **more: Any) -> Any:
     """What the block of the system message says of the customer; empty where there is none."""
-    told = preface("Be brief.", instructions, turn(contact, **more), "c0de", facts=facts)
+    told = compose_system_prompt("Be brief.", instructions, turn(contact, **more), "c0de", facts=facts)
     assert told.startswith("Be brief.\n\nHow to read this conversation")
     *_, opening, content, closing = ["", "", *told.splitlines()[-3:]]
     if closing != '</context id="c0de">':
@@ -36,7 +45,7 @@ def claims(instructions: str, contact: Contact, *, facts: bool = False, **more: 
 
 
 def filled(instructions: str, contact: Contact | None = None, zone: Any = UTC, **more: Any) -> str:
-    return brief(instructions, turn(contact, **more), zone, facts=False)
+    return fill_instructions(instructions, turn(contact, **more), zone, facts=False)
 
 
 @each_row(
@@ -72,7 +81,7 @@ def test_the_time_is_that_of_the_time_zone() -> None:
 
 @each_row("at", [-1, 0, 253_402_300_799_999, 10**18])
 def test_no_moment_is_too_far_away(at: int) -> None:
-    assert moment(at, ZoneInfo("Pacific/Kiritimati"))
+    assert format_moment(at, ZoneInfo("Pacific/Kiritimati"))
 
 
 @each_row(
@@ -104,7 +113,7 @@ def test_double_braces_mean_nothing_else() -> None:
 @given(st.text())
 def test_whatever_the_instructions_hold_nothing_goes_wrong(instructions: str) -> None:
     filled(instructions)
-    brief(instructions, turn(ZOE), UTC)
+    fill_instructions(instructions, turn(ZOE), UTC)
 
 
 # what strangers bring
@@ -120,7 +129,7 @@ def test_whatever_the_instructions_hold_nothing_goes_wrong(instructions: str) ->
         ("Zoe\U000e0041\U000e0042", "Zoe"),
         ("Zo\ud800e", "Zoe"),
         ("  Zoe \t Strange  ", "Zoe Strange"),
-        ("x" * 500, "x" * (LONGEST_VALUE - 1) + "…"),
+        ("x" * 500, "x" * (MAX_VALUE_CHARS - 1) + "…"),
         ("مهسا\u200cعلی", "مهسا\u200cعلی"),
         ("{notes}", "{notes}"),
         ("{{name}} {now}", "{{name}} {now}"),
@@ -138,12 +147,12 @@ def test_a_name_is_one_short_line_and_is_never_filled_in_itself(given_name: str,
 def test_notes_are_one_line_and_may_be_longer() -> None:
     told = filled("{notes}", Contact("p1", notes="Allergic.\nVIP.\n" + "x" * 5_000))
     assert told.startswith("Allergic. VIP. xxx")
-    assert len(told) == LONGEST_NOTES
+    assert len(told) == MAX_NOTES_CHARS
 
 
 @given(st.text(), st.integers(min_value=1, max_value=100))
 def test_a_value_is_always_one_line_that_can_be_sent(text: str, longest: int) -> None:
-    line = one_line(text, longest)
+    line = to_one_line(text, longest)
     assert len(line) <= longest
     assert len(line.splitlines()) <= 1
     line.encode()
@@ -153,7 +162,7 @@ def test_a_value_is_always_one_line_that_can_be_sent(text: str, longest: int) ->
 
 
 def test_what_is_known_is_told_where_the_instructions_hold_no_placeholder_for_it() -> None:
-    assert brief("Be brief.", turn(ZOE), UTC) == (
+    assert fill_instructions("Be brief.", turn(ZOE), UTC) == (
         "Be brief.\n\n"
         "It is now Friday, 27 November 2026, 13:45 (UTC).\n"
         "What the business noted about them: Allergic to nuts.\n"
@@ -163,20 +172,20 @@ def test_what_is_known_is_told_where_the_instructions_hold_no_placeholder_for_it
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    assert brief("", turn(), UTC) == f"It is now Friday, 27 November 2026, 13:45 (UTC).\n{SAME_LANGUAGE}"
+    assert fill_instructions("", turn(), UTC) == f"It is now Friday, 27 November 2026, 13:45 (UTC).\n{SAME_LANGUAGE}"
 
 
 def test_what_has_a_placeholder_is_told_once() -> None:
-    told = brief(" ".join(f"{{{name}}}" for name in PLACEHOLDERS), turn(ZOE, channel="shop"), UTC)
+    told = fill_instructions(" ".join(f"{{{name}}}" for name in PLACEHOLDERS), turn(ZOE, channel="shop"), UTC)
     assert len(told.splitlines()) == 1
-    assert "It is now" not in brief("{date}", turn(), UTC)
-    assert "noted" not in brief("{notes}", turn(ZOE), UTC)
-    assert SAME_LANGUAGE not in brief("{language}", turn(ZOE), UTC)
+    assert "It is now" not in fill_instructions("{date}", turn(), UTC)
+    assert "noted" not in fill_instructions("{notes}", turn(ZOE), UTC)
+    assert SAME_LANGUAGE not in fill_instructions("{language}", turn(ZOE), UTC)
 
 
 def test_without_facts_only_the_instructions_are_told() -> None:
-    assert brief("Be brief.", turn(ZOE), UTC, facts=False) == "Be brief."
-    assert brief(" \n", turn(ZOE), UTC, facts=False) == ""
+    assert fill_instructions("Be brief.", turn(ZOE), UTC, facts=False) == "Be brief."
+    assert fill_instructions(" \n", turn(ZOE), UTC, facts=False) == ""
 
 
 @pytest.mark.parametrize(("code", "language"), [("pt-BR", "Portuguese"), ("xx", "xx"), ("EN", "English")])

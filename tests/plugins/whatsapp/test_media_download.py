@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from sara_whatsapp.api import media_download
 from sara_whatsapp.api.client import GraphClient
-from sara_whatsapp.api.media_download import Downloads, public
+from sara_whatsapp.api.media_download import MediaDownloader, is_public
 from sara_whatsapp.channel import WhatsAppChannel
 from structlog.testing import capture_logs
 from yarl import URL
@@ -109,12 +109,12 @@ async def host(make_host: Callable[[], Awaitable[Host]]) -> Host:
 
 
 @pytest.fixture
-async def make_downloads() -> AsyncIterator[Callable[..., Awaitable[Downloads]]]:
+async def make_downloads() -> AsyncIterator[Callable[..., Awaitable[MediaDownloader]]]:
     async with AsyncExitStack() as ending:
 
-        async def make(url: str, loopback: bool = True) -> Downloads:
+        async def make(url: str, is_loopback: bool = True) -> MediaDownloader:
             graph = GraphClient(url, "v26.0", NUMBER, Secret(TOKEN))
-            downloads = Downloads(graph, url, NUMBER, Secret(TOKEN), loopback=loopback)
+            downloads = MediaDownloader(graph, url, NUMBER, Secret(TOKEN), is_loopback=is_loopback)
             for each in (graph, downloads):
                 await each.open()
                 ending.push_async_callback(each.close)
@@ -124,15 +124,15 @@ async def make_downloads() -> AsyncIterator[Callable[..., Awaitable[Downloads]]]
 
 
 @pytest.fixture
-async def downloads(host: Host, make_downloads: Callable[..., Awaitable[Downloads]]) -> Downloads:
+async def downloads(host: Host, make_downloads: Callable[..., Awaitable[MediaDownloader]]) -> MediaDownloader:
     return await make_downloads(host.url)
 
 
-async def fetched(downloads: Downloads, attachment: Attachment = PHOTO) -> bytes:
+async def fetched(downloads: MediaDownloader, attachment: Attachment = PHOTO) -> bytes:
     return b"".join([chunk async for chunk in downloads.fetch(attachment)])
 
 
-async def failure(downloads: Downloads, attachment: Attachment = PHOTO) -> SaraError:
+async def failure(downloads: MediaDownloader, attachment: Attachment = PHOTO) -> SaraError:
     with pytest.raises(SaraError) as caught:
         await fetched(downloads, attachment)
     # Whoever prints the whole chain must not print the token.
@@ -147,7 +147,7 @@ def with_url(url: str) -> Attachment:
 # two steps
 
 
-async def test_a_file_is_fetched_by_its_id_with_the_token_in_both_steps(host: Host, downloads: Downloads) -> None:
+async def test_a_file_is_fetched_by_its_id_with_the_token_in_both_steps(host: Host, downloads: MediaDownloader) -> None:
     assert await fetched(downloads) == BYTES
     assert host.calls == [(f"{NODE}?phone_number_id={NUMBER}", f"Bearer {TOKEN}"), ("/file?hash=a%2Fb", f"Bearer {TOKEN}")]
     assert host.agents == {"SARA"}
@@ -162,19 +162,21 @@ async def test_the_channel_fetches_through_it(host: Host, make_channel: Callable
         await channel.close()
 
 
-async def test_a_large_file_comes_in_chunks(host: Host, downloads: Downloads) -> None:
+async def test_a_large_file_comes_in_chunks(host: Host, downloads: MediaDownloader) -> None:
     sizes = [len(chunk) async for chunk in downloads.fetch(PHOTO)]
     assert sum(sizes) == len(BYTES)
     assert max(sizes) <= 1 << 16
 
 
-async def test_an_address_that_came_with_the_message_saves_the_first_step(host: Host, downloads: Downloads) -> None:
+async def test_an_address_that_came_with_the_message_saves_the_first_step(host: Host, downloads: MediaDownloader) -> None:
     assert await fetched(downloads, with_url(f"{host.url}/file")) == BYTES
     assert host.paths == ["/file"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-async def test_an_address_that_has_grown_old_is_replaced_by_a_fresh_one(status: int, host: Host, downloads: Downloads) -> None:
+async def test_an_address_that_has_grown_old_is_replaced_by_a_fresh_one(
+    status: int, host: Host, downloads: MediaDownloader
+) -> None:
     host.on("/old", says(status))
     assert await fetched(downloads, with_url(f"{host.url}/old")) == BYTES
     assert host.paths == ["/old", NODE, "/file"]
@@ -193,7 +195,7 @@ async def test_an_address_that_has_grown_old_is_replaced_by_a_fresh_one(status: 
     ],
 )
 async def test_whatever_is_wrong_with_the_address_that_came_along_the_id_leads_to_the_file(
-    answer: Handler, host: Host, downloads: Downloads
+    answer: Handler, host: Host, downloads: MediaDownloader
 ) -> None:
     host.on("/old", answer)
     assert await fetched(downloads, with_url(f"{host.url}/old")) == BYTES
@@ -201,7 +203,7 @@ async def test_whatever_is_wrong_with_the_address_that_came_along_the_id_leads_t
 
 
 async def test_where_the_address_that_came_along_is_not_to_be_reached_the_id_leads_to_the_file(
-    host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+    host: Host, downloads: MediaDownloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = downloads._ask
 
@@ -214,39 +216,39 @@ async def test_where_the_address_that_came_along_is_not_to_be_reached_the_id_lea
     assert await fetched(downloads, with_url(f"{host.url}/old")) == BYTES
 
 
-async def test_a_page_is_a_file_where_a_page_was_sent(host: Host, downloads: Downloads) -> None:
+async def test_a_page_is_a_file_where_a_page_was_sent(host: Host, downloads: MediaDownloader) -> None:
     host.on("/old", says(200, b"<html>", Content_Type="text/html"))
     page = Attachment("document", "text/html", PHOTO.reference, url=f"{host.url}/old")
     assert await fetched(downloads, page) == b"<html>"
 
 
 async def test_an_address_that_is_not_metas_is_not_tried(
-    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
+    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: MediaDownloader
 ) -> None:
     stranger = await make_host()
     assert await fetched(downloads, with_url(f"{stranger.url}/file")) == BYTES
     assert stranger.calls == []
 
 
-async def test_a_file_that_is_not_there_is_asked_for_once_more_and_then_given_up(host: Host, downloads: Downloads) -> None:
+async def test_a_file_that_is_not_there_is_asked_for_once_more_and_then_given_up(host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(404))
     assert type(await failure(downloads)) is GiveUp
     assert host.paths == [NODE, "/file", NODE, "/file"]
 
 
-async def test_a_file_that_appears_at_the_fresh_address_is_taken(host: Host, downloads: Downloads) -> None:
+async def test_a_file_that_appears_at_the_fresh_address_is_taken(host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(404), says(200, BYTES))
     assert await fetched(downloads) == BYTES
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_file_that_the_token_does_not_open_may_come_later(status: int, host: Host, downloads: Downloads) -> None:
+async def test_a_file_that_the_token_does_not_open_may_come_later(status: int, host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(status))
     assert type(await failure(downloads)) is RetryLater
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-async def test_trouble_at_the_file_host_is_waited_out(status: int, host: Host, downloads: Downloads) -> None:
+async def test_trouble_at_the_file_host_is_waited_out(status: int, host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(status, Retry_After="7"))
     caught = await failure(downloads)
     assert isinstance(caught, RetryLater)
@@ -270,19 +272,19 @@ async def test_trouble_at_the_file_host_is_waited_out(status: int, host: Host, d
     ],
 )
 async def test_a_question_that_fails_says_whether_to_ask_again(
-    answer: Handler, expected: type[SaraError], host: Host, downloads: Downloads
+    answer: Handler, expected: type[SaraError], host: Host, downloads: MediaDownloader
 ) -> None:
     host.on(NODE, answer)
     assert type(await failure(downloads)) is expected
 
 
 @each_row("reference", ["", "../me", "1/2", "1?fields=id", "1#", "a b", "é", "1" * 257])
-async def test_what_is_no_media_id_is_asked_for_nowhere(reference: str, host: Host, downloads: Downloads) -> None:
+async def test_what_is_no_media_id_is_asked_for_nowhere(reference: str, host: Host, downloads: MediaDownloader) -> None:
     assert type(await failure(downloads, Attachment("image", "image/jpeg", reference))) is GiveUp
     assert host.calls == []
 
 
-async def test_a_connection_that_breaks_in_the_file_is_told(host: Host, downloads: Downloads) -> None:
+async def test_a_connection_that_breaks_in_the_file_is_told(host: Host, downloads: MediaDownloader) -> None:
     async def half(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(BYTES))})
         await response.prepare(request)
@@ -295,7 +297,7 @@ async def test_a_connection_that_breaks_in_the_file_is_told(host: Host, download
     assert type(await failure(downloads)) is RetryLater
 
 
-async def test_a_refused_connection_may_work_later(make_downloads: Callable[..., Awaitable[Downloads]]) -> None:
+async def test_a_refused_connection_may_work_later(make_downloads: Callable[..., Awaitable[MediaDownloader]]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else can have it
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -304,19 +306,19 @@ async def test_a_refused_connection_may_work_later(make_downloads: Callable[...,
         assert type(await failure(downloads, with_url(f"{url}/file"))) is RetryLater
 
 
-async def test_a_closed_channel_fetches_nothing(host: Host, downloads: Downloads) -> None:
+async def test_a_closed_channel_fetches_nothing(host: Host, downloads: MediaDownloader) -> None:
     await downloads.close()
     assert type(await failure(downloads, with_url(f"{host.url}/file"))) is RetryLater
 
 
-async def test_a_reader_that_stops_halfway_frees_the_connection(host: Host, downloads: Downloads) -> None:
+async def test_a_reader_that_stops_halfway_frees_the_connection(host: Host, downloads: MediaDownloader) -> None:
     for _ in range(40):  # more than there are connections
         async with asyncio.timeout(patience(5)), aclosing(downloads.fetch(PHOTO)) as chunks:
             async for _ in chunks:
                 break
 
 
-async def test_nothing_is_unpacked(host: Host, downloads: Downloads) -> None:
+async def test_nothing_is_unpacked(host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(200, b"not really gzip", Content_Encoding="gzip"))
     assert await fetched(downloads) == b"not really gzip"
 
@@ -325,27 +327,29 @@ async def test_nothing_is_unpacked(host: Host, downloads: Downloads) -> None:
 
 
 @pytest.mark.parametrize("size", [100_000_001, "100000001", "9" * 5_000])
-async def test_a_file_that_says_it_is_too_large_is_not_asked_for(size: Any, host: Host, downloads: Downloads) -> None:
+async def test_a_file_that_says_it_is_too_large_is_not_asked_for(size: Any, host: Host, downloads: MediaDownloader) -> None:
     host.on(NODE, node(f"{host.url}/file", file_size=size))
     assert type(await failure(downloads)) is GiveUp
     assert host.paths == [NODE]
 
 
 @pytest.mark.parametrize("size", [len(BYTES), str(len(BYTES)), None, "many", "²", -1, True, {}])
-async def test_a_file_that_names_a_bearable_size_or_none_is_fetched(size: Any, host: Host, downloads: Downloads) -> None:
+async def test_a_file_that_names_a_bearable_size_or_none_is_fetched(size: Any, host: Host, downloads: MediaDownloader) -> None:
     host.on(NODE, node(f"{host.url}/file", file_size=size))
     assert await fetched(downloads) == BYTES
 
 
 async def test_a_file_whose_answer_is_too_large_is_not_read(
-    host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+    host: Host, downloads: MediaDownloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media_download, "LARGEST", len(BYTES) - 1)
+    monkeypatch.setattr(media_download, "MAX_FILE_BYTES", len(BYTES) - 1)
     assert type(await failure(downloads)) is GiveUp
     assert host.paths == [NODE, "/file"]
 
 
-async def test_a_file_that_grows_too_large_is_given_up(host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_grows_too_large_is_given_up(
+    host: Host, downloads: MediaDownloader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
@@ -353,7 +357,7 @@ async def test_a_file_that_grows_too_large_is_given_up(host: Host, downloads: Do
         while True:
             await response.write(BYTES)
 
-    monkeypatch.setattr(media_download, "LARGEST", 1_000_000)
+    monkeypatch.setattr(media_download, "MAX_FILE_BYTES", 1_000_000)
     host.on("/file", endless)
     assert type(await failure(downloads)) is GiveUp
 
@@ -372,9 +376,9 @@ async def test_a_file_that_grows_too_large_is_given_up(host: Host, downloads: Do
     ],
 )
 async def test_metas_own_hosts_are_asked(
-    url: str, host: Host, make_downloads: Callable[..., Awaitable[Downloads]], monkeypatch: pytest.MonkeyPatch
+    url: str, host: Host, make_downloads: Callable[..., Awaitable[MediaDownloader]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    downloads = await make_downloads(host.url, loopback=False)
+    downloads = await make_downloads(host.url, is_loopback=False)
     host.on(NODE, error(400, 100))
     asked: list[tuple[str, dict[str, str]]] = []
 
@@ -424,7 +428,7 @@ async def test_metas_own_hosts_are_asked(
     ],
 )
 async def test_any_other_address_is_neither_asked_nor_shown_the_token(
-    url: str, host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+    url: str, host: Host, downloads: MediaDownloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         raise AssertionError(url)
@@ -436,7 +440,7 @@ async def test_any_other_address_is_neither_asked_nor_shown_the_token(
 
 @pytest.mark.parametrize("url", ["https://lookaside.fbsbx.com/a", "https://scontent.fbcdn.net/a"])
 async def test_with_a_simulator_nothing_but_its_own_address_is_asked_not_even_meta(
-    url: str, host: Host, downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+    url: str, host: Host, downloads: MediaDownloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
         raise AssertionError(url)
@@ -447,7 +451,7 @@ async def test_with_a_simulator_nothing_but_its_own_address_is_asked_not_even_me
 
 
 async def test_with_a_simulator_nothing_but_its_own_port_is_dialled(
-    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
+    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: MediaDownloader
 ) -> None:
     other = await make_host()
     with pytest.raises(RetryLater, match="not a public one"):
@@ -456,16 +460,16 @@ async def test_with_a_simulator_nothing_but_its_own_port_is_dialled(
 
 
 async def test_without_a_simulator_loopback_is_like_any_other_stranger(
-    host: Host, make_downloads: Callable[..., Awaitable[Downloads]]
+    host: Host, make_downloads: Callable[..., Awaitable[MediaDownloader]]
 ) -> None:
-    downloads = await make_downloads(host.url, loopback=False)
+    downloads = await make_downloads(host.url, is_loopback=False)
     assert type(await failure(downloads)) is GiveUp
     assert host.paths == [NODE]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "fd00::1"])
 async def test_a_name_of_metas_that_leads_to_a_private_address_is_not_dialled(
-    address: str, make_downloads: Callable[..., Awaitable[Downloads]], monkeypatch: pytest.MonkeyPatch
+    address: str, make_downloads: Callable[..., Awaitable[MediaDownloader]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def lead(name: str, port: int, **_: Any) -> list[Any]:
         assert name == "lookaside.fbsbx.com"
@@ -474,14 +478,14 @@ async def test_a_name_of_metas_that_leads_to_a_private_address_is_not_dialled(
         return [(family, socket.SOCK_STREAM, 6, "", where)]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lead)
-    downloads = await make_downloads("https://graph.facebook.com", loopback=False)
+    downloads = await make_downloads("https://graph.facebook.com", is_loopback=False)
     with pytest.raises(RetryLater, match="not a public one"):
         await downloads._ask(URL("https://lookaside.fbsbx.com/a"), {})
 
 
 @each_row("address", ["31.13.92.1", "157.240.0.1", "2a03:2880:f0::1", "64:ff9b::1f0d:5c01"])
 def test_an_address_on_the_internet_is_public(address: str) -> None:
-    assert public(ip_address(address))
+    assert is_public(ip_address(address))
 
 
 @each_row(
@@ -493,19 +497,19 @@ def test_an_address_on_the_internet_is_public(address: str) -> None:
     ],
 )
 def test_an_address_of_a_local_net_is_not_public(address: str) -> None:
-    assert not public(ip_address(address))
+    assert not is_public(ip_address(address))
 
 
 # redirects
 
 
-async def test_a_redirect_to_the_same_host_is_followed(host: Host, downloads: Downloads) -> None:
+async def test_a_redirect_to_the_same_host_is_followed(host: Host, downloads: MediaDownloader) -> None:
     host.on("/moved", says(302, Location="/file"))
     assert await fetched(downloads, with_url(f"{host.url}/moved")) == BYTES
 
 
 async def test_a_redirect_to_another_host_is_not_followed(
-    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: Downloads
+    host: Host, make_host: Callable[[], Awaitable[Host]], downloads: MediaDownloader
 ) -> None:
     stranger = await make_host()
     host.on("/file", says(302, Location=f"{stranger.url}/file"))
@@ -514,9 +518,9 @@ async def test_a_redirect_to_another_host_is_not_followed(
 
 
 async def test_a_redirect_to_another_host_of_metas_takes_no_token_along(
-    host: Host, make_downloads: Callable[..., Awaitable[Downloads]], monkeypatch: pytest.MonkeyPatch
+    host: Host, make_downloads: Callable[..., Awaitable[MediaDownloader]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    downloads = await make_downloads(host.url, loopback=False)
+    downloads = await make_downloads(host.url, is_loopback=False)
     asked: list[tuple[str, bool]] = []
 
     async def ask(url: Any, headers: dict[str, str]) -> aiohttp.ClientResponse:
@@ -533,13 +537,13 @@ async def test_a_redirect_to_another_host_of_metas_takes_no_token_along(
     assert asked == [("lookaside.fbsbx.com", True), ("scontent.fbcdn.net", False)]
 
 
-async def test_redirects_in_a_circle_end(host: Host, downloads: Downloads) -> None:
+async def test_redirects_in_a_circle_end(host: Host, downloads: MediaDownloader) -> None:
     host.on("/file", says(302, Location="/file"))
     assert type(await failure(downloads)) is RetryLater
     assert len(host.calls) < 10
 
 
-async def test_nothing_of_a_file_is_logged(host: Host, downloads: Downloads) -> None:
+async def test_nothing_of_a_file_is_logged(host: Host, downloads: MediaDownloader) -> None:
     with capture_logs() as logs:
         await fetched(downloads)
         host.on("/file", says(404))

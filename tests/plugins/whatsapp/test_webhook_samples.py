@@ -37,7 +37,7 @@ def test_a_body_gives_what_it_says_and_nothing_else(name: str, deliver: Callable
     assert tuple(Said(m.person, m.text, m.kind, m.answer) for m in reception.messages) == expected.said
     assert tuple(_receipt(receipt) for receipt in reception.receipts) == expected.receipts
     assert tuple(type(change) for change in reception.changes) == expected.changes
-    left_out = [line for line in logs if line["event"] == "webhook_left_out"]
+    left_out = [line for line in logs if line["event"] == "webhook_ignored"]
     assert Counter({f"{line['what']} {line['which']}": line["count"] for line in left_out}) == expected.left_out
     assert {item.account for item in (*reception.messages, *reception.receipts, *reception.changes)} <= {ACCOUNT}
 

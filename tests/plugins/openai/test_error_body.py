@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from sara_openai.api.error_body import read_error, read_text
-from sara_openai.api.error_kinds import ErrorKind, kind_of
-from sara_openai.api.excerpts import LONGEST, excerpt
+from sara_openai.api.error_kinds import ErrorKind, classify_error
+from sara_openai.api.excerpts import MAX_EXCERPT_CHARS, redact_excerpt
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -64,22 +64,22 @@ def test_an_error_is_found_in_every_shape() -> None:
     ]
     for text, said, codes in rows:
         read = read_text(text)
-        assert said in read.said, text
+        assert said in read.message, text
         assert codes <= read.codes, (text, read)
-        assert "secret" not in read.said
+        assert "secret" not in read.message
     assert read_text('{"detail": [{"loc": ["body", "tools"], "msg": "no"}]}').param == "body.tools"
     assert read_text('{"choices": [], "error": {"code": 429, "message": "no"}}').status == 429
     for text in ("", "   ", "null", "5", "[]", "{}", "[[]]", '{"id": "x", "object": "chat.completion"}'):
         assert read_text(text).status is None
-    assert read_text("[" * 100_000).said.startswith("[[[")
-    assert len(read_text("x" * 10_000_000).said) <= 4_000
+    assert read_text("[" * 100_000).message.startswith("[[[")
+    assert len(read_text("x" * 10_000_000).message) <= 4_000
 
 
 @given(JSON)
 def test_no_body_breaks_the_reading(body: Any) -> None:
     read = read_error(body)
-    assert isinstance(kind_of(400, read, tools=True, pictures=True), str)
-    assert isinstance(read_text(json.dumps(body)).said, str)
+    assert isinstance(classify_error(400, read, tools=True, images=True), str)
+    assert isinstance(read_text(json.dumps(body)).message, str)
 
 
 def test_a_refusal_is_told_by_what_it_talks_about() -> None:
@@ -175,18 +175,18 @@ def test_a_refusal_is_told_by_what_it_talks_about() -> None:
     ]
     options = frozenset({"temperature", "max_tokens"})
     for status, said, kind in rows:
-        assert kind_of(status, read_text(said), tools=True, pictures=True, options=options) == kind, (status, said)
+        assert classify_error(status, read_text(said), tools=True, images=True, options=options) == kind, (status, said)
     for order in range(20):  # codes have no order, and none of them may change what the words say
         body = {
             "message": "Image input is not enabled for this model",
             "type": "invalid_request_error",
             "code": f"{order}invalid",
         }
-        assert kind_of(400, read_error(body), pictures=True) == "no_pictures"
+        assert classify_error(400, read_error(body), images=True) == "no_pictures"
     # What a request does not hold cannot be what is refused of it.
-    assert kind_of(400, read_text("this model does not support image input")) == "unknown"
-    assert kind_of(400, read_text("llama2 does not support tools")) == "unknown"
-    assert kind_of(400, read_text("'temperature' does not support 0.2 with this model")) == "unknown"
+    assert classify_error(400, read_text("this model does not support image input")) == "unknown"
+    assert classify_error(400, read_text("llama2 does not support tools")) == "unknown"
+    assert classify_error(400, read_text("'temperature' does not support 0.2 with this model")) == "unknown"
 
 
 def test_an_excerpt_shows_what_helps_and_nothing_that_is_anybodys() -> None:
@@ -215,7 +215,7 @@ def test_an_excerpt_shows_what_helps_and_nothing_that_is_anybodys() -> None:
         ("see https://example.org/a?token=abcdef&x=1 for more", ["abcdef"]),
     ]
     for said, gone in hidden:
-        shown = excerpt(said, [key], texts)
+        shown = redact_excerpt(said, [key], texts)
         assert not [each for each in gone if each in shown], shown
     for said in (
         "This model's maximum context length is 131072 tokens. However, you requested 139162 tokens.",
@@ -224,8 +224,8 @@ def test_an_excerpt_shows_what_helps_and_nothing_that_is_anybodys() -> None:
         "messages[1]: unknown variant `image_url`, expected `text` at line 1 column 746109",
         "余额不足或无可用资源包,请充值。",
     ):
-        assert excerpt(said, [key], texts) == said
-    assert excerpt("maximum context length", [key], ["the maximum context length, please"]) == "maximum context length"
-    assert excerpt("no such user: Al O'Hara, alone", [], [], ["Al O'Hara"]) == "no such user: …, alone"
-    assert len(excerpt("word " * 1_000, [], [])) <= LONGEST + 1
-    assert "\n" not in excerpt("two\nlines", [], [])
+        assert redact_excerpt(said, [key], texts) == said
+    assert redact_excerpt("maximum context length", [key], ["the maximum context length, please"]) == "maximum context length"
+    assert redact_excerpt("no such user: Al O'Hara, alone", [], [], ["Al O'Hara"]) == "no such user: …, alone"
+    assert len(redact_excerpt("word " * 1_000, [], [])) <= MAX_EXCERPT_CHARS + 1
+    assert "\n" not in redact_excerpt("two\nlines", [], [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from sara_openai.responder import OpenAIResponder
-from sara_simulators.openai import Call, Calls, OpenAISimulator
+from sara_simulators.openai import Call, OpenAISimulator, ToolCalls
 
 from sara import GiveUp, Reply, RetryLater, SaraError, ToolSpec, Turn
 from sara.helpers import ProblemRegistry
@@ -19,12 +19,12 @@ Turns = Callable[..., Turn]
 Responders = Callable[..., OpenAIResponder]
 
 HAND_OVER = ToolSpec(
-    "hand_over",
+    "handoff",
     "Let a person go on with this conversation.",
     {"type": "object", "properties": {"reason": {"type": "string"}}, "required": ["reason"]},
 )
 LOOK_UP = ToolSpec("look_up", "Find an order.", {"type": "object", "properties": {}})
-WANTS_ANA = Calls([("hand_over", {"reason": "They want Ana."})])
+WANTS_ANA = ToolCalls([("handoff", {"reason": "They want Ana."})])
 KEY = "responder:assistant:tools"
 
 
@@ -68,19 +68,19 @@ async def test_a_tool_is_called_and_the_model_reads_what_it_said_before_it_answe
 ) -> None:
     simulator.mode = [WANTS_ANA, "Ana will be with you."]
     assert said(await responder.answer(asked, box)) == "Ana will be with you."
-    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": "They want Ana."})]
+    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("handoff", {"reason": "They want Ana."})]
     first, second = simulator.calls
-    assert (first.tools, first.results) == (("hand_over", "look_up"), ())
-    assert (second.tools, second.results) == (("hand_over", "look_up"), ("Done. (1)",))
+    assert (first.tools, first.results) == (("handoff", "look_up"), ())
+    assert (second.tools, second.results) == (("handoff", "look_up"), ("Done. (1)",))
     assert first.asked == second.asked == ("Can I talk to Ana?",)
 
 
 async def test_every_call_of_a_message_is_made_and_answered_in_the_order_given(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("look_up", {}), ("hand_over", {"reason": "x"}), ("look_up", {})], text="One moment."), "Yes."]
+    simulator.mode = [ToolCalls([("look_up", {}), ("handoff", {"reason": "x"}), ("look_up", {})], text="One moment."), "Yes."]
     assert said(await responder.answer(asked, box)) == "Yes."
-    assert [name for name, _ in box.calls] == ["look_up", "hand_over", "look_up"]
+    assert [name for name, _ in box.calls] == ["look_up", "handoff", "look_up"]
     assert simulator.calls[1].results == ("Done. (1)", "Done. (2)", "Done. (3)")
     answered = [message["tool_call_id"] for message in simulator.calls[1].messages if message["role"] == "tool"]
     asked_for = [call["id"] for message in simulator.calls[1].messages for call in message.get("tool_calls") or []]
@@ -90,7 +90,7 @@ async def test_every_call_of_a_message_is_made_and_answered_in_the_order_given(
 async def test_round_follows_round_and_the_usage_is_that_of_all(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("look_up", {})]), Calls([("look_up", {"again": 1})]), "Yes."]
+    simulator.mode = [ToolCalls([("look_up", {})]), ToolCalls([("look_up", {"again": 1})]), "Yes."]
     reply = await responder.answer(asked, box)
     assert said(reply) == "Yes."
     assert [len(call.results) for call in simulator.calls] == [0, 1, 2]
@@ -105,7 +105,7 @@ async def test_round_follows_round_and_the_usage_is_that_of_all(
 async def test_after_the_last_round_the_model_has_to_answer(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = lambda call: Calls([("look_up", {})]) if call.tools else "I could not find it."
+    simulator.mode = lambda call: ToolCalls([("look_up", {})]) if call.tools else "I could not find it."
     assert said(await responder_with(tool_rounds=2).answer(asked, box)) == "I could not find it."
     assert len(box.calls) == 2
     assert [call.body.get("tool_choice") for call in simulator.calls] == [None, None, "none"]
@@ -115,8 +115,8 @@ async def test_after_the_last_round_the_model_has_to_answer(
 async def test_a_model_that_calls_and_calls_is_asked_again_later(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("look_up", {})])]
-    with pytest.raises(RetryLater, match="nothing"):
+    simulator.mode = [ToolCalls([("look_up", {})])]
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder_with(tool_rounds=3).answer(asked, box)
     assert len(box.calls) == 3
     assert len(simulator.calls) == 4
@@ -125,7 +125,7 @@ async def test_a_model_that_calls_and_calls_is_asked_again_later(
 async def test_what_the_model_says_beside_a_call_is_not_said_to_the_customer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("look_up", {})], text="Let me see."), "Found it."]
+    simulator.mode = [ToolCalls([("look_up", {})], text="Let me see."), "Found it."]
     assert said(await responder.answer(asked, box)) == "Found it."
 
 
@@ -136,7 +136,7 @@ async def test_without_tools_none_are_offered_and_none_called(
     if tools is not None:
         tools.specs = ()
     simulator.mode = [WANTS_ANA]
-    with pytest.raises(RetryLater, match="nothing"):
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(asked, tools)
     assert not {"tools", "tool_choice", "include"} & set(simulator.calls[0].body)
     assert tools is None or not tools.calls
@@ -146,15 +146,15 @@ async def test_without_tools_none_are_offered_and_none_called(
 async def test_arguments_reach_the_tool_as_the_model_wrote_them(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box, arguments: str
 ) -> None:
-    simulator.mode = [Calls([("hand_over", arguments)]), "Yes."]
+    simulator.mode = [ToolCalls([("handoff", arguments)]), "Yes."]
     assert said(await responder.answer(asked, box)) == "Yes."
-    assert box.calls == [("hand_over", arguments or "{}")]
+    assert box.calls == [("handoff", arguments or "{}")]
 
 
 async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("delete_everything", {})]), "Yes."]
+    simulator.mode = [ToolCalls([("delete_everything", {})]), "Yes."]
     assert said(await responder.answer(asked, box)) == "Yes."
     assert box.calls == [("delete_everything", "{}")]
 
@@ -162,8 +162,8 @@ async def test_a_name_that_is_no_tools_is_the_toolboxs_to_judge(
 async def test_a_call_that_cannot_be_made_is_an_empty_answer(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("", {})])]
-    with pytest.raises(RetryLater, match="nothing"):
+    simulator.mode = [ToolCalls([("", {})])]
+    with pytest.raises(RetryLater, match="empty answer"):
         await responder.answer(asked, box)
     assert box.calls == []
 
@@ -214,7 +214,7 @@ async def test_the_timeout_bounds_the_tools_too(
 async def test_the_timeout_bounds_all_rounds_together(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, box: Box
 ) -> None:
-    simulator.mode = [Calls([("look_up", {})])]
+    simulator.mode = [ToolCalls([("look_up", {})])]
     simulator.delay_ms = 100
     responder = responder_with(timeout="350ms", tool_rounds=20)
     await responder.open()
@@ -227,7 +227,7 @@ async def test_the_timeout_bounds_all_rounds_together(
 async def test_a_second_round_that_fails_is_asked_again_later(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, kind: Any, box: Box
 ) -> None:
-    def then_fail(call: Call) -> Calls:
+    def then_fail(call: Call) -> ToolCalls:
         simulator.fault(kind)
         return WANTS_ANA
 
@@ -242,7 +242,7 @@ async def test_a_conversation_that_grew_too_long_by_tools_loses_history_and_not_
 ) -> None:
     history = tuple(("customer" if number % 2 else "assistant", f"line {number}") for number in range(4))
 
-    def grow(call: Call) -> str | Calls:
+    def grow(call: Call) -> str | ToolCalls:
         if call.results:
             return "Yes."
         simulator.fault("too_long")
@@ -261,12 +261,12 @@ async def test_a_conversation_that_grew_too_long_by_tools_loses_history_and_not_
 async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_remembered(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
-    simulator.toolless, simulator.mode = True, "echo"
+    simulator.rejects_tools, simulator.mode = True, "echo"
     with structlog.testing.capture_logs() as logged:
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
         assert said(await responder.answer(asked, box)) == "echo: Can I talk to Ana?"
     assert ["tools" in call.body for call in simulator.calls] == [True, False, False]
-    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_refused", "problem"]
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["tools_rejected", "problem_reported"]
     (problem,) = problems
     assert (problem.key, problem.severity, problem.count) == (KEY, "warning", 1)
     assert "conversation.tools" in problem.remedy
@@ -275,10 +275,10 @@ async def test_a_server_that_takes_no_tools_is_asked_without_them_and_that_is_re
 async def test_tools_that_are_taken_again_are_no_problem_any_more(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
-    simulator.toolless = True
+    simulator.rejects_tools = True
     await responder_with().answer(asked, box)
     assert KEY in problems
-    simulator.toolless = False
+    simulator.rejects_tools = False
     await responder_with().answer(asked, box)
     assert KEY not in problems
 
@@ -339,7 +339,7 @@ async def test_a_server_that_refuses_without_tools_too_may_have_meant_something_
 async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_its_tools(
     responder_with: Responders, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
-    def once(call: Call) -> str | Calls:
+    def once(call: Call) -> str | ToolCalls:
         if call.results:
             return "Yes."
         simulator.fault("status", status=404, text="No endpoints found that support the provided 'tool_choice' value.")
@@ -355,7 +355,7 @@ async def test_a_server_that_only_minds_that_there_may_be_no_more_calls_keeps_it
 async def test_a_refusal_after_a_call_is_not_learnt(
     responder: OpenAIResponder, simulator: OpenAISimulator, asked: Turn, problems: ProblemRegistry, box: Box
 ) -> None:
-    def once(call: Call) -> str | Calls:
+    def once(call: Call) -> str | ToolCalls:
         if call.results or not call.tools:
             return "Yes."
         simulator.fault("status", status=400, text="this model does not support tools")
@@ -373,7 +373,7 @@ async def test_arguments_that_are_no_object_never_go_back_to_the_server(
 ) -> None:
     written = ['{"reason": ', "[1]", '"text"', "5", "null", "NaN", '{"a": NaN}', "[" * 100_000, "", '{"reason": "x"}']
     for arguments in written:
-        simulator.mode = [Calls([("hand_over", arguments)]), "Yes."]
+        simulator.mode = [ToolCalls([("handoff", arguments)]), "Yes."]
         simulator._replies = 0
         assert said(await responder.answer(asked, box)) == "Yes."
         sent = [
@@ -420,7 +420,7 @@ async def test_the_demo_hands_over_and_says_so(
 ) -> None:
     simulator.mode = "script"
     reply = await responder.answer(turn(text), box)
-    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("hand_over", {"reason": reason})]
+    assert [(name, json.loads(arguments)) for name, arguments in box.calls] == [("handoff", {"reason": reason})]
     assert sentence in said(reply)
     without = await responder.answer(turn(text), Box(LOOK_UP))
     assert said(without) == said(reply)

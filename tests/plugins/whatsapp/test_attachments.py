@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import Any
 
-from sara_whatsapp.webhook.attachments import attachments_of, digest_of, mime_of, url_of
+from sara_whatsapp.webhook.attachments import read_attachments, read_digest, read_mime, read_url
 from sara_whatsapp.webhook.message_types import MEDIA
 
 from tests.rows import each_row
@@ -20,28 +20,28 @@ def described(kind: str = "image", **own: Any) -> dict[str, Any]:
 
 @each_row("kind", sorted(MEDIA))
 def test_each_kind_of_file_is_an_attachment(kind: str) -> None:
-    (attachment,) = attachments_of(kind, described(kind))
+    (attachment,) = read_attachments(kind, described(kind))
     assert (attachment.kind, attachment.reference) == (kind, "1003300000000010")
 
 
 @each_row("kind", ["text", "contacts", "location", "interactive", "unsupported", "hologram"])
 def test_other_kinds_bring_none(kind: str) -> None:
-    assert attachments_of(kind, described(kind)) == ()
+    assert read_attachments(kind, described(kind)) == ()
 
 
 @each_row("own", [None, 1, "x", [], {}, {"id": None}, {"id": " "}, {"id": []}, {"id": "x" * 600}])
 def test_what_could_not_be_fetched_is_no_attachment(own: Any) -> None:
-    assert attachments_of("image", {"type": "image", "image": own}) == ()
+    assert read_attachments("image", {"type": "image", "image": own}) == ()
 
 
 def test_what_meta_itself_did_not_get_is_no_attachment() -> None:
-    assert attachments_of("video", {**described("video"), "errors": [{"code": 131052}]}) == ()
+    assert read_attachments("video", {**described("video"), "errors": [{"code": 131052}]}) == ()
 
 
 @each_row("wrong", [None, 1, 1.5, True, "", "\n", [], {}, ["x"], {"x": 1}])
 def test_a_field_of_a_wrong_type_costs_only_itself(wrong: Any) -> None:
     own = dict.fromkeys(("mime_type", "sha256", "filename", "voice", "url", "caption"), wrong)
-    (attachment,) = attachments_of("document", described("document", **own))
+    (attachment,) = read_attachments("document", described("document", **own))
     assert (attachment.mime, attachment.sha256, attachment.url) == ("application/octet-stream", None, None)
     assert attachment.voice is (wrong is True)
 
@@ -61,7 +61,7 @@ def test_a_field_of_a_wrong_type_costs_only_itself(wrong: Any) -> None:
     ],
 )
 def test_a_media_type_is_plain_or_unknown(given: str, mime: str) -> None:
-    assert mime_of(given) == mime
+    assert read_mime(given) == mime
 
 
 @each_row(
@@ -77,16 +77,16 @@ def test_a_media_type_is_plain_or_unknown(given: str, mime: str) -> None:
     ],
 )
 def test_a_digest_is_turned_into_hexadecimal_or_dropped(given: str, digest: str | None) -> None:
-    assert digest_of(given) == digest
+    assert read_digest(given) == digest
 
 
 @each_row("url", ["http://lookaside.fbsbx.com/x", "file:///etc/passwd", "https://x y", "https://ä.example", "x", 1])
 def test_what_is_no_plain_https_address_is_dropped(url: Any) -> None:
-    assert url_of(url) is None
+    assert read_url(url) is None
 
 
 def test_a_name_is_kept_as_its_sender_wrote_it_but_not_without_end() -> None:
-    (attachment,) = attachments_of("document", described("document", filename="../../etc/pässwd [1].pdf"))
+    (attachment,) = read_attachments("document", described("document", filename="../../etc/pässwd [1].pdf"))
     assert attachment.name == "../../etc/pässwd [1].pdf"
-    (long,) = attachments_of("document", described("document", filename="x" * 9_000))
+    (long,) = read_attachments("document", described("document", filename="x" * 9_000))
     assert long.name == "x" * 255

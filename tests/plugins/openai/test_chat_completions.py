@@ -11,7 +11,7 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 from hypothesis import given
 from hypothesis import strategies as st
-from sara_openai.api.chat_completions import Completions
+from sara_openai.api.chat_completions import ChatCompletionsApi
 from sara_openai.api.error_body import ErrorBody
 from sara_openai.api.result import Answer, ToolCall
 from sara_openai.options import OpenAIOptions
@@ -53,7 +53,7 @@ def completion(content: Any, finish: str = "stop", **more: Any) -> SimpleNamespa
 
 
 def read(answered: object) -> Answer:
-    answer = Completions().read(answered, "asked")
+    answer = ChatCompletionsApi().parse_response(answered, "asked")
     assert isinstance(answer, Answer)
     return answer
 
@@ -125,14 +125,14 @@ async def test_openai_itself_is_called_at_its_address_and_told_the_limit_in_the_
 
 async def test_a_model_is_told_of_tools_and_at_last_that_there_are_none(tmp_path: Path) -> None:
     options = OpenAIOptions(base_url="http://127.0.0.1/v1")
-    spec = ToolSpec("hand_over", "Let a person go on.", {"type": "object", "properties": {}})
+    spec = ToolSpec("handoff", "Let a person go on.", {"type": "object", "properties": {}})
     question = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec])
-    request = Completions().request(question, options)
-    function = {"name": "hand_over", "description": "Let a person go on.", "parameters": {"type": "object", "properties": {}}}
+    request = ChatCompletionsApi().build_request(question, options)
+    function = {"name": "handoff", "description": "Let a person go on.", "parameters": {"type": "object", "properties": {}}}
     assert request["tools"] == [{"type": "function", "function": function}]
     assert "tool_choice" not in request
-    closing = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec], closing=True)
-    assert Completions().request(closing, options)["tool_choice"] == "none"
+    closing = ModelRequest("Be brief.", [HistoryMessage("m", "customer", "hi", 0)], tools=[spec], final_round=True)
+    assert ChatCompletionsApi().build_request(closing, options)["tool_choice"] == "none"
 
 
 # the answer
@@ -172,7 +172,7 @@ def test_an_end_that_is_no_answer_is_read_as_an_error() -> None:
         ("error", "error"),
         ("network_error", "network_error"),
     ):
-        failed = Completions().read(completion("Half of", finish), "asked")
+        failed = ChatCompletionsApi().parse_response(completion("Half of", finish), "asked")
         assert isinstance(failed, ErrorBody), finish
         assert code in failed.codes, finish
     assert read(completion("All of it.", "stop")).text == "All of it."
@@ -191,9 +191,9 @@ def test_an_error_in_a_200_is_read_as_one() -> None:
         ({"choices": [{"message": {"content": ""}}], "error": {"message": "upstream died"}}, "upstream died"),
         ({"choices": [{"message": {"content": None}, "finish_reason": "stop", "error": {"message": "gone"}}]}, "gone"),
     ):
-        failed = Completions().read(body, "asked")
+        failed = ChatCompletionsApi().parse_response(body, "asked")
         assert isinstance(failed, ErrorBody), body
-        assert said in failed.said, body
+        assert said in failed.message, body
 
 
 def test_a_refusal_is_no_text() -> None:
@@ -215,14 +215,14 @@ def test_a_choice_of_any_shape_is_read_without_a_crash(choice: object) -> None:
 # calls
 
 
-def call(identity: Any = "c1", name: Any = "hand_over", arguments: Any = "{}", **more: Any) -> SimpleNamespace:
+def call(identity: Any = "c1", name: Any = "handoff", arguments: Any = "{}", **more: Any) -> SimpleNamespace:
     return SimpleNamespace(id=identity, type="function", function=SimpleNamespace(name=name, arguments=arguments), **more)
 
 
 def test_calls_are_read_and_sent_back_as_they_came() -> None:
     answer = read(completion(None, "tool_calls", tool_calls=[call(arguments='{"reason": "x"}'), call("c2", "look_up")]))
-    assert answer.calls == (ToolCall("c1", "hand_over", '{"reason": "x"}'), ToolCall("c2", "look_up", "{}"))
-    first = {"id": "c1", "type": "function", "function": {"name": "hand_over", "arguments": '{"reason": "x"}'}}
+    assert answer.calls == (ToolCall("c1", "handoff", '{"reason": "x"}'), ToolCall("c2", "look_up", "{}"))
+    first = {"id": "c1", "type": "function", "function": {"name": "handoff", "arguments": '{"reason": "x"}'}}
     second = {"id": "c2", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
     assert answer.echo == ({"role": "assistant", "content": None, "tool_calls": [first, second]},)
 
@@ -251,17 +251,17 @@ def test_thoughts_without_which_a_server_refuses_to_go_on_go_back_with_the_call(
         [],
         {},
         5,
-        "hand_over",
+        "handoff",
         [None],
         [5],
-        ["hand_over"],
+        ["handoff"],
         [{}],
         [{"id": "c1"}],
         [{"id": "c1", "function": None}],
-        [{"id": "c1", "function": "hand_over"}],
+        [{"id": "c1", "function": "handoff"}],
         [{"id": "c1", "function": {"arguments": "{}"}}],
         [{"id": "c1", "function": {"name": 5, "arguments": "{}"}}],
-        [{"id": "c1", "type": "custom", "custom": {"name": "hand_over", "input": "x"}}],
+        [{"id": "c1", "type": "custom", "custom": {"name": "handoff", "input": "x"}}],
     ],
 )
 def test_a_call_that_cannot_be_made_is_no_call(broken: object) -> None:
@@ -278,5 +278,5 @@ def test_a_call_that_can_be_made_is_made_though_another_cannot() -> None:
 
 def test_the_legacy_function_call_is_not_looked_at() -> None:
     answered = completion(None, "function_call")
-    answered.choices[0].message.function_call = SimpleNamespace(name="hand_over", arguments="{}")
+    answered.choices[0].message.function_call = SimpleNamespace(name="handoff", arguments="{}")
     assert read(answered) == Answer()
