@@ -211,5 +211,7 @@ def _name(parameter: Any) -> str:
 
 
 def _shown_default(parameter: Any) -> str:
+    if isinstance(getattr(parameter, "show_default", None), str):
+        return str(parameter.show_default)
     value = parameter.default
     return "" if value is None or value is False or callable(value) or value == [] else str(value)
