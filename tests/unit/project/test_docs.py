@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from sara.domain.states import INBOUND_TRANSITIONS, OUTBOUND_TRANSITIONS
+
 ROOT = Path(__file__).parents[3]
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "plugins" / "README.md"} - {ROOT / "instructions.md"})
 EXAMPLES = {"plugins/sara_webform.py"}
@@ -85,6 +87,24 @@ class TestNamedFiles:
         assert {behaviour for behaviour, _ in rows} == set(asked)
         for behaviour, name in rows:
             assert re.search(asked[behaviour], (ROOT / name).read_text(encoding="utf-8")), f"{name} is not where {behaviour}"
+
+
+class TestDiagrams:
+    """The lifecycles in docs/architecture.md hold every state, and only changes that are allowed."""
+
+    def changes(self, heading: str) -> set[tuple[str, str]]:
+        arrows = re.findall(r"^    (\S+) --> (\S+?):", section(ROOT / "docs" / "architecture.md", heading), re.MULTILINE)
+        return {(before, after) for before, after in arrows if before != "[*]"}
+
+    def test_inbound(self) -> None:
+        drawn = self.changes("The lifecycle of an inbound message")
+        assert drawn <= {(before, after) for before, afters in INBOUND_TRANSITIONS.items() for after in afters}
+        assert {state for change in drawn for state in change} == set(INBOUND_TRANSITIONS)
+
+    def test_outbound(self) -> None:
+        drawn = self.changes("The lifecycle of an outbound message")
+        assert drawn <= {(before, after) for before, afters in OUTBOUND_TRANSITIONS.items() for after in afters}
+        assert {state for change in drawn for state in change} == set(OUTBOUND_TRANSITIONS)
 
 
 class TestNamedThings:
