@@ -239,10 +239,10 @@ def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intak
 
 def _correct(db: Connection, row: int, arrival: ClassifiedMessage, now: Instant) -> list[int]:
     """Apply what a message corrects, or what its author has corrected before it arrived; the conversations that it touched."""
-    quiet = (arrival.quiet, arrival.quiet_longest)
+    debounce = (arrival.debounce, arrival.debounce_max)
     if arrival.message.corrects is not None:
-        return corrections.note(db, row, arrival.message.corrects, quiet, now)
-    return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, quiet, now)
+        return corrections.note(db, row, arrival.message.corrects, debounce, now)
+    return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, debounce, now)
 
 
 def _in_time(db: Connection, contact: int, arrival: ClassifiedMessage, *, opted_out: bool, now: Instant) -> InboundDecision:
@@ -312,7 +312,7 @@ def _call_for_answer(db: Connection, conversation: int, arrival: ClassifiedMessa
         turns.close_turn(db, conversation)
         row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
-    due = min(now + arrival.quiet, since + arrival.quiet_longest)
+    due = min(now + arrival.debounce, since + arrival.debounce_max)
     if row["reply_due"] is not None and row["attempts"] > 0 and not row["attempt_open"]:
         due = max(due, row["reply_due"])
     db.execute("UPDATE conversations SET waiting_since = ?, reply_due = ? WHERE id = ?", (since, due, conversation))
