@@ -56,7 +56,7 @@ def _routes(source: Source, module: Module) -> Iterator[tuple[str, str, str, str
             path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", source.text(call.args[at], scope))
             handlers = _handlers(module, call.args[at + 1], scope) if len(call.args) > at + 1 else []
             if path.startswith("/"):
-                yield method, code(path), _asked(module, handlers), _first_line(handlers[0] if handlers else None)
+                yield method, code(path), _asked(source, module, handlers), _first_line(handlers[0] if handlers else None)
 
 
 def _handlers(module: Module, node: ast.expr, scope: Scope) -> list[Function]:
@@ -67,10 +67,15 @@ def _handlers(module: Module, node: ast.expr, scope: Scope) -> list[Function]:
     return [*inner, *(each for each in module.functions() if each.name == last_name(node))]
 
 
-def _asked(module: Module, handlers: Sequence[Function]) -> str:
-    """Return the names of query parameters and keys of the body that handlers read, also through functions of their module."""
+def _asked(source: Source, module: Module, handlers: Sequence[Function]) -> str:
+    """Return the names of query parameters and keys of the body that handlers read, also through functions of their package."""
     found: dict[str, None] = {}
-    helpers = {each.name: each for each in module.functions()}
+    package = [other for other in source.modules if other.path.parent == module.path.parent and other is not module]
+    helpers = {
+        each.name: each
+        for each in (*(one for other in package for one in other.tree.body), *module.functions())
+        if isinstance(each, Function)
+    }
     called = [helpers[name] for handler in handlers for name in _called(handler) if name in helpers]
     for function in (*handlers, *called):
         for node in ast.walk(function):
@@ -171,7 +176,7 @@ def problems(source: Source) -> str:
     found: dict[str, list[tuple[str, str, str]]] = {}
     for module in source.modules:
         for call in module.calls():
-            if not is_problem_report(call):
+            if not is_problem_report(call) or _hands_on(module, call):
                 continue
             for scope in source.scopes(module, call):
                 key, message, remedy = (argument(call, at, name) for at, name in enumerate(("key", "message", "remedy")))
@@ -192,6 +197,12 @@ what only the running daemon knows.
 
 {table(("key", "severity", "message", "remedy"), listed)}
 """
+
+
+def _hands_on(module: Module, call: ast.Call) -> bool:
+    """Return whether a call stands in another reporter, which hands on the keys that it is given."""
+    function = module.function_of(call)
+    return function is not None and function.name == "report" and "key" in {each.arg for each in function.args.args}
 
 
 # ── log events ────────────────────────────────────────────────────────────────────────────────────────────────────────────
