@@ -61,7 +61,7 @@ async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path
     place = Place(tmp_path)
     place.store.erasing = 3
     place.store.fails["continue_erasure"] = [StoreUnavailable("the disk is full")]
-    with pytest.raises(SaraError, match="goes on with it by herself"):
+    with pytest.raises(SaraError, match="it continues in the background"):
         await place.erasing.forget("p1")
     ended = asyncio.Event()
     running = asyncio.create_task(place.erasing.run(ended))
