@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soak import memory, metrics
 from sara.cli.context import open_store
-from sara.operations.load_shedding import EVERY, MOST_WAITING
+from sara.operations.load_shedding import CHECK_EVERY_S, MOST_WAITING
 from sara.web.body_limits import BODY_LIMIT
 from tests.faults.test_kills import PROMPT, Lives
 from tests.journeys.conftest import Town, configuration
@@ -351,7 +351,9 @@ def judged(run: Run, under: float, opened_at: float, drained: float, peak: float
     counts, most = run.storm.all.counts, max(sample.waiting for sample in run.samples)
     fastest = max(sample.rate for sample in run.samples)
     print(f"memory: {run.samples[0].memory:.0f} MB at first, {peak:.0f} MB at most; limit {MOST_MEMORY:.0f} MB")
-    print(f"backlog: {most} at most, limit {MOST_WAITING}, looked at every {EVERY:.0f} s; {fastest:.0f}/s came in at most")
+    print(
+        f"backlog: {most} at most, limit {MOST_WAITING}, looked at every {CHECK_EVERY_S:.0f} s; {fastest:.0f}/s came in at most"
+    )
     told = [f"at {at:.1f} s" if at else "never" for at in (under, opened_at)]
     print(f"under the limit: {told[0]}; open again: {told[1]}; {drained:.0f} messages a second were done once the AI was well")
     failures = []
@@ -361,11 +363,11 @@ def judged(run: Run, under: float, opened_at: float, drained: float, peak: float
         failures.append("the door never closed")
     if others := {status: count for status, count in counts.items() if status not in (200, 503)}:
         failures.append(f"webhooks were answered neither 200 nor 503: {others}")
-    if most > MOST_WAITING + fastest * (EVERY + LATE):
+    if most > MOST_WAITING + fastest * (CHECK_EVERY_S + LATE):
         failures.append(f"the door closed too late: {most} messages waited")
     if not opened_at:
         failures.append("the door did not open again")
-    elif under and opened_at > under + EVERY + LATE:
+    elif under and opened_at > under + CHECK_EVERY_S + LATE:
         failures.append(f"the door opened {opened_at - under:.0f} s after there was room")
     if drained <= 0:
         failures.append("nothing was answered once the AI was well")

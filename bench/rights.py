@@ -19,7 +19,7 @@ from sara_sqlite.store import SqliteStore
 from sara import Context
 from sara.helpers import ProblemRegistry
 from sara.queue.sleep import sleep
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 from sara.testing.store.scenario import StoreScenario, message
 
 WORDS = 5_000

@@ -76,13 +76,18 @@ from sara.i18n.catalog import MessageCatalog
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.handoff import HandoffFactory
-from sara.pipeline.inbound import InboundRules
+from sara.pipeline.inbound import InboundHandler, InboundRules
 from sara.pipeline.media import MediaStore
 from sara.pipeline.media_downloads import MediaDownloads
-from sara.pipeline.reply import ReplyServices
+from sara.pipeline.reply import Answering
+from sara.pipeline.responder_pool import ResponderPool
+from sara.pipeline.services import ReplyServices, Reporting, Routing
+from sara.pipeline.tool_calls import ToolCalls
+from sara.pipeline.typing_indicator import TypingIndicator
 from sara.plugins.call_guard import CallGuard
 from sara.plugins.hooks import Hooks
 from sara.plugins.loader import Plugins
+from sara.plugins.tool import Tool
 from sara.policy.ai_budget import AIBudget
 from sara.policy.keywords import KeywordMatcher
 from sara.policy.settings import BudgetSettings, ConversationSettings, MediaSettings
@@ -709,6 +714,7 @@ class House:
     responders: Mapping[str, Responder] = field(default_factory=lambda: {"assistant": FakeResponder()})
     policy: ConversationSettings = field(default_factory=lambda: ConversationSettings(responder="assistant"))
     folder: Path = Path("media")
+    tools: Mapping[str, Tool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(NOW)
@@ -726,11 +732,31 @@ class House:
         names = itertools.count(1)
         self.texts = MessageCatalog()
         self.handing = HandoffFactory(self.routes, self.texts)
+        self.reporting = Reporting(self.problems, self.hooks)
         self.manners = ReplyServices(self.texts, AIBudget(BudgetSettings()), self.handing)
         self.rules = InboundRules(WORDS, self.texts, self.handing)
         self.files = MediaStore(
             self.folder, self.store, MediaSettings(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays
         )
+
+    @property
+    def routing(self) -> Routing:
+        """Where the work of the moment goes."""
+        return Routing(self.routes, self.notifier, self.lanes)
+
+    @property
+    def answering(self) -> Answering:
+        """How an answer is made with the responders and tools of the moment."""
+        return Answering(
+            ResponderPool(self.strays, self.downloads, self.lanes, self.problems),
+            ToolCalls(self.store, self.tools, self.strays, self.problems, self.clock),
+            TypingIndicator(self.strays),
+        )
+
+    @property
+    def inbound(self) -> InboundHandler:
+        """What accepts a webhook's contents."""
+        return InboundHandler(self.store, self.routing, self.reporting, self.rules, self.downloads.notice, self.clock)
 
     @property
     def downloads(self) -> MediaDownloads:

@@ -26,7 +26,7 @@ from sara.plugins.guarded import build_plugin
 from sara.plugins.private_files import refuse_link
 from sara.plugins.store import Store
 from sara.plugins.threads import run_in_thread
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 NO_FILES = "It holds no files of customers: those in the media folder stay."
 

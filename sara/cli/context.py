@@ -26,7 +26,7 @@ from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.queue import Queue
 from sara.plugins.store import Store
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 EX_CONFIG = 78
 

@@ -30,7 +30,7 @@ from sara.domain.time import Instant
 from sara.operations.conversation_health import WORDS
 from sara.pipeline.media import located
 from sara.plugins.channel import media_directory
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 PAGE = 1_000
 

@@ -26,7 +26,8 @@ from sara.plugins.call_guard import call_with_timeout
 from sara.plugins.context import Context
 from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Plugins
-from sara.runtime.daemon import Daemon, wall_clock
+from sara.runtime.clock import wall_clock
+from sara.runtime.daemon import Daemon
 from sara.runtime.logging import LEVELS, set_up
 
 LOOK_EVERY = 0.3

@@ -30,7 +30,7 @@ from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
 from sara.plugins.store import Store
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 from sara.runtime.process_exit import cancel_remaining_tasks, force_exit
 
 MARKS = {"good": "✓", "note": "·", "warning": "!", "bad": "✗"}

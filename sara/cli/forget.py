@@ -18,7 +18,8 @@ from sara.domain.errors import SaraError
 from sara.operations.erasure import ErasureService
 from sara.operations.problem_registry import ProblemRegistry
 from sara.plugins.call_guard import CallGuard
-from sara.runtime.daemon import files_of, wall_clock
+from sara.runtime.builder import build_media_store
+from sara.runtime.clock import wall_clock
 
 LONGEST = 3_600.0
 """Seconds that the daemon is given: it takes small steps through all it has."""
@@ -58,7 +59,7 @@ async def _forget(config: Path, who: str) -> Mapping[str, Any]:
         return await _ask_daemon(api, who)
     async with open_store(config, read_only=False) as house:
         problems = ProblemRegistry(wall_clock)
-        files = files_of(house.config, house.store, problems, wall_clock, CallGuard(problems))
+        files = build_media_store(house.config, house.store, problems, wall_clock, CallGuard(problems))
         erasing = ErasureService(house.store, house.queue, files, wall_clock)
         await files.remove_unnamed(0)  # no daemon runs, so no download is under way
         await erasing.finish()

@@ -19,7 +19,7 @@ from sara.domain.options import parse_duration
 from sara.domain.time import Instant, Milliseconds
 from sara.operations.operator_actions import OperatorActions
 from sara.operations.send_outcomes import SendOutcome, SendOutcomes, SendState
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 OUTCOME_WITHIN: Milliseconds = 5_000
 """How long the daemon is given to say what became of a message."""

@@ -22,7 +22,7 @@ from sara.plugins.context import Context
 from sara.plugins.guarded import build_plugin
 from sara.plugins.loader import Kind, Plugins
 from sara.plugins.section import Section
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 
 def findings(loaded: Loaded, plugins: Plugins) -> list[Diagnostic]:

@@ -14,7 +14,7 @@ from sara.cli.output import fail, iso, local, number_of, pairs, print_json, prin
 from sara.domain.errors import SaraError
 from sara.domain.messages import StoredMessage
 from sara.queue.notifier import jobs_of
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 
 PAGE = 1_000
 

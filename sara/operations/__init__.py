@@ -1,1 +1,1 @@
-"""What runs around the message path: operators' actions, retention, erasure, load shedding, checks."""
+"""Work around the message path: operator actions, retention, erasure, load shedding, checks."""

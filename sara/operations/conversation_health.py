@@ -1,16 +1,13 @@
-"""Conversations that somebody should look at: a problem while there are any, and a figure."""
+"""Conversations that need a person: a problem while there are any, and a figure."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import structlog
 
 from sara.domain.conversations import UnhealthyConversation
-from sara.domain.errors import SaraError
 from sara.operations.problem_registry import ProblemRegistry
 from sara.pipeline.bindings import ChannelBindings
 from sara.plugins.context import Clock
@@ -18,8 +15,8 @@ from sara.plugins.store import Store
 
 log = structlog.get_logger("sara.operations.conversation_health")
 
-EVERY = 30.0
-"""Seconds between two looks."""
+CHECK_EVERY_S = 30.0
+"""Seconds between two checks."""
 
 MOST = 1_000
 
@@ -32,7 +29,7 @@ WORDS: Mapping[str, str] = {
 
 
 class ConversationHealth:
-    """Looks at all conversations at once, however many there are."""
+    """Counts and reports the unhealthy conversations of all channels with one query."""
 
     def __init__(self, store: Store, routes: ChannelBindings, problems: ProblemRegistry, clock: Clock) -> None:
         self._store = store
@@ -44,17 +41,10 @@ class ConversationHealth:
         self._clock = clock
         self.counts: Mapping[str, int] = dict.fromkeys(WORDS, 0)
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Look every half minute until `ended`."""
-        while not ended.is_set():
-            try:
-                self.tell(await self.look())
-                await self.forget_mended()
-            except SaraError as error:
-                log.warning("conversation_health_check_failed", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await ended.wait()
+    async def check(self) -> None:
+        """Report the unhealthy conversations, and clear the problems that are solved."""
+        self.tell(await self.look())
+        await self.forget_mended()
 
     async def forget_mended(self) -> None:
         """Clear what was reported of messages that were given up, once none is left: retried, dropped, or taken along."""
@@ -68,7 +58,7 @@ class ConversationHealth:
                 self._problems.clear(key)
 
     async def look(self, limit: int = MOST, *, is_asked: bool = False) -> Sequence[UnhealthyConversation]:
-        """The conversations that somebody should look at, the longest first. An operator who asks (`is_asked`) sees at once who waits
+        """Return the unhealthy conversations, the longest first. An operator who asks (`is_asked`) sees at once who waits
         for a person; a problem it is after `late_after`."""
         return await self._store.unhealthy(self._clock(), self._unanswered, 0 if is_asked else self._person, limit)
 

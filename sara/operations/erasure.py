@@ -1,9 +1,8 @@
-"""Erasing people who ask for it: their files, their messages, and what the store has freed, in steps that keep nobody waiting."""
+"""Erasure of a person: files, messages and freed space, in steps short enough for the store's other users."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
@@ -26,12 +25,14 @@ STEP = 200
 BETWEEN = 0.02
 """Seconds between two steps, in which others use the store."""
 
-TRY_AGAIN = 60.0
+FINISH_EVERY_S = 60.0
+"""Seconds between two attempts to finish erasures that were cut off."""
+
 KINDS = ("reply", "deliver", "timer")
 
 
 class ErasureService:
-    """Forgets people. What a crash cut off is finished at the next start."""
+    """Erases people. An erasure that a crash cut off is finished at the next start."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class ErasureService:
         self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, who: str) -> ErasureReport:
-        """Erase a person; returns when nothing of them is left. Raises Stale if there is no such person."""
+        """Erase a person and return when no data of them is left. Raises NotFound if there is no such person."""
         async with self._one_at_a_time:
             told = await self._store.start_erasure(who, self._clock())
             log.info("erasure_started", contacts=told.contacts, conversations=told.conversations)
@@ -68,19 +69,8 @@ class ErasureService:
         log.info("erasure_completed", contacts=told.contacts, messages=told.messages, files=told.files, copies=len(told.copies))
         return told
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Finish what is unfinished, at the start and whenever it could not be finished, until `ended`."""
-        while not ended.is_set():
-            try:
-                await self.finish()
-            except (SaraError, OSError) as error:
-                log.warning("erasure_postponed", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TRY_AGAIN):
-                    await ended.wait()
-
     async def finish(self) -> None:
-        """Finish what is unfinished."""
+        """Finish erasures that were cut off."""
         async with self._one_at_a_time:
             await self._finish()
 

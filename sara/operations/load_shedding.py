@@ -1,10 +1,7 @@
-"""Looks after room: closes the intake before the disk is full or the backlog is hopeless, and opens it again by itself."""
+"""Load shedding: no messages are accepted while the disk is nearly full or the backlog too long."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import structlog
 
 from sara.domain.errors import SaraError
 from sara.operations.problem_registry import ProblemRegistry
+from sara.pipeline.media_downloads import free_bytes
 from sara.plugins.store import Store
 from sara.plugins.threads import run_in_thread
 
@@ -23,32 +21,22 @@ LEAST_FREE = 64 * 1024 * 1024
 MOST_WAITING = 50_000
 """With more unanswered messages than this no more are taken in; the provider keeps them until there is room."""
 
-EVERY = 5.0
-"""Seconds between two looks."""
+CHECK_EVERY_S = 5.0
+"""Seconds between two checks."""
 
 
 class IntakeGuard:
-    """Says whether there is room for new messages."""
+    """Decides whether there is room for new messages."""
 
-    def __init__(
-        self, state: Path, store: Store, problems: ProblemRegistry, *, free: Callable[[Path], int] | None = None
-    ) -> None:
+    def __init__(self, state: Path, store: Store, problems: ProblemRegistry, *, free: Callable[[Path], int] = free_bytes) -> None:
         self._state = state
         self._store = store
         self._problems = problems
-        self._free = free or _free_bytes
+        self._free = free
         self.accepting = True
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Look every few seconds until `ended`."""
-        while not ended.is_set():
-            await self.look()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await ended.wait()
-
     async def look(self) -> None:
-        """Look once, and open or close the intake."""
+        """Check free space and backlog, and open or close the intake."""
         try:
             free, where = await run_in_thread(self._least_free)
             waiting = await self._store.backlog(MOST_WAITING + 1)
@@ -70,7 +58,7 @@ class IntakeGuard:
         self.accepting = enough_disk and bearable
 
     def _least_free(self) -> tuple[int, Path]:
-        """Where there is least room: the state directory, or the disk that the store has for itself."""
+        """Return the place with the least room: the state directory, or the disk that the store has for itself."""
         places = {self._state, self._store.data_directory() or self._state}
         return min((self._free(place), place) for place in places)
 
@@ -80,7 +68,3 @@ class IntakeGuard:
         else:
             self._problems.report(key, message, remedy, count=1)
         return good
-
-
-def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(path).free

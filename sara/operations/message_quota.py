@@ -1,9 +1,7 @@
-"""Warns before a channel's messages cost more than its operator planned."""
+"""Warnings before a channel sends more messages in a month than planned."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from datetime import UTC, datetime
 
 import structlog
@@ -18,8 +16,8 @@ from sara.plugins.store import Store
 log = structlog.get_logger("sara.operations.message_quota")
 
 WARN_AT = 0.8
-EVERY = 60.0
-"""Seconds between two looks."""
+CHECK_EVERY_S = 60.0
+"""Seconds between two checks."""
 
 
 class MessageQuotaMonitor:
@@ -31,14 +29,10 @@ class MessageQuotaMonitor:
         self._problems = problems
         self._clock = clock
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Look every minute until `ended`."""
-        while self._routes and not ended.is_set():
-            for route in self._routes:
-                await self.look(route)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await ended.wait()
+    async def check(self) -> None:
+        """Report or clear the warning of every channel with a budget."""
+        for route in self._routes:
+            await self.look(route)
 
     async def look(self, route: ChannelBinding) -> None:
         """Report or clear the warning of one channel."""
@@ -63,5 +57,5 @@ class MessageQuotaMonitor:
 
 
 def month_of(now: Instant) -> str:
-    """The month of a moment in UTC, as `2026-11`."""
+    """Return the month of a moment in UTC, as `2026-11`."""
     return datetime.fromtimestamp(now / 1_000, UTC).strftime("%Y-%m")

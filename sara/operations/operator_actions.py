@@ -1,4 +1,4 @@
-"""What a person of the business does with a conversation: by a command, by the API, with or without a daemon."""
+"""Actions of an operator on a conversation: by a command or the API, with or without a daemon."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST = 20_000
 
 
 class OperatorActions:
-    """Each returns the open work that followed, for whoever wakes the queue. Raises Stale for a conversation that does not exist."""
+    """The actions. Each returns the open work that follows, for the caller to wake, and raises NotFound for an unknown conversation."""
 
     def __init__(self, store: Store, routes: ChannelBindings, texts: MessageCatalog, clock: Clock) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class OperatorActions:
     async def hand_over(
         self, conversation: str, reason: str = "", for_: Milliseconds | None = None, *, pause: bool = False
     ) -> Sequence[OpenWork]:
-        """A person answers from now on, or with `pause` nobody; for so many milliseconds, by default as the file says."""
+        """Hand the conversation to a person, or with `pause` stop answers; for a time in milliseconds, by default as the file says."""
         route, now = await self._route(conversation), self._clock()
         if pause:
             change = Handoff(OPERATOR, sanitize_text(reason), "paused", None if for_ is None else now + for_)
@@ -59,11 +59,11 @@ class OperatorActions:
         return [await self._store.hand_back(conversation, OPERATOR, self._clock(), notice)]
 
     async def opt_out(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
-        """The person wants no more messages; they are told once that it was noted."""
+        """Record that the customer wants no more messages, and confirm it to them once."""
         return await self._consent(conversation, True, how, "opted_out")
 
     async def opt_in(self, conversation: str, how: str = "") -> Sequence[OpenWork]:
-        """The person wants messages again."""
+        """Record that the customer wants messages again."""
         return await self._consent(conversation, False, how, "opted_in")
 
     async def _consent(self, conversation: str, opted_out: bool, how: str, key: str) -> Sequence[OpenWork]:
@@ -76,7 +76,7 @@ class OperatorActions:
     async def send(
         self, conversation: str, text: str, at: Instant | None = None, *, markdown: bool = False
     ) -> Sequence[OpenWork]:
-        """An operator's own words, at once or not before `at`, in the channel's own marks unless they are `markdown`. While a person
+        """Send an operator's own words, at once or not before `at`, in the channel's own marks unless they are `markdown`. While a person
         answers, it is theirs for longer."""
         route, now = await self._route(conversation), self._clock()
         text = sanitize_text(text).strip()

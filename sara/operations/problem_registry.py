@@ -1,4 +1,4 @@
-"""What is wrong right now, with its remedy: one list for logs, health, doctor, API and dashboard."""
+"""Current problems with their remedies: one list for logs, health, doctor, API and dashboard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProblemRegistry:
 
     @property
     def redact(self) -> Redactor:
-        """Replaces the secrets of the configuration in a text."""
+        """Return the redactor, which replaces the secrets of the configuration in a text."""
         return self._redact
 
     def report(
@@ -54,7 +54,7 @@ class ProblemRegistry:
             self._now[key] = replace(known, message=shown, remedy=remedy, severity=severity, count=total)
 
     def clear(self, key: str) -> None:
-        """Say that it is mended."""
+        """Remove a problem that is solved."""
         self._until.pop(key, None)
         if self._now.pop(key, None) is not None:
             log.info("problem_cleared", key=key)

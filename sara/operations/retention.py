@@ -1,13 +1,11 @@
-"""Keeping nothing longer than `retention` says: deleted in the background, in steps that keep nobody waiting."""
+"""Retention: what is too old is deleted in the background, in steps short enough for the store's other users."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
-from sara.domain.errors import SaraError
 from sara.domain.time import Milliseconds
 from sara.pipeline.media import MediaStore
 from sara.plugins.context import Clock
@@ -16,7 +14,9 @@ from sara.queue.sleep import sleep
 
 log = structlog.get_logger("sara.operations.retention")
 
-EVERY = 3_600.0
+EXPIRE_EVERY_S = 3_600.0
+"""Seconds between two passes."""
+
 STEP = 200
 """Messages that are deleted at once."""
 
@@ -25,7 +25,7 @@ BETWEEN = 0.2
 
 
 class Retention:
-    """Deletes what is older than the policy keeps; without one, only what has a term of its own."""
+    """Deletes messages older than the policy keeps; without a policy, only rows with a fixed term."""
 
     def __init__(self, store: Store, files: MediaStore, keep: Milliseconds | None, clock: Clock) -> None:
         self._store = store
@@ -33,19 +33,8 @@ class Retention:
         self._keep = keep
         self._clock = clock
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Look every hour until `ended`."""
-        while not ended.is_set():
-            try:
-                await self.expire(ended)
-            except (SaraError, OSError) as error:
-                log.warning("message_expiry_failed", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await ended.wait()
-
     async def expire(self, ended: asyncio.Event) -> int:
-        """Delete all that is too old; how many messages that were."""
+        """Delete all that is too old, and return the number of messages."""
         # A message stays as long as its file.
         await self._files.expire_all()
         gone = 0

@@ -1,4 +1,4 @@
-"""What becomes of a message that an operator sent: whether it left, and if not, why and what to do."""
+"""Outcomes of messages that an operator sent: whether they left, and if not, why and what to do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEMPLATE = "; a template asks them to"
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """`state` as a word for programs, `detail` as a sentence for people, with what to do about it, and what else to know."""
+    """The state as a word for programs, `detail` as a sentence for people, `remedy` as an instruction, and a further `note`."""
 
     state: SendState
     detail: str
@@ -42,7 +42,7 @@ class SendOutcome:
 
 
 class SendOutcomes:
-    """Looks at the parts of what was sent. `is_held` says whether a lane is held; None where no daemon runs."""
+    """Reads the outcome of a sent message from its parts. `is_held` says whether a lane is held; None where no daemon runs."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class SendOutcomes:
         self._problems = problems
 
     async def wait_for(self, work: Sequence[OpenWork], within_s: float) -> SendOutcome:
-        """The outcome once there is one, or as far as it is known after `within_s` seconds."""
+        """Return the outcome once there is one, or as far as it is known after `within_s` seconds."""
         looks = max(0, round(within_s / LOOK_EVERY_S))
         while (outcome := await self.look(work)).state == "on_its_way" and looks:
             looks -= 1
@@ -67,7 +67,7 @@ class SendOutcomes:
         return outcome
 
     async def look(self, work: Sequence[OpenWork]) -> SendOutcome:
-        """The outcome as it is now; `work` is what sending returned. Raises nothing: the message is stored, and an error would have
+        """Return the outcome as it is now; `work` is what sending returned. Raises nothing: the message is stored, and an error would have
         somebody send it twice."""
         try:
             return await self._look(work)
@@ -121,12 +121,12 @@ class SendOutcomes:
         return SendOutcome("on_its_way", f"not sent yet, and tried again: {error}" if error else "on its way")
 
     def _lane_problem(self, route: ChannelBinding) -> Problem | None:
-        """What a person has to mend before anything leaves by a channel."""
+        """Return what a person has to fix before a channel can send."""
         keys = (problem_key("lane", route.deliver_lane, "blocked"), problem_key("lane", route.deliver_lane, "throttled"))
         return next((each for each in self._problems or () if each.key in keys), None)
 
     async def _late(self, part: StoredMessage, route: ChannelBinding) -> str:
-        """A warning where the time to answer freely will be over when a message's own time comes."""
+        """Return a warning where the reply window will be closed when a scheduled message is due."""
         view = await self._store.timer_view(part.conversation, 1)
         window, at = route.channel.reply_window, None if view is None else view.scheduled
         if view is None or window is None or at is None or (view.window_from is not None and at < view.window_from + window):

@@ -1,1 +1,1 @@
-"""What a job does: take messages in, make replies, deliver them, check timers."""
+"""The work of jobs and webhooks: accept messages, make replies, deliver them, check timers."""

@@ -1,4 +1,4 @@
-"""Arguments of a tool that a model wrote a little wrong, mended where it is plain what it meant. Pure."""
+"""Repair of tool arguments that a model wrote slightly wrong, where the intention is plain. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCALARS = (bool, int, float)
 
 
 def read(arguments: str) -> dict[str, Any] | None:
-    """The JSON object in what the model wrote: it may stand between fences, be a text that holds JSON, or the only item of a list.
+    """Return the JSON object in the model's text: it may stand between fences, be a text that holds JSON, or the only item of a list.
     None where there is none."""
     fenced = _FENCE.fullmatch(arguments)
     text = fenced[1] if fenced else arguments
@@ -72,7 +72,7 @@ def _mend(root: dict[str, Any], error: Mapping[str, Any]) -> bool:
 
 
 def _converted(kind: str, value: Any, limits: Mapping[str, Any]) -> Any:
-    """The value that was plainly meant; None where that is not plain."""
+    """Return the value that was plainly meant; None where that is not plain."""
     match kind:
         case "string_too_long" if isinstance(value, str):
             return value[: limits["max_length"]]
@@ -104,7 +104,7 @@ def _json(text: str, kind: type) -> Any:
 
 
 def _choice(value: str, expected: str) -> str | None:
-    """The one choice that is spelt like `value` but for case, blanks and dashes."""
+    """Return the one choice that is spelt like `value` but for case, blanks and dashes."""
     wanted = re.sub(r"[\W_]+", "", value).casefold()
     choices = [each for each in re.findall(r"'([^']*)'", expected) if re.sub(r"[\W_]+", "", each).casefold() == wanted]
     return choices[0] if len(choices) == 1 else None

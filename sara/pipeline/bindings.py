@@ -1,4 +1,4 @@
-"""Which channel, responders and policy a conversation's account leads to."""
+"""Bindings of accounts to their channel, responders and policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChannelBinding:
-    """One configured channel, and who answers there. `running` are the responders that are running now."""
+    """One configured channel and its responders. `running` are the responders that are running now."""
 
     name: str
     channel: Channel
@@ -25,28 +25,28 @@ class ChannelBinding:
 
     @property
     def responders(self) -> list[tuple[str, Responder]]:
-        """The first in line and its fallbacks, as far as they are running."""
+        """Return the configured responder and its fallbacks, as far as they are running."""
         line = [name for name in (self.policy.responder, *self.policy.fallback) if name is not None]
         return [(name, self.running[name]) for name in line if name in self.running]
 
     @property
     def called(self) -> str:
-        """The name in which its channel is called."""
+        """Return the name under which calls of the channel are counted."""
         return f"channel:{self.name}"
 
     @property
     def deliver_lane(self) -> str:
-        """The lane of its deliver jobs."""
+        """Return the lane of its deliver jobs."""
         return f"deliver:{self.name}"
 
     @property
     def reply_lane(self) -> str:
-        """The lane of its reply jobs: the responder that is asked first."""
+        """Return the lane of its reply jobs: the responder that is asked first."""
         return f"reply:{self.policy.responder}"
 
 
 def clashes(channels: Sequence[tuple[str, str, Channel]]) -> list[tuple[str, str]]:
-    """Channels (name, plugin, object) that cannot run beside an earlier one: the later one's name, and why. Two of one account would
+    """Return the channels (name, plugin, object) that cannot run beside an earlier one: the later one's name, and why. Two of one account would
     answer everybody twice; two plugins at one path would each get what is the other's, while channels of one plugin may share it."""
     found: dict[str, str] = {}
     accounts: dict[str, str] = {}
@@ -75,14 +75,14 @@ class ChannelBindings:
         return iter(self._by_account.values())
 
     def of(self, account: str) -> ChannelBinding | None:
-        """The route of an account; None where the file no longer names it."""
+        """Return the binding of an account; None where the file no longer names it."""
         return self._by_account.get(account)
 
     def named(self, name: str) -> ChannelBinding | None:
-        """The route of a channel's name in the file."""
+        """Return the binding of a channel's name in the file."""
         return self._by_name.get(name)
 
     def lanes_of(self, account: str) -> JobLanes | None:
-        """The lanes of an account's jobs; None where the file no longer names it."""
+        """Return the lanes of an account's jobs; None where the file no longer names it."""
         route = self.of(account)
         return None if route is None else JobLanes(route.reply_lane, route.deliver_lane)

@@ -1,9 +1,10 @@
-"""A deliver job: is anything unsent? Attempt → Channel.send → outcome."""
+"""The deliver job: unsent part → attempt → Channel.send → outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -18,22 +19,18 @@ from sara.domain.errors import (
     StoreUnavailable,
 )
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
-from sara.domain.problems import DAY, ProblemReporter, problem_key
+from sara.domain.problems import DAY, problem_key
 from sara.domain.states import AttemptState, OutboundState
 from sara.domain.time import Instant, Milliseconds
-from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.receipt_effects import tell_limit
+from sara.pipeline.services import Backoff, Reporting, Routing
 from sara.plugins.call_guard import CallGuard, describe_failure
 from sara.plugins.context import Clock
-from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
 from sara.policy import in_doubt, reply_window, retry
-from sara.queue.circuit_breaker import PROBE_LONGEST, SEND_WITHIN, LaneBreaker
-from sara.queue.notifier import JobNotifier
+from sara.queue.circuit_breaker import PROBE_LONGEST, SEND_WITHIN
 from sara.queue.sleep import sleep
-
-if TYPE_CHECKING:
-    from sara.policy.settings import RetryPolicy
 
 log = structlog.get_logger("sara.pipeline.delivery")
 
@@ -48,36 +45,38 @@ SETTLE_FIRST, SETTLE_LONGEST = 0.2, 5.0
 """Seconds between two tries to record an outcome."""
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptSource:
+    """Ids of new send attempts, and the run of the daemon that makes them."""
+
+    new_id: Callable[[], str]
+    owner: str
+
+
 class DeliveryHandler:
-    """Sends what is unsent in a conversation, one part after the other."""
+    """Sends the unsent parts of a conversation, one after the other."""
 
     def __init__(
         self,
         store: Store,
-        notifier: JobNotifier,
-        routes: ChannelBindings,
-        lanes: LaneBreaker,
-        hooks: Hooks,
-        problems: ProblemReporter,
-        policy: RetryPolicy,
+        routing: Routing,
+        reporting: Reporting,
+        backoff: Backoff,
+        attempts: AttemptSource,
+        call_guard: CallGuard,
         clock: Clock,
-        chance: Callable[[], float],
-        new_id: Callable[[], str],
-        owner: str,
-        strays: CallGuard,
     ) -> None:
         self._store = store
-        self._notifier = notifier
-        self._routes = routes
-        self._lanes = lanes
-        self._hooks = hooks
-        self._problems = problems
-        self._policy = policy
+        self._notifier = routing.notifier
+        self._routes = routing.bindings
+        self._lanes = routing.lanes
+        self._hooks = reporting.hooks
+        self._problems = reporting.problems
+        self._policy = backoff.policy
+        self._chance = backoff.chance
+        self._attempts = attempts
+        self._call_guard = call_guard
         self._clock = clock
-        self._chance = chance
-        self._new_id = new_id
-        self._owner = owner
-        self._strays = strays
         # How often in a row the other end asked for a pause in a conversation.
         self._paused: dict[str, int] = {}
         self.draining = False
@@ -154,7 +153,7 @@ class DeliveryHandler:
         return await self._tell_replies(await self._store.resolve_in_doubt(view.part.id, ending.action, ending.blind, now))
 
     async def _send(self, view: DeliveryView, route: ChannelBinding) -> JobEnd | None:
-        if self._strays.is_blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             # Before the `sending` mark: no attempt is made of it. The next look finds the lane held.
             self._lanes.block(
                 route.deliver_lane,
@@ -162,8 +161,8 @@ class DeliveryHandler:
                 "restart SARA to end them; mend or replace the channel's plugin",
             )
             return None
-        attempt = self._new_id()
-        await self._store.begin_attempt(view.part.id, attempt, self._owner, self._clock())
+        attempt = self._attempts.new_id()
+        await self._store.begin_attempt(view.part.id, attempt, self._attempts.owner, self._clock())
         self._lanes.track(route.deliver_lane, attempt)
         begun = self._clock()
         with self._lanes.trying(route.deliver_lane):
@@ -187,7 +186,7 @@ class DeliveryHandler:
     async def _try(self, view: DeliveryView, route: ChannelBinding, attempt: str, begun: Instant) -> AttemptResult:
         """Send, and say what the outcome means. Cancellation leaves the `sending` mark: the next start finds it in doubt."""
         try:
-            accepted = await self._strays.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
+            accepted = await self._call_guard.call(route.called, route.channel.send(view.part, attempt), SEND_WITHIN)
             if not isinstance(accepted, SendResult):
                 raise DeliveryUnknown(f"the channel answered with a {type(accepted).__name__}")
             return AttemptResult(
@@ -283,7 +282,7 @@ class DeliveryHandler:
         return self._lanes.record_failure(route.deliver_lane, how, view.part.conversation, is_first=is_first, begun=begun)
 
     def _conversation_pause(self, view: DeliveryView, after: Milliseconds | None) -> Milliseconds:
-        """How long a conversation has to wait now; twice as long each time in a row."""
+        """Return how long a conversation has to wait now; twice as long each time in a row."""
         paused = self._paused.get(view.part.conversation, 0)
         self._paused[view.part.conversation] = paused + 1
         return min((after or CONVERSATION_PAUSE) << min(paused, 16), CONVERSATION_PAUSE_LONGEST)

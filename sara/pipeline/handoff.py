@@ -1,4 +1,4 @@
-"""Passing a conversation to a person: what is said to whom, and until when. Pure."""
+"""Handoff of a conversation to a person: the notices, their recipients, and the end. Pure."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def compose_notice(channel: Channel, text: str) -> OutgoingContent:
-    """A short text in the channel's own dialect."""
+    """Return a short text in the channel's own markup."""
     return next(iter(channel.compose(OutgoingContent(text))), OutgoingContent(text))
 
 
 def wording(texts: MessageCatalog, channel: Channel, key: str, **values: str) -> LocalizedContent:
-    """One of SARA's own texts in all languages, in the channel's own dialect."""
+    """Return one of SARA's own texts in all languages, in the channel's own markup."""
     return {language: compose_notice(channel, said) for language, said in texts.render_all(key, **values).items()}
 
 
 class HandoffFactory:
-    """Makes a hand-over of a wish for one."""
+    """Makes the handoff that a customer, a person or the model asked for."""
 
     def __init__(self, routes: ChannelBindings, texts: MessageCatalog) -> None:
         self._routes = routes
@@ -36,14 +36,14 @@ class HandoffFactory:
     def start(
         self, route: ChannelBinding, by: str, reason: str, name: str | None, since: Instant, *, announced: bool = False
     ) -> Handoff:
-        """A person answers; the time counts from `since`. `announced` says that the customer is told already."""
+        """Return a handoff to a person whose time counts from `since`. `announced`: the customer is told already."""
         policy = route.policy.handoff
         until = None if policy.return_after is None else since + policy.return_after
         notice = {} if announced else wording(self._texts, route.channel, "hand_over")
         return Handoff(by, reason, "human", until, notice, self._tell(route, reason, name))
 
     def start_silently(self, route: ChannelBinding, by: str, reason: str, since: Instant) -> Handoff:
-        """A person answers already since `since`: nobody has to be told."""
+        """Return a handoff to a person who answers since `since` already: no notice is sent."""
         policy = route.policy.handoff
         return Handoff(by, reason, "human", None if policy.return_after is None else since + policy.return_after)
 
@@ -57,13 +57,13 @@ class HandoffFactory:
         return OperatorNotification(to.channel.account, person_of(notify.to), compose_notice(to.channel, text), values)
 
     def operators(self, route: ChannelBinding) -> tuple[Identity, ...]:
-        """The people of the business who are told of customers by this route, whichever channel the customers use."""
+        """Return the people of the business who are notified on this channel, whichever channel the customers use."""
         notified = (each.policy.handoff.notify for each in self._routes)
         return tuple(dict.fromkeys(person_of(each.to) for each in notified if each is not None and each.channel == route.name))
 
 
 def one_line(text: str) -> str:
-    """A stranger's text as a value within a sentence of ours."""
+    """Return a stranger's text as a value within one of SARA's sentences."""
     return " ".join(text.split())
 
 

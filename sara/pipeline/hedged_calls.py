@@ -26,13 +26,13 @@ SILENT_AFTER = 8.0
 """Less than so many seconds without a sign of life are no silence."""
 
 TIMES_USUAL = 3
-"""So many times the usual time of an answer without a sign of life are silence."""
+"""A responder counts as silent after this multiple of its usual answer time without a sign of life."""
 
 ANSWERS_KEPT = 20
 """Of so many of the latest answers the usual time is known."""
 
 MOST_BESIDE = 3
-"""So many calls of a responder run beside others of the same questions; the next takes the place of the oldest."""
+"""Maximum number of repeated calls of a responder at once; the next replaces the oldest."""
 
 MOMENT = 1.0
 """Seconds that what was asked before a server's return is given to be answered all the same."""
@@ -41,12 +41,12 @@ STEP = 0.25
 """Seconds in which twice as many questions are asked again."""
 
 FORGOTTEN_AFTER = 60.0
-"""Of a responder that was not asked for so many seconds nobody knows whether it is silent."""
+"""Seconds without a call after which it is unknown whether a responder is silent."""
 
 
 @dataclass(slots=True)
 class _Responder:
-    """What is known of one. Times are the loop's."""
+    """The known behaviour of one responder. Times are the loop's."""
 
     silent_since: float | None = None
     begun: float = float("-inf")
@@ -57,18 +57,18 @@ class _Responder:
 
     @property
     def patience(self) -> float:
-        """How long it may be silent. One of ten answers may take longer than is usual."""
+        """Return how long the responder may be silent. One of ten answers may take longer than is usual."""
         usual = sorted(self.usual)[-(-9 * len(self.usual) // 10) - 1] if self.usual else 0.0
         return max(SILENT_AFTER, TIMES_USUAL * usual)
 
     def begins(self, now: float) -> None:
-        """A call begins."""
+        """Record that a call begins."""
         if self.silent_since is None or now - self.begun > FORGOTTEN_AFTER:
             self.silent_since = now
         self.begun = now
 
     def heard(self, begun: float, now: float) -> None:
-        """It answered a call that had begun then. What was asked before is asked again, in order, slowly at first."""
+        """Record that the responder answered a call that had begun then. Earlier questions are asked again, in order, slowly at first."""
         was_silent = self.silent_since is not None and now - self.silent_since >= self.patience
         waiting = [question for question in self.questions if question.is_open]
         self.silent_since = now if waiting else None
@@ -83,7 +83,7 @@ class _Responder:
             loop.call_later(MOMENT + STEP * number.bit_length() + number / 1_000, question.ask_again)
 
     def failed(self, begun: float, now: float) -> None:
-        """A call failed. What failed soon was answered, in its way."""
+        """Record that a call failed. A call that failed soon counts as answered."""
         if now - begun < self.patience:
             self.silent_since = now if any(question.is_open for question in self.questions) else None
 
@@ -169,12 +169,12 @@ class _Question(Generic[T]):
         raise self._errors[0]
 
     def ask_again(self) -> None:
-        """The responder has answered somebody who asked later."""
+        """Repeat a question: the responder has answered one that was asked later."""
         if not self._again.done():
             self._again.set_result(None)
 
     def close(self) -> None:
-        """Give up whatever is under way."""
+        """Give up all calls that are under way."""
         self.is_open = False
         for call in self._calls:
             call.cancel()
@@ -198,7 +198,7 @@ class _Question(Generic[T]):
         beside.append(self._begin())
 
     def _next(self, first: asyncio.Task[T], now: float) -> float | None:
-        """When to look again: to make another call where the responder is silent by then; without the first, to end."""
+        """Return when to look again: to make another call where the responder is silent by then; without the first, to end."""
         if first not in self._calls:
             return None if self._only is not None else max(self.asked_at + AGAIN_AFTER, now + 0.001)
         since = self._responder.silent_since
@@ -224,7 +224,7 @@ class _Question(Generic[T]):
             self._responder.heard(begun, self._loop.time())
 
     def _note(self, call: asyncio.Task[T], begun: float, error: BaseException) -> None:
-        """Raises what tells about the question; what tells about the other end leaves the other calls their chance."""
+        """Raise an error that concerns the question; one that concerns the other end leaves the other calls their chance."""
         away = isinstance(error, TimeoutError) or (
             isinstance(error, RetryLater) and error.scope == "responder" and not error.until_mended
         )

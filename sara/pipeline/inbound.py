@@ -1,4 +1,4 @@
-"""Accept a Reception: stored first, everything else after."""
+"""Incoming messages: a webhook's contents are stored first, then everything else follows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sara.domain import timestamps
 from sara.domain.conversations import Handoff
 from sara.domain.errors import SaraError
 from sara.domain.messages import HistoryMessage, InboundMessage
-from sara.domain.problems import DAY, ProblemReporter, problem_key
+from sara.domain.problems import DAY, problem_key
 from sara.domain.storage import AcceptResult, ClassifiedMessage, InboundBatch, InboundDecision
 from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
@@ -23,18 +23,16 @@ from sara.domain.webhooks import AccountChange, AccountEvent, OperatorEcho, Unpa
 from sara.i18n.catalog import MessageCatalog
 from sara.i18n.detection import detect_language
 from sara.pipeline import receipt_effects
-from sara.pipeline.bindings import ChannelBinding, ChannelBindings
+from sara.pipeline.bindings import ChannelBinding
 from sara.pipeline.handoff import HandoffFactory, wording
+from sara.pipeline.services import Reporting, Routing
 from sara.plugins.context import Clock
-from sara.plugins.hooks import Hooks
 from sara.plugins.store import Store
 from sara.plugins.threads import run_in_thread
 from sara.policy import account_standing
 from sara.policy.keyword_context import is_answer
 from sara.policy.keywords import Keyword, KeywordMatcher
 from sara.policy.reply_gates import HOUR
-from sara.queue.circuit_breaker import LaneBreaker
-from sara.queue.notifier import JobNotifier
 
 log = structlog.get_logger("sara.pipeline.inbound")
 
@@ -47,7 +45,7 @@ MOST_NEWS = 50
 """ProblemReporter of one account that are shown, the latest; the store keeps all of them."""
 
 PAGE = 10
-"""So many bodies that were kept aside are looked at at once: each may be megabytes long."""
+"""Number of unparsed payloads that are read at once: each may be megabytes long."""
 
 SLICE = 50
 """Messages, receipts or other items that are stored in one transaction; a body with more is stored in slices of this size."""
@@ -56,32 +54,29 @@ HEAVY = 32 * 1024
 """Characters of text from which on the rules are applied in a thread: they take about half a millisecond for each thousand."""
 
 MESSAGE_WEIGHT = 256
-"""What a message costs the rules beside its text, in characters."""
+"""Cost of a message for the rules beside its text, in characters."""
 
 
 class InboundHandler:
-    """Puts what a channel understood into the store, then wakes whoever has to look."""
+    """Stores the contents of a webhook, then wakes the jobs that follow from them."""
 
     def __init__(
         self,
         store: Store,
-        notifier: JobNotifier,
-        routes: ChannelBindings,
-        lanes: LaneBreaker,
-        hooks: Hooks,
-        problems: ProblemReporter,
-        clock: Clock,
+        routing: Routing,
+        reporting: Reporting,
         rules: InboundRules,
-        notice_files: Callable[[str], None] | None = None,
+        notice_files: Callable[[str], None],
+        clock: Clock,
     ) -> None:
+        self._store = store
+        self._notifier = routing.notifier
+        self._routes = routing.bindings
+        self._lanes = routing.lanes
+        self._hooks = reporting.hooks
+        self._problems = reporting.problems
         self._rules = rules
         self._notice_files = notice_files
-        self._store = store
-        self._notifier = notifier
-        self._routes = routes
-        self._lanes = lanes
-        self._hooks = hooks
-        self._problems = problems
         self._clock = clock
         self._following: set[asyncio.Task[None]] = set()
         # One at a time: a task that read the store earlier must not report after one that read it later.
@@ -113,13 +108,13 @@ class InboundHandler:
         if any(isinstance(change, AccountEvent) for change in reception.changes) and route.name not in self._news_due:
             self._news_due.add(route.name)
             self._follow(self._tell_account_news(route))
-        if self._notice_files is not None and any(message.attachments for message in reception.messages):
+        if any(message.attachments for message in reception.messages):
             self._notice_files(route.channel.account)
         if self._hooks.has_any("message_received", "delivery_changed"):
             self._follow(self._fire(taken))
 
     async def _said_before(self, route: ChannelBinding, reception: WebhookResult) -> Mapping[int, HistoryMessage | None]:
-        """What customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
+        """Return what customers were told in the message that they quote, or else last, by the place of their message in the reception: asked
         for only where a common word is an order or an answer."""
         unclear = [number for number, message in enumerate(reception.messages) if self._rules.is_unclear(message)]
         said: dict[int, HistoryMessage | None] = {}
@@ -225,12 +220,12 @@ class InboundHandler:
 
 
 class InboundRules:
-    """What is decided while a message is being stored: consent words, a wish for a person, and the language it is written in."""
+    """Decisions that are stored with a message: consent words, a wish for a person, and the language it is written in."""
 
-    def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handing: HandoffFactory) -> None:
+    def __init__(self, words: KeywordMatcher, texts: MessageCatalog, handoffs: HandoffFactory) -> None:
         self._words = words
         self._texts = texts
-        self._handing = handing
+        self._handoffs = handoffs
 
     def intake(
         self,
@@ -239,7 +234,7 @@ class InboundRules:
         now: Instant,
         said: Mapping[int, HistoryMessage | None] = _NOTHING_SAID,
     ) -> InboundBatch:
-        """What goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
+        """Return what goes into the store: each message with its verdict, its language and its quiet window. `said` is what the customer
         was told in what a message quotes, or else before it, by the message's place in the reception."""
         policy = route.policy
         received = [sanitize_message(each) for each in reception.messages]
@@ -264,7 +259,7 @@ class InboundRules:
             for each in changes
             if isinstance(each, OperatorEcho) and (over := self._echoed(each, route, now)) is not None
         }
-        operators = self._handing.operators(route)
+        operators = self._handoffs.operators(route)
         # To word it in all languages takes longer than to store a message: only where it may be needed.
         may_be_told = bool(arrivals) if operators else any(each.message.reply_to is not None for each in arrivals)
         return InboundBatch(
@@ -280,21 +275,21 @@ class InboundRules:
         )
 
     def _echoed(self, echo: OperatorEcho, route: ChannelBinding, now: Instant) -> Handoff | None:
-        """The hand-over that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
+        """Return the handoff that follows from a person's words outside SARA; None where nothing was said, or where its time is over."""
         if not echo.says:
             return None
         reason = self._texts.render("operator_reason_phone", route.policy.language)
-        return _unless_over(self._handing.start_silently(route, "operator", reason, timestamps.limit_to_now(echo.at, now)), now)
+        return _unless_over(self._handoffs.start_silently(route, "operator", reason, timestamps.limit_to_now(echo.at, now)), now)
 
     def is_unclear(self, message: InboundMessage) -> bool:
-        """Whether a message is a common word that may be an order, or the answer to a question."""
+        """Return whether a message is a common word that may be an order, or the answer to a question."""
         meaning = self._meaning(message)
         return meaning is not None and meaning.word is not None
 
     def judge(
         self, message: InboundMessage, route: ChannelBinding, now: Instant, said: HistoryMessage | None = None
     ) -> InboundDecision:
-        """The immediate rules: they take effect with the message itself. `said` is what the customer was told in the message that they
+        """Apply the immediate rules, which take effect with the message itself. `said` is what the customer was told in the message that they
         quote, or else last."""
         if message.unreadable:
             return self._unreadable(message, route, now)
@@ -313,20 +308,20 @@ class InboundRules:
             reason = self._texts.render("operator_reason_customer", route.policy.language)
             name = message.person.name or message.person.username
             since = timestamps.limit_to_now(message.at, now)
-            over = _unless_over(self._handing.start(route, "customer", reason, name, since), now)
+            over = _unless_over(self._handoffs.start(route, "customer", reason, name, since), now)
             return plain if over is None else InboundDecision(skip="handed_over", language=meaning.language, hand_over=over)
         notice = wording(self._texts, route.channel, "opted_out" if meaning.what == "opt_out" else "opted_in")
         return InboundDecision(skip=meaning.what, consent=meaning.what, notice=notice, language=meaning.language)
 
     def _unreadable(self, message: InboundMessage, route: ChannelBinding, now: Instant) -> InboundDecision:
-        """The customer is told that a message could not be read, at most once an hour and not long afterwards."""
+        """Tell the customer that a message could not be read, at most once an hour and not long afterwards."""
         if message.at < now - route.policy.max_age:
             return InboundDecision(skip="unreadable")
         said = wording(self._texts, route.channel, "unreadable")
         return InboundDecision(skip="unreadable", unreadable=said, unreadable_since=now - HOUR)
 
     def _meaning(self, message: InboundMessage) -> Keyword | None:
-        """What a message orders, written, chosen from what was offered, or written into an earlier message."""
+        """Return the keyword of a message: written, chosen from what was offered, or written into an earlier message."""
         if message.corrects is not None:
             edited = message.corrects
             return self._words.match(edited.text) if not edited.withdrawn and edited.kind in ("text", "button") else None
@@ -359,7 +354,7 @@ def _is_heavy(reception: WebhookResult) -> bool:
 
 
 def sanitize_message(message: InboundMessage) -> InboundMessage:
-    """The message with texts that can be stored, whatever its channel let through."""
+    """Return the message with texts that can be stored, also where its channel let others through."""
     person = message.person
     named = replace(
         person, name=person.name and sanitize_text(person.name), username=person.username and sanitize_text(person.username)

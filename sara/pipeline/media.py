@@ -1,4 +1,4 @@
-"""The folder of files that messages bring: kept under random names, removed after a while, and nothing in it that no row names."""
+"""The media folder: files of messages under random names, removed after a time, each named by a row of the store."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ ORPHAN_AGE: Milliseconds = 2 * DOWNLOAD_WITHIN
 """A file that no row names may be removed once it is this old: a younger one may belong to a download under way."""
 
 MEGABYTE = 1_000_000
-EXPIRE_EVERY = 3_600.0
-CLEAN_EVERY = 86_400.0
+EXPIRE_EVERY_S = 3_600.0
+CLEAN_EVERY_S = 86_400.0
 PAGE = 200
 PARTIAL = ".part"
 EXPIRED = "expired"
@@ -62,7 +62,7 @@ class DiskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """A file that is here, not yet under its name."""
+    """A downloaded file that does not have its name yet."""
 
     path: Path
     sha256: str
@@ -70,7 +70,7 @@ class _Fetched:
 
 
 class MediaStore:
-    """The media folder. A file's name says nothing of who sent it, and no sender chooses it."""
+    """The media folder. No file name is chosen by a sender or says who sent the file."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class MediaStore:
         problems: ProblemReporter,
         clock: Clock,
         new_name: Callable[[], str],
-        strays: CallGuard,
+        call_guard: CallGuard,
     ) -> None:
         self.folder = folder
         self._store = store
@@ -88,10 +88,11 @@ class MediaStore:
         self._problems = problems
         self._clock = clock
         self._new_name = new_name
-        self._strays = strays
+        self._call_guard = call_guard
         # Between choosing a file's name and noting it, or forgetting and removing it, nobody else may do either.
         self._changing = asyncio.Lock()
         self._in_hand: set[str] = set()
+        self._is_cleaned = False
         self._keeping: set[asyncio.Task[Attachment]] = set()
 
     def open(self) -> None:
@@ -106,7 +107,7 @@ class MediaStore:
                 left.unlink(missing_ok=True)
 
     def kept_aside(self) -> Mapping[str, Instant]:
-        """The folders with files from before a restore, and when each was made."""
+        """Return the folders with files from before a restore, and when each was made."""
         found = self.folder.parent.glob(f"{self.folder.name}{REPLACED}*")
         return {str(path.absolute()): path.stat().st_mtime_ns // 1_000_000 for path in found}
 
@@ -119,7 +120,9 @@ class MediaStore:
         partial = self.folder / (name + PARTIAL)
         self._in_hand.add(name)
         try:
-            fetched = await self._strays.call(route.called, self._receive(route.channel, attachment, partial), DOWNLOAD_WITHIN)
+            fetched = await self._call_guard.call(
+                route.called, self._receive(route.channel, attachment, partial), DOWNLOAD_WITHIN
+            )
         except BaseException as error:
             # Also where the call goes on although it was given up: what it still writes has no name any more.
             partial.unlink(missing_ok=True)
@@ -140,7 +143,7 @@ class MediaStore:
         return replace(attachment, error=reason)
 
     def too_old(self, at: Instant) -> bool:
-        """Whether a file of a message of that time would be removed at once."""
+        """Return whether a file of a message of that time would be removed at once."""
         return at < self._clock() - self._policy.keep
 
     async def settled(self) -> None:
@@ -149,33 +152,13 @@ class MediaStore:
             await asyncio.wait(self._keeping)
 
     def place(self, attachment: Attachment) -> Attachment:
-        """The attachment with the path of its file, if that is here."""
+        """Return the attachment with the path of its file, if that is here."""
         return located(attachment, self.folder)
 
-    async def expire(self, ended: asyncio.Event) -> None:
-        """Remove, hour by hour and in small steps, what is older than the policy keeps."""
-        while not ended.is_set():
-            try:
-                await self.expire_all()
-            except (SaraError, OSError) as error:
-                log.warning("file_expiry_failed", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EXPIRE_EVERY):
-                    await ended.wait()
-
-    async def clean(self, ended: asyncio.Event) -> None:
-        """Remove what no row names: at the start, when no download of a former process can be under way, then once a day."""
-        age: Milliseconds = 0
-        while not ended.is_set():
-            try:
-                await self.remove_unnamed(age)
-            except (SaraError, OSError) as error:
-                log.warning("media_cleanup_failed", error=type(error).__name__)
-            else:
-                age = ORPHAN_AGE
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLEAN_EVERY):
-                    await ended.wait()
+    async def clean(self) -> None:
+        """Remove the files that no row names: the first time all, as no download of a former process can be under way then."""
+        await self.remove_unnamed(ORPHAN_AGE if self._is_cleaned else 0)
+        self._is_cleaned = True
 
     async def remove_unnamed(self, age: Milliseconds = ORPHAN_AGE) -> int:
         """Remove the files of SARA's own that no row names and that are at least `age` milliseconds old; how many they were."""
@@ -273,7 +256,7 @@ class MediaStore:
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
-        """What fails in here is the disk's fault, not the provider's."""
+        """Report failures in this block as the disk's, not the provider's."""
         try:
             yield
         except OSError as error:
@@ -286,7 +269,7 @@ class MediaStore:
 
 
 def located(attachment: Attachment, folder: Path) -> Attachment:
-    """The attachment with the path of its file in the media folder; failed where that is not there."""
+    """Return the attachment with the path of its file in the media folder; failed where that is not there."""
     if attachment.path is None:
         return attachment
     path = folder / attachment.path
@@ -295,7 +278,7 @@ def located(attachment: Attachment, folder: Path) -> Attachment:
 
 
 def _pages(folder: Path, before: Instant | None) -> list[list[str]]:
-    """The names of SARA's own files in a folder that were last changed at or before `before`, in pages."""
+    """Return the names of SARA's own files in a folder that were last changed at or before `before`, in pages."""
     found: list[str] = []
     if not folder.is_dir():
         return []
@@ -337,7 +320,7 @@ def _take(handle: int, digest: _Digest, chunk: bytes) -> None:
 
 
 async def _closable(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Any iterator as one that can be closed before its end: a download that is not wanted any more must not go on."""
+    """Wrap an iterator so that it can be closed before its end: a download that is not wanted any more must not go on."""
     try:
         async for chunk in chunks:
             yield chunk

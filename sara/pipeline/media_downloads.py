@@ -34,7 +34,7 @@ FILES_WITHIN: Milliseconds = 20_000
 """An answer waits this long for the files that its responder opens, all of them and all responders together."""
 
 LATER = 20
-"""So many lines may be said while files are waited for, and what was read before is still found behind them."""
+"""Maximum number of new messages during a wait for files behind which the earlier ones are still found."""
 
 AT_ONCE = 4
 """Files that are fetched at the same time in the background for one channel, and for one answer beside these."""
@@ -55,7 +55,7 @@ GONE = "the provider does not keep it any longer"
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A try that is under way."""
+    """A download that is under way."""
 
     task: asyncio.Task[Attachment | None]
     conversation: str
@@ -64,12 +64,17 @@ class _Running:
 
 
 def delay_after(tries: int, after: Milliseconds | None = None) -> Milliseconds:
-    """How long to wait after a failed download that had failed `tries` times before, or as long as the provider asks."""
+    """Return how long to wait after a failed download that had failed `tries` times before, or as long as the provider asks."""
     return min(MAX_DELAY, max(FIRST_DELAY << min(tries, 20), after or 0))
 
 
+def free_bytes(path: Path) -> int:
+    """Return the free bytes of the disk that holds a path."""
+    return shutil.disk_usage(path).free
+
+
 class MediaDownloads:
-    """Fetches what is due, at most one try of each file at a time, whoever wants it."""
+    """Downloads the files that are due, each at most once at a time, for the background and for answers."""
 
     def __init__(
         self,
@@ -78,16 +83,16 @@ class MediaDownloads:
         routes: ChannelBindings,
         problems: ProblemReporter,
         clock: Clock,
-        strays: CallGuard,
-        free: Callable[[Path], int] | None = None,
+        call_guard: CallGuard,
+        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._store = store
         self._files = files
         self._routes = routes
         self._problems = problems
         self._clock = clock
-        self._strays = strays
-        self._free = free or _free_bytes
+        self._call_guard = call_guard
+        self._free = free
         self._running: dict[str, _Running] = {}
         self._arrivals = {route.channel.account: asyncio.Event() for route in routes}
 
@@ -105,7 +110,7 @@ class MediaDownloads:
             await self._files.settled()
 
     async def prepare(self, route: ChannelBinding, turn: Turn, responder: Responder, within: Milliseconds) -> Turn:
-        """The turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
+        """Return the turn with its files in place. What `responder` opens is waited for, at most `within` milliseconds altogether; what has
         not come by then stays `pending`, and its download goes on.
 
         What was edited or deleted while a file was waited for is told as it is now. Raises Conflict where that befell a message that is
@@ -155,7 +160,7 @@ class MediaDownloads:
     async def _begin_due(self, route: ChannelBinding) -> Milliseconds:
         """Begin as many downloads as may run; how long to wait before the next look."""
         account = route.channel.account
-        if self._strays.is_blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             return RECOVER
         begun = [each for each in self._running.values() if each.account == account]
         room = AT_ONCE - sum(each.in_background for each in begun)
@@ -215,7 +220,7 @@ class MediaDownloads:
     ) -> None:
         """Try until the file is settled, and put it among those found."""
         tries = 0
-        while not self._strays.is_blocked(route.called):
+        while not self._call_guard.is_blocked(route.called):
             async with limit:
                 running = self._running.get(attachment) or self._begin(route, attachment, conversation, in_background=False)
                 await asyncio.wait([running.task])
@@ -252,7 +257,7 @@ class MediaDownloads:
         asyncio.get_running_loop().call_later(RECOVER / 1_000, arrival.set)
 
     async def _try(self, route: ChannelBinding, attachment: str) -> Attachment | None:
-        """Try once; the attachment as it is then, None where nobody wants it any more."""
+        """Try once and return the attachment as it is then; None where it is not wanted any more."""
         try:
             # Asked of the store now: its sender may have been erased since it was decided to fetch it.
             found = await self._store.download(attachment)
@@ -296,13 +301,13 @@ class MediaDownloads:
 
 
 def wait_for_files(view: ReplyView, now: Instant) -> Milliseconds:
-    """How long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
+    """Return how long an answer that is made now may wait for files: of messages that were asked about before, what is left of the bound."""
     newest = max(line.at for line in view.waiting)
     return left_of(FILES_WITHIN, None if view.first_at is None else max(view.first_at, newest), now)
 
 
 def left_of(within: Milliseconds, since: Instant | None, now: Instant) -> Milliseconds:
-    """What is left of a bound that began to run at `since`; all of it where it has not begun."""
+    """Return the rest of a time limit that began to run at `since`; all of it where it has not begun."""
     return within if since is None else min(within, max(0, within - (now - since)))
 
 
@@ -313,7 +318,3 @@ async def _event_within(event: asyncio.Event, within: Milliseconds) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(path).free

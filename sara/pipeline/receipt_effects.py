@@ -1,4 +1,4 @@
-"""What receipts say about their channel, beside their own message: that it is no good just now, or that it works again."""
+"""Effects of receipts on the lane of their channel: it is held, or let go again."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A reply job: is anything unanswered? Gates → responder → saved reply."""
+"""The reply job: unanswered messages → gates → responder → saved reply."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,32 +23,26 @@ from sara.domain.errors import (
 )
 from sara.domain.jobs import Done, Job, JobEnd, OpenWork, Reschedule
 from sara.domain.messages import OutgoingContent
-from sara.domain.problems import DAY, ProblemReporter
+from sara.domain.problems import DAY
 from sara.domain.replies import Reply, ReplySideEffects, ReplyView, ToolContext
 from sara.domain.time import Instant
-from sara.i18n.catalog import MessageCatalog
-from sara.pipeline.bindings import ChannelBinding, ChannelBindings
-from sara.pipeline.handoff import HandoffFactory, compose_notice
-from sara.pipeline.media_downloads import MediaDownloads, wait_for_files
+from sara.pipeline.bindings import ChannelBinding
+from sara.pipeline.handoff import compose_notice
+from sara.pipeline.media_downloads import wait_for_files
 from sara.pipeline.responder_pool import ResponderPool
-from sara.pipeline.tool_calls import TurnTools
+from sara.pipeline.services import Backoff, ReplyServices, Reporting, Routing
+from sara.pipeline.tool_calls import ToolCalls, TurnTools
 from sara.pipeline.turns import drafts_of, transcripts_of, turn_of
 from sara.pipeline.typing_indicator import TypingIndicator
-from sara.plugins import tool_checks
-from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
-from sara.plugins.hooks import Hooks
 from sara.plugins.responder import HistoryLimits
 from sara.plugins.store import Store
-from sara.plugins.tool import Tool
 from sara.policy import context_window, reply_gates, retry, timers
-from sara.policy.ai_budget import AIBudget
 from sara.policy.retry import ResponderCrashed
-from sara.queue.circuit_breaker import PROBE_LONGEST, LaneBreaker
-from sara.queue.notifier import JobNotifier
+from sara.queue.circuit_breaker import PROBE_LONGEST
 
 if TYPE_CHECKING:
-    from sara.policy.settings import RetryPolicy
+    pass
 
 log = structlog.get_logger("sara.pipeline.reply")
 
@@ -62,63 +56,56 @@ _SKIPPED: Mapping[str, tuple[str, str]] = {
         "see who writes with `sara conversations list`; raise `limits` if this traffic is legitimate",
     ),
 }
-"""What an operator should know of, by the reason for which messages are not answered."""
+"""Problem and remedy by the reason for which messages are not answered."""
 
 MOST_RETHOUGHT = 2
-"""So many answers to the same messages are dropped because more was written."""
+"""Maximum number of answers to the same messages that are dropped because more was written."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyServices:
-    """What belongs to the policy besides the file's own block: SARA's words, what may be spent, who takes over, what plugins add."""
+class Answering:
+    """How one answer is made: the responders that are asked, the tools they may call, the typing indicator meanwhile."""
 
-    texts: MessageCatalog
-    spending: AIBudget
-    handing: HandoffFactory
-    gates: Sequence[reply_gates.Gate] = reply_gates.CORE
-    tools: Mapping[str, Tool] = field(default_factory=dict)
+    responders: ResponderPool
+    tools: ToolCalls
+    typing: TypingIndicator
 
 
 class ReplyHandler:
-    """Answers what is unanswered in a conversation."""
+    """Answers the unanswered messages of a conversation."""
 
     def __init__(
         self,
         store: Store,
-        notifier: JobNotifier,
-        routes: ChannelBindings,
-        lanes: LaneBreaker,
-        hooks: Hooks,
-        problems: ProblemReporter,
-        policy: RetryPolicy,
+        routing: Routing,
+        reporting: Reporting,
+        answering: Answering,
+        services: ReplyServices,
+        backoff: Backoff,
         clock: Clock,
-        chance: Callable[[], float],
-        strays: CallGuard,
-        downloads: MediaDownloads,
-        manners: ReplyServices,
     ) -> None:
         self._store = store
-        self._notifier = notifier
-        self._routes = routes
-        self._lanes = lanes
-        self._hooks = hooks
-        self._problems = problems
-        self._policy = policy
+        self._notifier = routing.notifier
+        self._routes = routing.bindings
+        self._lanes = routing.lanes
+        self._hooks = reporting.hooks
+        self._problems = reporting.problems
+        self._responders = answering.responders
+        self._tools = answering.tools
+        self._typing = answering.typing
+        self._services = services
+        self._policy = backoff.policy
+        self._chance = backoff.chance
         self._clock = clock
-        self._chance = chance
-        self._strays = strays
-        self._presence = TypingIndicator(strays)
-        self._asking = ResponderPool(strays, downloads, lanes, problems)
         # One more than is shown: so it is seen whether something was cut off before it.
         self._limits = HistoryLimits(
-            messages=max((route.policy.history.messages for route in routes), default=0) + 1,
-            counted=max((reply_gates.counted(route.policy) for route in routes), default=0),
+            messages=max((route.policy.history.messages for route in routing.bindings), default=0) + 1,
+            counted=max((reply_gates.counted(route.policy) for route in routing.bindings), default=0),
         )
-        self._manners = manners
 
     async def close(self) -> None:
         """Wait a moment for the read marks under way."""
-        await self._presence.close()
+        await self._typing.close()
 
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the conversation `job.key` and do what is due."""
@@ -138,7 +125,7 @@ class ReplyHandler:
         if not route.responders:
             return await self._wait(view, reply_gates.Defer(now + reply_gates.BLOCKED_LOOK, blocked=True), now)
         facts = reply_gates.GateContext(now, self._lanes.held(route.deliver_lane))
-        return await self._follow(view, route, reply_gates.decide(view, route.policy, facts, self._manners.gates), now)
+        return await self._follow(view, route, reply_gates.decide(view, route.policy, facts, self._services.gates), now)
 
     async def _follow(self, view: ReplyView, route: ChannelBinding, decision: reply_gates.Decision, now: Instant) -> JobEnd:
         """Do what the gates said."""
@@ -157,7 +144,7 @@ class ReplyHandler:
         return await self._answer(view, route, now)
 
     def _said(self, view: ReplyView, route: ChannelBinding, say: reply_gates.SendNotice) -> OneTimeNotice:
-        words = self._manners.texts.render(say.key, view.contact.language or route.policy.language, **say.values)
+        words = self._services.texts.render(say.key, view.contact.language or route.policy.language, **say.values)
         return OneTimeNotice(say.key, tuple(route.channel.compose(OutgoingContent(words))), say.since)
 
     async def _skip(self, view: ReplyView, skip: reply_gates.Skip, said: OneTimeNotice | None, now: Instant) -> JobEnd:
@@ -187,21 +174,23 @@ class ReplyHandler:
 
     async def _answer(self, view: ReplyView, route: ChannelBinding, now: Instant) -> JobEnd:
         answers = [line.id for line in view.waiting]
-        manners = self._manners
+        services = self._services
         turn = turn_of(view, route, now)
-        reserve = manners.spending.reserve((*turn.history, *turn.messages), now)
+        reserve = services.budget.reserve((*turn.history, *turn.messages), now)
         try:
             attempt = await self._store.begin_reply(view.conversation, answers, now, reserve)
         except OverBudget as error:
             return await self._over_budget(view, route, error, now)
         self._lanes.prepares(route.deliver_lane)
         try:
-            async with self._presence.active(route, view.waiting, lambda: self._is_wanted(view.conversation)):
+            async with self._typing.active(route, view.waiting, lambda: self._is_wanted(view.conversation)):
                 until = asyncio.get_running_loop().time() + wait_for_files(view, now) / 1_000
                 with self._lanes.trying(route.reply_lane):
-                    reply, toolbox = await self._asking.ask(route, turn, partial(self._toolbox, view, route, attempt, now), until)
+                    reply, toolbox = await self._responders.ask(
+                        route, turn, partial(self._toolbox, view, route, attempt, now), until
+                    )
             drafts = drafts_of(route, reply)
-            cost = manners.spending.cost(reply.usage)
+            cost = services.budget.cost(reply.usage)
             self._tell_unpriced(reply)
             if route.policy.on_new_message == "restart" and toolbox.wanted is None:
                 again = await self._store.discard_reply(
@@ -232,7 +221,7 @@ class ReplyHandler:
         return _end(work)
 
     async def _is_wanted(self, conversation: str) -> bool:
-        """Whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
+        """Return whether an answer in the making may still be said: the customer may have asked for silence or a person meanwhile."""
         try:
             view = await self._store.reply_view(conversation, HistoryLimits(messages=0))
         except SaraError:
@@ -242,19 +231,16 @@ class ReplyHandler:
     def _toolbox(
         self, view: ReplyView, route: ChannelBinding, attempt: int, now: Instant, claim: Callable[[], None]
     ) -> TurnTools:
-        names = route.policy.tools
         scope = ToolContext(view.conversation, view.account, view.contact, now)
-        chosen = tool_checks.select_tools(names, self._manners.tools)
-        hands_over = tool_checks.HANDOFF_TOOL in names
-        return TurnTools(chosen, hands_over, self._store, attempt, scope, self._strays, self._problems, self._clock, claim)
+        return self._tools.for_turn(route.policy.tools, attempt, scope, claim)
 
     def _wanted(self, view: ReplyView, route: ChannelBinding, toolbox: TurnTools, now: Instant) -> Handoff | None:
-        """The hand-over that the model asked for."""
+        """Return the handoff that the model asked for."""
         if toolbox.wanted is None:
             return None
         log.info("handoff_started", conversation=view.conversation, by="assistant")
         name = view.contact.name or view.contact.username
-        return self._manners.handing.start(route, "assistant", toolbox.wanted, name, now, announced=True)
+        return self._services.handoffs.start(route, "assistant", toolbox.wanted, name, now, announced=True)
 
     async def _over_budget(self, view: ReplyView, route: ChannelBinding, error: OverBudget, now: Instant) -> JobEnd:
         self._problems.report(
@@ -268,7 +254,7 @@ class ReplyHandler:
         return await self._skip(view, skip, self._said(view, route, say), now)
 
     def _tell_unpriced(self, reply: Reply) -> None:
-        if reply.usage is not None and self._manners.spending.has_no_price(reply.usage):
+        if reply.usage is not None and self._services.budget.has_no_price(reply.usage):
             self._problems.report(
                 "ai:budget:price_missing",
                 f"the model {reply.usage.model or '?'} has no price; its cost is not counted towards the budget",
@@ -297,7 +283,7 @@ class ReplyHandler:
                 detail=error.detail,
             )
             key = "fallback" if isinstance(error, GiveUp) else "apology"
-            words = self._manners.texts.render(key, view.contact.language or route.policy.language)
+            words = self._services.texts.render(key, view.contact.language or route.policy.language)
             tells = route.policy.apologise or isinstance(error, ContentRefused)
             sorry = [compose_notice(route.channel, words)] if tells and not view.apologised else []
             reason = f"{decision.reason}: {_in_full(error)}"
@@ -315,7 +301,7 @@ class ReplyHandler:
     def _again(
         self, view: ReplyView, route: ChannelBinding, error: RetryLater, calls: int, now: Instant
     ) -> retry.RetryAt | retry.GiveUpRetrying:
-        """When to ask again, and what the failure means for everybody who waits for the same responder."""
+        """Decide when to ask again, and apply the failure to the lane of the responder."""
         lane = route.reply_lane
         if _is_refused(error):
             told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
@@ -352,12 +338,12 @@ class ReplyHandler:
 
 
 def _is_refused(error: RetryLater) -> bool:
-    """Whether nobody can be answered until a person mends something."""
+    """Return whether no question can be answered until a person fixes something."""
     return error.until_mended and error.scope == "responder"
 
 
 def _in_full(error: RetryLater | GiveUp) -> str:
-    """What failed, with what the other side said of it: for the store, never for the log."""
+    """Return the failure with the other side's own words: for the store, never for the log."""
     return f'{error} (it said: "{error.detail}")' if error.detail else str(error)
 
 

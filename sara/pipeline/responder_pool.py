@@ -1,4 +1,4 @@
-"""Asking the responders of a route in turn for one answer, and telling what their failures mean."""
+"""The responders of a channel, asked in turn for one answer; their failures are told apart."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ Toolboxes: TypeAlias = "Callable[[Callable[[], None]], TurnTools]"
 class ResponderPool:
     """Asks responders for answers."""
 
-    def __init__(self, strays: CallGuard, downloads: MediaDownloads, lanes: LaneBreaker, problems: ProblemReporter) -> None:
-        self._strays = strays
+    def __init__(self, call_guard: CallGuard, downloads: MediaDownloads, lanes: LaneBreaker, problems: ProblemReporter) -> None:
+        self._call_guard = call_guard
         self._downloads = downloads
         self._lanes = lanes
         self._problems = problems
@@ -67,7 +67,7 @@ class ResponderPool:
         self, route: ChannelBinding, name: str, responder: Responder, turn: Turn, toolbox: Toolboxes, until: float
     ) -> tuple[Reply, TurnTools]:
         called = f"responder:{name}"
-        if self._strays.is_blocked(called):
+        if self._call_guard.is_blocked(called):
             log.warning("responder_skipped", responder=name, conversation=turn.conversation)
             raise RetryLater(f"{name} is not called: too many of its calls do not end", scope="responder")
         try:
@@ -77,10 +77,10 @@ class ResponderPool:
 
             async def call(claim: Callable[[], None]) -> tuple[Reply, TurnTools]:
                 tools = toolbox(claim)
-                return await self._strays.call(called, responder.answer(turn, tools), within), tools
+                return await self._call_guard.call(called, responder.answer(turn, tools), within), tools
 
             reply, tools = await self._hedging.ask(
-                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._strays.count_stuck().get(called)
+                name, call, partial(self._lanes.begins, route.reply_lane), lambda: not self._call_guard.count_stuck().get(called)
             )
         except (RetryLater, GiveUp) as error:
             log.warning(

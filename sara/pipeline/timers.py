@@ -1,4 +1,4 @@
-"""A timer job: hand back, say what was to be said later, ask once more, close, sum up."""
+"""The timer job: return from a handoff, scheduled messages, follow-up, session end, summary."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sara.domain.text import sanitize_text
 from sara.domain.time import Instant, Milliseconds
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.handoff import compose_notice, wording
-from sara.pipeline.reply import ReplyServices
 from sara.pipeline.responder_pool import GRACE
+from sara.pipeline.services import ReplyServices
 from sara.plugins.call_guard import CallGuard
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
@@ -35,32 +35,32 @@ NOT_NOW: Milliseconds = 600_000
 """How soon a summary is tried again that could not be written."""
 
 MOST_ACTS = 20
-"""So many things are done in one job; what is left has another turn."""
+"""Maximum number of actions in one job; the rest is done by the next."""
 
 SUMMED_AT_ONCE = 200
-"""So many messages go into one summary at the most."""
+"""Maximum number of messages in one summary."""
 
 
 class TimerHandler:
-    """Looks after a conversation in which nobody says anything."""
+    """Runs the timers of a conversation without new messages."""
 
     def __init__(
         self,
         store: Store,
         notifier: JobNotifier,
         routes: ChannelBindings,
-        manners: ReplyServices,
+        services: ReplyServices,
         problems: ProblemReporter,
         clock: Clock,
-        strays: CallGuard,
+        call_guard: CallGuard,
     ) -> None:
         self._store = store
         self._notifier = notifier
         self._routes = routes
-        self._manners = manners
+        self._services = services
         self._problems = problems
         self._clock = clock
-        self._strays = strays
+        self._call_guard = call_guard
 
     async def __call__(self, job: Job) -> JobEnd:
         """Look at the timers of the conversation `job.key` and do what is due."""
@@ -106,7 +106,7 @@ class TimerHandler:
         match act:
             case "hand_back":
                 log.info("handoff_ended", conversation=view.conversation)
-                notice = wording(self._manners.texts, route.channel, "hand_back") if view.mode == "human" else {}
+                notice = wording(self._services.texts, route.channel, "hand_back") if view.mode == "human" else {}
                 await self._wake(await self._store.hand_back(view.conversation, "sara", now, notice))
             case "release":
                 await self._wake(await self._store.queue_scheduled(view.conversation, now))
@@ -124,7 +124,7 @@ class TimerHandler:
         wanted = route.policy.follow_up
         if wanted is not None and wanted.text is not None:
             return compose_notice(route.channel, wanted.text)
-        words = self._manners.texts.render("follow_up", view.contact.language or route.policy.language)
+        words = self._services.texts.render("follow_up", view.contact.language or route.policy.language)
         return compose_notice(route.channel, words)
 
     async def _wake(self, work: OpenWork) -> None:
@@ -133,7 +133,7 @@ class TimerHandler:
     # ── summaries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _summarise(self, view: TimerView, route: ChannelBinding, now: Instant) -> Instant | None:
-        spending = self._manners.spending
+        spending = self._services.budget
         periods = spending.periods(now)
         if spending.bounded and spending.used_up([dict(await self._store.ai_usage(period)) for period in periods]):
             return now + NOT_NOW
@@ -166,11 +166,11 @@ class TimerHandler:
         failed: SaraError = RetryLater("no responder is running")
         for name, responder in route.responders:
             called = f"responder:{name}"
-            if self._strays.is_blocked(called):
+            if self._call_guard.is_blocked(called):
                 continue
             within = responder.timeout + min(GRACE, responder.timeout)
             try:
-                summary = await self._strays.call(called, responder.summarise(lines, former, now), within)
+                summary = await self._call_guard.call(called, responder.summarise(lines, former, now), within)
             except (RetryLater, GiveUp) as error:
                 failed = error
             except Exception as error:

@@ -1,4 +1,4 @@
-"""The tools of one turn: checked, written down before they are called, bounded, and never called twice for the same thing."""
+"""The tool calls of one turn: checked, recorded before they are made, bounded, and never repeated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sara.plugins.call_guard import CallGuard, describe_failure, guarded_call
 from sara.plugins.context import Clock
 from sara.plugins.store import Store
 from sara.plugins.tool import Tool
-from sara.plugins.tool_checks import HANDOFF_TOOL
+from sara.plugins.tool_checks import HANDOFF_TOOL, select_tools
 from sara.plugins.type_check import wrong_type
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sara.pipeline.tool_calls")
 
 MOST_CALLS = 12
-"""So many calls for one answer; a model that goes on is told to stop."""
+"""Maximum number of calls for one answer; a model that goes on is told to stop."""
 
 LONGEST = 8_000
 """Characters of a result that the model is given."""
@@ -45,7 +45,7 @@ DONE_SILENTLY = "It was called, and said nothing."
 
 
 class HandOverArguments(Options):
-    """What the model says when it wants a person to take over."""
+    """Arguments with which the model asks for a person."""
 
     reason: str = Field(min_length=1, max_length=500, description="In one sentence, for the colleague: what the customer needs.")
 
@@ -58,8 +58,25 @@ HANDOFF_SPEC = ToolSpec(
 )
 
 
+class ToolCalls:
+    """The tools that plugins bring, and what their calls need in every turn."""
+
+    def __init__(
+        self, store: Store, tools: Mapping[str, Tool], call_guard: CallGuard, problems: ProblemReporter, clock: Clock
+    ) -> None:
+        self.store = store
+        self.call_guard = call_guard
+        self.problems = problems
+        self.clock = clock
+        self._tools = tools
+
+    def for_turn(self, names: Sequence[str], attempt: int, scope: ToolContext, claim: Callable[[], None]) -> TurnTools:
+        """Return the tools of these names for one attempt to answer. `claim` is called before each call."""
+        return TurnTools(self, select_tools(names, self._tools), HANDOFF_TOOL in names, attempt, scope, claim)
+
+
 class TurnTools:
-    """What a responder's model may do in one turn; nobody but this turn's customer is ever in reach.
+    """The tools that a responder's model may call in one turn, for this turn's customer only.
 
     `wanted` is the reason for which the model wants a person to take over: done together with keeping the answer, so that there
     is never one without the other. `claim` is called before anything is done; it raises where another turn's tools did first.
@@ -67,37 +84,34 @@ class TurnTools:
 
     def __init__(
         self,
+        calls: ToolCalls,
         tools: Sequence[Tool],
         hands_over: bool,
-        store: Store,
         attempt: int,
         scope: ToolContext,
-        strays: CallGuard,
-        problems: ProblemReporter,
-        clock: Clock,
-        claim: Callable[[], None] = lambda: None,
+        claim: Callable[[], None],
     ) -> None:
         self._claim = claim
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._hands_over = hands_over
         self._names = [HANDOFF_TOOL, *self._tools] if hands_over else list(self._tools)
-        self._store = store
+        self._store = calls.store
         self._attempt = attempt
         self._scope = scope
-        self._strays = strays
-        self._problems = problems
-        self._clock = clock
+        self._call_guard = calls.call_guard
+        self._problems = calls.problems
+        self._clock = calls.clock
         self._calls: Counter[tuple[str, str]] = Counter()
         self.wanted: str | None = None
 
     @cached_property
     def specs(self) -> Sequence[ToolSpec]:
-        """What the model is told of. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
+        """Return the specifications for the model. Made once a turn: a schema takes a millisecond, and every request shows all of them."""
         brought = [ToolSpec(tool.name, tool.description, tool.Arguments.model_json_schema()) for tool in self._tools.values()]
         return [HANDOFF_SPEC, *brought] if self._hands_over else brought
 
     async def call(self, name: str, arguments: str) -> str:
-        """See `sara.plugins.tool.Toolbox`. Raises Stale where the turn has moved on, StoreUnavailable and StoreLost."""
+        """Run a tool, as `ToolCaller.call` says. Raises Conflict where the turn has moved on, StoreUnavailable and StoreLost."""
         self._claim()
         if self._calls.total() >= MOST_CALLS:
             return "No more tools can be used for this answer. Answer with what you know."
@@ -140,13 +154,13 @@ class TurnTools:
         return "A colleague takes over after your answer. Tell the customer so, in their language."
 
     async def _run(self, tool: Tool, arguments: Options) -> str | None:
-        """The result, a failure's own words included; None where nobody can tell whether it was done."""
+        """Return the result or the failure's own words; None where it is unknown whether it was done."""
         called = f"tool:{tool.name}"
-        if self._strays.is_blocked(called):
+        if self._call_guard.is_blocked(called):
             return "This cannot be done at the moment."
         try:
             call = guarded_call(tool.run, arguments, self._scope)
-            result = await self._strays.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
+            result = await self._call_guard.call(called, call, tool.timeout) if inspect.iscoroutine(call) else call
         except SaraError as error:
             log.warning("tool_failed", tool=tool.name, conversation=self._scope.conversation, error=type(error).__name__)
             return sanitize_text(self._problems.redact(f"It could not be done: {error}"))[:LONGEST]
@@ -175,7 +189,7 @@ class TurnTools:
 
 
 def _as_text(result: object) -> str:
-    """What a model can be told of a result that is no text."""
+    """Return a result that is no text in a form that a model can read."""
     if result is None:
         return DONE_SILENTLY
     try:
@@ -185,7 +199,7 @@ def _as_text(result: object) -> str:
 
 
 def _parsed(model: type[Options], arguments: str) -> Options | str:
-    """The arguments, mended where it is plain what was meant, or what the model did wrong."""
+    """Return the arguments, corrected where the intention is plain, or the model's mistake."""
     try:
         return model.model_validate_json(arguments.strip() or "{}")
     except ValidationError as error:

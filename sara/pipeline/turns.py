@@ -1,4 +1,4 @@
-"""What a responder is asked about a conversation, and what its answer comes to in the channel's form. Pure."""
+"""Turns: a conversation as a question to a responder, and its answer in the channel's form. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sara.policy import context_window
 
 
 def turn_of(view: ReplyView, route: ChannelBinding, now: Instant) -> Turn:
-    """What a responder is asked: the waiting messages, and as much history as the policy allows."""
+    """Return the question to a responder: the waiting messages, and as much history as the policy allows."""
     limits = route.policy.history
     return Turn(
         conversation=view.conversation,
@@ -30,7 +30,7 @@ def turn_of(view: ReplyView, route: ChannelBinding, now: Instant) -> Turn:
 
 
 def drafts_of(route: ChannelBinding, reply: Reply) -> list[OutgoingContent]:
-    """The parts of an answer in the channel's own form. Raises RetryLater for an answer that says nothing."""
+    """Return the parts of an answer in the channel's own form. Raises RetryLater for an answer that says nothing."""
     drafts = [part for draft in reply.parts for part in route.channel.compose(replace(draft, text=sanitize_text(draft.text)))]
     if not drafts:
         raise RetryLater("the answer was empty")
@@ -38,5 +38,5 @@ def drafts_of(route: ChannelBinding, reply: Reply) -> list[OutgoingContent]:
 
 
 def transcripts_of(reply: Reply) -> dict[str, str]:
-    """The texts that a responder found in what the customer sent, by the line's id."""
+    """Return the texts that a responder found in what the customer sent, by the line's id."""
     return {str(line): sanitize_text(str(text)) for line, text in reply.transcripts.items()}

@@ -1,4 +1,4 @@
-"""Shows the customer that somebody is there while an answer is being made. Nothing depends on it."""
+"""Read marks and the typing indicator while an answer is made. No other component depends on them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ async def _always() -> bool:
 class TypingIndicator:
     """Marks messages as read and shows typing, as far as a channel can."""
 
-    def __init__(self, strays: CallGuard) -> None:
-        self._strays = strays
+    def __init__(self, call_guard: CallGuard) -> None:
+        self._call_guard = call_guard
         self._marking: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
@@ -75,11 +75,11 @@ class TypingIndicator:
             await sleep(lasts * RENEW_AT / 1_000)
 
     async def _try(self, route: ChannelBinding, call: Coroutine[Any, Any, None]) -> bool:
-        if self._strays.is_blocked(route.called):
+        if self._call_guard.is_blocked(route.called):
             call.close()
             return False
         try:
-            await self._strays.call(route.called, call, SHOW_WITHIN)
+            await self._call_guard.call(route.called, call, SHOW_WITHIN)
         except Exception as error:
             log.info("typing_indicator_failed", channel=route.name, error=type(error).__name__)
             return False

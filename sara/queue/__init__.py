@@ -1,1 +1,1 @@
-"""When a job runs: scheduler, worker, lanes and their circuit breaker."""
+"""The times at which jobs run: scheduler, worker, sweep, lanes and their circuit breaker."""

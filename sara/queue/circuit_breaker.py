@@ -1,4 +1,4 @@
-"""Lanes whose other end refuses us: held, probed, and let go again."""
+"""The circuit breaker of a lane: held while the other end refuses, probed, and let go again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPEN_INTERVAL: Milliseconds = 6_000
 """While the breaker is open one try is made each time this has passed, also where the last one hangs."""
 
 MOST_BESIDE = 9
-"""So many tries may hang while the breaker is open; no other starts beside them."""
+"""Maximum number of tries that may hang while the breaker is open."""
 
 PAUSE: Milliseconds = 1_000
 """The least rest after a failure while the breaker is open."""
@@ -55,7 +55,7 @@ class _Streak:
 
     @property
     def is_breaking(self) -> bool:
-        """Whether they are enough to open the breaker. One conversation alone may be the cause itself."""
+        """Return whether the failures are enough to open the breaker. One conversation alone may be the cause itself."""
         return self.failures >= STUMBLES and len(self.conversations) > 1
 
 
@@ -88,7 +88,7 @@ class LaneBreaker:
         self._unproven: dict[str, deque[str]] = {}
 
     def block(self, lane: str, message: str, remedy: str, *, told_later: bool = False) -> Instant:
-        """A person has to mend something: hold the lane, probing after 2 s, 4 s, … at most 8 s. Returns the next probe.
+        """Hold the lane until a person fixes something, probing after 2 s, 4 s, … at most 8 s. Returns the next probe.
 
         `told_later` says that a receipt told so of something that had been taken: then only a receipt is proof of the contrary.
         """
@@ -104,7 +104,7 @@ class LaneBreaker:
         return until
 
     def throttle(self, lane: str, after: Milliseconds, message: str = "", remedy: str = "") -> None:
-        """The other end asks for a pause: no job of the lane starts before it is over, then slowly. Where there is a `remedy`, a
+        """Pause the lane as the other end asks: no job starts before the pause is over, then slowly. Where there is a `remedy`, a
         person is told of it."""
         self._paused[lane] = self._clock() + after
         self._queue.hold(lane, self._paused[lane])
@@ -123,7 +123,7 @@ class LaneBreaker:
     def record_failure(
         self, lane: str, message: str, conversation: str, *, is_first: bool = False, begun: Instant | None = None
     ) -> int:
-        """The other end failed at something of this conversation; `is_first` says that it is the first failure of that.
+        """Record that the other end failed in this conversation; `is_first` says that it is the first failure of that.
 
         One that fails again and again is given rest: the breaker opens, and one try at a time finds out whether it is back, so
         that a storm is not answered with a herd. Returns how often it has failed here although it was well in between: what has
@@ -166,7 +166,7 @@ class LaneBreaker:
 
     @contextmanager
     def trying(self, lane: str) -> Iterator[None]:
-        """A try is under way. One that hangs keeps no other from starting; while the breaker is open, not more than a few."""
+        """Mark a try as under way. One that hangs keeps no other from starting; while the breaker is open, not more than a few."""
         self.begins(lane)
         is_probe, hangs = self._is_breaking(lane) or lane in self._refusals, False
 
@@ -192,12 +192,12 @@ class LaneBreaker:
                 self._under_way[lane] -= 1
 
     def begins(self, lane: str) -> None:
-        """A request leaves for the other end."""
+        """Record that a request leaves for the other end."""
         self._begun[lane] = self._clock()
         self._look_later(lane, OPEN_INTERVAL + ASIDE)
 
     def begun(self, lane: str) -> Instant:
-        """When the last request left, or now where none is known."""
+        """Return when the last request left, or now where none is known."""
         now = self._clock()
         return min(self._begun.get(lane, now), now)
 
@@ -262,7 +262,7 @@ class LaneBreaker:
             self._queue.hasten([("reply", conversation) for conversation in sorted(waiting, key=waiting.__getitem__)])
 
     def confirm_delivery(self, lane: str, *names: str) -> None:
-        """A receipt proves that something got through, by these names."""
+        """Record that a receipt with these ids proves a delivery."""
         if not any(name in self._unproven.get(lane, ()) for name in names):
             return
         del self._unproven[lane]
@@ -270,25 +270,25 @@ class LaneBreaker:
         self.record_success(lane)
 
     def wait(self, lane: str, conversation: str, since: Instant, until: Instant) -> None:
-        """A reply to what was said at `since` waits until `until` for nothing but this lane: let it go on when something goes
+        """Let a reply to what was said at `since` wait until `until` for this lane only; it goes on when something goes
         through there, the longest waiting first."""
         self._waiting.setdefault(lane, {})[conversation] = since, until
         if lane not in self._looks and self._is_breaking(lane):
             self._look_later(lane, PAUSE)
 
     def let_go(self, conversation: str, until: Instant | None) -> bool:
-        """Whether a reply that waits until then, and is looked at now, waited for a lane that works again. Asked once each time
+        """Return whether a reply that waits until then, and is looked at now, waited for a lane that works again. Asked once each time
         it is looked at."""
         for waiting in self._waiting.values():
             waiting.pop(conversation, None)
         return until is not None and self._let_go.pop(conversation, None) == until
 
     def on_hold(self, lane: str) -> bool:
-        """Whether the queue holds the lane at this moment."""
+        """Return whether the queue holds the lane at this moment."""
         return self._queue.held(lane)
 
     def held(self, lane: str) -> bool:
-        """Whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane
+        """Return whether the lane is on hold, its last probe was refused, or its breaker is open, also while a try is under way. A lane
         that nobody tries counts as free after its rest: otherwise one without messages that may be sent now, such as one whose
         messages are all in doubt, would not be tried again. So does one whose tries hang."""
         if self._queue.held(lane):

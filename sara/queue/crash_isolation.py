@@ -13,11 +13,11 @@ LOOK: Milliseconds = 1_000
 """How soon a job that has to wait is looked at again."""
 
 PATIENCE: Milliseconds = 60_000
-"""The second half is let in after this long, whatever became of the first."""
+"""The second half is let in after this time, also where the first has not ended."""
 
 
 class CrashIsolation:
-    """Which of the suspects may run. Everybody else always may."""
+    """Decides which suspect jobs may run. All other jobs may run always."""
 
     def __init__(self, suspects: Sequence[tuple[JobKind, str]], now: Instant) -> None:
         half = (len(suspects) + 1) // 2
@@ -26,11 +26,11 @@ class CrashIsolation:
         self._until = now + PATIENCE
 
     def must_wait(self, job: Job, now: Instant) -> bool:
-        """Whether a job has to wait for the half that runs first."""
+        """Return whether a job has to wait for the half that runs first."""
         return (job.kind, job.key) in self._waiting and bool(self._running) and now < self._until
 
     def ended(self, job: Job, end: JobEnd) -> None:
-        """A job has come back: plugin code that returned is not what kills the process. A deliver job that only waits for the
+        """Record that a job has come back: plugin code that returned does not kill the process. A deliver job that only waits for the
         end of a doubt has not been in plugin code yet."""
         if isinstance(end, Done) or (isinstance(end, Reschedule) and job.kind == "reply"):
             self._running.discard((job.kind, job.key))

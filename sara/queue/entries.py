@@ -14,7 +14,7 @@ from sara.domain.time import Instant, Milliseconds
 Id: TypeAlias = tuple[JobKind, str]
 
 Ready: TypeAlias = tuple[int, Instant, int, Id]
-"""What is due: the negative priority, the due, and its place among its equals."""
+"""Order of due entries: the negative priority, the due, and its place among its equals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Entry:
 
 @dataclass(slots=True)
 class LaneState:
-    """What runs and waits in one lane, and how much of it may run."""
+    """The entries that run and wait in one lane, and how many may run."""
 
     limit: int = 64
     running: int = 0
@@ -62,12 +62,12 @@ class LaneState:
 
 
 def merged(known: Entry, new: Entry) -> Entry:
-    """What is kept of two wakes of one job."""
+    """Return the one entry that two wakes of a job leave."""
     wake = replace(new.wake, due=min(known.wake.due, new.wake.due), priority=max(known.wake.priority, new.wake.priority))
     return Entry(wake, max(known.stamp, new.stamp), known.failures)
 
 
 def job_of(entry: Entry) -> Job:
-    """The job that an entry calls for."""
+    """Return the job that an entry calls for."""
     wake = entry.wake
     return Job(wake.kind, wake.key, wake.lane, wake.due, wake.priority, entry.failures)

@@ -1,4 +1,4 @@
-"""Turn open work into jobs."""
+"""Jobs that open work calls for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JobLanes(NamedTuple):
 
 
 class JobNotifier:
-    """Tells the queue which jobs open work calls for. Work of accounts that are not configured stays in the store, asleep."""
+    """Wakes the jobs that open work calls for. Work of accounts that are not configured stays in the store, asleep."""
 
     def __init__(self, queue: Queue, lanes_of: Callable[[str], JobLanes | None]) -> None:
         self._queue = queue
@@ -34,12 +34,12 @@ class JobNotifier:
         await self._queue.wake([wake for wake in self.jobs(work) if wake.kind != besides])
 
     def jobs(self, work: Sequence[OpenWork]) -> list[JobRequest]:
-        """The jobs that open work calls for, each in its lane."""
+        """Return the jobs that open work calls for, each in its lane."""
         return [wake for each in work if (lanes := self._lanes_of(each.account)) is not None for wake in _wakes(each, lanes)]
 
 
 def jobs_of(work: OpenWork) -> list[tuple[JobKind, str, Instant]]:
-    """The jobs of a channel that open work calls for, whether it is configured or not: kind, key and due time."""
+    """Return the jobs of a channel that open work calls for, whether it is configured or not: kind, key and due time."""
     return [(wake.kind, wake.key, wake.due) for wake in _wakes(work, JobLanes("", "")) if wake.kind != "timer"]
 
 

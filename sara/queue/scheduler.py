@@ -31,7 +31,7 @@ WINDOW: Milliseconds = 300_000
 """Entries due later than this are not held in memory."""
 
 WINDOW_ENTRIES = 2_000
-"""At most so many entries of one lane are held in memory."""
+"""Maximum number of entries of one lane that are held in memory."""
 
 SOON: Milliseconds = 2_000
 """Entries due within this time may take the places of a lane that are kept free of later ones."""
@@ -86,7 +86,7 @@ class ScheduledQueue(Queue):
 
     @abstractmethod
     async def _kept(self) -> int:
-        """How many entries are kept."""
+        """Return how many entries are kept."""
 
     # ── the contract ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -222,7 +222,7 @@ class ScheduledQueue(Queue):
                 heapq.heapify(self._future)
 
     def _admit(self, lane: LaneState, entry: Entry) -> bool:
-        """Whether an entry comes into the window. Half of a lane's places are kept for what is due about now, so that many
+        """Return whether an entry comes into the window. Half of a lane's places are kept for what is due about now, so that many
         that wait for later never keep one waiting that could run."""
         now = self._clock()
         if entry.wake.due > now + WINDOW:

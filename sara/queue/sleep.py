@@ -1,4 +1,4 @@
-"""Letting time pass."""
+"""Sleep by the loop's own clock."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def set_up(level: str = "info", *, colours: bool | None = None) -> None:
 
 
 class LibraryHandler(logging.Handler):
-    """Passes what libraries log through structlog.
+    """Passes the log records of libraries to structlog.
 
     aiohttp quotes requests in its errors: of its records only the sentence without its values and the type of the error are kept.
     Requests that are no HTTP are counted instead of logged one by one, and so is every further error of one type in a minute.
@@ -99,7 +99,7 @@ class LibraryHandler(logging.Handler):
         )
 
     def _is_new(self, error: BaseException) -> bool:
-        """Whether no error of this type was logged within the last minute."""
+        """Return whether no error of this type was logged within the last minute."""
         kind, now = type(error).__qualname__, self._clock()
         if kind in self._shown and now - self._shown[kind] < BAD_REQUESTS_EVERY_S:
             return False
@@ -146,7 +146,7 @@ def report_loop_error(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any
 
 
 def _is_bad_request(error: BaseException) -> bool:
-    """Whether the request itself was no HTTP: nothing that SARA, or a plugin, has done wrong."""
+    """Return whether the request itself was no HTTP, which is no fault of SARA or a plugin."""
     from aiohttp.http_exceptions import HttpProcessingError
 
     return isinstance(error, HttpProcessingError)

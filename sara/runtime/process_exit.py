@@ -1,4 +1,4 @@
-"""Ending the process though a plugin's task does not end when it is told to: the loop would wait for it without end."""
+"""The end of the process when a plugin's task ignores its cancellation: the loop would wait for it without end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def cancel_remaining_tasks() -> int:
 
 
 def force_exit(code: int) -> NoReturn:
-    """End the process here, whatever still runs in it."""
+    """End the process at once, without waiting for tasks and threads."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""Talking to systemd: readiness, reloading, stopping, and the watchdog."""
+"""Notifications to systemd: readiness, reloading, stopping, and the watchdog."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def notify(message: str, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def reloading(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say that the file is being read again. `READY=1` has to follow, whatever came of it."""
+    """Report that the file is being read again. `READY=1` has to follow, also after a failure."""
     return notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}", environ)
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two signs of life, half of what systemd allows (`WATCHDOG_USEC`); None where it expects none."""
+    """Return the seconds between two signs of life, half of what systemd allows (`WATCHDOG_USEC`); None where it expects none."""
     usec = environ.get("WATCHDOG_USEC", "")
     pid = environ.get("WATCHDOG_PID", "")
     if not usec.isdigit() or (pid and pid != str(os.getpid())):

@@ -1,4 +1,4 @@
-"""Bodies from strangers: nobody has signed for them yet, so only so many bytes of them are held at a time."""
+"""Limits for request bodies: they are not verified yet, so the bytes held at a time are bounded."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class BodyCutOff(Exception):
 
 
 class BodyReader:
-    """Reads bodies, and counts the bytes for as long as somebody works with them."""
+    """Reads bodies, and counts their bytes for as long as they are in use."""
 
     def __init__(self) -> None:
         self.held = 0
 
     @asynccontextmanager
     async def of(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
-        """The request's body, held until the block is left. Raises TooLarge, MemoryLimitReached, TooSlow or BodyCutOff."""
+        """Read the request's body and hold it until the block is left. Raises TooLarge, MemoryLimitReached, TooSlow or BodyCutOff."""
         if (request.content_length or 0) > BODY_LIMIT:
             raise TooLarge
         arrived = bytearray()

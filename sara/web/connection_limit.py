@@ -42,7 +42,7 @@ def most_connections() -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections a listener keeps. `per_address` does not apply to trusted proxies, whose connections carry the
+    """Maximum numbers of connections of a listener. `per_address` does not apply to trusted proxies, whose connections carry the
     requests of many clients."""
 
     total: int = MOST_CONNECTIONS

@@ -1,4 +1,4 @@
-"""Log lines for what strangers can cause at any rate: occurrences are counted and logged once a minute."""
+"""Log lines for events that strangers can cause at any rate: occurrences are counted and logged once a minute."""
 
 from __future__ import annotations
 

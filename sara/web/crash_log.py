@@ -1,4 +1,4 @@
-"""Remembers which bodies were being understood when the process died: one that killed it twice is not parsed a third time."""
+"""Bodies that were being parsed when the process died: one that killed it twice is not parsed a third time."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ParseCrashLog:
         self._deaths = self._count_leftovers()
 
     def close(self) -> None:
-        """Nothing is being parsed any more."""
+        """Close the file: no body is being parsed any more."""
         os.close(self._handle)
 
     def is_blocked(self, body: bytes) -> bool:
-        """Whether a body was met at too many ends. Costs nothing while there was none."""
+        """Return whether a body was being parsed at too many crashes. Costs nothing while there was none."""
         return bool(self._deaths) and self._deaths.get(_digest(body).hex(), 0) >= DEADLY
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What both listeners refuse before they read a body."""
+"""Requests that both listeners refuse before they read a body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the internet may reach: the channels' webhooks, and nothing else."""
+"""The public listener: the channels' webhooks, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 
 class WebhookApp:
-    """Hands requests at a channel's webhook to the channel and what it understood to the inbox."""
+    """Passes a request to the channel at its path, and the channel's result to the inbound handler."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class WebhookApp:
         self.draining = False
 
     def application(self) -> web.Application:
-        """The application for the public listener."""
+        """Return the application for the public listener."""
         app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._handle)
         return app
@@ -116,7 +116,7 @@ class WebhookApp:
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type})
 
     async def _receive(self, route: ChannelBinding, asked: Request) -> WebhookResult | None:
-        """What the channel makes of it; None where the channel broke.
+        """Return what the channel understood; None where the channel failed.
 
         Only a body that the channel has verified is noted while it is read, and set aside unread if it ended the process before:
         anybody can send any other, and have it in hand when the process happens to end.
@@ -150,7 +150,7 @@ class WebhookApp:
         return await run_in_thread(method, asked) if len(asked.body) >= IN_THREAD_FROM else guarded_call(method, asked)
 
     async def _keep(self, route: ChannelBinding, reception: WebhookResult) -> bool:
-        """Whether all that was received is stored."""
+        """Store what was received, and return whether all of it is stored."""
         try:
             await self._inbox.accept(route, reception)
         except (StoreUnavailable, CommitUnknown) as error:
@@ -166,13 +166,13 @@ class WebhookApp:
 
 
 def _spellings(path: str) -> tuple[str, str]:
-    """A path without and with a slash at its end; both mean the same webhook."""
+    """Return a path without and with a slash at its end; both mean the same webhook."""
     bare = path.removesuffix("/")
     return bare, f"{bare}/"
 
 
 def _headers_of(request: web.Request) -> dict[str, str]:
-    """The headers by lower-case names; several of one name are joined as HTTP joins them."""
+    """Return the headers by lower-case names; several of one name are joined as HTTP joins them."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         key = name.lower()

@@ -15,7 +15,8 @@ import aiohttp
 
 from sara.cli.context import read
 from sara.domain.messages import StoredMessage
-from sara.runtime.daemon import Daemon, Environment, wall_clock
+from sara.runtime.clock import Environment, wall_clock
+from sara.runtime.daemon import Daemon
 from tests.samples import BODIES, EXPECTED, FIGURES, NOX, OLD_ANA, Said
 
 from .conftest import Town

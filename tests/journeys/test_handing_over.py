@@ -228,13 +228,13 @@ async def test_a_customer_who_waits_long_for_a_person_is_shown_also_after_a_rest
     daemon = await town.start()
 
     async def ill() -> list[str]:
-        return [each.reason for each in await daemon.health.look()]
+        return [each.reason for each in await daemon.components.operations.health.look()]
 
     async def waiting() -> bool:
         return await ill() == ["waiting_for_person"]
 
     await town.until(waiting)
-    daemon.health.tell(await daemon.health.look())
+    daemon.components.operations.health.tell(await daemon.components.operations.health.look())
     assert "conversations:waiting_for_person" in daemon.problems
     await act(town, "c1", "send", text="Here I am.")
     assert await ill() == []

@@ -71,7 +71,7 @@ async def test_what_the_ai_costs_is_counted_by_the_price_table(town: Town) -> No
     await town.phone.say("ana", "hello")
     await town.answers(1)
     assert town.daemon is not None
-    spent = await town.daemon._spent()
+    spent = await town.daemon.components.operations.usage.current()
     assert spent["day"]["calls"] == 1
     assert 0 < spent["month"]["tokens"] < 500
     assert 2 * spent["month"]["tokens"] < spent["month"]["money"] < 10 * spent["month"]["tokens"]

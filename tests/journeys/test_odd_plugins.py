@@ -197,7 +197,7 @@ UNSENT = {"send-none": "held", "send-true": "held", "send-exit": "held", "send-l
 
 async def test_an_answer_that_was_made_is_sent_and_made_once(town: Town) -> None:
     daemon = await odd_town(town)
-    responder, [route] = daemon._responders["assistant"], list(daemon._outbox._routes)
+    responder, [route] = daemon.plugin_host.responders["assistant"], list(daemon.components.pipeline.routing.bindings)
     for mode in (*ANSWERED, *UNANSWERED, *UNSENT):
         asked = responder.asked
         assert await post(daemon.public_url + "/odd", f"say {mode}") == 200

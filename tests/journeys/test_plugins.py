@@ -247,7 +247,7 @@ async def test_a_responder_that_fails_is_a_problem_and_the_next_in_line_answers(
 
 
 async def test_plugins_that_hang_at_the_start_hold_up_nobody_for_long(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sara.runtime.daemon.OPEN_WITHIN", 2_000)
+    monkeypatch.setattr("sara.runtime.plugin_host.OPEN_WITHIN", 2_000)
     lay_beside(town, "hanging")
     town.config["channels"] |= {f"channel-{number}": {"plugin": "hanging"} for number in range(3)}
     town.config["responders"] |= {f"responder-{number}": {"plugin": "hanging"} for number in range(3)}
@@ -315,7 +315,7 @@ async def test_a_responder_that_faints_is_asked_no_more_often_than_one_that_rais
     lay_beside(town, "fainting")
     town.config["responders"] = {"assistant": {"plugin": "fainting"}}
     daemon = await town.start()
-    fainting: Any = daemon._responders["assistant"]
+    fainting: Any = daemon.plugin_host.responders["assistant"]
     await town.phone.say("ana", "hello")
 
     async def given_up() -> bool:

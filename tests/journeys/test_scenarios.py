@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 from tests.patience import patience
 
 from .conftest import Town

@@ -9,7 +9,8 @@ from sara_simulators.whatsapp import WhatsAppSimulator
 
 from sara.cli.context import read
 from sara.i18n.catalog import MessageCatalog
-from sara.runtime.daemon import Daemon, Environment, wall_clock
+from sara.runtime.clock import Environment, wall_clock
+from sara.runtime.daemon import Daemon
 
 from .conftest import Town
 from .test_handing_over import act, at_rest, said_to
@@ -142,7 +143,7 @@ async def test_older_turns_are_summed_up_and_the_summary_is_read_on(town: Town, 
         await at_rest(town)
 
     async def summed_up() -> bool:
-        view = await daemon.store.reply_view("c1", daemon._worker._handlers["reply"]._limits)  # type: ignore[attr-defined]  # as the reply job looks
+        view = await daemon.store.reply_view("c1", daemon.components.pipeline.reply._limits)  # as the reply job looks
         return view is not None and bool(view.summary)
 
     await town.until(summed_up)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sara_sqlite.options import SqliteOptions
@@ -13,9 +13,11 @@ from sara_sqlite.store import SqliteStore
 
 from sara import Context, Request
 from sara.engines import CommitUnknown, StoreUnavailable
-from sara.pipeline.bindings import ChannelBinding
 from sara.plugins.loader import Plugins
-from sara.runtime.daemon import Daemon, Environment
+from sara.runtime.background import BackgroundTask
+from sara.runtime.builder import Components
+from sara.runtime.clock import Environment
+from sara.runtime.daemon import Daemon
 from tests.simulation.disk import DirectDatabase
 from tests.simulation.loop import BELONGS_TO, Numbered
 from tests.simulation.provider import SimulatedChannel
@@ -24,7 +26,7 @@ from tests.simulation.thinker import SimulatedResponder
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REAL_TIME = {"room-watch", "file-cleaning", "downloads"}
+REAL_TIME = {"intake-guard", "media-cleaning", "media-downloads"}
 """What the daemon does beside messages and needs threads for."""
 
 
@@ -47,33 +49,31 @@ class _Daemon(Daemon):
 
     def __init__(self, process: Process) -> None:
         world = process.world
-        surroundings = Environment(world.clock, world.chance.random, world.new_id)
-        super().__init__(world.loaded, world.plugins, surroundings)
+        environment = Environment(world.clock, world.chance.random, world.new_id)
+        super().__init__(world.loaded, world.plugins, environment)
         context = Context("store", world.state, world.clock, self.problems)
         path = SqliteOptions().file(context)
         database = DirectDatabase(path, world.disk, world.disk_wait, lambda: process.dead)
-        self._shared["sqlite"] = {("database", path): database}
-        self.routes: list[ChannelBinding] = []
+        self.plugin_host.shared["sqlite"] = {("database", path): database}
         self.listening = False
 
-    def _build(self, routes: Iterable[ChannelBinding], *rest: Any, **more: Any) -> None:
-        self.routes = list(routes)
-        super()._build(routes, *rest, **more)  # type: ignore[arg-type]  # passed on as it came
-
-    async def _listen(self) -> None:
+    async def _listen(self, parts: Components) -> None:
         self.listening = True
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        if name in REAL_TIME:
-            work.close()
-        else:
-            super()._run(work, name)
+    def _background(self, parts: Components) -> Sequence[BackgroundTask]:
+        return [task for task in super()._background(parts) if task.name not in REAL_TIME]
 
     async def answer(self, request: Request) -> int:
         """The status that a webhook is answered with."""
-        if self._public.draining:
+        webhooks, bindings = self.components.webhooks, self.components.pipeline.routing.bindings
+        if webhooks.draining:
             return 503
-        return (await self._public._answer(self.routes, request)).status
+        return (await webhooks._answer(list(bindings), request)).status
+
+    @property
+    def found_by_sweep(self) -> int:
+        """How many jobs nobody had been woken for."""
+        return 0 if self._components is None else self._components.sweeper.found_by_sweep
 
     @property
     def idle(self) -> bool:
@@ -151,4 +151,4 @@ class Process:
         for task in self._tasks:
             if not task.cancelled():
                 task.exception()
-        self.world.tally["found by sweep"] += getattr(getattr(self.daemon, "_worker", None), "found_by_sweep", 0)
+        self.world.tally["found by sweep"] += self.daemon.found_by_sweep

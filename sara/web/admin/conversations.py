@@ -1,4 +1,4 @@
-"""The admin API's part that acts on conversations."""
+"""The admin API's part for conversations: lists, and the operator's actions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,38 @@ from aiohttp import web
 from sara.domain.errors import CommitUnknown, Conflict, SaraError, StoreUnavailable
 from sara.domain.jobs import OpenWork
 from sara.domain.time import Instant, Milliseconds
+from sara.operations.conversation_health import ConversationHealth
 from sara.operations.operator_actions import OperatorActions
 from sara.operations.send_outcomes import SendOutcomes
 from sara.plugins.context import Clock
+from sara.plugins.store import Store
 from sara.queue.notifier import JobNotifier
+from sara.web.admin.query import limit_of
 from sara.web.json_bodies import read_object
 
 LONGEST_WAIT: Milliseconds = 10_000
 """How long an answer may wait for what becomes of a message."""
 
 Act = Callable[[str, Mapping[str, Any]], Awaitable[Sequence[OpenWork]]]
+
+
+class ConversationRoutes:
+    """`GET /api/v1/conversations`: the latest conversations, those of a search, or the unhealthy ones."""
+
+    def __init__(self, store: Store, health: ConversationHealth) -> None:
+        self._store = store
+        self._health = health
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the route for the admin application."""
+        return [web.get("/api/v1/conversations", self._list)]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        limit = limit_of(request)
+        if request.query.get("unhealthy", "") not in ("", "0", "false"):
+            return web.json_response({"conversations": [asdict(each) for each in await self._health.look(limit, is_asked=True)]})
+        found = await self._store.conversations(limit, request.query.get("search"))
+        return web.json_response({"conversations": [asdict(each) for each in found]})
 
 
 class ActionRoutes:
@@ -34,7 +56,7 @@ class ActionRoutes:
         self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
-        """For the admin application."""
+        """Return the routes for the admin application."""
         actions: Mapping[str, Act] = {
             "handoff": self._hand_over,
             "resume": self._hand_back,

@@ -29,6 +29,7 @@ from sara import Context
 from sara.operations.load_shedding import IntakeGuard
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.pipeline.inbound import InboundHandler
+from sara.pipeline.services import Routing
 from sara.policy.settings import ConversationSettings
 from sara.queue.notifier import JobNotifier
 from sara.web.crash_log import ParseCrashLog
@@ -75,13 +76,11 @@ class Door:
         routes = ChannelBindings([ChannelBinding("whatsapp", channel, ConversationSettings(responder="assistant"), {})])
         self.inbox = InboundHandler(
             self.store,
-            JobNotifier(house.queue, routes.lanes_of),
-            routes,
-            house.lanes,
-            house.hooks,
-            house.problems,
-            house.clock,
+            Routing(routes, JobNotifier(house.queue, routes.lanes_of), house.lanes),
+            house.reporting,
             house.rules,
+            house.downloads.notice,
+            house.clock,
         )
         self._parsing = ParseCrashLog(state, house.problems)
         watch = IntakeGuard(state, self.store, house.problems)

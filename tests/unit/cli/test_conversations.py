@@ -25,7 +25,7 @@ from sara import Context, Identity, InboundMessage, OutgoingContent
 from sara.cli.app import app
 from sara.engines import ClassifiedMessage, Handoff, InboundBatch, InboundDecision
 from sara.helpers import ProblemRegistry
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 from tests.unit.cli.test_operator import LOFT, Shop, shop_in
 
 MINUTE = 60_000

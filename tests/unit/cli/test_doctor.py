@@ -24,7 +24,7 @@ from sara.domain.options import Options
 from sara.engines import ClassifiedMessage, InboundBatch, InboundDecision
 from sara.helpers import ProblemRegistry
 from sara.plugins.section import Section
-from sara.runtime.daemon import wall_clock
+from sara.runtime.clock import wall_clock
 from tests.patience import patience
 
 SHELF = Path(__file__).parents[2] / "data" / "plugins"

@@ -25,7 +25,8 @@ from sara.cli.context import open_store, read
 from sara.domain.storage import ClassifiedMessage, InboundDecision
 from sara.engines import ConversationSummary, InboundBatch, Store
 from sara.helpers import ProblemRegistry
-from sara.runtime.daemon import Daemon, wall_clock
+from sara.runtime.clock import wall_clock
+from sara.runtime.daemon import Daemon
 from tests.effort import some_of
 
 SHELF = Path(__file__).parents[2] / "data" / "plugins"

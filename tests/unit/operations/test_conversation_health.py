@@ -8,9 +8,10 @@ from typing import Any
 
 from sara import Instant, Milliseconds
 from sara.engines import StoreUnavailable, UnhealthyConversation
-from sara.operations.conversation_health import EVERY, MOST, WORDS, ConversationHealth
+from sara.operations.conversation_health import CHECK_EVERY_S, MOST, WORDS, ConversationHealth
 from sara.pipeline.bindings import ChannelBinding, ChannelBindings
 from sara.policy.settings import ConversationSettings, HandoffSettings
+from sara.runtime.background import periodic
 from tests.fakes import ACCOUNT, NOW, FakeChannel, FakeStore, House, without_waiting
 from tests.rows import each_row
 
@@ -96,8 +97,8 @@ def test_it_looks_every_half_minute_also_when_the_store_could_not_tell() -> None
     async def main() -> tuple[int, dict[str, int]]:
         house, ward, ended = House(), Ward(), asyncio.Event()
         ward.ill, ward.fails["unhealthy"] = [ill("c1")], [StoreUnavailable()]
-        running = asyncio.create_task(health_of(house, ward).run(ended))
-        await asyncio.sleep(2.5 * EVERY)
+        running = asyncio.create_task(periodic(health_of(house, ward).check, CHECK_EVERY_S, ended))
+        await asyncio.sleep(2.5 * CHECK_EVERY_S)
         ended.set()
         await running
         return len(ward.called("unhealthy")), house.listed()

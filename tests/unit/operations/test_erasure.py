@@ -10,7 +10,8 @@ import pytest
 
 from sara import SaraError
 from sara.engines import JobRequest, StoreUnavailable
-from sara.operations.erasure import STEP, ErasureService
+from sara.operations.erasure import FINISH_EVERY_S, STEP, ErasureService
+from sara.runtime.background import periodic
 from tests.fakes import CONVERSATION, NOW, House
 from tests.patience import patience
 
@@ -64,7 +65,7 @@ async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path
     with pytest.raises(SaraError, match="it continues in the background"):
         await place.erasing.forget("p1")
     ended = asyncio.Event()
-    running = asyncio.create_task(place.erasing.run(ended))
+    running = asyncio.create_task(periodic(place.erasing.finish, FINISH_EVERY_S, ended))
     async with asyncio.timeout(patience(5)):
         while place.store.erasing >= 0:
             await asyncio.wait([running], timeout=0.01)
@@ -77,7 +78,7 @@ async def test_a_store_that_is_away_at_the_start_ends_nothing(tmp_path: Path) ->
     place = Place(tmp_path)
     place.store.fails["forgotten_files"] = [StoreUnavailable("busy")]
     ended = asyncio.Event()
-    running = asyncio.create_task(place.erasing.run(ended))
+    running = asyncio.create_task(periodic(place.erasing.finish, FINISH_EVERY_S, ended))
     await asyncio.wait([running], timeout=0.05)
     assert not running.done()
     ended.set()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sara.domain.errors import StoreUnavailable
-from sara.operations.load_shedding import LEAST_FREE, MOST_WAITING, IntakeGuard
+from sara.operations.load_shedding import CHECK_EVERY_S, LEAST_FREE, MOST_WAITING, IntakeGuard
+from sara.runtime.background import periodic
 from tests.fakes import House
 from tests.patience import patience
 from tests.rows import each_row
@@ -72,7 +73,7 @@ async def test_what_cannot_be_found_out_changes_nothing() -> None:
 
 async def test_it_ends_with_the_daemon() -> None:
     house, ended = House(), asyncio.Event()
-    running = asyncio.create_task(watch_of(house, [LEAST_FREE]).run(ended))
+    running = asyncio.create_task(periodic(watch_of(house, [LEAST_FREE]).look, CHECK_EVERY_S, ended))
     ended.set()
     async with asyncio.timeout(patience(5)):
         await running

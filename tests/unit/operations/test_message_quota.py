@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from sara.engines import StoreUnavailable
@@ -69,5 +68,5 @@ async def test_a_store_that_cannot_tell_changes_nothing() -> None:
 async def test_where_nobody_set_a_budget_nobody_looks() -> None:
     place = Place()
     place.channel.monthly_budget = None
-    await MessageQuotaMonitor(place.ledger, ChannelBindings([place.route]), place.problems, place.clock).run(asyncio.Event())
+    await MessageQuotaMonitor(place.ledger, ChannelBindings([place.route]), place.problems, place.clock).check()
     assert place.ledger.called("message_counts") == []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sara.engines import StoreUnavailable
 from sara.operations import retention
-from sara.operations.retention import STEP, Retention
+from sara.operations.retention import EXPIRE_EVERY_S, STEP, Retention
+from sara.runtime.background import periodic
 from tests.fakes import NOW, House
 
 DAY = 86_400_000
@@ -58,7 +60,7 @@ async def test_a_store_that_is_away_is_asked_again_later(tmp_path: Path) -> None
     house = House(folder=tmp_path)
     house.store.fails["expire"] = [StoreUnavailable("busy")]
     ended = asyncio.Event()
-    running = asyncio.create_task(keeping(house, DAY).run(ended))
+    running = asyncio.create_task(periodic(partial(keeping(house, DAY).expire, ended), EXPIRE_EVERY_S, ended))
     await asyncio.wait([running], timeout=0.05)
     assert not running.done()
     ended.set()

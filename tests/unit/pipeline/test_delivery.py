@@ -24,7 +24,8 @@ from sara.engines import (
     Reschedule,
     StoreUnavailable,
 )
-from sara.pipeline.delivery import DeliveryHandler
+from sara.pipeline.delivery import AttemptSource, DeliveryHandler
+from sara.pipeline.services import Backoff
 from sara.policy.settings import RetryPolicy
 from sara.queue.circuit_breaker import PROBE_LONGEST
 from tests.fakes import CONVERSATION, NOW, House, delivery_view, job, without_waiting
@@ -43,17 +44,12 @@ def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: R
     ids = itertools.count(1)
     return DeliveryHandler(
         house.store,
-        house.notifier,
-        house.routes,
-        house.lanes,
-        house.hooks,
-        house.problems,
-        policy,
-        house.clock,
-        chance,
-        lambda: f"a{next(ids)}",
-        "me",
+        house.routing,
+        house.reporting,
+        Backoff(policy, chance),
+        AttemptSource(lambda: f"a{next(ids)}", "me"),
         house.strays,
+        house.clock,
     )
 
 

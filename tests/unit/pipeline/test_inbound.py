@@ -51,9 +51,7 @@ def house() -> House:
 
 @pytest.fixture
 def inbox(house: House) -> InboundHandler:
-    return InboundHandler(
-        house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, house.clock, house.rules
-    )
+    return house.inbound
 
 
 async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: House, inbox: InboundHandler) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from sara import Attachment, GiveUp, RetryLater
 from sara.engines import CommitUnknown, NotFound, StoreUnavailable
-from sara.pipeline.media import MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
+from sara.pipeline.media import CLEAN_EVERY_S, EXPIRE_EVERY_S, MEGABYTE, MISSING, ORPHAN_AGE, PAGE, DiskError, MediaStore
 from sara.policy.settings import MediaSettings
+from sara.runtime.background import periodic
 from tests.fakes import NOW, FakeChannel, FakeStore, House
 from tests.patience import patience
 
@@ -248,7 +249,7 @@ async def test_what_no_row_names_is_removed_unless_it_is_young_or_not_saras(tmp_
     assert await place.files.remove_unnamed() == 2
     assert names(tmp_path) == sorted(name for name, _, stays, _ in rows if stays)
     ended = asyncio.Event()
-    cleaning = asyncio.create_task(place.files.clean(ended))
+    cleaning = asyncio.create_task(periodic(place.files.clean, CLEAN_EVERY_S, ended))
     async with asyncio.timeout(patience(10)):
         while named(0xA1) in names(tmp_path):
             await asyncio.wait([cleaning], timeout=0.01)
@@ -272,7 +273,7 @@ async def test_old_files_are_removed_in_small_steps(tmp_path: Path) -> None:
     for name in [*place.shelf.old[1:], "young"]:
         (tmp_path / name).write_bytes(b"x")
     ended = asyncio.Event()
-    running = asyncio.create_task(place.files.expire(ended))
+    running = asyncio.create_task(periodic(place.files.expire_all, EXPIRE_EVERY_S, ended))
     async with asyncio.timeout(patience(5)):
         while names(tmp_path) != ["young"]:
             await asyncio.wait([running], timeout=0.01)

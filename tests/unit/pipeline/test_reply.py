@@ -50,6 +50,7 @@ from sara.pipeline import media_downloads
 from sara.pipeline.bindings import ChannelBindings
 from sara.pipeline.reply import MOST_RETHOUGHT, ReplyHandler
 from sara.pipeline.responder_pool import GRACE
+from sara.pipeline.services import Backoff
 from sara.pipeline.turns import turn_of
 from sara.plugins.gate_guard import guard_gate
 from sara.policy.ai_budget import AIBudget
@@ -91,17 +92,12 @@ def house_of(*responders: FakeResponder, view: ReplyView | None = None, **policy
 def replies_of(house: House, policy: RetryPolicy | None = None, chance: Callable[[], float] = lambda: 0.0) -> ReplyHandler:
     return ReplyHandler(
         house.store,
-        house.notifier,
-        house.routes,
-        house.lanes,
-        house.hooks,
-        house.problems,
-        policy or RetryPolicy(),
-        house.clock,
-        chance,
-        house.strays,
-        house.downloads,
+        house.routing,
+        house.reporting,
+        house.answering,
         house.manners,
+        Backoff(policy or RetryPolicy(), chance),
+        house.clock,
     )
 
 
@@ -944,7 +940,7 @@ async def test_when_the_budget_is_used_up_nobody_is_asked_and_the_customer_told_
 async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> None:
     house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(1_000, 100, "gpt-5-mini"))))
     budget = BudgetSettings(prices={"gpt-5": Price(input=0.25, output=2)}, day=UsageLimitSettings(calls=3))
-    house.manners = replace(house.manners, spending=AIBudget(budget))
+    house.manners = replace(house.manners, budget=AIBudget(budget))
     reserved: list[UsageReservation | None] = []
     begin = house.store.begin_reply
 
@@ -954,7 +950,7 @@ async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> N
 
     house.store.begin_reply = beginning  # type: ignore[method-assign]  # the same, and looks at what is set aside
     await run(house)
-    assert reserved == [house.manners.spending.reserve(LINES, NOW)]
+    assert reserved == [house.manners.budget.reserve(LINES, NOW)]
     assert house.store.also is not None
     assert house.store.also.money == 450
 
@@ -962,7 +958,7 @@ async def test_what_a_call_may_cost_is_set_aside_and_what_it_cost_is_kept() -> N
 async def test_a_model_without_a_price_under_a_ceiling_of_money_is_a_problem() -> None:
     house = house_of(FakeResponder(Reply((OutgoingContent("Yes."),), Usage(1_000, 100, "gpt-4"))))
     prices = {"gpt-5": Price(input=1, output=1)}
-    house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(prices=prices, day=UsageLimitSettings(money=1))))
+    house.manners = replace(house.manners, budget=AIBudget(BudgetSettings(prices=prices, day=UsageLimitSettings(money=1))))
     assert await run(house) == Done()
     [problem] = house.problems
     assert (problem.key, problem.severity) == ("ai:budget:price_missing", "warning")
@@ -1053,7 +1049,7 @@ WANTS_A_PERSON = ("handoff", '{"reason": "wants a refund"}')
 
 def with_tools(*responders: FakeResponder, tools: tuple[str, ...] = ("handoff", "book"), **policy: Any) -> tuple[House, Book]:
     house, book = house_of(*responders, tools=tools, **policy), Book()
-    house.manners = replace(house.manners, tools={"book": book})
+    house.tools = {"book": book}
     return house, book
 
 

@@ -233,7 +233,7 @@ async def test_what_is_no_longer_shown_is_summed_up_going_on_from_the_former_sum
     lines = [line("m1"), line("m2")]
     house.store.older = ("Ana is new.", lines)
     budget = BudgetSettings(prices={"m": Price(input=1, output=2)})
-    house.manners = replace(house.manners, spending=AIBudget(budget))
+    house.manners = replace(house.manners, budget=AIBudget(budget))
     assert await run(house) == Done()
     assert scribe.summed == [(tuple(lines), "Ana is new.", NOW)]
     assert house.store.called("unsummarised_messages") == [(CONVERSATION, 2, SUMMED_AT_ONCE)]
@@ -312,7 +312,7 @@ async def test_what_the_ai_may_cost_bounds_summaries_too(spent: dict[str, int], 
     timing, older = house.store.timing, house.store.older
     house.store = Spent()
     house.store.timing, house.store.older = timing, older
-    house.manners = replace(house.manners, spending=AIBudget(BudgetSettings(day=UsageLimitSettings(calls=3))))
+    house.manners = replace(house.manners, budget=AIBudget(BudgetSettings(day=UsageLimitSettings(calls=3))))
     assert await run(house) == (Done() if asked else Reschedule(NOW + NOT_NOW))
     assert len(scribe.summed) == asked
     assert house.listed() == {}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from sara import Contact, Options, SaraError, Tool, ToolContext
 from sara.engines import Conflict, StoreUnavailable, ToolRecord
-from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, TurnTools
+from sara.pipeline.tool_calls import LONGEST, MOST_CALLS, NOT_KNOWN, UNKNOWN, ToolCalls, TurnTools
 from sara.plugins.call_guard import MAX_STUCK_CALLS_PER_PLUGIN
 from sara.plugins.tool_checks import HANDOFF_TOOL, find_missing_tools, find_tool_fault, select_tools
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, House, without_waiting
@@ -65,7 +65,8 @@ def toolbox(
     *tools: Tool, house: House | None = None, hands_over: bool = False, attempt: int = 1, scope: ToolContext = SCOPE
 ) -> TurnTools:
     house = house or House()
-    return TurnTools(tools, hands_over, house.store, attempt, scope, house.strays, house.problems, house.clock)
+    calls = ToolCalls(house.store, {}, house.strays, house.problems, house.clock)
+    return TurnTools(calls, tools, hands_over, attempt, scope, lambda: None)
 
 
 # ── what the model is told of ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,8 +14,9 @@ import pytest
 
 from sara.engines import Done, Reschedule
 from sara.helpers import ProblemRegistry
-from sara.pipeline.delivery import DeliveryHandler
+from sara.pipeline.delivery import AttemptSource, DeliveryHandler
 from sara.pipeline.reply import ReplyHandler
+from sara.pipeline.services import Backoff
 from sara.plugins.call_guard import (
     MAX_STUCK_CALLS,
     MAX_STUCK_CALLS_PER_PLUGIN,
@@ -392,16 +393,26 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 
 def replies_of(house: House) -> ReplyHandler:
     return ReplyHandler(
-        house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
-        house.strays, house.downloads, house.manners,
-    )  # fmt: skip
+        house.store,
+        house.routing,
+        house.reporting,
+        house.answering,
+        house.manners,
+        Backoff(RetryPolicy(), lambda: 0.0),
+        house.clock,
+    )
 
 
 def outbox_of(house: House) -> DeliveryHandler:
     return DeliveryHandler(
-        house.store, house.notifier, house.routes, house.lanes, house.hooks, house.problems, RetryPolicy(), house.clock, lambda: 0.0,
-        lambda: "a1", "me", house.strays,
-    )  # fmt: skip
+        house.store,
+        house.routing,
+        house.reporting,
+        Backoff(RetryPolicy(), lambda: 0.0),
+        AttemptSource(lambda: "a1", "me"),
+        house.strays,
+        house.clock,
+    )
 
 
 def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone() -> None:

@@ -1,26 +1,23 @@
-"""Runs jobs for the queue, and finds the work that nobody was woken for."""
+"""Running jobs for the queue."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from sara import JobEvent, SaraError
-from sara.engines import Done, Job, JobEnd, JobRequest, OpenWork, Reschedule, StoreUnavailable
+from sara import JobEvent
+from sara.engines import Done, Job, JobEnd, JobRequest, Reschedule
 from sara.plugins.queue import JobHandler
 from sara.queue.crash_isolation import LOOK, CrashIsolation
-from sara.queue.worker import SWEEP_PAGE, Worker
-from tests.fakes import ACCOUNT, DEADLINE, NOW, House, without_waiting
+from sara.queue.worker import Worker
+from tests.fakes import DEADLINE, NOW, House
 
 
 def worker_of(house: House, handlers: Mapping[str, JobHandler] | None = None, caution: CrashIsolation | None = None) -> Worker:
-    return Worker(house.store, house.queue, house.notifier, handlers or {}, house.hooks, house.problems, house.clock, caution)
-
-
-def work(conversation: str, due: int | None = NOW, account: str = ACCOUNT) -> OpenWork:
-    return OpenWork(conversation, account, None, due)
+    isolation = caution or CrashIsolation((), 0)
+    return Worker(house.queue, handlers or {}, house.hooks, house.problems, house.clock, isolation)
 
 
 async def run_until(worker: Worker, event: asyncio.Event) -> None:
@@ -229,147 +226,3 @@ def _telling(house: House, event: asyncio.Event) -> Callable[..., None]:
         event.set()
 
     return told
-
-
-# ── the sweep ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def swept(house: House, looks: int) -> Worker:
-    """Sweep until the store was looked into so many times, as fast as time can be made to pass."""
-
-    async def main() -> Worker:
-        loop, enough = asyncio.get_running_loop(), asyncio.Event()
-        began, look = loop.time(), house.store.open_work
-
-        async def looking(after: str | None, limit: int, before: int | None = None) -> Sequence[OpenWork]:
-            found = await look(after, limit, before)
-            if len(house.store.called("open_work")) == looks:
-                enough.set()
-            return found
-
-        house.store.open_work = looking  # type: ignore[method-assign]  # the same, and it sets the event
-        house.clock = lambda: NOW + int((loop.time() - began) * 1_000)  # type: ignore[assignment]  # the loop's own time
-        worker = worker_of(house)
-        sweep = asyncio.create_task(worker.sweep())
-        async with asyncio.timeout(3_600):  # of the loop's time, which passes at once
-            await enough.wait()
-        await worker.stop()
-        await sweep
-        return worker
-
-    return without_waiting(main())
-
-
-def test_at_the_start_everything_that_is_open_is_woken_whenever_it_is_due() -> None:
-    house = House()
-    house.store.pages = [[work("c1"), work("c2", NOW + 10**9), OpenWork("c3", ACCOUNT, NOW, None)]]
-    worker = swept(house, 1)
-    assert {(wake.kind, wake.key, wake.due) for wake in house.queue.woken} == {
-        ("deliver", "c1", NOW),
-        ("deliver", "c2", NOW + 10**9),
-        ("reply", "c3", NOW),
-    }
-    assert worker.found_by_sweep == 0
-
-
-def test_open_work_is_read_in_pages() -> None:
-    house = House()
-    first = [work(f"a{n:04}") for n in range(SWEEP_PAGE)]
-    house.store.pages = [first, [work("b")]]
-    swept(house, 2)
-    assert [(after, limit, before) for after, limit, before in house.store.called("open_work")] == [
-        (None, SWEEP_PAGE, None),
-        (first[-1].conversation, SWEEP_PAGE, None),
-    ]
-    assert len(house.queue.woken) == SWEEP_PAGE + 1
-
-
-def test_every_thirty_seconds_what_is_overdue_is_woken_and_counted() -> None:
-    house = House()
-    house.store.pages = [[], [work("c1", NOW - 1)], [work("c2", NOW - 1), work("c3", NOW - 1)]]
-    worker = swept(house, 3)
-    befores = [before for _, _, before in house.store.called("open_work")]
-    assert befores[0] is None
-    assert befores[1] == pytest.approx(NOW, abs=1_000)
-    assert befores[2] == pytest.approx(NOW + 30_000, abs=1_000)
-    assert [wake.key for wake in house.queue.woken] == ["c1", "c2", "c3"]
-    assert worker.found_by_sweep == 3
-
-
-def test_what_waits_for_a_held_lane_is_not_overdue() -> None:
-    house = House()
-    house.queue.hold("deliver:support")
-    house.store.pages = [[], [work("c1", NOW - 1)]]
-    worker = swept(house, 2)
-    assert house.queue.woken == []
-    assert worker.found_by_sweep == 0
-
-
-def test_work_of_a_channel_that_is_gone_is_not_woken() -> None:
-    house = House()
-    house.store.pages = [[work("c1", account="test:9")], [work("c1", account="test:9")]]
-    assert swept(house, 2).found_by_sweep == 0
-    assert house.queue.woken == []
-
-
-@pytest.mark.parametrize(("error", "problems"), [(StoreUnavailable(), {}), (SaraError("odd"), {"queue:sweep:failed": 1})])
-def test_a_sweep_that_fails_is_followed_by_the_next(error: Exception, problems: dict[str, int]) -> None:
-    house = House()
-    house.store.fails["open_work"] = [error]
-    house.store.pages = [[work("c1", NOW - 1)]]
-    worker = worker_of(house)
-
-    async def main() -> None:
-        found = asyncio.Event()
-        wake = house.queue.wake
-
-        async def waking(wakes: object) -> None:
-            await wake(wakes)  # type: ignore[arg-type]  # passed on as it comes
-            found.set()
-
-        house.queue.wake = waking  # type: ignore[method-assign]  # the same, and it sets the event
-        sweep = asyncio.create_task(worker.sweep())
-        async with asyncio.timeout(3_600):  # of the loop's time, which passes at once
-            await found.wait()
-        assert house.listed() == problems
-        await worker.stop()
-        await sweep
-
-    without_waiting(main())
-    assert [wake.key for wake in house.queue.woken] == ["c1"]
-
-
-async def test_a_sweep_that_was_stopped_ends() -> None:
-    worker = worker_of(House())
-    await worker.stop()
-    async with asyncio.timeout(DEADLINE):
-        await worker.sweep()
-
-
-def watched(house: House, *steps: int) -> list[tuple[int, int]]:
-    """The clock steps like this, five seconds of real time apart; the arguments of every `clamp`, as milliseconds from now."""
-
-    async def main() -> None:
-        worker = worker_of(house)
-        watching = asyncio.create_task(worker.watch_clock())
-        for step in steps:
-            await asyncio.wait([watching], timeout=1)
-            house.clock.forward(5_000 + step)
-            await asyncio.wait([watching], timeout=4)
-        await worker.stop()
-        await watching
-
-    without_waiting(main())
-    return [(latest - now, now - NOW) for latest, now in house.store.called("reset_future_dues")]
-
-
-def test_dues_from_beyond_any_wait_are_mended_at_the_start() -> None:
-    assert watched(House()) == [(600_000, 0)]
-
-
-def test_a_clock_that_goes_back_while_running_lets_nobody_wait_for_it() -> None:
-    assert watched(House(), 0, -3_600_000, 0)[1:] == [(60_000, 10_000 - 3_600_000)]
-
-
-def test_a_clock_that_runs_on_or_jumps_ahead_changes_nothing() -> None:
-    assert len(watched(House(), 0, 3_600_000, 0, 31_536_000_000)) == 1

@@ -20,7 +20,6 @@ from sara import InboundMessage, Request, Response, UnparsedPayload, WebhookResu
 from sara.engines import AcceptResult, CommitUnknown, OpenWork, StoreUnavailable
 from sara.operations.load_shedding import IntakeGuard
 from sara.pipeline.bindings import ChannelBinding
-from sara.pipeline.inbound import InboundHandler
 from sara.policy.settings import ConversationSettings
 from sara.web import body_limits
 from sara.web.body_limits import BODY_LIMIT, LARGE, MOST_HELD
@@ -43,16 +42,7 @@ class Front:
         self.state = state
         self.house = House()
         self.house.channel.understands = lambda _: GENUINE
-        self.inbox = InboundHandler(
-            self.house.store,
-            self.house.notifier,
-            self.house.routes,
-            self.house.lanes,
-            self.house.hooks,
-            self.house.problems,
-            self.house.clock,
-            self.house.rules,
-        )
+        self.inbox = self.house.inbound
         self.routes = [self.house.route]
         self.down: set[str] = set()
         self.watch = IntakeGuard(Path(), self.house.store, self.house.problems)

@@ -13,10 +13,17 @@ from structlog.testing import capture_logs
 
 from sara import OutgoingContent
 from sara.engines import Conflict, Handoff, JobRequest, NotFound, StoreUnavailable, UnhealthyConversation
+from sara.operations.ai_usage import AIUsage
 from sara.operations.conversation_health import ConversationHealth
+from sara.operations.erasure import ErasureService
 from sara.operations.operator_actions import OperatorActions
+from sara.operations.send_outcomes import SendOutcomes
 from sara.web.admin import app
 from sara.web.admin.app import AdminApp
+from sara.web.admin.conversations import ActionRoutes, ConversationRoutes
+from sara.web.admin.health import HealthRoutes, MetricsRoutes, UnparsedPayloadRoutes
+from sara.web.admin.privacy import PrivacyRoutes
+from sara.web.admin.queue import QueueRoutes
 from sara.web.counted_log import INTERVAL_S
 from tests.fakes import CONVERSATION, DEADLINE, NOW, DoorServer, House, delivery_view
 from tests.rows import each_row
@@ -47,22 +54,33 @@ class Desk:
     def __init__(self, *, loopback: bool = True) -> None:
         self.house = house = House()
         self.health = ConversationHealth(house.store, house.routes, house.problems, house.clock)
+        self.state = HealthRoutes(house.problems)
+        self.state.serving = True
+        self.usage = AIUsage(house.store, house.manners.budget, house.clock)
+        self.usage.current = self._spent  # type: ignore[method-assign]  # fixed figures
+        acting = OperatorActions(house.store, house.routes, house.texts, house.clock)
+        outcomes = SendOutcomes(house.store, house.routes, house.clock, house.queue.held, house.problems)
+        erasure = ErasureService(house.store, house.queue, house.files, house.clock)
+        self.privacy = PrivacyRoutes(house.store, erasure.forget)
         self.app = AdminApp(
-            house.store,
-            house.queue,
-            house.routes,
-            house.problems,
             TOKEN,
-            house.clock,
-            loopback=loopback,
-            acting=OperatorActions(house.store, house.routes, house.texts, house.clock),
-            health=self.health,
-            spent=self._spent,
+            [
+                self.state,
+                MetricsRoutes(house.store, house.queue, house.problems, house.strays.count_stuck, self.health, self.usage),
+                UnparsedPayloadRoutes(house.store),
+                QueueRoutes(house.store, house.queue, house.notifier, house.problems, self._clear_solved, house.clock),
+                self.privacy,
+                ConversationRoutes(house.store, self.health),
+                ActionRoutes(acting, house.notifier, house.clock, outcomes),
+            ],
+            is_loopback=loopback,
         )
-        self.app.serving = True
         self.client: TestClient[web.Request, web.Application] = TestClient(DoorServer(self.app.application()))
 
-    async def _spent(self) -> Mapping[str, Mapping[str, int]]:
+    async def _clear_solved(self) -> None:
+        """Nothing was wrong."""
+
+    async def _spent(self) -> dict[str, Mapping[str, int]]:
         return {"day": {"calls": 1, "money": 450}}
 
     async def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> tuple[int, Any]:
@@ -206,7 +224,7 @@ async def test_health_needs_no_token_and_tells_no_details(desk: Desk) -> None:
 
 
 async def test_while_starting_or_draining_it_is_not_healthy(desk: Desk) -> None:
-    desk.app.serving = False
+    desk.state.serving = False
     assert (await desk.ask("GET", "/healthz", {}))[0] == 503
     assert (await desk.ask("GET", "/readyz", {}))[0] == 503
 
