@@ -187,7 +187,7 @@ class GuardedChannel(GuardedPlugin, Channel):
             if not any(part.kind != "text" or part.text.strip() for part in parts) and render_plain_text(draft).strip():
                 raise WrongType("nothing, of a text that is not empty")
         except Exception as error:
-            self._reporter.report("compose", error, "; the text goes out as it is")
+            self._reporter.report("compose", error, "; the text is sent plain")
             return [OutgoingContent(piece) for piece in split_text(render_plain_text(draft), self.text_limit)]
         self._reporter.clear("compose")
         return parts
@@ -208,7 +208,7 @@ class GuardedChannel(GuardedPlugin, Channel):
                 guarded_call(self._plugin.reopen_template), OutgoingContent | None, "its result"
             )
         except Exception as error:
-            self._reporter.report("reopen_template", error, "; nobody is asked to write again")
+            self._reporter.report("reopen_template", error, "; the customer is not asked to write again")
             return None
         self._reporter.clear("reopen_template")
         return said
@@ -279,7 +279,7 @@ class GuardedResponder(GuardedPlugin, Responder):
         faults: list[str] = []
         reply = salvage_reply(given, faults)
         if faults:
-            then = "; what could be used of it is sent" if reply is not None else "; it is not asked again"
+            then = "; the usable part of it is sent" if reply is not None else "; it is not asked again"
             self._reporter.report("answer", WrongType(faults[0]), then)
         else:
             self._reporter.clear("answer")

@@ -21,7 +21,7 @@ def open_private(path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ELOOP or (error.errno == errno.EEXIST and path.is_symlink()):
             raise OSError(error.errno, LINK, str(path)) from error
-        if error.errno == errno.ENXIO:  # a pipe that nobody reads
+        if error.errno == errno.ENXIO:  # a pipe without a reader
             raise OSError(error.errno, NO_FILE, str(path)) from error
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):

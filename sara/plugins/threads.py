@@ -50,7 +50,7 @@ def _threaded(function: Callable[..., T], *args: Any, **kwargs: Any) -> asyncio.
             result = function(*args, **kwargs)
         except BaseException as caught:
             error = caught
-        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop has closed: no task waits for the result
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()

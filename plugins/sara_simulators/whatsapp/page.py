@@ -90,7 +90,7 @@ class Page:
         media = self._media_store.get(request.match_info["id"])
         if media is None:
             raise web.HTTPNotFound
-        # whatever a browser could take for a page of this origin is only ever saved
+        # a browser must not open a customer's file as a page of this origin: other types are downloaded
         shows = media.type in _PLAYABLE
         headers = _HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "private, max-age=3600"}
         headers |= {"Content-Type": media.type if shows else "application/octet-stream"}

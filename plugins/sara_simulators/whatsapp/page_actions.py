@@ -108,7 +108,7 @@ class PageActions:
         )
         return web.json_response({"id": id})
 
-    # ── being somebody ──
+    # ── customers ──
 
     def _customer(self, id: object) -> str:
         if not isinstance(id, str) or id not in self._world.customers:
@@ -151,7 +151,7 @@ class PageActions:
             raise bad_request("somebody else has that number or user id")
         return digits
 
-    # ── making things go wrong ──
+    # ── faults ──
 
     async def _switch_fault(self, request: web.Request) -> web.Response:
         asked = await _read_object(request)

@@ -1,14 +1,14 @@
 """The data of each language: SARA's texts, keywords, and the words by which the language is detected.
 
 Each module holds the data of one language and nothing else. To add a language to SARA, copy one, translate it, and name it below.
-`OPT_OUT`, `OPT_IN` and `HAND_OVER` are whole messages that mean nothing else, whatever was said before. `OPT_OUT_WORDS` and
-`HAND_OVER_WORDS` are common words that mean it unless they answer a question; an ordinary noun or adjective that a customer of any
-shop might answer with (a person, tall, still) belongs into none of them. `POLITE` and `GREETINGS` may stand around an order, and
-`ASKING` are beginnings by which a customer makes a wish of it (could you, I would like to). `WHO` and `WHICH` are words that ask for somebody, and for one of several. `ROLES`, `REQUESTS`, `OFFERS_A_PERSON` and `ABOUT_MESSAGES` are
-beginnings of words by which a business asks what somebody is, asks for something, offers to pass the customer on, and speaks of its
-own messages.
-`COMMON` are everyday words of customers; a word that several languages have may stand in all of them, a loan word in none.
-`LETTERS` and `ENDINGS` are what its words look like, for words that nobody listed.
+`OPT_OUT`, `OPT_IN` and `HAND_OVER` are whole messages that are commands in every context. `OPT_OUT_WORDS` and `HAND_OVER_WORDS` are
+common words that are commands unless they answer a question; ordinary nouns and adjectives with which a customer may answer any shop
+(a person, tall, still) belong in neither. `POLITE` and `GREETINGS` may surround a command, and `ASKING` are beginnings that turn it into
+a wish (could you, I would like to). `WHO` and `WHICH` are the words that ask for a person, and for one of several. `ROLES`, `REQUESTS`,
+`OFFERS_A_PERSON` and `ABOUT_MESSAGES` are beginnings of words by which a business asks for a role, requests something, offers to pass
+the customer on, and refers to its own messages.
+`COMMON` are everyday words of customers; a word of several languages may stand in all of them, a loan word in none.
+`LETTERS` and `ENDINGS` are the typical letters and endings of words that are not listed.
 """
 
 from __future__ import annotations
