@@ -58,7 +58,9 @@ def test_a_channel_that_is_to_rest_rests_as_long_as_it_is_told(house: House) -> 
     assert quick.listed() == {}
 
 
-@pytest.mark.parametrize(("remedy", "shown"), [("mend it", "mend it"), ("", "`sara why` shows it; the conversation goes on")])
+@pytest.mark.parametrize(
+    ("remedy", "shown"), [("mend it", "mend it"), ("", "see `sara why`; the rest of the conversation is delivered")]
+)
 def test_a_message_that_failed_is_told_with_its_code_and_what_helps(house: House, remedy: str, shown: str) -> None:
     told(house, failed("fail", remedy=remedy), "failed")
     [problem] = house.problems
