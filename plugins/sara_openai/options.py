@@ -111,7 +111,7 @@ class OpenAIOptions(Options):
 
     @property
     def shows_images(self) -> bool:
-        """Whether images are sent to the model."""
+        """Return whether images are sent to the model."""
         return self.base_url is None if self.images is None else self.images
 
     @property

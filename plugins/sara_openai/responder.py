@@ -35,8 +35,8 @@ from sara_openai.api.result import OutputTokensExhausted, add_usage, answer_text
 from sara_openai.api.tool_loop import ModelSession
 from sara_openai.api.visibility import list_newest_images
 from sara_openai.media.image_files import EncodedImage
-from sara_openai.media.images import list_audio_attachments, load_images
-from sara_openai.media.transcription import Transcriber
+from sara_openai.media.images import load_images
+from sara_openai.media.transcription import Transcriber, list_audio_attachments
 from sara_openai.options import OpenAIOptions
 from sara_openai.prompt.request import ModelRequest
 from sara_openai.prompt.summary import SUMMARY_INSTRUCTIONS, format_conversation, halve_message, read_summary
@@ -141,7 +141,7 @@ class OpenAIResponder(Responder):
             can_see=self.options.shows_images,
             can_hear=self.options.transcribe_with is not None,
             code=code,
-            conversation=turn.conversation,
+            conversation_id=turn.conversation,
             generic_prompt=self._compose_prompt(anonymous, code, facts=False),
             private_text=" ".join(each for each in (contact.notes, turn.summary) if each),
             names=[each for each in (contact.name, contact.username) if each],

@@ -16,7 +16,7 @@ POKE = 0.05
 
 
 class Cancelled(Exception):
-    """Nobody wants the result any more."""
+    """The caller was cancelled and needs no result."""
 
 
 class CancelToken:
@@ -62,7 +62,7 @@ async def aside(work: Callable[[CancelToken], T]) -> T:
             result = work(stop)
         except BaseException as caught:
             error = caught
-        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: no caller waits
             loop.call_soon_threadsafe(settle, result, error)
 
     # Not in the loop's pool, whose threads would keep a process from ending.

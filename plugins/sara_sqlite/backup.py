@@ -17,10 +17,10 @@ from sara_sqlite.aside import CancelToken
 from sara_sqlite.rows import event, one
 
 PAGES = 64
-"""Pages copied at a time; between two steps whoever else needs the disk or the interpreter has it."""
+"""Pages copied at a time; between two steps the disk and the interpreter are free for other work."""
 
 SYNC_EVERY = 64
-"""Steps after which the copy is synced, so that nobody's commit has to wait until all of it is on the disk."""
+"""Steps after which the copy is synced, so that no commit has to wait until all of it is on the disk."""
 
 COUNTED = ("messages", "conversations", "attempts")
 UNFINISHED = ".sara-unfinished"
@@ -54,7 +54,7 @@ def copy_database(source: Path, copy: Path, stop: CancelToken) -> dict[str, int]
     with closing(reading(source)) as original, closing(sqlite3.connect(copy, isolation_level=None)) as written:
         written.execute("PRAGMA journal_mode = OFF")  # it counts only once it is complete
         written.execute("PRAGMA synchronous = OFF")
-        # Without a transaction of ours each step would see what was written since, and the copy begin anew: for ever.
+        # Without a transaction of ours each step would see what was written since, and the copy would restart endlessly.
         original.execute("BEGIN")
         counted = counts(original)
         steps = 0
@@ -143,7 +143,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
-    """Provide an empty temporary file beside `target` that nobody takes for a backup; gone afterwards. What killed processes
+    """Provide an empty temporary file beside `target` that is not taken for a backup; gone afterwards. What killed processes
     left goes first."""
     for left in target.parent.glob(f".*{UNFINISHED}"):
         _remove_if_left(left)

@@ -2,9 +2,8 @@
 
 Deleting a row is not the end of it. The full-text index only notes that its words are gone, until its parts are merged. And where
 SQLite moves rows between pages it leaves their former bytes in the space of a page that is not in use; `secure_delete` does not reach
-those. VACUUM would, but it rewrites the whole file while everybody waits. So that space is overwritten here, page by page: only while
-the write-ahead log is empty and nobody can write, so that what stands in the file is all there is, and only bytes that belong to
-no row.
+those. VACUUM would, but it rewrites the whole file while all calls wait. So that space is overwritten here, page by page: only while
+the write-ahead log is empty and no connection can write, so that the file is complete, and only bytes that belong to no row.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ LEAF = {10, 13}
 
 
 class Cleaning:
-    """Cleans up after those whose rows are gone, one small step at a time, so that nobody waits for it."""
+    """Cleans up after those whose rows are gone, one small step at a time, so that no call waits for it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._steps: AsyncGenerator[None, None] | None = None
 
     async def step(self) -> bool:
-        """Take a step; false when all is clean. After an error it begins anew."""
+        """Take a step; false when all is clean. After an error it starts over."""
         steps, self._steps = self._steps or self._clean(), None
         try:
             await anext(steps)
@@ -64,7 +63,7 @@ class Cleaning:
             yield
 
     def _blank(self, db: Connection, start: int) -> int | None:
-        """Overwrite unused space in some pages; return how many there were, None where somebody else reads or writes just now."""
+        """Overwrite unused space in some pages; return how many there were, None while another connection reads or writes."""
         if not _emptied(db):
             return None
         # A page kept in memory would bring its old bytes back when it is written next.

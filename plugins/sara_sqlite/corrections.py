@@ -27,7 +27,7 @@ _OF_PERSON = (
 
 
 def note(
-    db: Connection, event_id: int, correction: Correction, quiet: tuple[Milliseconds, Milliseconds], now: Instant
+    db: Connection, event_id: int, correction: Correction, debounce: tuple[Milliseconds, Milliseconds], now: Instant
 ) -> list[int]:
     """Keep what an event that was just stored corrects, and apply it; the conversations that it touched."""
     db.execute(
@@ -37,11 +37,11 @@ def note(
     row = the(db, "SELECT * FROM messages WHERE id = ?", event_id)
     latest = _latest(db, row, correction.target)
     message = one(db, _OF_PERSON + " AND m.external_id = ?", *_whose(db, row), correction.target)
-    return [] if message is None or latest is None else _apply(db, message, *latest, quiet, now)
+    return [] if message is None or latest is None else _apply(db, message, *latest, debounce, now)
 
 
 def catch_up(
-    db: Connection, message: int, account: str, external_id: str | None, quiet: tuple[Milliseconds, Milliseconds], now: Instant
+    db: Connection, message: int, account: str, external_id: str | None, debounce: tuple[Milliseconds, Milliseconds], now: Instant
 ) -> list[int]:
     """Apply to a message that was just stored what its author had corrected before it arrived; the conversations that it
     touched."""
@@ -50,7 +50,7 @@ def catch_up(
         return []
     row = the(db, "SELECT * FROM messages WHERE id = ?", message)
     latest = _latest(db, row, row["external_id"])
-    return [] if latest is None else _apply(db, row, *latest, quiet, now)
+    return [] if latest is None else _apply(db, row, *latest, debounce, now)
 
 
 def _latest(db: Connection, row: sqlite3.Row, target: str) -> tuple[sqlite3.Row, Correction] | None:
@@ -72,7 +72,7 @@ def _apply(
     message: sqlite3.Row,
     latest: sqlite3.Row,
     correction: Correction,
-    quiet: tuple[Milliseconds, Milliseconds],
+    debounce: tuple[Milliseconds, Milliseconds],
     now: Instant,
 ) -> list[int]:
     """Bring a message into the form in which its author left it; the conversations that it touched."""
@@ -82,7 +82,7 @@ def _apply(
     if correction.withdrawn:
         _withdraw(db, message, latest, correction, now)
     else:
-        _edit(db, message, latest, correction, quiet, now)
+        _edit(db, message, latest, correction, debounce, now)
     _forget_summary(db, message, now)
     return [int(message["conversation"])]
 
@@ -148,7 +148,7 @@ def _edit(
     message: sqlite3.Row,
     by: sqlite3.Row,
     correction: Correction,
-    quiet: tuple[Milliseconds, Milliseconds],
+    debounce: tuple[Milliseconds, Milliseconds],
     now: Instant,
 ) -> None:
     content = to_json(correction.content)
@@ -163,10 +163,10 @@ def _edit(
         # The responder reads the message as it is now. Only behind an answer the edit is shown as well.
         db.execute("UPDATE messages SET reason = ? WHERE id = ?", (APPLIED, by["id"]))
     if message["state"] == "waiting":
-        _ask_again(db, message["conversation"], quiet, now)
+        _ask_again(db, message["conversation"], debounce, now)
 
 
-def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Milliseconds], now: Instant) -> None:
+def _ask_again(db: Connection, conversation: int, debounce: tuple[Milliseconds, Milliseconds], now: Instant) -> None:
     """Restart the quiet window after a correction, and discard a running reply to the former words."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     if row["attempt_open"] and row["discarded_replies"] >= MOST_DROPPED:
@@ -177,7 +177,7 @@ def _ask_again(db: Connection, conversation: int, quiet: tuple[Milliseconds, Mil
             " attempts_first = CASE WHEN attempts > 1 THEN attempts_first END WHERE id = ?",
             (conversation,),
         )
-    due = min(now + quiet[0], (now if row["waiting_since"] is None else row["waiting_since"]) + quiet[1])
+    due = min(now + debounce[0], (now if row["waiting_since"] is None else row["waiting_since"]) + debounce[1])
     if row["reply_due"] is not None:
         db.execute("UPDATE conversations SET reply_due = max(reply_due, ?) WHERE id = ?", (due, conversation))
 

@@ -311,7 +311,7 @@ def _open_file(path: Path, factory: type[GroupConnection], read_only: bool) -> G
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody but its owner read the database. A handle that can only name the file: closing any other would take the locks
+    """Restrict the database file to its owner. A handle that can only name the file: closing any other would take the locks
     of the process from it."""
     handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

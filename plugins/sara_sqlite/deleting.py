@@ -1,4 +1,4 @@
-"""Deleting rows together with all that hangs on them, whatever tables there are."""
+"""Deletion of rows together with all rows that refer to them, by the foreign keys of the schema."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ OPEN = states.OPEN
 """What still waits for its answer, its way out or a person's decision is kept, however old it is."""
 
 _AGED = {"events": "conversation IS NULL AND message IS NULL AND at < ?", "unparsed_payloads": "at < ?"}
-"""What belongs to nobody's conversation."""
+"""Tables with rows that belong to no conversation."""
 
 
 def expire(db: Connection, before: Instant | None, limit: int, now: Instant) -> int:

@@ -1,6 +1,6 @@
-"""Erasing a person: first nobody knows them any more, then, in small steps, nothing of them is left.
+"""Erasure of a person: one transaction anonymises them, then small steps delete all rows.
 
-The first transaction writes down whom it is about; whatever ends the process after it, the steps go on where they were.
+The first transaction stores which contacts are erased, so that the steps continue after a restart.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _drop_mentions(db: Connection, circle: list[int]) -> None:
     """Delete what names them outside of their conversations: unparsed payloads, and events of no conversation."""
     values = db.execute("SELECT value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (json.dumps(circle),))
     for value in [row["value"].encode() for row in values]:
-        # A whole id, not the beginning of somebody else's.
+        # A whole id, not the beginning of another one.
         whole = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(value) + rb"(?![0-9A-Za-z])")
         bodies = db.execute("SELECT id, body FROM unparsed_payloads WHERE instr(body, ?) > 0", (value,)).fetchall()
         db.executemany(
@@ -145,8 +145,8 @@ def files(db: Connection, limit: int) -> Sequence[str]:
 
 
 def step(db: Connection, limit: int) -> bool:
-    """Delete some of what is left of whoever is being erased; false once there are no rows any more."""
-    # Whoever turned out to be somebody else goes first: the others hang on the head.
+    """Delete some rows of a contact that is being erased; return False once no row is left."""
+    # Linked contacts go first: they refer to their canonical contact.
     row = one(db, "SELECT contact FROM erasures WHERE rows_gone = 0 ORDER BY contact DESC LIMIT 1")
     if row is None:
         return False

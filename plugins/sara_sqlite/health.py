@@ -1,4 +1,4 @@
-"""Conversations that somebody should look at."""
+"""Conversations that need an operator."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def accept(db: Connection, intake: InboundBatch, now: Instant) -> AcceptResult:
     # Within one request the provider's own times decide; between requests the order of arrival does.
     for arrival in sorted(intake.arrivals, key=lambda each: each.message.at):
         if recognised(db, intake.account, arrival.message.external_id or digest_of(arrival)):
-            known += 1  # it was erased, or has expired: nobody comes back by being delivered again
+            known += 1  # it was erased, or has expired: a redelivery restores nothing
             continue
         taken = _take_safely(db, arrival, intake, now)
         if taken is None:
@@ -125,8 +125,8 @@ def _is_news(db: Connection, digest: str, now: Instant) -> bool:
 
 
 def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now: Instant) -> tuple[int, list[int], bool, bool]:
-    """Store a message unless it is known; return its number, the conversations that it touched, whether it was new, and whether it
-    calls for an answer."""
+    """Store a message unless it is known; return its number, the conversations that it touched, whether it was new, and
+    whether it calls for an answer."""
     message, verdict = arrival.message, arrival.verdict
     digest = None if message.external_id else digest_of(arrival)
     known = _known(db, message.account, message.external_id, digest)
@@ -139,7 +139,7 @@ def _take(db: Connection, arrival: ClassifiedMessage, intake: InboundBatch, now:
     verdict = _in_time(db, contact, arrival, opted_out=opted_out, now=now)
     is_operator = _is_of_operator(db, message, contact, intake)
     if is_operator:
-        # A person of the business: whether they want to be told is theirs to say, everything else asks nobody for anything.
+        # An operator: their consent counts, everything else they write calls for no reply.
         verdict = replace(
             verdict, skip=verdict.skip if verdict.consent or verdict.skip == "recorded" else modes.OPERATOR, hand_over=None
         )
@@ -175,7 +175,7 @@ def _apply_consent(
     elif verdict.consent == "opt_in":
         modes.speak_again(db, contact, conversation, "customer", "in a message", now, arrival.message.at)
     if arrival.language is not None:
-        # An order is often a word of another language: it teaches nothing about somebody whose language is known.
+        # An order is often a word of another language: it does not override a known language.
         order = verdict.consent is not None or verdict.hand_over is not None
         learnt = "coalesce(language, ?)" if order else "?"
         db.execute(f"UPDATE contacts SET language = {learnt} WHERE id = ?", (arrival.language, contact))  # noqa: S608  # our own words
@@ -239,10 +239,10 @@ def _is_of_operator(db: Connection, message: InboundMessage, contact: int, intak
 
 def _correct(db: Connection, row: int, arrival: ClassifiedMessage, now: Instant) -> list[int]:
     """Apply what a message corrects, or what its author has corrected before it arrived; the conversations that it touched."""
-    quiet = (arrival.quiet, arrival.quiet_longest)
+    debounce = (arrival.debounce, arrival.debounce_max)
     if arrival.message.corrects is not None:
-        return corrections.note(db, row, arrival.message.corrects, quiet, now)
-    return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, quiet, now)
+        return corrections.note(db, row, arrival.message.corrects, debounce, now)
+    return corrections.catch_up(db, row, arrival.message.account, arrival.message.external_id, debounce, now)
 
 
 def _in_time(db: Connection, contact: int, arrival: ClassifiedMessage, *, opted_out: bool, now: Instant) -> InboundDecision:
@@ -279,7 +279,7 @@ def _why_unanswered(
 
 def _left_to_a_person(db: Connection, conversation: sqlite3.Row, since: Instant, now: Instant) -> str | None:
     """Why SARA does not answer a message that was written at `since` and comes now, if a person does."""
-    # One whose time is over is SARA's again, also where nobody was there to say so yet.
+    # A handoff whose time is over has ended, even if the timer job has not run yet.
     until = conversation["mode_until"]
     if conversation["mode"] != "human" or (until is not None and until <= now):
         return None
@@ -312,14 +312,14 @@ def _call_for_answer(db: Connection, conversation: int, arrival: ClassifiedMessa
         turns.close_turn(db, conversation)
         row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     since = row["waiting_since"] if row["waiting_since"] is not None else now
-    due = min(now + arrival.quiet, since + arrival.quiet_longest)
+    due = min(now + arrival.debounce, since + arrival.debounce_max)
     if row["reply_due"] is not None and row["attempts"] > 0 and not row["attempt_open"]:
         due = max(due, row["reply_due"])
     db.execute("UPDATE conversations SET waiting_since = ?, reply_due = ? WHERE id = ?", (since, due, conversation))
 
 
 def _take_along(db: Connection, conversation: int, now: Instant) -> None:
-    """Earlier messages that nobody could answer at the time belong to this turn; those that no responder wants do not."""
+    """Add earlier dead messages to this turn, except those that every responder rejected."""
     dead = f"SELECT id FROM messages WHERE conversation = ? AND {turns.TAKEN_ALONG}"  # noqa: S608  # the condition is ours
     for row in db.execute(dead, (conversation,)).fetchall():
         db.execute("UPDATE messages SET state = 'waiting', reason = NULL WHERE id = ?", (row["id"],))

@@ -1,4 +1,4 @@
-"""Hashes of what was erased, which only this installation can make: they recognise a number, but nobody can read one out of them.
+"""Pseudonyms of erased ids: hashes that only this installation can make and that no id can be read out of.
 
 Any number can be hashed by anybody who tries them all, so a plain hash of one would be as good as the number. The key lies beside
 the database and never in a backup.

@@ -54,7 +54,7 @@ class Lock:
         self.release()
 
     def release(self) -> None:
-        """Let somebody else have it."""
+        """Release the lock."""
         os.close(self._handle)
 
     def _write(self, held_data: bool) -> None:
@@ -64,7 +64,7 @@ class Lock:
 
 
 def owned_like(handle: int, model: Path) -> None:
-    """Give an open file that root made to the owner of `model`: the daemon runs as somebody else. One with a second name is
+    """Give an open file that root made to the owner of `model`: the daemon runs as another user. One with a second name is
     not given away: the other may be a trap."""
     if os.geteuid() == 0 and os.fstat(handle).st_nlink == 1:
         owner = model.lstat()

@@ -49,7 +49,7 @@ def hand_over(db: Connection, conversation: str, change: Handoff, now: Instant) 
     """Apply a handoff as the contract says; return the open work of every conversation that it touched."""
     key = number(CONVERSATION, conversation)
     the(db, "SELECT id FROM conversations WHERE id = ?", key)
-    # Whoever of the business says until when means it, also where that is sooner.
+    # A time that an operator sets counts, even if it is sooner.
     return [open_work(db, touched) for touched in apply(db, key, change, now, shortens=change.by == "operator")]
 
 
@@ -63,9 +63,9 @@ def apply(
     shortens: bool = False,
     since: Instant | None = None,
 ) -> list[int]:
-    """Hand a conversation over within somebody's transaction; the conversations that it touched. `language` is the one that
-    the wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one that is
-    handed over already stays so for at least as long."""
+    """Hand a conversation over within the caller's transaction; return the conversations that it touched. `language` is the
+    one that the wish itself tells, for somebody whose own is not known, `since` when it was written; unless it `shortens`, one
+    that is handed over already stays so for at least as long."""
     row = the(db, "SELECT * FROM conversations WHERE id = ?", conversation)
     known = row["mode"] == change.mode
     until = change.until
@@ -124,7 +124,7 @@ def hand_back(db: Connection, conversation: str, by: str, now: Instant, notice: 
     if row["mode"] == "bot" or (by == "sara" and early):
         # On its own SARA resumes only when the time is over: an operator may have prolonged the handoff just now.
         return open_work(db, key)
-    # That SARA answers again is a question, too: nobody is asked once more soon after it.
+    # The notice that SARA answers again counts as a question: no follow-up is sent soon after it.
     db.execute(
         "UPDATE conversations SET mode = 'bot', mode_until = NULL, person_since = NULL, followed_up = max(followed_up, ?) WHERE id = ?",
         (int(bool(notice)), key),
@@ -207,7 +207,7 @@ def quotes_call(db: Connection, account: str, external_id: str | None) -> bool:
 
 
 def tell_operator(db: Connection, conversation: sqlite3.Row, notice: LocalizedContent, now: Instant) -> None:
-    """Say to a person of the business that nobody gets what they write here."""
+    """Tell an operator that their messages here reach no customer."""
     person = head_of(db, conversation["id"])
     if notice and not person["opted_out"]:
         draft = in_their_language(db, conversation["id"], notice)
@@ -218,7 +218,7 @@ def tell_operator(db: Connection, conversation: sqlite3.Row, notice: LocalizedCo
 def consent(
     db: Connection, conversation: str, opted_out: bool, by: str, how: str, now: Instant, notice: LocalizedContent
 ) -> OpenWork:
-    """Somebody of the business notes what the person wants."""
+    """Record an opt-out or opt-in that an operator notes."""
     key = number(CONVERSATION, conversation)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if bool(head_of(db, key)["opted_out"]) == opted_out:

@@ -34,7 +34,7 @@ def add(
     now: Instant,
     by: str = "sara",
 ) -> list[str]:
-    """Queue parts behind whatever the conversation has still to say; their ids."""
+    """Queue messages behind the unsent ones of the conversation; return their ids."""
     made = []
     for draft in drafts:
         row = (

@@ -22,7 +22,7 @@ def resolve(db: Connection, provider: str, person: Identity, now: Instant) -> in
     if contact is None and known_by_phone is None:
         contact = _by_spelling(db, provider, person)
         if contact is not None and not person.user_id:
-            # Found by a number as somebody wrote it: the provider's own spelling of it is known already.
+            # Found by a number in another spelling: the provider's own spelling of it is known already.
             person = replace(person, phone=None)
     if contact is None and known_by_phone is not None and not _contradicts(db, known_by_phone, person):
         contact = known_by_phone
@@ -50,7 +50,7 @@ def learn_recipient(db: Connection, conversation: int, recipient: Identity, now:
     contact, provider = int(head["id"]), head["provider"]
     known = _by_phone(db, provider, recipient.phone)
     if known is not None and known != contact:
-        # Somebody wrote under that number, and of this contact nothing but a number was known.
+        # A message came under that number, and of this contact nothing but a number was known.
         contact = link(db, provider, contact, known, now)
     _learn(db, provider, contact, Identity(phone=recipient.phone), now)
     event(db, now, "number_learnt", detail=f"p{contact}: the provider named the number that a message went to", actor="provider")
@@ -75,7 +75,7 @@ def follow(db: Connection, change: IdentityChange, now: Instant) -> None:
 
 
 def _retire(db: Connection, provider: str, contact: int, change: IdentityChange) -> None:
-    """Former ids go on finding their person; a former number may be somebody else's tomorrow."""
+    """Keep former ids as aliases; a former number may move to another person."""
     before, after = change.before, change.after
     for scheme, old, new in (("user_id", before.user_id, after.user_id), ("parent_id", before.parent_id, after.parent_id)):
         if old and new and old != new:

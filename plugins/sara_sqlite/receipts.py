@@ -106,7 +106,7 @@ def _advance(db: Connection, attempt_id: str, part_id: int, receipt: DeliveryRec
     attempt = the(db, "SELECT * FROM attempts WHERE id = ?", attempt_id)
     price = billing.note(db, attempt, part, receipt)
     if receipt.status == "failed":
-        # Told again it changes nothing: the part may be on its way anew.
+        # Told again it changes nothing: the message may have been sent again.
         if attempt["status"] in (None, "sent"):
             db.execute("UPDATE attempts SET status = 'failed' WHERE id = ?", (attempt_id,))
             _fail_unless_another_may_succeed(db, part, attempt_id, receipt, now)

@@ -103,7 +103,7 @@ def _doubt(db: Connection, owner: str, now: Instant) -> int:
             message=row["message"],
         )
         refresh_delivery(db, row["conversation"], now)
-    # Nobody listened since the life before ended: earlier doubts, too, are given their time for a receipt anew.
+    # No receipt could arrive since the previous run ended: earlier doubts, too, get their whole time for a receipt again.
     db.execute(
         "UPDATE attempts SET settled_at = ? WHERE state = 'in_doubt' AND message IN (SELECT id FROM messages WHERE state = 'in_doubt')",
         (now,),

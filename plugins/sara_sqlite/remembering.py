@@ -1,4 +1,4 @@
-"""What has to be recognised although it is gone: by hashes that nobody else can make, see `keyed`."""
+"""Tombstones: hashes by which erased ids stay recognised, see `keyed`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def remember_changes(db: Connection, contacts: Iterable[int], now: Instant) -> N
 
 
 def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
-    """Keep an opt-out beyond the erasure, as a hash of each id of the person; return False for a person who has not opted out, whose
-    earlier tombstones are then deleted."""
+    """Keep an opt-out beyond the erasure, as a hash of each id of the person; return False for a person who has not opted out,
+    whose earlier tombstones are then deleted."""
     chosen = json.dumps(circle)
     ids = db.execute(
         "SELECT provider, scheme, value FROM aliases WHERE contact IN (SELECT value FROM json_each(?))", (chosen,)
@@ -75,7 +75,7 @@ def remember_silence(db: Connection, circle: list[int], now: Instant) -> bool:
 
 
 def silenced(db: Connection, provider: str, scheme: str, value: str) -> Instant | None:
-    """Since when whoever had this id, and was erased, wants silence. From now on their contact says so again."""
+    """Return since when the erased person with this id is opted out; the contact takes the opt-out over from the tombstone."""
     row = one(db, "SELECT at, person FROM tombstones WHERE digest = keyed('id', ?, ?, ?)", provider, scheme, value)
     if row is None:
         return None

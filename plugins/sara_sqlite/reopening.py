@@ -14,7 +14,7 @@ AT_MOST = 3
 """So often a part is put back in a row; one that fails again after that has failed."""
 
 PAUSE: Milliseconds = 60_000
-"""How long a part is put off where nobody says for how long; twice as long each time, but never longer than `LONGEST`."""
+"""How long a part is delayed where the provider names no time; twice as long each time, but never longer than `LONGEST`."""
 
 LONGEST: Milliseconds = 7 * 86_400_000
 
@@ -79,7 +79,7 @@ def _too_late(db: Connection, part: sqlite3.Row, failure: DeliveryFailure, *, cl
         # Late words are better than none, if what overtook them belongs to the same answer.
         beside = "" if part["reply"] is None else f" AND reply IS NOT {int(part['reply'])}"
         return not _words_of(part) or parts.overtaken(db, part, parts.LEFT + beside)
-    # Where the window or the channel is closed, and for longer than a moment, whatever left later fails as well.
+    # Where the window or the channel is closed, and for longer than a moment, messages that left later fail as well.
     shut = closed or (failure.action == "block_channel" and (failure.after is None or failure.after > PAUSE))
     arrived = f"(state IN {states.ARRIVED} OR purpose = 'operator' AND {parts.LEFT})"
     return parts.overtaken(db, part, arrived if shut else parts.LEFT)

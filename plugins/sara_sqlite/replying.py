@@ -52,7 +52,7 @@ def view(db: Connection, conversation: str, limits: HistoryLimits) -> ReplyView 
     ).fetchall()
     history = []
     if waiting:
-        # A late message may stand before an answer; whatever we said already is history, wherever it stands. What a customer
+        # A late message may stand before an answer; whatever was sent already is history, wherever it stands. What a customer
         # did after the waiting messages and needs no answer, such as a reaction, is not put before them: it is history next time.
         history = db.execute(
             LINES + f" WHERE m.conversation = ? AND m.id >= ? AND {IN_HISTORY} AND m.at >= ?"
@@ -268,7 +268,7 @@ def end(
         spending.give_back(db, key)
     elif ended:
         count(db, f"skipped:{reason}", ended)
-    # Since it was decided the person may have asked for silence, or somebody of the business may have taken over.
+    # Since it was decided the person may have asked for silence, or an operator may have taken over.
     if (ended or not answers) and row["mode"] != "human" and not head_of(db, key)["opted_out"]:
         if notices and state == "dead":
             db.execute("UPDATE conversations SET apologised = 1 WHERE id = ?", (key,))

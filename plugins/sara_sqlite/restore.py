@@ -1,4 +1,4 @@
-"""Putting a backup back, so that nobody is answered or written to twice.
+"""Restore of a backup without answering or sending a message twice.
 
 What a backup says is still to be done may have been done since it was taken, and nothing can tell: receipts that would have
 proved it came to the database that is gone. So none of it is done again by itself. It is set down as dead or held, with the

@@ -14,7 +14,7 @@ from sara_sqlite import states
 
 Connection = sqlite3.Connection
 
-# Ids carry a letter, so that nobody takes a conversation for a message or a contact for a phone number.
+# Ids carry a letter, so that a conversation is not taken for a message or a contact for a phone number.
 CONTACT, CONVERSATION, MESSAGE, ATTACHMENT = "p", "c", "m", "a"
 
 ERASED = "erased"
@@ -94,7 +94,7 @@ def look_at_timers(db: Connection, conversation: int, at: Instant | None) -> Non
 
 
 def survived(db: Connection, conversation: int) -> None:
-    """Plugin code that worked on a conversation has returned: whatever killed the process, it was not this."""
+    """Reset the crash counter: plugin code that worked on the conversation has returned."""
     db.execute("UPDATE conversations SET crashes = 0 WHERE id = ? AND crashes > 0", (conversation,))
 
 

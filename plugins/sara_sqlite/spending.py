@@ -16,7 +16,7 @@ MINUTE = 60_000
 
 def reserve(db: Connection, conversation: int, wanted: UsageReservation | None) -> None:
     """Set aside what a call may cost. Raises OverBudget where a ceiling cannot hold it."""
-    # What was set aside for a call that nobody settled, as the process did not live to, stays spent.
+    # The reservation of a call that a crash left unsettled stays counted.
     db.execute("UPDATE conversations SET reserved = NULL WHERE id = ? AND reserved IS NOT NULL", (conversation,))
     if wanted is None:
         return

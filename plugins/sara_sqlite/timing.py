@@ -127,7 +127,7 @@ def follow_up(db: Connection, conversation: str, draft: OutgoingContent, silent_
     _still_silent(db, key, silent_since)
     row = the(db, "SELECT * FROM conversations WHERE id = ?", key)
     if row["mode"] != "bot" or head_of(db, key)["opted_out"] or row["followed_up"]:
-        raise Conflict("nobody is to be asked any more")
+        raise Conflict("no follow-up is due any more")
     parts.add(db, row, [draft], "notice", None, now)
     db.execute("UPDATE conversations SET followed_up = 1 WHERE id = ?", (key,))
     event(db, now, "followed_up", conversation=key)
@@ -175,7 +175,7 @@ def save_summary(
     periods: tuple[str, ...],
     now: Instant,
 ) -> None:
-    """Keep a summary, unless a new session has begun or somebody forgot what it holds."""
+    """Keep a summary, unless a new session has begun or a message in it was erased."""
     key, last = number(CONVERSATION, conversation), number(MESSAGE, upto)
     spending.charge(db, periods, usage, money)
     kept = db.execute(

@@ -6,7 +6,7 @@ from sara import Instant
 from sara_sqlite.rows import Connection, event, one, the
 
 TAKEN_ALONG = "state = 'dead' AND coalesce(reason, '') NOT LIKE 'given_up%' AND coalesce(reason, '') NOT LIKE 'restored%'"
-"""What nobody could answer at the time, and a later message takes along; not what no responder wants."""
+"""Dead messages that the next reply includes (not those that every responder rejected)."""
 
 
 def skip_waiting(db: Connection, conversation: int, reason: str, by: str, now: Instant) -> None:

@@ -65,6 +65,7 @@ class WalMonitor:
 
 
 def _checkpoint(db: sqlite3.Connection) -> tuple[int, int]:
-    """Return how many pages the log has, and how many of them stand in the database by now. Waits for nobody."""
+    """Return how many pages the log has, and how many of them stand in the database by now, without waiting for other
+    connections."""
     _, pages, carried_over = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(pages), int(carried_over)

@@ -9,7 +9,7 @@ from sara_sqlite import parts, people, states
 from sara_sqlite.rows import MESSAGE, Connection, event, number, one, refresh_delivery, the
 
 WAITS_FOR: Milliseconds = 7 * 86_400_000
-"""An older part stays parked: nobody wants an answer to last week's question."""
+"""An older message stays parked: its reply is out of date."""
 
 
 def note(db: Connection, conversation: sqlite3.Row, message: InboundMessage, *, silent: bool, now: Instant) -> list[int]:

@@ -158,7 +158,7 @@ class WhatsAppOptions(Options):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the Graph API is a simulator on this machine."""
+        """Return whether the Graph API is a simulator on this machine."""
         return _is_loopback(urlsplit(self.graph_url).hostname or "")
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sara.cli.invocation import find_config
+from sara.cli.parameters import AsJson, Config, Conversation, Limit
 
 app = typer.Typer(
     name="sara",
@@ -25,20 +25,6 @@ plugin = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show plu
 app.add_typer(queue, name="queue")
 app.add_typer(conversations, name="conversations")
 app.add_typer(plugin, name="plugin")
-
-Config = Annotated[
-    Path,
-    typer.Option(
-        "--config",
-        "-c",
-        help="Configuration file.",
-        default_factory=find_config,
-        show_default="$SARA_CONFIG, ./sara.yaml, /etc/sara/sara.yaml",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Limit = Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=100_000)]
-Conversation = Annotated[str, typer.Argument(help="Id of the conversation, such as c7; see `sara conversations list`.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -89,7 +89,7 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
         if fault is None:
             brought[tool.name] = tool
         else:
-            yield _finding(at, f"the plugin {plugin} brings a tool that cannot be used: {fault}", "repair or replace the plugin")
+            yield _finding(at, f"the plugin {plugin} registers an unusable tool: {fault}", "repair or replace the plugin")
     for gate in plugins.registered("register_gates", problems):
         if not callable(gate[1]):
             yield _finding(
@@ -105,7 +105,7 @@ def _tools(config: Config, plugins: Plugins, problems: ProblemRegistry, at: Posi
             hint = suggest(name, known) or f"there is {', '.join(known)}; name the plugin that brings it under `plugins:`"
             place = at.of_item(name, *path, "tools") or at.nearest(*path, "tools")
             named = ".".join(map(make_key_printable, path))
-            yield _finding(at, f"{named}.tools: no plugin brings the tool {make_printable(name)}", hint, place)
+            yield _finding(at, f"{named}.tools: no plugin registers the tool {make_printable(name)}", hint, place)
 
 
 def _policies(config: Config) -> Mapping[tuple[str, ...], tuple[str, ...]]:

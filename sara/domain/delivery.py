@@ -15,12 +15,11 @@ from sara.domain.time import Instant, Milliseconds
 class DeliveryFailure:
     """The reason why a provider did not deliver: its code as text, and a sentence for people.
 
-    `action` is what SARA does next: `fail`, the message has failed; `retry`, it may be sent again after `after` milliseconds; `park`,
-    the reply window is closed, and the message waits until the customer writes; `send_as_text`, the provider refused the form, and the
-    words may be sent as text; `block_channel`, the message is not at fault: it stays queued, and the channel sends nothing for `after`
-    milliseconds, or until a person has corrected it.
-    `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom: they are kept
-    with the message and stand in no log and no problem.
+    `action` is the consequence: `fail`, the message has failed; `retry`, it may be sent again after `after` milliseconds;
+    `park`, the reply window is closed; `send_as_text`, the form was rejected, and the text may be sent plain; `block_channel`, the
+    message is not at fault: it stays queued, and the channel is held for `after` milliseconds, or until a person has repaired
+    it. `remedy` tells that person how. `details` are the provider's own words, which may repeat what was sent and to whom:
+    they are kept with the message and appear in no log and no problem.
     """
 
     code: str

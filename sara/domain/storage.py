@@ -48,8 +48,8 @@ class ClassifiedMessage:
 
     message: InboundMessage
     verdict: InboundDecision
-    quiet: Milliseconds
-    quiet_longest: Milliseconds
+    debounce: Milliseconds
+    debounce_max: Milliseconds
     language: str | None = None
     chapter_after: Milliseconds | None = None
     stamp: Instant | None = None

@@ -49,7 +49,7 @@ class MessageQuotaMonitor:
             return
         self._problems.report(
             key,
-            f"{route.name} has sent {used} of the {budget} messages of its monthly_budget for {month}",
+            f"{route.name} has sent {used} of {budget} messages of its monthly_budget for {month}",
             "further messages may be charged or rejected: check the provider's billing, then raise monthly_budget",
             severity="error" if used >= budget else "warning",
             count=1,

@@ -31,6 +31,7 @@ from sara.plugins.context import Context
 from sara.plugins.failure_reporter import FailureReporter
 from sara.plugins.loader import CONTRACTS, Kind, Plugins
 from sara.plugins.responder import Responder
+from sara.plugins.section_problems import SectionProblems
 from sara.plugins.tool import ToolCaller
 from sara.plugins.type_check import check_type, wrong_type
 from sara.plugins.values import check_items, check_response, compose_parts, find_value_fault, salvage_reply, value_or_none
@@ -64,8 +65,11 @@ _RESULT_FIELDS: dict[str, Any] = {
 def build_plugin(plugins: Plugins, kind: Kind, section: Section, context: Context) -> Any:
     """Build the object of a section, guarded if it is a channel or a responder. Raises PluginError, which names the plugin."""
     brought = cast("Callable[..., Any]", plugins.plugin_class(kind, section.plugin))
+    given = context
+    if kind in ("channel", "responder"):
+        given = replace(context, problems=SectionProblems(context.problems, kind, section.name))
     try:
-        made = guarded_call(brought, section.options, context)
+        made = guarded_call(brought, section.options, given)
     except Exception as error:
         told = describe_failure(error) if not isinstance(error, Exception) else f"{type(error).__name__}: {error}"
         raise PluginError(context.problems.redact(f"the plugin {section.plugin} could not be set up: {told}")) from error

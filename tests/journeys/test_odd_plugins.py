@@ -372,7 +372,7 @@ UNFIT = (
     ({"odd": ODD, "even": ODD}, {"channels": {"a": {"plugin": "odd"}, "b": {"plugin": "even"}}}, "same webhook path, /odd"),
     ({}, {"plugins": ["waether"]}, "there is no plugin waether"),
     ({"weather": "from sara import hookimpl\n"}, {"plugins": ["waether"]}, "did you mean weather"),
-    ({}, {"conversation": {"tools": ["bok_table"]}}, "no plugin brings the tool bok_table"),
+    ({}, {"conversation": {"tools": ["bok_table"]}}, "no plugin registers the tool bok_table"),
     ({}, {"conversation": {"tools": ["handof"]}}, "did you mean handoff"),
     ({"gates": EXITS["brings"]}, {"plugins": ["gates"]}, "the plugin gates tried to end the process"),
     (

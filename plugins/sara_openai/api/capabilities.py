@@ -72,26 +72,26 @@ class ServerCapabilities:
         """Leave an option of sara.yaml out of further requests."""
         self._omitted_options[option] = self._clock() + DAY_MS
 
-    def omit_messages(self, conversation: str, ids: Iterable[str]) -> None:
+    def omit_messages(self, conversation_id: str, ids: Iterable[str]) -> None:
         """Leave messages or images of a conversation out of further requests."""
-        if not conversation:
+        if not conversation_id:
             return
-        known = self._omitted_ids.pop(conversation, (frozenset(), 0))[0]
-        self._omitted_ids[conversation] = frozenset([*known, *ids][-MAX_OMITTED_IDS:]), self._clock() + DAY_MS
+        known = self._omitted_ids.pop(conversation_id, (frozenset(), 0))[0]
+        self._omitted_ids[conversation_id] = frozenset([*known, *ids][-MAX_OMITTED_IDS:]), self._clock() + DAY_MS
         while len(self._omitted_ids) > MAX_CONVERSATIONS:
             del self._omitted_ids[next(iter(self._omitted_ids))]
 
-    def adapt(self, question: ModelRequest) -> ModelRequest:
+    def adapt(self, model_request: ModelRequest) -> ModelRequest:
         """Return the request changed to what the server is known to accept."""
-        left_out, until = self._omitted_ids.get(question.conversation, (frozenset(), 0))
+        left_out, until = self._omitted_ids.get(model_request.conversation_id, (frozenset(), 0))
         if left_out and self._clock() < until:
-            history = [line for line in question.history if line.id not in left_out]
-            question = replace(question, history=history, hidden_image_ids=question.hidden_image_ids | left_out)
+            history = [line for line in model_request.history if line.id not in left_out]
+            model_request = replace(model_request, history=history, hidden_image_ids=model_request.hidden_image_ids | left_out)
         if self.has_limitation("no_pictures"):
-            question = question.without_images()
-        question = replace(
-            question,
-            tools=() if self.has_limitation("no_tools") else question.tools,
+            model_request = model_request.without_images()
+        model_request = replace(
+            model_request,
+            tools=() if self.has_limitation("no_tools") else model_request.tools,
             encrypted_reasoning=not self.has_limitation("no_encrypted_reasoning"),
             merge_roles=self.has_limitation("merged_roles"),
             fold_system=self.has_limitation("folded_system"),
@@ -99,19 +99,19 @@ class ServerCapabilities:
             swap_limit_name=self.has_limitation("other_limit_name"),
         )
         if self._token_limit is not None and self._clock() < self._token_limit[1]:
-            question = question.fit(self._token_limit[0])
-        return question
+            model_request = model_request.fit(self._token_limit[0])
+        return model_request
 
-    def record_refusal(self, conversation: str, words: str) -> bool:
-        """Count a refused conversation and return whether the same refusal met so many that a setting must be the cause."""
+    def record_refusal(self, conversation_id: str, message: str) -> bool:
+        """Count a refused conversation; return whether enough had the same refusal to make a setting the cause."""
         now = self._clock()
-        some = {each: at for each, at in self._refusals.get(words, {}).items() if now - at < SAME_REFUSAL_WINDOW_MS}
-        some[conversation] = now
-        self._refusals = {each: others for each, others in self._refusals.items() if others and each != words}
+        conversations = {each: at for each, at in self._refusals.get(message, {}).items() if now - at < SAME_REFUSAL_WINDOW_MS}
+        conversations[conversation_id] = now
+        self._refusals = {each: others for each, others in self._refusals.items() if others and each != message}
         while len(self._refusals) >= MAX_OMITTED_IDS:
             del self._refusals[next(iter(self._refusals))]
-        self._refusals[words] = some
-        return len(some) >= SAME_REFUSAL_LIMIT
+        self._refusals[message] = conversations
+        return len(conversations) >= SAME_REFUSAL_LIMIT
 
     def record_answer(self) -> None:
         """Reset the count of refusals: the server answered, so no setting was their cause."""

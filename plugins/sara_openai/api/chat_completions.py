@@ -41,30 +41,30 @@ class ChatCompletionsApi:
         """Send `POST /chat/completions`."""
         return await client.chat.completions.create(messages=(), model=request["model"], extra_body=request)
 
-    def build_request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
+    def build_request(self, model_request: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """Build the request body.
 
         Options without a value are not sent, because some servers refuse options that they do not know.
         """
         messages = arrange_messages(
-            compose_messages(question), merge_roles=question.merge_roles, fold_system=question.fold_system
+            compose_messages(model_request), merge_roles=model_request.merge_roles, fold_system=model_request.fold_system
         )
-        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *question.tool_messages]}
-        if question.tools:
+        request: dict[str, Any] = {"model": options.model, "messages": [*messages, *model_request.tool_messages]}
+        if model_request.tools:
             request["tools"] = [
                 {
                     "type": "function",
                     "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
                 }
-                for tool in question.tools
+                for tool in model_request.tools
             ]
-            if question.final_round:
+            if model_request.final_round:
                 request["tool_choice"] = "none"
-        if options.temperature is not None and "temperature" not in question.omitted_options:
+        if options.temperature is not None and "temperature" not in model_request.omitted_options:
             request["temperature"] = options.temperature
-        if options.max_output_tokens is not None and "max_output_tokens" not in question.omitted_options:
+        if options.max_output_tokens is not None and "max_output_tokens" not in model_request.omitted_options:
             host = "." + options.host.partition(":")[0]
-            is_new = host.endswith(_MAX_COMPLETION_TOKENS_HOSTS) != question.swap_limit_name
+            is_new = host.endswith(_MAX_COMPLETION_TOKENS_HOSTS) != model_request.swap_limit_name
             request["max_completion_tokens" if is_new else "max_tokens"] = options.max_output_tokens
         return request
 

@@ -269,7 +269,7 @@ def _classify_part(status: int, body: ErrorBody, tools: bool, images: bool) -> E
     if tools and (_TEMPLATE.search(said) or _are_tools_refused(status, f"{' '.join(codes)} {param} {said}")):
         return "tools"
     if _TEMPLATE.search(said):
-        return "roles"  # a chat template that fails objects to the order of messages, whatever it says
+        return "roles"  # a chat template fails because of the order of messages, independent of its message
     return None
 
 

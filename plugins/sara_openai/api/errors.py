@@ -84,7 +84,7 @@ class CallFailure:
     option: str | None = None
 
     def is_same_as(self, other: CallFailure) -> bool:
-        """Return whether both are the same refusal: then the change between the two requests was not what the server minded."""
+        """Return whether both are the same refusal: then the change between the two requests did not remove its cause."""
         return (self.status, self.message) == (other.status, other.message)
 
 

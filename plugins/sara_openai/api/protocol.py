@@ -23,7 +23,7 @@ class ModelApi(Protocol):
         The request passes the client unchanged: comparing a long history with its types would take some milliseconds each time.
         """
 
-    def build_request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
+    def build_request(self, model_request: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """Build the request body."""
 
     def parse_response(self, answered: object, model: str) -> Answer | ErrorBody:

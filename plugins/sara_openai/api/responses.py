@@ -39,21 +39,21 @@ class ResponsesApi:
         """Send `POST /responses`."""
         return await client.responses.create(extra_body=request)
 
-    def build_request(self, question: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
+    def build_request(self, model_request: ModelRequest, options: OpenAIOptions) -> dict[str, Any]:
         """Build the request body.
 
         Options without a value are not sent. Encrypted reasoning is requested only where it may have to be sent back.
         """
         prompt = arrange_messages(
-            compose_messages(question, told=question.fold_system),
-            merge_roles=question.merge_roles,
-            fold_system=question.fold_system,
+            compose_messages(model_request, told=model_request.fold_system),
+            merge_roles=model_request.merge_roles,
+            fold_system=model_request.fold_system,
         )
         items = [_format_item(message) for message in prompt]
-        request: dict[str, Any] = {"model": options.model, "input": [*items, *question.tool_messages], "store": False}
-        if question.system_prompt.strip() and not question.fold_system:
-            request["instructions"] = replace_surrogates(question.system_prompt)
-        if question.tools:
+        request: dict[str, Any] = {"model": options.model, "input": [*items, *model_request.tool_messages], "store": False}
+        if model_request.system_prompt.strip() and not model_request.fold_system:
+            request["instructions"] = replace_surrogates(model_request.system_prompt)
+        if model_request.tools:
             request["tools"] = [
                 {
                     "type": "function",
@@ -62,15 +62,15 @@ class ResponsesApi:
                     "parameters": dict(tool.parameters),
                     "strict": False,
                 }
-                for tool in question.tools
+                for tool in model_request.tools
             ]
-            if question.final_round:
+            if model_request.final_round:
                 request["tool_choice"] = "none"
-            if question.encrypted_reasoning:
+            if model_request.encrypted_reasoning:
                 request["include"] = ["reasoning.encrypted_content"]
-        if options.temperature is not None and "temperature" not in question.omitted_options:
+        if options.temperature is not None and "temperature" not in model_request.omitted_options:
             request["temperature"] = options.temperature
-        if options.max_output_tokens is not None and "max_output_tokens" not in question.omitted_options:
+        if options.max_output_tokens is not None and "max_output_tokens" not in model_request.omitted_options:
             request["max_output_tokens"] = options.max_output_tokens
         return request
 

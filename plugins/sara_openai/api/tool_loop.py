@@ -49,34 +49,34 @@ class ModelSession:
         self._api: ModelApi = ResponsesApi() if options.api == "responses" else ChatCompletionsApi()
         self._capabilities = ServerCapabilities(context.clock)
 
-    async def ask(self, client: AsyncOpenAI, question: ModelRequest, tools: ToolCaller | None = None) -> Answer:
+    async def ask(self, client: AsyncOpenAI, model_request: ModelRequest, tools: ToolCaller | None = None) -> Answer:
         """Return the model's answer after at most `tool_rounds` rounds of tool calls, with the usage of all requests.
 
         Exceptions of tools pass through unchanged.
         """
-        question = self._capabilities.adapt(replace(question, tools=tuple(tools.specs) if tools is not None else ()))
+        model_request = self._capabilities.adapt(replace(model_request, tools=tuple(tools.specs) if tools is not None else ()))
         usage = None
         rounds = 0
         while True:
-            question, answer = await self._ask_with_fallbacks(client, question)
+            model_request, answer = await self._ask_with_fallbacks(client, model_request)
             usage = add_usage(usage, answer.usage)
-            answer = extract_calls(answer, question.tools)
-            if tools is None or not answer.calls or not question.tools or question.final_round:
+            answer = extract_calls(answer, model_request.tools)
+            if tools is None or not answer.calls or not model_request.tools or model_request.final_round:
                 return replace(answer, usage=usage)
             results = [
                 self._api.format_result(call, call.error or await tools.call(call.name, call.arguments)) for call in answer.calls
             ]
             echo = answer.echo or self._api.format_calls(answer.calls)
             rounds += 1
-            question = replace(
-                question,
-                tool_messages=(*question.tool_messages, *echo, *results),
+            model_request = replace(
+                model_request,
+                tool_messages=(*model_request.tool_messages, *echo, *results),
                 final_round=rounds >= self._options.tool_rounds,
             )
 
-    async def _ask_with_fallbacks(self, client: AsyncOpenAI, question: ModelRequest) -> tuple[ModelRequest, Answer]:
+    async def _ask_with_fallbacks(self, client: AsyncOpenAI, model_request: ModelRequest) -> tuple[ModelRequest, Answer]:
         """Return an answer and the request that led to it, reduced by what the server refused."""
-        asked = question
+        asked = model_request
         steps: list[FallbackStep] = []
         while isinstance(answered := await self._call(client, asked), CallFailure):
             degraded = asked.degrade(answered)
@@ -92,7 +92,7 @@ class ModelSession:
         self._learn(asked, steps)
         return asked, answered
 
-    async def _call(self, client: AsyncOpenAI, question: ModelRequest) -> Answer | CallFailure:
+    async def _call(self, client: AsyncOpenAI, model_request: ModelRequest) -> Answer | CallFailure:
         """Send one request and return the answer or the failure.
 
         The exception itself is dropped here, because it holds the request with its key.
@@ -101,9 +101,11 @@ class ModelSession:
         from openai import OpenAIError
 
         host, now = self._options.host, self._context.clock()
-        request = self._api.build_request(question, self._options)
+        request = self._api.build_request(model_request, self._options)
         options = frozenset(request.keys() & OPTION_OF_PARAMETER.keys())
-        sent = SentRequest(bool(question.tools), bool(question.shown_images), options, lambda said: self._excerpt(said, question))
+        sent = SentRequest(
+            bool(model_request.tools), bool(model_request.shown_images), options, lambda said: self._excerpt(said, model_request)
+        )
         try:
             answered = await self._api.send(client, request)
         except (OpenAIError, ClientError, OSError, ValueError) as error:
@@ -116,10 +118,10 @@ class ModelSession:
         scope: Scope = "conversation" if read.status is None else "responder"
         return classify_response(read.status or UNSTATED_ERROR_STATUS, read, {}, host, now, sent, scope=scope)
 
-    def _excerpt(self, said: str, question: ModelRequest) -> str:
-        lines = (*question.history, *question.messages)
-        texts = [question.transcripts.get(line.id, "") + " " + line.text for line in lines]
-        return redact_excerpt(said, [self._options.key], [question.private_text, *texts], question.names)
+    def _excerpt(self, said: str, model_request: ModelRequest) -> str:
+        lines = (*model_request.history, *model_request.messages)
+        texts = [model_request.transcripts.get(line.id, "") + " " + line.text for line in lines]
+        return redact_excerpt(said, [self._options.key], [model_request.private_text, *texts], model_request.names)
 
     async def _find_cause(
         self, client: AsyncOpenAI, asked: ModelRequest, last: CallFailure, steps: Sequence[FallbackStep]
@@ -142,7 +144,7 @@ class ModelSession:
             if not isinstance(probed.outcome, GiveUp):
                 return probed
             return as_setup_error(first, self._options.host, "requests of every conversation", remedy)
-        if first.kind != "filter" and self._capabilities.record_refusal(asked.conversation, f"{first.status} {first.detail}"):
+        if first.kind != "filter" and self._capabilities.record_refusal(asked.conversation_id, f"{first.status} {first.detail}"):
             return as_setup_error(first, self._options.host, "several conversations in a row with the same error", remedy)
         return first if isinstance(first.outcome, GiveUp) else last
 
@@ -191,8 +193,8 @@ class ModelSession:
         if before.shown_images != after.shown_images:
             self._learn_images(before, failed, after)
         if failed.kind in ("filter", "unknown") and before.history and not after.history:
-            self._capabilities.omit_messages(before.conversation, [line.id for line in before.history])
-            log.warning("history_rejected", responder=name, conversation=before.conversation, kind=failed.kind)
+            self._capabilities.omit_messages(before.conversation_id, [line.id for line in before.history])
+            log.warning("history_rejected", responder=name, conversation=before.conversation_id, kind=failed.kind)
 
     def _learn_images(self, before: ModelRequest, failed: CallFailure, after: ModelRequest) -> None:
         name = self._context.name
@@ -201,8 +203,8 @@ class ModelSession:
             log.warning("images_rejected", responder=name, model=self._options.model)
             self._alerts.report_unsupported("pictures", self._options.host, failed.detail)
         elif failed.kind in ("picture", "unknown", "filter"):
-            self._capabilities.omit_messages(before.conversation, after.hidden_image_ids)
-            log.warning("image_rejected", responder=name, conversation=before.conversation, status=failed.status)
+            self._capabilities.omit_messages(before.conversation_id, after.hidden_image_ids)
+            log.warning("image_rejected", responder=name, conversation=before.conversation_id, status=failed.status)
             self._alerts.report_refused_image(self._options.host, failed.detail)
 
 

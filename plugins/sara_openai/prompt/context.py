@@ -2,7 +2,7 @@
 
 The customer's words stand alone in a message, exactly as written. What the message quotes, its kind, its place, card, form or
 file, and what the model cannot see of it stand in a block before it. A block names a code that is random for each request, so
-that nobody can forge one, and a customer's text within it cannot leave the JSON.
+that customers cannot forge one, and a customer's text within it cannot leave the JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sara import Attachment, HistoryMessage
+from sara_openai.prompt.text import shorten
 
 MAX_VALUE_CHARS = 500
 """Maximum length of one value in a block."""
@@ -83,13 +84,13 @@ def describe_message(line: HistoryMessage, text: str, unseen: Sequence[str] = ()
     facts: dict[str, Any] = {}
     if line.quoted:
         said = _SPEAKERS.get(line.quoted_by or "", "unknown")
-        facts["in_reply_to"] = {"said_by": said, "text": _shorten(line.quoted, MAX_QUOTE_CHARS)}
+        facts["in_reply_to"] = {"said_by": said, "text": shorten(line.quoted, MAX_QUOTE_CHARS)}
     if isinstance(note := line.content.get("note"), str) and note:
-        facts["note"] = _shorten(note, 2_000)
+        facts["note"] = shorten(note, 2_000)
     if line.kind != "text":
-        facts["kind"] = _shorten(line.kind, MAX_NAME_CHARS)
+        facts["kind"] = shorten(line.kind, MAX_NAME_CHARS)
         if not extract_customer_words(line, text) and not (line.kind in _FILE_KINDS and line.attachments):
-            facts["shown_to_people_as"] = _shorten(text, 2_000)
+            facts["shown_to_people_as"] = shorten(text, 2_000)
         if content := _read_content(line, MAX_VALUE_CHARS):
             facts["content"] = content
     if line.kind in _FILE_KINDS and not line.attachments:
@@ -115,7 +116,7 @@ _SPEAKERS = {
 
 
 def _describe_file(attachment: Attachment, why: str) -> dict[str, Any]:
-    named = {"name": _shorten(attachment.name, MAX_NAME_CHARS)} if attachment.name else {}
+    named = {"name": shorten(attachment.name, MAX_NAME_CHARS)} if attachment.name else {}
     kind = "voice message" if attachment.voice else attachment.kind
     return {"kind": kind, **named, **({"not_available_to_you": why} if why else {})}
 
@@ -131,7 +132,7 @@ def _read_content(line: HistoryMessage, max_chars: int) -> Any:
 def _prune(value: Any, max_depth: int, max_chars: int) -> Any:
     """Return a content value without technical and empty fields; long texts are cut, and deep values become text."""
     if isinstance(value, Mapping | list | tuple) and not max_depth:
-        return _shorten(json.dumps(value, ensure_ascii=False, default=str), max_chars) if value else None
+        return shorten(json.dumps(value, ensure_ascii=False, default=str), max_chars) if value else None
     more = len(value) - MAX_ITEMS if isinstance(value, Mapping | list | tuple) else 0
     if isinstance(value, Mapping):
         technical = _TECHNICAL_KEYS | (_FILE_KEYS if value.get("id") and value.get("mime_type") else frozenset())
@@ -149,7 +150,7 @@ def _prune(value: Any, max_depth: int, max_chars: int) -> Any:
             if each not in (None, "", {}, [])
         ]
         return items + ([f"({more} left out)"] if more > 0 else [])
-    return _shorten(value, max_chars) if isinstance(value, str) else value
+    return shorten(value, max_chars) if isinstance(value, str) else value
 
 
 def _limit_size(line: HistoryMessage, facts: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +179,3 @@ def _keep_visible(text: str) -> str:
     return "".join(
         char for char in lines if char in "\n\t" or char in _JOINERS or unicodedata.category(char) not in _INVISIBLE_CATEGORIES
     )
-
-
-def _shorten(text: str, max_chars: int) -> str:
-    return text if len(text) <= max_chars else text[: max_chars - 1].rstrip() + "…"

@@ -20,21 +20,25 @@ class Message(TypedDict):
     content: str | list[dict[str, Any]]
 
 
-def compose_messages(question: ModelRequest, *, told: bool = True) -> list[Message]:
+def compose_messages(model_request: ModelRequest, *, told: bool = True) -> list[Message]:
     """Return the system prompt (if `told`), the history, and each unanswered message in the customer's own words.
 
     What else is known about a message stands in a block before it. The role is `system` and not `developer`: OpenAI accepts both,
     most other servers only this one.
     """
     prompt: list[Message] = []
-    if told and question.system_prompt.strip():
-        prompt.append({"role": "system", "content": replace_surrogates(question.system_prompt)})
-    lines = [*question.history, *question.messages]
+    if told and model_request.system_prompt.strip():
+        prompt.append({"role": "system", "content": replace_surrogates(model_request.system_prompt)})
+    lines = [*model_request.history, *model_request.messages]
     unseen = explain_unavailable(
-        lines, question.shown_image_ids, question.transcripts, can_see=question.can_see, can_hear=question.can_hear
+        lines,
+        model_request.shown_image_ids,
+        model_request.transcripts,
+        can_see=model_request.can_see,
+        can_hear=model_request.can_hear,
     )
     for line in lines:
-        prompt += _compose_line(question, line, unseen.get(line.id, ()))
+        prompt += _compose_line(model_request, line, unseen.get(line.id, ()))
     return prompt
 
 
@@ -54,21 +58,21 @@ def replace_surrogates_in(value: Any) -> Any:
     return value
 
 
-def _compose_line(question: ModelRequest, line: HistoryMessage, unseen: Sequence[str]) -> Iterator[Message]:
+def _compose_line(model_request: ModelRequest, line: HistoryMessage, unseen: Sequence[str]) -> Iterator[Message]:
     """Yield the messages for one line of the conversation.
 
     A customer's message without words is represented by its block. An empty message of the business is skipped, because some
     servers refuse one.
     """
-    text = question.transcripts.get(line.id, line.text)
+    text = model_request.transcripts.get(line.id, line.text)
     # The model, an operator and SARA's notices are one voice to the customer.
     if line.role != "customer":
         if text.strip() and not line.withdrawn:
             yield {"role": "assistant", "content": replace_surrogates(text)}
         return
     facts, words = describe_message(line, text, unseen), replace_surrogates(extract_customer_words(line, text))
-    shown = question.shown_images.get(line.id, ())
-    told = replace_surrogates(format_block(facts, question.code)) if facts else ""
+    shown = model_request.shown_images.get(line.id, ())
+    told = replace_surrogates(format_block(facts, model_request.code)) if facts else ""
     if told and words.strip():
         yield {"role": "user", "content": told}
     said = words if words.strip() or not told else told

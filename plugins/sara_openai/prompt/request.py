@@ -53,7 +53,7 @@ class ModelRequest:
     tool_messages: tuple[Mapping[str, Any], ...] = ()
     final_round: bool = False
     encrypted_reasoning: bool = True
-    conversation: str = ""
+    conversation_id: str = ""
     generic_prompt: str | None = None
     private_text: str = ""
     names: Sequence[str] = ()
@@ -141,12 +141,12 @@ class ModelRequest:
 
     def fit(self, max_chars: int) -> ModelRequest:
         """Return the request shortened to `most` tokens, as far as possible."""
-        question = self
-        while question.size > max_chars and question.history:
-            question = replace(question, history=question.history[1:])
-        while question.size > max_chars and (less := question.shorten()) is not None:
-            question = less
-        return question
+        model_request = self
+        while model_request.size > max_chars and model_request.history:
+            model_request = replace(model_request, history=model_request.history[1:])
+        while model_request.size > max_chars and (less := model_request.shorten()) is not None:
+            model_request = less
+        return model_request
 
     def without_images(self) -> ModelRequest:
         """Return the request without images."""
@@ -155,11 +155,11 @@ class ModelRequest:
     def probe(self) -> ModelRequest:
         """Return the smallest request of any conversation, to find out whether this conversation or a setting is refused."""
         line = HistoryMessage("probe", "customer", "Hello", self.messages[-1].at if self.messages else 0)
-        briefing = self.system_prompt if self.generic_prompt is None else self.generic_prompt
+        prompt = self.system_prompt if self.generic_prompt is None else self.generic_prompt
         return ModelRequest(
-            briefing,
+            prompt,
             [line],
-            generic_prompt=briefing,
+            generic_prompt=prompt,
             encrypted_reasoning=self.encrypted_reasoning,
             merge_roles=self.merge_roles,
             fold_system=self.fold_system,

@@ -12,6 +12,7 @@ from sara_openai.prompt.context import describe_message, extract_customer_words,
 from sara_openai.prompt.messages import replace_surrogates
 from sara_openai.prompt.request import MIN_MESSAGE_CHARS, cut_middle
 from sara_openai.prompt.system import format_moment, to_local_time
+from sara_openai.prompt.text import shorten
 
 SUMMARY_INSTRUCTIONS = """\
 You keep the memory of a business's conversation with one customer. Sum up the conversation that you are given, in at most 200 \
@@ -48,7 +49,7 @@ def format_conversation(lines: Sequence[HistoryMessage], former: str, now: Insta
         {
             "at": f"{to_local_time(line.at, zone):%Y-%m-%d %H:%M}",
             "from": _SPEAKERS.get(line.role, "the business"),
-            "text": _shorten(extract_customer_words(line, line.text)),
+            "text": shorten(extract_customer_words(line, line.text), MAX_LINE_CHARS),
             **(describe_message(line, line.text, _explain_files(line)) if line.role == "customer" else {}),
         }
         for line in lines
@@ -67,10 +68,6 @@ def halve_message(line: HistoryMessage) -> HistoryMessage | None:
 def _explain_files(line: HistoryMessage) -> list[str]:
     """Return a note for each file: files are not read for a summary."""
     return ["not looked at for this summary"] * len(line.attachments)
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_LINE_CHARS else text[: MAX_LINE_CHARS - 1].rstrip() + "…"
 
 
 def read_summary(answer: Answer) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from sara import Contact, Instant, Turn
 from sara_openai.prompt.context import READING_RULES, format_block
 from sara_openai.prompt.messages import replace_surrogates
+from sara_openai.prompt.text import shorten
 
 MAX_VALUE_CHARS = 80
 MAX_NOTES_CHARS = 2_000
@@ -96,7 +97,7 @@ def to_one_line(text: str, max_chars: int) -> str:
         char for char in text if char.isspace() or char in _JOINERS or unicodedata.category(char) not in _INVISIBLE_CATEGORIES
     )
     line = " ".join(seen.split())
-    return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
+    return shorten(line, max_chars)
 
 
 def to_local_time(at: Instant, zone: tzinfo) -> datetime:

@@ -67,7 +67,7 @@ CREATE TABLE conversations (
     -- Who answers, and when SARA does again by itself; since when the customer waits for a person.
     mode             TEXT NOT NULL DEFAULT 'bot' CHECK (mode IN ('bot', 'human', 'paused')),
     mode_until       INTEGER,
-    -- When somebody of the business last had SARA answer again: words of a person from before that do not end it.
+    -- When an operator last ended a handoff: echoes from before that do not begin a new one.
     resumed_at       INTEGER,
     person_since     INTEGER,
     -- When the timers are to be looked at. Whether we asked once more since the customer wrote, and when it was closed for silence.
@@ -144,7 +144,7 @@ CREATE TABLE messages (
     unverified    INTEGER NOT NULL DEFAULT 0,
     requeued      INTEGER NOT NULL DEFAULT 0,
     error         TEXT,
-    -- Outbound: whose conversation it tells somebody of the business about.
+    -- Outbound: the conversation that a notification of an operator is about.
     about         INTEGER REFERENCES conversations (id)
 ) STRICT;
 CREATE UNIQUE INDEX messages_external ON messages (account, external_id) WHERE external_id IS NOT NULL;
@@ -363,7 +363,7 @@ CREATE INDEX messages_age ON messages (created_at);
 CREATE INDEX unparsed_payloads_age ON unparsed_payloads (at);
 CREATE INDEX events_of_nobody ON events (at) WHERE conversation IS NULL AND message IS NULL;
 
--- Every word of every message. The rows are those of `messages`: whoever writes there writes here.
+-- Full-text index of the messages, kept up to date by triggers.
 CREATE VIRTUAL TABLE messages_text USING fts5 (
     text, content = 'messages', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '3'
 );

@@ -174,7 +174,7 @@ _NO_OBJECT = re.compile(
 _UNKNOWN_TOKEN = ErrorCode("config_token", "Meta refused the access token.", _TOKEN)
 _NOT_META = ErrorCode("config", "The response is not from Meta's Graph API.", "Check graph_url, and proxies in between.")
 
-# The action for a message that was accepted and has failed: that it failed is certain, whatever its code means in a response.
+# The action for a message that was accepted and has failed: the failure is certain, even if the code leaves it open in a response.
 _FAILURE_ACTIONS: Mapping[Action, Literal["retry", "park", "send_as_text", "block_channel"]] = {
     **dict.fromkeys(("retry", "retry_own", "later_pair", "later_templates", "doubt"), "retry"),
     **dict.fromkeys(("later_number", "later_app", "config", "config_token"), "block_channel"),

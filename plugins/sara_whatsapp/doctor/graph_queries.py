@@ -82,7 +82,7 @@ class GraphAnswer:
 
     @property
     def is_token_rejected(self) -> bool:
-        """Whether Meta rejected the token."""
+        """Return whether Meta rejected the token."""
         return not self.is_ok and (
             self.status == 401 or (self.error_code is not None and self.error_code.action in _TOKEN_ACTIONS)
         )
@@ -133,9 +133,9 @@ class GraphQueries:
 
     def _to_answer(self, answer: GraphResponse) -> GraphAnswer:
         value = hide_token(answer.value, self._options.access_token.reveal())
-        trouble = "" if isinstance(value, dict) else f"HTTP {answer.status}: the response is not from Meta's Graph API."
+        problem = "" if isinstance(value, dict) else f"HTTP {answer.status}: the response is not from Meta's Graph API."
         pause_ms = max(answer.pause_ms, CACHE_MS) if answer.used_percent >= NEAR_LIMIT_PERCENT else 0
-        return GraphAnswer(answer.status if not trouble else 0, to_dict(value), trouble, self._clock(), pause_ms=pause_ms)
+        return GraphAnswer(answer.status if not problem else 0, to_dict(value), problem, self._clock(), pause_ms=pause_ms)
 
     def _client(self, token: Secret) -> GraphClient:
         options = self._options

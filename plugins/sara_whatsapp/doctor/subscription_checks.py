@@ -21,7 +21,7 @@ ECHO_FIELD = "smb_message_echoes"
 """Answers that an operator sends from the phone app. Not available to every app."""
 ALL_FIELDS = (
     *ESSENTIAL_FIELDS,
-    *sorted(field for field, reading in FIELDS.items() if reading == "news" and field not in ESSENTIAL_FIELDS),
+    *sorted(field for field, reading in FIELDS.items() if reading == "account" and field not in ESSENTIAL_FIELDS),
     ECHO_FIELD,
 )
 """Every field that is read."""

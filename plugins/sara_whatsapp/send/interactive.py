@@ -25,7 +25,7 @@ class _Choice(NamedTuple):
 
 @dataclass(slots=True)
 class Form:
-    """Buttons or a list. `above` and `below` are lines around the body: the full text of whatever had to be cut."""
+    """Buttons or a list. `above` and `below` are lines around the body: the full text of what had to be cut."""
 
     kind: str
     content: dict[str, Any]

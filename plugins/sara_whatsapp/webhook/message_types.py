@@ -84,29 +84,29 @@ MESSAGE_TYPES: Mapping[str, MessageType] = {
 }
 """Every message type. A row such as `interactive.call_permission_reply` applies to one subtype; a type without a row is `unknown`."""
 
-FIELDS: Mapping[str, Literal["messages", "wishes", "echoes", "news", "left_out"]] = {
+FIELDS: Mapping[str, Literal["messages", "preferences", "echoes", "account", "ignored"]] = {
     "messages": "messages",
-    "user_preferences": "wishes",
+    "user_preferences": "preferences",
     # An operator answered from the phone app.
     "smb_message_echoes": "echoes",
-    **dict.fromkeys(SERIOUS_EVENTS, "news"),
+    **dict.fromkeys(SERIOUS_EVENTS, "account"),
     # Messages from before SARA's installation.
-    "history": "left_out",
-    "calls": "left_out",
+    "history": "ignored",
+    "calls": "ignored",
     # Conversations of Meta's own agent.
-    "standby": "left_out",
-    "messaging_handovers": "left_out",
+    "standby": "ignored",
+    "messaging_handovers": "ignored",
     # May repeat what SARA itself has sent.
-    "message_echoes": "left_out",
-    "smb_app_state_sync": "left_out",
-    "automatic_events": "left_out",
-    "consumer_profile": "left_out",
-    "flows": "left_out",
-    "group_lifecycle_update": "left_out",
-    "group_participants_update": "left_out",
-    "group_settings_update": "left_out",
-    "group_status_update": "left_out",
-    "partner_solutions": "left_out",
+    "message_echoes": "ignored",
+    "smb_app_state_sync": "ignored",
+    "automatic_events": "ignored",
+    "consumer_profile": "ignored",
+    "flows": "ignored",
+    "group_lifecycle_update": "ignored",
+    "group_participants_update": "ignored",
+    "group_settings_update": "ignored",
+    "group_status_update": "ignored",
+    "partner_solutions": "ignored",
 }
 """Every webhook field and how it is read. Other fields are ignored."""
 

@@ -95,7 +95,7 @@ def parse(body: bytes, number: BusinessNumber, now: Instant) -> ParsedWebhook:
             reader.read_element("entry", entry, reader.entry)
     parsed = reader.parsed()
     if reader.invalid_count > _MAX_INVALID:
-        reason = f"{reader.invalid_count} elements were not understood, the first: {parsed.set_aside[0].reason}"
+        reason = f"{reader.invalid_count} elements could not be parsed, the first: {parsed.set_aside[0].reason}"
         return replace(parsed, set_aside=(UnparsedPayload(number.account, reason, body),))
     return parsed
 
@@ -145,11 +145,11 @@ class _WebhookReader:
 
     def _change(self, entry: dict[str, Any], change: dict[str, Any]) -> None:
         field, value = read_id(change.get("field")) or "none", change.get("value")
-        reading = FIELDS.get(field, "left_out")
-        if reading == "left_out":
+        reading = FIELDS.get(field, "ignored")
+        if reading == "ignored":
             self.ignore("unused_field", field)
             return
-        if reading == "news":
+        if reading == "account":
             self._account_event(entry, change, field)
             return
         if not isinstance(value, dict):
@@ -163,7 +163,7 @@ class _WebhookReader:
         match reading:
             case "messages":
                 self._conversation(entry, value)
-            case "wishes":
+            case "preferences":
                 self._preferences(value)
             case "echoes":
                 self._echoes(value)
@@ -217,7 +217,7 @@ class _WebhookReader:
     def _add_account_event(self, event: AccountEvent) -> None:
         self._account_events += 1
         if self._account_events > _MAX_ACCOUNT_EVENTS:
-            raise _InvalidElement("too much news of the account")
+            raise _InvalidElement("too many account events")
         self._changes.append(event)
 
     # the elements
@@ -231,7 +231,7 @@ class _WebhookReader:
         at = _read_instant(message.get("timestamp"), self._now)
         person = identity_before(message, own) if kind == "system" else identity_at(message, "from", contacts)
         if not person.is_identifiable:
-            raise _InvalidElement("names nobody")
+            raise _InvalidElement("no identity")
         content = {key: value for key, value in message.items() if key not in ENVELOPE}
         if (form := find_form_reply(message)) is not None:
             content |= {"interactive": drop_answers(content["interactive"]), "form": read_answers(form)}
@@ -277,7 +277,7 @@ class _WebhookReader:
         attempt_id = callback if isinstance(callback, str) and 0 < len(callback) <= _MAX_CALLBACK_CHARS else None
         external_id = read_id(status.get("id"))
         if external_id is None and attempt_id is None:
-            raise _InvalidElement("names no message")
+            raise _InvalidElement("no message id")
         errors = to_list(status.get("errors"))
         pricing = {key: said for key, said in to_dict(status.get("pricing")).items() if isinstance(said, str | bool)}
         self._receipts.append(
@@ -309,7 +309,7 @@ class _WebhookReader:
         person = identity_at(echo, "to", contacts)
         external_id = read_id(echo.get("id"))
         if not person.is_identifiable or external_id is None:
-            raise _InvalidElement("names nobody" if external_id else "no id")
+            raise _InvalidElement("no identity" if external_id else "no id")
         kind = read_type(echo)
         self._changes.append(
             OperatorEcho(

@@ -105,7 +105,7 @@ def test_a_message_that_names_nobody_is_set_aside() -> None:
     del nobody["from"]
     parsed = read(messages(nobody, text("known")))
     assert [message.text for message in parsed.messages] == ["known"]
-    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: names nobody", parsed.set_aside[0].body),)
+    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: no identity", parsed.set_aside[0].body),)
     assert json.loads(parsed.set_aside[0].body) == nobody
 
 
@@ -229,7 +229,7 @@ def test_what_is_nested_beyond_reason_is_cut_and_the_message_kept() -> None:
 def test_a_receipt_without_any_name_is_set_aside() -> None:
     parsed = read(messages(statuses=[{"status": "sent"}, {"status": "sent", "biz_opaque_callback_data": "x" * 513}]))
     assert parsed.receipts == ()
-    assert [aside.reason for aside in parsed.set_aside] == ["statuses: names no message"] * 2
+    assert [aside.reason for aside in parsed.set_aside] == ["statuses: no message id"] * 2
 
 
 @each_row("callback", [None, 1, "", [], {}, "x" * 513])

@@ -151,16 +151,16 @@ EVERYTHING: dict[str, Any] = {
 @each_row("field", [*FIELDS, "teleport_update"])
 def test_a_field_is_read_as_its_row_says_and_for_nothing_else(field: str) -> None:
     parsed = read(field, **EVERYTHING)
-    reading = FIELDS.get(field, "left_out")
+    reading = FIELDS.get(field, "ignored")
     assert len(parsed.messages) == len(parsed.receipts) == (1 if reading == "messages" else 0)
-    changed = {"wishes": [PreferenceChange], "echoes": [OperatorEcho], "news": [AccountEvent]}.get(reading, [])
+    changed = {"preferences": [PreferenceChange], "echoes": [OperatorEcho], "account": [AccountEvent]}.get(reading, [])
     assert [type(change) for change in parsed.changes] == changed
-    assert [(note.what, note.which) for note in parsed.notes] == ([("unused_field", field)] if reading == "left_out" else [])
+    assert [(note.what, note.which) for note in parsed.notes] == ([("unused_field", field)] if reading == "ignored" else [])
     assert parsed.set_aside == ()
 
 
 def test_all_news_of_the_account_are_among_the_fields() -> None:
-    assert {field for field, reading in FIELDS.items() if reading == "news"} == SERIOUS_EVENTS.keys()
+    assert {field for field, reading in FIELDS.items() if reading == "account"} == SERIOUS_EVENTS.keys()
 
 
 @each_row("field", ["calls", "history", "smb_message_echoes", "standby", "message_echoes"])

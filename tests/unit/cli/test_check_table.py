@@ -125,9 +125,9 @@ ROWS = (
     Row("no price for the model", "{gpt-5:", "{gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: the ceiling"),
     Row("no price and no ceiling", "month: {money: 20}\n  prices: {gpt-5:", "month: {calls: 9}\n  prices: {gpt-4o:", "sara.yaml:32:3: budget.prices has no price for gpt-5-mini, which responders.assistant uses: its use counts as free", W),
     # names of what is not there
-    Row("a tool that nobody brings", "[handoff]", "[handoff, order_bread]", "sara.yaml:26:20: conversation.tools: no plugin brings the tool order_bread; there is handoff"),
-    Row("a tool with a slip", "[handoff]", "[handover]", "sara.yaml:26:11: conversation.tools: no plugin brings the tool handover; did you mean handoff?"),
-    Row("a channel's own tool", "throughput: 80", "conversation: {tools: [fly]}", "sara.yaml:16:28: channels.shop.conversation.tools: no plugin brings the tool fly"),
+    Row("a tool that nobody brings", "[handoff]", "[handoff, order_bread]", "sara.yaml:26:20: conversation.tools: no plugin registers the tool order_bread; there is handoff"),
+    Row("a tool with a slip", "[handoff]", "[handover]", "sara.yaml:26:11: conversation.tools: no plugin registers the tool handover; did you mean handoff?"),
+    Row("a channel's own tool", "throughput: 80", "conversation: {tools: [fly]}", "sara.yaml:16:28: channels.shop.conversation.tools: no plugin registers the tool fly"),
     Row("a helper that is not there", "state: ./state", "plugins: [ledger]", "sara.yaml:4:11: plugins: there is no plugin ledger"),
     Row("a plugin with a slip", "plugin: openai", "plugin: opnai", "sara.yaml:19:13: responders.assistant: there is no plugin opnai; did you mean openai?"),
     # people

@@ -62,7 +62,7 @@ async def test_what_could_not_be_finished_is_said_and_goes_on_by_itself(tmp_path
     place = Place(tmp_path)
     place.store.erasing = 3
     place.store.fails["continue_erasure"] = [StoreUnavailable("the disk is full")]
-    with pytest.raises(SaraError, match="continues in the background"):
+    with pytest.raises(SaraError, match="it continues in the background"):
         await place.erasing.forget("p1")
     ended = asyncio.Event()
     running = asyncio.create_task(periodic(place.erasing.finish, FINISH_EVERY_S, ended))

@@ -66,7 +66,12 @@ async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: Hous
     assert now == NOW
     assert intake.account == ACCOUNT
     [arrival] = intake.arrivals
-    assert (arrival.message, arrival.verdict, arrival.quiet, arrival.quiet_longest) == (message(), InboundDecision(), 700, 9_000)
+    assert (arrival.message, arrival.verdict, arrival.debounce, arrival.debounce_max) == (
+        message(),
+        InboundDecision(),
+        700,
+        9_000,
+    )
     assert (intake.receipts, intake.changes, intake.set_aside) == ((receipt,), (change,), (aside,))
     await inbox.close()
 

@@ -625,21 +625,21 @@ REGISTER = "@hookimpl\ndef register_tools():\n    return [{}]\n"
         ("Weather()", ["weather"], {}),
         ("Weather()", [], {}),
         ("Weather()", ["handoff", "weather"], {}),
-        ("Weather()", ["wether"], {"channel:loft:missing_tool:wether": "loft: no plugin brings the tool wether"}),
+        ("Weather()", ["wether"], {"channel:loft:missing_tool:wether": "loft: no plugin registers the tool wether"}),
         (
             "Weather",
             ["weather"],
             {
-                "plugin:one:tool": "the plugin one brings a tool that cannot be used: it is a ABCMeta, not a Tool",
-                "channel:loft:missing_tool:weather": "loft: no plugin brings the tool weather",
+                "plugin:one:tool": "the plugin one registers an unusable tool: it is a ABCMeta, not a Tool",
+                "channel:loft:missing_tool:weather": "loft: no plugin registers the tool weather",
             },
         ),
         (
             "Weather(), Weather()",
             ["weather"],
-            {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name weather is taken"},
+            {"plugin:one:tool": "the plugin one registers an unusable tool: the name weather is taken"},
         ),
-        ("Named()", [], {"plugin:one:tool": "the plugin one brings a tool that cannot be used: the name handoff is taken"}),
+        ("Named()", [], {"plugin:one:tool": "the plugin one registers an unusable tool: the name handoff is taken"}),
     ],
 )
 async def test_a_tool_that_cannot_be_used_or_had_is_a_problem_and_the_daemon_runs(
