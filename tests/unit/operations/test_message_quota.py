@@ -43,7 +43,7 @@ async def test_it_warns_at_eighty_percent_and_says_how_much_was_sent(counted: in
     place.ledger.counted["2026-01"] = counted
     await place.budget.look(place.route)
     assert [problem.severity for problem in place.problems] == ([severity] if severity else [])
-    assert all(f"{counted} of the 1000 messages" in problem.message for problem in place.problems)
+    assert all(f"{counted} of 1000" in problem.message for problem in place.problems)
 
 
 async def test_a_new_month_begins_anew() -> None:
