@@ -12,7 +12,7 @@ from sara.engines import CommitUnknown, Done, Job, JobEnd, JobRequest, Queue, Re
 from sara.queue.scheduler import FAILURE_FIRST, FAILURE_LONGEST, WINDOW
 from sara.testing import ManualClock, PersistentQueueContract
 from sara.testing.queue import Running
-from tests.fakes import DEADLINE, NOW, MemoryQueue
+from tests.fakes import DEADLINE, NOW, MemoryQueue, without_waiting
 
 
 class TestScheduledQueue(PersistentQueueContract):
@@ -219,3 +219,19 @@ async def test_stopping_cancels_what_does_not_end_and_its_entry_stays(queue: Mem
         await task
     assert cancelled.is_set()
     assert list(queue.kept) == [("reply", "c1")]
+
+
+def test_a_wall_clock_that_jumps_forward_is_noticed_within_seconds() -> None:
+    async def main() -> float:
+        clock = ManualClock(NOW)
+        queue, loop = MemoryQueue(clock), asyncio.get_running_loop()
+        async with Running(queue, clock) as running:
+            await queue.wake([wake("c1", NOW + 3_600_000)])
+            await running.settled()
+            jumped = loop.time()
+            clock.forward(3_600_000)
+            await running.seen.ran(len(running.seen.jobs) + 1)
+            assert running.keys() == ["c1"]
+            return loop.time() - jumped
+
+    assert without_waiting(main()) <= 5
