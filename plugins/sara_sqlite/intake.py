@@ -72,7 +72,7 @@ def accept(db: Connection, intake: InboundBatch, now: Instant) -> AcceptResult:
         if _is_news(db, digest, now):
             _change(db, change, intake.echoed, touched, now)
             forgetting.sign(db, change, digest)
-    for item in intake.set_aside:
+    for item in intake.unparsed:
         _set_aside(db, item, now)
     work = tuple(open_work(db, conversation) for conversation in touched)
     rows = tuple(stored(the(db, STORED + " WHERE m.id = ?", message)) for message in fresh)

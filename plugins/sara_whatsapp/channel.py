@@ -125,11 +125,11 @@ class WhatsAppChannel(Channel):
             log.info("webhook_ignored", channel=self._name, what=note.what, which=note.which, count=note.count)
             if note.what == UNKNOWN_KIND:
                 self._report_unknown_kind(note.which)
-        if parsed.set_aside:
+        if parsed.unparsed:
             log.warning(
-                "webhook_stored_unparsed", channel=self._name, count=len(parsed.set_aside), reason=parsed.set_aside[0].reason
+                "webhook_stored_unparsed", channel=self._name, count=len(parsed.unparsed), reason=parsed.unparsed[0].reason
             )
-        return WebhookResult(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.set_aside)
+        return WebhookResult(Response(200), True, parsed.messages, parsed.receipts, parsed.changes, parsed.unparsed)
 
     def _report_unknown_kind(self, kind: str) -> None:
         self._context.problems.report(

@@ -79,7 +79,7 @@ def doctor(
     config: Config,
     as_json: AsJson = False,
 ) -> None:
-    """Check accounts, addresses and servers, and say how to correct each finding. The daemon may be running or not."""
+    """Check accounts, addresses and servers. Says how to correct each finding; the daemon may be running or not."""
     from sara.cli.doctor import doctor as command
 
     raise typer.Exit(command(config, channel, fix=fix, as_json=as_json))
@@ -87,7 +87,7 @@ def doctor(
 
 @app.command()
 def schema(*, config: Config) -> None:
-    """Print the JSON Schema of the configuration, with the options of all installed plugins."""
+    """Print the JSON Schema of the configuration. It includes the options of all installed plugins."""
     from sara.cli.config import schema as command
 
     raise typer.Exit(command(config))
@@ -101,7 +101,7 @@ def simulate(
     *,
     config: Config,
 ) -> None:
-    """Run the simulator of a plugin: a local stand-in for the provider's API."""
+    """Run the simulator of a plugin. It stands in for the provider's API on this machine."""
     from sara.cli.simulate import simulate as command
 
     raise typer.Exit(command(what, webhook, port, config))
@@ -217,7 +217,7 @@ def conversations_search(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Find received and sent messages that contain all these words, newest first."""
+    """Find messages that contain all these words. Received and sent ones, newest first."""
     from sara.cli.search import search as command
 
     raise typer.Exit(command(config, words, limit, as_json=as_json))
@@ -278,7 +278,7 @@ def opt_out(
     config: Config,
     as_json: AsJson = False,
 ) -> None:
-    """Record that the customer of a conversation wants no more messages. They get one confirmation."""
+    """Record that a customer wants no more messages. They get one confirmation."""
     from sara.cli.operator import consent as command
 
     raise typer.Exit(command(config, conversation, how, opted_out=True, as_json=as_json))
@@ -292,7 +292,7 @@ def opt_in(
     config: Config,
     as_json: AsJson = False,
 ) -> None:
-    """Record that the customer of a conversation wants messages again."""
+    """Record that a customer wants messages again."""
     from sara.cli.operator import consent as command
 
     raise typer.Exit(command(config, conversation, how, opted_out=False, as_json=as_json))

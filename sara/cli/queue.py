@@ -68,7 +68,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
         if as_json:
             for job in jobs:
                 job["due"] = iso(job["due"])
-            print_json({"jobs": jobs, "given_up": [{**asdict(message), "job": _job_of(message)} for message in gone]})
+            print_json({"jobs": jobs, "failed": [{**asdict(message), "job": _job_of(message)} for message in gone]})
             return 0
         table(
             ["job", "due", "lane", "failures"],

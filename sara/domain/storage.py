@@ -71,7 +71,7 @@ class InboundBatch:
     arrivals: tuple[ClassifiedMessage, ...] = ()
     receipts: tuple[DeliveryReceipt, ...] = ()
     changes: tuple[AccountChange, ...] = ()
-    set_aside: tuple[UnparsedPayload, ...] = ()
+    unparsed: tuple[UnparsedPayload, ...] = ()
     echoed: Mapping[str, Handoff] = field(default_factory=dict)
     operators: tuple[Identity, ...] = ()
     operator_notice: LocalizedContent = field(default_factory=dict)

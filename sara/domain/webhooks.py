@@ -130,4 +130,4 @@ class WebhookResult:
     messages: tuple[InboundMessage, ...] = ()
     receipts: tuple[DeliveryReceipt, ...] = ()
     changes: tuple[AccountChange, ...] = ()
-    set_aside: tuple[UnparsedPayload, ...] = ()
+    unparsed: tuple[UnparsedPayload, ...] = ()

@@ -174,7 +174,7 @@ class InboundHandler:
             await self._hooks.call("delivery_changed", message=message, receipt=receipt)
 
     def _tell(self, route: ChannelBinding, reception: WebhookResult) -> None:
-        for item in reception.set_aside:
+        for item in reception.unparsed:
             self._tell_aside(route.name, item, DAY)
 
     async def _tell_account_news(self, route: ChannelBinding) -> None:
@@ -267,7 +267,7 @@ class InboundRules:
             arrivals,
             reception.receipts,
             changes,
-            reception.set_aside,
+            reception.unparsed,
             echoed,
             operators=operators,
             operator_notice=wording(self._texts, route.channel, "operator_notice") if may_be_told else {},
@@ -339,7 +339,7 @@ def _unless_over(change: Handoff, now: Instant) -> Handoff | None:
 def slices_of(reception: WebhookResult) -> Iterator[WebhookResult]:
     """Yield the reception in the order in which it takes effect: messages by the provider's time, then receipts, changes and what
     was set aside. One with few items is yielded as it is."""
-    kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "set_aside")}
+    kinds = {name: getattr(reception, name) for name in ("messages", "receipts", "changes", "unparsed")}
     if sum(map(len, kinds.values())) <= SLICE:
         yield reception
         return

@@ -58,7 +58,7 @@ _RESULT_FIELDS: dict[str, Any] = {
     "messages": InboundMessage,
     "receipts": DeliveryReceipt,
     "changes": AccountChange,
-    "set_aside": UnparsedPayload,
+    "unparsed": UnparsedPayload,
 }
 
 
@@ -175,7 +175,7 @@ class GuardedChannel(GuardedPlugin, Channel):
             log.error(
                 "plugin_failed", plugin=self._reporter.plugin, section=self._reporter.name, method="receive", told=faults[0]
             )
-            taken["set_aside"] = (*taken["set_aside"], UnparsedPayload(self.account, reason, request.body))
+            taken["unparsed"] = (*taken["unparsed"], UnparsedPayload(self.account, reason, request.body))
         if not faults and response is reception.response and all(taken[name] is getattr(reception, name) for name in taken):
             return reception
         return replace(reception, response=response, **cast("dict[str, Any]", taken))

@@ -69,8 +69,8 @@ class StoreQueries(PluginObject):
 
     @abstractmethod
     async def counts(self) -> Mapping[str, int]:
-        """Return figures for statistics and problems: `in.<state>`, `out.<state>`, `set_aside`, `duplicate_sends`, `blind`,
-        and `skipped:<reason>` for messages that a gate left unanswered."""
+        """Return figures for statistics and problems: `in.<state>`, `out.<state>`, `unparsed_payloads`, `duplicate_sends`,
+        `unverified_resolutions`, and `skipped:<reason>` for messages that a gate left unanswered."""
 
     @abstractmethod
     async def backlog(self, most: int) -> int:

@@ -126,7 +126,7 @@ class WebhookApp:
             if verified and self._parsing.is_blocked(asked.body):
                 log.error("payload_blocked", channel=route.name)
                 aside = UnparsedPayload(route.channel.account, "the process died whenever this was read", asked.body)
-                return WebhookResult(verified=True, set_aside=(aside,))
+                return WebhookResult(verified=True, unparsed=(aside,))
             with self._parsing.track(asked.body) if verified else nullcontext():
                 reception = await self._call(route.channel.receive, asked)
             if not isinstance(reception, WebhookResult):
@@ -140,9 +140,9 @@ class WebhookApp:
             )
             return None
         self._problems.clear(problem_key("channel", route.name, "webhook_unreadable"))
-        if len(reception.set_aside) > MOST_SET_ASIDE:
-            reason = f"{len(reception.set_aside)} elements were not understood, the first: {reception.set_aside[0].reason}"
-            return replace(reception, set_aside=(UnparsedPayload(route.channel.account, reason, asked.body),))
+        if len(reception.unparsed) > MOST_SET_ASIDE:
+            reason = f"{len(reception.unparsed)} elements were not understood, the first: {reception.unparsed[0].reason}"
+            return replace(reception, unparsed=(UnparsedPayload(route.channel.account, reason, asked.body),))
         return reception
 
     async def _call(self, method: Callable[[Request], T], asked: Request) -> T:

@@ -64,7 +64,7 @@ async def test_a_restored_daemon_answers_and_sends_nothing_twice(town: Town, pro
     await phone.say(noor, "and I again")
     await town.answers(5)
     await phone.wait_for(lambda phone: not phone.under_way, timeout=patience(20))
-    given_up = (await as_json(town, "queue", "list"))["given_up"]
+    given_up = (await as_json(town, "queue", "list"))["failed"]
     assert sorted((each["state"], each["reason"], each["text"]) for each in given_up) == [
         ("dead", "restored", "answered after the backup"),
         ("held", "restored", "echo: sent after the backup"),

@@ -192,7 +192,7 @@ async def test_what_was_given_up_is_a_problem_until_the_last_of_it_is_retried(to
     await town.phone.say("ana", "hello")
 
     async def given_up() -> list[str]:
-        return [each["job"] for each in (await as_json(town, "queue", "list"))["given_up"]]
+        return [each["job"] for each in (await as_json(town, "queue", "list"))["failed"]]
 
     async def problems() -> list[str]:
         return [each["key"] for each in (await as_json(town, "queue", "stats"))["problems"]]
@@ -471,7 +471,7 @@ async def test_commands_that_look_work_with_and_without_a_daemon(town: Town, pro
         assert (await as_json(town, "why", wamid))["message"]["state"] == "answered"
         stats = await as_json(town, "queue", "stats")
         assert (stats["running"], stats["messages"]["out.read"]) == (running, 1)
-        assert await as_json(town, "queue", "list") == {"jobs": [], "given_up": []}
+        assert await as_json(town, "queue", "list") == {"jobs": [], "failed": []}
     assert (await sara(town, "export", listed["id"]))[:2] == (0, out)
     code, out, err = await sara(town, "export", "c99")
     assert (code, out) == (1, "")
@@ -512,10 +512,10 @@ async def test_what_was_given_up_is_listed_and_retried_through_the_daemon_and_wi
         await town.phone.say(who, f"hello from {who}")
 
     async def both_failed() -> bool:
-        return len((await as_json(town, "queue", "list"))["given_up"]) == 2
+        return len((await as_json(town, "queue", "list"))["failed"]) == 2
 
     await town.until(both_failed)
-    jobs = [each["job"] for each in (await as_json(town, "queue", "list"))["given_up"]]
+    jobs = [each["job"] for each in (await as_json(town, "queue", "list"))["failed"]]
     code, out, err = await sara(town, "queue", "retry", jobs[0])
     assert code == 0, err
     assert "tried again" in out

@@ -337,8 +337,8 @@ async def test_garbage_with_a_right_signature_is_kept_aside_and_shown(town: Town
     assert "sara export --unparsed" in problem.remedy
     token = (town.folder / "state" / "admin-token").read_text(encoding="ascii").strip()
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/set-aside") as answer:
-        [kept] = (await answer.json())["set_aside"]
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{daemon.admin_url}/api/v1/unparsed") as answer:
+        [kept] = (await answer.json())["unparsed"]
     assert (kept["encoding"], b64decode(kept["body"])) == ("base64", b"\xff{not json")
 
 

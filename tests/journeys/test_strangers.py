@@ -127,8 +127,8 @@ POSTED = [
     *(f"/api/v1/conversations/c1/{action}" for action in ("handoff", "resume", "opt-out", "opt-in", "send", "note")),
 ]
 ASKED = [
-    "/api/v1/set-aside?after={}",
-    "/api/v1/set-aside?limit={}",
+    "/api/v1/unparsed?after={}",
+    "/api/v1/unparsed?limit={}",
     "/api/v1/queue/jobs?limit={}",
     "/api/v1/conversations?limit={}",
     "/api/v1/conversations?search={}",

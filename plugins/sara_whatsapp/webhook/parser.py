@@ -74,7 +74,7 @@ class ParsedWebhook:
     messages: tuple[InboundMessage, ...] = ()
     receipts: tuple[DeliveryReceipt, ...] = ()
     changes: tuple[AccountChange, ...] = ()
-    set_aside: tuple[UnparsedPayload, ...] = ()
+    unparsed: tuple[UnparsedPayload, ...] = ()
     notes: tuple[IgnoredItem, ...] = ()
 
 
@@ -83,9 +83,9 @@ def parse(body: bytes, number: BusinessNumber, now: Instant) -> ParsedWebhook:
     try:
         document = decode(body)
     except InvalidJson as error:
-        return ParsedWebhook(set_aside=(UnparsedPayload(number.account, str(error), body),))
+        return ParsedWebhook(unparsed=(UnparsedPayload(number.account, str(error), body),))
     if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
-        return ParsedWebhook(set_aside=(UnparsedPayload(number.account, "no list of entries", body),))
+        return ParsedWebhook(unparsed=(UnparsedPayload(number.account, "no list of entries", body),))
     reader = _WebhookReader(number, now)
     product = to_text(document.get("object"))
     if product and product != "whatsapp_business_account":
@@ -95,8 +95,8 @@ def parse(body: bytes, number: BusinessNumber, now: Instant) -> ParsedWebhook:
             reader.read_element("entry", entry, reader.entry)
     parsed = reader.parsed()
     if reader.invalid_count > _MAX_INVALID:
-        reason = f"{reader.invalid_count} elements could not be parsed, the first: {parsed.set_aside[0].reason}"
-        return replace(parsed, set_aside=(UnparsedPayload(number.account, reason, body),))
+        reason = f"{reader.invalid_count} elements could not be parsed, the first: {parsed.unparsed[0].reason}"
+        return replace(parsed, unparsed=(UnparsedPayload(number.account, reason, body),))
     return parsed
 
 

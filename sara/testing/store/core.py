@@ -133,14 +133,14 @@ class StoreContract(
     async def test_what_was_not_understood_is_kept_once(self, shop: StoreScenario) -> None:
         for _ in range(2):
             await shop.store.accept(
-                InboundBatch(ACCOUNT, set_aside=(UnparsedPayload(ACCOUNT, "not JSON", b"\xff"),)), shop.clock()
+                InboundBatch(ACCOUNT, unparsed=(UnparsedPayload(ACCOUNT, "not JSON", b"\xff"),)), shop.clock()
             )
         assert (await shop.store.counts())["unparsed_payloads"] == 1
 
     async def test_what_was_not_understood_can_be_looked_at_page_by_page(self, shop: StoreScenario) -> None:
         for body in (b"one", b"\xfftwo", b"three"):
             await shop.store.accept(
-                InboundBatch(ACCOUNT, set_aside=(UnparsedPayload(ACCOUNT, "odd", body),)), shop.clock.forward(1_000)
+                InboundBatch(ACCOUNT, unparsed=(UnparsedPayload(ACCOUNT, "odd", body),)), shop.clock.forward(1_000)
             )
         first = await shop.store.unparsed_payloads(None, 2)
         rest = await shop.store.unparsed_payloads(first[-1].id, 2)

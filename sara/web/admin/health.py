@@ -80,18 +80,18 @@ class MetricsRoutes:
 
 
 class UnparsedPayloadRoutes:
-    """`/api/v1/set-aside`: signed webhook bodies that a channel did not understand."""
+    """`/api/v1/unparsed`: signed webhook bodies that a channel did not understand."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def routes(self) -> list[web.RouteDef]:
         """Return the route for the admin application."""
-        return [web.get("/api/v1/set-aside", self._list)]
+        return [web.get("/api/v1/unparsed", self._list)]
 
     async def _list(self, request: web.Request) -> web.Response:
         found = await self._store.unparsed_payloads(request.query.get("after"), min(limit_of(request), MAX_PAYLOADS))
-        return web.json_response({"set_aside": [_shown(item) for item in found]})
+        return web.json_response({"unparsed": [_shown(item) for item in found]})
 
 
 def _shown(item: UnparsedPayload) -> dict[str, Any]:

@@ -117,7 +117,7 @@ async def test_no_file_holds_a_byte_of_a_person_who_was_erased(store: SqliteStor
     early = DeliveryReceipt(ACCOUNT, "sent", shop.clock(), "wamid.zoe.open")
     odd = UnparsedPayload(ACCOUNT, "a kind of its own", b'{"from": "27825550199", "odd": true}')
     moved = IdentityChange(ACCOUNT, ZOE, replace(ZOE, username="zoe.zulu2"), shop.clock())
-    await store.accept(InboundBatch(ACCOUNT, receipts=(early,), changes=(moved,), set_aside=(odd,)), shop.clock())
+    await store.accept(InboundBatch(ACCOUNT, receipts=(early,), changes=(moved,), unparsed=(odd,)), shop.clock())
     before = traces(tmp_path)
     assert len(set[bytes]().union(*before.values())) >= 8, "the search finds what is there"
 

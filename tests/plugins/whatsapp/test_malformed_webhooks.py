@@ -60,12 +60,12 @@ def read(document: Any) -> ParsedWebhook:
 def test_a_signed_body_that_is_no_event_is_set_aside_whole(body: bytes, reason: str, post: Post) -> None:
     reception = post(body)
     assert (reception.response.status, reception.verified) == (200, True)
-    assert reception.set_aside == (UnparsedPayload(OURS.account, reason, body),)
+    assert reception.unparsed == (UnparsedPayload(OURS.account, reason, body),)
 
 
 def test_events_of_another_meta_product_are_left_out() -> None:
     parsed = read({"object": "page", "entry": [{"id": "1", "messaging": []}]})
-    assert parsed.set_aside == ()
+    assert parsed.unparsed == ()
     assert [(note.what, note.which) for note in parsed.notes] == [("foreign_object", "page")]
 
 
@@ -76,7 +76,7 @@ def test_events_of_another_meta_product_are_left_out() -> None:
 def test_a_broken_message_costs_only_itself(broken: Any) -> None:
     parsed = read(messages(text("one"), broken, text("two")))
     assert [message.text for message in parsed.messages] == ["one", "two"]
-    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: not an object", json.dumps(broken).encode()),)
+    assert parsed.unparsed == (UnparsedPayload(OURS.account, "messages: not an object", json.dumps(broken).encode()),)
 
 
 def test_broken_entries_and_changes_cost_only_themselves() -> None:
@@ -85,7 +85,7 @@ def test_broken_entries_and_changes_cost_only_themselves() -> None:
     mixed = {"changes": [7, {"field": "messages"}, no_number, *sound["changes"]]}
     parsed = read({"entry": [None, {"id": "1"}, mixed, sound]})
     assert [message.text for message in parsed.messages] == ["sound", "sound"]
-    assert [aside.reason for aside in parsed.set_aside] == [
+    assert [aside.reason for aside in parsed.unparsed] == [
         "entry: not an object",
         "entry: no list of changes",
         "change: not an object",
@@ -97,7 +97,7 @@ def test_broken_entries_and_changes_cost_only_themselves() -> None:
 def test_a_broken_list_of_messages_keeps_the_receipts_beside_it() -> None:
     parsed = read(messages(messages={"0": text()}, statuses=[{"id": "wamid.2", "status": "sent"}]))
     assert [receipt.external_id for receipt in parsed.receipts] == ["wamid.2"]
-    assert [aside.reason for aside in parsed.set_aside] == ["messages: not a list"]
+    assert [aside.reason for aside in parsed.unparsed] == ["messages: not a list"]
 
 
 def test_a_message_that_names_nobody_is_set_aside() -> None:
@@ -105,8 +105,8 @@ def test_a_message_that_names_nobody_is_set_aside() -> None:
     del nobody["from"]
     parsed = read(messages(nobody, text("known")))
     assert [message.text for message in parsed.messages] == ["known"]
-    assert parsed.set_aside == (UnparsedPayload(OURS.account, "messages: no identity", parsed.set_aside[0].body),)
-    assert json.loads(parsed.set_aside[0].body) == nobody
+    assert parsed.unparsed == (UnparsedPayload(OURS.account, "messages: no identity", parsed.unparsed[0].body),)
+    assert json.loads(parsed.unparsed[0].body) == nobody
 
 
 def test_a_message_without_an_id_is_kept_without_one() -> None:
@@ -229,7 +229,7 @@ def test_what_is_nested_beyond_reason_is_cut_and_the_message_kept() -> None:
 def test_a_receipt_without_any_name_is_set_aside() -> None:
     parsed = read(messages(statuses=[{"status": "sent"}, {"status": "sent", "biz_opaque_callback_data": "x" * 513}]))
     assert parsed.receipts == ()
-    assert [aside.reason for aside in parsed.set_aside] == ["statuses: no message id"] * 2
+    assert [aside.reason for aside in parsed.unparsed] == ["statuses: no message id"] * 2
 
 
 @each_row("callback", [None, 1, "", [], {}, "x" * 513])
@@ -274,7 +274,7 @@ def test_only_what_is_paid_for_or_taken_from_the_free_messages_counts(pricing: A
 def test_an_echo_of_a_group_answers_nobody() -> None:
     value = {"metadata": {"phone_number_id": "109000000000555"}, "message_echoes": [text(to="Y2FwaV", group_id="Y2FwaV")]}
     parsed = read({"entry": [{"changes": [{"field": "smb_message_echoes", "value": value}]}]})
-    assert (parsed.changes, parsed.set_aside) == ((), ())
+    assert (parsed.changes, parsed.unparsed) == ((), ())
     assert [(note.what, note.which) for note in parsed.notes] == [("group_echo", "text")]
 
 
@@ -301,7 +301,7 @@ def test_a_wish_that_cannot_be_told_is_set_aside() -> None:
         ],
     }
     parsed = read({"entry": [{"changes": [{"field": "user_preferences", "value": value}]}]})
-    assert (parsed.changes, len(parsed.set_aside)) == ((), 3)
+    assert (parsed.changes, len(parsed.unparsed)) == ((), 3)
 
 
 # anything at all
@@ -360,6 +360,6 @@ def check(reception: WebhookResult) -> None:
             assert all(isinstance(each, str | None) for each in (attachment.mime, attachment.name, attachment.url))
             assert attachment.sha256 is None or len(bytes.fromhex(attachment.sha256)) == 32
     # The guard round each element is for slips of ours; none may be known.
-    assert not [aside.reason for aside in reception.set_aside if aside.reason.endswith("Error")]
+    assert not [aside.reason for aside in reception.unparsed if aside.reason.endswith("Error")]
     for receipt in reception.receipts:
         assert receipt.external_id or receipt.attempt_id

@@ -93,7 +93,7 @@ def test_a_message_is_treated_as_its_row_says(row: str) -> None:
     assert [type(change) for change in parsed.changes] == (
         [IdentityChange] if MESSAGE_TYPES[row].treatment == "changes" else expected
     )
-    assert parsed.set_aside == ()
+    assert parsed.unparsed == ()
 
 
 @each_row("row", ROWS)
@@ -156,7 +156,7 @@ def test_a_field_is_read_as_its_row_says_and_for_nothing_else(field: str) -> Non
     changed = {"preferences": [PreferenceChange], "echoes": [OperatorEcho], "account": [AccountEvent]}.get(reading, [])
     assert [type(change) for change in parsed.changes] == changed
     assert [(note.what, note.which) for note in parsed.notes] == ([("unused_field", field)] if reading == "ignored" else [])
-    assert parsed.set_aside == ()
+    assert parsed.unparsed == ()
 
 
 def test_all_news_of_the_account_are_among_the_fields() -> None:

@@ -238,7 +238,7 @@ class TestWishes:
             parsed = read("user_preferences", user_preferences=[wish])
             (change,) = parsed.changes
             assert isinstance(change, PreferenceChange)
-            assert (change.allowed, change.at, parsed.set_aside) == (allowed, T0 * 1_000, ())
+            assert (change.allowed, change.at, parsed.unparsed) == (allowed, T0 * 1_000, ())
 
     def test_a_wish_told_in_a_system_message_is_the_same_wish(self) -> None:
         rows: list[tuple[Any, list[bool]]] = [

@@ -33,7 +33,7 @@ def test_a_body_gives_what_it_says_and_nothing_else(name: str, deliver: Callable
     expected = EXPECTED[name]
     with capture_logs() as logs:
         reception = deliver(name)
-    assert (reception.response.status, reception.verified, reception.set_aside) == (200, True, ())
+    assert (reception.response.status, reception.verified, reception.unparsed) == (200, True, ())
     assert tuple(Said(m.person, m.text, m.kind, m.answer) for m in reception.messages) == expected.said
     assert tuple(_receipt(receipt) for receipt in reception.receipts) == expected.receipts
     assert tuple(type(change) for change in reception.changes) == expected.changes

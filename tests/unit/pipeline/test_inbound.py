@@ -60,7 +60,7 @@ async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: Hous
     aside = UnparsedPayload(ACCOUNT, "unknown kind", b"{}")
     await inbox.accept(
         house.route,
-        WebhookResult(verified=True, messages=(message(),), receipts=(receipt,), changes=(change,), set_aside=(aside,)),
+        WebhookResult(verified=True, messages=(message(),), receipts=(receipt,), changes=(change,), unparsed=(aside,)),
     )
     [(intake, now)] = house.store.called("accept")
     assert now == NOW
@@ -72,7 +72,7 @@ async def test_what_came_is_stored_with_its_verdict_and_quiet_window(house: Hous
         700,
         9_000,
     )
-    assert (intake.receipts, intake.changes, intake.set_aside) == ((receipt,), (change,), (aside,))
+    assert (intake.receipts, intake.changes, intake.unparsed) == ((receipt,), (change,), (aside,))
     await inbox.close()
 
 
@@ -89,7 +89,7 @@ async def test_what_no_database_can_take_is_taken_out_whatever_the_channel_let_t
 
 
 async def test_nothing_unverified_is_ever_stored(house: House, inbox: InboundHandler) -> None:
-    await inbox.accept(house.route, WebhookResult(messages=(message(),), set_aside=(UnparsedPayload(ACCOUNT, "odd", b""),)))
+    await inbox.accept(house.route, WebhookResult(messages=(message(),), unparsed=(UnparsedPayload(ACCOUNT, "odd", b""),)))
     await inbox.close()
     assert house.store.calls == []
     assert house.queue.woken == []
@@ -104,7 +104,7 @@ class TestLargeReceptions:
             messages=tuple(replace(message(str(n)), external_id=f"in-{n}", at=NOW + n * 7_919 % 11_000) for n in range(11_000)),
             receipts=tuple(DeliveryReceipt(ACCOUNT, "read", NOW, f"out-{n}") for n in range(SLICE + 1)),
             changes=tuple(PreferenceChange(ACCOUNT, ANA, f"c{n}", False, NOW) for n in range(SLICE * 2)),
-            set_aside=tuple(UnparsedPayload(ACCOUNT, "odd", str(n).encode()) for n in range(3)),
+            unparsed=tuple(UnparsedPayload(ACCOUNT, "odd", str(n).encode()) for n in range(3)),
         )
 
     async def test_they_are_stored_in_slices_and_in_order(self, house: House, inbox: InboundHandler) -> None:
@@ -112,13 +112,13 @@ class TestLargeReceptions:
         await inbox.accept(house.route, reception)
         await inbox.close()
         intakes = [intake for intake, _ in house.store.called("accept")]
-        assert max(len(each.arrivals + each.receipts + each.changes + each.set_aside) for each in intakes) == SLICE
+        assert max(len(each.arrivals + each.receipts + each.changes + each.unparsed) for each in intakes) == SLICE
         arrived = [arrival.message for each in intakes for arrival in each.arrivals]
         assert arrived == sorted(reception.messages, key=lambda each: each.at)
         assert tuple(receipt for each in intakes for receipt in each.receipts) == reception.receipts
         assert tuple(change for each in intakes for change in each.changes) == reception.changes
-        assert tuple(item for each in intakes for item in each.set_aside) == reception.set_aside
-        kinds = ["arrivals", "receipts", "changes", "set_aside"]
+        assert tuple(item for each in intakes for item in each.unparsed) == reception.unparsed
+        kinds = ["arrivals", "receipts", "changes", "unparsed"]
         first = [next(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
         last = [max(n for n, each in enumerate(intakes) if getattr(each, kind)) for kind in kinds]
         assert all(before < after for before, after in zip(last, first[1:], strict=False)), "one kind after the other"
@@ -148,7 +148,7 @@ class TestLargeReceptions:
             verified=True,
             messages=tuple(replace(message(str(n)), at=NOW - n) for n in range(SLICE - 2)),
             receipts=(DeliveryReceipt(ACCOUNT, "read", NOW, "out-1"),),
-            set_aside=(UnparsedPayload(ACCOUNT, "odd", b"1"),),
+            unparsed=(UnparsedPayload(ACCOUNT, "odd", b"1"),),
         )
         await inbox.accept(house.route, reception)
         await inbox.close()
@@ -217,7 +217,7 @@ async def test_a_failed_wake_is_the_operators_problem_until_one_works(
 async def test_what_was_not_understood_is_a_problem_that_counts_it(house: House, inbox: InboundHandler) -> None:
     await inbox.accept(
         house.route,
-        WebhookResult(verified=True, set_aside=(UnparsedPayload(ACCOUNT, "odd", b"1"), UnparsedPayload(ACCOUNT, "odd", b"2"))),
+        WebhookResult(verified=True, unparsed=(UnparsedPayload(ACCOUNT, "odd", b"1"), UnparsedPayload(ACCOUNT, "odd", b"2"))),
     )
     await inbox.close()
     assert house.listed() == {"channel:support:webhook_unparsed": 2}

@@ -359,7 +359,7 @@ class TestBodiesThatEndTheProcess:
         assert (await front.post(body))[0] == 200
         assert len(front.channel.asked) == asked
         [(intake, _)] = front.house.store.called("accept")
-        assert [item.body for item in intake.set_aside] == [body]
+        assert [item.body for item in intake.unparsed] == [body]
 
     async def test_of_two_numbers_that_share_a_webhook_each_decides_for_itself(self, front: Front) -> None:
         body = b"signed for the second number only"
@@ -376,9 +376,9 @@ async def test_a_body_of_little_but_odd_elements_is_set_aside_once_and_whole(fro
     for odd in (MOST_SET_ASIDE, MOST_SET_ASIDE + 1, 100_000):
         front.house.store.calls.clear()
         aside = tuple(UnparsedPayload(ACCOUNT, "not an object", str(n).encode()) for n in range(odd))
-        front.channel.understands = lambda _, aside=aside: replace(GENUINE, set_aside=aside)  # type: ignore[misc]
+        front.channel.understands = lambda _, aside=aside: replace(GENUINE, unparsed=aside)  # type: ignore[misc]
         assert (await front.post(b"the whole body"))[0] == 200
-        kept = [item for intake, _ in front.house.store.called("accept") for item in intake.set_aside]
+        kept = [item for intake, _ in front.house.store.called("accept") for item in intake.unparsed]
         messages = [arrival.message for intake, _ in front.house.store.called("accept") for arrival in intake.arrivals]
         assert messages == [MESSAGE], "what was understood is kept in any case"
         if odd <= MOST_SET_ASIDE:

@@ -33,7 +33,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CLOSED = [
     ("GET", "/metrics"),
     ("GET", "/api/v1/problems"),
-    ("GET", "/api/v1/set-aside"),
+    ("GET", "/api/v1/unparsed"),
     ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/queue/jobs"),
     ("POST", "/api/v1/queue/retry"),
