@@ -727,8 +727,8 @@ class House:
         self.notifier = JobNotifier(self.queue, self.routes.lanes_of)
         self.lanes = LaneBreaker(self.queue, self.problems, self.clock)
         self.plugins = Plugins(None)
-        self.strays = CallGuard(self.problems)
-        self.hooks = Hooks(self.plugins, self.problems, strays=self.strays)
+        self.call_guard = CallGuard(self.problems)
+        self.hooks = Hooks(self.plugins, self.problems, call_guard=self.call_guard)
         names = itertools.count(1)
         self.texts = MessageCatalog()
         self.handing = HandoffFactory(self.routes, self.texts)
@@ -736,7 +736,7 @@ class House:
         self.manners = ReplyServices(self.texts, AIBudget(BudgetSettings()), self.handing)
         self.rules = InboundRules(WORDS, self.texts, self.handing)
         self.files = MediaStore(
-            self.folder, self.store, MediaSettings(), self.problems, self.clock, lambda: f"file{next(names)}", self.strays
+            self.folder, self.store, MediaSettings(), self.problems, self.clock, lambda: f"file{next(names)}", self.call_guard
         )
 
     @property
@@ -748,9 +748,9 @@ class House:
     def answering(self) -> Answering:
         """How an answer is made with the responders and tools of the moment."""
         return Answering(
-            ResponderPool(self.strays, self.downloads, self.lanes, self.problems),
-            ToolCalls(self.store, self.tools, self.strays, self.problems, self.clock),
-            TypingIndicator(self.strays),
+            ResponderPool(self.call_guard, self.downloads, self.lanes, self.problems),
+            ToolCalls(self.store, self.tools, self.call_guard, self.problems, self.clock),
+            TypingIndicator(self.call_guard),
         )
 
     @property
@@ -761,7 +761,7 @@ class House:
     @property
     def downloads(self) -> MediaDownloads:
         """The downloads of the routes of the moment."""
-        return MediaDownloads(self.store, self.files, self.routes, self.problems, self.clock, self.strays)
+        return MediaDownloads(self.store, self.files, self.routes, self.problems, self.clock, self.call_guard)
 
     def listens(self) -> Listener:
         """A plugin that is told of every moment."""

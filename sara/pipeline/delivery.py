@@ -254,17 +254,15 @@ class DeliveryHandler:
         if not error.message_at_fault:
             alone = self._stumbled(view, route, str(error), begun)
             failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
-        decision = retry.decide(
-            self._policy,
-            calls,
-            view.first_at or now,
-            now,
-            message_at_fault=error.message_at_fault,
-            after=error.after,
-            chance=self._chance(),
+        failed = retry.FailedCalls(
+            calls=calls,
+            first_at=view.first_at or now,
             failures=failures,
-            most=most,
+            is_message_at_fault=error.message_at_fault,
+            after=error.after,
+            longest=most,
         )
+        decision = retry.decide(self._policy, failed, now, self._chance())
         if isinstance(decision, retry.GiveUpRetrying):
             self._problems.report(
                 problem_key("channel", route.name, "message_unsent"),

@@ -313,18 +313,16 @@ class ReplyHandler:
         if error.scope == "responder":
             alone = self._lanes.record_failure(lane, str(error), view.conversation, is_first=calls == 1)
             failures, most = (max(alone + 1, min(calls, 4)), None) if alone else (calls, PROBE_LONGEST)
-        decision = retry.decide(
-            self._policy,
-            calls,
-            view.first_at or now,
-            now,
-            message_at_fault=isinstance(error, ResponderCrashed),
-            after=error.after,
-            chance=self._chance(),
+        failed = retry.FailedCalls(
+            calls=calls,
+            first_at=view.first_at or now,
             failures=failures,
-            most=most,
+            is_message_at_fault=isinstance(error, ResponderCrashed),
             until_mended=error.until_mended,
+            after=error.after,
+            longest=most,
         )
+        decision = retry.decide(self._policy, failed, now, self._chance())
         if most is not None and isinstance(decision, retry.RetryAt):
             if error.after is None:
                 # A call that hung has taken its rest itself.

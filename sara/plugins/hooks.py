@@ -27,12 +27,12 @@ class Hooks:
     """
 
     def __init__(
-        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_TIMEOUT_MS, strays: CallGuard | None = None
+        self, plugins: Plugins, problems: ProblemReporter, within: int = HOOK_TIMEOUT_MS, call_guard: CallGuard | None = None
     ) -> None:
         self._plugins = plugins
         self._problems = problems
         self._within = within
-        self._strays = strays or CallGuard(problems)
+        self._call_guard = call_guard or CallGuard(problems)
         self._running: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
@@ -79,15 +79,15 @@ class Hooks:
         happen.
         """
         name = f"plugin:{implementation.plugin_name}"
-        if self._strays.is_blocked(name):
+        if self._call_guard.is_blocked(name):
             return
         turns = self._turns.setdefault(name, asyncio.Semaphore(MAX_CONCURRENT_HOOKS))
         async with asyncio.timeout(self._within / 1_000):
             await turns.acquire()
-        if self._strays.is_blocked(name):
+        if self._call_guard.is_blocked(name):
             turns.release()
             return
         call = start_call(implementation.function, **arguments)
         # The turn is over when the call has really ended, not when it is given up.
         call.add_done_callback(lambda _: turns.release())
-        await self._strays.call(name, call, self._within, needed=False)
+        await self._call_guard.call(name, call, self._within, needed=False)

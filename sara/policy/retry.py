@@ -59,31 +59,35 @@ def back_off(policy: RetryPolicy, attempts: int) -> Milliseconds:
     return int(min(policy.initial_delay * policy.factor ** min(steps, 60), policy.max_delay))
 
 
-def decide(
-    policy: RetryPolicy,
-    attempts: int,
-    first_at: Instant,
-    now: Instant,
-    *,
-    message_at_fault: bool,
-    after: Milliseconds | None = None,
-    chance: float = 0.0,
-    failures: int | None = None,
-    most: Milliseconds | None = None,
-    until_mended: bool = False,
-) -> RetryAt | GiveUpRetrying:
-    """Decide when to try again after `attempts` calls, the first of them at `first_at`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCalls:
+    """The failed calls of one message. `failures` counts for the wait where not every call does; `after` is the least wait that
+    the other side asked for, `longest` the longest wait that this failure allows."""
 
-    What is the message's own fault ends when the attempts are used up. What is not (the other side is away) goes on until
-    `max_duration` has passed since the first call, what a person has to mend without end. Each wait is twice as long, counted by
-    `failures` where not every call counts for it, and no longer than `most`. `after` is the least wait that the other side asked
-    for. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
+    calls: int
+    first_at: Instant
+    failures: int | None = None
+    is_message_at_fault: bool = False
+    until_mended: bool = False
+    after: Milliseconds | None = None
+    longest: Milliseconds | None = None
+
+
+def decide(policy: RetryPolicy, failed: FailedCalls, now: Instant, chance: float = 0.0) -> RetryAt | GiveUpRetrying:
+    """Decide when to try again after `failed`.
+
+    A message that is at fault itself ends when the attempts are used up. Any other failure (the other side is away) is retried until
+    `max_duration` has passed since the first call, or without end if a person has to correct something. Each wait is twice as long
+    as the one before. `chance` in [0, 1) spreads the long waits by up to a tenth, so that they do not end together.
     """
-    if attempts >= policy.attempts and (message_at_fault or (now - first_at >= policy.max_duration and not until_mended)):
-        return GiveUpRetrying("attempts_used_up" if message_at_fault else "max_duration")
-    wait = back_off(policy, attempts if failures is None else failures)
-    if most is not None:
-        wait = min(wait, most)
-    if attempts >= policy.attempts:
+    used_up = failed.calls >= policy.attempts
+    if used_up and failed.is_message_at_fault:
+        return GiveUpRetrying("attempts_used_up")
+    if used_up and now - failed.first_at >= policy.max_duration and not failed.until_mended:
+        return GiveUpRetrying("max_duration")
+    wait = back_off(policy, failed.calls if failed.failures is None else failed.failures)
+    if failed.longest is not None:
+        wait = min(wait, failed.longest)
+    if used_up:
         wait = int(wait * (1 - chance / 10))
-    return RetryAt(now + max(wait, after or 0))
+    return RetryAt(now + max(wait, failed.after or 0))

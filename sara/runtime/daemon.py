@@ -59,7 +59,7 @@ class Daemon:
         redact_with(self._config.redactor)
         self.problems = ProblemRegistry(self._environment.clock, self._config.redactor)
         self.call_guard = CallGuard(self.problems)
-        self.hooks = Hooks(plugins, self.problems, strays=self.call_guard)
+        self.hooks = Hooks(plugins, self.problems, call_guard=self.call_guard)
         self.plugin_host = PluginHost(loaded, self._config, plugins, self.problems, self.call_guard, self._environment.clock)
         self._stack = AsyncExitStack()
         self._tasks = BackgroundTasks(partial(self._end, EXIT_BROKEN))

@@ -48,7 +48,7 @@ def outbox_of(house: House, chance: Callable[[], float] = lambda: 0.0, policy: R
         house.reporting,
         Backoff(policy, chance),
         AttemptSource(lambda: f"a{next(ids)}", "me"),
-        house.strays,
+        house.call_guard,
         house.clock,
     )
 

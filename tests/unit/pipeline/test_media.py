@@ -90,7 +90,7 @@ class Place(House):
         self.route = replace(self.route, channel=self.source)
         names = map(named, range(100))
         self.files = MediaStore(
-            folder, self.shelf, policy or MediaSettings(), self.problems, self.clock, lambda: next(names), self.strays
+            folder, self.shelf, policy or MediaSettings(), self.problems, self.clock, lambda: next(names), self.call_guard
         )
         self.files.open()
 

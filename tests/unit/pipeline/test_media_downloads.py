@@ -93,7 +93,7 @@ class Place:
         self.store = SqliteStore(SqliteOptions(), Context("store", self.state, self.clock, self.problems))
         self.shop = StoreScenario(self.store, self.clock)
         self.route = ChannelBinding("support", self.provider, ConversationSettings(responder="assistant"), {})
-        self.strays = CallGuard(self.problems)
+        self.call_guard = CallGuard(self.problems)
         self.numbers = iter(range(1_000))
         self.begin()
 
@@ -106,11 +106,11 @@ class Place:
             self.problems,
             self.clock,
             lambda: f"{next(self.numbers):032x}",
-            self.strays,
+            self.call_guard,
         )
         self.files.open()
         self.downloads = MediaDownloads(
-            self.store, self.files, ChannelBindings([self.route]), self.problems, self.clock, self.strays, lambda _: self.free
+            self.store, self.files, ChannelBindings([self.route]), self.problems, self.clock, self.call_guard, lambda _: self.free
         )
 
     @property

@@ -90,7 +90,7 @@ def house_of(*responders: FakeResponder, policy: ConversationSettings | None = N
 
 
 def tending(house: House) -> TimerHandler:
-    return TimerHandler(house.store, house.notifier, house.routes, house.manners, house.problems, house.clock, house.strays)
+    return TimerHandler(house.store, house.notifier, house.routes, house.manners, house.problems, house.clock, house.call_guard)
 
 
 async def run(house: House) -> JobEnd:

@@ -65,7 +65,7 @@ def toolbox(
     *tools: Tool, house: House | None = None, hands_over: bool = False, attempt: int = 1, scope: ToolContext = SCOPE
 ) -> TurnTools:
     house = house or House()
-    calls = ToolCalls(house.store, {}, house.strays, house.problems, house.clock)
+    calls = ToolCalls(house.store, {}, house.call_guard, house.problems, house.clock)
     return TurnTools(calls, tools, hands_over, attempt, scope, lambda: None)
 
 

@@ -40,7 +40,7 @@ class Shop(FakeChannel):
 def test_the_newest_message_is_marked_read_and_typing_is_renewed_until_the_answer_is_there() -> None:
     async def main() -> None:
         house, shop = House(), Shop()
-        async with TypingIndicator(house.strays).active(replace(house.route, channel=shop), LINES):
+        async with TypingIndicator(house.call_guard).active(replace(house.route, channel=shop), LINES):
             await pass_time(45)
         assert shop.shown == ["read w2", "typing w2", "typing w2", "typing w2"]
         await pass_time(60)
@@ -62,7 +62,7 @@ def test_typing_ends_once_the_answer_is_not_wanted_any_more() -> None:
                 return asked <= limit
 
             house, shop = House(), Shop()
-            async with TypingIndicator(house.strays).active(replace(house.route, channel=shop), LINES, is_wanted):
+            async with TypingIndicator(house.call_guard).active(replace(house.route, channel=shop), LINES, is_wanted):
                 await pass_time(120)
             assert shop.shown == ["read w2", *["typing w2"] * typings]
 
@@ -71,7 +71,7 @@ def test_typing_ends_once_the_answer_is_not_wanted_any_more() -> None:
 
 async def test_a_channel_without_either_costs_nothing() -> None:
     house = House()
-    presence = TypingIndicator(house.strays)
+    presence = TypingIndicator(house.call_guard)
     async with presence.active(house.route, LINES):
         pass
     async with presence.active(house.route, (line("in-3", "no id"),)):
@@ -93,7 +93,7 @@ def test_the_message_is_marked_read_however_fast_the_answer_comes() -> None:
     async def answered(takes: float, makes: float, error: Exception | None) -> list[str]:
         house, shop = House(), Slow()
         shop.takes = takes
-        presence = TypingIndicator(house.strays)
+        presence = TypingIndicator(house.call_guard)
         with contextlib.suppress(KeyError):
             async with presence.active(replace(house.route, channel=shop), LINES):
                 if makes:
@@ -116,7 +116,7 @@ def test_the_message_is_marked_read_however_fast_the_answer_comes() -> None:
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError(), asyncio.CancelledError()])
 async def test_what_cannot_be_shown_is_left_and_the_answer_goes_on(error: Exception) -> None:
     house, shop = House(), Shop(error)
-    async with TypingIndicator(house.strays).active(replace(house.route, channel=shop), LINES):
+    async with TypingIndicator(house.call_guard).active(replace(house.route, channel=shop), LINES):
         while not shop.shown:
             await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.001)
     assert shop.shown == ["read w2"]
@@ -126,5 +126,5 @@ async def test_what_cannot_be_shown_is_left_and_the_answer_goes_on(error: Except
 async def test_an_error_while_answering_is_not_hidden() -> None:
     house = House()
     with pytest.raises(KeyError):
-        async with TypingIndicator(house.strays).active(house.route, LINES):
+        async with TypingIndicator(house.call_guard).active(house.route, LINES):
             raise KeyError("mine")

@@ -198,14 +198,14 @@ def test_a_plain_function_that_hangs_does_not_keep_the_process_from_ending() -> 
     assert ended.stdout == "on time\n"
 
 
-# ── strays ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── call_guard ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Stubborn:
     """Calls that do not end when they are told to, but when `release` is set."""
 
-    def __init__(self, strays: CallGuard) -> None:
-        self.strays = strays
+    def __init__(self, call_guard: CallGuard) -> None:
+        self.call_guard = call_guard
         self.release = asyncio.Event()
 
     async def call(self) -> None:
@@ -219,7 +219,7 @@ class Stubborn:
         """Leave so many lingering calls in the name of `name`."""
         for _ in range(count):
             with pytest.raises(TimeoutError):
-                await self.strays.call(name, self.call(), 1_000, needed=needed)
+                await self.call_guard.call(name, self.call(), 1_000, needed=needed)
         await pass_time(1.5)
 
     async def end(self) -> None:
@@ -228,9 +228,9 @@ class Stubborn:
 
 
 @asynccontextmanager
-async def stubborn(strays: CallGuard) -> AsyncIterator[Stubborn]:
+async def stubborn(call_guard: CallGuard) -> AsyncIterator[Stubborn]:
     """Such calls; they end with the test, however it ends."""
-    calls = Stubborn(strays)
+    calls = Stubborn(call_guard)
     try:
         yield calls
     finally:
@@ -256,13 +256,13 @@ def strays_and_problems() -> tuple[CallGuard, ProblemRegistry]:
 
 def test_a_call_that_ends_when_it_is_given_up_is_no_stray() -> None:
     async def main() -> None:
-        strays, problems = strays_and_problems()
+        call_guard, problems = strays_and_problems()
         for _ in range(MAX_STUCK_CALLS):
             with pytest.raises(TimeoutError):
-                await strays.call("responder:assistant", asyncio.Event().wait(), 1_000)
+                await call_guard.call("responder:assistant", asyncio.Event().wait(), 1_000)
         await pass_time(5)
-        assert strays.count_stuck() == {}
-        assert not strays.is_blocked("responder:assistant")
+        assert call_guard.count_stuck() == {}
+        assert not call_guard.is_blocked("responder:assistant")
         assert len(problems) == 0
 
     without_waiting(main())
@@ -270,7 +270,7 @@ def test_a_call_that_ends_when_it_is_given_up_is_no_stray() -> None:
 
 def test_a_call_may_take_a_second_to_end() -> None:
     async def main() -> None:
-        strays, _ = strays_and_problems()
+        call_guard, _ = strays_and_problems()
 
         async def tidies_up() -> None:
             try:
@@ -279,61 +279,61 @@ def test_a_call_may_take_a_second_to_end() -> None:
                 await pass_time(0.9)
 
         with pytest.raises(TimeoutError):
-            await strays.call("responder:assistant", tidies_up(), 1_000)
+            await call_guard.call("responder:assistant", tidies_up(), 1_000)
         await pass_time(5)
-        assert strays.count_stuck() == {}
+        assert call_guard.count_stuck() == {}
 
     without_waiting(main())
 
 
 def test_three_calls_that_do_not_end_block_their_own_name_until_they_end() -> None:
     async def main() -> None:
-        strays, problems = strays_and_problems()
-        async with stubborn(strays) as calls:
+        call_guard, problems = strays_and_problems()
+        async with stubborn(call_guard) as calls:
             await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN - 1)
-            assert not strays.is_blocked("responder:assistant")
+            assert not call_guard.is_blocked("responder:assistant")
             assert len(problems) == 0
             await calls.leave("responder:assistant", 1)
-            assert strays.is_blocked("responder:assistant")
-            assert not strays.is_blocked("responder:second")
-            assert strays.count_stuck() == {"responder:assistant": 3}
+            assert call_guard.is_blocked("responder:assistant")
+            assert not call_guard.is_blocked("responder:second")
+            assert call_guard.count_stuck() == {"responder:assistant": 3}
             [problem] = problems
             assert problem.key == "responder:assistant:stuck_calls"
             assert "the responder assistant" in problem.message
             assert "plugin" in problem.remedy
             await calls.end()
-            assert not strays.is_blocked("responder:assistant")
-            assert strays.count_stuck() == {"responder:assistant": 0}
+            assert not call_guard.is_blocked("responder:assistant")
+            assert call_guard.count_stuck() == {"responder:assistant": 0}
             assert len(problems) == 0
-            assert not strays.restart_needed.is_set()
+            assert not call_guard.restart_needed.is_set()
 
     without_waiting(main())
 
 
 def test_a_call_whose_caller_was_cancelled_is_counted_too() -> None:
     async def main() -> None:
-        strays, _ = strays_and_problems()
-        async with stubborn(strays) as calls:
-            caller = asyncio.ensure_future(strays.call("channel:support", calls.call(), 60_000))
+        call_guard, _ = strays_and_problems()
+        async with stubborn(call_guard) as calls:
+            caller = asyncio.ensure_future(call_guard.call("channel:support", calls.call(), 60_000))
             await pass_time(0.1)
             caller.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await caller
             await pass_time(1.5)
-            assert strays.count_stuck() == {"channel:support": 1}
+            assert call_guard.count_stuck() == {"channel:support": 1}
 
     without_waiting(main())
 
 
 def test_twenty_altogether_are_a_reason_to_start_again() -> None:
     async def main() -> None:
-        strays, _ = strays_and_problems()
-        async with stubborn(strays) as calls:
+        call_guard, _ = strays_and_problems()
+        async with stubborn(call_guard) as calls:
             for number in range(MAX_STUCK_CALLS - 1):
                 await calls.leave(f"plugin:{number}", 1, needed=False)
-            assert not strays.restart_needed.is_set()
+            assert not call_guard.restart_needed.is_set()
             await calls.leave("plugin:last", 1, needed=False)
-            assert strays.restart_needed.is_set()
+            assert call_guard.restart_needed.is_set()
 
     without_waiting(main())
 
@@ -341,36 +341,36 @@ def test_twenty_altogether_are_a_reason_to_start_again() -> None:
 @pytest.mark.parametrize(("needed", "ends", "again"), [(True, False, True), (False, False, False), (True, True, False)])
 def test_who_is_needed_and_blocked_for_a_minute_is_a_reason_to_start_again(needed: bool, ends: bool, again: bool) -> None:
     async def main() -> None:
-        strays, _ = strays_and_problems()
-        async with stubborn(strays) as calls:
+        call_guard, _ = strays_and_problems()
+        async with stubborn(call_guard) as calls:
             await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN, needed=needed)
             await pass_time(RESTART_AFTER / 1_000 - 10)
-            assert not strays.restart_needed.is_set()
+            assert not call_guard.restart_needed.is_set()
             if ends:
                 await calls.end()
             await pass_time(20)
-            assert strays.restart_needed.is_set() is again
+            assert call_guard.restart_needed.is_set() is again
 
     without_waiting(main())
 
 
 async def test_a_thread_that_does_not_end_is_counted_until_it_does() -> None:
-    strays = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
+    call_guard = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
     release = threading.Event()
     try:
         for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
             with pytest.raises(TimeoutError):
-                await strays.call("plugin:stuck", start_call(release.wait), 1)
-        await until(lambda: strays.is_blocked("plugin:stuck"))
+                await call_guard.call("plugin:stuck", start_call(release.wait), 1)
+        await until(lambda: call_guard.is_blocked("plugin:stuck"))
     finally:
         release.set()
-    await until(lambda: strays.count_stuck() == {"plugin:stuck": 0})
+    await until(lambda: call_guard.count_stuck() == {"plugin:stuck": 0})
 
 
 async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    strays = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
+    call_guard = CallGuard(ProblemRegistry(ManualClock()), stuck_after=1)
     release = threading.Event()
 
     def late() -> None:
@@ -379,11 +379,11 @@ async def test_a_thread_that_raises_after_it_was_given_up_is_nobodys_any_more() 
 
     try:
         with pytest.raises(TimeoutError):
-            await strays.call("plugin:stuck", start_call(late), 1)
-        await until(lambda: strays.count_stuck() == {"plugin:stuck": 1})
+            await call_guard.call("plugin:stuck", start_call(late), 1)
+        await until(lambda: call_guard.count_stuck() == {"plugin:stuck": 1})
     finally:
         release.set()
-    await until(lambda: strays.count_stuck() == {"plugin:stuck": 0})
+    await until(lambda: call_guard.count_stuck() == {"plugin:stuck": 0})
     gc.collect()
     assert complaints == []
 
@@ -410,7 +410,7 @@ def outbox_of(house: House) -> DeliveryHandler:
         house.reporting,
         Backoff(RetryPolicy(), lambda: 0.0),
         AttemptSource(lambda: "a1", "me"),
-        house.strays,
+        house.call_guard,
         house.clock,
     )
 
@@ -421,7 +421,7 @@ def test_a_responders_own_calls_are_counted_and_then_its_fallback_answers_alone(
         house = House({"assistant": first, "second": second}, ConversationSettings(responder="assistant", fallback=("second",)))
         house.store.replying = reply_view(line("in-1", "hello"))
         first.timeout = 5_000  # too short for another call beside one that hangs
-        async with stubborn(house.strays) as calls:
+        async with stubborn(house.call_guard) as calls:
             first.thinking = calls.call
             for _ in range(MAX_STUCK_CALLS_PER_PLUGIN + 2):
                 assert await replies_of(house)(job("reply")) == Done()
@@ -441,7 +441,7 @@ def test_without_a_fallback_the_answer_comes_later_and_never_dies_of_used_up_att
         responder = FakeResponder("Here I am.")
         house = House({"assistant": responder})
         house.store.replying = reply_view(line("in-1", "hello"))
-        async with stubborn(house.strays) as calls:
+        async with stubborn(house.call_guard) as calls:
             await calls.leave("responder:assistant", MAX_STUCK_CALLS_PER_PLUGIN)
             for _ in range(RetryPolicy().attempts + 2):
                 end = await replies_of(house)(job("reply"))
@@ -459,7 +459,7 @@ def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() 
     async def main() -> None:
         house = House()
         house.store.delivering = [delivery_view()]
-        async with stubborn(house.strays) as calls:
+        async with stubborn(house.call_guard) as calls:
             await calls.leave("channel:support", MAX_STUCK_CALLS_PER_PLUGIN)
             assert isinstance(await outbox_of(house)(job()), Reschedule)
             assert house.store.wrote() == []
@@ -478,14 +478,14 @@ def test_a_channel_with_too_many_is_held_before_anything_is_marked_as_sending() 
 def test_a_channels_own_calls_are_counted() -> None:
     async def main() -> None:
         house = House()
-        async with stubborn(house.strays) as calls:
+        async with stubborn(house.call_guard) as calls:
             house.channel.sending = calls.call
             house.store.delivering = [delivery_view()]
             await outbox_of(house)(job())
             [(_, outcome, _)] = house.store.called("record_attempt")
             assert outcome.state == "in_doubt"
             await pass_time(1.5)
-            assert house.strays.count_stuck() == {"channel:support": 1}
+            assert house.call_guard.count_stuck() == {"channel:support": 1}
 
     without_waiting(main())
 

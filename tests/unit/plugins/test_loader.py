@@ -285,8 +285,8 @@ class Bench:
     def __init__(self, within: int) -> None:
         self.plugins = Plugins(None)
         self.problems = ProblemRegistry(ManualClock())
-        self.strays = CallGuard(self.problems, stuck_after=1)
-        self.hooks = Hooks(self.plugins, self.problems, within, self.strays)
+        self.call_guard = CallGuard(self.problems, stuck_after=1)
+        self.hooks = Hooks(self.plugins, self.problems, within, self.call_guard)
 
     def add(self, plugin: str, function: Any) -> None:
         """A plugin that implements one hook, called as the function is."""
@@ -423,14 +423,14 @@ async def test_a_plugin_whose_calls_do_not_end_is_left_out_until_they_have(bench
     bench.add("clumsy_too", stopping)
     for _ in range(MAX_STUCK_CALLS_PER_PLUGIN):
         await bench.hooks.call("started")
-    await until(lambda: bench.strays.is_blocked("plugin:clumsy"))
+    await until(lambda: bench.call_guard.is_blocked("plugin:clumsy"))
     assert set(bench.told) == {"plugin:clumsy:started", "plugin:clumsy:stuck_calls"}
     assert "the plugin clumsy" in bench.told["plugin:clumsy:stuck_calls"]
     await bench.hooks.call("started")
     await bench.hooks.call("stopping")
     assert calls == ["started"] * MAX_STUCK_CALLS_PER_PLUGIN + ["stopping"]
     release.set()
-    await until(lambda: not bench.strays.is_blocked("plugin:clumsy"))
+    await until(lambda: not bench.call_guard.is_blocked("plugin:clumsy"))
     assert "plugin:clumsy:stuck_calls" not in bench.told
     await bench.hooks.call("started")
     assert calls.count("started") == MAX_STUCK_CALLS_PER_PLUGIN + 1
@@ -461,10 +461,10 @@ async def test_a_burst_for_a_hook_that_hangs_leaves_few_threads_and_no_reason_to
     bench.add("stuck", started)
     for _ in range(100):
         bench.hooks.call_soon("started")
-    await until(lambda: bench.strays.count_stuck().get("plugin:stuck", 0) == MAX_CONCURRENT_HOOKS)
+    await until(lambda: bench.call_guard.count_stuck().get("plugin:stuck", 0) == MAX_CONCURRENT_HOOKS)
     await bench.hooks.wait_idle()
     assert len(calls) == MAX_CONCURRENT_HOOKS
-    assert not bench.strays.restart_needed.is_set()
+    assert not bench.call_guard.restart_needed.is_set()
 
 
 async def test_every_call_of_a_burst_has_its_turn() -> None:

@@ -39,7 +39,7 @@ def build_from(house: House, tmp_path: Path) -> Components:
         config=config,
         environment=Environment(house.clock, lambda: 0.0, lambda: "a1"),
         problems=house.problems,
-        call_guard=house.strays,
+        call_guard=house.call_guard,
         hooks=house.hooks,
         engines=Engines(store=house.store, queue=house.queue, owner="me", recovered=RecoveryReport()),
         extensions=Extensions(bindings=house.routes, gates=reply_gates.CORE, tools={}, unavailable_paths=set()),

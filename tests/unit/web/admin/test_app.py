@@ -66,7 +66,7 @@ class Desk:
             TOKEN,
             [
                 self.state,
-                MetricsRoutes(house.store, house.queue, house.problems, house.strays.count_stuck, self.health, self.usage),
+                MetricsRoutes(house.store, house.queue, house.problems, house.call_guard.count_stuck, self.health, self.usage),
                 UnparsedPayloadRoutes(house.store),
                 QueueRoutes(house.store, house.queue, house.notifier, house.problems, self._clear_solved, house.clock),
                 self.privacy,
