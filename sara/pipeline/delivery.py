@@ -158,7 +158,7 @@ class DeliveryHandler:
             self._lanes.block(
                 route.deliver_lane,
                 f"{route.name} cannot send: too many of its calls do not end",
-                "restart SARA to end them; mend or replace the channel's plugin",
+                "restart SARA to end them; update or replace the channel's plugin",
             )
             return None
         attempt = self._attempts.new_id()

@@ -305,7 +305,7 @@ class ReplyHandler:
         lane = route.reply_lane
         if _is_refused(error):
             told = f"{route.policy.responder} cannot answer, and messages wait: {error}"
-            remedy = "mend what is wrong there; waiting messages are answered by themselves afterwards"
+            remedy = "correct the cause there; the waiting messages are then answered"
             alone = self._lanes.refused(lane, told, remedy, view.conversation)
             # Where the lane is held: due now, and so the last of those that wait; another one is the next probe.
             return retry.RetryAt(now + retry.back_off(self._policy, alone + 1) if alone else now)

@@ -19,7 +19,7 @@ PROBE_LONGEST: Milliseconds = 8_000
 PROBES_KEPT = 256
 """Of so many of the latest probes a receipt is proof."""
 
-STUMBLES = 5
+FAILURE_THRESHOLD = 5
 """After this many failures in a row, at more than one conversation, a lane's breaker opens."""
 
 OPEN_INTERVAL: Milliseconds = 6_000
@@ -56,12 +56,12 @@ class _Streak:
     @property
     def is_breaking(self) -> bool:
         """Return whether the failures are enough to open the breaker. One conversation alone may be the cause itself."""
-        return self.failures >= STUMBLES and len(self.conversations) > 1
+        return self.failures >= FAILURE_THRESHOLD and len(self.conversations) > 1
 
 
 class LaneBreaker:
-    """Holds a lane when nothing can go through it; a waiting message is the probe that finds it mended: the oldest, or where it
-    may be the message itself that fails, the oldest of a conversation that was not tried yet."""
+    """Holds a lane while its other side fails. One waiting message at a time probes it: the oldest, or, if the message itself may be
+    at fault, the oldest of a conversation that was not tried yet."""
 
     def __init__(self, queue: Queue, problems: ProblemReporter, clock: Callable[[], Instant]) -> None:
         self._queue = queue
@@ -138,7 +138,7 @@ class LaneBreaker:
         streak.failures += 1
         # A try that hung has taken its rest itself, and another may have begun beside it.
         streak.at = self.begun(lane)
-        if len(streak.conversations) < STUMBLES:
+        if len(streak.conversations) < FAILURE_THRESHOLD:
             streak.conversations.add(conversation)
         if streak.is_breaking and streak.opened is None:
             streak.opened = now

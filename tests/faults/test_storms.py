@@ -126,7 +126,7 @@ async def test_an_outage_is_met_with_one_try_at_a_time_and_then_drains_in_order(
             phone.faults.error_code.on(131016)
         over = asyncio.Event()
         writing = asyncio.create_task(here.write(10, over.is_set))
-        await phone.wait_for(lambda _: len(failures(here)) >= circuit_breaker.STUMBLES, timeout=patience(20))
+        await phone.wait_for(lambda _: len(failures(here)) >= circuit_breaker.FAILURE_THRESHOLD, timeout=patience(20))
         # Those that were on their way when it opened are no tries of an open breaker, however long they take on a busy machine.
         await here.town.until(lambda: at_rest(here))
         calm = phone.settings.clock()

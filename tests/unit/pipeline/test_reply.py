@@ -69,7 +69,7 @@ from sara.policy.settings import (
     RetryPolicy,
     UsageLimitSettings,
 )
-from sara.queue.circuit_breaker import OPEN_INTERVAL, PROBE_LONGEST, STUMBLES
+from sara.queue.circuit_breaker import FAILURE_THRESHOLD, OPEN_INTERVAL, PROBE_LONGEST
 from tests.fakes import ACCOUNT, CONVERSATION, NOW, FakeChannel, FakeResponder, House, job, line, reply_view, without_waiting
 from tests.rows import each_row
 
@@ -259,7 +259,7 @@ async def test_the_ai_is_not_asked_for_answers_that_a_held_channel_cannot_take()
 async def test_while_the_breaker_is_open_the_ai_is_not_asked_although_a_try_is_under_way() -> None:
     responder = FakeResponder()
     house = house_of(responder)
-    for number in range(STUMBLES):
+    for number in range(FAILURE_THRESHOLD):
         house.lanes.record_failure("deliver:support", "no answer", f"c{number}", is_first=True)
     house.queue.release("deliver:support")
     house.clock.forward(OPEN_INTERVAL)
@@ -278,7 +278,7 @@ async def test_a_refusal_of_a_message_is_an_answer_of_the_responder() -> None:
     for error in (ContentRefused("no"), GiveUp("no")):
         house = house_of(FakeResponder(error))
         lane = "reply:assistant"
-        for number in range(STUMBLES):
+        for number in range(FAILURE_THRESHOLD):
             house.lanes.record_failure(lane, "503", f"c{number}", is_first=True)
         house.lanes.block(lane, "the key is refused", "")
         house.queue.release(lane)
