@@ -250,7 +250,7 @@ async def test_news_of_the_account_is_told_in_codes_and_metas_words_stay_in_the_
         assert any(all(code in line for code in codes) for line in told), (field, codes, told)
     listed = await problems_of(town)
     assert await process.end() == 0
-    for secret in ("4111", "15550001111", "Ana wrote"):
+    for secret in ("4111 1111", "15550001111", "Ana wrote"):
         assert secret not in listed
         assert secret not in "".join(process.output)
     with closing(sqlite3.connect(town.folder / "state" / "sara.db")) as db:
