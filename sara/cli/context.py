@@ -69,7 +69,7 @@ class OfflineContext:
 
     @property
     def routes(self) -> ChannelBindings:
-        """The channels with their policies; nobody answers without a daemon."""
+        """The channels with their policies, without responders, which only a daemon runs."""
         common, sections = self.config.conversation, self.config.channels
         return ChannelBindings(
             ChannelBinding(name, channel, sections[name].conversation or common, {}) for name, channel in self.channels.items()
@@ -83,7 +83,7 @@ class OfflineContext:
 
     @property
     def health(self) -> ConversationHealth:
-        """For the conversations that somebody should look at."""
+        """The check for unhealthy conversations."""
         return ConversationHealth(self.store, self.routes, ProblemRegistry(wall_clock), wall_clock)
 
 
@@ -146,7 +146,7 @@ def channels_of(config: Config, plugins: Plugins) -> dict[str, Channel]:
         context = Context(section.name, config.state, wall_clock, ProblemRegistry(wall_clock, config.redactor), read_only=True)
         try:
             channel: Channel = build_plugin(plugins, "channel", section, context)
-        except Exception:  # noqa: S112  # whatever is wrong with a plugin must not keep anybody from looking at messages
+        except Exception:  # noqa: S112  # a broken plugin must not keep an operator from reading messages
             continue
         channels[section.name] = channel
     return channels

@@ -186,7 +186,7 @@ def _sections(config: Config, channel: str | None) -> Iterator[tuple[Kind, Secti
 async def _examined(
     kind: Kind, section: Section, context: Context, plugins: Plugins, check: Check, *, fix: bool
 ) -> list[CheckResult]:
-    """Build a plugin object and check it. Whatever goes wrong with it is a finding about it."""
+    """Build a plugin object and check it. Every failure becomes a finding."""
     remedy = f"Repair or replace the plugin {section.plugin}; the rest of SARA runs without it."
     made: PluginObject | None = None
     try:

@@ -102,7 +102,7 @@ def operators_of(config: Config) -> list[tuple[str, str]]:
 
 
 async def _has_written(store: Store, account: str, to: str) -> bool:
-    """Return whether a person wrote on an account, whatever the spelling of their number, judged by their first messages."""
+    """Return whether a person wrote on an account, in any spelling of their number, judged by their first messages."""
     found = await store.subject_data(to)
     for conversation in found.conversations if found is not None else ():
         if (await store.conversation(conversation)).account == account:

@@ -17,7 +17,7 @@ from sara.domain.contacts import SubjectData
 
 PAGE = 1_000
 PAGE_OF_BODIES = 10
-"""So many bodies that were kept aside are held at once: each may be megabytes long."""
+"""Maximum number of unparsed bodies in memory at once: each may be megabytes long."""
 
 
 def export(config: Path, who: str | None, *, person: bool, unparsed: bool = False) -> int:

@@ -99,7 +99,7 @@ def listing(config: Path, limit: int, *, as_json: bool) -> int:
 
 
 async def _orphans(house: OfflineContext, limit: int) -> list[dict[str, Any]]:
-    """Open work that no channel in the file serves: the store has it, and nobody is woken for it."""
+    """Open work that no channel in the file serves: the store keeps it, and no job is scheduled for it."""
     served = set(house.names)
     if set(await house.store.unsettled_accounts()) <= served:
         return []

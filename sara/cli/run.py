@@ -39,7 +39,7 @@ MOST_CROWDED = 12.0
 """Factor by which that time grows at most."""
 
 GONE_WITHIN = 29.0
-"""Seconds after the signal to stop in which the process has ended, whatever still hangs in it."""
+"""Seconds after the signal to stop within which the process ends, even if tasks hang."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers for what `mallopt` sets."""
@@ -94,11 +94,11 @@ def _steady_memory() -> None:
             mallopt(parameter, 128 * 1024)
 
 
-def _shorten_collections(*, anew: bool = False) -> None:
+def _shorten_collections(*, again: bool = False) -> None:
     """Exclude everything that exists after a start from garbage collection: a full collection stops every thread, for 50 ms and
-    more with all modules and plugins in it. `anew`: what was excluded at the former start is looked through once more, for what is
+    more with all modules and plugins in it. `again`: what was excluded at the former start is looked through once more, for what is
     left of the daemon that served then."""
-    if anew:
+    if again:
         gc.unfreeze()
     gc.collect()
     gc.freeze()
@@ -112,7 +112,7 @@ def refuse(loaded: Loaded) -> int:
 
 
 async def _serve(config: Path, loaded: Loaded, plugins: Plugins) -> int:
-    """Serve, beginning anew with the file as it then is at each SIGHUP."""
+    """Serve; each SIGHUP restarts the daemon with the file as it is then."""
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
     signals = _Signals()
     watching = asyncio.create_task(_watch_loop(), name="loop-watch")
@@ -177,7 +177,7 @@ async def _serve_until_stopped(config: Path, loaded: Loaded, plugins: Plugins, s
             log.error("reload_failed", error=str(error), now="the former configuration serves again")
             daemon = Daemon(loaded, plugins)
             await daemon.start()
-        _shorten_collections(anew=True)
+        _shorten_collections(again=True)
     systemd.notify("STOPPING=1")
     await daemon.stop(daemon.grace)
     return daemon.exit_code
@@ -196,7 +196,7 @@ class _Signals:
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
 
     async def wait(self, daemon: Daemon) -> bool:
-        """Wait for the end; true where it is to begin anew."""
+        """Wait for the end; true if the daemon is to be restarted."""
         ended = asyncio.ensure_future(daemon.ended.wait())
         changed = asyncio.ensure_future(self._changed.wait())
         try:

@@ -157,7 +157,7 @@ class _Reading:
         self.environ = environ
         self.skipped = skipped
         self.responders: tuple[str, ...] = ()
-        self.nobody_answers = False
+        self.reported_missing_responder = False
 
     def config(self) -> Config | None:
         """Return the configuration, as far as it can be read."""
@@ -304,9 +304,9 @@ class _Reading:
             names = ", ".join(map(make_key_printable, self.responders))
             message = f"there are several responders ({names}) and nothing says which one answers"
             hint = "add conversation: {responder: NAME}"
-            if not self.nobody_answers:  # once, not for each channel
+            if not self.reported_missing_responder:  # once, not for each channel
                 self.checker.note("missing", message, place, hint)
-            self.nobody_answers = True
+            self.reported_missing_responder = True
         return result
 
     def _settled(self, conversation: ConversationSettings) -> ConversationSettings:

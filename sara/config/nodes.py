@@ -29,7 +29,7 @@ class Scalar:
     """One value. `text` is what was written, `value` what it means.
 
     `tag` is one of TAGS while that is still to be looked up. `origin` is where the value came from; `broken` is one whose fault
-    is already reported, so that nobody complains about it twice. `end` is the line and column just behind it.
+    is already reported, so that it is reported once. `end` is the line and column just behind it.
     """
 
     place: Place

@@ -44,7 +44,7 @@ class Lines:
         if not text or len(text) > _LONGEST:
             return finding
         if self._source.root is None:
-            # Where the parser lost its way nobody knows what is a value: only a key at the line's beginning is shown, and what looks
+            # After a syntax error it is unknown which text is a value: only a key at the line's beginning is shown, and what looks
             # harmless behind it.
             match = _KEY.match(text)
             if not match:

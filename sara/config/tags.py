@@ -163,7 +163,7 @@ class _Resolver:
             return self._broken(node.place, "secret", "!secret needs the name of a secret: letters, digits, _ . -")
         kept = self._find_secret(name, node.place)
         text = kept.text if kept else None
-        if not text and self.vault_unusable:  # that is reported; what the file holds nobody knows
+        if not text and self.vault_unusable:  # that is reported already; the contents of the file are unknown
             return replace(node, value="", text="", tag="", origin="broken")
         if not text:
             state = "is missing" if text is None else "is empty"

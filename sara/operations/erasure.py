@@ -80,7 +80,7 @@ class ErasureService:
                 await self._queue.drop(kind, conversation)
 
     async def _finish(self) -> None:
-        # Files first: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
+        # Files first: a crash in between leaves a row without its file, never a file without a row.
         erased = False
         while await self._files.drop_forgotten() or await self._store.continue_erasure(STEP):
             erased = True

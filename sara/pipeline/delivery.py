@@ -309,7 +309,7 @@ class DeliveryHandler:
 
 
 def mark_in_doubt(route: ChannelBinding, now: Instant, error: str, details: str = "") -> AttemptResult:
-    """Nobody knows; look again when the hold time is over, or when a receipt settles it."""
+    """Return the result of an attempt whose delivery is unknown: checked after `doubt_timeout`, or when a receipt arrives."""
     return AttemptResult(
         AttemptState.IN_DOUBT, OutboundState.IN_DOUBT, now + route.channel.doubt_timeout, error=error, details=details
     )

@@ -1,7 +1,7 @@
-"""Asking a responder, and asking it once more beside a call that hangs: so the return of a silent server is noticed within seconds.
+"""Repeat a request beside one that hangs, so that the return of a silent server is noticed within seconds.
 
-A server that takes a request and says nothing is no worse off for a second one, and its return shows in the answer to that alone: what
-it took while it hung it may never answer. The first call is left its whole time-out, so that a slow model still answers in the end.
+A server may never answer requests that it accepted while it hung; its return shows only in the answer to a later one. The first call
+keeps its whole time-out, so that a slow model can still answer.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ log = structlog.get_logger("sara.pipeline.hedged_calls")
 T = TypeVar("T")
 
 AGAIN_AFTER = 7.0
-"""Seconds between two calls to a responder that is silent. A little more than another conversation's would wait for."""
+"""Seconds between two calls to a silent responder."""
 
 SILENT_AFTER = 8.0
-"""Less than so many seconds without a sign of life are no silence."""
+"""Seconds without any answer before a responder can count as silent."""
 
 TIMES_USUAL = 3
 """A responder counts as silent after this multiple of its usual answer time without a sign of life."""
 
 ANSWERS_KEPT = 20
-"""Of so many of the latest answers the usual time is known."""
+"""Number of the latest answers from which the usual answer time is derived."""
 
 MOST_BESIDE = 3
 """Maximum number of repeated calls of a responder at once; the next replaces the oldest."""
 
 MOMENT = 1.0
-"""Seconds that what was asked before a server's return is given to be answered all the same."""
+"""Seconds after a server's return in which earlier calls may still be answered before they are repeated."""
 
 STEP = 0.25
-"""Seconds in which twice as many questions are asked again."""
+"""Seconds in which the number of repeated questions doubles."""
 
 FORGOTTEN_AFTER = 60.0
 """Seconds without a call after which it is unknown whether a responder is silent."""

@@ -49,7 +49,7 @@ REPLACED = ".replaced-"
 MISSING = "missing from the media folder"
 
 OWN_NAME = re.compile(r"[0-9a-f]{32}(\.part)?")
-"""The names that SARA gives to files. Everything else in the folder was put there by somebody else, to be sent, and stays."""
+"""The names that SARA gives to files. Every other file in the folder was put there to be sent, and stays."""
 
 
 class _Digest(Protocol):
@@ -89,7 +89,7 @@ class MediaStore:
         self._clock = clock
         self._new_name = new_name
         self._call_guard = call_guard
-        # Between choosing a file's name and noting it, or forgetting and removing it, nobody else may do either.
+        # Between choosing a file's name and noting it, or forgetting and removing it, no other task may do either.
         self._changing = asyncio.Lock()
         self._in_hand: set[str] = set()
         self._is_cleaned = False
@@ -193,7 +193,7 @@ class MediaStore:
         async with self._changing:
             names = await self._store.old_files(self._clock() - self._policy.keep, PAGE)
             if names:
-                # In this order: a crash in between leaves a note of a file that is gone, never a file that nobody knows of.
+                # In this order: a crash in between leaves a row without its file, never a file without a row.
                 await run_in_thread(self._remove, names)
                 await self._store.forget_files(names, self._clock())
         return len(names)

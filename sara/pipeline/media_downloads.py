@@ -205,7 +205,7 @@ class MediaDownloads:
         within: Milliseconds,
         found: dict[str, Attachment],
     ) -> None:
-        """Put those that are settled within so many milliseconds among the files found."""
+        """Add the downloads that end within the given milliseconds to the files found."""
         limit = asyncio.Semaphore(AT_ONCE)
         waiting = [asyncio.ensure_future(self._settle(route, conversation, each.id, limit, found)) for each in wanted]
         try:
@@ -312,7 +312,7 @@ def left_of(within: Milliseconds, since: Instant | None, now: Instant) -> Millis
 
 
 async def _event_within(event: asyncio.Event, within: Milliseconds) -> None:
-    """Return when the event is set, or after so many milliseconds."""
+    """Return when the event is set, or after the given milliseconds."""
     try:
         async with asyncio.timeout(within / 1_000):
             await event.wait()

@@ -165,7 +165,7 @@ class ReplyHandler:
         why = (wait.reason,) if wait.reason else ()
         await self._store.reschedule(view.conversation, "reply", wait.until, now, *why)
         if view.delivery != "clear":
-            # What was in the way may have gone before that was written, and then nobody will wake us.
+            # What was in the way may have gone before that was written, and then no job would be scheduled.
             again = await self._store.reply_view(view.conversation, HistoryLimits(messages=0))
             if again is not None and again.delivery == "clear":
                 await self._store.reschedule(view.conversation, "reply", now, now)

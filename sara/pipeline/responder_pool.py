@@ -50,7 +50,7 @@ class ResponderPool:
     async def ask(self, route: ChannelBinding, turn: Turn, toolbox: Toolboxes, until: float) -> tuple[Reply, TurnTools]:
         """Ask the responders in turn; one pass through all of them is one attempt. Files are waited for until the loop's time `until`.
 
-        Each call has tools of its own, which begin to count anew: what one before it has done already is recognised and not done again,
+        Each call has tools of its own, with their own count: a tool call that an earlier one made is recognised and not repeated,
         and what that one wanted besides its answer does not follow from another's.
 
         Raises RetryLater if any of them may answer later, otherwise GiveUp.

@@ -18,7 +18,7 @@ from sara.queue.sleep import sleep
 log = structlog.get_logger("sara.pipeline.typing_indicator")
 
 SHOW_WITHIN = 10_000
-"""A call that takes longer than so many milliseconds is given up."""
+"""Time limit of a call, in milliseconds."""
 
 CLOSE_WITHIN = 2_000
 """How many milliseconds the process waits at its end for read marks under way."""

@@ -17,7 +17,7 @@ PROBE_LONGEST: Milliseconds = 8_000
 """While the other end is away it is tried at least this often, so that its return is noticed within seconds."""
 
 PROBES_KEPT = 256
-"""Of so many of the latest probes a receipt is proof."""
+"""Number of the latest probes whose receipts prove that the lane works."""
 
 FAILURE_THRESHOLD = 5
 """After this many failures in a row, at more than one conversation, a lane's breaker opens."""
@@ -41,7 +41,7 @@ FORGOTTEN_AFTER: Milliseconds = 1_800_000
 """A failure that is longer ago tells nothing about the next one."""
 
 FAILURES_KEPT = 10_000
-"""Of each lane at most so many conversations are remembered at which it failed."""
+"""Maximum number of failed conversations remembered per lane."""
 
 
 @dataclass(slots=True)

@@ -217,7 +217,7 @@ class ScheduledQueue(Queue):
         if known is None or joined.wake != known.wake:
             heapq.heappush(self._future, (joined.wake.due, next(self._order), job))
             if len(self._future) > 64 + 4 * len(self._pending):
-                # Entries that were moved leave records behind; make the heap anew before they outweigh the rest.
+                # Entries that were moved leave records behind; rebuild the heap before they outweigh the rest.
                 self._future = [(entry.wake.due, next(self._order), job) for job, entry in self._pending.items()]
                 heapq.heapify(self._future)
 

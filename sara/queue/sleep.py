@@ -6,5 +6,5 @@ import asyncio
 
 
 async def sleep(seconds: float) -> None:
-    """Return after so many seconds of the loop's own clock, which a simulation may replace."""
+    """Return after `seconds` of the loop's own clock, which a simulation may replace."""
     await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)

@@ -45,7 +45,7 @@ def test_what_is_there_after_a_start_is_not_looked_through_again_and_again() -> 
         run._shorten_collections()
         assert lost() is None
         assert stays() is not None, "what was there after the start is not looked through"
-        run._shorten_collections(anew=True)
+        run._shorten_collections(again=True)
         assert stays() is None, "nor does a reload keep anything of the daemon that it ended"
         assert gc.get_freeze_count() < frozen * 2
     finally:
